@@ -1,0 +1,126 @@
+"""A stretch of a contig, and how people write one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from phenviz.errors import LocusError
+
+_SUFFIX = {"": 1, "bp": 1, "k": 1_000, "kb": 1_000, "m": 1_000_000, "mb": 1_000_000}
+_NUMBER = r"(\d[\d,_]*(?:\.\d+)?)\s*(bp|kb|mb|k|m)?"
+_RANGE = re.compile(
+    rf"^\s*(?P<contig>[^\s:]+)\s*[:\s]\s*{_NUMBER}\s*(?:-|–|\.\.|\s)\s*{_NUMBER}\s*(?::(?P<strand>[+-]))?\s*$",
+    re.IGNORECASE,
+)
+_POINT = re.compile(rf"^\s*(?P<contig>[^\s:]+)\s*:\s*{_NUMBER}\s*$", re.IGNORECASE)
+
+
+def bare_contig(name: str) -> str:
+    """Name of a contig without ``chr``: ``chr20`` and ``20`` are the same contig."""
+    name = name.strip()
+    return name[3:] if name.lower().startswith("chr") and len(name) > 3 else name
+
+
+@dataclass(frozen=True, slots=True)
+class Locus:
+    """Contig, start, end and strand.
+
+    Parameters
+    ----------
+    contig
+        Name as in the reference sequence (``20``); ``chr20`` names the same contig.
+    start, end
+        0-based, half-open, in bases. ``start < end``.
+    strand
+        ``+``, ``-`` or ``.`` (either).
+
+    Raises
+    ------
+    LocusError
+        If start or end are no positions, or the locus holds no base.
+    """
+
+    contig: str
+    start: int
+    end: int
+    strand: str = "."
+
+    def __post_init__(self) -> None:
+        if self.strand not in ("+", "-", "."):
+            raise LocusError(f"strand {self.strand!r} of a locus: give '+', '-' or '.'")
+        if self.start < 0:
+            raise LocusError(f"{self._text()} starts before the first base: positions count from 1")
+        if self.start > self.end:
+            raise LocusError(f"{self._text()} is reversed: give the smaller position first")
+        if self.start == self.end:
+            raise LocusError(f"{self._text()} is empty: give at least one base")
+
+    @property
+    def length(self) -> int:
+        """Number of bases."""
+        return self.end - self.start
+
+    @property
+    def centre(self) -> int:
+        """0-based middle position."""
+        return (self.start + self.end) // 2
+
+    @classmethod
+    def parse(cls, text: str) -> Locus:
+        """Read a locus as people write it, 1-based inclusive.
+
+        Parameters
+        ----------
+        text
+            ``chr20:1,000-2,000``, ``20:42.9M-43M``, ``chr20:34M-35M``, ``chr20 100 200``, ``20:100``
+            (one base), each with or without ``chr``, thousands separators and a strand ``:+``.
+
+        Raises
+        ------
+        LocusError
+            If the text is no locus.
+        """
+        if match := _RANGE.match(text):
+            contig, first, first_unit, last, last_unit, strand = match.groups()
+            # "42.9-43M": a unit given once holds for both ends
+            first_unit = first_unit or (last_unit if "." in first else None)
+            start, end = _position(first, first_unit, text), _position(last, last_unit, text)
+        elif match := _POINT.match(text):
+            contig, first, first_unit = match.groups()
+            start = end = _position(first, first_unit, text)
+            strand = None
+        else:
+            raise LocusError(
+                f"can't read {text.strip()!r} as a locus: write chr20:1,000-2,000, 20:42.9M-43M, "
+                "chr20 100 200 or a gene name"
+            )
+        if start < 1:
+            raise LocusError(f"{text.strip()!r} starts at {start}: positions on screen count from 1")
+        if end < start:
+            raise LocusError(f"{text.strip()!r} is reversed: give the smaller position first")
+        return cls(bare_contig(contig), start - 1, end, strand or ".")
+
+    def widened(self, flank: int) -> Locus:
+        """Return the locus with ``flank`` bases more on each side, cut at position 0 only."""
+        return replace(self, start=max(self.start - flank, 0), end=self.end + flank)
+
+    def overlaps(self, other: Locus) -> bool:
+        """Tell whether both share a base."""
+        same = bare_contig(self.contig) == bare_contig(other.contig)
+        return same and self.start < other.end and other.start < self.end
+
+    def _text(self) -> str:
+        return f"chr{bare_contig(self.contig)}:{self.start + 1:,}-{self.end:,}"
+
+    def __str__(self) -> str:
+        """Write the locus as on the screen: 1-based inclusive, ``chr20:1,001-2,000``."""
+        return self._text()
+
+
+def _position(number: str, unit: str | None, text: str) -> int:
+    scale = _SUFFIX[(unit or "").lower()]
+    value = float(number.replace(",", "").replace("_", "")) * scale
+    if abs(value - round(value)) > 1e-6:
+        raise LocusError(f"{text.strip()!r} holds a fraction of a base: positions are whole numbers")
+    return round(value)
