@@ -1,0 +1,174 @@
+"""Genes, chromosome bands and regulatory elements of an assembly."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyranges
+
+from phenviz.errors import LocusError
+from phenviz.genome.locus import Locus, bare_contig
+
+GENE_COLUMNS = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
+BAND_COLUMNS = ["contig", "start", "end", "name", "stain"]
+ELEMENT_COLUMNS = ["contig", "start", "end", "name", "cell_types"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gene:
+    """One gene, by its canonical transcript.
+
+    Parameters
+    ----------
+    name, gene_id
+        Symbol (``HNF4A``) and stable id (``ENSG...``, empty if unknown).
+    locus
+        Transcribed part, with its strand.
+    tss
+        0-based position of the first transcribed base.
+    exons
+        (start, end) of each exon, 0-based half-open, sorted.
+    """
+
+    name: str
+    gene_id: str
+    locus: Locus
+    tss: int
+    exons: tuple[tuple[int, int], ...]
+
+
+class Annotation:
+    """What is known to lie where on an assembly.
+
+    All coordinates are 0-based half-open. Contigs compare without ``chr``.
+
+    Parameters
+    ----------
+    genes
+        Columns `GENE_COLUMNS`: one row a gene; ``exon_starts`` and ``exon_ends`` hold arrays.
+    bands
+        Columns `BAND_COLUMNS`: cytobands with their Giemsa stain; None where none are known.
+    elements
+        Columns `ELEMENT_COLUMNS`: regulatory elements; ``cell_types`` holds names joined by ``|``.
+    """
+
+    def __init__(
+        self, genes: pd.DataFrame, bands: pd.DataFrame | None = None, elements: pd.DataFrame | None = None
+    ) -> None:
+        self.genes = _prepared(genes, GENE_COLUMNS)
+        self.genes["tss"] = np.where(self.genes["strand"] == "-", self.genes["end"] - 1, self.genes["start"])
+        self._bands = _prepared(bands if bands is not None else _empty(BAND_COLUMNS), BAND_COLUMNS)
+        self.elements = _prepared(elements if elements is not None else _empty(ELEMENT_COLUMNS), ELEMENT_COLUMNS)
+
+    @cached_property
+    def _row_of_name(self) -> dict[str, int]:
+        # the first row wins; stable ids are known with and without their version
+        rows: dict[str, int] = {}
+        for row, (name, gene_id) in enumerate(zip(self.genes["gene_name"], self.genes["gene_id"], strict=True)):
+            for key in (str(name), str(gene_id), str(gene_id).split(".")[0]):
+                if key and key != "nan":
+                    rows.setdefault(key.upper(), row)
+        return rows
+
+    def gene(self, name: str) -> Gene:
+        """Return a gene by symbol or stable id, whatever the case.
+
+        Raises
+        ------
+        LocusError
+            If it is unknown; the message offers the nearest names.
+        """
+        row = self._row_of_name.get(name.strip().upper())
+        if row is None:
+            near = self.nearest_names(name)
+            hint = f"did you mean {', '.join(near)}?" if near else "check the spelling, or give chr20:1,000-2,000"
+            raise LocusError(f"no gene {name.strip()!r} in this annotation: {hint}")
+        return self._gene_at(row)
+
+    def nearest_names(self, name: str, count: int = 3) -> list[str]:
+        """Return known gene symbols closest to what was typed, best first."""
+        typed = name.strip().upper()
+        symbols = {str(symbol).upper(): str(symbol) for symbol in self.genes["gene_name"]}
+        begins = sorted((key for key in symbols if typed and key.startswith(typed)), key=len)
+        close = difflib.get_close_matches(typed, list(symbols), n=count, cutoff=0.5)
+        return [symbols[key] for key in dict.fromkeys([*begins, *close])][:count]
+
+    def genes_in(self, locus: Locus) -> pd.DataFrame:
+        """Return the genes that share a base with a locus, by start."""
+        return _overlapping(self.genes, locus)
+
+    def exons_in(self, locus: Locus) -> pd.DataFrame:
+        """Return the exons (contig, start, end, strand, gene_name) that share a base with a locus."""
+        genes = self.genes_in(locus)
+        exons = pd.DataFrame(
+            [
+                (row.contig, start, end, row.strand, row.gene_name)
+                for row in genes.itertuples(index=False)
+                for start, end in zip(row.exon_starts, row.exon_ends, strict=True)
+            ],
+            columns=["contig", "start", "end", "strand", "gene_name"],
+        )
+        return _overlapping(exons, locus)
+
+    def elements_in(self, locus: Locus) -> pd.DataFrame:
+        """Return the regulatory elements that share a base with a locus, by start."""
+        contig = bare_contig(locus.contig)
+        if self._element_ranges is None or contig not in self._element_ranges.chromosomes:
+            return self.elements.iloc[:0]
+        window = pyranges.from_dict({"Chromosome": [contig], "Start": [locus.start], "End": [locus.end]})
+        hits = self._element_ranges.overlap(window)
+        rows = np.sort(hits.df["row"].to_numpy()) if len(hits) else np.empty(0, dtype=int)
+        return self.elements.iloc[rows]
+
+    def bands(self, contig: str) -> pd.DataFrame:
+        """Return the cytobands of a contig, by start; no rows where none are known."""
+        known = self._bands["contig"].map(bare_contig) == bare_contig(contig)
+        return self._bands[known].reset_index(drop=True)
+
+    @cached_property
+    def _element_ranges(self) -> pyranges.PyRanges | None:
+        if self.elements.empty:
+            return None
+        table = pd.DataFrame(
+            {
+                "Chromosome": self.elements["contig"].map(bare_contig).to_numpy(),
+                "Start": self.elements["start"].to_numpy(),
+                "End": self.elements["end"].to_numpy(),
+                "row": np.arange(len(self.elements)),
+            }
+        )
+        return pyranges.PyRanges(table)
+
+    def _gene_at(self, row: int) -> Gene:
+        record = self.genes.iloc[row]
+        return Gene(
+            name=str(record["gene_name"]),
+            gene_id="" if pd.isna(record["gene_id"]) else str(record["gene_id"]),
+            locus=Locus(record["contig"], int(record["start"]), int(record["end"]), record["strand"]),
+            tss=int(record["tss"]),
+            exons=tuple(zip(map(int, record["exon_starts"]), map(int, record["exon_ends"]), strict=True)),
+        )
+
+
+def _overlapping(table: pd.DataFrame, locus: Locus) -> pd.DataFrame:
+    if table.empty:
+        return table
+    same = table["contig"].map(bare_contig) == bare_contig(locus.contig)
+    hit = same & (table["start"] < locus.end) & (table["end"] > locus.start)
+    return table[hit].reset_index(drop=True)
+
+
+def _prepared(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"annotation table lacks the columns {missing}; it has {list(table.columns)}")
+    return table[columns].sort_values(["contig", "start"], kind="stable").reset_index(drop=True)
+
+
+def _empty(columns: list[str]) -> pd.DataFrame:
+    kinds = {"start": "int64", "end": "int64"}
+    return pd.DataFrame({column: pd.Series(dtype=kinds.get(column, "object")) for column in columns})
