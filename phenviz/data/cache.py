@@ -1,0 +1,39 @@
+"""Where PhenViz keeps what it can make or fetch again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+CACHE_VARIABLE = "PHENVIZ_CACHE"
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return the cache folder, or a folder inside it; made if it isn't there.
+
+    Parameters
+    ----------
+    parts
+        Names of nested folders (``"packs", "blood16-atac"``).
+
+    Returns
+    -------
+    Path
+        ``PHENVIZ_CACHE`` where that variable is set, else the user's cache folder of the platform.
+    """
+    folder = cache_root().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cache_root() -> Path:
+    """Return the cache folder without making it."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("phenviz", appauthor=False)
+
+
+def cache_size() -> int:
+    """Return the bytes that the cache takes on disk."""
+    return sum(path.stat().st_size for path in cache_root().rglob("*") if path.is_file())

@@ -1,0 +1,18 @@
+"""Where the parts of the embedded world lie: human chromosome 20 of GRCh37, in the package itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EMBEDDED_DIR = Path(__file__).resolve().parent / "embedded"
+ASSEMBLY = "GRCh37"
+
+REFERENCE = EMBEDDED_DIR / "GRCh37.chr20.fa.gz"
+GENES = EMBEDDED_DIR / "genes.tsv.gz"
+EXONS = EMBEDDED_DIR / "exons.tsv.gz"
+CYTOBANDS = EMBEDDED_DIR / "cytobands.tsv"
+ELEMENTS = EMBEDDED_DIR / "remo.tsv.gz"
+ELEMENT_CELL_TYPES = EMBEDDED_DIR / "remo.cell_types.tsv"
+MOTIFS = EMBEDDED_DIR / "jaspar2026.human.meme"
+INDIVIDUALS = EMBEDDED_DIR / "individuals.vcf.gz"
+WEIGHTS_DIR = EMBEDDED_DIR / "weights"
