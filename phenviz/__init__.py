@@ -1,0 +1,54 @@
+"""PhenViz: see which bases matter, in which cell types, and what that means for disease.
+
+>>> import phenviz
+>>> world = phenviz.open_world()
+>>> service = phenviz.ModelService(world)
+>>> service.predict("HNF4A")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from phenviz.errors import PhenvizError
+
+if TYPE_CHECKING:
+    from phenviz.attribution import Target
+    from phenviz.genome import Context, Locus
+    from phenviz.service import Job, ModelService
+    from phenviz.world import World, open_world
+
+__version__ = "0.1.0"
+__all__ = [
+    "Context",
+    "Job",
+    "Locus",
+    "ModelService",
+    "PhenvizError",
+    "Target",
+    "World",
+    "__version__",
+    "open_world",
+]
+
+# imported when first used: `phenviz --help` must not wait for torch and pandas
+_ROOM_OF = {
+    "Context": "phenviz.genome.contexts",
+    "Job": "phenviz.service",
+    "Locus": "phenviz.genome.locus",
+    "ModelService": "phenviz.service",
+    "Target": "phenviz.attribution",
+    "World": "phenviz.world",
+    "open_world": "phenviz.world",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOM_OF:
+        return getattr(importlib.import_module(_ROOM_OF[name]), name)
+    raise AttributeError(f"module 'phenviz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOM_OF])

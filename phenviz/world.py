@@ -1,0 +1,182 @@
+"""Everything that one session works on: reference, annotation, model, contexts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from phenviz.data.cache import cache_directory
+from phenviz.data.embedded import embedded_project
+from phenviz.data.project import Project, read_project
+from phenviz.data.rsids import find_rsid
+from phenviz.errors import DataError, LocusError, ModelError, TargetError
+from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, read_bands, read_elements, read_genes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phenviz.models.local import LocalBackbone
+    from phenviz.models.readout import GeneReadout
+
+# a one-base hit (an rsID) is shown with this many bases on each side
+_HIT_FLANK = 500
+
+
+def open_world(path: str | os.PathLike[str] | None = None) -> World:
+    """Open the embedded world, or the one that a ``project.yaml`` describes.
+
+    Nothing is read before it is asked for, so that opening takes an instant.
+
+    Parameters
+    ----------
+    path
+        A ``project.yaml``; None for the embedded world (human chromosome 20, GRCh37).
+
+    Raises
+    ------
+    ProjectError
+        If an entry of the file is missing or wrong.
+    """
+    return World(embedded_project() if path is None else read_project(path))
+
+
+class World:
+    """Reference, annotation, contexts, model and individuals of one session.
+
+    Parameters
+    ----------
+    project
+        Where each part lies.
+
+    Attributes
+    ----------
+    name, assembly
+        As in the project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.name = project.name
+        self.assembly = project.assembly
+
+    @cached_property
+    def reference(self) -> ReferenceGenome:
+        """Sequence of the assembly."""
+        return ReferenceGenome(self.project.reference, assembly=self.assembly, cache_dir=cache_directory())
+
+    @cached_property
+    def annotation(self) -> Annotation:
+        """Genes, bands and regulatory elements."""
+        project = self.project
+        return Annotation(
+            read_genes(project.annotation),
+            read_bands(project.bands) if project.bands else None,
+            read_elements(project.elements) if project.elements else None,
+        )
+
+    @cached_property
+    def backbone(self) -> LocalBackbone:
+        """The sequence model.
+
+        Raises
+        ------
+        ModelError
+            If the world has no checkpoint, or it is damaged, or predicts other contexts than the project lists.
+        """
+        from phenviz.models.checkpoint import load_backbone
+
+        if self.project.checkpoint is None:
+            raise ModelError(
+                f"world {self.name!r} has no model: set 'checkpoint' in its project.yaml, "
+                "or train one with `phenviz train backbone`"
+            )
+        backbone = load_backbone(self.project.checkpoint)
+        self._check_contexts(backbone)
+        return backbone
+
+    @cached_property
+    def readout(self) -> GeneReadout | None:
+        """The gene readout (embedding bins to expression); None where the world has none."""
+        from phenviz.models.readout import load_readout
+
+        return None if self.project.readout is None else load_readout(self.project.readout, self.backbone)
+
+    @cached_property
+    def contexts(self) -> tuple[Context, ...]:
+        """What the model predicts for; known without loading the model where the project lists them."""
+        return self.project.contexts or self.backbone.contexts
+
+    @property
+    def peaks(self) -> pd.DataFrame | None:
+        """Observed accessibility peaks of the contexts; None until their data pack is there."""
+        return self.project.read_peaks()
+
+    def locus(self, text: str) -> Locus:
+        """Find what a user typed: a gene, an rsID or coordinates (1-based inclusive).
+
+        Returns
+        -------
+        Locus
+            Checked against the reference. A gene comes with its strand, an rsID with 500 bp on each side.
+
+        Raises
+        ------
+        LocusError
+            If it is none of these, unknown, or can't be worked on.
+        """
+        typed = text.strip()
+        if not typed:
+            raise LocusError("nothing to look up: type a gene, chr20:1,000-2,000 or an rsID")
+        if typed.lower().startswith("rs") and typed[2:].isdigit():
+            return self.reference.check(self._rsid(typed))
+        if ":" in typed or len(typed.split()) == 3:
+            return self.reference.check(Locus.parse(typed))
+        return self.reference.check(self.annotation.gene(typed).locus)
+
+    def context(self, name: str) -> Context:
+        """Return the one context with this name, label or CURIE; the first where several share a CURIE."""
+        return self.select_contexts([name])[0]
+
+    def select_contexts(self, names: Iterable[str] | None = None) -> tuple[Context, ...]:
+        """Return contexts by name, label, CURIE or group, in the model's order; all for None.
+
+        Raises
+        ------
+        TargetError
+            If one of the names fits no context.
+        """
+        if names is None:
+            return self.contexts
+        chosen: set[str] = set()
+        for name in names:
+            wanted = name.strip().lower()
+            fitting = {c.name for c in self.contexts if wanted in (c.name.lower(), c.label.lower(), c.curie.lower())}
+            fitting = fitting or {c.name for c in self.contexts if wanted == c.group.lower()}
+            if not fitting:
+                known = ", ".join(c.name for c in self.contexts)
+                raise TargetError(f"no context {name!r} in model world {self.name!r}: it has {known}")
+            chosen |= fitting
+        return tuple(context for context in self.contexts if context.name in chosen)
+
+    def _rsid(self, rsid: str) -> Locus:
+        for path in self.project.individuals:
+            found = find_rsid(path, rsid)
+            if found is not None:
+                contig, position, reference, _ = found
+                site = Locus(contig, position, position + len(reference))
+                length = self.reference.contigs[self.reference.resolve_contig(contig)]
+                wide = site.widened(_HIT_FLANK)
+                return Locus(contig, wide.start, min(wide.end, length))
+        raise LocusError(
+            f"{rsid} is not among the variants of world {self.name!r}: give its position (chr20:1,600,925) instead"
+        )
+
+    def _check_contexts(self, backbone: LocalBackbone) -> None:
+        listed = self.project.contexts
+        if listed and [c.name for c in listed] != [c.name for c in backbone.contexts]:
+            raise DataError(
+                f"project {self.name!r} lists the contexts {', '.join(c.name for c in listed)}, but its checkpoint "
+                f"predicts {', '.join(c.name for c in backbone.contexts)}: list these, or leave 'contexts' out"
+            )

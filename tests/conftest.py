@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# before torch starts its threads: tests run side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory):
+    """Keep what the tests cache away from the user's own cache."""
+    if "PHENVIZ_CACHE" not in os.environ:
+        os.environ["PHENVIZ_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def toy_world(tmp_path_factory):
+    from tests.toys import toy_world as build
+
+    return build(tmp_path_factory.mktemp("toy_world"))
+
+
+@pytest.fixture(scope="session")
+def toy_project(tmp_path_factory) -> Path:
+    from tests.toys import toy_project as build
+
+    return build(tmp_path_factory.mktemp("toy_project"))
