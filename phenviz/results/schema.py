@@ -1,0 +1,265 @@
+"""What every result holds: its attributes, its contexts, and which kind it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.genome.locus import Locus
+
+REQUIRED_ATTRS = ("assembly", "contig", "start", "end", "model", "definition", "units", "phenviz_version")
+
+_DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "prediction": {"activity": ("context", "bin")},
+    "mutagenesis": {"effect": ("position", "allele", "context"), "reference": ("position",)},
+    "attribution": {"attribution": ("position",)},
+}
+_COORDS_OF_KIND = {
+    "prediction": ("bin_start", "context"),
+    "mutagenesis": ("position", "allele", "context"),
+    "attribution": ("position",),
+}
+
+
+class _Model(Protocol):
+    """The part of a backbone that a result remembers."""
+
+    name: str
+    weights_hash: str
+    bin_size: int
+
+
+class _Reference(Protocol):
+    """The part of a reference genome that a result remembers."""
+
+    assembly: str
+
+    @property
+    def contigs(self) -> Mapping[str, int]: ...
+
+
+class _Context(Protocol):
+    """The part of a context that a result remembers."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def curie(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+
+
+def result_attrs(
+    locus: Locus,
+    backbone: _Model | None = None,
+    reference: _Reference | None = None,
+    *,
+    definition: str,
+    units: str,
+    **extra: Any,
+) -> dict[str, Any]:
+    """Collect the attributes that every result carries.
+
+    Parameters
+    ----------
+    locus
+        What the result is about; ``start`` and ``end`` are kept 0-based, half-open.
+    backbone
+        Model that made the result; gives ``model`` (``name@hash8``), ``model_hash`` and ``bin_size``.
+    reference
+        Genome it was made on; gives ``assembly`` and ``contig_length`` (bases).
+    definition
+        The formula in words, so that the number can be read without the code.
+    units
+        Unit of the main variable.
+    **extra
+        More attributes (``sample``, ``haplotype``, ``target``, ``baseline``, ``n_steps``, ...); None is left
+        out, and what netCDF can't hold is written as text. They win over the ones above.
+
+    Returns
+    -------
+    dict[str, Any]
+        Only text, whole numbers, numbers, and lists of these.
+    """
+    attrs: dict[str, Any] = {"assembly": "unknown"}
+    attrs |= {"contig": locus.contig, "start": int(locus.start), "end": int(locus.end)}
+    if locus.strand != ".":
+        attrs["strand"] = locus.strand
+    if reference is not None:
+        attrs["assembly"] = reference.assembly
+        if locus.contig in reference.contigs:
+            attrs["contig_length"] = int(reference.contigs[locus.contig])
+    attrs["model"] = "none"
+    if backbone is not None:
+        attrs["model"] = f"{backbone.name}@{backbone.weights_hash[:8]}"
+        attrs["model_hash"] = backbone.weights_hash
+        attrs["bin_size"] = int(backbone.bin_size)
+    attrs |= {"definition": definition, "units": units, "phenviz_version": phenviz_version()}
+    return attrs | {name: plain_value(value) for name, value in extra.items() if value is not None}
+
+
+def context_coords(contexts: Iterable[_Context]) -> dict[str, tuple[str, list[str]]]:
+    """Make the coordinates on dimension ``context``: short name, label, ontology term, group and colour.
+
+    Returns
+    -------
+    dict
+        ``context``, ``context_label``, ``curie``, ``group``, ``colour``: what ``xr.Dataset`` takes as coords.
+    """
+    listed = tuple(contexts)
+    return {
+        "context": ("context", [context.name for context in listed]),
+        "context_label": ("context", [context.label for context in listed]),
+        "curie": ("context", [context.curie for context in listed]),
+        "group": ("context", [context.group for context in listed]),
+        "colour": ("context", [context.colour for context in listed]),
+    }
+
+
+@cache
+def phenviz_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("phenviz")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
+
+
+def plain_value(value: Any) -> Any:
+    """Turn a value into one that netCDF, Zarr and JSON all hold: text, number, or a list of these."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (bool, np.bool_, Integral)):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return os.fsdecode(value)
+    if isinstance(value, (Sequence, set, frozenset)):
+        return [plain_value(item) for item in value]
+    return str(value)
+
+
+def kind_of(dataset: xr.Dataset) -> str | None:
+    """Tell a result's kind from its variables.
+
+    Returns
+    -------
+    str or None
+        ``prediction``, ``mutagenesis`` or ``attribution``; None for any other table of numbers.
+    """
+    if "activity" in dataset.data_vars:
+        return "prediction"
+    if "attribution" in dataset.data_vars:
+        return "attribution"
+    if "effect" in dataset.data_vars and "allele" in dataset["effect"].dims:
+        return "mutagenesis"
+    return None
+
+
+def validate(dataset: xr.Dataset) -> str:
+    """Check that a prediction, mutagenesis or attribution holds what its readers rely on.
+
+    Returns
+    -------
+    str
+        Its kind.
+
+    Raises
+    ------
+    ResultError
+        Naming the variable, dimension, coordinate or attribute that is missing.
+    """
+    kind = kind_of(dataset)
+    if kind is None:
+        raise ResultError(
+            f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
+            "over position, allele, context) or attribution (attribution): pass what one of them returned"
+        )
+    for name, dims in _DIMS_OF_KIND[kind].items():
+        if name not in dataset.data_vars:
+            raise ResultError(f"this {kind} misses the variable {name!r} ({', '.join(dims)})")
+        missing = [dim for dim in dims if dim not in dataset[name].dims]
+        if missing:
+            raise ResultError(
+                f"variable {name!r} of this {kind} has dimensions {dataset[name].dims}, not {dims}: "
+                f"{_listing(missing)} is missing"
+            )
+    if missing := [name for name in _COORDS_OF_KIND[kind] if name not in dataset.coords]:
+        raise ResultError(f"this {kind} misses the coordinate {_listing(missing)}")
+    if missing := [name for name in REQUIRED_ATTRS if name not in dataset.attrs]:
+        raise ResultError(f"this {kind} misses the attribute {_listing(missing)}: make it with result_attrs")
+    return kind
+
+
+def locus_of(dataset: xr.Dataset) -> Locus:
+    """Locus that a result is about, from its attributes.
+
+    Raises
+    ------
+    ResultError
+        If it has no ``contig``, ``start`` and ``end``.
+    """
+    attrs = dataset.attrs
+    if missing := [name for name in ("contig", "start", "end") if name not in attrs]:
+        raise ResultError(f"this result misses the attribute {_listing(missing)}, so its locus isn't known")
+    return Locus(str(attrs["contig"]), int(attrs["start"]), int(attrs["end"]), str(attrs.get("strand", ".")))
+
+
+def bin_size_of(dataset: xr.Dataset) -> int:
+    """Bases in one bin of a prediction, from its attribute or the distance of its bins."""
+    if "bin_size" in dataset.attrs:
+        return int(dataset.attrs["bin_size"])
+    starts = dataset["bin_start"].values
+    if len(starts) < 2:
+        raise ResultError("this prediction has one bin and no attribute 'bin_size': its end isn't known")
+    return int(starts[1] - starts[0])
+
+
+def reference_bases(dataset: xr.Dataset) -> np.ndarray:
+    """Return the reference letters of a mutagenesis or attribution, shape (position,).
+
+    The variable ``reference`` may hold letters or codes (A, C, G, T, N are 0 to 4).
+    """
+    values = dataset["reference"].values
+    if np.issubdtype(values.dtype, np.integer):
+        return np.array(list("ACGTN"))[np.minimum(values, 4)]
+    if values.dtype.kind == "S":
+        values = values.astype("U1")
+    return np.char.upper(values.astype("U1"))
+
+
+def contribution(dataset: xr.Dataset) -> xr.DataArray:
+    """Contribution of each reference base: minus the mean effect of its three alternates.
+
+    Parameters
+    ----------
+    dataset
+        A mutagenesis.
+
+    Returns
+    -------
+    xr.DataArray
+        Dimensions (position, context); NaN where the reference is N.
+    """
+    alleles = dataset["allele"].values.astype("U1")
+    is_alternate = xr.DataArray(
+        reference_bases(dataset)[:, None] != alleles[None, :], dims=("position", "allele")
+    )
+    return -dataset["effect"].where(is_alternate).mean("allele", skipna=True)
+
+
+def _listing(names: Iterable[object]) -> str:
+    return ", ".join(repr(str(name)) for name in names) or "no variable"
