@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from phenviz.data.cache import cache_directory
+from phenviz.data.cache import cache_dir
 from phenviz.data.embedded import embedded_project
 from phenviz.data.project import Project, read_project
 from phenviz.data.rsids import find_rsid
@@ -64,7 +64,7 @@ class World:
     @cached_property
     def reference(self) -> ReferenceGenome:
         """Sequence of the assembly."""
-        return ReferenceGenome(self.project.reference, assembly=self.assembly, cache_dir=cache_directory())
+        return ReferenceGenome(self.project.reference, assembly=self.assembly, cache_dir=cache_dir())
 
     @cached_property
     def annotation(self) -> Annotation:
