@@ -61,7 +61,9 @@ class Progress:
     def check(self) -> None:
         """Raise `Cancelled` if the user asked to stop."""
         if self._cancel_event is not None and self._cancel_event.is_set():
-            raise Cancelled(f"cancelled during '{self._name or 'start'}'; nothing was lost that had been finished")
+            raise Cancelled(
+                f"cancelled during '{self._name or 'start'}'; nothing was lost that had been finished"
+            )
 
     def _report(self) -> None:
         if self._on_change is not None:

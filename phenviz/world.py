@@ -83,7 +83,9 @@ class World:
         Raises
         ------
         ModelError
-            If the world has no checkpoint, or it is damaged, or predicts other contexts than the project lists.
+            If the world has no checkpoint, or a damaged one.
+        DataError
+            If it predicts other contexts than the project lists.
         """
         from phenviz.models.checkpoint import load_backbone
 
@@ -152,11 +154,14 @@ class World:
         chosen: set[str] = set()
         for name in names:
             wanted = name.strip().lower()
-            fitting = {c.name for c in self.contexts if wanted in (c.name.lower(), c.label.lower(), c.curie.lower())}
+            fitting = {
+                c.name for c in self.contexts if wanted in (c.name.lower(), c.label.lower(), c.curie.lower())
+            }
             fitting = fitting or {c.name for c in self.contexts if wanted == c.group.lower()}
             if not fitting:
-                known = ", ".join(c.name for c in self.contexts)
-                raise TargetError(f"no context {name!r} in model world {self.name!r}: it has {known}")
+                raise TargetError(
+                    f"no context {name!r} in world {self.name!r}: it has {_names(self.contexts)}"
+                )
             chosen |= fitting
         return tuple(context for context in self.contexts if context.name in chosen)
 
@@ -170,13 +175,18 @@ class World:
                 wide = site.widened(_HIT_FLANK)
                 return Locus(contig, wide.start, min(wide.end, length))
         raise LocusError(
-            f"{rsid} is not among the variants of world {self.name!r}: give its position (chr20:1,600,925) instead"
+            f"{rsid} is not among the variants of world {self.name!r}: "
+            "give its position (chr20:1,600,925) instead"
         )
 
     def _check_contexts(self, backbone: LocalBackbone) -> None:
         listed = self.project.contexts
         if listed and [c.name for c in listed] != [c.name for c in backbone.contexts]:
             raise DataError(
-                f"project {self.name!r} lists the contexts {', '.join(c.name for c in listed)}, but its checkpoint "
-                f"predicts {', '.join(c.name for c in backbone.contexts)}: list these, or leave 'contexts' out"
+                f"project {self.name!r} lists the contexts {_names(listed)}, but its checkpoint predicts "
+                f"{_names(backbone.contexts)}: list these, or leave 'contexts' out"
             )
+
+
+def _names(contexts: Iterable[Context]) -> str:
+    return ", ".join(context.name for context in contexts)

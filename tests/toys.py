@@ -43,7 +43,7 @@ def toy_backbone(seed: int = 0) -> LocalBackbone:
     backbone = LocalBackbone.from_config(tiny_config(CONTEXTS))
     with torch.no_grad():
         for parameter in backbone.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
+            parameter.add_(torch.randn_like(parameter) * 0.1)
         for stage in backbone.stages[1:]:
             # kernels after the stem are symmetric: that makes the model equivariant to reverse complement
             stage.weight.copy_((stage.weight + stage.weight.flip(2)) / 2)

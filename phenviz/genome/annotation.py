@@ -62,13 +62,17 @@ class Annotation:
         self.genes = _prepared(genes, GENE_COLUMNS)
         self.genes["tss"] = np.where(self.genes["strand"] == "-", self.genes["end"] - 1, self.genes["start"])
         self._bands = _prepared(bands if bands is not None else _empty(BAND_COLUMNS), BAND_COLUMNS)
-        self.elements = _prepared(elements if elements is not None else _empty(ELEMENT_COLUMNS), ELEMENT_COLUMNS)
+        self.elements = _prepared(
+            elements if elements is not None else _empty(ELEMENT_COLUMNS), ELEMENT_COLUMNS
+        )
 
     @cached_property
     def _row_of_name(self) -> dict[str, int]:
         # the first row wins; stable ids are known with and without their version
         rows: dict[str, int] = {}
-        for row, (name, gene_id) in enumerate(zip(self.genes["gene_name"], self.genes["gene_id"], strict=True)):
+        for row, (name, gene_id) in enumerate(
+            zip(self.genes["gene_name"], self.genes["gene_id"], strict=True)
+        ):
             for key in (str(name), str(gene_id), str(gene_id).split(".")[0]):
                 if key and key != "nan":
                     rows.setdefault(key.upper(), row)
@@ -85,7 +89,11 @@ class Annotation:
         row = self._row_of_name.get(name.strip().upper())
         if row is None:
             near = self.nearest_names(name)
-            hint = f"did you mean {', '.join(near)}?" if near else "check the spelling, or give chr20:1,000-2,000"
+            hint = (
+                f"did you mean {', '.join(near)}?"
+                if near
+                else "check the spelling, or give chr20:1,000-2,000"
+            )
             raise LocusError(f"no gene {name.strip()!r} in this annotation: {hint}")
         return self._gene_at(row)
 

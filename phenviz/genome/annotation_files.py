@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +40,13 @@ def read_genes(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path)
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
-    readers = {"gtf": _read_gtf, "gff3": _read_gff3, "gff": _read_gff3, "bed": _read_bed12, "tsv": _read_table}
+    readers = {
+        "gtf": _read_gtf,
+        "gff3": _read_gff3,
+        "gff": _read_gff3,
+        "bed": _read_bed12,
+        "tsv": _read_table,
+    }
     if kind not in readers:
         raise DataError(f"annotation {path}: give a .gtf, .gff3, .bed (12 columns) or .tsv, plain or .gz")
     genes = _guarded(readers[kind], path, "annotation")
@@ -73,7 +81,7 @@ def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd
     return _guarded(read, Path(path), "regulatory elements")
 
 
-def _guarded(reader, path: Path, what: str) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+def _guarded(reader: Callable[[Path], pd.DataFrame], path: Path, what: str) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{what} {path} is missing: check the path")
     try:
@@ -82,8 +90,16 @@ def _guarded(reader, path: Path, what: str) -> pd.DataFrame:  # type: ignore[no-
         raise DataError(f"{what} {path} can't be read: {type(error).__name__}: {error}") from error
 
 
+def _features(read: Callable[..., pd.DataFrame], path: Path) -> pd.DataFrame:
+    # pyranges 0.1 leaves its file open and uses pandas options that pandas 3.1 deprecates
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return read(str(path), as_df=True)
+
+
 def _read_gtf(path: Path) -> pd.DataFrame:
-    table = pyranges.read_gtf(str(path), as_df=True)
+    table = _features(pyranges.read_gtf, path)
     for column in ("gene_name", "tag"):
         if column not in table:
             table[column] = ""
@@ -93,7 +109,7 @@ def _read_gtf(path: Path) -> pd.DataFrame:
 
 
 def _read_gff3(path: Path) -> pd.DataFrame:
-    table = pyranges.read_gff3(str(path), as_df=True)
+    table = _features(pyranges.read_gff3, path)
     for column in ("ID", "Parent", "Name", "gene_id", "gene_name", "tag"):
         if column not in table:
             table[column] = ""
@@ -108,7 +124,9 @@ def _read_gff3(path: Path) -> pd.DataFrame:
     exons, gene_key = exons[known], gene_key[known]
     genes = genes[~genes.index.duplicated()]
     stable = genes["gene_id"].where(genes["gene_id"] != "", genes.index.str.removeprefix("gene:"))
-    symbol = genes["gene_name"].where(genes["gene_name"] != "", genes["Name"]).where(lambda s: s != "", stable)
+    symbol = (
+        genes["gene_name"].where(genes["gene_name"] != "", genes["Name"]).where(lambda s: s != "", stable)
+    )
     exons["gene_id"], exons["gene_name"] = gene_key.map(stable), gene_key.map(symbol)
     transcript_tag = table.drop_duplicates("ID").set_index("ID")["tag"]
     tags = exons["transcript_id"].map(transcript_tag).fillna("")

@@ -36,7 +36,9 @@ class ReferenceGenome:
         Where codes are kept.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, assembly: str, cache_dir: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, assembly: str, cache_dir: str | os.PathLike[str]
+    ) -> None:
         self.path = Path(path)
         self.assembly = assembly
         self._cache_dir = Path(cache_dir)

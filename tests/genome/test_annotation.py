@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from phenviz.errors import DataError, LocusError
+from phenviz.genome import Annotation, Locus, read_bands, read_elements, read_genes
+
+GTF = """#!genome-build toy
+20\tx\tgene\t101\t200\t.\t-\t.\tgene_id "E1.2"; gene_name "ABC"; gene_type "protein_coding";
+20\tx\texon\t181\t200\t.\t-\t.\tgene_id "E1.2"; transcript_id "T1"; gene_name "ABC";
+20\tx\texon\t101\t120\t.\t-\t.\tgene_id "E1.2"; transcript_id "T1"; gene_name "ABC";
+20\tx\texon\t101\t190\t.\t-\t.\tgene_id "E1.2"; transcript_id "T2"; gene_name "ABC"; tag "Ensembl_canonical";
+21\tx\texon\t11\t20\t.\t+\t.\tgene_id "E2"; transcript_id "T3";
+"""
+GFF3 = """##gff-version 3
+20\tx\tgene\t101\t200\t.\t+\t.\tID=gene:E1;Name=ABC;gene_id=E1
+20\tx\tmRNA\t101\t200\t.\t+\t.\tID=transcript:T1;Parent=gene:E1
+20\tx\texon\t101\t120\t.\t+\t.\tParent=transcript:T1;Name=x1
+20\tx\texon\t181\t200\t.\t+\t.\tParent=transcript:T1;Name=x2
+20\tx\tmRNA\t101\t150\t.\t+\t.\tID=transcript:T2;Parent=gene:E1
+20\tx\texon\t101\t110\t.\t+\t.\tParent=transcript:T2;Name=x3
+"""
+BED12 = "chr20\t100\t200\tABC\t0\t-\t100\t200\t0\t2\t20,20,\t0,80,\n"
+
+
+def _gene(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    return Annotation(read_genes(tmp_path / name)).gene("abc")
+
+
+def test_gtf_takes_the_canonical_transcript(tmp_path):
+    gene = _gene(tmp_path, "a.gtf", GTF)
+    assert gene.locus == Locus("20", 100, 190, "-")
+    assert (gene.tss, gene.exons, gene.gene_id) == (189, ((100, 190),), "E1.2")
+
+
+def test_gtf_without_a_symbol_goes_by_the_stable_id(tmp_path):
+    (tmp_path / "a.gtf").write_text(GTF)
+    assert Annotation(read_genes(tmp_path / "a.gtf")).gene("E2").name == "E2"
+
+
+def test_stable_ids_are_known_with_and_without_version(tmp_path):
+    (tmp_path / "a.gtf").write_text(GTF)
+    annotation = Annotation(read_genes(tmp_path / "a.gtf"))
+    assert annotation.gene("e1").name == annotation.gene("E1.2").name == "ABC"
+
+
+def test_gff3_takes_the_longest_transcript(tmp_path):
+    gene = _gene(tmp_path, "a.gff3", GFF3)
+    assert gene.exons == ((100, 120), (180, 200))
+    assert (gene.tss, gene.gene_id) == (100, "E1")
+
+
+def test_bed12_blocks_are_exons(tmp_path):
+    gene = _gene(tmp_path, "a.bed", BED12)
+    assert gene.exons == ((100, 120), (180, 200))
+    assert gene.tss == 199
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.bed", "20\t1\t2\n", "3 columns, where BED12 has 12"),
+        ("a.txt", "x", "give a .gtf, .gff3, .bed"),
+        ("a.gtf", '20\tx\tgene\t1\t5\t.\t+\t.\tgene_id "E";\n', "holds no gene with exons|can't be read"),
+        ("chrom.tsv", "nothing\there\n", "can't be read"),
+    ],
+)
+def test_a_wrong_annotation_is_refused_in_words(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_genes(tmp_path / name)
+
+
+def test_an_unknown_gene_gets_the_nearest_names(toy_world):
+    with pytest.raises(LocusError, match="did you mean GAMMA1"):
+        toy_world.annotation.gene("gamma")
+
+
+def test_genes_and_exons_in_a_locus_share_a_base_with_it(toy_world):
+    names = toy_world.annotation.genes_in(Locus("chr20", 8_999, 9_000))["gene_name"]
+    assert list(names) == ["ALPHA", "BETA"]
+    exons = toy_world.annotation.exons_in(Locus("20", 6_299, 8_600))
+    assert list(exons["gene_name"]) == ["ALPHA", "ALPHA", "BETA"]
+    assert toy_world.annotation.genes_in(Locus("20", 40_000, 41_000)).empty
+
+
+def test_elements_and_bands_of_a_locus(tmp_path):
+    (tmp_path / "remo.tsv").write_text(
+        "start\tend\tremo\tcell_types\n10\t20\ta\tT|B\n30\t40\tb\t\n100\t120\tc\tNK\n"
+    )
+    (tmp_path / "bands.tsv").write_text("chr20\t0\t50\tp13\tgneg\nchr20\t50\t90\tp12\tgpos75\n")
+    genes = pd.DataFrame(
+        [["20", 0, 9, "+", "A", "", [0], [9]]],
+        columns=["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"],
+    )
+    annotation = Annotation(
+        genes, read_bands(tmp_path / "bands.tsv"), read_elements(tmp_path / "remo.tsv", "20")
+    )
+    assert list(annotation.elements_in(Locus("chr20", 19, 31))["name"]) == ["a", "b"]
+    assert annotation.elements_in(Locus("20", 20, 30)).empty
+    assert annotation.elements_in(Locus("21", 0, 100)).empty
+    assert list(annotation.bands("20")["name"]) == ["p13", "p12"]
