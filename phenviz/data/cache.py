@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -37,3 +38,10 @@ def cache_root() -> Path:
 def cache_size() -> int:
     """Return the bytes that the cache takes on disk."""
     return sum(path.stat().st_size for path in cache_root().rglob("*") if path.is_file())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file aside and rename it, so that a crash or a second process never leaves half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        part.write(content)
+    os.replace(part.name, path)

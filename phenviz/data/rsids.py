@@ -1,0 +1,84 @@
+"""Where an rsID lies, looked up in a VCF."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from phenviz.data.cache import cache_dir, write_whole
+from phenviz.errors import DataError
+
+Place = tuple[str, int, str, str]
+
+
+def find_rsid(vcf_path: str | os.PathLike[str], rsid: str) -> Place | None:
+    """Return where a variant with this id lies.
+
+    The first look-up reads the VCF's ids once and keeps them in the cache; later ones are instant.
+
+    Parameters
+    ----------
+    vcf_path
+        VCF, plain or gzip.
+    rsid
+        ``rs6116042``, in any case.
+
+    Returns
+    -------
+    tuple of str, int, str, str, or None
+        Contig as in the VCF, 0-based position, reference and alternate alleles; None if the VCF has
+        no such id.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is no VCF.
+    """
+    path = Path(vcf_path)
+    if not path.is_file():
+        raise DataError(f"{path} is missing: give the path of a VCF file")
+    stat = path.stat()
+    return _places(path.resolve(), stat.st_size, stat.st_mtime_ns).get(rsid.strip().lower())
+
+
+@lru_cache(maxsize=8)
+def _places(path: Path, size: int, modified: int) -> dict[str, Place]:
+    # size and time are arguments so that a VCF that was replaced is read again
+    identity = hashlib.sha256(f"{path}|{size}|{modified}".encode()).hexdigest()[:16]
+    cached = cache_dir("rsids") / f"{identity}.json.gz"
+    try:
+        rows = json.loads(gzip.decompress(cached.read_bytes()))
+    except (OSError, EOFError, ValueError):
+        rows = _read_ids(path)
+        write_whole(cached, gzip.compress(json.dumps(rows).encode()))
+    return {rsid: (contig, start, reference, alternate) for rsid, contig, start, reference, alternate in rows}
+
+
+def _read_ids(path: Path) -> list[tuple[str, str, int, str, str]]:
+    rows = []
+    with path.open("rb") as probe:
+        opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
+    try:
+        with opened(path, "rt") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.startswith("#") and line.strip():
+                    rows.extend(_ids_of(line, path, number))
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} can't be read as a VCF ({error}): give a plain or bgzip VCF") from error
+    return rows
+
+
+def _ids_of(line: str, path: Path, number: int) -> list[tuple[str, str, int, str, str]]:
+    fields = line.split("\t", 5)
+    if len(fields) < 5 or not fields[1].isdigit():
+        raise DataError(f"{path}, line {number}: no VCF record (CHROM, POS, ID, REF, ALT expected)")
+    contig, position, ids, reference, alternate = (field.strip() for field in fields[:5])
+    return [
+        (rsid.lower(), contig, int(position) - 1, reference, alternate)
+        for rsid in ids.split(";")
+        if rsid not in (".", "")
+    ]
