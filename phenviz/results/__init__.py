@@ -1,5 +1,6 @@
 """Result objects: what they hold, and the files they are kept in."""
 
+from phenviz.results.files import DATA_SUFFIXES, LOADABLE_SUFFIXES, check_suffix, load, save
 from phenviz.results.schema import (
     bin_size_of,
     context_coords,
@@ -11,17 +12,24 @@ from phenviz.results.schema import (
     result_attrs,
     validate,
 )
+from phenviz.results.table import tidy
 from phenviz.results.tiles import merge_tiles
 
 __all__ = [
+    "DATA_SUFFIXES",
+    "LOADABLE_SUFFIXES",
     "bin_size_of",
+    "check_suffix",
     "context_coords",
     "contribution",
     "kind_of",
+    "load",
     "locus_of",
     "merge_tiles",
     "phenviz_version",
     "reference_bases",
     "result_attrs",
+    "save",
+    "tidy",
     "validate",
 ]

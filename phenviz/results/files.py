@@ -1,0 +1,214 @@
+"""Results to files and back, by suffix."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
+from phenviz.results.schema import plain_value
+from phenviz.results.table import read_parquet, write_parquet
+
+DATA_SUFFIXES = (".nc", ".zarr", ".parquet", ".bed", ".bw")
+LOADABLE_SUFFIXES = (".nc", ".zarr", ".parquet")
+
+_BASES = "ACGTN"
+_JSON_ATTRS = "attributes_as_json"
+
+
+def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SUFFIXES) -> str:
+    """Check that a result can go where the user says; call it before a long computation.
+
+    Parameters
+    ----------
+    path
+        File to be written.
+    suffixes
+        Suffixes that make sense here.
+
+    Returns
+    -------
+    str
+        The path's suffix in lower case.
+
+    Raises
+    ------
+    ResultError
+        If the suffix is none of these, or the folder doesn't exist or can't be written to.
+    """
+    path, known = Path(path), tuple(suffixes)
+    suffix = path.suffix.lower()
+    if suffix not in known:
+        said = f"suffix {suffix!r}" if suffix else "no suffix"
+        raise ResultError(f"{path} has {said}: end its name with {' '.join(known)}")
+    if not path.parent.is_dir():
+        raise ResultError(f"folder {path.parent} for {path.name} doesn't exist: make it, or choose another")
+    if not os.access(path.parent, os.W_OK):
+        raise ResultError(f"folder {path.parent} for {path.name} can't be written to: choose another")
+    return suffix
+
+
+def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Write a result; the suffix says how.
+
+    Parameters
+    ----------
+    dataset
+        A result of any kind for ``.nc``, ``.zarr`` and ``.parquet`` (tidy); a prediction, mutagenesis or
+        attribution for ``.bed`` (`write_bed`) and ``.bw`` (`write_bigwigs`).
+    path
+        Where to. An older file is replaced only once the new one is complete.
+
+    Returns
+    -------
+    tuple[Path, ...]
+        Files written: one, or one bigWig a context (``foo.Ery.bw``).
+
+    Raises
+    ------
+    ResultError
+        If the suffix is unknown, the folder is missing, the disk refuses, or the kind doesn't fit.
+    """
+    path = Path(path)
+    suffix = check_suffix(path)
+    if suffix == ".bw":
+        targets = bigwig_paths(dataset, path)
+        return _write_aside(
+            list(targets.values()),
+            lambda parts: write_bigwigs(dataset, dict(zip(targets, parts, strict=True))),
+        )
+    writer = {".nc": _write_netcdf, ".zarr": _write_zarr, ".parquet": write_parquet, ".bed": write_bed}[
+        suffix
+    ]
+    return _write_aside([path], lambda parts: writer(dataset, parts[0]))
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a result back from ``.nc``, ``.zarr`` or ``.parquet``.
+
+    Returns
+    -------
+    xr.Dataset
+        Equal to the one that was saved, in memory.
+
+    Raises
+    ------
+    ResultError
+        If the file is missing, damaged, or of a kind that keeps no whole result.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in LOADABLE_SUFFIXES:
+        raise ResultError(f"{path} can't be read back as a result: give one of {' '.join(LOADABLE_SUFFIXES)}")
+    if not path.exists():
+        raise ResultError(f"result {path} doesn't exist: check the path")
+    try:
+        if suffix == ".parquet":
+            return read_parquet(path)
+        engine: Any = {".nc": "h5netcdf", ".zarr": "zarr"}[suffix]
+        options: dict[str, Any] = {"consolidated": False} if suffix == ".zarr" else {}
+        with xr.open_dataset(path, engine=engine, **options) as opened:
+            return _decoded(opened.load())
+    except ResultError:
+        raise
+    except Exception as error:  # each of the three libraries has errors of its own for a damaged file
+        raise ResultError(f"result {path} is damaged or no result file ({error}): save it again") from error
+
+
+def _write_aside(targets: list[Path], write: Callable[[list[Path]], None]) -> tuple[Path, ...]:
+    """Write beside the targets and rename, so that no reader ever meets half a file."""
+    token = uuid.uuid4().hex[:8]
+    parts = [target.with_name(f".{target.stem}.{token}.part{target.suffix}") for target in targets]
+    try:
+        write(parts)
+        for part, target in zip(parts, targets, strict=True):
+            _replace(part, target, token)
+    except OSError as error:
+        raise ResultError(
+            f"can't write {targets[0]} ({error}): free some room or choose another folder"
+        ) from error
+    finally:
+        for part in parts:
+            _remove(part)
+    return tuple(targets)
+
+
+def _replace(part: Path, target: Path, token: str) -> None:
+    if target.is_dir():  # a Zarr store is a folder, which os.replace doesn't put over another
+        if target.suffix.lower() != ".zarr":
+            raise ResultError(f"{target} is a folder: choose another name")
+        old = target.with_name(f".{target.stem}.{token}.old")
+        os.replace(target, old)
+        os.replace(part, target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(part, target)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    encoded = _encoded(dataset)
+    squeeze = {"zlib": True, "complevel": 4, "shuffle": True}
+    encoding = {
+        name: squeeze for name, variable in encoded.variables.items()
+        if variable.dtype.kind in "fiu" and variable.size > 1
+    }  # fmt: skip
+    encoded.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
+    _encoded(dataset).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
+
+
+def _encoded(dataset: xr.Dataset) -> xr.Dataset:
+    """Write letters as CF flags and lists as JSON, so that netCDF and Zarr both give them back."""
+    encoded = dataset.drop_encoding().copy()
+    for name, variable in encoded.variables.items():
+        if _is_letters(variable):
+            codes = np.argmax(variable.values[..., None] == np.array(list(_BASES)), axis=-1).astype(np.uint8)
+            flags = {"flag_values": np.arange(5, dtype=np.uint8), "flag_meanings": " ".join(_BASES)}
+            encoded[name] = (variable.dims, codes, variable.attrs | flags)
+        elif variable.dtype.kind == "U":
+            encoded[name] = (variable.dims, variable.values.astype(object), variable.attrs)
+    attrs = {str(name): plain_value(value) for name, value in encoded.attrs.items()}
+    lists = [name for name, value in attrs.items() if isinstance(value, list)]
+    attrs |= {name: json.dumps(attrs[name]) for name in lists}
+    encoded.attrs = attrs | ({_JSON_ATTRS: " ".join(lists)} if lists else {})
+    return encoded
+
+
+def _decoded(dataset: xr.Dataset) -> xr.Dataset:
+    decoded = dataset.drop_encoding()
+    for name, variable in dataset.variables.items():
+        attrs = dict(variable.attrs)
+        if attrs.get("flag_meanings") == " ".join(_BASES):
+            attrs = {key: value for key, value in attrs.items() if not key.startswith("flag_")}
+            decoded[name] = (variable.dims, np.array(list(_BASES))[variable.values.astype(int)], attrs)
+        elif variable.dtype.kind in "OT":
+            decoded[name] = (variable.dims, np.array(variable.values.tolist(), dtype=str), attrs)
+    attrs = {str(name): plain_value(value) for name, value in dataset.attrs.items()}
+    for name in str(attrs.pop(_JSON_ATTRS, "")).split():
+        attrs[name] = json.loads(attrs[name])
+    decoded.attrs = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()
+    }
+    return decoded
+
+
+def _is_letters(variable: xr.Variable) -> bool:
+    return variable.dtype == np.dtype("<U1") and bool(np.isin(variable.values, list(_BASES)).all())

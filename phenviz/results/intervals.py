@@ -1,0 +1,182 @@
+"""Results as BED and bigWig, for genome browsers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.genome.locus import bare_contig
+from phenviz.results.schema import bin_size_of, contribution, locus_of, reference_bases, validate
+
+_LINES_AT_ONCE = 200_000
+_BED_COLUMNS = {
+    "prediction": "chrom start end context score strand value",
+    "mutagenesis": "chrom start end context:ref>alt score strand effect ref alt",
+    "attribution": "chrom start end target score strand value",
+}
+
+
+def write_bed(dataset: xr.Dataset, path: Path) -> None:
+    """Write scored intervals, 0-based half-open, contigs as UCSC names them (``chr20``), by position.
+
+    One line a bin and context (prediction), a base and target (attribution), or a base and context with the
+    strongest of its three alternates (mutagenesis). The first six columns are BED; score is the number's
+    size, scaled to 0-1000 over the file; the number itself stands in column seven, and reference and
+    strongest alternate follow it in mutagenesis. Comment lines name columns, definition, units and model.
+    Positions without a number (reference N) have no line.
+    """
+    kind = validate(dataset)
+    lines = {
+        "prediction": _prediction_lines,
+        "mutagenesis": _mutagenesis_lines,
+        "attribution": _attribution_lines,
+    }
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        _write_header(dataset, kind, file)
+        for frame in lines[kind](dataset):
+            kept = frame[np.isfinite(frame["value"])]
+            kept.to_csv(file, sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
+    """Files that a result becomes: ``foo.Ery.bw`` for each context, ``foo.bw`` where there is none.
+
+    Returns
+    -------
+    dict
+        Context (None where the result has none) to path.
+    """
+    validate(dataset)
+    if "context" not in dataset.dims:
+        return {None: path}
+    names = [str(name) for name in dataset["context"].values]
+    return {name: path.with_name(f"{path.stem}.{_file_name(name)}{path.suffix}") for name in names}
+
+
+def write_bigwigs(dataset: xr.Dataset, paths: Mapping[str | None, Path]) -> None:
+    """Write one bigWig a context: activity a bin, contribution a base (mutagenesis), attribution a base.
+
+    Raises
+    ------
+    ResultError
+        If the attribute ``contig_length`` is missing, which a bigWig needs, or a context has no number.
+    """
+    import pybigtools
+
+    if "contig_length" not in dataset.attrs:
+        raise ResultError(
+            "a bigWig needs the contig's length: this result misses the attribute 'contig_length'"
+        )
+    chrom, length = _chrom(dataset), int(dataset.attrs["contig_length"])
+    starts, step, values = _signal(dataset)
+    ends = np.minimum(starts + step, length)
+    for context, path in paths.items():
+        column = values if context is None else values.sel(context=context)
+        numbers = column.values.astype(np.float64)
+        kept = np.isfinite(numbers)
+        if not kept.any():
+            raise ResultError(
+                f"{context or 'this result'} has no number at {locus_of(dataset)}: nothing to write"
+            )
+        entries = zip(starts[kept].tolist(), ends[kept].tolist(), numbers[kept].tolist(), strict=True)
+        # write() also closes the file
+        pybigtools.open(str(path), "w").write({chrom: length}, ((chrom, *entry) for entry in entries))
+
+
+def _signal(dataset: xr.Dataset) -> tuple[np.ndarray, int, xr.DataArray]:
+    """Return starts, width, and one number a bin or base."""
+    kind = validate(dataset)
+    if kind == "prediction":
+        return dataset["bin_start"].values.astype(np.int64), bin_size_of(dataset), dataset["activity"]
+    positions = dataset["position"].values.astype(np.int64)
+    return positions, 1, contribution(dataset) if kind == "mutagenesis" else dataset["attribution"]
+
+
+def _write_header(dataset: xr.Dataset, kind: str, file: TextIO) -> None:
+    attrs = dataset.attrs
+    file.write(f"# {kind} of {locus_of(dataset)} ({attrs['assembly']})\n")
+    file.write(f"# model: {attrs['model']}; PhenViz {attrs['phenviz_version']}\n")
+    definition = " ".join(str(attrs["definition"]).split())
+    file.write(f"# definition: {definition}; units: {attrs['units']}\n")
+    file.write(f"# columns: {_BED_COLUMNS[kind]}\n")
+
+
+def _prediction_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+    starts, step, values = _signal(dataset)
+    names = dataset["context"].values.astype(str)
+    yield from _lines(dataset, starts, step, values.transpose("bin", "context").values, names)
+
+
+def _attribution_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+    starts, step, values = _signal(dataset)
+    if "context" in values.dims:
+        names, numbers = dataset["context"].values.astype(str), values.transpose("position", "context").values
+    else:
+        names, numbers = np.array([str(dataset.attrs.get("target", "attribution"))]), values.values[:, None]
+    yield from _lines(dataset, starts, step, numbers, names)
+
+
+def _lines(
+    dataset: xr.Dataset, starts: np.ndarray, step: int, values: np.ndarray, names: np.ndarray
+) -> Iterator[pd.DataFrame]:
+    """Yield lines of ``values`` (place, name) in pieces, place by place."""
+    chrom, largest = _chrom(dataset), _largest(values)
+    last = int(dataset.attrs.get("contig_length", np.iinfo(np.int64).max))
+    rows = max(_LINES_AT_ONCE // len(names), 1)
+    for begin in range(0, len(starts), rows):
+        piece, begins = values[begin : begin + rows], np.repeat(starts[begin : begin + rows], len(names))
+        numbers = piece.reshape(-1)
+        yield pd.DataFrame(
+            {
+                "chrom": chrom,
+                "start": begins,
+                "end": np.minimum(begins + step, last),
+                "name": np.tile(names, len(piece)),
+                "score": _score(numbers, largest),
+                "strand": ".",
+                "value": numbers,
+            }
+        )
+
+
+def _mutagenesis_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+    effect = dataset["effect"].transpose("position", "context", "allele").values
+    alleles, bases = dataset["allele"].values.astype(str), reference_bases(dataset)
+    size = np.where(
+        alleles[None, None, :] == bases[:, None, None], -1.0, np.nan_to_num(np.abs(effect), nan=-1.0)
+    )
+    strongest = size.argmax(axis=-1)
+    values = np.take_along_axis(effect, strongest[..., None], axis=-1)[..., 0]
+    contexts = dataset["context"].values.astype(str)
+    rows = 0
+    for frame in _lines(dataset, dataset["position"].values, 1, values, contexts):
+        here = slice(rows // len(contexts), (rows + len(frame)) // len(contexts))
+        rows += len(frame)
+        ref, alt = np.repeat(bases[here], len(contexts)), alleles[strongest[here].reshape(-1)]
+        name = frame["name"] + ":" + ref + ">" + alt
+        yield frame.assign(name=name, ref=ref, alt=alt)
+
+
+def _score(numbers: np.ndarray, largest: float) -> np.ndarray:
+    share = np.nan_to_num(np.abs(numbers) / largest, nan=0.0)
+    return np.rint(1000 * share).astype(np.int64)
+
+
+def _largest(values: np.ndarray) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _chrom(dataset: xr.Dataset) -> str:
+    return f"chr{bare_contig(str(dataset.attrs['contig']))}"
+
+
+def _file_name(context: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", context)

@@ -1,0 +1,170 @@
+"""Results as tidy tables: one row a number, one column a fact about it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.results.schema import bin_size_of, kind_of, plain_value
+
+_KEY = b"phenviz"
+_ROWS_AT_ONCE = 1_000_000
+_NOT_IN_TABLE = ("colour",)
+
+
+def tidy(dataset: xr.Dataset) -> pd.DataFrame:
+    """Unfold a result into rows.
+
+    Parameters
+    ----------
+    dataset
+        Any result.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each combination of the dimensions, in their order. Predictions, mutagenesis and
+        attributions begin with ``contig``, ``start``, ``end`` (0-based half-open, in bases) of the bin or
+        base; coordinates and variables follow under their names. Text columns are categorical.
+    """
+    sizes = _sizes(dataset)
+    shape = tuple(sizes.values())
+    columns: dict[str, Any] = {}
+    place = _place(dataset)
+    if place is not None:
+        step = bin_size_of(dataset) if place == "bin_start" else 1
+        start = _unfold(dataset[place].variable, sizes)
+        columns["contig"] = pd.Categorical.from_codes(
+            np.zeros(math.prod(shape), np.int8), [str(dataset.attrs["contig"])]
+        )
+        columns |= {"start": start, "end": start + step}
+    for name, coordinate in dataset.coords.items():
+        if name != place and name not in _NOT_IN_TABLE:
+            columns[str(name)] = _unfold(coordinate.variable, sizes)
+    for name, variable in dataset.data_vars.items():
+        columns[str(name)] = _unfold(variable.variable, sizes)
+    return pd.DataFrame(columns)
+
+
+def write_parquet(dataset: xr.Dataset, path: Path) -> None:
+    """Write the tidy table, with all that is needed to fold it again in the file's metadata."""
+    sizes = _sizes(dataset)
+    first = next(iter(sizes), None)
+    rows_of_slab = math.prod(sizes.values()) // max(sizes[first], 1) if first else 1
+    step = max(_ROWS_AT_ONCE // max(rows_of_slab, 1), 1)
+    schema = pa.Schema.from_pandas(tidy(_slab(dataset, first, 0, 1)), preserve_index=False)
+    schema = schema.with_metadata({**(schema.metadata or {}), _KEY: json.dumps(_layout(dataset)).encode()})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for begin in range(0, sizes[first] if first else 1, step):
+            frame = tidy(_slab(dataset, first, begin, begin + step))
+            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+
+def read_parquet(path: Path) -> xr.Dataset:
+    """Fold a table that `write_parquet` wrote.
+
+    Raises
+    ------
+    ResultError
+        If it isn't one, or rows were removed since.
+    """
+    table = pq.read_table(path)
+    metadata = table.schema.metadata or {}
+    if _KEY not in metadata:
+        raise ResultError(f"{path} is a Parquet table that PhenViz didn't write: read it with pandas")
+    layout = json.loads(metadata[_KEY])
+    sizes: dict[str, int] = layout["sizes"]
+    if table.num_rows != math.prod(sizes.values()):
+        raise ResultError(
+            f"{path} has {table.num_rows:,} rows, its result has {math.prod(sizes.values()):,}: rows were "
+            "removed, read it with pandas"
+        )
+    parts = {
+        group: {name: _fold(table, entry, sizes) for name, entry in layout[group].items()}
+        for group in ("variables", "coords")
+    }
+    return xr.Dataset(parts["variables"], coords=parts["coords"], attrs=layout["attrs"])
+
+
+def _sizes(dataset: xr.Dataset) -> dict[str, int]:
+    """Dimensions in the order of the widest variable, which is the order of the rows."""
+    if not dataset.data_vars:
+        raise ResultError("this result holds no variable, so there is nothing to write")
+    order = [
+        dim
+        for name in sorted(dataset.data_vars, key=lambda v: -dataset[v].ndim)
+        for dim in dataset[name].dims
+    ]
+    return {str(dim): dataset.sizes[dim] for dim in dict.fromkeys(order)}
+
+
+def _place(dataset: xr.Dataset) -> str | None:
+    kind = kind_of(dataset)
+    place = "bin_start" if kind == "prediction" else "position"
+    return place if kind is not None and place in dataset.coords else None
+
+
+def _unfold(variable: xr.Variable, sizes: dict[str, int]) -> Any:
+    shape = tuple(sizes.values())
+    own = [dim for dim in sizes if dim in variable.dims]
+    if variable.dtype.kind in "UOT":
+        categories, codes = np.unique(variable.transpose(*own).values.astype(str), return_inverse=True)
+        narrow = codes.reshape([sizes[dim] for dim in own]).astype(
+            np.int8 if len(categories) < 128 else np.int32
+        )
+        values, names = narrow, categories
+    else:
+        values, names = variable.transpose(*own).values, None
+    wide = values.reshape([sizes[dim] if dim in own else 1 for dim in sizes])
+    flat = np.broadcast_to(wide, shape).reshape(-1)
+    return flat if names is None else pd.Categorical.from_codes(flat, list(names))
+
+
+def _fold(
+    table: pa.Table, entry: dict[str, Any], sizes: dict[str, int]
+) -> tuple[list[str], np.ndarray, dict[str, Any]]:
+    dims, attrs = entry["dims"], entry["attrs"]
+    if "values" in entry:
+        return dims, np.array(entry["values"], dtype=entry["dtype"]), attrs
+    column = table.column(entry["column"])
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    values = column.to_numpy().reshape(tuple(sizes.values()))
+    values = values[tuple(slice(None) if dim in dims else 0 for dim in sizes)]
+    ordered = [dim for dim in sizes if dim in dims]
+    values = np.transpose(values, [ordered.index(dim) for dim in dims])
+    return dims, np.ascontiguousarray(values).astype(entry["dtype"]), attrs
+
+
+def _layout(dataset: xr.Dataset) -> dict[str, Any]:
+    place = _place(dataset)
+
+    def entry(name: str, variable: xr.DataArray) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "dims": [str(dim) for dim in variable.dims],
+            "dtype": "str" if variable.dtype.kind in "UOT" else variable.dtype.str,
+            "attrs": {str(key): plain_value(value) for key, value in variable.attrs.items()},
+        }
+        if name in _NOT_IN_TABLE:
+            return facts | {"values": variable.values.tolist()}
+        return facts | {"column": "start" if name == place else name}
+
+    return {
+        "sizes": _sizes(dataset),
+        "variables": {str(name): entry(str(name), variable) for name, variable in dataset.data_vars.items()},
+        "coords": {str(name): entry(str(name), variable) for name, variable in dataset.coords.items()},
+        "attrs": {str(name): plain_value(value) for name, value in dataset.attrs.items()},
+    }
+
+
+def _slab(dataset: xr.Dataset, dim: str | None, begin: int, end: int) -> xr.Dataset:
+    return dataset if dim is None else dataset.isel({dim: slice(begin, end)})

@@ -1,0 +1,249 @@
+import numpy as np
+import pandas as pd
+import pybigtools
+import pytest
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.genome.locus import Locus
+from phenviz.results import check_suffix, contribution, load, reference_bases, save, tidy
+
+from .toys import make_attribution, make_mutagenesis, make_prediction
+
+MAKERS = [make_prediction, make_mutagenesis, make_attribution]
+
+
+def make_variant_effects() -> xr.Dataset:
+    rng = np.random.default_rng(3)
+    return xr.Dataset(
+        {
+            "effect": (("variant", "context"), rng.normal(size=(5, 2)).astype(np.float32)),
+            "quantile": (("variant", "context"), rng.uniform(-1, 1, (5, 2))),
+        },
+        coords={
+            "contig": ("variant", ["20"] * 5),
+            "position": ("variant", [10, 20, 30, 40, 50]),
+            "ref": ("variant", list("ACGTA")),
+            "alt": ("variant", ["C", "GTT", "A", "A", "T"]),
+            "context": ("context", ["HSC", "Ery"]),
+        },
+        attrs={"assembly": "GRCh37", "definition": "log2", "samples": ["NA1"], "threshold": 0.01},
+    )
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
+@pytest.mark.parametrize("make", [*MAKERS, make_variant_effects])
+def test_a_result_comes_back_the_same(tmp_path, make, suffix):
+    dataset = make()
+    dataset.attrs["alleles"] = ["A"]
+    (written,) = save(dataset, tmp_path / f"result{suffix}")
+    loaded = load(written)
+    xr.testing.assert_identical(loaded, dataset)
+    assert {name: variable.dtype for name, variable in loaded.variables.items()} == {
+        name: variable.dtype for name, variable in dataset.variables.items()
+    }
+    assert {type(value) for value in loaded.attrs.values()} <= {str, int, float, list}
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet", ".bed", ".bw"])
+def test_saving_again_replaces_and_leaves_nothing_aside(tmp_path, suffix):
+    path = tmp_path / f"result{suffix}"
+    save(make_attribution(seed=1), path)
+    save(make_attribution(seed=2), path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    if suffix in (".nc", ".zarr", ".parquet"):
+        xr.testing.assert_identical(load(path), make_attribution(seed=2))
+
+
+def test_a_failed_save_keeps_the_older_file(tmp_path, monkeypatch):
+    path = tmp_path / "result.parquet"
+    save(make_attribution(), path)
+
+    def break_off(dataset, part):
+        part.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr("phenviz.results.files.write_parquet", break_off)
+    with pytest.raises(ResultError, match="no space left"):
+        save(make_attribution(seed=9), path)
+    xr.testing.assert_identical(load(path), make_attribution())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_parquet_written_in_pieces_comes_back_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("phenviz.results.table._ROWS_AT_ONCE", 50)
+    dataset = make_mutagenesis()
+    (path,) = save(dataset, tmp_path / "result.parquet")
+    xr.testing.assert_identical(load(path), dataset)
+
+
+def test_pandas_reads_the_parquet_as_the_tidy_table(tmp_path):
+    dataset = make_prediction()
+    (path,) = save(dataset, tmp_path / "result.parquet")
+    frame, table = pd.read_parquet(path), tidy(dataset)
+    assert list(frame.columns) == list(table.columns)
+    assert frame.astype(str).equals(table.astype(str))
+
+
+def test_a_tidy_row_holds_its_own_value():
+    dataset = make_mutagenesis()
+    table = tidy(dataset)
+    assert list(table.columns[:3]) == ["contig", "start", "end"]
+    for row in table.sample(50, random_state=0).itertuples():
+        chosen = dataset.sel(position=row.start, allele=row.allele, context=row.context)
+        np.testing.assert_equal(row.effect, chosen["effect"].item())
+        assert row.reference == chosen["reference"].item()
+        assert row.end == row.start + 1
+        assert row.curie == chosen["curie"].item()
+
+
+def test_tidy_bins_end_where_the_next_begins():
+    table = tidy(make_prediction()).query("context == 'Ery'")
+    assert (table["end"].to_numpy()[:-1] == table["start"].to_numpy()[1:]).all()
+
+
+def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
+    with pytest.raises(ResultError, match=r"'.csv'.*\.nc \.zarr \.parquet \.bed \.bw"):
+        check_suffix(tmp_path / "result.csv")
+    with pytest.raises(ResultError, match=r"no suffix"):
+        save(make_prediction(), tmp_path / "result")
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ResultError, match="nowhere"):
+        save(make_prediction(), tmp_path / "nowhere" / "result.nc")
+
+
+def test_suffixes_may_be_given_in_any_case(tmp_path):
+    assert check_suffix(tmp_path / "Figure.SVG", (".svg", ".pdf")) == ".svg"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ResultError, match=r"gone\.nc"):
+        load(tmp_path / "gone.nc")
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".parquet"])
+def test_a_damaged_file_is_named(tmp_path, suffix):
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes(b"not a result")
+    with pytest.raises(ResultError, match="damaged"):
+        load(path)
+
+
+def test_a_foreign_parquet_is_refused(tmp_path):
+    path = tmp_path / "foreign.parquet"
+    pd.DataFrame({"a": [1]}).to_parquet(path)
+    with pytest.raises(ResultError, match="didn't write"):
+        load(path)
+
+
+def test_a_filtered_parquet_is_refused(tmp_path):
+    import pyarrow.parquet as pq
+
+    (path,) = save(make_prediction(), tmp_path / "result.parquet")
+    pq.write_table(pq.read_table(path).slice(0, 2), path)
+    with pytest.raises(ResultError, match="rows were removed"):
+        load(path)
+
+
+def test_bed_is_not_read_back(tmp_path):
+    with pytest.raises(ResultError, match="can't be read back"):
+        load(tmp_path / "result.bed")
+
+
+def bed_lines(path):
+    text = path.read_text()
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_bed_of_a_prediction_has_a_line_a_bin_and_context(tmp_path):
+    dataset = make_prediction()
+    (path,) = save(dataset, tmp_path / "result.bed")
+    lines = bed_lines(path)
+    assert len(lines) == dataset["activity"].size
+    chrom, start, end, context, score, strand, value = lines[4]
+    assert (chrom, context, strand) == ("chr20", "GMP-A", ".")
+    assert (int(start), int(end)) == (dataset["bin_start"][1], dataset["bin_start"][1] + 128)
+    expected = dataset["activity"].sel(context="GMP-A").isel(bin=1).item()
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+    assert int(score) == round(1000 * expected / dataset["activity"].max().item())
+
+
+def test_bed_says_how_its_numbers_were_made(tmp_path):
+    (path,) = save(make_mutagenesis(), tmp_path / "result.bed")
+    head = path.read_text().split("chr20\t")[0]
+    assert "log2(1 + sum ALT)" in head and "toy@01234567" in head and "GRCh37" in head
+
+
+def test_bed_of_a_mutagenesis_names_the_strongest_alternate(tmp_path):
+    dataset = make_mutagenesis()
+    (path,) = save(dataset, tmp_path / "result.bed")
+    lines = bed_lines(path)
+    known = int((reference_bases(dataset) != "N").sum())
+    assert len(lines) == known * dataset.sizes["context"]
+    for _chrom, start, end, name, _score, _strand, effect, ref, alt in lines[::37]:
+        context, change = name.split(":")
+        at = dataset.sel(position=int(start), context=context)
+        assert int(end) == int(start) + 1
+        assert change == f"{ref}>{alt}" and ref == at["reference"].item()
+        strongest = at["effect"].isel(allele=int(np.abs(at["effect"].values).argmax()))
+        assert alt == strongest["allele"].item()
+        assert float(effect) == pytest.approx(strongest.item(), rel=1e-5)
+
+
+def test_bed_written_in_pieces_is_the_same(tmp_path, monkeypatch):
+    (whole,) = save(make_mutagenesis(), tmp_path / "whole.bed")
+    monkeypatch.setattr("phenviz.results.intervals._LINES_AT_ONCE", 7)
+    (pieces,) = save(make_mutagenesis(), tmp_path / "pieces.bed")
+    assert whole.read_text() == pieces.read_text()
+
+
+def test_bed_is_for_results_along_the_genome(tmp_path):
+    with pytest.raises(ResultError, match="no prediction"):
+        save(make_variant_effects(), tmp_path / "result.bed")
+
+
+def read_bigwig(path, start, end):
+    with pybigtools.open(str(path)) as file:
+        assert file.chroms() == {"chr20": 63_025_520}
+        return list(file.records("chr20", start, end))
+
+
+def test_a_prediction_becomes_one_bigwig_a_context(tmp_path):
+    dataset = make_prediction()
+    paths = save(dataset, tmp_path / "foo.bw")
+    assert [path.name for path in paths] == ["foo.HSC.bw", "foo.GMP-A.bw", "foo.Ery.bw"]
+    begin, end = int(dataset["bin_start"][0]), int(dataset["bin_start"][-1]) + 128
+    records = read_bigwig(paths[2], begin, end)
+    np.testing.assert_array_equal([record[0] for record in records], dataset["bin_start"])
+    assert all(record[1] - record[0] == 128 for record in records)
+    np.testing.assert_allclose(
+        [record[2] for record in records], dataset["activity"].sel(context="Ery"), rtol=1e-6
+    )
+
+
+def test_a_mutagenesis_becomes_contributions_and_skips_n(tmp_path):
+    dataset = make_mutagenesis()
+    paths = save(dataset, tmp_path / "foo.bw")
+    records = read_bigwig(paths[0], dataset.attrs["start"], dataset.attrs["end"])
+    known = reference_bases(dataset) != "N"
+    np.testing.assert_array_equal([record[0] for record in records], dataset["position"].values[known])
+    expected = contribution(dataset).sel(context="HSC").values[known]
+    np.testing.assert_allclose([record[2] for record in records], expected, rtol=1e-6)
+
+
+def test_the_last_bin_ends_with_the_contig(tmp_path):
+    dataset = make_prediction(Locus("20", 63_025_000, 63_025_520))
+    paths = save(dataset, tmp_path / "foo.bw")
+    assert read_bigwig(paths[0], 63_025_000, 63_025_520)[-1][1] == 63_025_520
+    (bed,) = save(dataset, tmp_path / "foo.bed")
+    assert int(bed_lines(bed)[-1][2]) == 63_025_520
+
+
+def test_a_bigwig_needs_the_length_of_the_contig(tmp_path):
+    dataset = make_attribution()
+    del dataset.attrs["contig_length"]
+    with pytest.raises(ResultError, match="contig_length"):
+        save(dataset, tmp_path / "foo.bw")
+    assert not list(tmp_path.iterdir())
