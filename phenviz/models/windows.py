@@ -1,0 +1,87 @@
+"""Windows of a reference as a backbone takes them, and the contexts asked for as channel numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from phenviz.errors import TargetError
+from phenviz.genome.codes import one_hot
+from phenviz.genome.contexts import Context
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+
+
+def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
+    """Tell on which device and in which precision a backbone computes: those of its first parameter."""
+    parameters = getattr(backbone, "parameters", None)
+    first = next(parameters(), None) if parameters is not None else None
+    return (torch.device("cpu"), torch.float32) if first is None else (first.device, first.dtype)
+
+
+def one_hot_window(
+    reference: ReferenceGenome, contig: str, start: int, end: int, backbone: SequenceBackbone
+) -> torch.Tensor:
+    """Return the bases from start to end (0-based half-open) on the backbone's device, shape (1, 4, end - start).
+
+    What overhangs the contig is N, and so all zero: every result is that of the contig with unknown
+    sequence on both sides, wherever a tile ends.
+    """
+    device, dtype = placement(backbone)
+    return one_hot_tensor(reference.fetch_codes(contig, start, end), device, dtype)[None]
+
+
+def one_hot_tensor(codes: NDArray[np.uint8], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Turn codes (..., L) into one-hot (..., 4, L) on a device, in a precision."""
+    return torch.from_numpy(one_hot(codes)).to(device=device, dtype=dtype)
+
+
+def select_contexts(
+    backbone: SequenceBackbone, contexts: Sequence[Context | str] | Context | str | None
+) -> tuple[tuple[Context, ...], list[int]]:
+    """Find contexts among a backbone's own.
+
+    Parameters
+    ----------
+    backbone
+        Model whose contexts are meant.
+    contexts
+        Contexts, or their names, labels or CURIEs (case-insensitive); None for all.
+
+    Returns
+    -------
+    tuple
+        The contexts in the order asked for, and their channels in `SequenceBackbone.activity`.
+
+    Raises
+    ------
+    TargetError
+        If the backbone doesn't predict one of them, or none was asked for.
+    """
+    if contexts is None:
+        return backbone.contexts, list(range(len(backbone.contexts)))
+    asked = [contexts] if isinstance(contexts, (Context, str)) else list(contexts)
+    if not asked:
+        raise TargetError("no context was chosen: choose at least one, or pass None for all")
+    channels = [context_channel(backbone, context) for context in asked]
+    return tuple(backbone.contexts[channel] for channel in channels), channels
+
+
+def context_channel(backbone: SequenceBackbone, context: Context | str) -> int:
+    """Return the channel of one context, given as `Context`, name, label or CURIE.
+
+    Raises
+    ------
+    TargetError
+        If the backbone doesn't predict it.
+    """
+    wanted = (context.name if isinstance(context, Context) else context).strip().casefold()
+    for words in ("name", "curie", "label"):
+        for channel, own in enumerate(backbone.contexts):
+            if getattr(own, words).casefold() == wanted:
+                return channel
+    known = ", ".join(own.name for own in backbone.contexts[:20])
+    raise TargetError(f"{backbone.name} doesn't predict {context!r}: choose among {known}")
