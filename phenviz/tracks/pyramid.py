@@ -1,0 +1,197 @@
+"""Minimum, mean and maximum of a long track at every zoom level, kept up to date while it is computed."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phenviz.errors import ResultError
+
+_FACTOR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A stretch of a track at one resolution; NaN where nothing is known.
+
+    Parameters
+    ----------
+    edges
+        Borders of the points in bases, shape (n + 1,), 0-based.
+    minimum, mean, maximum
+        Shape (rows, n).
+    """
+
+    edges: NDArray[np.int64]
+    minimum: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    maximum: NDArray[np.float32]
+
+
+class Pyramid:
+    """Rows of numbers along a contig, readable at any resolution in a time that doesn't grow with the length.
+
+    A number that hasn't been computed yet is NaN and counts nowhere. Bins are written in any order;
+    only the summaries above the written bins are recomputed. Writes and reads may come from several threads.
+
+    Parameters
+    ----------
+    n_bins, n_rows
+        Length of the track and number of rows.
+    bin_size
+        Bases in a bin.
+    """
+
+    def __init__(self, n_bins: int, n_rows: int, bin_size: int) -> None:
+        if min(n_bins, n_rows, bin_size) < 1:
+            raise ResultError(f"a pyramid of {n_bins} bins x {n_rows} rows of {bin_size} bases holds nothing")
+        self.n_bins, self.n_rows, self.bin_size = n_bins, n_rows, bin_size
+        self._lock = threading.Lock()
+        self._base = np.full((n_rows, n_bins), np.nan, dtype=np.float32)
+        self._written = np.zeros(n_bins, dtype=bool)
+        self._levels: list[_Level] = []
+        width = n_bins
+        while width > _FACTOR:
+            width = -(-width // _FACTOR)
+            self._levels.append(_Level(n_rows, width))
+
+    @classmethod
+    def of(cls, values: ArrayLike, bin_size: int = 1) -> Pyramid:
+        """Build a pyramid of known values, shape (rows, bins)."""
+        array = np.asarray(values, dtype=np.float32)
+        pyramid = cls(array.shape[1], array.shape[0], bin_size)
+        pyramid.write(0, array)
+        return pyramid
+
+    def write(self, start_bin: int, values: ArrayLike) -> None:
+        """Put in values from a bin on; replaces what was there.
+
+        Parameters
+        ----------
+        start_bin
+            First bin that is written.
+        values
+            Shape (rows, bins).
+
+        Raises
+        ------
+        ResultError
+            If rows don't fit, or the values leave the track.
+        """
+        array = np.asarray(values, dtype=np.float32)
+        if array.ndim != 2 or array.shape[0] != self.n_rows:
+            raise ResultError(f"values of shape {array.shape} don't fit a pyramid with {self.n_rows} rows")
+        end_bin = start_bin + array.shape[1]
+        if start_bin < 0 or end_bin > self.n_bins:
+            raise ResultError(f"bins {start_bin}-{end_bin} leave a pyramid of {self.n_bins} bins")
+        with self._lock:
+            self._base[:, start_bin:end_bin] = array
+            self._written[start_bin:end_bin] = np.isfinite(array).any(axis=0)
+            self._update_levels(start_bin, end_bin)
+
+    def read(
+        self, start_bin: int, end_bin: int, max_points: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Read bins at the finest resolution that needs at most ``max_points`` points (and one at each end).
+
+        Points lie on a grid of the contig, whatever window is asked for, so that they stay when it moves.
+
+        Returns
+        -------
+        edges
+            Borders of the points in bases, shape (n + 1,); they cover the bins asked for.
+        mean, maximum
+            Shape (rows, n); NaN where nothing is known.
+        """
+        summary = self.summary(start_bin, end_bin, max_points)
+        return summary.edges, summary.mean, summary.maximum
+
+    def summary(self, start_bin: int, end_bin: int, max_points: int) -> Summary:
+        """Read bins as `read` does, with their minimum."""
+        start, end = max(start_bin, 0), min(end_bin, self.n_bins)
+        if end <= start:
+            empty = np.empty((self.n_rows, 0), dtype=np.float32)
+            return Summary(np.array([start * self.bin_size]), empty, empty, empty)
+        exponent = max(math.ceil(math.log2((end - start) / max(max_points, 1))), 0)
+        step = 2**exponent
+        first, last = start // step, -(-end // step)
+        minimum, mean, maximum = self._grouped(exponent, first, last)
+        edges = np.minimum(np.arange(first, last + 1, dtype=np.int64) * step, self.n_bins) * self.bin_size
+        return Summary(edges, minimum, mean, maximum)
+
+    def missing(self, start_bin: int, end_bin: int) -> list[tuple[int, int]]:
+        """List the runs of bins (start, end), half-open, that nothing has been written to."""
+        start, end = max(start_bin, 0), min(end_bin, self.n_bins)
+        if end <= start:
+            return []
+        with self._lock:
+            gaps = np.concatenate(([False], ~self._written[start:end], [False]))
+        borders = np.flatnonzero(gaps[1:] != gaps[:-1]) + start
+        return [(int(left), int(right)) for left, right in borders.reshape(-1, 2)]
+
+    def covered(self, start_bin: int, end_bin: int) -> float:
+        """Share of the bins, 0 to 1, that something has been written to; 1 for no bins."""
+        start, end = max(start_bin, 0), min(end_bin, self.n_bins)
+        if end <= start:
+            return 1.0
+        with self._lock:
+            return float(self._written[start:end].mean())
+
+    def _grouped(self, exponent: int, first: int, last: int) -> tuple[NDArray[np.float32], ...]:
+        # levels stand at powers of four; the powers of two between them are made on the fly
+        depth = min(exponent // 2, len(self._levels))
+        group = 2 ** (exponent - 2 * depth)
+        with self._lock:
+            stack = self._slice(depth, first * group, last * group)
+        return (stack if group == 1 else _merge(*stack, group))[:3]
+
+    def _slice(self, depth: int, first: int, last: int) -> tuple[NDArray[np.float32], ...]:
+        if depth == 0:
+            values = self._base[:, first:last].copy()
+            return values, values, values, np.isfinite(values).astype(np.float32)
+        level = self._levels[depth - 1]
+        return tuple(array[:, first:last].copy() for array in level.arrays)
+
+    def _update_levels(self, start: int, end: int) -> None:
+        for depth, level in enumerate(self._levels):
+            start, end = start // _FACTOR, -(-end // _FACTOR)
+            below = self._slice(depth, start * _FACTOR, end * _FACTOR)
+            for target, merged in zip(level.arrays, _merge(*below, _FACTOR), strict=True):
+                target[:, start:end] = merged
+
+
+class _Level:
+    """Summaries of groups of bins: minimum, mean, maximum and number of known bins."""
+
+    def __init__(self, n_rows: int, width: int) -> None:
+        shape = (n_rows, width)
+        unknown = [np.full(shape, np.nan, dtype=np.float32) for _ in range(3)]
+        self.arrays = (*unknown, np.zeros(shape, dtype=np.float32))
+
+
+def _merge(
+    minimum: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    maximum: NDArray[np.float32],
+    count: NDArray[np.float32],
+    group: int,
+) -> tuple[NDArray[np.float32], ...]:
+    low = np.fmin.reduce(_groups(minimum, group, np.nan), axis=2)
+    high = np.fmax.reduce(_groups(maximum, group, np.nan), axis=2)
+    weight = _groups(count, group, 0)
+    total = weight.sum(axis=2)
+    weighted = (np.nan_to_num(_groups(mean, group, np.nan)) * weight).sum(axis=2)
+    average = np.divide(weighted, total, out=np.full_like(weighted, np.nan), where=total > 0)
+    return low, average, high, total
+
+
+def _groups(array: NDArray[np.float32], group: int, fill: float) -> NDArray[np.float32]:
+    rows, width = array.shape
+    padded = -width % group
+    if padded:
+        array = np.pad(array, ((0, 0), (0, padded)), constant_values=fill)
+    return array.reshape(rows, -1, group)
