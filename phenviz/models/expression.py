@@ -1,0 +1,135 @@
+"""Predict the expression of genes, and the embedding round a gene that it is predicted from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+
+from phenviz.errors import ModelError
+from phenviz.genome import Gene, Locus, ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.memory import in_batches
+from phenviz.models.predict import default_tile_bins
+from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
+from phenviz.models.windows import one_hot_window
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import context_coords, result_attrs
+
+DEFINITION = "expression predicted from the bins within {reach:,} bp of the TSS by attention pooling"
+
+
+def predict_expression(
+    genes: Gene | Sequence[Gene],
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    readout: GeneReadout,
+    *,
+    contexts: Sequence[str] | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Predict the expression of genes of the reference.
+
+    Parameters
+    ----------
+    genes
+        One gene or several, of one contig or of several.
+    reference
+        Genome that the sequence is read from.
+    backbone
+        A local model; the one that the readout was trained on.
+    readout
+        Turns its embedding into expression.
+    contexts
+        Names, labels or CURIEs to keep; None for all of the readout's.
+    progress
+        Told after each gene.
+
+    Returns
+    -------
+    xr.Dataset
+        ``expression`` (gene, context), float32, in the readout's units; coordinates ``gene_id``, ``contig``,
+        ``tss`` (0-based) and ``strand`` on dimension gene.
+
+    Raises
+    ------
+    ModelError
+        If the readout was trained on another backbone.
+    TargetError
+        If the readout doesn't predict one of the contexts.
+    """
+    genes = [genes] if isinstance(genes, Gene) else list(genes)
+    if not genes:
+        raise ModelError("no gene to predict the expression of: give at least one")
+    check_backbone(readout, backbone)
+    rows = readout.select(contexts)
+    expression = np.empty((len(genes), len(rows)), dtype=np.float32)
+    progress.stage("predicting expression", len(genes))
+    for index, gene in enumerate(genes):
+        bins = gene_bins(gene, backbone, reference, readout.reach)
+        embedding = embed(bins, reference, backbone)
+        with torch.inference_mode():
+            distance = torch.from_numpy(bins.distance).to(embedding)
+            expression[index] = readout.expression(embedding, distance)[0, rows].float().cpu().numpy()
+        progress.advance()
+    return _as_dataset(expression, genes, reference, backbone, readout, rows)
+
+
+def embed(bins: GeneBins, reference: ReferenceGenome, backbone: SequenceBackbone) -> torch.Tensor:
+    """Encode the bins round a gene, in tiles with a halo.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1, D, bins), on the backbone's device. Bins that overhang the contig are encoded as N.
+    """
+    return encode_bins(bins.contig, bins.first_bin, bins.first_bin + len(bins.distance), reference, backbone)
+
+
+def encode_bins(
+    contig: str, first: int, last: int, reference: ReferenceGenome, backbone: SequenceBackbone
+) -> torch.Tensor:
+    """Encode bins ``first`` to ``last`` (exclusive) of a contig with a local backbone: (1, D, bins)."""
+    margin, size = halo(backbone), backbone.bin_size
+
+    def run(start: int, end: int) -> torch.Tensor:
+        left, right = (first + start) * size - margin, (first + end) * size + margin
+        with torch.inference_mode():
+            embedding = backbone.encode(one_hot_window(reference, contig, left, right, backbone))
+        return embedding[:, :, margin // size : margin // size + end - start].clone()
+
+    return torch.cat(list(in_batches(last - first, default_tile_bins(backbone), run)), dim=2)
+
+
+def _as_dataset(
+    expression: np.ndarray,
+    genes: list[Gene],
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    readout: GeneReadout,
+    rows: list[int],
+) -> xr.Dataset:
+    first = genes[0].locus
+    together = [gene.locus for gene in genes if gene.locus.contig == first.contig]
+    span = Locus(first.contig, min(locus.start for locus in together), max(locus.end for locus in together))
+    return xr.Dataset(
+        {"expression": (("gene", "context"), expression)},
+        coords={
+            "gene": ("gene", [gene.name for gene in genes]),
+            "gene_id": ("gene", [gene.gene_id for gene in genes]),
+            "contig": ("gene", [gene.locus.contig for gene in genes]),
+            "tss": ("gene", [gene.tss for gene in genes]),
+            "strand": ("gene", [gene.locus.strand for gene in genes]),
+            **context_coords([readout.contexts[row] for row in rows]),
+        },
+        attrs=result_attrs(
+            span,
+            backbone,
+            reference,
+            definition=DEFINITION.format(reach=readout.reach),
+            units=readout.units,
+            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+        ),
+    )

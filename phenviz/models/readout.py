@@ -1,0 +1,352 @@
+"""The gene readout: expression of a gene from the backbone's bins round its transcription start.
+
+The backbone is local, so what reaches further (an enhancer acting on a promoter) is the readout's job.
+Each of ``heads`` attention heads weighs the bins within ``reach`` of the TSS by what they hold and by how far
+they are, and averages a few values a bin::
+
+    value_v(bin)  = softplus(value(embedding))                    # V values; begins as log1p of the activity
+    score_h(bin)  = S tanh((query_h . value + kernel_h(distance)) / S)
+    pooled_h,v    = sum over bins exp(score_h) value_v / (1 + sum over bins exp(score_h))
+    expression_c  = output_c . pooled + bias_c                    # ln(1 + counts per million)
+
+The 1 in the denominator is an empty bin that every head may look at: a gene without any active bin pools to
+nothing. Bins enter through sums only, so a changed bin changes a gene's expression through
+``sums - old terms + new terms`` and nothing else: see `GeneReadout.pooled_terms` and
+`GeneReadout.from_pooled`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from phenviz.errors import ModelError, TargetError
+from phenviz.genome import Context, Gene, ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+
+UNITS = "ln(1 + CPM)"
+# scores stay within +-_SCORE_LIMIT: exp() of them can be summed as it is, without subtracting a maximum
+_SCORE_LIMIT = 12.0
+# each head begins with another scale of decay with the distance, between these (bp)
+_NEAREST, _FARTHEST = 400.0, 30_000.0
+_CENTRES = (
+    -30_000.0,
+    -10_000.0,
+    -3_000.0,
+    -1_000.0,
+    -300.0,
+    0.0,
+    300.0,
+    1_000.0,
+    3_000.0,
+    10_000.0,
+    30_000.0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneBins:
+    """Bins round a gene's TSS, on the contig's own grid.
+
+    Parameters
+    ----------
+    contig
+        Name as in the reference.
+    start
+        0-based start of the first bin: a multiple of ``bin_size``; below 0 where bins overhang the contig.
+    bin_size
+        Bases a bin.
+    distance
+        Shape (bins,), float32: from the TSS to the centre of each bin, in bp, positive downstream (in the
+        direction of transcription). Bins are in the order of the contig, whatever the gene's strand.
+    """
+
+    contig: str
+    start: int
+    bin_size: int
+    distance: NDArray[np.float32]
+
+    @property
+    def end(self) -> int:
+        """End of the last bin, 0-based exclusive; may overhang the contig."""
+        return self.start + len(self.distance) * self.bin_size
+
+    @property
+    def first_bin(self) -> int:
+        """Number of the first bin on the contig: ``start / bin_size``."""
+        return self.start // self.bin_size
+
+
+def gene_bins(gene: Gene, backbone: SequenceBackbone, reference: ReferenceGenome, reach: int) -> GeneBins:
+    """Return the bins that a gene is read out from: the TSS's own and those within ``reach`` on each side.
+
+    Parameters
+    ----------
+    gene
+        Its TSS and strand count.
+    backbone
+        Gives the size of a bin.
+    reference
+        Gives the contig's name.
+    reach
+        bp on each side, a multiple of the bin size.
+
+    Raises
+    ------
+    LocusError
+        If the reference has no such contig.
+    """
+    size = backbone.bin_size
+    flank = reach // size
+    first = gene.tss // size - flank
+    centres = (first + np.arange(2 * flank + 1)) * size + size / 2
+    direction = -1.0 if gene.locus.strand == "-" else 1.0
+    distance = (direction * (centres - gene.tss)).astype(np.float32)
+    return GeneBins(reference.resolve_contig(gene.locus.contig), first * size, size, distance)
+
+
+class GeneReadout(nn.Module):
+    """Attention pooling of embedding bins round a TSS, to expression in each context.
+
+    Parameters
+    ----------
+    channels
+        Channels D of the backbone's embedding.
+    contexts
+        What is predicted for: the RNA's contexts, which need not be the backbone's.
+    reach
+        bp on each side of the TSS that are read.
+    heads, values
+        Attention heads H, and values V pooled by each.
+    name
+        Name to read.
+
+    Attributes
+    ----------
+    backbone_hash
+        ``weights_hash`` of the backbone that it was trained on; None as long as it was trained on none.
+    weights_hash
+        SHA-256 of the weights file, set by `load_readout`; ``"unsaved"`` for one that was never saved.
+    units
+        Unit of what `expression` returns.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        contexts: Sequence[Context],
+        *,
+        reach: int = 49_152,
+        heads: int = 4,
+        values: int = 16,
+        name: str = "readout",
+    ) -> None:
+        super().__init__()
+        self.channels, self.reach, self.heads, self.values, self.name = channels, reach, heads, values, name
+        self.contexts = tuple(contexts)
+        self.weights_hash = "unsaved"
+        self.backbone_hash: str | None = None
+        self.units = UNITS
+        self.value = nn.Conv1d(channels, values, 1)
+        self.query = nn.Parameter(torch.full((heads, values), 1 / values))
+        scales = torch.logspace(math.log10(_NEAREST), math.log10(_FARTHEST), heads)
+        self.log_scale = nn.Parameter(scales.log())
+        self.kernel = nn.Parameter(torch.zeros(heads, len(_CENTRES)))
+        self.output = nn.Linear(heads * values, len(self.contexts))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> GeneReadout:
+        """Build a randomly initialised readout from what `config` returns."""
+        options = {key: value for key, value in config.items() if key not in ("channels", "contexts")}
+        contexts = [one if isinstance(one, Context) else Context(**one) for one in config["contexts"]]
+        return cls(config["channels"], contexts, **options)
+
+    def config(self) -> dict[str, Any]:
+        """Return a JSON-able description of the architecture and contexts, without the weights."""
+        contexts = [{key: getattr(context, key) for key in Context.__slots__} for context in self.contexts]
+        shape = {key: getattr(self, key) for key in ("channels", "reach", "heads", "values", "name")}
+        return shape | {"contexts": contexts}
+
+    def expression(self, embedding: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+        """Predict expression from the bins round a TSS.
+
+        Parameters
+        ----------
+        embedding
+            The backbone's ``encode``, shape (B, D, bins), bins in the order of the contig.
+        distance
+            Shape (bins,), signed bp from the TSS to each bin's centre, positive downstream (`gene_bins`).
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (B, C), in ln(1 + CPM).
+        """
+        return self.from_pooled(self.pooled_terms(embedding, distance).sum(-1))
+
+    forward = expression
+
+    def pooled_terms(self, embedding: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+        """Return each bin's terms of the sums that expression is a function of.
+
+        Each bin's terms depend on its own embedding and distance only, so any subset of bins can be given.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (B, H * (1 + V), bins): for each head its weight, then its weight times each value.
+        """
+        values = F.softplus(self.value(embedding))
+        scores = torch.einsum("hv,bvn->bhn", self.query, values) + self._kernel(distance)
+        weights = (_SCORE_LIMIT * torch.tanh(scores / _SCORE_LIMIT)).exp()
+        parts = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
+        return (weights.unsqueeze(2) * parts.unsqueeze(1)).flatten(1, 2)
+
+    def from_pooled(self, sums: torch.Tensor) -> torch.Tensor:
+        """Turn sums over bins of `pooled_terms`, shape (B, H * (1 + V)), into expression (B, C)."""
+        by_head = sums.unflatten(1, (self.heads, 1 + self.values))
+        pooled = by_head[:, :, 1:] / (1 + by_head[:, :, :1])
+        return self.output(pooled.flatten(1))
+
+    def select(self, names: Sequence[str] | None = None) -> list[int]:
+        """Return the rows of contexts by name, label or CURIE; all for None.
+
+        Raises
+        ------
+        TargetError
+            If the readout doesn't predict one of them.
+        """
+        if names is None:
+            return list(range(len(self.contexts)))
+        return [self._row(name) for name in names]
+
+    def _row(self, name: str) -> int:
+        wanted = name.strip().lower()
+        for row, context in enumerate(self.contexts):
+            if wanted in (context.name.lower(), context.label.lower(), context.curie.lower()):
+                return row
+        known = ", ".join(context.name for context in self.contexts)
+        raise TargetError(
+            f"the gene readout predicts no expression in {name!r} (its RNA data has no such population): "
+            f"choose among {known}, or explain the activity of a window instead of a gene"
+        )
+
+    def _kernel(self, distance: torch.Tensor) -> torch.Tensor:
+        """Score of the distance alone, shape (H, bins): a decay, and bumps on a scale of fold changes."""
+        decay = -distance.abs() / self.log_scale.exp().unsqueeze(1)
+        scaled = torch.asinh(distance / 300.0)
+        centres = torch.asinh(distance.new_tensor(_CENTRES) / 300.0)
+        bumps = torch.exp(-((scaled - centres.unsqueeze(1)) ** 2))
+        return decay + self.kernel @ bumps
+
+
+def check_backbone(readout: GeneReadout, backbone: SequenceBackbone) -> None:
+    """Raise `ModelError` unless the readout was trained on this very backbone."""
+    if readout.backbone_hash is not None and readout.backbone_hash != backbone.weights_hash:
+        raise ModelError(
+            f"readout {readout.name} was trained on a backbone with the hash {readout.backbone_hash[:8]}, "
+            f"but {backbone.name} has {backbone.weights_hash[:8]}: train it again with "
+            "`phenviz train readout`, or give the backbone that it belongs to"
+        )
+
+
+def save_readout(
+    readout: GeneReadout, path: str | os.PathLike[str], card: Mapping[str, Any] | None = None
+) -> str:
+    """Write a readout as ``.safetensors``, and its card as ``.json`` beside it.
+
+    Parameters
+    ----------
+    readout
+        What to write; it gets the hash as its ``weights_hash``.
+    path
+        Ends in ``.safetensors``.
+    card
+        What is to be known about it: training data, metrics, licence.
+
+    Returns
+    -------
+    str
+        SHA-256 of the weights file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw = save({name: tensor.detach().cpu().contiguous() for name, tensor in readout.state_dict().items()})
+    readout.weights_hash = hashlib.sha256(raw).hexdigest()
+    fixed = {
+        "kind": "readout",
+        "sha256": readout.weights_hash,
+        "backbone_sha256": readout.backbone_hash,
+        "units": readout.units,
+        "config": readout.config(),
+    }
+    path.write_bytes(raw)
+    path.with_suffix(".json").write_text(json.dumps({**fixed, **(card or {})}, indent=1) + "\n")
+    return readout.weights_hash
+
+
+def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None = None) -> GeneReadout:
+    """Read a readout and its card.
+
+    Parameters
+    ----------
+    path
+        The ``.safetensors`` file; the ``.json`` lies beside it.
+    backbone
+        Model that it will be used with; None to check nothing.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, the hash or a shape doesn't match, or the readout was trained on
+        another backbone.
+    """
+    path = Path(path)
+    card = _read_card(path)
+    raw = path.read_bytes()
+    found = hashlib.sha256(raw).hexdigest()
+    if found != card["sha256"]:
+        raise ModelError(
+            f"readout {path} has the hash {found[:8]}, its card says {card['sha256'][:8]}: fetch both again"
+        )
+    readout = GeneReadout.from_config(card["config"])
+    try:
+        readout.load_state_dict(load(raw))
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(
+            f"the weights in {path} don't fit the shape in its card ({error}): fetch both again"
+        ) from error
+    readout.weights_hash, readout.backbone_hash = found, card["backbone_sha256"]
+    if backbone is not None:
+        check_backbone(readout, backbone)
+    return readout.eval()
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    for part in (path, path.with_suffix(".json")):
+        if not part.is_file():
+            raise ModelError(
+                f"readout {part} is missing: train one with `phenviz train readout`, or correct the path"
+            )
+    beside = path.with_suffix(".json")
+    try:
+        card = json.loads(beside.read_text())
+    except ValueError as error:
+        raise ModelError(f"card {beside} is no JSON ({error}): fetch it again") from error
+    if missing := {"sha256", "backbone_sha256", "config"} - set(card):
+        raise ModelError(f"card {beside} lacks {', '.join(sorted(missing))}: fetch it again")
+    return card
