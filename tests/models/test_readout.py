@@ -91,7 +91,6 @@ def test_far_bins_with_extreme_embeddings_stay_finite(readout, embedded):
 def test_expression_of_genes_has_their_names_contexts_and_units(toy_world, readout):
     genes = [toy_world.annotation.gene(name) for name in ("ALPHA", "BETA", "GAMMA1")]
     stages = []
-    progress = Progress(lambda *at: stages.append(at))
     dataset = predict_expression(
         genes,
         toy_world.reference,
