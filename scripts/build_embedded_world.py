@@ -165,8 +165,7 @@ def build_parts(source: Path) -> None:
 
 
 def _genes(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.rename(columns={"tx_start": "start", "tx_end": "end"})
-    columns = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
+    columns = ["contig", "gene_name", "gene_id", "strand", "tx_start", "tx_end", "exon_starts", "exon_ends"]
     return _sorted(table.assign(contig=CONTIG)[columns])
 
 
@@ -202,8 +201,12 @@ _TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    places = table[["start", "end"]].astype(int)
-    return table.loc[places.sort_values(["start", "end"], kind="stable").index]
+    places = _places(table).astype(int)
+    return table.loc[places.sort_values(list(places), kind="stable").index]
+
+
+def _places(table: pd.DataFrame) -> pd.DataFrame:
+    return table[["tx_start", "tx_end"] if "tx_start" in table else ["start", "end"]]
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
@@ -227,7 +230,8 @@ def check_parts() -> None:
     _require(not set(sequence) - set("ACGTN"), "the FASTA holds more than upper-case A, C, G, T and N")
     tables = {name: pd.read_csv(EMBEDDED / name, sep="\t") for name in _TABLES}
     for name, table in tables.items():
-        inside = (table["start"] >= 0) & (table["start"] < table["end"]) & (table["end"] <= CONTIG_LENGTH)
+        start, end = (_places(table)[column] for column in _places(table))
+        inside = (start >= 0) & (start < end) & (end <= CONTIG_LENGTH)
         _require(bool(inside.all()), f"{name} holds places outside the contig")
     _check_exons_agree(tables["genes.tsv.gz"], tables["exons.tsv.gz"])
     _check_cell_types(tables["remo.tsv.gz"])
