@@ -162,6 +162,8 @@ class LocalBackbone(nn.Module):
         Bases that one bin sees, itself in the centre.
     weights_hash
         SHA-256 of the weights file, set by `load_backbone`; ``"unsaved"`` for a model that was never saved.
+    card
+        What `load_backbone` read beside the weights: training data, metrics and versions.
     """
 
     def __init__(
@@ -174,6 +176,7 @@ class LocalBackbone(nn.Module):
     ) -> None:
         super().__init__()
         self.name, self.window, self.weights_hash = name, window, "unsaved"
+        self.card: dict[str, Any] = {}
         self.contexts = tuple(contexts)
         self.stages = nn.ModuleList()
         channels = 4

@@ -1,0 +1,129 @@
+"""Accessibility peaks as the backbone learns them: reading, clustering summits, and a signal per stretch of bases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError
+from phenviz.genome.locus import bare_contig
+
+CLUSTER_DISTANCE = 250
+SIGNAL_STEP = 16
+# MACS builds its pile-up from extended fragments: enrichment falls off over some hundred bases round a summit.
+SIGNAL_REACH = 500
+_COLUMNS = {0: "contig", 1: "start", 2: "end", 6: "fold_enrichment", 9: "offset"}
+
+
+def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = None) -> pd.DataFrame:
+    """Read the narrowPeak file of each context.
+
+    Parameters
+    ----------
+    paths
+        Context name -> narrowPeak file, plain or gzipped.
+    contig
+        Keep this contig only, with or without ``chr``.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``context``, ``contig`` (without ``chr``), ``start``, ``end`` (0-based half-open), ``fold_enrichment``
+        and ``summit`` (0-based), sorted by summit.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or isn't narrowPeak.
+    """
+    tables = []
+    for context, path in paths.items():
+        try:
+            table = pd.read_csv(path, sep="\t", header=None, comment="#", usecols=list(_COLUMNS), dtype={0: str})
+        except FileNotFoundError as error:
+            raise DataError(f"peaks of {context}: {path} isn't there; `phenviz data fetch blood16-atac`") from error
+        except ValueError as error:
+            raise DataError(f"peaks of {context}: {path} is no narrowPeak of ten columns ({error})") from error
+        table = table.rename(columns=_COLUMNS)
+        table["contig"] = table["contig"].map(bare_contig)
+        if contig is not None:
+            table = table[table["contig"] == bare_contig(contig)]
+        tables.append(table.assign(context=context, summit=table["start"] + table.pop("offset")))
+    peaks = pd.concat(tables, ignore_index=True)
+    columns = ["context", "contig", "start", "end", "fold_enrichment", "summit"]
+    return peaks[columns].sort_values(["contig", "summit"], kind="stable", ignore_index=True)
+
+
+def find_peak_files(folder: str | Path, contexts: Iterable[str]) -> dict[str, Path]:
+    """Name the peak file of each context in a folder of the pack ``blood16-atac``."""
+    return {context: Path(folder) / f"{context}_peaks.narrowPeak.gz" for context in contexts}
+
+
+@dataclass(frozen=True)
+class SummitClusters:
+    """Summits of all contexts, those near each other taken together.
+
+    Parameters
+    ----------
+    position
+        Mean summit of each cluster, 0-based, shape (n,), sorted.
+    enrichment
+        Largest fold enrichment of the cluster in each context, 0 where it has no peak; shape (n, C).
+    """
+
+    position: NDArray[np.int64]
+    enrichment: NDArray[np.float64]
+
+    def within(self, start: int, end: int) -> SummitClusters:
+        """Keep the clusters with ``start <= position < end``."""
+        keep = (self.position >= start) & (self.position < end)
+        return SummitClusters(self.position[keep], self.enrichment[keep])
+
+
+def cluster_summits(
+    peaks: pd.DataFrame, contexts: Iterable[str], *, distance: int = CLUSTER_DISTANCE
+) -> SummitClusters:
+    """Join summits that lie at most ``distance`` bases from the next one (single linkage) on one contig."""
+    contexts = list(contexts)
+    peaks = peaks.sort_values("summit", kind="stable")
+    summit = peaks["summit"].to_numpy(np.int64)
+    label = np.cumsum(np.r_[0, np.diff(summit) > distance])
+    enrichment = np.zeros((label[-1] + 1, len(contexts)))
+    column = peaks["context"].map(contexts.index).to_numpy()
+    np.maximum.at(enrichment, (label, column), peaks["fold_enrichment"].to_numpy(float))
+    position = np.bincount(label, summit) / np.bincount(label)
+    return SummitClusters(position.astype(np.int64), enrichment)
+
+
+def peak_signal(peaks: pd.DataFrame, contexts: Iterable[str], length: int) -> NDArray[np.float16]:
+    """Spread each peak's fold enrichment over its bases, falling off in a straight line from its summit.
+
+    Parameters
+    ----------
+    peaks
+        As `read_narrow_peaks` gives them, of one contig.
+    contexts
+        Rows of the result.
+    length
+        Bases of the contig.
+
+    Returns
+    -------
+    NDArray[np.float16]
+        Fold enrichment in steps of 16 bases, shape (C, ceil(length / 16)); 0 outside peaks.
+    """
+    contexts = list(contexts)
+    signal = np.zeros((len(contexts), -(-length // SIGNAL_STEP)), np.float16)
+    rows = peaks["context"].map(contexts.index)
+    columns = ("start", "end", "fold_enrichment", "summit")
+    for row, start, end, enrichment, summit in zip(rows, *(peaks[name] for name in columns), strict=True):
+        steps = np.arange(start // SIGNAL_STEP, min(-(-end // SIGNAL_STEP), signal.shape[1]))
+        away = np.abs(steps * SIGNAL_STEP + SIGNAL_STEP // 2 - summit)
+        value = enrichment * np.maximum(0.0, 1.0 - away / SIGNAL_REACH)
+        signal[row, steps] = np.maximum(signal[row, steps], value.astype(np.float16))
+    return signal
