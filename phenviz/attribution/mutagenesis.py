@@ -1,0 +1,218 @@
+"""Effects of every single-base change on a target (in-silico mutagenesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.cones import Span
+from phenviz.attribution.effects import CentreMask, GeneExpression, MutantTarget
+from phenviz.attribution.engine import CropEngine, MutantEngine, WindowEngine, alternates, margin
+from phenviz.attribution.local_engine import LocalEngine
+from phenviz.errors import ModelError
+from phenviz.genome.annotation import Gene
+from phenviz.genome.codes import ALPHABET, N_CODE
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.local import LocalBackbone
+from phenviz.models.memory import halving
+from phenviz.models.predict import bin_range, central_bins
+from phenviz.models.readout import GeneReadout
+from phenviz.models.windows import one_hot_tensor, placement
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import context_coords, result_attrs
+
+# Measured: longer tiles make larger batches of one phase, but their reference no longer fits the cache.
+TILE_BASES = 16_384
+LETTERS = np.array(list(ALPHABET + "N"))
+
+
+def mutagenesis(
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    gene_target: tuple[Gene, GeneReadout] | None = None,
+    batch_size: int = 256,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Change every base of a locus to every other base and score each change.
+
+    The scores are those of predicting each mutant by itself. A local backbone of stages recomputes only the
+    cells that change; another one with a finite receptive field predicts a crop a mutant, and a global one
+    a whole window a mutant.
+
+    Parameters
+    ----------
+    locus
+        Bases to change, 0-based half-open.
+    reference
+        Genome that the changes are made in; beyond the contig's ends it is taken as N.
+    backbone
+        Sequence model; it stays on its device.
+    contexts
+        Contexts (or names, labels, CURIEs) to score; None for all.
+    gene_target
+        A gene and the readout that predicts its expression: scores the change of that expression. None for
+        the activity round the changed base.
+    batch_size
+        Positions changed together; halved on its own when memory runs out.
+    progress
+        Told after each batch, in bases; gets each finished tile as a partial result.
+
+    Returns
+    -------
+    xr.Dataset
+        ``effect`` (position, allele, context), float32: by default the log2 fold change over a 501 bp centre
+        mask [1]_, ``log2(1 + sum ALT) - log2(1 + sum REF)`` over the 128 bp bins ``b-2`` to ``b+1``,
+        ``b = position // 128``. 0 at the reference allele, NaN where the reference is N. ``reference``
+        (position) holds the reference bases. ``position`` is 0-based.
+
+    Raises
+    ------
+    LocusError
+        If the locus leaves the contig or holds no base but N.
+    TargetError
+        If the target has no such context.
+    ModelError
+        If the readout belongs to another backbone, or a global backbone is asked for a gene's expression.
+    MemoryLimitError
+        If not even one position at a time fits into memory.
+
+    References
+    ----------
+    .. [1] AlphaGenome's ``DIFF_LOG2_SUM``, Borzoi's logSED.
+    """
+    locus = reference.check(locus)
+    target = _target(reference, backbone, contexts, gene_target)
+    engine = _engine(backbone, target)
+    effects = np.empty((locus.length, 4, len(target.contexts)), dtype=np.float32)
+    progress.stage("mutagenesis", locus.length)
+    for part, tile in _tiles(locus, reference, backbone, target, engine, batch_size, progress):
+        effects[part.start - locus.start : part.end - locus.start] = tile
+        progress.partial(_as_dataset(tile, part, reference, backbone, target))
+    return _as_dataset(effects, locus, reference, backbone, target)
+
+
+def _target(
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    contexts: Sequence[Context | str] | None,
+    gene_target: tuple[Gene, GeneReadout] | None,
+) -> MutantTarget:
+    if gene_target is None:
+        return CentreMask(backbone, contexts)
+    if backbone.receptive_field is None:
+        raise ModelError(
+            f"{backbone.name} sees its whole window at once, so a gene's expression would need one run a mutant: "
+            "use integrated gradients for a gene, or mutagenesis of the activity"
+        )
+    gene, readout = gene_target
+    return GeneExpression(gene, readout, reference, backbone, contexts)
+
+
+def _engine(backbone: SequenceBackbone, target: MutantTarget) -> MutantEngine:
+    # a subclass may compute something else from the same stages
+    if type(backbone) is LocalBackbone:
+        return LocalEngine(backbone, target.bins)
+    if backbone.receptive_field is None:
+        return WindowEngine(backbone, target.bins or Span(0, 0))
+    return CropEngine(backbone, target.bins)
+
+
+def _tiles(
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    target: MutantTarget,
+    engine: MutantEngine,
+    batch_size: int,
+    progress: Progress,
+) -> Iterator[tuple[Locus, NDArray[np.float32]]]:
+    """Yield each tile's piece of the locus and its effects (position, allele, context)."""
+    size = backbone.bin_size
+    first, last = bin_range(locus, size)
+    tile_bins = max(TILE_BASES // size, 1)
+    while first < last:
+
+        def run(bins: int, first: int = first) -> tuple[Locus, NDArray[np.float32]]:
+            end = min(first + bins, last)
+            if backbone.receptive_field is None:
+                left, kept = central_bins(backbone, first)
+                right, end = left + backbone.window, min(end, first + kept.stop - kept.start)
+            else:
+                left, right = first * size - margin(backbone), end * size + margin(backbone)
+            part = Locus(locus.contig, max(locus.start, first * size), min(locus.end, end * size), locus.strand)
+            return part, _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, progress)
+
+        (part, tile), tile_bins = halving(tile_bins, run)
+        yield part, tile
+        first = -(-part.end // size)
+
+
+def _tile_effects(
+    part: Locus,
+    left: int,
+    right: int,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    target: MutantTarget,
+    engine: MutantEngine,
+    batch_size: int,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Score a piece of the locus within one window of reference from left to right."""
+    device, dtype = placement(backbone)
+    window = reference.fetch_codes(part.contig, left, right)
+    codes = torch.from_numpy(np.array(window)).to(device)
+    effects = torch.full((part.length, 4, len(target.contexts)), torch.nan, dtype=torch.float32)
+    known = np.flatnonzero(window[part.start - left : part.end - left] != N_CODE)
+    progress.advance(part.length - len(known))
+    with torch.inference_mode():
+        cells = engine.reference(codes, one_hot_tensor(window, device, dtype)[None])
+        effects[known, window[part.start - left + known].astype(np.intp)] = 0.0
+        places = torch.from_numpy(part.start - left + known).to(device)
+        for phase in range(backbone.bin_size):
+            bins = places[places % backbone.bin_size == phase] // backbone.bin_size
+            done = 0
+            while done < len(bins):
+
+                def run(count: int, phase: int = phase, left_over: torch.Tensor = bins[done:]) -> torch.Tensor:
+                    batch = left_over[:count]
+                    changes = engine.changes(cells, phase, batch)
+                    return target.effects(cells, left // backbone.bin_size, batch, changes)
+
+                batch, batch_size = halving(batch_size, run)
+                rows = bins[done : done + len(batch)] * backbone.bin_size + phase
+                columns = alternates(codes[rows]).cpu()
+                effects[(rows - (part.start - left)).cpu()[:, None], columns] = batch.float().cpu()
+                done += len(batch)
+                progress.advance(len(batch))
+    return effects.numpy()
+
+
+def _as_dataset(
+    effects: NDArray[np.float32],
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    target: MutantTarget,
+) -> xr.Dataset:
+    codes = reference.fetch_codes(locus.contig, locus.start, locus.end)
+    attrs = result_attrs(locus, backbone, reference, definition=target.definition, units=target.units)
+    return xr.Dataset(
+        {"effect": (("position", "allele", "context"), effects), "reference": ("position", LETTERS[codes])},
+        coords={
+            "position": np.arange(locus.start, locus.end),
+            "allele": list(ALPHABET),
+            **context_coords(target.contexts),
+        },
+        attrs=attrs,
+    )
