@@ -128,7 +128,7 @@ class ReferenceGenome:
             return self._codes[contig]
 
     def _map_codes(self, contig: str) -> NDArray[np.uint8]:
-        path = self._cache_dir / "codes" / f"{self._fingerprint}-{contig}.u8"
+        path = self._cache_dir / "codes" / f"{self.fingerprint}-{contig}.u8"
         if not path.is_file() or path.stat().st_size != self.contigs[contig]:
             self._write_codes(contig, path)
         return np.memmap(path, dtype=np.uint8, mode="r")
@@ -143,7 +143,8 @@ class ReferenceGenome:
         os.replace(part.name, path)
 
     @cached_property
-    def _fingerprint(self) -> str:
+    def fingerprint(self) -> str:
+        """Name of this very file and its content's state: changes when the file is replaced."""
         stat = self.path.stat()
         identity = f"{self.path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
