@@ -81,13 +81,6 @@ PARTS = (
         "GENCODE data: open, no restriction on use",
     ),
     Part(
-        "exons.tsv.gz",
-        "exons.GRCh37.chr20.tsv.gz",
-        "exons of all transcripts with gene, transcript and exon ids; 0-based half-open",
-        "GENCODE/Ensembl lifted to GRCh37 (Frankish 2021, doi:10.1093/nar/gkaa1087), as in PyPI mmsplice",
-        "MIT (mmsplice); GENCODE data: open, no restriction on use",
-    ),
-    Part(
         "cytobands.tsv",
         "cytobands.GRCh37.chr20.tsv",
         "Giemsa bands; 0-based half-open",
@@ -169,20 +162,6 @@ def _genes(table: pd.DataFrame) -> pd.DataFrame:
     return _sorted(table.assign(contig=CONTIG)[columns])
 
 
-def _exons(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.rename(columns={"Start": "start", "End": "end", "Strand": "strand"})
-    table = table.assign(contig=CONTIG, start=table["start"].astype(int), end=table["end"].astype(int))
-    table = table.sort_values(["transcript_id", "start"], kind="stable")
-    first = ~table["transcript_id"].duplicated()
-    last = ~table["transcript_id"].duplicated(keep="last")
-    # the source counts from 1 and adds 100 bases on each side that borders an intron
-    start = table["start"].where(first, table["start"] + 100) - 1
-    end = table["end"].where(last, table["end"] - 100)
-    table = table.assign(start=start, end=end)[start < end]
-    columns = ["contig", "start", "end", "strand", "exon_id", "gene_id", "gene_name", "transcript_id"]
-    return _sorted(table[columns])
-
-
 def _elements(table: pd.DataFrame) -> pd.DataFrame:
     table = table.rename(columns={"remo": "name"}).assign(contig=CONTIG)
     return _sorted(table[["contig", "start", "end", "name", "cell_types"]])
@@ -194,7 +173,6 @@ def _bands(table: pd.DataFrame) -> pd.DataFrame:
 
 _TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "genes.tsv.gz": _genes,
-    "exons.tsv.gz": _exons,
     "remo.tsv.gz": _elements,
     "cytobands.tsv": _bands,
 }
@@ -233,20 +211,8 @@ def check_parts() -> None:
         start, end = (_places(table)[column] for column in _places(table))
         inside = (start >= 0) & (start < end) & (end <= CONTIG_LENGTH)
         _require(bool(inside.all()), f"{name} holds places outside the contig")
-    _check_exons_agree(tables["genes.tsv.gz"], tables["exons.tsv.gz"])
     _check_cell_types(tables["remo.tsv.gz"])
     _check_reference_alleles(sequence)
-
-
-def _check_exons_agree(genes: pd.DataFrame, exons: pd.DataFrame) -> None:
-    starts = genes["exon_starts"].str.rstrip(",").str.split(",").explode().astype(int)
-    ends = genes["exon_ends"].str.rstrip(",").str.split(",").explode().astype(int)
-    canonical = set(zip(starts, ends, strict=True))
-    shared = len(canonical & set(zip(exons["start"], exons["end"], strict=True))) / len(canonical)
-    # the canonical table's first and last exons end at transcripts of another GENCODE release
-    _require(
-        shared > 0.9, f"only {shared:.0%} of the canonical exons are among the exons: coordinates shifted?"
-    )
 
 
 def _check_cell_types(elements: pd.DataFrame) -> None:
