@@ -72,7 +72,7 @@ def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd
     """
 
     def read(path: Path) -> pd.DataFrame:
-        table = pd.read_csv(path, sep="\t").rename(columns={"remo": "name"})
+        table = pd.read_csv(path, sep="\t", dtype={"contig": str}).rename(columns={"remo": "name"})
         if "contig" not in table.columns:
             table["contig"] = contig
         table["cell_types"] = table["cell_types"].fillna("")
