@@ -60,6 +60,7 @@ class World:
         self.project = project
         self.name = project.name
         self.assembly = project.assembly
+        self._peaks: pd.DataFrame | None = None
 
     @cached_property
     def reference(self) -> ReferenceGenome:
@@ -113,7 +114,10 @@ class World:
     @property
     def peaks(self) -> pd.DataFrame | None:
         """Observed accessibility peaks of the contexts; None until their data pack is there."""
-        return self.project.read_peaks()
+        # only what was found is kept: the pack may be fetched while the world is open
+        if self._peaks is None:
+            self._peaks = self.project.read_peaks()
+        return self._peaks
 
     def locus(self, text: str) -> Locus:
         """Find what a user typed: a gene, an rsID or coordinates (1-based inclusive).

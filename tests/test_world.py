@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from phenviz import open_world
+from phenviz.errors import LocusError, ModelError, TargetError
+from phenviz.genome import Locus
+
+
+@pytest.fixture(scope="module")
+def world():
+    return open_world()
+
+
+def test_opening_reads_nothing_heavy():
+    """What the first second of every session waits for."""
+    heavy = {"torch", "captum", "panel", "bokeh", "matplotlib", "sklearn"}
+    code = f"import sys, phenviz; phenviz.open_world(); print({heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_embedded_world_is_all_of_chromosome_20(world):
+    assert world.assembly == "GRCh37"
+    assert world.reference.contigs == {"20": 63_025_520}
+    assert len(world.contexts) == 16
+
+
+@pytest.mark.parametrize(
+    ("typed", "locus"),
+    [
+        ("chr20:42,984,160-42,985,160", Locus("20", 42_984_159, 42_985_160)),
+        ("20:42.9M-43M", Locus("20", 42_899_999, 43_000_000)),
+        ("chr20 1000001 1000200", Locus("20", 1_000_000, 1_000_200)),
+        ("hnf4a", Locus("20", 43_029_923, 43_063_236, "+")),
+        ("ENSG00000101076", Locus("20", 43_029_923, 43_063_236, "+")),
+        ("rs6116042", Locus("20", 3_776_467, 3_777_468)),
+    ],
+)
+def test_whatever_a_biologist_types_finds_its_locus(world, typed, locus):
+    assert world.locus(typed) == locus
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "type a gene"),
+        ("HNF4", "did you mean HNF4A"),
+        ("chr7:100-200", "no contig"),
+        ("20:63M-64M", "ends at 63,025,520"),
+        ("20:1-1000", "only N"),
+        ("20:200-100", "reversed"),
+        ("rs1", "not among the variants"),
+    ],
+)
+def test_what_cannot_be_found_is_explained(world, typed, said):
+    with pytest.raises(LocusError, match=said):
+        world.locus(typed)
+
+
+def test_contexts_go_by_name_label_curie_and_group_in_the_model_s_order(world):
+    assert [c.name for c in world.select_contexts(["mono", "CL:0000764"])] == ["Ery", "Mono"]
+    assert [c.name for c in world.select_contexts(["CL:0000557"])] == ["GMP-A", "GMP-B", "GMP-C"]
+    lymphoid = {c.name for c in world.select_contexts(["lymphoid"])}
+    assert {"B", "CD4", "CD8", "NK"} <= lymphoid
+    assert world.select_contexts(None) == world.contexts
+
+
+def test_an_unknown_context_is_refused_with_the_known_ones(world):
+    with pytest.raises(TargetError, match=r"no context 'liver'.*HSC.*NK"):
+        world.select_contexts(["liver"])
+
+
+def test_a_user_s_own_world_opens_and_predicts(toy_project):
+    world = open_world(toy_project)
+    assert (world.name, world.assembly) == ("toy", "toy1")
+    assert world.locus("beta") == Locus("20", 8_500, 15_000, "-")
+    assert [c.name for c in world.contexts] == ["Ery", "Mono", "B"]
+    assert world.backbone.receptive_field
+    assert world.readout is None
+    assert world.peaks is None
+
+
+def test_a_world_without_a_model_says_how_to_get_one(toy_project):
+    text = toy_project.read_text().replace("checkpoint: toy.safetensors\n", "")
+    (toy_project.parent / "bare.yaml").write_text(text)
+    with pytest.raises(ModelError, match="set 'checkpoint'"):
+        _ = open_world(toy_project.parent / "bare.yaml").backbone
