@@ -1,0 +1,26 @@
+"""The in-process model service: device, queue, jobs, progress, cancel, result store."""
+
+from phenviz.service.cost import CostBook, Estimate
+from phenviz.service.device import available_devices, pick_device
+from phenviz.service.jobs import Job
+from phenviz.service.kinds import Backend, Kind, Piece, Registry, whole
+from phenviz.service.service import ModelService, get_service
+from phenviz.service.standard import KINDS
+from phenviz.service.store import ResultStore
+
+__all__ = [
+    "KINDS",
+    "Backend",
+    "CostBook",
+    "Estimate",
+    "Job",
+    "Kind",
+    "ModelService",
+    "Piece",
+    "Registry",
+    "ResultStore",
+    "available_devices",
+    "get_service",
+    "pick_device",
+    "whole",
+]

@@ -1,0 +1,120 @@
+"""Where a model runs: which device, in which precision, with how much memory and how many threads."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import os
+import sys
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil  # type: ignore[import-untyped]
+import torch
+
+from phenviz.errors import ModelError
+
+M = TypeVar("M")
+logger = logging.getLogger(__name__)
+
+_CGROUP_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+# of 19; enough for the dashboard's thread to be served first, and nothing is lost on an idle machine
+_WORKER_NICENESS = 10
+
+
+def available_devices() -> tuple[str, ...]:
+    """Names of the devices that a model can run on here, fastest first."""
+    cuda = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return (*cuda, *mps, "cpu")
+
+
+def pick_device(name: str | torch.device = "auto") -> torch.device:
+    """Turn a device's name into a device that is really there.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (CUDA if there is one, else MPS, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device here; says which there are.
+    """
+    available = available_devices()
+    wanted = str(name).strip().lower()
+    if wanted == "auto":
+        return torch.device(available[0])
+    if wanted == "cuda":
+        wanted = "cuda:0"
+    if wanted not in available:
+        raise ModelError(f"device {str(name)!r} isn't available here: use auto or {', '.join(available)}")
+    return torch.device(wanted)
+
+
+def precision_name(device: torch.device, mixed: bool) -> str:
+    """Name of the number format that results computed so have: part of their key in the store."""
+    return "bfloat16" if mixed and device.type == "cuda" else "float32"
+
+
+def precision(device: torch.device, mixed: bool) -> AbstractContextManager[object]:
+    """Return the context in which a computation runs: bfloat16 where it is allowed and helps, else as it is.
+
+    Only CUDA gains from it. Kinds whose result is a small difference of large sums (mutagenesis) or a sum
+    of many gradients (attribution) must not ask for it: bfloat16 has 8 bits, so the difference is noise.
+    """
+    if precision_name(device, mixed) == "bfloat16":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def place(model: M, device: torch.device) -> M:
+    """Return the model on a device: itself if it is there already (or is no module), else a copy."""
+    if not isinstance(model, torch.nn.Module):
+        return model
+    parameter = next(model.parameters(), None)
+    if parameter is None or parameter.device == device:
+        return model
+    # a copy, as the world's own model stays where its other users left it
+    return copy.deepcopy(model).to(device).eval()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that can be had on a device now; on the CPU, the container's limit counts."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = int(psutil.virtual_memory().available)
+    for limit, used in _CGROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            # "max" (no limit) isn't a number, so it is skipped
+            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(free, 0)
+
+
+def settle_worker_thread() -> None:
+    """Set up the calling thread for computing; call it there before the first use of a model.
+
+    All physical cores that the process may use, but at a lower priority than the thread that serves the
+    dashboard: threads that OpenMP starts from here inherit it.
+    """
+    if sys.platform == "linux":
+        # Linux has a priority for each thread; elsewhere it would slow the whole process down
+        with contextlib.suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _WORKER_NICENESS)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(_cores())
+
+
+def _cores() -> int:
+    physical = psutil.cpu_count(logical=False) or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
+    return max(min(physical, usable), 1)

@@ -1,0 +1,365 @@
+"""A job: one asker's view of a piece of work that several may share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from phenviz.errors import Cancelled, JobError, PhenvizError
+
+if TYPE_CHECKING:
+    from phenviz.service.kinds import Kind, Piece
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+TERMINAL: tuple[State, ...] = ("done", "failed", "cancelled")
+
+# the part of the work after which the observed speed alone decides about the time left
+_TRUSTED_PART = 0.2
+_SECONDS_BETWEEN_CALLS = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+class Work:
+    """What is computed once for all jobs that ask for it; the service moves it on, piece by piece.
+
+    Parameters
+    ----------
+    key
+        Content address of the whole result.
+    kind, params
+        What is computed.
+    pieces
+        The parts that are computed and stored one by one, in the order of the genome.
+    seconds
+        Expected time of computing.
+    missing_units
+        Work that the store doesn't hold yet.
+    """
+
+    def __init__(
+        self, key: str, kind: Kind, params: Any, pieces: Sequence[Piece], seconds: float, missing_units: float
+    ) -> None:
+        self.key = key
+        self.kind = kind
+        self.params = params
+        self.pieces = tuple(pieces)
+        self.cancel_event = threading.Event()
+        self.changed = threading.Condition()
+        self.jobs: tuple[Job, ...] = ()
+        self.state: State = "queued"
+        self.stage = "waiting"
+        self.error: PhenvizError | None = None
+        self.result: xr.Dataset | None = None
+        self.started: datetime | None = None
+        self.finished: datetime | None = None
+        self.parts: list[xr.Dataset] = []
+        self.tiles: list[xr.Dataset] = []
+        self.next_piece = 0
+        self.computed_units = 0.0
+        self.busy_seconds = 0.0
+        self._done_units = 0.0
+        self._fraction = 0.0
+        self._piece_began: float | None = None
+        self._in_progress = False
+        self._total_units = sum(piece.units for piece in self.pieces) or 1.0
+        self.missing_units = missing_units
+        self._expected_seconds = seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in TERMINAL
+
+    @property
+    def usable(self) -> bool:
+        """Whether one who asks for the same can have this."""
+        return self.state not in ("failed", "cancelled") and not self.cancel_event.is_set()
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the whole work that is finished, 0 to 1; it never goes back."""
+        if self.state == "done":
+            return 1.0
+        piece = self.pieces[self.next_piece].units if self.next_piece < len(self.pieces) else 0.0
+        return min((self._done_units + self._fraction * piece) / self._total_units, 1.0)
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected time of computing that is left: as estimated at first, as observed later."""
+        if self.over:
+            return 0.0
+        busy, computed = self.busy_seconds, self.computed_units
+        if self._piece_began is not None and self._fraction > 0:
+            busy += time.monotonic() - self._piece_began
+            computed += self._fraction * self.pieces[self.next_piece].units
+        left = max(self.missing_units - computed, 0.0)
+        expected = self._expected_seconds * left / self.missing_units if self.missing_units else 0.0
+        if computed <= 0:
+            return expected
+        trust = min(computed / (_TRUSTED_PART * self.missing_units or 1.0), 1.0)
+        return trust * left * busy / computed + (1 - trust) * expected
+
+    def begin_piece(self) -> bool:
+        """Take the next piece up; False if the work is over or was given up."""
+        with self.changed:
+            if self.over or self.cancel_event.is_set():
+                return False
+            self._in_progress = True
+            if self.state == "queued":
+                self.state, self.stage, self.started = "running", "starting", datetime.now(UTC)
+            self._piece_began, self._fraction = time.monotonic(), 0.0
+        self.notify()
+        return True
+
+    def lay_down(self) -> None:
+        """Note that nobody is at the work now, and settle it if it was given up meanwhile."""
+        with self.changed:
+            self._in_progress, self._piece_began = False, None
+            given_up = self.cancel_event.is_set()
+        if given_up:
+            self.end("cancelled")
+
+    def give_up(self) -> None:
+        """Stop: at once if nobody is at it, else at the next look at the cancel event."""
+        with self.changed:
+            self.cancel_event.set()
+            in_progress = self._in_progress
+        if not in_progress:
+            self.end("cancelled")
+
+    def report(self, stage: str, fraction: float) -> None:
+        """Note how far the present piece is."""
+        self.stage, self._fraction = stage, max(self._fraction, fraction)
+        self.notify()
+
+    def add_tile(self, tile: xr.Dataset) -> None:
+        """Note a finished part of the present piece."""
+        with self.changed:
+            self.tiles.append(tile)
+        self.notify()
+
+    def end_piece(self, part: xr.Dataset, computed: bool) -> None:
+        """Note a finished piece."""
+        with self.changed:
+            units = self.pieces[self.next_piece].units
+            if computed and self._piece_began is not None:
+                self.busy_seconds += time.monotonic() - self._piece_began
+                self.computed_units += units
+            self._done_units += units
+            self._fraction, self._piece_began = 0.0, None
+            self.next_piece += 1
+            self.tiles.clear()
+            self.parts.append(part)
+        self.notify()
+
+    def end(self, state: State, result: xr.Dataset | None = None, error: PhenvizError | None = None) -> bool:
+        """Settle the work for good; tell whether it wasn't settled before."""
+        with self.changed:
+            if self.over:
+                return False
+            if result is not None:
+                # the result holds all of them
+                self.parts, self.tiles = [], []
+            self.result, self.error = result, error
+            self.state, self.stage, self.finished = state, state, datetime.now(UTC)
+            self._piece_began = None
+            self.changed.notify_all()
+        self.notify(at_once=True)
+        return True
+
+    def notify(self, at_once: bool = False) -> None:
+        """Tell those who watch."""
+        for job in self.jobs:
+            job._tell(at_once)
+
+
+class Job:
+    """A computation that was asked for.
+
+    Jobs that ask for the same thing at the same time share the work. Each can be cancelled on its own: the
+    work itself stops when the last of them is cancelled.
+
+    Attributes
+    ----------
+    id
+        Name of this job, unique in the process.
+    created
+        When it was asked for (UTC).
+    holder
+        Who asked (a session's name), if that was said.
+    """
+
+    def __init__(self, work: Work, release: Callable[[Job], bool], holder: str | None = None) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.created = datetime.now(UTC)
+        self.holder = holder
+        self._work = work
+        self._release = release
+        self._withdrawn: datetime | None = None
+        self._left_to_others = False
+        self._lock = threading.Lock()
+        self._watchers: dict[object, Callable[[Job], None]] = {}
+        self._told = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.kind} {self.state} {self.progress:.0%}>"
+
+    @property
+    def key(self) -> str:
+        """Content address of the result: equal for jobs that ask for the same thing."""
+        return self._work.key
+
+    @property
+    def kind(self) -> str:
+        """What is computed (``predict``, ``mutagenesis``, ``attribute``, ...)."""
+        return self._work.kind.name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters, checked and complete (``locus`` is a `Locus`, ``contexts`` are short names)."""
+        return {field.name: getattr(self._work.params, field.name) for field in fields(self._work.params)}
+
+    @property
+    def state(self) -> State:
+        """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+        return "cancelled" if self._left_to_others else self._work.state
+
+    @property
+    def over(self) -> bool:
+        """Whether the job is done, failed or cancelled."""
+        return self.state in TERMINAL
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its asker gave it up; the state follows once the batch at hand is through."""
+        return self._withdrawn is not None
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the whole job, 0 to 1."""
+        return self._work.progress
+
+    @property
+    def stage(self) -> str:
+        """What is being done, in a word or two."""
+        return "cancelled" if self.state == "cancelled" else self._work.stage
+
+    @property
+    def eta(self) -> float:
+        """Seconds of computing left, at the speed observed so far; 0 when the job is over."""
+        return 0.0 if self.over else self._work.seconds_left
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, in words; None if nothing did."""
+        return str(self._work.error) if self._work.error is not None else None
+
+    @property
+    def started(self) -> datetime | None:
+        """When computing began (UTC)."""
+        return self._work.started
+
+    @property
+    def finished(self) -> datetime | None:
+        """When the job ended in any way (UTC)."""
+        return self._withdrawn if self._left_to_others else self._work.finished
+
+    @property
+    def partials(self) -> tuple[xr.Dataset, ...]:
+        """Finished tiles so far, in the order of the genome; kept after a cancel. The result once done."""
+        work = self._work
+        with work.changed:
+            return (work.result,) if work.result is not None else (*work.parts, *work.tiles)
+
+    def partial_result(self) -> xr.Dataset | None:
+        """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
+        tiles = self.partials
+        if not tiles:
+            return None
+        done = self._work.result is not None
+        joined = tiles[0] if done else self._work.kind.join(self._work.params, tiles)
+        return joined.assign_attrs(complete=int(done))
+
+    def cancel(self) -> None:
+        """Give the job up: at once if it waits, within a batch if it runs; others that share it keep it."""
+        with self._lock:
+            if self._withdrawn is not None or self._work.over:
+                return
+            self._withdrawn = datetime.now(UTC)
+        self._left_to_others = self._release(self)
+        with self._work.changed:
+            self._work.changed.notify_all()
+        self._tell(at_once=True)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job is over; tell whether it is."""
+        with self._work.changed:
+            return self._work.changed.wait_for(lambda: self.over, timeout)
+
+    def result(self, timeout: float | None = None) -> xr.Dataset:
+        """Wait for the result.
+
+        Parameters
+        ----------
+        timeout
+            Longest time to wait, in seconds.
+
+        Raises
+        ------
+        PhenvizError
+            What the job failed with; `Cancelled` if it was cancelled; `JobError` if the time is up.
+        """
+        if not self.wait(timeout):
+            raise JobError(
+                f"{self.kind} isn't finished after {timeout:g} s ({self.progress:.0%} done): wait longer"
+            )
+        if self.state == "cancelled":
+            raise Cancelled(f"this {self.kind} was cancelled; partial_result() has what was finished")
+        if self._work.error is not None:
+            raise self._work.error.with_traceback(None)
+        assert self._work.result is not None
+        # a copy of the frame, not of the numbers: attributes that one user sets are no other user's business
+        return self._work.result.copy(deep=False)
+
+    def subscribe(self, callback: Callable[[Job], None]) -> Callable[[], None]:
+        """Have a function called as ``callback(job)`` when something changed; returns how to end that.
+
+        It is called from threads of the service (or from the one that cancels), about ten times a second at
+        most, and always when the job is over. What it raises is logged and hurts nobody.
+        """
+        token = object()
+        with self._lock:
+            self._watchers[token] = callback
+        if self.over:
+            self._call(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._watchers.pop(token, None)
+
+        return unsubscribe
+
+    def _tell(self, at_once: bool = False) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if not at_once and now - self._told < _SECONDS_BETWEEN_CALLS:
+                return
+            self._told = now
+            callbacks = tuple(self._watchers.values())
+        for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[Job], None]) -> None:
+        try:
+            callback(self)
+        except Exception:
+            logger.exception("a subscriber of job %s failed", self.id)

@@ -1,0 +1,163 @@
+"""What a kind of job is: its parameters, its pieces, its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+import xarray as xr
+
+from phenviz.errors import JobError
+from phenviz.progress import Progress
+from phenviz.service.device import place
+
+if TYPE_CHECKING:
+    from phenviz.models.backbone import SequenceBackbone
+    from phenviz.models.readout import GeneReadout
+    from phenviz.world import World
+
+
+class Backend:
+    """The world's models, on the device of the service."""
+
+    def __init__(self, world: World, device: torch.device) -> None:
+        self.world = world
+        self.device = device
+
+    @cached_property
+    def backbone(self) -> SequenceBackbone:
+        """The sequence model."""
+        return cast("SequenceBackbone", place(self.world.backbone, self.device))
+
+    @cached_property
+    def readout(self) -> GeneReadout | None:
+        """The gene readout, where the world has one."""
+        return place(self.world.readout, self.device)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a job that is computed and stored on its own.
+
+    Parameters
+    ----------
+    identity
+        What it is made of, apart from the kind, the models and the reference (the service adds these): goes
+        into its key. Jobs with a piece of the same identity share it.
+    compute
+        ``compute(backend, progress)`` returns its Dataset.
+    units
+        Its work, in the kind's own unit (bases, mutants, ...).
+    trim
+        Cuts out of it what this job needs; None if nothing. Also applied to its partial results.
+    wider
+        Identities of larger pieces out of which `trim` could cut the same.
+    """
+
+    identity: Mapping[str, Any]
+    compute: Callable[[Backend, Progress], xr.Dataset]
+    units: float
+    trim: Callable[[xr.Dataset], xr.Dataset | None] = lambda dataset: dataset
+    wider: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of job.
+
+    Parameters
+    ----------
+    name
+        As in ``service.submit(name, ...)``.
+    normalise
+        ``normalise(world, **params)`` checks what a user gave and returns a frozen dataclass; equal requests
+        must give equal ones.
+    pieces
+        ``pieces(world, params)`` splits the work, in the order of the genome; at least one piece.
+    join
+        ``join(params, parts)`` puts trimmed pieces together, all of them or (after a cancel) the first few.
+    seconds_per_unit
+        Speed on two CPU cores, until this machine's own speed is learnt.
+    memory
+        ``memory(world, params)``: bytes at the peak, above the loaded model.
+    stages
+        Relative length of each stage that a piece reports, in their order; needed where there are several.
+    mixed_precision
+        Whether bfloat16 is good enough on CUDA.
+    version
+        Counts up whenever the same request gives other numbers than before: older entries are then ignored.
+    """
+
+    name: str
+    normalise: Callable[..., Any]
+    pieces: Callable[[World, Any], Sequence[Piece]]
+    join: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset]
+    seconds_per_unit: float
+    memory: Callable[[World, Any], int]
+    stages: Mapping[str, float] = field(default_factory=dict)
+    mixed_precision: bool = False
+    version: int = 1
+
+    def fraction(self, stage: str, done: float) -> float:
+        """Turn the fraction of one stage that is done into that of the piece."""
+        if stage not in self.stages:
+            return 0.0 if self.stages else done
+        names = list(self.stages)
+        before = sum(self.stages[name] for name in names[: names.index(stage)])
+        return (before + done * self.stages[stage]) / sum(self.stages.values())
+
+
+@dataclass
+class Registry:
+    """Kinds by name."""
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def add(self, kind: Kind) -> Kind:
+        """Add a kind (or replace the one of its name)."""
+        self.kinds[kind.name] = kind
+        return kind
+
+    def __getitem__(self, name: str) -> Kind:
+        try:
+            return self.kinds[name]
+        except KeyError:
+            raise JobError(f"there is no kind of job {name!r}: use one of {', '.join(self.kinds)}") from None
+
+
+def whole(
+    name: str,
+    normalise: Callable[..., Any],
+    compute: Callable[[World, Any, Progress, Backend], xr.Dataset],
+    *,
+    identity: Callable[[World, Any], Mapping[str, Any]],
+    units: Callable[[World, Any], float],
+    seconds_per_unit: float,
+    memory: Callable[[World, Any], int],
+    version: int = 1,
+) -> Kind:
+    """Make a kind that is computed in one piece.
+
+    Parameters
+    ----------
+    name, normalise, seconds_per_unit, memory, version
+        As for `Kind`.
+    compute
+        ``compute(world, params, progress, backend)``.
+    identity, units
+        ``identity(world, params)`` and ``units(world, params)`` of the one piece.
+    """
+
+    def pieces(world: World, params: Any) -> list[Piece]:
+        def run(backend: Backend, progress: Progress) -> xr.Dataset:
+            return compute(world, params, progress, backend)
+
+        return [Piece(identity(world, params), run, units(world, params))]
+
+    def join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        return parts[0]
+
+    return Kind(name, normalise, pieces, join, seconds_per_unit, memory, version=version)

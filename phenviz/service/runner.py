@@ -1,0 +1,174 @@
+"""Does the pieces of a work: from the store where it has them, else with the model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import xarray as xr
+
+from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError
+from phenviz.models.memory import free_memory, out_of_memory
+from phenviz.progress import Progress
+from phenviz.service.cost import CostBook, Estimate
+from phenviz.service.device import precision, precision_name
+from phenviz.service.jobs import Work
+from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.store import ResultStore, canonical_key
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+# counts up when what an entry of the store means changes for all kinds
+STORE_SCHEMA = 1
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Keys, estimates and single steps of works.
+
+    Parameters
+    ----------
+    world
+        Gives models and reference.
+    device
+        Where the models run.
+    store, costs
+        Where results and run times are kept.
+    """
+
+    def __init__(self, world: World, device: torch.device, store: ResultStore, costs: CostBook) -> None:
+        self._world = world
+        self._device = device
+        self._store = store
+        self._costs = costs
+        self._backend = Backend(world, device)
+
+    def key(self, kind: Kind, parts: Mapping[str, Any]) -> str:
+        """Content address of what a kind makes of these parts with this world's model and reference."""
+        made_of = {
+            "schema": STORE_SCHEMA,
+            "kind": [kind.name, kind.version],
+            "model": [self._world.backbone.name, self._world.backbone.weights_hash],
+            "assembly": self._world.reference.assembly,
+            "reference": self._world.reference.fingerprint,
+            "precision": precision_name(self._device, kind.mixed_precision),
+        }
+        return canonical_key(made_of | {"parts": parts})
+
+    def estimate(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> Estimate:
+        """Say what it costs to do the pieces that the store doesn't hold."""
+        total = sum(piece.units for piece in pieces) or 1.0
+        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
+        seconds = self._costs.seconds(self._cost_name(kind), missing, kind.seconds_per_unit)
+        return Estimate(seconds, kind.memory(self._world, params), 1.0 - missing / total)
+
+    def step(self, work: Work, *, compute: bool) -> bool:
+        """Do one piece of a work and, after the last one, finish it; it never raises.
+
+        Parameters
+        ----------
+        work
+            What to move on.
+        compute
+            Whether a piece that the store doesn't hold is computed.
+
+        Returns
+        -------
+        bool
+            False if the piece would have to be computed, but mustn't.
+        """
+        if not work.begin_piece():
+            return True
+        try:
+            found = self._do_piece(work, compute)
+            if work.next_piece == len(work.pieces):
+                self._finish(work)
+        except BaseException as error:
+            self._fail(work, error)
+            found = True
+        finally:
+            work.lay_down()
+        if work.over and work.computed_units:
+            self._costs.learn(self._cost_name(work.kind), work.computed_units, work.busy_seconds)
+        return found
+
+    def _do_piece(self, work: Work, compute: bool) -> bool:
+        piece = work.pieces[work.next_piece]
+        dataset = self._from_store(work.kind, piece)
+        computed = dataset is None
+        if dataset is None:
+            if not compute:
+                return False
+            dataset = self._compute(work, piece)
+            self._store.put(self._piece_key(work.kind, piece.identity), dataset)
+        part = piece.trim(dataset)
+        if part is None:
+            raise JobError(f"{work.kind.name} made a piece with nothing in it of what was asked for")
+        work.end_piece(part, computed)
+        return True
+
+    def _compute(self, work: Work, piece: Piece) -> xr.Dataset:
+        def change(stage: str, fraction: float) -> None:
+            work.report(stage, work.kind.fraction(stage, fraction))
+
+        def partial(tile: xr.Dataset) -> None:
+            if (trimmed := piece.trim(tile)) is not None:
+                work.add_tile(trimmed)
+
+        progress = Progress(change, partial, work.cancel_event)
+        progress.check()
+        with precision(self._device, work.kind.mixed_precision):
+            return piece.compute(self._backend, progress)
+
+    def _finish(self, work: Work) -> None:
+        with work.changed:
+            parts = tuple(work.parts)
+        work.end("done", result=work.kind.join(work.params, parts))
+
+    def _fail(self, work: Work, error: BaseException) -> None:
+        if isinstance(error, Cancelled):
+            work.end("cancelled")
+            return
+        if isinstance(error, PhenvizError):
+            logger.info("%s failed: %s", work.kind.name, error)
+            told = error
+        elif out_of_memory(error):
+            logger.warning("%s ran out of memory", work.kind.name, exc_info=error)
+            told = MemoryLimitError(
+                f"memory ran out during {work.kind.name} ({work.stage}): choose a shorter locus or "
+                "fewer contexts, or close other programs"
+            )
+        else:
+            logger.error("%s failed unexpectedly", work.kind.name, exc_info=error)
+            what = str(error).strip().splitlines()
+            told = JobError(
+                f"{work.kind.name} failed during '{work.stage}': {type(error).__name__}"
+                f"{': ' + what[0][:200] if what else ''} (details are in the log)"
+            )
+        # its frames hold the tensors of what failed
+        told.__cause__ = told.__context__ = None
+        work.end("failed", error=told.with_traceback(None))
+        free_memory()
+
+    def _from_store(self, kind: Kind, piece: Piece) -> xr.Dataset | None:
+        for identity in (piece.identity, *piece.wider):
+            dataset = self._store.get(self._piece_key(kind, identity))
+            if dataset is not None:
+                return dataset
+        return None
+
+    def _is_stored(self, kind: Kind, piece: Piece) -> bool:
+        return any(
+            self._piece_key(kind, identity) in self._store for identity in (piece.identity, *piece.wider)
+        )
+
+    def _piece_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
+        return self.key(kind, {"piece": identity})
+
+    def _cost_name(self, kind: Kind) -> str:
+        model = self._world.backbone.weights_hash[:12]
+        return f"{kind.name}|{kind.version}|{self._device}|{model}"

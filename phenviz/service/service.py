@@ -1,0 +1,334 @@
+"""The model service: one a process; it runs jobs, shares them and remembers their results."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import xarray as xr
+
+from phenviz.errors import JobError, MemoryLimitError
+from phenviz.service.cost import CostBook, Estimate
+from phenviz.service.device import free_bytes, pick_device, settle_worker_thread
+from phenviz.service.jobs import Job, Work
+from phenviz.service.kinds import Kind, Registry
+from phenviz.service.lane import Lane
+from phenviz.service.runner import Runner
+from phenviz.service.standard import KINDS
+from phenviz.service.store import ResultStore
+
+if TYPE_CHECKING:
+    from phenviz.attribution import Target
+    from phenviz.genome.locus import Locus
+    from phenviz.world import World
+
+DEFAULT_MAX_QUEUE = 32
+# finished jobs that can be reopened by id: so many, and with so many bytes of results in memory
+_REMEMBERED_JOBS = 200
+_REMEMBERED_BYTES = 256 * 2**20
+_USABLE_MEMORY = 0.9
+_CLOSE_SECONDS = 10.0
+
+
+class ModelService:
+    """Runs the world's models for everybody in this process.
+
+    Work is done by one thread a device, in pieces that go to the result store as they finish. So equal
+    requests share one computation, overlapping ones share pieces, a job that was cancelled or whose process
+    ended goes on where it stopped when it is asked for again, and a short job is served between the pieces of
+    a long one. What the store holds in full is answered by a second thread, without waiting for the device.
+
+    Parameters
+    ----------
+    world
+        Reference, annotation and models; see `phenviz.open_world`.
+    device
+        ``auto`` (CUDA, MPS or CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    store
+        Where results are kept: a `ResultStore` or its folder; None for the one in PhenViz' cache.
+    max_queue
+        Most jobs that may wait or run at a time.
+    kinds
+        What it can do; by default `phenviz.service.KINDS`.
+    costs
+        Where run times are kept: a `CostBook` or its file; None for the one in PhenViz' cache.
+
+    Raises
+    ------
+    ModelError
+        If the device isn't available.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        device: str | torch.device = "auto",
+        *,
+        store: ResultStore | str | Path | None = None,
+        max_queue: int = DEFAULT_MAX_QUEUE,
+        kinds: Registry | None = None,
+        costs: CostBook | str | Path | None = None,
+    ) -> None:
+        self.world = world
+        self.device = pick_device(device)
+        self.store = store if isinstance(store, ResultStore) else ResultStore(store)
+        self.costs = costs if isinstance(costs, CostBook) else CostBook(costs)
+        self.max_queue = max_queue
+        self._kinds = kinds if kinds is not None else KINDS
+        self._runner = Runner(world, self.device, self.store, self.costs)
+        self._lock = threading.RLock()
+        self._active: dict[str, Work] = {}
+        self._kept: weakref.WeakValueDictionary[str, Work] = weakref.WeakValueDictionary()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._closed = False
+        self._compute_lane = Lane(f"phenviz-{self.device}", self._compute_next, settle_worker_thread)
+        self._store_lane = Lane("phenviz-store", self._read_next)
+        _OPEN_SERVICES.add(self)
+
+    def __enter__(self) -> ModelService:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def predict(
+        self, locus: str | Locus, contexts: list[str] | None = None, individual: str | None = None
+    ) -> xr.Dataset:
+        """Predict activity over a locus; see `phenviz.models.predict`. Waits for the result."""
+        return self._wait("predict", locus=locus, contexts=contexts, individual=individual)
+
+    def mutagenesis(
+        self, locus: str | Locus, contexts: list[str] | None = None, gene: str | None = None
+    ) -> xr.Dataset:
+        """Score every single-base change; see `phenviz.attribution.mutagenesis`. Waits for the result."""
+        return self._wait("mutagenesis", locus=locus, contexts=contexts, gene=gene)
+
+    def attribute(self, locus: str | Locus, target: Target, **how: Any) -> xr.Dataset:
+        """Explain a target by every base; see `phenviz.attribution`. Waits for the result.
+
+        Parameters
+        ----------
+        locus
+            Bases to explain.
+        target
+            What is explained.
+        **how
+            ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32), ``baseline`` (``zero``).
+        """
+        return self._wait("attribute", locus=locus, target=target, **how)
+
+    def submit(self, kind: str, *, holder: str | None = None, **params: Any) -> Job:
+        """Ask for a computation and go on.
+
+        Parameters
+        ----------
+        kind
+            ``predict``, ``mutagenesis``, ``attribute`` or another registered kind.
+        holder
+            Who asks, for instance a browser session: asking twice for the same gives it its own job again.
+        **params
+            As in the method of the same name.
+
+        Returns
+        -------
+        Job
+            It shares its work with other jobs that ask for the same; done already if the result is in memory.
+
+        Raises
+        ------
+        PhenvizError
+            If the request can't be fulfilled: unknown locus or context, too much memory, full queue.
+        """
+        chosen = self._kinds[kind]
+        normal = chosen.normalise(self.world, **params)
+        key = self._runner.key(chosen, {"whole": normal})
+        with self._lock:
+            self._check_open()
+            work = self._active.get(key) or self._kept.get(key)
+            if (
+                work is not None
+                and work.state not in ("failed", "cancelled")
+                and not work.cancel_event.is_set()
+            ):
+                return self._job_on(work, holder)
+        # outside of the lock: looking up thousands of pieces must not hold up the other sessions
+        work = self._plan(chosen, normal, key)
+        with self._lock:
+            self._check_open()
+            if key in self._active:
+                return self._job_on(self._active[key], holder)
+            self._check_queue()
+            job = self._job_on(work, holder)
+            self._active[key] = work
+            (self._compute_lane if work.missing_units else self._store_lane).add(work)
+        return job
+
+    def estimate(self, kind: str, **params: Any) -> Estimate:
+        """Say what a job would cost, before it is asked for; takes milliseconds."""
+        chosen = self._kinds[kind]
+        normal = chosen.normalise(self.world, **params)
+        return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal))
+
+    def job(self, id: str) -> Job:
+        """Return a job by its id.
+
+        Raises
+        ------
+        JobError
+            If it isn't there (any more).
+        """
+        with self._lock:
+            if id in self._jobs:
+                return self._jobs[id]
+        raise JobError(f"job {id!r} isn't there any more: ask again, the store knows what was finished")
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Jobs that wait, run or are remembered, the newest first."""
+        with self._lock:
+            return tuple(reversed(self._jobs.values()))
+
+    def close(self) -> None:
+        """Cancel what waits and runs, and end the threads. Finished pieces stay in the store."""
+        with self._lock:
+            self._closed = True
+            works = list(self._active.values())
+            self._active.clear()
+        for work in works:
+            work.give_up()
+        for lane in (self._compute_lane, self._store_lane):
+            lane.close(_CLOSE_SECONDS)
+        for work in works:
+            work.end("cancelled")
+        _OPEN_SERVICES.discard(self)
+
+    def _wait(self, kind: str, **params: Any) -> xr.Dataset:
+        if self._compute_lane.is_current() or self._store_lane.is_current():
+            raise JobError(
+                f"{kind} was asked for from within a job, which would wait for ever: call its function"
+            )
+        return self.submit(kind, **params).result()
+
+    def _plan(self, kind: Kind, params: Any, key: str) -> Work:
+        pieces = kind.pieces(self.world, params)
+        estimate = self._runner.estimate(kind, params, pieces)
+        free = free_bytes(self.device)
+        if estimate.bytes > free * _USABLE_MEMORY:
+            raise MemoryLimitError(
+                f"this {kind.name} needs about {estimate.bytes / 1e9:.1f} GB of memory, and "
+                f"{free / 1e9:.1f} GB are free: choose a shorter locus or fewer contexts, or close other "
+                "programs"
+            )
+        total = sum(piece.units for piece in pieces)
+        return Work(key, kind, params, pieces, estimate.seconds, total * (1 - estimate.stored))
+
+    def _job_on(self, work: Work, holder: str | None) -> Job:
+        own = [job for job in work.jobs if holder is not None and job.holder == holder]
+        # what is done can't be cancelled by one to the harm of another, so all can have the same job
+        known = own or (work.jobs if work.over else ())
+        job = known[0] if known else Job(work, self._release, holder)
+        if not known:
+            work.jobs = (*work.jobs, job)
+        self._jobs[job.id] = job
+        self._forget_old_jobs()
+        return job
+
+    def _forget_old_jobs(self) -> None:
+        results: dict[int, int] = {}
+        for job in reversed(list(self._jobs.values())):
+            if job._work.result is not None:
+                results.setdefault(id(job._work), job._work.result.nbytes)
+            if job.over and (len(self._jobs) > _REMEMBERED_JOBS or sum(results.values()) > _REMEMBERED_BYTES):
+                del self._jobs[job.id]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JobError("the model service is closed: make a new ModelService")
+
+    def _check_queue(self) -> None:
+        if len(self._active) >= self.max_queue:
+            raise JobError(
+                f"{len(self._active)} jobs are already waiting or running, which is the limit: wait "
+                "until one is done, or cancel one"
+            )
+
+    def _release(self, job: Job) -> bool:
+        """Take a cancelled job off its work; tell whether others go on with it."""
+        work = job._work
+        with self._lock:
+            others = tuple(other for other in work.jobs if other is not job and not other.cancelled)
+            if others:
+                work.jobs = others
+                return True
+            # from now on, who asks for the same gets a work of his own
+            self._active.pop(work.key, None)
+        work.give_up()
+        if work.over:
+            self._compute_lane.remove(work)
+            self._store_lane.remove(work)
+        return False
+
+    # --- working, in the lanes' threads
+
+    def _compute_next(self, work: Work) -> bool:
+        self._runner.step(work, compute=True)
+        return self._stays(work)
+
+    def _read_next(self, work: Work) -> bool:
+        if self._runner.step(work, compute=False):
+            return self._stays(work)
+        # an entry turned out to be damaged, or was evicted meanwhile
+        self._compute_lane.add(work)
+        return False
+
+    def _stays(self, work: Work) -> bool:
+        if not work.over:
+            return True
+        with self._lock:
+            if self._active.get(work.key) is work:
+                del self._active[work.key]
+            if work.state == "done":
+                self._kept[work.key] = work
+            self._forget_old_jobs()
+        return False
+
+
+_OPEN_SERVICES: weakref.WeakSet[ModelService] = weakref.WeakSet()
+_SHARED_SERVICES: dict[tuple[int, str], ModelService] = {}
+_SHARED_LOCK = threading.Lock()
+
+
+def get_service(world: World, device: str | torch.device = "auto") -> ModelService:
+    """Return the process's service for a world and a device; made on the first call.
+
+    All sessions of a dashboard use this one, so that they share the device, the queue and the jobs.
+
+    Raises
+    ------
+    ModelError
+        If the device isn't available.
+    """
+    chosen = pick_device(device)
+    with _SHARED_LOCK:
+        service = _SHARED_SERVICES.get((id(world), str(chosen)))
+        # the service holds its world, so that no other world gets its id
+        if service is None or service.closed:
+            service = _SHARED_SERVICES[id(world), str(chosen)] = ModelService(world, chosen)
+        return service
+
+
+@atexit.register
+def _close_all() -> None:
+    # a daemon thread that is inside of PyTorch while the interpreter goes away can crash the process
+    for service in list(_OPEN_SERVICES):
+        service.close()

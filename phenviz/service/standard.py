@@ -1,0 +1,181 @@
+"""The kinds of job that every service knows: predict, mutagenesis, attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import xarray as xr
+
+from phenviz.errors import JobError, ModelError
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.progress import Progress
+from phenviz.service import grid
+from phenviz.service.kinds import Backend, Kind, Piece, Registry
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+# A piece takes a fraction of a second on two cores: a view waits for little more than it shows, and a whole
+# chromosome is a few hundred files.
+PREDICT_CELL = 2**18
+# the engine's own tile: shorter ones make poor batches
+MUTAGENESIS_CELL = 2**14
+
+# what PyTorch and a batch take, whatever the locus is
+_WORKING_BYTES = 300 * 2**20
+# numbers are held twice while pieces are joined
+_COPIES = 2
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PredictParams:
+    """Parameters of ``predict``: a checked locus, short names of contexts."""
+
+    locus: Locus
+    contexts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MutagenesisParams:
+    """Parameters of ``mutagenesis``: a checked locus, short names of contexts, a gene's name or None."""
+
+    locus: Locus
+    contexts: tuple[str, ...]
+    gene: str | None = None
+
+
+def find_locus(world: World, locus: str | Locus) -> Locus:
+    """Return a locus as the world has it, from a `Locus` or from what a user would type."""
+    return world.reference.check(locus) if isinstance(locus, Locus) else world.locus(locus)
+
+
+def find_contexts(world: World, contexts: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return short names of contexts, in the model's order, from names, labels, CURIEs or groups."""
+    asked = [contexts] if isinstance(contexts, str) else contexts
+    return tuple(context.name for context in world.select_contexts(asked))
+
+
+def _predict_params(
+    world: World,
+    locus: str | Locus,
+    contexts: str | Iterable[str] | None = None,
+    individual: str | None = None,
+) -> PredictParams:
+    if individual is not None:
+        raise JobError(
+            f"individual {individual!r}: predicting on one's own haplotypes isn't possible yet; leave "
+            "'individual' out to predict on the reference"
+        )
+    return PredictParams(find_locus(world, locus), find_contexts(world, contexts))
+
+
+def _predict_pieces(world: World, params: PredictParams) -> list[Piece]:
+    # All contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share.
+    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.models.predict import predict
+
+        return predict(cell, _gapped(backend.world), backend.backbone, progress=progress)
+
+    trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
+    return [
+        Piece({"cell": cell}, partial(compute, cell), cell.length, trim)
+        for cell in _cells(world, params.locus, PREDICT_CELL)
+    ]
+
+
+def _predict_memory(world: World, params: PredictParams) -> int:
+    bins = params.locus.length // world.backbone.bin_size + 2
+    return _WORKING_BYTES + _COPIES * bins * len(params.contexts) * _FLOAT_BYTES
+
+
+def _mutagenesis_params(
+    world: World,
+    locus: str | Locus,
+    contexts: str | Iterable[str] | None = None,
+    gene: str | None = None,
+) -> MutagenesisParams:
+    name = world.annotation.gene(gene).name if gene else None
+    if name is not None and world.readout is None:
+        raise ModelError(
+            f"the effect on {name}'s expression needs a gene readout, and world {world.name!r} has none: set "
+            "'readout' in its project.yaml, or leave the gene out"
+        )
+    return MutagenesisParams(find_locus(world, locus), find_contexts(world, contexts), name)
+
+
+def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
+    # A base's effects don't depend on where the locus ends, so cells are exact. The first and the last are
+    # computed as far as asked for only (most requests are shorter than a cell), but taken from a whole one
+    # where that was computed before.
+    target = dict(_gene_identity(world, params.gene))
+
+    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.attribution.mutagenesis import mutagenesis
+
+        gene = params.gene and (backend.world.annotation.gene(params.gene), backend.readout)
+        return mutagenesis(
+            cell, _gapped(backend.world), backend.backbone, gene_target=cast(Any, gene), progress=progress
+        )
+
+    trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
+    pieces = []
+    for cell in _cells(world, params.locus, MUTAGENESIS_CELL):
+        asked = grid.overlap(cell, params.locus)
+        wider = () if asked == cell else ({"cell": cell, **target},)
+        pieces.append(
+            Piece({"cell": asked, **target}, partial(compute, asked), 3 * asked.length, trim, wider)
+        )
+    return pieces
+
+
+def _mutagenesis_memory(world: World, params: MutagenesisParams) -> int:
+    return _WORKING_BYTES + _COPIES * params.locus.length * 4 * len(params.contexts) * _FLOAT_BYTES
+
+
+def _gene_identity(world: World, gene: str | None) -> Mapping[str, Any]:
+    if gene is None:
+        return {"gene": None}
+    assert world.readout is not None
+    # where the gene begins is part of the target: another annotation may say otherwise
+    return {"gene": [gene, world.annotation.gene(gene).tss], "readout": world.readout.weights_hash}
+
+
+def _cells(world: World, locus: Locus, size: int) -> list[Locus]:
+    return list(grid.grid_cells(locus, size, world.reference.contigs[locus.contig]))
+
+
+def _gapped(world: World) -> ReferenceGenome:
+    return cast(ReferenceGenome, grid.GappedReference(world.reference))
+
+
+def _join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    return grid.join(params.locus, parts)
+
+
+KINDS = Registry()
+KINDS.add(
+    Kind(
+        "predict",
+        _predict_params,
+        _predict_pieces,
+        _join,
+        seconds_per_unit=1 / 1.5e6,
+        memory=_predict_memory,
+        mixed_precision=True,
+    )
+)
+KINDS.add(
+    Kind(
+        "mutagenesis",
+        _mutagenesis_params,
+        _mutagenesis_pieces,
+        _join,
+        seconds_per_unit=1 / 1e4,
+        memory=_mutagenesis_memory,
+    )
+)

@@ -1,0 +1,277 @@
+"""Finished results on disk, found by what they are made of.
+
+Each entry is one plain netCDF file ``<key>.<sha256 of the file>.nc``: one rename puts it in place, so a
+crash never leaves half of it; the name itself says what the bytes must be; and another process that writes
+the same entry at the same time does no harm. (Caches from the shelf were judged: the common one pickles and
+isn't kept any more, and HTTP or function caches know no xarray.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from phenviz.data.cache import cache_dir
+from phenviz.errors import DataError, ResultError
+from phenviz.results import load, save
+
+LIMIT_VARIABLE = "PHENVIZ_STORE_LIMIT"
+DEFAULT_LIMIT = 5 * 10**9
+# evicting a little more than is needed saves looking at the whole folder at each of the next writes
+_FILL_AFTER_EVICTION = 0.9
+_ABANDONED_SECONDS = 3600
+_FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+logger = logging.getLogger(__name__)
+
+
+class _Entry(NamedTuple):
+    path: Path
+    size: int
+
+
+def canonical_key(parts: Mapping[str, Any]) -> str:
+    """Hash what a result is made of.
+
+    Parameters
+    ----------
+    parts
+        Model hashes, assembly, reference, locus, parameters...: text, numbers, None, and lists, mappings
+        and dataclasses of these.
+
+    Returns
+    -------
+    str
+        sha256 of the canonical JSON, 64 hexadecimal digits.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ResultStore:
+    """Results on disk, up to a size; what wasn't used for longest goes first.
+
+    Safe for many threads and many processes on the same folder. A store that can't be written to (full
+    disk, no permission) never fails a computation: the result just isn't kept.
+
+    Parameters
+    ----------
+    folder
+        Where entries are kept; ``results`` in PhenViz' cache by default.
+    limit
+        Size in bytes; by default the environment's ``PHENVIZ_STORE_LIMIT`` (bytes, or ``20GB``), or 5 GB.
+        0 keeps nothing.
+
+    Raises
+    ------
+    DataError
+        If ``PHENVIZ_STORE_LIMIT`` is no size.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else cache_dir("results")
+        self.limit = _limit_of_environment() if limit is None else int(limit)
+        self._lock = threading.RLock()
+        # in order of use, least recent first
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._size = 0
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self._rescan()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries that this process knows of."""
+        with self._lock:
+            return self._size
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._entries)
+
+    def __contains__(self, key: str) -> bool:
+        return self._find(key) is not None
+
+    def get(self, key: str) -> xr.Dataset | None:
+        """Return an entry, in memory and checked; None if it isn't there, or was damaged and so deleted."""
+        entry = self._find(key)
+        if entry is None:
+            return None
+        try:
+            if _checksum(entry.path) != _checksum_in_name(entry.path):
+                raise DataError("its checksum is wrong")
+            dataset = load(entry.path)
+        except FileNotFoundError:
+            # another process evicted it between our look and our read
+            self._forget(key)
+            return None
+        except Exception as error:
+            logger.warning(
+                "result %s is damaged (%s): it is deleted and computed again", entry.path.name, error
+            )
+            self.discard(key)
+            return None
+        self._touch(key, entry)
+        return dataset
+
+    def put(self, key: str, dataset: xr.Dataset) -> bool:
+        """Keep a result; tell whether it was kept."""
+        if self.limit <= 0:
+            return False
+        # the suffix of results.save decides about the format, so that of the unfinished file is .nc too
+        part = self.folder / f".part-{os.getpid()}-{uuid.uuid4().hex}.nc"
+        try:
+            save(dataset, part)
+            size = part.stat().st_size
+            if size > self.limit:
+                logger.info("a result of %d bytes doesn't fit into the store of %d bytes", size, self.limit)
+                return False
+            path = self._path(key, _checksum(part))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(part, path)
+        except (OSError, ResultError) as error:
+            logger.warning("a result can't be kept in %s: %s", self.folder, error)
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+        self._adopt(key, _Entry(path, size))
+        return True
+
+    def discard(self, key: str) -> None:
+        """Delete an entry if it is there."""
+        for path in self.folder.glob(f"{key[:2]}/{key}.*.nc"):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        self._forget(key)
+
+    def clear(self) -> None:
+        """Delete all entries."""
+        self._rescan()
+        with self._lock:
+            for key in list(self._entries):
+                self.discard(key)
+
+    def _path(self, key: str, checksum: str) -> Path:
+        return self.folder / key[:2] / f"{key}.{checksum}.nc"
+
+    def _find(self, key: str) -> _Entry | None:
+        with self._lock:
+            entry = self._entries.get(key)
+        if entry is not None and entry.path.exists():
+            return entry
+        # another process may have written it, or written it anew
+        for path in self.folder.glob(f"{key[:2]}/{key}.*.nc"):
+            with contextlib.suppress(OSError):
+                entry = _Entry(path, path.stat().st_size)
+                self._adopt(key, entry)
+                return entry
+        self._forget(key)
+        return None
+
+    def _adopt(self, key: str, entry: _Entry) -> None:
+        with self._lock:
+            known = self._entries.pop(key, None)
+            self._size += entry.size - (known.size if known else 0)
+            self._entries[key] = entry
+            if known is not None and known.path != entry.path:
+                with contextlib.suppress(OSError):
+                    known.path.unlink(missing_ok=True)
+            if self._size > self.limit:
+                self._evict()
+
+    def _touch(self, key: str, entry: _Entry) -> None:
+        with contextlib.suppress(OSError):
+            # the time of the last use, for other processes and for the next start
+            os.utime(entry.path)
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+
+    def _forget(self, key: str) -> None:
+        with self._lock:
+            entry = self._entries.pop(key, None)
+            self._size -= entry.size if entry else 0
+
+    def _evict(self) -> None:
+        self._rescan()
+        while self._size > self.limit * _FILL_AFTER_EVICTION and len(self._entries) > 1:
+            _, entry = self._entries.popitem(last=False)
+            self._size -= entry.size
+            with contextlib.suppress(OSError):
+                entry.path.unlink(missing_ok=True)
+
+    def _rescan(self) -> None:
+        """Read the folder anew: other processes write and delete there, too."""
+        found = []
+        for path in self.folder.glob("??/*.nc"):
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                found.append((stat.st_mtime_ns, path, stat.st_size))
+        with self._lock:
+            self._entries.clear()
+            for _, path, size in sorted(found):
+                self._entries[path.name.split(".")[0]] = _Entry(path, size)
+            self._size = sum(entry.size for entry in self._entries.values())
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for path in self.folder.glob(".part-*.nc"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink(missing_ok=True)
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes: ``5000000``, ``500 MB``, ``5GB``.
+
+    Raises
+    ------
+    DataError
+        If the text is no size.
+    """
+    bare = text.strip().upper()
+    digits = bare.rstrip("KMGTB ")
+    unit = bare[len(digits) :].strip().removesuffix("B")
+    try:
+        return int(float(digits) * _FACTORS[unit])
+    except (ValueError, KeyError, OverflowError):
+        raise DataError(f"{text!r} is no size: write bytes or 500MB, 5GB") from None
+
+
+def _limit_of_environment() -> int:
+    text = os.environ.get(LIMIT_VARIABLE)
+    if not text:
+        return DEFAULT_LIMIT
+    try:
+        return parse_size(text)
+    except DataError as error:
+        raise DataError(f"environment variable {LIMIT_VARIABLE}: {error}") from None
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum_in_name(path: Path) -> str:
+    return path.name.split(".")[1]
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} {value!r} can't be part of a result's key")
