@@ -14,11 +14,6 @@ _VCF = """##fileformat=VCFv4.2
 """
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
-
-
 def test_embedded_rsid_lies_where_dbsnp_has_it():
     assert find_rsid(embedded.INDIVIDUALS, "rs6116042") == ("20", 3_776_967, "T", "A")
 
