@@ -1,0 +1,32 @@
+"""The command line: ``phenviz COMMAND``.
+
+Modules of this room import nothing heavy at their top, so that ``phenviz --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from phenviz import __version__
+from phenviz.cli.common import PhenvizGroup
+from phenviz.cli.compute import attribute, mutagenesis, predict
+from phenviz.cli.data import data
+from phenviz.cli.doctor import doctor
+from phenviz.cli.serve import serve
+from phenviz.cli.train import train
+
+__all__ = ["main"]
+
+
+@click.group(cls=PhenvizGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="phenviz")
+def main() -> None:
+    """See which bases matter, in which cell types, and what that means for disease.
+
+    Positions on the command line count from 1 and include the last base, as on the screen:
+    chr20:42,984,160-42,985,160. Not for clinical use.
+    """
+
+
+for _command in (serve, predict, mutagenesis, attribute, train, data, doctor):
+    main.add_command(_command)

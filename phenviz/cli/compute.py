@@ -1,0 +1,127 @@
+"""``phenviz predict``, ``mutagenesis`` and ``attribute``: one result over one locus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phenviz.cli.common import (
+    FIGURE_SUFFIXES,
+    PhenvizCommand,
+    device_option,
+    output_option,
+    reference_option,
+    wait_for,
+    with_options,
+    world_option,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phenviz.world import World
+
+_LOCUS_HELP = "LOCUS is a gene, an rsID or a region: HNF4A, rs6116042, chr20:42,984,160-42,985,160."
+
+contexts_option = click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="C",
+    help="Cell type by name, label, ontology term or group; may be repeated. All by default.",
+)
+_where_and_how = with_options(output_option, reference_option, world_option, device_option)
+
+
+@click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
+@click.argument("locus")
+@contexts_option
+@_where_and_how
+def predict(
+    locus: str, contexts: tuple[str, ...], output: Path, reference: str | None, world: str | None, device: str
+) -> None:
+    """Predict the activity of every bin of LOCUS in each cell type."""
+    _compute("predict", locus, output, reference, world, device, contexts=list(contexts) or None)
+
+
+@click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
+@click.argument("locus")
+@contexts_option
+@click.option("--gene", metavar="G", help="Score the change of this gene's expression instead of activity.")
+@_where_and_how
+def mutagenesis(
+    locus: str,
+    contexts: tuple[str, ...],
+    gene: str | None,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+    device: str,
+) -> None:
+    """Change every base of LOCUS to every other base and score each change."""
+    chosen = list(contexts) or None
+    _compute("mutagenesis", locus, output, reference, world, device, contexts=chosen, gene=gene)
+
+
+@click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
+@click.argument("locus")
+@click.option("--context", required=True, metavar="C", help="Cell type by name, label or ontology term.")
+@click.option("--gene", metavar="G", help="Explain this gene's expression instead of the locus' activity.")
+@click.option(
+    "--method",
+    type=click.Choice(["integrated-gradients", "saliency"]),
+    default="integrated-gradients",
+    show_default=True,
+)
+@click.option("--steps", type=click.IntRange(1), default=32, show_default=True, help="Steps of the integral.")
+@_where_and_how
+def attribute(
+    locus: str,
+    context: str,
+    gene: str | None,
+    method: str,
+    steps: int,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+    device: str,
+) -> None:
+    """Say how much every base of LOCUS contributes to a target."""
+    from phenviz import Target
+
+    how: dict[str, Any] = {"target": Target(gene=gene, context=context), "method": method}
+    if method == "integrated-gradients":
+        how["n_steps"] = steps
+    _compute("attribute", locus, output, reference, world, device, **how)
+
+
+def _compute(
+    kind: str,
+    locus: str,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+    device: str,
+    **how: Any,
+) -> None:
+    from phenviz.cli.worlds import open_with_reference
+    from phenviz.service import ModelService
+
+    opened = open_with_reference(world, reference)
+    with ModelService(opened, device=device) as service:
+        dataset = wait_for(service.submit(kind, locus=locus, **how))
+    for path in _write(dataset, output, opened):
+        click.echo(path)
+
+
+def _write(dataset: xr.Dataset, output: Path, world: World) -> tuple[Path, ...]:
+    if output.suffix.lower() in FIGURE_SUFFIXES:
+        from phenviz.figures import figure_of
+
+        figure_of(dataset, world).save(output)
+        return (output,)
+    from phenviz.results import save
+
+    return save(dataset, output)
