@@ -160,8 +160,8 @@ class ModelService:
         work = self._plan(chosen, normal, key)
         with self._lock:
             self._check_open()
-            if key in self._active:
-                return self._job_on(self._active[key], holder)
+            if (other := self._usable(key)) is not None:
+                return self._job_on(other, holder)
             self._check_queue()
             job = self._job_on(work, holder)
             self._active[key] = work
@@ -232,6 +232,10 @@ class ModelService:
         total = sum(piece.units for piece in pieces)
         return Work(key, kind, params, pieces, estimate.seconds, total * (1 - estimate.stored))
 
+    def _usable(self, key: str) -> Work | None:
+        works = (self._active.get(key), self._kept.get(key))
+        return next((work for work in works if work is not None and work.usable), None)
+
     def _job_on(self, work: Work, holder: str | None) -> Job:
         own = [job for job in work.jobs if holder is not None and job.holder == holder]
         # what is done can't be cancelled by one to the harm of another, so all can have the same job
@@ -244,12 +248,15 @@ class ModelService:
         return job
 
     def _forget_old_jobs(self) -> None:
-        results: dict[int, int] = {}
-        for job in reversed(list(self._jobs.values())):
-            if job._work.result is not None:
-                results.setdefault(id(job._work), job._work.result.nbytes)
-            if job.over and (len(self._jobs) > _REMEMBERED_JOBS or sum(results.values()) > _REMEMBERED_BYTES):
+        results = {id(job._work): job._work for job in self._jobs.values() if job._work.result is not None}
+        held = sum(work.result.nbytes for work in results.values() if work.result is not None)
+        for job in list(self._jobs.values()):
+            if len(self._jobs) <= _REMEMBERED_JOBS and held <= _REMEMBERED_BYTES:
+                return
+            if job.over:
                 del self._jobs[job.id]
+                work = results.pop(id(job._work), None)
+                held -= work.result.nbytes if work is not None and work.result is not None else 0
 
     def _check_open(self) -> None:
         if self._closed:

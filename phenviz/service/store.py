@@ -22,6 +22,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from phenviz.data.cache import cache_dir
@@ -49,8 +50,8 @@ def canonical_key(parts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     parts
-        Model hashes, assembly, reference, locus, parameters...: text, numbers, None, and lists, mappings
-        and dataclasses of these.
+        Model hashes, assembly, reference, locus, parameters...: text, numbers, None, and lists, mappings,
+        arrays and dataclasses of these.
 
     Returns
     -------
@@ -216,12 +217,12 @@ class ResultStore:
 
     def _rescan(self) -> None:
         """Read the folder anew: other processes write and delete there, too."""
-        found = []
-        for path in self.folder.glob("??/*.nc"):
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                found.append((stat.st_mtime_ns, path, stat.st_size))
         with self._lock:
+            found = []
+            for path in self.folder.glob("??/*.nc"):
+                with contextlib.suppress(OSError):
+                    stat = path.stat()
+                    found.append((stat.st_mtime_ns, path, stat.st_size))
             self._entries.clear()
             for _, path, size in sorted(found):
                 self._entries[path.name.split(".")[0]] = _Entry(path, size)
@@ -274,4 +275,7 @@ def _checksum_in_name(path: Path) -> str:
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return {"array": digest, "shape": value.shape, "dtype": str(value.dtype)}
     raise TypeError(f"{type(value).__name__} {value!r} can't be part of a result's key")

@@ -1,0 +1,206 @@
+"""Jobs: what they report, how they are shared, cancelled and told about."""
+
+import threading
+import time
+
+import pytest
+
+from phenviz.errors import Cancelled, JobError
+from tests.service.fakes import BATCHES, numbers
+
+
+def start_held_up(service, counting, **params):
+    """Submit a job and wait until its first batch is held up."""
+    counting.gate.clear()
+    counting.begun.clear()
+    job = service.submit("count", **params)
+    assert counting.begun.wait(60)
+    return job
+
+
+def test_result_is_that_of_all_pieces_in_order(service):
+    job = service.submit("count", start=3, stop=8)
+    assert numbers(job.result(60)) == [3, 4, 5, 6, 7]
+    assert (job.state, job.progress, job.eta, job.error, job.stage) == ("done", 1.0, 0.0, None, "done")
+    assert job.created <= job.started <= job.finished
+
+
+def test_params_are_those_that_were_checked_and_completed(service):
+    assert service.submit("count", stop=2).params == {"start": 0, "stop": 2, "memory": 0, "fail": ""}
+
+
+def test_progress_counts_all_pieces_and_never_goes_back(service, counting):
+    seen = []
+    counting.gate.clear()
+    job = service.submit("count", stop=3)
+    job.subscribe(lambda job: seen.append(job.progress))
+    # told about each batch, not ten times a second, so that the test sees every step
+    job._tell = lambda at_once=False: seen.append(job.progress)
+    counting.gate.set()
+    job.result(60)
+    assert seen == sorted(seen)
+    assert {round(value, 3) for value in seen} >= {round(step / 3 / BATCHES, 3) for step in range(1, 30)}
+
+
+def test_same_request_shares_the_work_while_it_runs(service, counting):
+    first = start_held_up(service, counting, stop=4)
+    second = service.submit("count", stop=4)
+    assert first.id != second.id and first.key == second.key
+    counting.gate.set()
+    assert numbers(first.result(60)) == numbers(second.result(5)) == [0, 1, 2, 3]
+    assert counting.computed == [0, 1, 2, 3]
+
+
+def test_result_of_one_asker_is_not_changed_by_another(service, counting):
+    first = start_held_up(service, counting, stop=2)
+    second = service.submit("count", stop=2)
+    counting.gate.set()
+    first.result(60).attrs["note"] = "mine"
+    assert "note" not in second.result(60).attrs
+
+
+def test_same_holder_gets_its_own_job_again(service, counting):
+    first = start_held_up(service, counting, stop=2, holder="tab 1")
+    assert service.submit("count", stop=2, holder="tab 1") is first
+    assert service.submit("count", stop=2, holder="tab 2") is not first
+
+
+def test_cancelling_one_of_two_lets_the_other_go_on(service, counting):
+    first = start_held_up(service, counting, stop=2)
+    second = service.submit("count", stop=2)
+    first.cancel()
+    assert first.state == "cancelled" and second.state == "running"
+    with pytest.raises(Cancelled):
+        first.result(1)
+    counting.gate.set()
+    assert numbers(second.result(60)) == [0, 1]
+    assert first.state == "cancelled"
+
+
+def test_cancel_stops_within_a_batch_once_all_have_cancelled(service, counting):
+    first = start_held_up(service, counting, stop=50)
+    second = service.submit("count", stop=50)
+    first.cancel()
+    second.cancel()
+    begun = counting.batches
+    counting.gate.set()
+    assert second.wait(60)
+    assert second.state == "cancelled" and second.stage == "cancelled"
+    assert counting.batches == begun
+
+
+def test_queued_job_is_cancelled_at_once(service, counting):
+    running = start_held_up(service, counting, stop=2)
+    waiting = service.submit("count", start=10, stop=90)
+    waiting.cancel()
+    assert waiting.state == "cancelled" and waiting.finished is not None
+    counting.gate.set()
+    running.result(60)
+    assert counting.computed == [0, 1]
+
+
+def test_asking_again_after_a_cancel_starts_a_new_job(service, counting):
+    first = start_held_up(service, counting, stop=2)
+    first.cancel()
+    again = service.submit("count", stop=2)
+    counting.gate.set()
+    assert numbers(again.result(60)) == [0, 1]
+    assert first.state == "cancelled"
+
+
+def test_finished_tiles_stay_after_a_cancel_and_are_labelled(service, counting):
+    job = service.submit("count", stop=200)
+    while len(job.partials) < 3:
+        time.sleep(0.001)
+    job.cancel()
+    assert job.wait(60)
+    partial = job.partial_result()
+    assert partial.attrs["complete"] == 0
+    assert numbers(partial) == list(range(len(job.partials)))
+
+
+def test_partial_result_of_a_finished_job_is_complete(service):
+    job = service.submit("count", stop=2)
+    job.result(60)
+    assert job.partial_result().attrs["complete"] == 1
+    assert len(job.partials) == 1
+
+
+def test_there_is_no_partial_result_before_the_first_tile(service, counting):
+    assert start_held_up(service, counting, stop=2).partial_result() is None
+
+
+def test_waiting_too_long_for_a_result_is_an_error_in_words(service, counting):
+    job = start_held_up(service, counting, stop=2)
+    with pytest.raises(JobError, match=r"isn't finished after 0.01 s"):
+        job.result(timeout=0.01)
+
+
+def test_subscriber_hears_the_end_and_nothing_after_unsubscribing(service, counting):
+    job = start_held_up(service, counting, stop=3)
+    states, others = [], []
+    job.subscribe(lambda job: states.append(job.state))
+    unsubscribe = job.subscribe(lambda job: others.append(job.state))
+    unsubscribe()
+    counting.gate.set()
+    job.result(60)
+    wait_until(lambda: states and states[-1] == "done")
+    assert others == []
+
+
+def test_subscriber_is_called_about_ten_times_a_second_at_most(service, counting):
+    job = start_held_up(service, counting, stop=30)
+    calls = []
+    job.subscribe(lambda job: calls.append(time.monotonic()))
+    began = time.monotonic()
+    counting.gate.set()
+    job.result(60)
+    assert len(calls) <= 2 + 10 * (time.monotonic() - began)
+
+
+def test_failing_subscriber_hurts_neither_the_job_nor_other_subscribers(service, counting, caplog):
+    job = start_held_up(service, counting, stop=3)
+    states = []
+    job.subscribe(lambda job: 1 / 0)
+    job.subscribe(lambda job: states.append(job.state))
+    counting.gate.set()
+    assert numbers(job.result(60)) == [0, 1, 2]
+    wait_until(lambda: "done" in states)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_late_subscriber_of_a_finished_job_is_told_at_once(service):
+    job = service.submit("count", stop=1)
+    job.result(60)
+    states = []
+    job.subscribe(lambda job: states.append(job.state))
+    assert states == ["done"]
+
+
+def test_cancel_of_a_running_job_tells_its_subscribers(service, counting):
+    job = start_held_up(service, counting, stop=3)
+    over = threading.Event()
+    job.subscribe(lambda job: over.set() if job.state == "cancelled" else None)
+    job.cancel()
+    counting.gate.set()
+    assert over.wait(60)
+
+
+def test_time_left_follows_the_observed_speed(service, counting):
+    job = start_held_up(service, counting, stop=40)
+    guessed = job.eta
+    # the fake's first guess is 1 ms a piece: held up for longer, its first piece is much slower
+    time.sleep(0.2)
+    counting.gate.set()
+    wait_until(lambda: job.partials)
+    counting.gate.clear()
+    assert job.eta > guessed
+    counting.gate.set()
+    job.result(60)
+
+
+def wait_until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
