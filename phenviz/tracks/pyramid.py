@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from phenviz.errors import ResultError
 
 _FACTOR = 4
+# minimum, mean, maximum and number of known bins
+_Stack: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Summary:
     minimum: NDArray[np.float32]
     mean: NDArray[np.float32]
     maximum: NDArray[np.float32]
+
+    @property
+    def strongest(self) -> NDArray[np.float32]:
+        """Minimum or maximum, whichever lies farther from zero, shape (rows, n)."""
+        return np.where(-self.minimum > self.maximum, self.minimum, self.maximum)
 
 
 class Pyramid:
@@ -141,26 +149,28 @@ class Pyramid:
         with self._lock:
             return float(self._written[start:end].mean())
 
-    def _grouped(self, exponent: int, first: int, last: int) -> tuple[NDArray[np.float32], ...]:
+    def _grouped(
+        self, exponent: int, first: int, last: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         # levels stand at powers of four; the powers of two between them are made on the fly
         depth = min(exponent // 2, len(self._levels))
         group = 2 ** (exponent - 2 * depth)
         with self._lock:
             stack = self._slice(depth, first * group, last * group)
-        return (stack if group == 1 else _merge(*stack, group))[:3]
+        return (stack if group == 1 else _merge(stack, group))[:3]
 
-    def _slice(self, depth: int, first: int, last: int) -> tuple[NDArray[np.float32], ...]:
+    def _slice(self, depth: int, first: int, last: int) -> _Stack:
         if depth == 0:
             values = self._base[:, first:last].copy()
             return values, values, values, np.isfinite(values).astype(np.float32)
-        level = self._levels[depth - 1]
-        return tuple(array[:, first:last].copy() for array in level.arrays)
+        low, mean, high, count = (array[:, first:last].copy() for array in self._levels[depth - 1].arrays)
+        return low, mean, high, count
 
     def _update_levels(self, start: int, end: int) -> None:
         for depth, level in enumerate(self._levels):
             start, end = start // _FACTOR, -(-end // _FACTOR)
             below = self._slice(depth, start * _FACTOR, end * _FACTOR)
-            for target, merged in zip(level.arrays, _merge(*below, _FACTOR), strict=True):
+            for target, merged in zip(level.arrays, _merge(below, _FACTOR), strict=True):
                 target[:, start:end] = merged
 
 
@@ -173,13 +183,8 @@ class _Level:
         self.arrays = (*unknown, np.zeros(shape, dtype=np.float32))
 
 
-def _merge(
-    minimum: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    maximum: NDArray[np.float32],
-    count: NDArray[np.float32],
-    group: int,
-) -> tuple[NDArray[np.float32], ...]:
+def _merge(stack: _Stack, group: int) -> _Stack:
+    minimum, mean, maximum, count = stack
     low = np.fmin.reduce(_groups(minimum, group, np.nan), axis=2)
     high = np.fmax.reduce(_groups(maximum, group, np.nan), axis=2)
     weight = _groups(count, group, 0)

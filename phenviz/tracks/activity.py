@@ -1,0 +1,152 @@
+"""Predicted activity: a row a context as a heat map, or areas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from bokeh.models import ColumnDataSource, Range1d
+from numpy.typing import NDArray
+
+from phenviz.errors import ResultError
+from phenviz.genome.contexts import Context
+from phenviz.tracks.frame import RowLabels, Track
+from phenviz.tracks.heat import Hatching, HeatMap, Legend, number_hover
+from phenviz.tracks.pyramid import Pyramid
+from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.view import Stretch, View, nice_ceiling, x_of
+
+STYLES = ("heatmap", "areas")
+_MOST_PIXELS, _LEAST_PIXELS = 208, 60
+_ROW_PIXELS = {"heatmap": 13, "areas": 26}
+
+
+class Activity(Track):
+    """Predicted activity of the chosen contexts over the contig.
+
+    Where several bins share a pixel, their maximum is drawn, so that no peak is lost.
+    """
+
+    name = "activity"
+    title = "Predicted activity"
+
+    def __init__(self, x_range: Range1d, theme: Theme) -> None:
+        super().__init__(x_range, theme, _MOST_PIXELS, (0, 16))
+        self._pyramid: Pyramid | None = None
+        self._rows: Sequence[int] = ()
+        self._contexts: Sequence[Context] = ()
+        self._focus = ""
+        self._style = STYLES[0]
+        self._high = 0.0
+        self._hatching = Hatching(self, theme)
+        self._heat = HeatMap(self, theme.sequential)
+        self._areas: list[tuple[ColumnDataSource, object]] = []
+        self._labels = RowLabels(self)
+        self._legend = Legend(self, 164)
+        self.add_hover(
+            [self._heat.renderer],
+            [("", "$y{custom}"), ("activity", "@image{custom}"), ("position", "$x{custom}")],
+            image=number_hover("Math.expm1(value)"),
+            row=self._labels.hover(),
+        )
+
+    def set_contexts(self, contexts: Sequence[Context], rows: Sequence[int]) -> None:
+        """Choose the contexts that are drawn, and say which rows of the pyramid they are."""
+        self._contexts, self._rows = tuple(contexts), tuple(rows)
+        self._lay_out()
+        self.reload()
+
+    def set_focus(self, name: str) -> None:
+        """Point at one context among the row names."""
+        self._focus = name
+        self._name_rows()
+
+    def set_pyramid(self, pyramid: Pyramid | None) -> None:
+        """Draw another pyramid."""
+        self._pyramid = pyramid
+        self._high = 0.0
+        self.reload()
+
+    def set_style(self, style: str) -> None:
+        """Draw a heat map or areas."""
+        if style not in STYLES:
+            raise ResultError(f"no activity style {style!r}: choose {' or '.join(STYLES)}")
+        self._style = style
+        self._lay_out()
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._hatching.restyle(theme)
+        self._heat.mapper.palette = list(theme.sequential)
+        self._name_rows()
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Read the stretch at one point a pixel and draw it."""
+        if self._pyramid is None or not self._contexts:
+            self._heat.clear()
+            self._hatching.show([], 1)
+            self._draw_areas(np.zeros(1, dtype=np.int64), np.empty((0, 0), dtype=np.float32))
+            self.say(
+                empty="The model's prediction appears here" if self._contexts else "Tick a context to see it"
+            )
+            return
+        size = self._pyramid.bin_size
+        start, end = stretch.locus.start // size, -(-stretch.locus.end // size)
+        edges, _, maximum = self._pyramid.read(start, end, stretch.points(view.pixels))
+        values = maximum[list(self._rows)]
+        runs = [(left * size, right * size) for left, right in self._pyramid.missing(start, end)]
+        self._hatching.show(runs[:200], len(self._contexts))
+        self._rescale(values)
+        self._heat.show(edges, np.log1p(values))
+        self._draw_areas(edges, values)
+        per_point = "" if edges[1] - edges[0] == size else ", maximum in a pixel"
+        where = view.locus
+        shown = self._pyramid.covered(where.start // size, -(-where.end // size))
+        self.say(
+            description=f"{'':34}a {size} bp bin{per_point}",
+            note="" if shown > 0.999 else f"{shown:.0%} of the view computed",
+        )
+
+    def _rescale(self, values: NDArray[np.float32]) -> None:
+        known = values[np.isfinite(values)]
+        if known.size:
+            # one scale for the whole session, that only grows: a colour keeps its meaning while one moves
+            self._high = max(self._high, nice_ceiling(float(np.quantile(known, 0.998))))
+        high = self._high or 1.0
+        self._heat.mapper.update(low=0, high=math.log1p(high))
+        self._legend.show("0", self.theme.sequential, f"{high:g}", self.theme)
+
+    def _lay_out(self) -> None:
+        n = max(len(self._contexts), 1)
+        height = min(max(n * _ROW_PIXELS[self._style], _LEAST_PIXELS), _MOST_PIXELS * 2)
+        self.resize(height)
+        self._legend.follow_height()
+        self.figure.y_range.update(start=0, end=n)
+        # hidden, not invisible: tooltips over areas come from it
+        self._heat.renderer.glyph.global_alpha = 1.0 if self._style == "heatmap" else 0.0
+        self._name_rows()
+
+    def _name_rows(self) -> None:
+        names = [("▸ " if c.name == self._focus else "") + c.name for c in self._contexts]
+        self._labels.set(names, [legible(c.colour, self.theme) for c in self._contexts])
+
+    def _draw_areas(self, edges: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        wanted = len(self._contexts) if self._style == "areas" and len(values) else 0
+        while len(self._areas) < wanted:
+            source = ColumnDataSource({"x": [], "y1": [], "y2": []})
+            glyph = self.figure.varea_step("x", "y1", "y2", source=source, step_mode="after")
+            self._areas.append((source, glyph))
+        for row, (source, renderer) in enumerate(self._areas):
+            renderer.visible = row < wanted
+            if row >= wanted:
+                source.data = {"x": [], "y1": [], "y2": []}
+                continue
+            base = len(self._contexts) - 1 - row + 0.04
+            tall = np.minimum(np.nan_to_num(values[row]) / (self._high or 1.0), 1.0) * 0.9
+            tops = base + np.append(tall, tall[-1:])
+            source.data = {"x": x_of(edges.astype(float)), "y1": np.full(len(tops), base), "y2": tops}
+            renderer.glyph.fill_color = legible(self._contexts[row].colour, self.theme, 3.0)

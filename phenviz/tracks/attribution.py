@@ -1,0 +1,114 @@
+"""Attribution: what each base adds to the target, signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from bokeh.models import ColumnDataSource, Range1d
+
+from phenviz.genome.locus import Locus
+from phenviz.tracks.frame import Track
+from phenviz.tracks.heat import number_hover
+from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.theme import Theme
+from phenviz.tracks.view import Stretch, View, x_of
+
+LETTERS_BELOW = 320
+_EMPTY = "Run integrated gradients to see what each base adds to the prediction"
+
+
+class Attribution(Track):
+    """Attribution of the bases, as areas from the lowest to the highest in a pixel, or as letters.
+
+    Parameters
+    ----------
+    sequence
+        Reads the bases of a locus.
+    """
+
+    name = "attribution"
+    title = "Attribution"
+    margin = 0.6
+
+    def __init__(
+        self, x_range: Range1d, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
+    ) -> None:
+        super().__init__(x_range, theme, 88, (-1, 1))
+        self._contig = contig
+        self._sequence = sequence
+        self._dataset: xr.Dataset | None = None
+        self._bases: Bases | None = None
+        self._focus = ""
+        self._plot = SignedPlot(self)
+        self._under = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        under = self.figure.image("image", x="x", y="y", dw="dw", dh="dh", source=self._under, global_alpha=0)
+        self.add_hover(
+            [under], [("attribution", "@image{custom}"), ("position", "$x{custom}")], image=number_hover()
+        )
+
+    def set_dataset(self, dataset: xr.Dataset | None) -> None:
+        """Draw another result, or more of one that grows."""
+        self._dataset = dataset
+        self._lay()
+        self.reload()
+
+    def set_focus(self, name: str) -> None:
+        """Draw another context, where the result has several."""
+        self._focus = name
+        if self._dataset is not None and "context" in self._dataset.dims:
+            self._lay()
+            self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self._plot.restyle(theme)
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw the bases of a stretch."""
+        if self._dataset is None or self._bases is None or not self._bases.overlaps(stretch.locus):
+            self._plot.clear()
+            self._under.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+            missing = self._bases is None
+            self.say(empty=_EMPTY if missing else elsewhere("Attribution was computed", self._bases.locus))
+            return
+        summary = self._bases.summary(stretch, stretch.points(view.pixels))
+        if view.length <= LETTERS_BELOW and self._sequence is not None:
+            begin, values = self._bases.values(stretch.locus)
+            bases = self._sequence(Locus(self._contig, begin, begin + values.shape[1]))
+            self._plot.show_letters(begin, bases, values[0])
+        else:
+            self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
+        y_range = self.figure.y_range
+        self._under.data = {
+            "image": [summary.strongest], "x": [x_of(float(summary.edges[0]))], "y": [y_range.start],
+            "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [y_range.end - y_range.start],
+        }  # fmt: skip
+        self._describe(view)
+
+    def _lay(self) -> None:
+        dataset = self._dataset
+        if dataset is None or dataset.sizes.get("position", 0) == 0:
+            self._bases = None
+            return
+        array = dataset["attribution"]
+        context = choose_context(dataset, self._focus)
+        if context is not None and "context" in array.dims:
+            array = array.sel(context=context)
+        self._bases = Bases.of(self._contig, positions_of(dataset), array.to_numpy()[None, :])
+
+    def _describe(self, view: View) -> None:
+        assert self._dataset is not None and self._bases is not None
+        attrs = self._dataset.attrs
+        parts = [
+            label_of(self._dataset, choose_context(self._dataset, self._focus)),
+            str(attrs.get("method", "")),
+        ]
+        if "n_steps" in attrs:
+            parts.append(f"{attrs['n_steps']} steps")
+        note = str(self._bases.locus) if not self._bases.overlaps(view.locus) else ""
+        if "convergence_delta" in attrs and not note:
+            note = f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}"
+        self.say(description=" · ".join(part for part in parts if part), note=note)

@@ -1,0 +1,185 @@
+"""Regulatory elements, in a row for each kind of cell that they are active in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from bokeh.models import ColumnDataSource, Range1d
+from numpy.typing import NDArray
+
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+from phenviz.tracks.frame import RowLabels, Track
+from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.view import Stretch, View, x_of
+
+if TYPE_CHECKING:
+    from phenviz.genome.annotation import Annotation
+
+_ROW_PIXELS = 13
+_MOST_SINGLE = 3_000
+_LISTED = 6
+
+# Words of cell type names (Cell Ontology) that tell the lineage; the first that fits counts.
+_WORDS = {
+    "B cells": ("B cell", "plasma cell", "plasmablast"),
+    "T and NK cells": ("T cell", "killer", "lymphocyte", "thymocyte", "innate lymphoid"),
+    "myeloid": (
+        "monocyte", "macrophage", "dendritic", "myeloid", "mast cell", "granulocyte", "neutrophil", "eosinophil",
+        "basophil", "leukocyte", "microglia",
+    ),
+    "erythroid, platelets": ("erythro", "reticulocyte", "megakaryo", "platelet", "normoblast"),
+    "progenitors": ("hematopoietic", "haematopoietic", "common lymphoid", "multipotent progenitor"),
+}  # fmt: skip
+_OTHER = "other tissues"
+_NOT_BLOOD = ("pancreatic", "plasma cell of", "erythroepithelial")
+_GROUP_OF_LINEAGE = {
+    "B cells": "lymphoid",
+    "T and NK cells": "lymphoid",
+    "myeloid": "myeloid",
+    "erythroid, platelets": "erythroid",
+    "progenitors": "progenitors",
+}
+_COLOURS = {
+    "B cells": "#553cc1",
+    "T and NK cells": "#7161e9",
+    "myeloid": "#30a271",
+    "erythroid, platelets": "#9c3440",
+    "progenitors": "#82729f",
+}
+
+
+def lineage_of(cell_type: str) -> str:
+    """Lineage of a cell type by its name; ``other tissues`` where it isn't blood."""
+    if any(word in cell_type for word in _NOT_BLOOD):
+        return _OTHER
+    for lineage, words in _WORDS.items():
+        if any(word in cell_type for word in words):
+            return lineage
+    return _OTHER
+
+
+class Elements(Track):
+    """Elements of the annotation: one by one, or their density where they are too many to tell apart."""
+
+    name = "elements"
+    title = "Regulatory elements"
+
+    def __init__(self, x_range: Range1d, theme: Theme, annotation: Annotation) -> None:
+        cell_types = annotation.elements["cell_types"].str.split("|").explode().dropna().unique()
+        self._lineage = {name: lineage_of(name) for name in cell_types}
+        present = set(self._lineage.values())
+        self._lineages = [name for name in (*_WORDS, _OTHER) if name in present] or [_OTHER]
+        n_rows = len(self._lineages)
+        super().__init__(x_range, theme, n_rows * _ROW_PIXELS, (0, n_rows))
+        self._annotation = annotation
+        self._row_colours = dict(_COLOURS)
+        self._labels = RowLabels(self, "10.5px")
+        self._boxes = ColumnDataSource({})
+        box = self.figure.quad(
+            left="left", right="right", bottom="bottom", top="top", fill_color="colour", line_color="colour",
+            fill_alpha="alpha", line_alpha="alpha", line_width=0.5, source=self._boxes,
+        )  # fmt: skip
+        self.add_hover([box], [("", "@name"), ("where", "@where"), ("active in", "@cell_types")])
+
+    def set_contexts(self, contexts: Sequence[Context]) -> None:
+        """Take the colours of lineages from the contexts, so that one hue means one lineage everywhere."""
+        by_group: dict[str, list[str]] = {}
+        for context in contexts:
+            by_group.setdefault(context.group, []).append(context.colour)
+        for lineage, group in _GROUP_OF_LINEAGE.items():
+            if colours := by_group.get(group):
+                # B cells come first in their group, T and NK cells last
+                self._row_colours[lineage] = colours[0 if lineage == "B cells" else -1]
+        self.reload()
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw the elements of a stretch."""
+        colours = [
+            legible(self._row_colours.get(row, self.theme.muted), self.theme) for row in self._lineages
+        ]
+        self._labels.set(list(self._lineages), colours, "10.5px")
+        table = self._annotation.elements_in(stretch.locus)
+        lists = [str(names).split("|") for names in table["cell_types"]]
+        lineages = [{self._lineage.get(name, _OTHER) for name in names} for names in lists]
+        member = np.array(
+            [[lineage in found for lineage in self._lineages] for found in lineages], dtype=bool
+        ).reshape(len(table), len(self._lineages))
+        single = len(table) <= _MOST_SINGLE
+        self._boxes.data = (
+            self._one_by_one(table, lists, member) if single else self._density(table, member, stretch, view)
+        )
+        nothing = "No regulatory element is known here" if len(self._annotation.elements) else (
+            "This world has no regulatory elements: set 'elements' in its project.yaml"
+        )  # fmt: skip
+        self.say(
+            description="by the cells they are active in",
+            note="" if single else "density; zoom in for single elements",
+            empty="" if len(table) else nothing,
+        )
+
+    def _colour(self, row: int) -> str:
+        return self._row_colours.get(self._lineages[row], self.theme.neutral)
+
+    def _one_by_one(
+        self, table: pd.DataFrame, lists: list[list[str]], member: NDArray[np.bool_]
+    ) -> dict[str, object]:
+        which, row = np.nonzero(member)
+        starts, ends = table["start"].to_numpy(), table["end"].to_numpy()
+        contigs = table["contig"].to_numpy()
+        texts = [_listed(names) for names in lists]
+        where = [str(Locus(c, int(s), int(e))) for c, s, e in zip(contigs, starts, ends, strict=True)]
+        names = table["name"].astype(str).to_numpy()
+        return self._columns(starts[which], ends[which], row, np.full(len(which), 0.9)) | {
+            "name": names[which],
+            "where": np.array(where, dtype=object)[which],
+            "cell_types": np.array(texts, dtype=object)[which],
+        }
+
+    def _density(
+        self, table: pd.DataFrame, member: NDArray[np.bool_], stretch: Stretch, view: View
+    ) -> dict[str, object]:
+        size = max(int(2 * view.bases_per_pixel), 1)
+        first = stretch.locus.start // size
+        place = ((table["start"] + table["end"]) // 2 // size - first).to_numpy()
+        counts = np.zeros((member.shape[1], int(place.max()) + 1))
+        for row in range(member.shape[1]):
+            np.add.at(counts[row], place[member[:, row]], 1)
+        row, column = np.nonzero(counts)
+        start = (column + first) * size
+        count = counts[row, column]
+        alpha = 0.25 + 0.75 * np.minimum(count / max(np.quantile(count, 0.95), 1), 1)
+        where = [f"about {begin + size // 2:,}" for begin in start]
+        return self._columns(start, start + size, row, alpha) | {
+            "name": [f"{int(number)} element{'s' if number > 1 else ''}" for number in count],
+            "where": where,
+            "cell_types": [self._lineages[index] for index in row],
+        }
+
+    def _columns(
+        self,
+        start: NDArray[np.int64],
+        end: NDArray[np.int64],
+        row: NDArray[np.int64],
+        alpha: NDArray[np.float64],
+    ) -> dict[str, object]:
+        top = len(self._lineages) - row
+        palette = np.array([self._colour(index) for index in range(len(self._lineages))], dtype=object)
+        return {
+            "left": x_of(start),
+            "right": x_of(end),
+            "bottom": top - 0.86,
+            "top": top - 0.14,
+            "colour": palette[row],
+            "alpha": alpha,
+        }
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) <= _LISTED:
+        return ", ".join(names)
+    blood_first = sorted(names, key=lambda name: lineage_of(name) == _OTHER)
+    return f"{', '.join(blood_first[:_LISTED])} and {len(names) - _LISTED} more"

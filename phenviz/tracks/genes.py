@@ -1,0 +1,193 @@
+"""Genes: exons, introns with the strand, and names that don't overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from bokeh.models import ColumnDataSource, Range1d
+from numpy.typing import NDArray
+
+from phenviz.genome.locus import Locus
+from phenviz.genome.packing import pack_rows
+from phenviz.tracks.frame import Track
+from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.view import Stretch, View, x_of
+
+if TYPE_CHECKING:
+    from phenviz.genome.annotation import Annotation
+
+ROWS = 4
+_ROW_PIXELS = 25
+_LETTER_PIXELS = 6.7
+_GAP_PIXELS = 10
+_ARROW_PIXELS = 42
+# past this, exons are thinner than a hair and thousands of them would be sent for nothing
+_EXONS_BELOW = 2_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Where genes go.
+
+    Parameters
+    ----------
+    rows
+        Row of each gene, 0 on top, shape (n,).
+    named
+        Which genes have room for their name, shape (n,).
+    """
+
+    rows: NDArray[np.int64]
+    named: NDArray[np.bool_]
+
+
+def pack_genes(starts: NDArray[np.float64], ends: NDArray[np.float64], room: NDArray[np.float64]) -> Packed:
+    """Give genes rows so that neither they nor their names overlap.
+
+    Where `ROWS` rows aren't enough, the longest genes get names in the upper rows, and all others share
+    the lowest row without names.
+
+    Parameters
+    ----------
+    starts, ends
+        Of each gene, shape (n,).
+    room
+        Space that the name needs, from the gene's start on, in the same unit, shape (n,).
+    """
+    right = np.maximum(ends, starts + room)
+    rows = pack_rows(starts, right)
+    if len(rows) == 0 or rows.max() < ROWS:
+        return Packed(rows, np.ones(len(rows), dtype=bool))
+    rows = np.full(len(starts), ROWS - 1, dtype=np.int64)
+    named = np.zeros(len(starts), dtype=bool)
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(ROWS - 1)]
+    for gene in np.argsort(starts - ends, kind="stable"):
+        for row, intervals in enumerate(taken):
+            if all(right[gene] <= left or end <= starts[gene] for left, end in intervals):
+                intervals.append((starts[gene], right[gene]))
+                rows[gene], named[gene] = row, True
+                break
+    return Packed(rows, named)
+
+
+class Genes(Track):
+    """Genes of the annotation, packed anew for each stretch."""
+
+    name = "genes"
+    title = "Genes"
+
+    def __init__(self, x_range: Range1d, theme: Theme, annotation: Annotation) -> None:
+        super().__init__(x_range, theme, ROWS * _ROW_PIXELS, (0, ROWS))
+        self._annotation = annotation
+        self._bodies = ColumnDataSource({key: [] for key in ("x0", "x1", "y")})
+        self._arrows = ColumnDataSource({key: [] for key in ("x", "y", "text")})
+        self._exons = ColumnDataSource({key: [] for key in ("left", "right", "bottom", "top")})
+        self._names = ColumnDataSource({key: [] for key in ("x", "y", "text")})
+        self._boxes = ColumnDataSource({})
+        fig = self.figure
+        self._body = fig.segment("x0", "y", "x1", "y", source=self._bodies, line_width=1.4)
+        self._arrow = fig.text(
+            "x", "y", "text", source=self._arrows, text_font=FONT, text_font_size="13px",
+            text_baseline="middle", text_align="center", y_offset=-1,
+        )  # fmt: skip
+        self._exon = fig.quad(
+            left="left", right="right", bottom="bottom", top="top", source=self._exons, line_width=1
+        )
+        self._text = fig.text(
+            "x", "y", "text", source=self._names, text_font=FONT, text_font_size="11px",
+            text_font_style="italic", text_baseline="middle",
+        )  # fmt: skip
+        box = fig.quad(left="left", right="right", bottom="bottom", top="top", source=self._boxes, alpha=0)
+        self.add_hover([box], [("gene", "@name @gene_id"), ("", "@where, @strand strand, @exons exons")])
+        self._paint_glyphs()
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Pack and draw the genes of a stretch."""
+        genes = self._annotation.genes_in(stretch.locus)
+        starts, ends = genes["start"].to_numpy(float), genes["end"].to_numpy(float)
+        per_pixel = view.bases_per_pixel
+        self._room = (genes["gene_name"].str.len().to_numpy(float) * _LETTER_PIXELS + _GAP_PIXELS) * per_pixel
+        packed = pack_genes(starts, ends, self._room)
+        y = ROWS - packed.rows - 0.28
+        self._bodies.data = {"x0": x_of(starts), "x1": x_of(ends), "y": y}
+        self._exons.data = _exons(genes, y, per_pixel)
+        self._arrows.data = _arrows(genes, y, per_pixel)
+        self._boxes.data = _boxes(genes, y)
+        self._named = genes[packed.named].reset_index(drop=True)
+        self._room = self._room[packed.named]
+        self._name_y = (y - 0.48)[packed.named]
+        self._say_what(genes, packed, view)
+
+    def follow(self, view: View) -> None:
+        """Keep the name of a gene that begins left of the screen in sight, within the gene."""
+        starts, ends = self._named["start"].to_numpy(float), self._named["end"].to_numpy(float)
+        pinned = view.start + 4 * view.bases_per_pixel
+        x = x_of(np.clip(pinned, starts, np.maximum(starts, ends - self._room)))
+        if len(x) != len(self._names.data["x"]) or not np.array_equal(x, self._names.data["x"]):
+            arrows = self._named["strand"].map({"-": "◂ ", "+": ""}).fillna("")
+            ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
+            text = arrows + self._named["gene_name"].astype(str) + ends_with
+            self._names.data = {"x": x, "y": self._name_y, "text": text.to_numpy()}
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._paint_glyphs()
+        super().restyle(theme)
+
+    def _paint_glyphs(self) -> None:
+        self._body.glyph.line_color = self.theme.gene
+        self._arrow.glyph.text_color = self.theme.gene
+        self._exon.glyph.update(fill_color=self.theme.gene, line_color=self.theme.gene)
+        self._text.glyph.text_color = self.theme.ink
+
+    def _say_what(self, genes: pd.DataFrame, packed: Packed, view: View) -> None:
+        shown = (genes["start"] < view.end) & (genes["end"] > view.start)
+        nameless = int((shown.to_numpy() & ~packed.named).sum())
+        note = f"{nameless:,} more without room for a name; zoom in" if nameless else ""
+        empty = "No gene here" if genes.empty else ""
+        self.say(description="one transcript a gene", note=note, empty=empty)
+
+
+def _exons(genes: pd.DataFrame, y: NDArray[np.float64], per_pixel: float) -> dict[str, NDArray[np.float64]]:
+    if per_pixel > _EXONS_BELOW or genes.empty:
+        left, right, middle = genes["start"].to_numpy(float), genes["end"].to_numpy(float), y
+    else:
+        counts = genes["exon_starts"].map(len).to_numpy()
+        left = np.concatenate([np.asarray(starts, float) for starts in genes["exon_starts"]])
+        right = np.concatenate([np.asarray(ends, float) for ends in genes["exon_ends"]])
+        middle = np.repeat(y, counts)
+    return {"left": x_of(left), "right": x_of(right), "bottom": middle - 0.2, "top": middle + 0.2}
+
+
+def _arrows(genes: pd.DataFrame, y: NDArray[np.float64], per_pixel: float) -> dict[str, list[object]]:
+    step = _ARROW_PIXELS * per_pixel
+    found: dict[str, list[object]] = {"x": [], "y": [], "text": []}
+    for gene, height in zip(genes.itertuples(index=False), y, strict=True):
+        # on a grid of the contig, so that arrows stay in place when the view moves
+        first, last = np.ceil((gene.start + step / 3) / step), np.floor((gene.end - step / 3) / step)
+        places = np.arange(first, last + 1)[:400] * step
+        for start, end in zip(gene.exon_starts, gene.exon_ends, strict=True):
+            places = places[(places < start - step / 8) | (places > end + step / 8)]
+        found["x"] += [x_of(place) for place in places]
+        found["y"] += [height] * len(places)
+        found["text"] += ["‹" if gene.strand == "-" else "›"] * len(places)
+    return found
+
+
+def _boxes(genes: pd.DataFrame, y: NDArray[np.float64]) -> dict[str, object]:
+    where = [str(Locus(row.contig, row.start, row.end)) for row in genes.itertuples(index=False)]
+    return {
+        "left": x_of(genes["start"].to_numpy(float)),
+        "right": x_of(genes["end"].to_numpy(float)),
+        "bottom": y - 0.3,
+        "top": y + 0.3,
+        "name": genes["gene_name"].to_numpy(),
+        "gene_id": genes["gene_id"].fillna("").to_numpy(),
+        "strand": genes["strand"].to_numpy(),
+        "exons": [len(starts) for starts in genes["exon_starts"]],
+        "where": where,
+    }

@@ -1,0 +1,133 @@
+"""Rows of numbers as a heat map that follows the view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from bokeh.models import ColumnDataSource, CustomJSHover, GlyphRenderer, LabelSet, LinearColorMapper
+from numpy.typing import NDArray
+
+from phenviz.tracks.frame import Track
+from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.view import x_of
+
+_EMPTY = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+
+
+class HeatMap:
+    """An image in data units; rows are one unit high, the first on top.
+
+    Parameters
+    ----------
+    track
+        Whose figure it lies in.
+    palette
+        Colours from the low to the high limit; what is unknown (NaN) stays transparent.
+    """
+
+    def __init__(self, track: Track, palette: Sequence[str]) -> None:
+        self.source = ColumnDataSource(dict(_EMPTY))
+        self.mapper = LinearColorMapper(palette=list(palette), low=0, high=1, nan_color="rgba(0, 0, 0, 0)")
+        self.renderer: GlyphRenderer = track.figure.image(
+            "image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper, source=self.source
+        )
+
+    def show(self, edges: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        """Draw values, shape (rows, n), between edges in bases, shape (n + 1,), evenly spaced."""
+        rows, n = values.shape
+        if n == 0:
+            self.clear()
+            return
+        # the last point may be cut off by the end of the contig; the image's points are all alike
+        width = int(edges[1] - edges[0]) * n
+        image = np.ascontiguousarray(values[::-1], dtype=np.float32)
+        self.source.data = {
+            "image": [image],
+            "x": [x_of(float(edges[0]))],
+            "y": [0],
+            "dw": [width],
+            "dh": [rows],
+        }
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        if self.source.data["image"]:
+            self.source.data = dict(_EMPTY)
+
+
+class Hatching:
+    """Hatched boxes over what hasn't been computed yet."""
+
+    def __init__(self, track: Track, theme: Theme) -> None:
+        self.source = ColumnDataSource({"left": [], "right": [], "top": []})
+        self._renderer = track.figure.quad(
+            left="left", right="right", bottom=0, top="top", source=self.source, line_color=None, fill_alpha=0,
+            hatch_pattern="/", hatch_scale=7, hatch_weight=1, level="underlay",
+        )  # fmt: skip
+        self.restyle(theme)
+
+    def show(self, runs: Sequence[tuple[int, int]], top: float) -> None:
+        """Hatch runs of bases (start, end) from 0 up to ``top``."""
+        left = [x_of(float(start)) for start, _ in runs]
+        right = [x_of(float(end)) for _, end in runs]
+        if left != self.source.data["left"] or right != self.source.data["right"]:
+            self.source.data = {"left": left, "right": right, "top": [top] * len(left)}
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self._renderer.glyph.hatch_color = theme.faint
+
+
+class Legend:
+    """A small colour scale in the header, with the numbers at its ends.
+
+    Parameters
+    ----------
+    track
+        Whose header it stands in.
+    left
+        Where it begins, in pixels from the left end of the data.
+    """
+
+    _BLOCKS = 8
+
+    def __init__(self, track: Track, left: int) -> None:
+        self._left = left
+        self._track = track
+        self.source = ColumnDataSource({"x": [], "text": [], "colour": []})
+        height = track.figure.frame_height
+        self._labels = LabelSet(
+            source=self.source, x="x", y=height + 9.5, text="text", text_color="colour", x_units="screen",
+            y_units="screen", text_baseline="middle", text_font=FONT, text_font_size="11px", level="overlay",
+        )  # fmt: skip
+        track.figure.add_layout(self._labels)
+
+    def show(self, low: str, palette: Sequence[str], high: str, theme: Theme) -> None:
+        """Write the scale."""
+        picks = np.linspace(0, len(palette) - 1, self._BLOCKS).round().astype(int)
+        start = self._left + round(6.4 * len(low)) + 4
+        xs = [self._left, *(start + 7 * block for block in range(self._BLOCKS)), start + 7 * self._BLOCKS + 6]
+        colours = [theme.muted, *(palette[pick] for pick in picks), theme.muted]
+        data = {"x": xs, "text": [low, *"█" * self._BLOCKS, high], "colour": colours}
+        if {key: list(value) for key, value in self.source.data.items()} != data:
+            self.source.data = data
+
+    def hide(self) -> None:
+        """Take the scale away."""
+        if self.source.data["x"]:
+            self.source.data = {"x": [], "text": [], "colour": []}
+
+    def follow_height(self) -> None:
+        """Stay in the header when the track's height has changed."""
+        self._labels.y = self._track.figure.frame_height + 9.5
+
+
+def number_hover(transform: str = "value") -> CustomJSHover:
+    """Write the number under the pointer with three digits; ``transform`` is applied to it first."""
+    code = f"""
+        if (!Number.isFinite(value)) return "not computed yet"
+        const number = {transform}
+        return Math.abs(number) >= 100 ? number.toFixed(0) : number.toPrecision(3)
+    """
+    return CustomJSHover(code=code)

@@ -1,0 +1,147 @@
+"""In-silico mutagenesis: which bases matter, as a sequence logo, and every change as a heat map."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from bokeh.models import Range1d
+
+from phenviz.results import contribution, reference_bases
+from phenviz.tracks.frame import RowLabels, Track
+from phenviz.tracks.heat import HeatMap, Legend, number_hover
+from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.view import Stretch, View, nice_ceiling
+
+LETTERS_BELOW = 500
+
+
+class Mutations:
+    """One context of a mutagenesis, laid out along its contig.
+
+    Parameters
+    ----------
+    dataset
+        The result, or the part of it that is there.
+    focus
+        Context to draw, if the result has it.
+    contig
+        Contig of the browser.
+    """
+
+    def __init__(self, dataset: xr.Dataset, focus: str, contig: str) -> None:
+        context = choose_context(dataset, focus)
+        one = dataset if context is None else dataset.sel(context=[context])
+        positions = positions_of(one)
+        self.label = label_of(dataset, context)
+        self.alleles = [str(allele) for allele in one["allele"].to_numpy()]
+        effect = one["effect"].transpose("allele", "position", ...).to_numpy().reshape(len(self.alleles), -1)
+        per_base = contribution(one).transpose("position", ...).to_numpy().reshape(1, -1)
+        self.effects = Bases.of(contig, positions, effect)
+        self.contributions = Bases.of(contig, positions, per_base)
+        letters = np.full(self.effects.pyramid.n_bins, "N")
+        letters[positions - self.effects.start] = reference_bases(one)
+        self.reference = "".join(letters)
+        known = np.abs(effect[np.isfinite(effect)])
+        self.limit = nice_ceiling(float(known.max())) if known.size else 1.0
+        self.units = str(dataset.attrs.get("units", ""))
+
+
+class Contribution(Track):
+    """Minus the mean effect of the three changes of each base: letters, or areas when zoomed out."""
+
+    name = "contribution"
+    title = "Mutagenesis"
+    margin = 0.6
+
+    def __init__(self, x_range: Range1d, theme: Theme) -> None:
+        super().__init__(x_range, theme, 92, (-1, 1))
+        self._mutations: Mutations | None = None
+        self._plot = SignedPlot(self)
+
+    def set_mutations(self, mutations: Mutations | None) -> None:
+        """Draw another result."""
+        self._mutations = mutations
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self._plot.restyle(theme)
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw the bases of a stretch."""
+        mutations = self._mutations
+        if mutations is None or not mutations.contributions.overlaps(stretch.locus):
+            self._plot.clear()
+            self.say(
+                empty="Run mutagenesis to see which bases matter" if mutations is None
+                else elsewhere("Mutagenesis was computed", mutations.contributions.locus)
+            )  # fmt: skip
+            return
+        bases = mutations.contributions
+        if view.length <= LETTERS_BELOW:
+            begin, values = bases.values(stretch.locus)
+            self._plot.show_letters(begin, mutations.reference[begin - bases.start :], values[0])
+        else:
+            summary = bases.summary(stretch, stretch.points(view.pixels))
+            self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
+        self.say(
+            description=f"{mutations.label} · contribution of a base: minus the mean effect of its changes"
+        )
+
+
+class Effects(Track):
+    """Effect of every change: a row an allele."""
+
+    name = "effects"
+    title = "Effect of each change"
+    margin = 0.6
+
+    def __init__(self, x_range: Range1d, theme: Theme) -> None:
+        super().__init__(x_range, theme, 4 * 17, (0, 4))
+        self._mutations: Mutations | None = None
+        self._heat = HeatMap(self, theme.diverging)
+        self._labels = RowLabels(self, "11.5px")
+        self._legend = Legend(self, 164)
+        self.add_hover(
+            [self._heat.renderer],
+            [("change to", "$y{custom}"), ("effect", "@image{custom}"), ("position", "$x{custom}")],
+            image=number_hover(),
+            row=self._labels.hover(),
+        )
+        self._name_rows()
+
+    def set_mutations(self, mutations: Mutations | None) -> None:
+        """Draw another result."""
+        self._mutations = mutations
+        self._name_rows()
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._heat.mapper.palette = list(theme.diverging)
+        self._name_rows()
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw the changes of a stretch; of those that share a pixel the strongest."""
+        mutations = self._mutations
+        if mutations is None or not mutations.effects.overlaps(stretch.locus):
+            self._heat.clear()
+            self._legend.hide()
+            self.say(empty="Every base changed to every other base, one by one" if mutations is None else "")
+            return
+        summary = mutations.effects.summary(stretch, stretch.points(view.pixels))
+        self._heat.mapper.update(low=-mutations.limit, high=mutations.limit)
+        self._heat.show(summary.edges, summary.strongest)
+        limit = f"{mutations.limit:g}"
+        self._legend.show(f"−{limit}", self.theme.diverging, f"{limit} {mutations.units}", self.theme)
+        self.say()
+
+    def _name_rows(self) -> None:
+        alleles = self._mutations.alleles if self._mutations is not None else list("ACGT")
+        self._labels.set(
+            alleles, [legible(self.theme.bases.get(a, self.theme.ink), self.theme) for a in alleles]
+        )

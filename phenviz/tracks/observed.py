@@ -1,0 +1,138 @@
+"""Observed accessibility: measured ATAC-seq peaks of each context, beside what the model predicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from bokeh.models import Range1d
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import bare_contig
+from phenviz.tracks.frame import RowLabels, Track
+from phenviz.tracks.heat import HeatMap, Legend, number_hover
+from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.view import Stretch, View, nice_ceiling
+
+_COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
+_ROW_PIXELS, _LEAST_PIXELS = 8, 48
+
+
+class Observed(Track):
+    """Peaks as a heat map of their fold enrichment; hidden until there are peaks.
+
+    Parameters
+    ----------
+    contig
+        Contig whose peaks are drawn.
+    """
+
+    name = "observed"
+    title = "Observed ATAC peaks"
+
+    def __init__(self, x_range: Range1d, theme: Theme, contig: str) -> None:
+        super().__init__(x_range, theme, 16 * _ROW_PIXELS, (0, 16))
+        self._contig = contig
+        self._peaks: pd.DataFrame | None = None
+        self._contexts: Sequence[Context] = ()
+        self._heat = HeatMap(self, theme.sequential)
+        self._labels = RowLabels(self, "9px")
+        self._legend = Legend(self, 164)
+        self.add_hover(
+            [self._heat.renderer],
+            [("", "$y{custom}"), ("fold enrichment", "@image{custom}"), ("position", "$x{custom}")],
+            image=number_hover("Math.expm1(value)"),
+            row=self._labels.hover(),
+        )
+
+    @property
+    def has_peaks(self) -> bool:
+        """Whether peaks were set."""
+        return self._peaks is not None
+
+    def set_peaks(self, peaks: pd.DataFrame | None) -> None:
+        """Draw other peaks.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        """
+        if peaks is not None:
+            if missing := [name for name in _COLUMNS if name not in peaks.columns]:
+                raise DataError(
+                    f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}"
+                )
+            here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(self._contig)
+            peaks = peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
+        self._peaks = peaks
+        self.reload()
+
+    def set_contexts(self, contexts: Sequence[Context]) -> None:
+        """Choose the contexts that are drawn."""
+        self._contexts = tuple(contexts)
+        n = max(len(self._contexts), 1)
+        self.resize(max(n * _ROW_PIXELS, _LEAST_PIXELS))
+        self._legend.follow_height()
+        self.figure.y_range.update(start=0, end=n)
+        self._name_rows()
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._heat.mapper.palette = list(theme.sequential)
+        self._name_rows()
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Paint the peaks of a stretch, the strongest of those that share a pixel on top."""
+        if self._peaks is None or not self._contexts:
+            self._heat.clear()
+            return
+        near = self._peaks[
+            (self._peaks["start"] < stretch.locus.end) & (self._peaks["end"] > stretch.locus.start)
+        ]
+        names = [context.name for context in self._contexts]
+        edges, values = paint_peaks(near, names, stretch, stretch.points(view.pixels))
+        high = nice_ceiling(float(self._peaks["fold_enrichment"].quantile(0.98)))
+        self._heat.mapper.update(low=0, high=math.log1p(high))
+        self._heat.show(edges, np.log1p(values))
+        self._legend.show("0", self.theme.sequential, f"{high:g}", self.theme)
+        self.say(
+            description=f"{'':34}fold enrichment", empty="" if len(near) else "No peak was observed here"
+        )
+
+    def _name_rows(self) -> None:
+        names = [context.name for context in self._contexts]
+        self._labels.set(names, [legible(c.colour, self.theme) for c in self._contexts], "9px")
+
+
+def paint_peaks(
+    peaks: pd.DataFrame, contexts: Sequence[str], stretch: Stretch, points: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Paint intervals onto even points.
+
+    Returns
+    -------
+    edges
+        Borders of the points in bases, shape (n + 1,).
+    values
+        Largest fold enrichment of the peaks that touch a point, 0 where none does, shape (contexts, n).
+    """
+    size = max(-(-stretch.locus.length // points), 1)
+    first, last = stretch.locus.start // size, -(-stretch.locus.end // size)
+    values = np.zeros((len(contexts), last - first), dtype=np.float32)
+    row_of = {name: row for row, name in enumerate(contexts)}
+    rows = peaks["context"].map(row_of).to_numpy(float)
+    left = np.maximum(peaks["start"].to_numpy() // size - first, 0)
+    right = np.minimum(-(-peaks["end"].to_numpy() // size) - first, last - first)
+    for row, begin, end, fold in zip(rows, left, right, peaks["fold_enrichment"], strict=True):
+        if row == row:
+            span = values[int(row), begin:end]
+            np.maximum(span, fold, out=span)
+    return np.arange(first, last + 1, dtype=np.int64) * size, values

@@ -1,0 +1,188 @@
+"""Signed numbers about a zero line: areas when zoomed out, letters when zoomed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from bokeh.models import ColumnDataSource, FixedTicker, LinearAxis
+from numpy.typing import NDArray
+
+from phenviz.genome.locus import Locus, bare_contig
+from phenviz.tracks.frame import Track
+from phenviz.tracks.letters import place_letters
+from phenviz.tracks.pyramid import Pyramid, Summary
+from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.view import Stretch, nice_ceiling, x_of
+
+_NO_STEPS: dict[str, list[float]] = {"x": [], "zero": [], "low": [], "high": []}
+_NO_LETTERS: dict[str, list[object]] = {"xs": [], "ys": [], "colour": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """Rows of numbers, one a base, over a part of a contig, at every zoom level.
+
+    Parameters
+    ----------
+    contig
+        Where it lies.
+    start
+        First base, 0-based.
+    pyramid
+        The numbers; NaN where there is none.
+    """
+
+    contig: str
+    start: int
+    pyramid: Pyramid
+
+    @classmethod
+    def of(cls, contig: str, positions: NDArray[np.int64], values: NDArray[np.floating]) -> Bases:
+        """Lay values, shape (rows, n), at positions, shape (n,), in any order and with gaps."""
+        start, end = int(positions.min()), int(positions.max()) + 1
+        laid = np.full((values.shape[0], end - start), np.nan, dtype=np.float32)
+        laid[:, positions - start] = values
+        return cls(contig, start, Pyramid.of(laid))
+
+    @property
+    def locus(self) -> Locus:
+        """From the first to the last base."""
+        return Locus(self.contig, self.start, self.start + self.pyramid.n_bins)
+
+    def overlaps(self, locus: Locus) -> bool:
+        """Tell whether any of the numbers lies within a locus."""
+        return self.locus.overlaps(locus)
+
+    def summary(self, stretch: Stretch, points: int) -> Summary:
+        """Read a stretch at no more than a number of points."""
+        here = self.pyramid.summary(stretch.locus.start - self.start, stretch.locus.end - self.start, points)
+        return Summary(here.edges + self.start, here.minimum, here.mean, here.maximum)
+
+    def values(self, locus: Locus) -> tuple[int, NDArray[np.float32]]:
+        """Return the first base within a locus, and the numbers from it on, shape (rows, n)."""
+        begin = max(locus.start, self.start)
+        end = min(locus.end, self.locus.end)
+        summary = self.pyramid.summary(begin - self.start, end - self.start, max(end - begin, 1))
+        return begin, summary.mean
+
+
+class SignedPlot:
+    """Areas above and below zero, or letters, with limits that follow the data.
+
+    Parameters
+    ----------
+    track
+        Whose figure it lies in.
+    """
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self.steps = ColumnDataSource(dict(_NO_STEPS))
+        self.letters = ColumnDataSource(dict(_NO_LETTERS))
+        fig = track.figure
+        self._high = fig.varea_step("x", "zero", "high", source=self.steps, step_mode="after")
+        self._low = fig.varea_step("x", "zero", "low", source=self.steps, step_mode="after")
+        fig.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self.letters)
+        self._zero = fig.hspan(y=[0.0], line_width=1)
+        self._ticker = FixedTicker(ticks=[])
+        self._axis = LinearAxis(
+            ticker=self._ticker, major_label_text_font=FONT, major_label_text_font_size="10px", major_tick_in=0,
+            major_tick_out=4, minor_tick_line_color=None, axis_line_color=None, major_label_standoff=3,
+        )  # fmt: skip
+        fig.add_layout(self._axis, "left")
+        self.restyle(track.theme)
+
+    def show_areas(
+        self, edges: NDArray[np.int64], low: NDArray[np.float32], high: NDArray[np.float32]
+    ) -> None:
+        """Draw from the lowest to the highest number of each point; low and high have shape (n,)."""
+        self._clear_letters()
+        if len(low) == 0:
+            self.clear()
+            return
+        lows = np.minimum(np.nan_to_num(np.append(low, low[-1])), 0)
+        highs = np.maximum(np.nan_to_num(np.append(high, high[-1])), 0)
+        x = x_of(edges.astype(float))
+        self.steps.data = {"x": x, "zero": np.zeros(len(x)), "low": lows, "high": highs}
+        self._set_limits(lows, highs)
+
+    def show_letters(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
+        """Draw bases as letters, as high as their numbers, shape (n,); from position ``start`` (0-based) on."""
+        self._clear_steps()
+        known = np.flatnonzero(np.isfinite(values))
+        heights = values[known].astype(float)
+        limit = self._set_limits(np.minimum(heights, 0), np.maximum(heights, 0))
+        left = x_of(start + known.astype(float)) + 0.03
+        letters = [bases[index] if index < len(bases) else "N" for index in known]
+        xs, ys = place_letters(letters, left, 0.0, 0.94, heights, least_height=limit / 40)
+        colours = [self._track.theme.bases.get(base, self._track.theme.bases["N"]) for base in letters]
+        self.letters.data = {"xs": xs, "ys": ys, "colour": colours}
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        self._clear_letters()
+        self._clear_steps()
+        self._ticker.ticks = []
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self._high.glyph.fill_color = theme.positive
+        self._low.glyph.fill_color = theme.negative
+        self._zero.glyph.line_color = theme.muted
+        self._zero.glyph.line_alpha = 0.6
+        self._axis.major_label_text_color = theme.muted
+        self._axis.major_tick_line_color = theme.muted
+
+    def _clear_letters(self) -> None:
+        if len(self.letters.data["xs"]):
+            self.letters.data = dict(_NO_LETTERS)
+
+    def _clear_steps(self) -> None:
+        if len(self.steps.data["x"]):
+            self.steps.data = dict(_NO_STEPS)
+
+    def _set_limits(self, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> float:
+        top = float(highs.max(initial=0.0))
+        bottom = float(-lows.min(initial=0.0))
+        limit = max(top, bottom)
+        if limit <= 0:
+            self._track.figure.y_range.update(start=-1, end=1)
+            self._ticker.ticks = [0]
+            return 1.0
+        # the weaker side keeps a quarter of the room, so that the zero line never lies on the border
+        high = nice_ceiling(max(top, limit / 4))
+        low = nice_ceiling(max(bottom, limit / 4))
+        self._track.figure.y_range.update(start=-low * 1.04, end=high * 1.04)
+        self._ticker.ticks = [-low, 0, high]
+        return max(low, high)
+
+
+def positions_of(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """0-based positions of an attribution or a mutagenesis."""
+    return dataset["position"].to_numpy().astype(np.int64)
+
+
+def choose_context(dataset: xr.Dataset, focus: str) -> str | None:
+    """Return the context in focus if the result has it, else its first; None where it has no contexts."""
+    if "context" not in dataset.dims:
+        return None
+    names = [str(name) for name in dataset["context"].to_numpy()]
+    return focus if focus in names else names[0]
+
+
+def label_of(dataset: xr.Dataset, context: str | None) -> str:
+    """Name to read of a context of a result."""
+    if context is None:
+        return str(dataset.attrs.get("target", ""))
+    if "context_label" in dataset.coords:
+        return str(dataset["context_label"].sel(context=context).item())
+    return context
+
+
+def elsewhere(what: str, locus: Locus) -> str:
+    """Say that a result lies outside the view."""
+    return (
+        f"{what} for {Locus(bare_contig(locus.contig), locus.start, locus.end)}: move there, or run it here"
+    )
