@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -61,13 +62,11 @@ def _libraries() -> str:
 
 
 def _device(name: str) -> str:
-    import torch
-
     from phenviz.service import available_devices, pick_device
 
     chosen = pick_device(name)
-    threads = f", {torch.get_num_threads()} threads" if chosen.type == "cpu" else ""
-    return f"{chosen}{threads} (available: {', '.join(available_devices())})"
+    cores = f", {os.cpu_count()} cores" if chosen.type == "cpu" else ""
+    return f"{chosen}{cores} (available: {', '.join(available_devices())})"
 
 
 def _world(world: World) -> str:
