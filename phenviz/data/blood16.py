@@ -29,3 +29,12 @@ BLOOD16: tuple[Context, ...] = (
     Context("CD8", "CD8-positive, alpha-beta T cell", "CL:0000625", "lymphoid", "#7161e9"),
     Context("NK", "natural killer cell", "CL:0000623", "lymphoid", "#8074fe"),
 )
+
+_BY_NAME = {context.name: context for context in BLOOD16}
+# the RNA has two progenitors that the ATAC-seq lacks, and no megakaryocytes and myeloid dendritic cells
+BLOOD16_RNA: tuple[Context, ...] = (
+    *(_BY_NAME[name] for name in ("HSC", "MPP", "LMPP", "CLP", "GMP-A", "GMP-B", "GMP-C")),
+    Context("CMP", "common myeloid progenitor", "CL:0000049", "progenitors", "#b0a8d6"),
+    Context("MEP", "megakaryocyte-erythroid progenitor cell", "CL:0000050", "progenitors", "#b9b2df"),
+    *(_BY_NAME[name] for name in ("Ery", "Mono", "pDC", "B", "CD4", "CD8", "NK")),
+)

@@ -189,7 +189,8 @@ class GeneReadout(nn.Module):
         embedding
             The backbone's ``encode``, shape (B, D, bins), bins in the order of the contig.
         distance
-            Shape (bins,), signed bp from the TSS to each bin's centre, positive downstream (`gene_bins`).
+            Shape (bins,), or (B, bins) for a batch of genes: signed bp from the TSS to each bin's centre,
+            positive downstream (`gene_bins`).
 
         Returns
         -------
@@ -218,9 +219,12 @@ class GeneReadout(nn.Module):
 
     def from_pooled(self, sums: torch.Tensor) -> torch.Tensor:
         """Turn sums over bins of `pooled_terms`, shape (B, H * (1 + V)), into expression (B, C)."""
+        return self.output(self.pooled(sums))
+
+    def pooled(self, sums: torch.Tensor) -> torch.Tensor:
+        """Turn sums over bins, shape (B, H * (1 + V)), into each head's averages, shape (B, H * V)."""
         by_head = sums.unflatten(1, (self.heads, 1 + self.values))
-        pooled = by_head[:, :, 1:] / (1 + by_head[:, :, :1])
-        return self.output(pooled.flatten(1))
+        return (by_head[:, :, 1:] / (1 + by_head[:, :, :1])).flatten(1)
 
     def select(self, names: Sequence[str] | None = None) -> list[int]:
         """Return the rows of contexts by name, label or CURIE; all for None.
@@ -246,12 +250,11 @@ class GeneReadout(nn.Module):
         )
 
     def _kernel(self, distance: torch.Tensor) -> torch.Tensor:
-        """Score of the distance alone, shape (H, bins): a decay, and bumps on a scale of fold changes."""
-        decay = -distance.abs() / self.log_scale.exp().unsqueeze(1)
-        scaled = torch.asinh(distance / 300.0)
-        centres = torch.asinh(distance.new_tensor(_CENTRES) / 300.0)
-        bumps = torch.exp(-((scaled - centres.unsqueeze(1)) ** 2))
-        return decay + self.kernel @ bumps
+        """Score of the distance alone, ([B,] H, bins): a decay, and bumps on a scale of fold changes."""
+        decay = -distance.abs().unsqueeze(-2) / self.log_scale.exp().unsqueeze(1)
+        scaled = torch.asinh(distance / 300.0).unsqueeze(-2)
+        centres = torch.asinh(distance.new_tensor(_CENTRES) / 300.0).unsqueeze(1)
+        return decay + self.kernel @ torch.exp(-((scaled - centres) ** 2))
 
 
 def check_backbone(readout: GeneReadout, backbone: SequenceBackbone) -> None:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from phenviz.errors import DataError
+from phenviz.models.expression import predict_expression
+from phenviz.models.readout import load_readout
+from phenviz.models.readout_data import ReadoutData, collect, log_cpm, read_counts
+from phenviz.models.readout_metrics import report, score_expression
+from phenviz.models.readout_training import Choice, fit_readout, predict_genes, train_readout
+from tests.toys import CONTEXTS
+
+REACH = 1_024
+
+
+@pytest.fixture
+def counts_file(tmp_path):
+    counts = pd.DataFrame(
+        {"Ery": [10, 0, 90, 5], "Mono": [1, 1, 98, 7], "B": [50, 25, 25, 3]},
+        index=["ALPHA", "BETA", "GAMMA1", "DELTA"],
+    )
+    counts.to_csv(tmp_path / "counts.tsv", sep="\t", index_label="Genes")
+    return tmp_path / "counts.tsv"
+
+
+@pytest.fixture
+def many_genes(toy_world):
+    """Toy genes many times over, with expression that is a linear function of what is near the TSS."""
+    rng = np.random.default_rng(0)
+    gene = toy_world.annotation.gene("ALPHA")
+    channels, bins = toy_world.backbone.stages[-1].channels, 2 * REACH // 128 + 1
+    embedding = torch.from_numpy(rng.gamma(1.0, 1.0, (96, channels, bins)).astype(np.float32))
+    genes = tuple(
+        type(gene)(f"G{i}", "", gene.locus, 1_000_000 * i, gene.exons) for i in range(len(embedding))
+    )
+    distance = torch.arange(bins).sub(bins // 2).mul(128.0).expand(len(genes), -1)
+    with torch.inference_mode():
+        near = toy_world.backbone.activity(embedding)[:, :, bins // 2].log1p().numpy()
+    part = np.where(np.arange(len(genes)) % 4 == 0, "test", "training")
+    return ReadoutData(genes, (near - near.mean()).astype(np.float32), embedding, distance, part)
+
+
+def test_counts_become_ln_of_one_plus_counts_per_million(counts_file):
+    logs = log_cpm(read_counts(counts_file))
+    assert logs.loc["ALPHA", "Ery"] == pytest.approx(np.log1p(10 / 105 * 1e6))
+
+
+def test_symbols_listed_twice_are_left_out(counts_file):
+    counts = read_counts(counts_file).rename(index={"BETA": "ALPHA"})
+    assert list(log_cpm(counts).index) == ["GAMMA1", "DELTA"]
+
+
+@pytest.mark.parametrize("text", ["Genes\tEry\nALPHA\tmany\n", "Genes\tEry\nALPHA\t-1\n"])
+def test_a_column_without_counts_is_named(tmp_path, text):
+    (tmp_path / "counts.tsv").write_text(text)
+    with pytest.raises(DataError, match="Ery"):
+        read_counts(tmp_path / "counts.tsv")
+
+
+def test_genes_belong_to_the_part_that_their_tss_lies_in(toy_world, counts_file):
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out={"test": (14_000, 20_000)})
+    assert {gene.name: part for gene, part in zip(data.genes, data.part, strict=True)} == {
+        "ALPHA": "training",
+        "BETA": "test",
+        "GAMMA1": "training",
+        "DELTA": "training",
+    }
+    assert data.embedding.shape[2] == data.distance.shape[1] == 2 * REACH // 128 + 1
+
+
+def test_a_context_that_the_counts_lack_is_named(toy_world, counts_file):
+    counts = read_counts(counts_file).drop(columns="Mono")
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    with pytest.raises(DataError, match="no column Mono"):
+        collect(counts, *parts, reach=REACH, held_out={})
+
+
+def test_training_finds_what_lies_near_the_tss(toy_world, many_genes):
+    readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 0.0, 1.0))
+    rows = many_genes.rows("test")
+    scores = score_expression(
+        predict_genes(readout, many_genes)[rows], many_genes.expression[rows], np.zeros(3)
+    )
+    assert scores["across_genes"] > 0.4
+
+
+def test_training_twice_gives_the_same_weights(toy_world, many_genes):
+    first, second = (
+        fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, 10.0)) for _ in range(2)
+    )
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(tensor, second.state_dict()[name], rtol=0, atol=0)
+
+
+def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts_file, tmp_path):
+    path = tmp_path / "weights" / "readout.safetensors"
+    train_readout(
+        path,
+        counts=counts_file,
+        annotation=toy_world.annotation,
+        reference=toy_world.reference,
+        backbone=toy_world.backbone,
+        contexts=CONTEXTS,
+        held_out={"test": (14_000, 20_000)},
+        reaches=(512, REACH),
+    )
+    readout = load_readout(path, toy_world.backbone)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["training"]["genes"] == {"test": 1, "training": 3}
+    assert card["training"]["chosen"]["reach"] == readout.reach
+    gene = toy_world.annotation.gene("BETA")
+    found = predict_expression(gene, toy_world.reference, toy_world.backbone, readout)
+    assert np.isfinite(found["expression"]).all()
+
+
+def test_perfect_predictions_score_one_and_unrelated_ones_near_zero():
+    rng = np.random.default_rng(0)
+    observed = rng.normal(size=(200, 5))
+    tss = np.arange(200) * 100_000
+    perfect = report(observed, observed, observed.mean(0), tss, repeats=20)
+    unrelated = report(rng.normal(size=(200, 5)), observed, observed.mean(0), tss, repeats=50)
+    for name in ("across_genes", "across_contexts", "specific"):
+        assert perfect[name]["value"] == pytest.approx(1)
+        low, high = unrelated[name]["interval"]
+        assert low - 0.05 < 0 < high + 0.05
