@@ -22,7 +22,7 @@ from phenviz.results import context_coords, result_attrs
 DEFINITION = "predicted activity of each bin, as the model's output scale"
 
 # Measured on two CPU cores: short tiles stay in the cache, but the halo is computed twice; see benchmarks/.
-CPU_TILE_BASES = 32_768
+CPU_TILE_BASES = 16_384
 GPU_TILE_BASES = 524_288
 
 

@@ -1,0 +1,106 @@
+"""Where integrated gradients start: no sequence at all, shuffled sequence, or the user's own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from phenviz.errors import ModelError
+from phenviz.genome.codes import N_CODE, one_hot
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+
+Baseline = Literal["zero", "dinucleotide"] | NDArray[np.floating]
+
+# Shuffled block by block on the contig's own grid, so that a base has the same baseline whatever the window
+BLOCK_BASES = 2_048
+SHUFFLES = 20
+SEED = 20_260
+
+
+class BaselineSource:
+    """Baseline of any window of a contig, shape (4, bases).
+
+    Parameters
+    ----------
+    baseline
+        ``"zero"``: all zero. ``"dinucleotide"``: the mean of 20 shuffles that keep the counts of
+        dinucleotides, each block of 2,048 bases by itself, seeded by the block's place. An array of shape (4,)
+        holds everywhere (a base composition); one of shape (4, bases) holds for the locus, and outside of it
+        the baseline is the sequence itself, so that flanks take no share.
+    reference, locus
+        What is explained.
+
+    Raises
+    ------
+    ModelError
+        If the name is unknown or the array has another shape.
+    """
+
+    def __init__(self, baseline: Baseline, reference: ReferenceGenome, locus: Locus) -> None:
+        self._baseline, self._reference, self._locus = baseline, reference, locus
+        self._blocks: dict[int, NDArray[np.float32]] = {}
+        if isinstance(baseline, str):
+            if baseline not in ("zero", "dinucleotide"):
+                raise ModelError(f"unknown baseline {baseline!r}: use 'zero', 'dinucleotide' or an array")
+            self.name = {"zero": "zero", "dinucleotide": f"mean of {SHUFFLES} dinucleotide shuffles"}[baseline]
+            return
+        self._baseline = np.asarray(baseline)
+        self.name = "given by the user"
+        if self._baseline.shape not in ((4,), (4, locus.length)):
+            raise ModelError(
+                f"the baseline has shape {self._baseline.shape}: give (4,), or (4, {locus.length}) for {locus}"
+            )
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the baseline is all zero everywhere."""
+        return isinstance(self._baseline, str) and self._baseline == "zero"
+
+    def window(self, start: int, end: int) -> NDArray[np.floating]:
+        """Return the baseline from start to end (0-based half-open, may overhang the contig), (4, bases)."""
+        if isinstance(self._baseline, str):
+            return self._shuffled(start, end) if self._baseline == "dinucleotide" else np.zeros((4, end - start), "f4")
+        if self._baseline.ndim == 1:
+            return np.repeat(self._baseline[:, None], end - start, axis=1)
+        window = one_hot(self._reference.fetch_codes(self._locus.contig, start, end)).astype(self._baseline.dtype)
+        first, last = max(start, self._locus.start), min(end, self._locus.end)
+        if first < last:
+            inside = slice(first - self._locus.start, last - self._locus.start)
+            window[:, first - start : last - start] = self._baseline[:, inside]
+        return window
+
+    def _shuffled(self, start: int, end: int) -> NDArray[np.float32]:
+        first, last = start // BLOCK_BASES, -(-end // BLOCK_BASES)
+        # windows come from left to right: blocks behind them aren't needed again
+        self._blocks = {number: block for number, block in self._blocks.items() if number >= first}
+        for number in range(first, last):
+            if number not in self._blocks:
+                self._blocks[number] = self._shuffled_block(number)
+        joined = np.concatenate([self._blocks[number] for number in range(first, last)], axis=1)
+        return joined[:, start - first * BLOCK_BASES : end - first * BLOCK_BASES]
+
+    def _shuffled_block(self, number: int) -> NDArray[np.float32]:
+        start = number * BLOCK_BASES
+        codes = self._reference.fetch_codes(self._locus.contig, start, start + BLOCK_BASES)
+        block = np.zeros((4, BLOCK_BASES), dtype=np.float32)
+        # unknown bases stay where they are; each stretch of known ones is shuffled by itself
+        known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
+        for first, last in known.reshape(-1, 2):
+            block[:, first:last] = _mean_shuffle(codes[first:last], SEED + number % 2**24)
+        return block
+
+
+def _mean_shuffle(codes: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
+    """Average dinucleotide shuffles of known bases: (4, bases)."""
+    plain = one_hot(codes)
+    if len(codes) < 3:
+        return plain
+    # imported here: it takes seconds, and most runs start from zero
+    from tangermeme.ersatz import dinucleotide_shuffle
+
+    shuffled = dinucleotide_shuffle(torch.from_numpy(plain)[None], n=SHUFFLES, random_state=seed)
+    return shuffled[0].float().mean(0).numpy()

@@ -1,0 +1,175 @@
+"""Gradients of the local backbone with respect to the bases, without the memory traffic of its stem.
+
+At full resolution memory traffic is what costs: PyTorch's own backward pass through the stem keeps every
+pre-activation, and spends four times as long on the pooling and the convolution as on all other stages. Here
+one byte a pool is kept, and the transposed convolution is one matrix product.
+
+From a baseline without any base (all zero) the stem needs to run only once: its convolution is linear, so
+along the straight path all cells of a pool grow by the same factor, and the one with the maximum stays the
+same. The path is then straight in the pooled scores, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
+
+# the stem's full-resolution scores of a chunk stay in the cache
+_CHUNK_BASES = 4_096
+
+
+def has_lean_stem(backbone: SequenceBackbone) -> bool:
+    """Tell whether `lean_encode` knows a cheaper gradient for this backbone."""
+    # a subclass may compute something else from the same stages
+    return type(backbone) is LocalBackbone and backbone.stages[0].dilation == 1
+
+
+def lean_encode(backbone: SequenceBackbone) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what computes the same as ``backbone.encode``, with a cheaper gradient with respect to the input.
+
+    For backbones of other kinds it is their own ``encode``.
+    """
+    if not has_lean_stem(backbone):
+        return backbone.encode
+    stem, after = stem_of(backbone), encode_scores(backbone)
+    return lambda one_hot: after(_PooledStem.apply(one_hot, stem))
+
+
+def stem_of(backbone: LocalBackbone) -> Stage:
+    """Return the first stage."""
+    return backbone.stages[0]  # type: ignore[return-value]
+
+
+def encode_scores(backbone: LocalBackbone) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what turns the stem's pooled scores, (B, filters, L / pool), into the embedding."""
+    stem, *others = list(backbone.stages)
+
+    def encode(scores: torch.Tensor) -> torch.Tensor:
+        x = ACTIVATIONS[stem.activation](scores)
+        for stage in others:
+            x = stage(x)
+        return x
+
+    return encode
+
+
+def pooled_scores(one_hot: torch.Tensor, stem: Stage) -> tuple[torch.Tensor, bool]:
+    """Scan a window in chunks for the stem's pooled scores, without a graph.
+
+    Returns
+    -------
+    tuple
+        Scores (B, filters, L / pool); and whether both strands tie somewhere, as in a palindromic repeat.
+        Which strand gets the gradient then hangs on rounding, which differs from point to point of a path.
+    """
+    scores, tied = [], False
+    for _, chunk, own in _chunks(one_hot, stem):
+        with torch.no_grad():
+            top = F.max_pool2d(stem.convolve(chunk).unsqueeze(2), (1, stem.pool)).squeeze(2)[:, :, own]
+        if stem.both_strands:
+            forward, reverse = top.chunk(2, dim=1)
+            top = torch.maximum(forward, reverse)
+            margin = 2 * torch.finfo(top.dtype).eps * top.abs()
+            # where no base is seen, the score is the bias on both strands, and no base gets a gradient
+            sees_bases = (top - stem.bias[:, None]).abs() > margin
+            tied = tied or bool(((forward - reverse).abs() <= margin).logical_and_(sees_bases).any())
+        scores.append(top)
+    return torch.cat(scores, dim=2), tied
+
+
+def pull_back_scores(grad: torch.Tensor, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:
+    """Turn a gradient with respect to `pooled_scores` into one with respect to the bases, (B, 4, L)."""
+    flank = _flank(stem)
+    bases = torch.zeros_like(F.pad(one_hot, (flank, flank)))
+    for start, chunk, inner in _chunks(one_hot, stem):
+        leaf = chunk.detach().requires_grad_()
+        with torch.enable_grad():
+            scores = _PooledStem.apply(leaf, stem)[:, :, inner]
+        cells = slice(start // stem.pool, start // stem.pool + scores.shape[2])
+        (moved,) = torch.autograd.grad(scores, leaf, grad[:, :, cells])
+        bases[:, :, start : start + moved.shape[2]] += moved
+    return bases[:, :, flank : flank + one_hot.shape[2]]
+
+
+def _flank(stem: Stage) -> int:
+    """Bases that the stem sees beyond a pool, rounded up to whole pools."""
+    return -(-stem.padding // stem.pool) * stem.pool
+
+
+def _chunks(one_hot: torch.Tensor, stem: Stage) -> Iterator[tuple[int, torch.Tensor, slice]]:
+    """Yield chunks of a window with their flanks: start of the chunk, its bases, and its own pools."""
+    flank, length = _flank(stem), one_hot.shape[2]
+    padded = F.pad(one_hot, (flank, flank))
+    size = -(-_CHUNK_BASES // stem.pool) * stem.pool
+    for start in range(0, length, size):
+        end = min(start + size, length)
+        own = slice(flank // stem.pool, (flank + end - start) // stem.pool)
+        yield start, padded[:, :, start : end + 2 * flank], own
+
+
+class _PooledStem(torch.autograd.Function):
+    """Convolve, and take the maximum over each pool and over both strands; gradient to the bases only.
+
+    Ties are broken as PyTorch breaks them: the first cell of a pool wins, both strands share.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:
+        with torch.no_grad():
+            cells = stem.convolve(one_hot).transpose(1, 2).unflatten(1, (-1, stem.pool))
+        top = cells[:, :, 0].contiguous()
+        place = torch.zeros(top.shape, dtype=torch.uint8, device=top.device)
+        for cell in range(1, stem.pool):
+            here = cells[:, :, cell]
+            # places only grow, so that the maximum is the last cell that beat all before it
+            torch.maximum(place, (here > top).to(torch.uint8).mul_(cell), out=place)
+            torch.maximum(top, here, out=top)
+        ctx.stem, ctx.tie = stem, None
+        if stem.both_strands:
+            forward, reverse = top.chunk(2, dim=2)
+            place = _strand_of_place(place, forward, reverse)
+            if bool((tie := forward == reverse).any()):
+                ctx.tie = tie
+            top = torch.maximum(forward, reverse)
+        ctx.save_for_backward(place)
+        return top.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        stem, (place,) = ctx.stem, ctx.saved_tensors
+        grad = grad.transpose(1, 2)
+        if stem.both_strands:
+            share = grad if ctx.tie is None else torch.where(ctx.tie, grad / 2, grad)
+            grad = torch.cat([share, share], dim=2)
+        cells = grad.new_empty(grad.shape[0], grad.shape[1], stem.pool, grad.shape[2])
+        for cell in range(stem.pool):
+            torch.mul(grad, place == cell, out=cells[:, :, cell])
+        return _transposed_convolution(cells.flatten(1, 2), stem), None
+
+
+_NOWHERE = 255
+
+
+def _strand_of_place(place: torch.Tensor, forward: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
+    """Strike out the places on the strand that lost."""
+    lost = torch.cat([forward < reverse, reverse < forward], dim=2)
+    return place.masked_fill_(lost, _NOWHERE)
+
+
+def _transposed_convolution(grad: torch.Tensor, stem: Stage) -> torch.Tensor:
+    """Gradient with respect to the bases, (B, 4, L), from that of the convolution's output, (B, L, filters)."""
+    taps = stem.kernels().detach().permute(0, 2, 1)
+    moved = grad @ taps.flatten(1)
+    moved = moved.unflatten(2, (stem.kernel, 4))
+    length = grad.shape[1]
+    # output cell l reads base l + tap - padding
+    bases = grad.new_zeros(grad.shape[0], length + 2 * stem.padding, 4)
+    for tap in range(stem.kernel):
+        bases[:, tap : tap + length] += moved[:, :, tap]
+    inner = bases[:, stem.padding : stem.padding + length]
+    return inner.transpose(1, 2).contiguous()

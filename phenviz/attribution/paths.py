@@ -1,0 +1,220 @@
+"""Pieces of a window that are explained one by one, and how each runs from its baseline to its sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from phenviz.attribution.baselines import BaselineSource
+from phenviz.attribution.lean import encode_scores, has_lean_stem, lean_encode, pooled_scores, pull_back_scores, stem_of
+from phenviz.attribution.targets import ResolvedTarget
+from phenviz.errors import ModelError, TargetError
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.predict import bin_range, central_bins
+from phenviz.models.readout import gene_bins
+from phenviz.models.windows import one_hot_window
+
+# Measured on two CPU cores: shorter tiles repeat too much halo, longer ones leave the cache.
+CPU_TILE_BASES = 16_384
+GPU_TILE_BASES = 131_072
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the target with all the bases that it depends on.
+
+    Parameters
+    ----------
+    start, end
+        Bases on the contig, 0-based half-open; may overhang it.
+    bins
+        Bins within these bases that the part of the target is made of.
+    score
+        Turns embeddings of those bins (B, D, bins) into the part of the target, (B,).
+    """
+
+    start: int
+    end: int
+    bins: slice
+    score: Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A straight path on which a piece's gradient is integrated.
+
+    Parameters
+    ----------
+    begin, end
+        The path's ends, (1, channels, cells): of the baseline and of the sequence.
+    encode
+        Turns a batch of points of the path into embeddings.
+    pull_back
+        Turns the mean gradient along the path, (1, channels, cells), into the attribution of each base.
+    """
+
+    begin: torch.Tensor
+    end: torch.Tensor
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    pull_back: Callable[[torch.Tensor], torch.Tensor]
+
+
+def pieces(
+    locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone, target: ResolvedTarget
+) -> Iterator[Piece]:
+    """Cut a target into pieces, from left to right, whose sum is the target.
+
+    A sum of activity over a window is cut into tiles of bins. A gene's expression isn't a sum, so it is one
+    piece of all bins that the readout sees.
+
+    Raises
+    ------
+    TargetError
+        If no base of the locus can reach the gene's expression.
+    ModelError
+        If a global backbone's window is too short for the gene's readout.
+    """
+    if target.gene is not None:
+        yield _gene_piece(locus, reference, backbone, target)
+        return
+
+    def score(embedding: torch.Tensor) -> torch.Tensor:
+        return backbone.activity(embedding)[:, target.channel].sum(-1)
+
+    size = backbone.bin_size
+    first, last = bin_range(locus, size)
+    while first < last:
+        if backbone.receptive_field is None:
+            left, bins = central_bins(backbone, first)
+            bins = slice(bins.start, min(bins.stop, bins.start + last - first))
+            right = left + backbone.window
+        else:
+            count = min(tile_bins(backbone), last - first)
+            bins = slice(halo(backbone) // size, halo(backbone) // size + count)
+            left, right = first * size - halo(backbone), (first + count) * size + halo(backbone)
+        yield Piece(left, right, bins, score)
+        first += bins.stop - bins.start
+
+
+def tile_bins(backbone: SequenceBackbone) -> int:
+    """Bins in a tile of a local backbone."""
+    parameters = getattr(backbone, "parameters", None)
+    first = next(parameters(), None) if parameters is not None else None
+    on_cpu = first is None or first.device.type == "cpu"
+    return max((CPU_TILE_BASES if on_cpu else GPU_TILE_BASES) // backbone.bin_size, 1)
+
+
+def _gene_piece(
+    locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone, target: ResolvedTarget
+) -> Piece:
+    gene, readout = target.gene, target.readout
+    assert gene is not None and readout is not None
+    around = gene_bins(gene, backbone, reference, readout.reach)
+    count = len(around.distance)
+    if backbone.receptive_field is None:
+        window_bins = backbone.window // backbone.bin_size
+        if count > window_bins:
+            raise ModelError(
+                f"{backbone.name} sees {backbone.window:,} bp, the readout of {gene.name} needs {count * backbone.bin_size:,}: "
+                "use a readout with a shorter reach"
+            )
+        before = (window_bins - count) // 2
+        after = window_bins - count - before
+    else:
+        before = after = halo(backbone) // backbone.bin_size
+    start, end = around.start - before * backbone.bin_size, around.end + after * backbone.bin_size
+    if around.contig != locus.contig or locus.end <= start or end <= locus.start:
+        raise TargetError(
+            f"no base of {locus} reaches the expression of {gene.name}, which depends on "
+            f"{Locus(around.contig, max(start, 0), end)}: choose a locus that overlaps it"
+        )
+
+    def score(embedding: torch.Tensor) -> torch.Tensor:
+        distance = torch.from_numpy(around.distance).to(embedding)
+        return readout.expression(embedding, distance)[:, target.channel]
+
+    return Piece(start, end, slice(before, before + count), score)
+
+
+def path_of(
+    piece: Piece, contig: str, reference: ReferenceGenome, backbone: SequenceBackbone, baseline: BaselineSource
+) -> Path:
+    """Lay the path of a piece: through the bases, or from zero through the pooled scores of the stem."""
+    bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
+    if baseline.is_zero and has_lean_stem(backbone):
+        scores, tied = pooled_scores(bases, stem_of(backbone))  # type: ignore[arg-type]
+        if not tied:
+            return _path_through_scores(bases, scores, piece, backbone)
+    start = torch.from_numpy(baseline.window(piece.start, piece.end)).to(bases)[None]
+
+    def pull_back(grad: torch.Tensor) -> torch.Tensor:
+        return ((bases - start) * grad).sum(1)[0]
+
+    return Path(start, bases, tiled(lean_encode(backbone), piece, backbone), pull_back)
+
+
+def _path_through_scores(
+    bases: torch.Tensor, scores: torch.Tensor, piece: Piece, backbone: SequenceBackbone
+) -> Path:
+    stem = stem_of(backbone)  # type: ignore[arg-type]
+    start = stem.bias.detach()[None, :, None].expand_as(scores)
+
+    def pull_back(grad: torch.Tensor) -> torch.Tensor:
+        return (bases * pull_back_scores(grad, bases, stem)).sum(1)[0]
+
+    return Path(start, scores, tiled(encode_scores(backbone), piece, backbone), pull_back)  # type: ignore[arg-type]
+
+
+def tiled(
+    encode: Callable[[torch.Tensor], torch.Tensor], piece: Piece, backbone: SequenceBackbone
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what encodes a piece's bins, in tiles where the piece is longer than one, with a gradient.
+
+    Of a long piece only the embedding is kept: its gradient is computed tile by tile from the input again, so
+    that memory holds one tile's activations.
+    """
+    count = piece.bins.stop - piece.bins.start
+    if backbone.receptive_field is None or count <= tile_bins(backbone):
+        return lambda x: encode(x)[:, :, piece.bins]
+    flank = halo(backbone) // backbone.bin_size
+    return lambda x: _TiledEncode.apply(x, encode, count, tile_bins(backbone), flank)
+
+
+class _TiledEncode(torch.autograd.Function):
+    """Encode a long input tile by tile; the backward pass recomputes each tile."""
+
+    @staticmethod
+    def forward(ctx, x, encode, count, size, flank):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+        ctx.save_for_backward(x)
+        ctx.tiles = list(_tile_slices(x.shape[2], count, size, flank))
+        ctx.encode = encode
+        with torch.no_grad():
+            return torch.cat([encode(x[:, :, cells])[:, :, own] for cells, own, _ in ctx.tiles], dim=2)
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+        (x,) = ctx.saved_tensors
+        total = torch.zeros_like(x)
+        for cells, own, bins in ctx.tiles:
+            leaf = x[:, :, cells].detach().requires_grad_()
+            with torch.enable_grad():
+                embedding = ctx.encode(leaf)[:, :, own]
+            (part,) = torch.autograd.grad(embedding, leaf, grad[:, :, bins])
+            total[:, :, cells] += part
+        return total, None, None, None, None
+
+
+def _tile_slices(cells: int, count: int, size: int, flank: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield for each tile: its cells of the input with flanks, its own bins among theirs, and among all."""
+    per_bin = cells // (count + 2 * flank)
+    for start in range(0, count, size):
+        end = min(start + size, count)
+        yield (
+            slice(start * per_bin, (end + 2 * flank) * per_bin),
+            slice(flank, flank + end - start),
+            slice(start, end),
+        )

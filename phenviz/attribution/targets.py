@@ -1,0 +1,98 @@
+"""What is explained: the activity of a context over a window, or a gene's expression in a context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from phenviz.errors import TargetError
+from phenviz.genome.annotation import Gene
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.readout import GeneReadout, check_backbone
+from phenviz.models.windows import context_channel
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One number that attribution explains.
+
+    Parameters
+    ----------
+    gene
+        Name of a gene whose expression is explained; None for the activity of the whole window.
+    context
+        Context (name, label or CURIE) that is meant.
+    trait
+        Trait whose logit is explained, by the disease model.
+    """
+
+    gene: str | None = None
+    context: str | None = None
+    trait: str | None = None
+
+    def __str__(self) -> str:
+        if self.trait is not None:
+            return self.trait
+        return f"{self.gene} in {self.context}" if self.gene else f"activity in {self.context}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTarget:
+    """A target with the parts of the world that it names.
+
+    Parameters
+    ----------
+    channel
+        Channel of the context in the backbone's activity, or of the readout's expression.
+    context
+        Name of the context.
+    gene, readout
+        For a gene's expression; otherwise None.
+    """
+
+    channel: int
+    context: str
+    gene: Gene | None = None
+    readout: GeneReadout | None = None
+
+    def __str__(self) -> str:
+        return str(Target(gene=self.gene and self.gene.name, context=self.context))
+
+    @property
+    def definition(self) -> str:
+        """What the number is, in words."""
+        if self.gene is None or self.readout is None:
+            return f"activity in {self.context}, summed over the bins of the window"
+        return f"expression of {self.gene.name} in {self.context}, from the bins within {self.readout.reach:,} bp"
+
+
+def resolve(
+    target: Target, backbone: SequenceBackbone, gene_target: tuple[Gene, GeneReadout] | None
+) -> ResolvedTarget:
+    """Find a target's context and gene.
+
+    Raises
+    ------
+    TargetError
+        If the target names no context, a trait, a context that isn't predicted, or a gene that isn't given.
+    ModelError
+        If the readout belongs to another backbone.
+    """
+    if target.trait is not None:
+        raise TargetError(
+            f"target {target.trait!r} is a trait, and {backbone.name} predicts none: choose a context, or a gene "
+            "and a context"
+        )
+    if target.context is None:
+        known = ", ".join(context.name for context in backbone.contexts[:20])
+        raise TargetError(f"the target names no context: choose one of {known}")
+    if target.gene is None:
+        channel = context_channel(backbone, target.context)
+        return ResolvedTarget(channel, backbone.contexts[channel].name)
+    if gene_target is None:
+        raise TargetError(f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)")
+    gene, readout = gene_target
+    if gene.name.casefold() != target.gene.casefold():
+        raise TargetError(f"the target is {target.gene}, but gene_target holds {gene.name}: pass the same gene")
+    check_backbone(readout, backbone)
+    (row,) = readout.select([target.context])
+    return ResolvedTarget(row, readout.contexts[row].name, gene, readout)
