@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def toy_pack(tmp_path, monkeypatch) -> Iterator[Path]:
     ]
     entries = {"name": "toy-pack", "title": "Toy peaks", "description": "For tests.", "files": files}
     (folder / "toy-pack.yaml").write_text(yaml.safe_dump(entries))
+    shutil.copy(manifests.MANIFEST_DIR / "embedded.yaml", folder)
     monkeypatch.setattr(manifests, "MANIFEST_DIR", folder)
     manifests.list_packs.cache_clear()
     yield mirror

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from phenviz.cli import main
+from tests.data.conftest import toy_pack  # noqa: F401  (a fixture)
+from tests.toys import write_fasta
+
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch):
+    monkeypatch.delenv("PHENVIZ_MIRROR", raising=False)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def fails(*arguments, status=1):
+    result = run(*arguments)
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    if status == 1:
+        assert result.stderr.startswith("phenviz: ") and result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+def test_predict_writes_the_bins_of_a_gene_in_all_contexts(toy_project, tmp_path):
+    result = run("predict", "alpha", "--world", toy_project, "-o", tmp_path / "alpha.nc")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(tmp_path / "alpha.nc")
+    dataset = xr.load_dataset(tmp_path / "alpha.nc", engine="h5netcdf")
+    assert dataset["activity"].sizes["context"] == 3
+    assert (dataset.attrs["start"], dataset.attrs["end"]) == (6000, 9000)
+
+
+def test_positions_on_the_command_line_count_from_1_and_include_the_last(toy_project, tmp_path):
+    out = tmp_path / "ism.nc"
+    result = run("mutagenesis", "chr20:1,001-1,020", "--context", "Ery", "--world", toy_project, "-o", out)
+    assert result.exit_code == 0, result.output
+    dataset = xr.load_dataset(out, engine="h5netcdf")
+    assert dataset["position"].values.tolist() == list(range(1000, 1020))
+
+
+@pytest.mark.parametrize("name", ["Mono", "monocyte", "CL:0000576", "myeloid"])
+def test_a_context_goes_by_name_label_term_or_group(toy_project, tmp_path, name):
+    out = tmp_path / "one.nc"
+    assert run("predict", "20:2001-3000", "--context", name, "--world", toy_project, "-o", out).exit_code == 0
+    assert xr.load_dataset(out, engine="h5netcdf")["context"].values.tolist() == ["Mono"]
+
+
+def test_bigwigs_come_one_a_context(toy_project, tmp_path):
+    result = run("predict", "20:2001-3000", "--world", toy_project, "-o", tmp_path / "all.bw")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == [str(tmp_path / f"all.{name}.bw") for name in ("Ery", "Mono", "B")]
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
+def test_a_figure_suffix_draws_the_result(toy_project, tmp_path, suffix):
+    out = tmp_path / f"alpha{suffix}"
+    result = run("predict", "ALPHA", "--world", toy_project, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "saliency"])
+def test_attribute_explains_a_context_over_a_locus(toy_project, tmp_path, method):
+    out = tmp_path / "why.nc"
+    result = run(
+        *("attribute", "20:1001-1300", "--context", "B", "--method", method, "--steps", "8"),
+        *("--world", toy_project, "-o", out),
+    )
+    assert result.exit_code == 0, result.output
+    dataset = xr.load_dataset(out, engine="h5netcdf")
+    assert dataset["attribution"].sizes["position"] == 300
+    assert np.isfinite(dataset["attribution"].values).all()
+
+
+def test_another_fasta_of_the_assembly_changes_the_bases(toy_project, tmp_path):
+    other = write_fasta(tmp_path / "other.fa", seed=1)
+    for name, more in (("own", ()), ("other", ("--reference", other))):
+        result = run("predict", "20:2001-3000", "--world", toy_project, "-o", tmp_path / f"{name}.nc", *more)
+        assert result.exit_code == 0, result.output
+    own, changed = (xr.load_dataset(tmp_path / f"{name}.nc", engine="h5netcdf") for name in ("own", "other"))
+    assert not np.allclose(own["activity"], changed["activity"])
+
+
+def test_a_fasta_of_another_assembly_is_refused(toy_project, tmp_path):
+    (tmp_path / "short.fa").write_text(">chr20\nACGT\n")
+    (tmp_path / "none.fa").write_text(">chrX\nACGT\n")
+    arguments = ("predict", "ALPHA", "--world", toy_project, "-o", tmp_path / "a.nc", "--reference")
+    assert "chr20 has 4 bases" in fails(*arguments, tmp_path / "short.fa")
+    assert "shares no contig" in fails(*arguments, tmp_path / "none.fa")
+    assert "is missing" in fails(*arguments, tmp_path / "nowhere.fa")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("predict", "ALPHQ"), "did you mean ALPHA"),
+        (("predict", "20:60,000-60,100"), "ends at 50,021"),
+        (("predict", "20:200-100"), "reversed"),
+        (("predict", "ALPHA", "--context", "Neuron"), "no context 'Neuron'"),
+        (("predict", "ALPHA", "--device", "cuda:7"), "device 'cuda:7' isn't available"),
+        (("mutagenesis", "20:1001-1010", "--gene", "ALPHA"), "needs a gene readout"),
+    ],
+)
+def test_a_failure_is_one_line_that_names_cause_and_fix(toy_project, tmp_path, arguments, said):
+    assert said in fails(*arguments, "--world", toy_project, "-o", tmp_path / "out.nc")
+    assert not (tmp_path / "out.nc").exists()
+
+
+@pytest.mark.parametrize("name", ["out.foo", "out", "nowhere/out.nc"])
+def test_an_output_that_can_not_be_written_is_refused_before_computing(tmp_path, monkeypatch, name):
+    def never(*_):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr("phenviz.cli.compute._compute", never)
+    said = fails("predict", "ALPHA", "-o", tmp_path / name, status=2)
+    assert "'-o' / '--output'" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "ALPHA"),
+        ("predict",),
+        ("attribute", "ALPHA", "-o", "a.nc"),
+        ("attribute", "ALPHA", "-o", "a.nc", "--context", "Ery", "--steps", "0"),
+        ("serve", "--port", "70000"),
+        ("data", "fetch"),
+        ("dance",),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert "Usage:" in fails(*arguments, status=2)
+
+
+def test_a_wrong_project_is_named_with_its_line(tmp_path):
+    (tmp_path / "project.yaml").write_text("assembly: x\nreferense: y\n")
+    said = fails("predict", "A", "--world", tmp_path / "project.yaml", "-o", tmp_path / "a.nc")
+    assert "line 2: 'referense'" in said
+
+
+def test_debug_shows_the_traceback(toy_project, tmp_path):
+    result = run("predict", "ALPHQ", "--world", toy_project, "-o", tmp_path / "a.nc", "--debug")
+    assert result.exit_code == 1
+    assert type(result.exception).__name__ == "LocusError"
+
+
+def test_a_bug_is_one_line_too(tmp_path, monkeypatch):
+    def breaks(*_):
+        raise KeyError("shape")
+
+    monkeypatch.setattr("phenviz.world.open_world", breaks)
+    assert "unexpected KeyError: 'shape' (this is a bug" in fails("doctor")
+
+
+def test_data_packs_are_listed_fetched_and_verified(toy_pack, own_cache):  # noqa: F811
+    assert "toy-pack" in run("data", "list").stdout
+    fetched = run("data", "fetch", "toy-pack", "--mirror", toy_pack)
+    assert fetched.exit_code == 0, fetched.output
+    assert fetched.stdout.strip().endswith("toy-pack")
+    assert " here " in run("data", "list").stdout
+    assert "files are whole" in run("data", "verify").stdout
+
+
+def test_verify_names_what_is_damaged_and_how_to_mend_it(toy_pack, own_cache, tmp_path):  # noqa: F811
+    run("data", "fetch", "toy-pack", "--mirror", toy_pack)
+    (tmp_path / "cache" / "packs" / "toy-pack" / "notes" / "README.txt").write_text("other\n")
+    result = run("data", "verify")
+    assert result.exit_code == 1
+    assert "README.txt: 6 bytes instead of 8" in result.stdout
+    assert "run `phenviz data fetch toy-pack`" in result.stderr
+
+
+def test_an_unknown_pack_is_said_before_anything_is_fetched(toy_pack, own_cache, tmp_path):  # noqa: F811
+    assert "did you mean toy-pack" in fails("data", "fetch", "toy-pack", "toy-pakk", "--mirror", toy_pack)
+    assert not (tmp_path / "cache" / "packs").exists()
+
+
+def test_doctor_fits_on_one_screen(toy_project, own_cache):
+    result = run("doctor", "--world", toy_project)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 24
+    named = {line.split()[0] for line in lines}
+    assert {"phenviz", "libraries", "device", "world", "model", "memory", "cache", "packs"} <= named
+
+
+def test_doctor_goes_on_after_a_problem_and_says_how_many(toy_project, own_cache):
+    (toy_project.parent / "no_model.yaml").write_text(
+        "\n".join(line for line in toy_project.read_text().splitlines() if "checkpoint" not in line)
+    )
+    result = run("doctor", "--world", toy_project.parent / "no_model.yaml")
+    assert result.exit_code == 1
+    assert "PROBLEM" in result.stdout and "packs" in result.stdout
+    assert "1 of 10 checks failed" in result.stderr or "2 of 10 checks failed" in result.stderr
+
+
+def test_serve_opens_the_world_on_the_port_asked_for(toy_project, monkeypatch):
+    asked = {}
+    # the room has a function of the module's name
+    module = importlib.import_module("phenviz.app.serve")
+    monkeypatch.setattr(module, "serve", lambda world, **how: asked.update(how, world=world.name))
+    result = run("serve", "--world", toy_project, "--port", "0", "--no-browser", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert asked == {"world": "toy", "device": "cpu", "port": 0, "show": False}
+
+
+def test_the_installed_program_says_its_version_and_fails_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "phenviz"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    assert version.returncode == 0 and version.stdout.startswith("phenviz, version ")
+    failed = subprocess.run(
+        [*command, "data", "fetch", "no-such-pack"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("phenviz: ") and failed.stderr.count("\n") == 1
