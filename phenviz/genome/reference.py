@@ -29,7 +29,8 @@ class ReferenceGenome:
     Parameters
     ----------
     path
-        FASTA, plain or bgzip. Its index (``.fai``, and ``.gzi`` for bgzip) is made beside it if missing.
+        FASTA, plain or bgzip. Its index (``.fai``, and ``.gzi`` for bgzip) is made if missing: beside it, or
+        in the cache where its folder can't be written to.
     assembly
         Name of the assembly, shown everywhere (``GRCh37``).
     cache_dir
@@ -59,12 +60,25 @@ class ReferenceGenome:
     @cached_property
     def _fasta(self) -> Fasta:
         try:
-            return Fasta(str(self.path), as_raw=True, sequence_always_upper=True)
+            return Fasta(str(self.path), as_raw=True, sequence_always_upper=True, **self._index_names())
         except (FastaIndexingError, FastaNotFoundError, OSError, ValueError) as error:
             raise SequenceError(
-                f"reference {self.path} can't be read as FASTA ({error}): give a plain or bgzip FASTA in a "
-                "folder that can be written to, or one with its .fai (and .gzi) beside it"
+                f"reference {self.path} can't be read as FASTA ({error}): give a plain or bgzip FASTA"
             ) from error
+
+    def _index_names(self) -> dict[str, str]:
+        beside = [self.path.with_name(self.path.name + suffix) for suffix in (".fai", ".gzi")]
+        needed = beside if self.path.suffix == ".gz" else beside[:1]
+        changed = self.path.stat().st_mtime
+        if all(index.is_file() and index.stat().st_mtime >= changed for index in needed):
+            return {}
+        if os.access(self.path.parent, os.W_OK):
+            return {}
+        # genomes often lie in a folder that is shared and read-only
+        folder = self._cache_dir / "indexes"
+        folder.mkdir(parents=True, exist_ok=True)
+        base = folder / self.fingerprint
+        return {"indexname": f"{base}.fai", "gzi_indexname": f"{base}.gzi"}
 
     def resolve_contig(self, name: str) -> str:
         """Return the contig's name as the FASTA has it; ``chr20`` and ``20`` are the same."""

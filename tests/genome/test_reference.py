@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -59,6 +60,25 @@ def test_a_bgzip_reference_reads_like_the_plain_one(tmp_path):
     )
     assert one.contigs == two.contigs
     np.testing.assert_array_equal(one.codes("20"), two.codes("20"))
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_in_a_read_only_folder_the_index_goes_into_the_cache(tmp_path, monkeypatch, stale):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    plain = write_fasta(tmp_path / "a.fa")
+    with bgzf.open(str(folder / "b.fa.gz"), "wb") as out:
+        out.write(plain.read_bytes())
+    if stale:
+        for suffix in (".fai", ".gzi"):
+            (folder / f"b.fa.gz{suffix}").write_bytes(b"old")
+            os.utime(folder / f"b.fa.gz{suffix}", (1, 1))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    reference = ReferenceGenome(folder / "b.fa.gz", assembly="x", cache_dir=tmp_path / "cache")
+    assert reference.contigs == CONTIGS
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert len(list((tmp_path / "cache" / "indexes").iterdir())) == 2
 
 
 def test_lower_case_is_read_as_upper(tmp_path):
