@@ -82,14 +82,14 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     suffix = check_suffix(path)
     if suffix == ".bw":
         targets = bigwig_paths(dataset, path)
-        return _write_aside(
+        return write_aside(
             list(targets.values()),
             lambda parts: write_bigwigs(dataset, dict(zip(targets, parts, strict=True))),
         )
     writer = {".nc": _write_netcdf, ".zarr": _write_zarr, ".parquet": write_parquet, ".bed": write_bed}[
         suffix
     ]
-    return _write_aside([path], lambda parts: writer(dataset, parts[0]))
+    return write_aside([path], lambda parts: writer(dataset, parts[0]))
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -124,8 +124,26 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         raise ResultError(f"result {path} is damaged or no result file ({error}): save it again") from error
 
 
-def _write_aside(targets: list[Path], write: Callable[[list[Path]], None]) -> tuple[Path, ...]:
-    """Write beside the targets and rename, so that no reader ever meets half a file."""
+def write_aside(targets: list[Path], write: Callable[[list[Path]], None]) -> tuple[Path, ...]:
+    """Write beside the targets and rename, so that no reader ever meets half a file.
+
+    Parameters
+    ----------
+    targets
+        Files (or Zarr folders) that are wanted.
+    write
+        Given as many paths in the same folder, writes these.
+
+    Returns
+    -------
+    tuple[Path, ...]
+        The targets.
+
+    Raises
+    ------
+    ResultError
+        If the disk refuses; older files are then still whole.
+    """
     token = uuid.uuid4().hex[:8]
     parts = [target.with_name(f".{target.stem}.{token}.part{target.suffix}") for target in targets]
     try:

@@ -1,0 +1,139 @@
+"""Boxes in rows: regulatory elements by kind of cell, and observed peaks by context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Rectangle
+
+from phenviz.figures.component import RowsComponent, bases_per_mm
+from phenviz.figures.style import FAINT, NEUTRAL
+from phenviz.genome.locus import Locus, bare_contig
+
+
+class _Boxes(RowsComponent):
+    """Rows of boxes; subclasses say which intervals stand in which row."""
+
+    colours: Mapping[str, str]
+
+    def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
+        """Return starts and ends of a row's boxes."""
+        raise NotImplementedError
+
+    def height(self, locus: Locus, width_mm: float) -> float:
+        """One line of text a row."""
+        return len(self.row_names) * self.row_mm
+
+    def draw(self, ax: Axes, locus: Locus) -> None:
+        """Draw each row's boxes, at least as wide as can be seen."""
+        places = np.arange(len(self.row_names)) + 0.5
+        ax.set_ylim(len(self.row_names), 0)
+        least = 0.25 * bases_per_mm(ax, locus)
+        for name, place in zip(self.row_names, places, strict=True):
+            ax.plot(
+                [locus.start, locus.end],
+                [place, place],
+                color=FAINT,
+                linewidth=0.4,
+                zorder=0.5,
+                solid_capstyle="butt",
+            )
+            boxes = [
+                Rectangle((start, place - 0.34), max(end - start, least), 0.68)
+                for start, end in _joined(*self.intervals(name, locus), gap=least)
+            ]
+            ax.add_collection(
+                PatchCollection(boxes, facecolor=self.colours[name], edgecolor="none"), autolim=False
+            )
+        self.draw_row_names(ax, places)
+
+
+class Elements(_Boxes):
+    """Regulatory elements, in one row for each group of cell types.
+
+    Parameters
+    ----------
+    elements
+        Columns start, end (0-based half-open), cell_types (names joined by ``|``).
+    groups
+        Name of a row to the cell types that belong to it; an element stands in every row that shares a cell
+        type with it, and in the last row if it shares none.
+    colours
+        Colour of each group.
+    """
+
+    other = "other cells"
+
+    def __init__(
+        self,
+        elements: pd.DataFrame,
+        groups: Mapping[str, Sequence[str]] = {},
+        colours: Mapping[str, str] = {},
+    ) -> None:
+        self.label = "Elements"
+        self.elements = elements
+        cell_types = [set(str(names).split("|")) for names in elements["cell_types"]]
+        self._rows = {
+            name: np.array([not wanted.isdisjoint(types) for types in cell_types], dtype=bool)
+            for name, wanted in ((name, set(types)) for name, types in groups.items())
+        }
+        self._rows = {name: members for name, members in self._rows.items() if members.any()}
+        rest = (
+            ~np.any(list(self._rows.values()), axis=0) if self._rows else np.ones(len(elements), dtype=bool)
+        )
+        if rest.any():
+            self._rows[self.other if self._rows else "all cells"] = rest
+        self.row_names = tuple(self._rows)
+        self.colours = {name: colours.get(name, NEUTRAL) for name in self.row_names}
+
+    def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
+        """Return starts and ends of a group's elements in the locus."""
+        return _inside(self.elements[self._rows[row_name]], locus)
+
+
+class ObservedPeaks(_Boxes):
+    """Measured peaks, one row a context.
+
+    Parameters
+    ----------
+    peaks
+        Columns context, start, end (0-based half-open), and contig where there are several.
+    contexts
+        Rows from top to bottom.
+    colours
+        Colour of each context.
+    """
+
+    def __init__(self, peaks: pd.DataFrame, contexts: Sequence[str], colours: Mapping[str, str] = {}) -> None:
+        self.label = "Observed\npeaks"
+        self.peaks = peaks
+        self.row_names = tuple(contexts)
+        self.colours = {name: colours.get(name, NEUTRAL) for name in self.row_names}
+
+    def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
+        """Return starts and ends of a context's peaks in the locus."""
+        peaks = self.peaks[self.peaks["context"] == row_name]
+        if "contig" in peaks.columns:
+            peaks = peaks[peaks["contig"].astype(str).map(bare_contig) == bare_contig(locus.contig)]
+        return _inside(peaks, locus)
+
+
+def _inside(table: pd.DataFrame, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
+    starts, ends = table["start"].to_numpy(), table["end"].to_numpy()
+    hit = (starts < locus.end) & (ends > locus.start)
+    return np.maximum(starts[hit], locus.start), np.minimum(ends[hit], locus.end)
+
+
+def _joined(starts: np.ndarray, ends: np.ndarray, gap: float) -> list[tuple[float, float]]:
+    """Join boxes that would touch on paper."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(zip(starts.tolist(), ends.tolist(), strict=True)):
+        if joined and start <= joined[-1][1] + gap:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,203 @@
+"""Whole figures: what the Explore page shows, and what a single result looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.figures.activity import (
+    ActivityAreas,
+    ActivityHeatmap,
+    by_lineage,
+    context_colours,
+    select_contexts,
+)
+from phenviz.figures.bases import Attribution, Contribution, Logo, MutagenesisHeatmap, letters_fit
+from phenviz.figures.component import Component
+from phenviz.figures.elements import Elements, ObservedPeaks
+from phenviz.figures.figure import TWO_COLUMNS_MM, LocusFigure
+from phenviz.figures.genes import Genes
+from phenviz.figures.marks import Highlights, Overlay
+from phenviz.figures.position import Ideogram, Ruler
+from phenviz.genome.locus import Locus
+from phenviz.genome.ticks import format_length
+from phenviz.results import kind_of, locus_of, validate
+
+_MOST_MUTAGENESIS_CONTEXTS = 3
+# of a two-column figure's width, what names and scales take
+_SIDES_MM = 40.0
+
+
+class _Annotation(Protocol):
+    """The part of an annotation that figures read."""
+
+    elements: pd.DataFrame
+
+    def genes_in(self, locus: Locus) -> pd.DataFrame: ...
+    def elements_in(self, locus: Locus) -> pd.DataFrame: ...
+    def bands(self, contig: str) -> pd.DataFrame: ...
+
+
+def explore_figure(
+    locus: Locus,
+    *,
+    annotation: _Annotation | None = None,
+    prediction: xr.Dataset | None = None,
+    observed: pd.DataFrame | None = None,
+    attribution: xr.Dataset | None = None,
+    mutagenesis: xr.Dataset | None = None,
+    contexts: Sequence[str] | None = None,
+    style: str = "heatmap",
+    focus: Locus | str | None = None,
+    overlays: Sequence[Overlay] = (),
+    width_mm: float = TWO_COLUMNS_MM,
+    title: str | None = None,
+) -> LocusFigure:
+    """Draw the tracks of the Explore page for print.
+
+    Parameters
+    ----------
+    locus
+        Window.
+    annotation
+        Gives ideogram, genes and regulatory elements.
+    prediction, attribution, mutagenesis
+        Results; each adds its tracks. Attribution and mutagenesis become letters where these can be read.
+    observed
+        Measured peaks: columns context, start, end (and contig).
+    contexts
+        Short names of the contexts to draw; all by default (of a mutagenesis: the three strongest).
+    style
+        ``heatmap`` or ``areas``, for the prediction.
+    focus
+        A gene's name to stress, or a locus to tint.
+    overlays
+        More marks across the tracks, such as `VariantMarks`.
+    title
+        By default the locus and its length.
+
+    Raises
+    ------
+    ResultError
+        If a result isn't of the kind it is passed as, lacks a context, or has nothing in the window.
+    """
+    _check_kinds(prediction=prediction, attribution=attribution, mutagenesis=mutagenesis)
+    drawn = next((part for part in (prediction, mutagenesis, attribution) if part is not None), None)
+    gene = focus if isinstance(focus, str) else None
+    tracks: list[Component | Overlay] = [*overlays]
+    if isinstance(focus, Locus):
+        tracks.append(Highlights([(focus.start, focus.end)]))
+    tracks += _annotation_tracks(locus, annotation, drawn, gene)
+    if observed is not None:
+        tracks.append(_observed_track(observed, drawn, contexts))
+    if prediction is not None:
+        tracks.append(_activity_track(prediction, contexts, style))
+    if attribution is not None:
+        tracks.append(_attribution_track(locus, attribution, width_mm))
+    if mutagenesis is not None:
+        tracks += _mutagenesis_tracks(locus, mutagenesis, contexts, width_mm)
+    if title is None:
+        title = f"{locus}   {format_length(locus.length)}"
+    return LocusFigure(locus, tracks, width_mm=width_mm, title=title)
+
+
+def figure_of(
+    dataset: xr.Dataset, annotation: _Annotation | None = None, *, width_mm: float = TWO_COLUMNS_MM
+) -> LocusFigure:
+    """Draw one result over the locus it is about.
+
+    Raises
+    ------
+    ResultError
+        If it is no prediction, mutagenesis or attribution.
+    """
+    kind = validate(dataset)
+    results: dict[str, xr.Dataset] = {kind: dataset}
+    return explore_figure(locus_of(dataset), annotation=annotation, width_mm=width_mm, **results)  # type: ignore[arg-type]
+
+
+def _check_kinds(**results: xr.Dataset | None) -> None:
+    for wanted, dataset in results.items():
+        if dataset is not None and (kind := kind_of(dataset)) != wanted:
+            raise ResultError(
+                f"passed as {wanted} is {kind or 'a dataset of unknown kind'}: pass it as what it is"
+            )
+
+
+def _annotation_tracks(
+    locus: Locus, annotation: _Annotation | None, dataset: xr.Dataset | None, gene: str | None
+) -> list[Component]:
+    assembly = "" if dataset is None else str(dataset.attrs.get("assembly", ""))
+    tracks: list[Component] = [Ruler(locus.contig, assembly)]
+    if annotation is None:
+        return tracks
+    bands = annotation.bands(locus.contig)
+    if len(bands):
+        tracks.insert(0, Ideogram(bands))
+    tracks.append(Genes(annotation.genes_in(locus), focus=gene))
+    elements = annotation.elements_in(locus)
+    if len(elements):
+        tracks.append(Elements(elements, *_element_groups(elements, dataset)))
+    return tracks
+
+
+def _element_groups(
+    elements: pd.DataFrame, dataset: xr.Dataset | None
+) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
+    """Cell types of the elements that are, or are kinds of, the contexts of each lineage."""
+    if dataset is None or not {"context_label", "group"} <= set(dataset.coords):
+        return {}, {}
+    cell_types = sorted({name for names in elements["cell_types"] for name in str(names).split("|")})
+    ordered = by_lineage(dataset)
+    colours = context_colours(ordered)
+    groups: dict[str, list[str]] = {}
+    colour_of: dict[str, str] = {}
+    for context, label, group in zip(
+        ordered["context"].values, ordered["context_label"].values, ordered["group"].values, strict=True
+    ):
+        # "memory B cell" is a kind of "B cell"
+        kinds = [name for name in cell_types if str(label).lower() in name.lower()]
+        groups.setdefault(str(group), []).extend(kinds)
+        colour_of.setdefault(str(group), colours[str(context)])
+    return groups, colour_of
+
+
+def _observed_track(
+    observed: pd.DataFrame, dataset: xr.Dataset | None, contexts: Sequence[str] | None
+) -> ObservedPeaks:
+    if dataset is not None and "context" in dataset.dims:
+        chosen = by_lineage(select_contexts(dataset, contexts))
+        return ObservedPeaks(observed, chosen["context"].values.astype(str).tolist(), context_colours(chosen))
+    names = list(contexts) if contexts is not None else list(dict.fromkeys(observed["context"].astype(str)))
+    return ObservedPeaks(observed, names)
+
+
+def _activity_track(prediction: xr.Dataset, contexts: Sequence[str] | None, style: str) -> Component:
+    if style == "heatmap":
+        return ActivityHeatmap(prediction, contexts)
+    if style == "areas":
+        return ActivityAreas(prediction, contexts)
+    raise ResultError(f"no style {style!r} for activity: choose heatmap or areas")
+
+
+def _attribution_track(locus: Locus, attribution: xr.Dataset, width_mm: float) -> Component:
+    if "reference" in attribution and letters_fit(locus, width_mm - _SIDES_MM):
+        return Logo(attribution)
+    return Attribution(attribution)
+
+
+def _mutagenesis_tracks(
+    locus: Locus, mutagenesis: xr.Dataset, contexts: Sequence[str] | None, width_mm: float
+) -> list[Component]:
+    letters = letters_fit(locus, width_mm - _SIDES_MM)
+    track = Logo if letters else Contribution
+    chosen = select_contexts(mutagenesis, contexts)
+    size = np.abs(chosen["effect"]).max(["position", "allele"]).values
+    strongest = np.sort(np.argsort(-size, kind="stable")[:_MOST_MUTAGENESIS_CONTEXTS])
+    names = chosen["context"].values.astype(str)[strongest]
+    return [part for name in names for part in (track(chosen, name), MutagenesisHeatmap(chosen, name))]

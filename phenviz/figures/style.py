@@ -1,0 +1,113 @@
+"""What all figures share: colours, fonts, and the lock round matplotlib's settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import matplotlib
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.textpath import text_to_path
+
+MM_PER_INCH = 25.4
+MM_PER_POINT = MM_PER_INCH / 72
+
+TEXT_PT = 7.0
+SMALL_PT = 6.0
+TITLE_PT = 8.0
+
+INK = "#1c2733"
+MUTED = "#5c6b7a"
+FAINT = "#d5dbe1"
+ACCENT = "#d9480f"
+GENE = "#27496d"
+NEUTRAL = "#a9b4bf"
+POSITIVE = "#c0392b"
+NEGATIVE = "#2a6fb0"
+UNKNOWN = "#e6e9ec"
+# Okabe-Ito, which readers with any colour vision tell apart
+BASE_COLOURS = {"A": "#009e73", "C": "#0072b2", "G": "#d99000", "T": "#d55e00", "N": "#9aa5b1"}
+
+SEQUENTIAL = LinearSegmentedColormap.from_list(
+    "phenviz-sequential", ["#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44"]
+)
+DIVERGING = LinearSegmentedColormap.from_list(
+    "phenviz-diverging", ["#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f"]
+)
+DIVERGING.set_bad(UNKNOWN)
+SEQUENTIAL.set_bad(UNKNOWN)
+
+# what journals ask for first; DejaVu Sans comes with matplotlib and has every sign
+_FAMILIES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+
+_SETTINGS_LOCK = threading.RLock()
+
+
+@cache
+def font_families() -> tuple[str, ...]:
+    """Return the families to draw with, best first; installed ones only, or matplotlib complains."""
+    installed = set(fontManager.get_font_names())
+    return tuple(family for family in _FAMILIES if family in installed)
+
+
+@contextmanager
+def figure_settings() -> Iterator[None]:
+    """Hold matplotlib's settings as our figures need them.
+
+    Settings are global to a process, and the dashboard draws from several threads: one figure at a time.
+    """
+    settings = {
+        "font.family": list(font_families()),
+        "font.size": TEXT_PT,
+        "text.color": INK,
+        "text.parse_math": False,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.linewidth": 0.5,
+        "axes.unicode_minus": True,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.major.width": 0.5,
+        "ytick.major.width": 0.5,
+        "xtick.major.size": 2.0,
+        "ytick.major.size": 2.0,
+        "xtick.major.pad": 1.5,
+        "ytick.major.pad": 1.5,
+        "xtick.labelsize": TEXT_PT,
+        "ytick.labelsize": SMALL_PT,
+        "patch.linewidth": 0.0,
+        "hatch.linewidth": 0.4,
+        "path.simplify": False,
+        "figure.facecolor": "white",
+        "svg.fonttype": "none",
+        "svg.hashsalt": "phenviz",
+        "pdf.fonttype": 42,
+        "pdf.use14corefonts": False,
+    }
+    with _SETTINGS_LOCK, matplotlib.rc_context(settings):
+        yield
+
+
+def text_width_mm(text: str, size: float = TEXT_PT, *, italic: bool = False, bold: bool = False) -> float:
+    """Width of a line of text as it will be drawn, in mm."""
+    if not text:
+        return 0.0
+    return _measured(text, size, italic, bold) * MM_PER_POINT
+
+
+@cache
+def _measured(text: str, size: float, italic: bool, bold: bool) -> float:
+    font = FontProperties(
+        family=list(font_families()),
+        style="italic" if italic else "normal",
+        weight="bold" if bold else "normal",
+        size=size,
+    )
+    with _SETTINGS_LOCK:  # font objects keep the text that they measure
+        width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
+    return float(width)
