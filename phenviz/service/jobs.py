@@ -62,6 +62,7 @@ class Work:
         self.started: datetime | None = None
         self.finished: datetime | None = None
         self.parts: list[xr.Dataset] = []
+        self.settled: list[xr.Dataset] = []
         self.tiles: list[xr.Dataset] = []
         self.next_piece = 0
         self.computed_units = 0.0
@@ -159,6 +160,8 @@ class Work:
             self.next_piece += 1
             self.tiles.clear()
             self.parts.append(part)
+            if (tile := self.kind.settle(self.params, self.parts)) is not None:
+                self.settled.append(tile)
         self.notify()
 
     def end(self, state: State, result: xr.Dataset | None = None, error: PhenvizError | None = None) -> bool:
@@ -168,7 +171,7 @@ class Work:
                 return False
             if result is not None:
                 # the result holds all of them
-                self.parts, self.tiles = [], []
+                self.parts, self.settled, self.tiles = [], [], []
             self.result, self.error = result, error
             self.state, self.stage, self.finished = state, state, datetime.now(UTC)
             self._piece_began = None
@@ -278,16 +281,17 @@ class Job:
         """Finished tiles so far, in the order of the genome; kept after a cancel. The result once done."""
         work = self._work
         with work.changed:
-            return (work.result,) if work.result is not None else (*work.parts, *work.tiles)
+            return (work.result,) if work.result is not None else (*work.settled, *work.tiles)
 
     def partial_result(self) -> xr.Dataset | None:
-        """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
-        tiles = self.partials
-        if not tiles:
+        """Join the finished pieces (None without any); attribute ``complete`` is 0 unless the job is done."""
+        work = self._work
+        with work.changed:
+            result, parts = work.result, tuple(work.parts)
+        if result is None and not parts:
             return None
-        done = self._work.result is not None
-        joined = tiles[0] if done else self._work.kind.join(self._work.params, tiles)
-        return joined.assign_attrs(complete=int(done))
+        joined = result if result is not None else work.kind.join(work.params, parts)
+        return joined.assign_attrs(complete=int(result is not None))
 
     def cancel(self) -> None:
         """Give the job up: at once if it waits, within a batch if it runs; others that share it keep it."""

@@ -85,6 +85,9 @@ class Kind:
         ``memory(world, params)``: bytes at the peak, above the loaded model.
     stages
         Relative length of each stage that a piece reports, in their order; needed where there are several.
+    settle
+        ``settle(params, parts)`` returns what the last part made final, None if nothing; by default the part
+        itself, cut by its `Piece.trim`.
     mixed_precision
         Whether bfloat16 is good enough on CUDA.
     version
@@ -98,6 +101,7 @@ class Kind:
     seconds_per_unit: float
     memory: Callable[[World, Any], int]
     stages: Mapping[str, float] = field(default_factory=dict)
+    settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
     mixed_precision: bool = False
     version: int = 1
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from phenviz.errors import JobError, ModelError
+from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
-from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import Progress
 from phenviz.service import grid
+from phenviz.service.attribute import ATTRIBUTE
 from phenviz.service.kinds import Backend, Kind, Piece, Registry
+from phenviz.service.requests import (
+    COPIES,
+    FLOAT_BYTES,
+    WORKING_BYTES,
+    cells,
+    find_contexts,
+    find_gene,
+    find_locus,
+    gapped,
+    gene_identity,
+    gene_target,
+)
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -24,12 +36,6 @@ if TYPE_CHECKING:
 PREDICT_CELL = 2**18
 # the engine's own tile: shorter ones make poor batches
 MUTAGENESIS_CELL = 2**14
-
-# what PyTorch and a batch take, whatever the locus is
-_WORKING_BYTES = 300 * 2**20
-# numbers are held twice while pieces are joined
-_COPIES = 2
-_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,6 @@ class MutagenesisParams:
     locus: Locus
     contexts: tuple[str, ...]
     gene: str | None = None
-
-
-def find_locus(world: World, locus: str | Locus) -> Locus:
-    """Return a locus as the world has it, from a `Locus` or from what a user would type."""
-    return world.reference.check(locus) if isinstance(locus, Locus) else world.locus(locus)
-
-
-def find_contexts(world: World, contexts: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return short names of contexts, in the model's order, from names, labels, CURIEs or groups."""
-    asked = [contexts] if isinstance(contexts, str) else contexts
-    return tuple(context.name for context in world.select_contexts(asked))
 
 
 def _predict_params(
@@ -79,18 +74,18 @@ def _predict_pieces(world: World, params: PredictParams) -> list[Piece]:
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.models.predict import predict
 
-        return predict(cell, _gapped(backend.world), backend.backbone, progress=progress)
+        return predict(cell, gapped(backend.world), backend.backbone, progress=progress)
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
         Piece({"cell": cell}, partial(compute, cell), cell.length, trim)
-        for cell in _cells(world, params.locus, PREDICT_CELL)
+        for cell in cells(world, params.locus, PREDICT_CELL)
     ]
 
 
 def _predict_memory(world: World, params: PredictParams) -> int:
     bins = params.locus.length // world.backbone.bin_size + 2
-    return _WORKING_BYTES + _COPIES * bins * len(params.contexts) * _FLOAT_BYTES
+    return WORKING_BYTES + COPIES * bins * len(params.contexts) * FLOAT_BYTES
 
 
 def _mutagenesis_params(
@@ -99,32 +94,27 @@ def _mutagenesis_params(
     contexts: str | Iterable[str] | None = None,
     gene: str | None = None,
 ) -> MutagenesisParams:
-    name = world.annotation.gene(gene).name if gene else None
-    if name is not None and world.readout is None:
-        raise ModelError(
-            f"the effect on {name}'s expression needs a gene readout, and world {world.name!r} has none: set "
-            "'readout' in its project.yaml, or leave the gene out"
-        )
-    return MutagenesisParams(find_locus(world, locus), find_contexts(world, contexts), name)
+    name = find_gene(world, gene)
+    return MutagenesisParams(find_locus(world, locus), find_contexts(world, contexts, name), name)
 
 
 def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
     # A base's effects don't depend on where the locus ends, so cells are exact. The first and the last are
     # computed as far as asked for only (most requests are shorter than a cell), but taken from a whole one
     # where that was computed before.
-    target = dict(_gene_identity(world, params.gene))
+    target = gene_identity(world, params.gene)
 
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.attribution.mutagenesis import mutagenesis
 
-        gene = params.gene and (backend.world.annotation.gene(params.gene), backend.readout)
+        target = gene_target(backend, params.gene)
         return mutagenesis(
-            cell, _gapped(backend.world), backend.backbone, gene_target=cast(Any, gene), progress=progress
+            cell, gapped(backend.world), backend.backbone, gene_target=target, progress=progress
         )
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     pieces = []
-    for cell in _cells(world, params.locus, MUTAGENESIS_CELL):
+    for cell in cells(world, params.locus, MUTAGENESIS_CELL):
         asked = grid.overlap(cell, params.locus)
         wider = () if asked == cell else ({"cell": cell, **target},)
         pieces.append(
@@ -134,23 +124,7 @@ def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
 
 
 def _mutagenesis_memory(world: World, params: MutagenesisParams) -> int:
-    return _WORKING_BYTES + _COPIES * params.locus.length * 4 * len(params.contexts) * _FLOAT_BYTES
-
-
-def _gene_identity(world: World, gene: str | None) -> Mapping[str, Any]:
-    if gene is None:
-        return {"gene": None}
-    assert world.readout is not None
-    # where the gene begins is part of the target: another annotation may say otherwise
-    return {"gene": [gene, world.annotation.gene(gene).tss], "readout": world.readout.weights_hash}
-
-
-def _cells(world: World, locus: Locus, size: int) -> list[Locus]:
-    return list(grid.grid_cells(locus, size, world.reference.contigs[locus.contig]))
-
-
-def _gapped(world: World) -> ReferenceGenome:
-    return cast(ReferenceGenome, grid.GappedReference(world.reference))
+    return WORKING_BYTES + COPIES * params.locus.length * 4 * len(params.contexts) * FLOAT_BYTES
 
 
 def _join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -179,3 +153,4 @@ KINDS.add(
         memory=_mutagenesis_memory,
     )
 )
+KINDS.add(ATTRIBUTE)

@@ -1,0 +1,208 @@
+"""The kind of job that explains a target by every base: integrated gradients and saliency.
+
+A context's target is the activity summed over the window's bins, so the attribution of a window is the sum
+of those of its cells: each cell is computed with a flank of the backbone's halo, which is all that its bins
+see, and cells are added where their flanks overlap. This is exact, computes no bin twice, and makes a cell
+independent of the window that it was computed for. A gene's expression isn't a sum over bins, and a global
+backbone's windows depend on where they begin: these are one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.targets import Target
+from phenviz.errors import JobError, TargetError
+from phenviz.genome.locus import Locus
+from phenviz.models.backbone import halo
+from phenviz.progress import Progress
+from phenviz.service import grid
+from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.requests import (
+    COPIES,
+    FLOAT_BYTES,
+    WORKING_BYTES,
+    cells,
+    find_contexts,
+    find_gene,
+    find_locus,
+    gapped,
+    gene_identity,
+    gene_target,
+)
+
+if TYPE_CHECKING:
+    from phenviz.models.backbone import SequenceBackbone
+    from phenviz.world import World
+
+METHODS = ("integrated-gradients", "saliency")
+# some seconds for 32 steps on two cores, with a few per cent of flanks
+ATTRIBUTE_CELL = 2**16
+# shares of the target, which add up over cells
+_SUMS = ("target_value", "baseline_value", "convergence_delta")
+_CELL_ATTRS = ("cell_start", "cell_end", "cell_flank")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeParams:
+    """Parameters of ``attribute``: a checked locus, a target of known names, and how."""
+
+    locus: Locus
+    target: Target
+    method: str
+    n_steps: int
+    baseline: str | NDArray[np.floating]
+
+
+def _params(
+    world: World,
+    locus: str | Locus,
+    target: Target,
+    method: str = "integrated-gradients",
+    n_steps: int = 32,
+    baseline: str | NDArray[np.floating] = "zero",
+) -> AttributeParams:
+    if method not in METHODS:
+        raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
+    if n_steps < 1:
+        raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
+    if target.trait is not None:
+        raise TargetError(
+            f"trait {target.trait!r} can't be explained yet: choose a context, or a gene and a context"
+        )
+    if target.context is None:
+        raise TargetError("the target names no context: choose one")
+    gene = find_gene(world, target.gene)
+    named = Target(gene=gene, context=find_contexts(world, target.context, gene)[0])
+    if method == "saliency":
+        # neither has a meaning for a plain gradient, so neither must make another result of it
+        n_steps, baseline = 1, "zero"
+    return AttributeParams(find_locus(world, locus), named, method, int(n_steps), baseline)
+
+
+def _pieces(world: World, params: AttributeParams) -> list[Piece]:
+    made_of = {
+        "context": params.target.context,
+        "method": params.method,
+        "n_steps": params.n_steps,
+        "baseline": params.baseline,
+        **gene_identity(world, params.target.gene),
+    }
+    if not _is_additive(world, params):
+        compute = partial(_compute, params, params.locus, 0)
+        return [
+            Piece(
+                {"locus": params.locus, **made_of}, compute, params.locus.length * params.n_steps, _finished
+            )
+        ]
+    flank = halo(cast("SequenceBackbone", world.backbone))
+    return [
+        Piece(
+            {"cell": asked, **made_of},
+            partial(_compute, params, asked, flank),
+            asked.length * params.n_steps,
+            _finished,
+        )
+        for asked in (grid.overlap(cell, params.locus) for cell in cells(world, params.locus, ATTRIBUTE_CELL))
+    ]
+
+
+def _is_additive(world: World, params: AttributeParams) -> bool:
+    # an array (4, bases) is a baseline of this window only
+    windowed = not isinstance(params.baseline, str) and np.ndim(params.baseline) > 1
+    return params.target.gene is None and world.backbone.receptive_field is not None and not windowed
+
+
+def _compute(
+    params: AttributeParams, cell: Locus, flank: int, backend: Backend, progress: Progress
+) -> xr.Dataset:
+    # imported here: Captum takes a while
+    from phenviz.attribution.gradients import integrated_gradients, saliency
+
+    reference = gapped(backend.world)
+    target: dict[str, Any] = {
+        "target": params.target,
+        "gene_target": gene_target(backend, params.target.gene),
+    }
+    if params.method == "saliency":
+        dataset = saliency(cell, reference, backend.backbone, **target, flank=flank, progress=progress)
+    else:
+        how: dict[str, Any] = {"baseline": params.baseline, "n_steps": params.n_steps}
+        dataset = integrated_gradients(
+            cell, reference, backend.backbone, **target, **how, flank=flank, progress=progress
+        )
+    return dataset.assign_attrs(dict(zip(_CELL_ATTRS, (cell.start, cell.end, flank), strict=True)))
+
+
+def _finished(dataset: xr.Dataset) -> xr.Dataset | None:
+    # a tile within a cell still misses what its neighbours add
+    return dataset if "cell_end" in dataset.attrs else None
+
+
+def _settle(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset | None:
+    """Return the bases to which the last part was the last to add anything."""
+    start = _settled_end(params, parts[:-1]) if len(parts) > 1 else params.locus.start
+    end = _settled_end(params, parts)
+    return _add_up(parts, Locus(params.locus.contig, start, end)) if start < end else None
+
+
+def _settled_end(params: AttributeParams, parts: Sequence[xr.Dataset]) -> int:
+    ends = [int(part.attrs["cell_end"]) for part in parts]
+    flanks = [int(part.attrs["cell_flank"]) for part in parts]
+    if ends[-1] >= params.locus.end:
+        return params.locus.end
+    return max(params.locus.start, ends[-1] - flanks[-1])
+
+
+def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    end = _settled_end(params, parts)
+    if end <= params.locus.start:
+        # nothing is final yet; what there is belongs to the first cell
+        end = min(int(parts[-1].attrs["cell_end"]), params.locus.end)
+    joined = _add_up(parts, Locus(params.locus.contig, params.locus.start, end))
+    sums = {name: sum(part.attrs[name] for part in parts) for name in _SUMS if name in parts[0].attrs}
+    strand = {"strand": params.locus.strand} if params.locus.strand != "." else {}
+    return joined.assign_attrs(sums | strand)
+
+
+def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+    """Add up what parts attribute to the bases of a locus, which they cover together."""
+    total = np.zeros(locus.length, dtype=parts[0]["attribution"].dtype)
+    letters = np.full(locus.length, "N", dtype="U1")
+    for part in parts:
+        first = int(part["position"][0])
+        start, end = max(first, locus.start), min(first + part.sizes["position"], locus.end)
+        if start < end:
+            here, there = slice(start - locus.start, end - locus.start), slice(start - first, end - first)
+            total[here] += part["attribution"].values[there]
+            letters[here] = part["reference"].values[there]
+    attrs = {name: value for name, value in parts[0].attrs.items() if name not in (*_SUMS, *_CELL_ATTRS)}
+    return xr.Dataset(
+        {"attribution": ("position", total), "reference": ("position", letters)},
+        coords={"position": np.arange(locus.start, locus.end)},
+        attrs=attrs | {"start": locus.start, "end": locus.end},
+    )
+
+
+def _memory(world: World, params: AttributeParams) -> int:
+    letter_bytes, position_bytes = 4, 8
+    per_base = COPIES * (FLOAT_BYTES + letter_bytes + position_bytes)
+    return WORKING_BYTES + params.locus.length * per_base
+
+
+ATTRIBUTE = Kind(
+    "attribute",
+    _params,
+    _pieces,
+    _join,
+    seconds_per_unit=1 / 0.8e6,
+    memory=_memory,
+    settle=_settle,
+)

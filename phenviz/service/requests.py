@@ -1,0 +1,96 @@
+"""What the kinds of job have in common: how a request is read, and what its memory is reckoned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from phenviz.errors import ModelError
+from phenviz.genome.annotation import Gene
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.service import grid
+from phenviz.service.kinds import Backend
+
+if TYPE_CHECKING:
+    from phenviz.models.readout import GeneReadout
+    from phenviz.world import World
+
+# what PyTorch and a batch take, whatever the locus is
+WORKING_BYTES = 300 * 2**20
+# numbers are held twice while pieces are joined
+COPIES = 2
+FLOAT_BYTES = 4
+
+
+def find_locus(world: World, locus: str | Locus) -> Locus:
+    """Return a locus as the world has it, from a `Locus` or from what a user would type."""
+    return world.reference.check(locus) if isinstance(locus, Locus) else world.locus(locus)
+
+
+def find_contexts(
+    world: World, contexts: str | Iterable[str] | None, gene: str | None = None
+) -> tuple[str, ...]:
+    """Return short names of contexts, in the model's order, from names, labels, CURIEs or groups.
+
+    With a gene, they are those of the gene readout, which may be others than the backbone's (no groups then).
+
+    Raises
+    ------
+    TargetError
+        If the model doesn't predict one of them.
+    """
+    asked = [contexts] if isinstance(contexts, str) else contexts and list(contexts)
+    if gene is not None and world.readout is not None:
+        return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
+    return tuple(context.name for context in world.select_contexts(asked))
+
+
+def find_gene(world: World, gene: str | None) -> str | None:
+    """Return a gene's name as the annotation has it.
+
+    Raises
+    ------
+    LocusError
+        If the annotation doesn't have it.
+    ModelError
+        If the world can't predict expression.
+    """
+    if not gene:
+        return None
+    name = world.annotation.gene(gene).name
+    if world.readout is None:
+        raise ModelError(
+            f"the expression of {name} needs a gene readout, and world {world.name!r} has none: set "
+            "'readout' in its project.yaml, or leave the gene out"
+        )
+    return name
+
+
+def gene_target(backend: Backend, gene: str | None) -> tuple[Gene, GeneReadout] | None:
+    """Return a gene and the readout of its expression, on the service's device; None for no gene."""
+    if gene is None:
+        return None
+    assert backend.readout is not None
+    return backend.world.annotation.gene(gene), backend.readout
+
+
+def gene_identity(world: World, gene: str | None) -> dict[str, Any]:
+    """Return what a gene's expression depends on besides the backbone, for the key of a piece."""
+    if gene is None:
+        return {"gene": None}
+    assert world.readout is not None
+    # where the gene begins is part of the target: another annotation may say otherwise
+    return {"gene": [gene, world.annotation.gene(gene).tss], "readout": world.readout.weights_hash}
+
+
+def cells(world: World, locus: Locus, size: int) -> list[Locus]:
+    """Cut a locus into the grid's cells of about ``size`` bases, whole bins each."""
+    bin_size = world.backbone.bin_size
+    whole_bins = max(size // bin_size, 1) * bin_size
+    return list(grid.grid_cells(locus, whole_bins, world.reference.contigs[locus.contig]))
+
+
+def gapped(world: World) -> ReferenceGenome:
+    """Return the world's reference, such that a cell may hold only N."""
+    return cast(ReferenceGenome, grid.GappedReference(world.reference))

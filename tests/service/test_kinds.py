@@ -1,0 +1,256 @@
+"""The real kinds of job on the toy world: equal to the plain functions, however they are cut into pieces."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from phenviz.attribution.gradients import integrated_gradients, saliency
+from phenviz.attribution.mutagenesis import mutagenesis
+from phenviz.attribution.targets import Target
+from phenviz.errors import DataError, JobError, LocusError, ModelError, TargetError
+from phenviz.genome import Locus
+from phenviz.models.predict import predict
+from phenviz.models.readout import GeneReadout, save_readout
+from phenviz.service import ModelService, attribute, standard
+from phenviz.world import open_world
+from tests.toys import CONTEXTS, GAP
+
+CELL = 2_048
+
+
+@pytest.fixture(scope="module")
+def world(toy_project):
+    torch.manual_seed(1)
+    backbone = open_world(toy_project).backbone
+    channels = backbone.encode(torch.zeros(1, 4, 1024)).shape[1]
+    readout = GeneReadout(channels, CONTEXTS, reach=2_048)
+    readout.backbone_hash = backbone.weights_hash
+    path = toy_project.with_name("readout.safetensors")
+    save_readout(readout, path)
+    project = toy_project.with_name("with_readout.yaml")
+    project.write_text(toy_project.read_text() + "readout: readout.safetensors\n")
+    return open_world(project)
+
+
+@pytest.fixture
+def small_cells(monkeypatch):
+    for module, name in (
+        (standard, "PREDICT_CELL"),
+        (standard, "MUTAGENESIS_CELL"),
+        (attribute, "ATTRIBUTE_CELL"),
+    ):
+        monkeypatch.setattr(module, name, CELL)
+
+
+@pytest.fixture
+def real_service(tmp_path, world, small_cells):
+    with ModelService(world, "cpu", store=tmp_path / "store", costs=tmp_path / "costs.json") as service:
+        yield service
+
+
+def same(found, expected, rtol=1e-4, atol=1e-6):
+    """Compare values, coordinates, and the attributes that every result has."""
+    assert set(found.variables) == set(expected.variables)
+    for name, variable in expected.variables.items():
+        if variable.dtype.kind == "f":
+            np.testing.assert_allclose(
+                found[name].values, variable.values, rtol=rtol, atol=atol, err_msg=name
+            )
+        else:
+            np.testing.assert_array_equal(found[name].values, variable.values, err_msg=name)
+    for name, value in expected.attrs.items():
+        if isinstance(value, float):
+            assert found.attrs[name] == pytest.approx(value, rel=1e-4, abs=1e-3), name
+        else:
+            assert found.attrs[name] == value, name
+    assert set(found.attrs) == set(expected.attrs)
+
+
+@pytest.mark.parametrize(
+    "text", ["chr20:5,001-12,345", "ALPHA", "chr20:49,000-50,021", "chr20:19,001-25,000"]
+)
+def test_prediction_in_cells_is_that_of_the_plain_function(real_service, world, text):
+    locus = world.locus(text)
+    same(real_service.predict(text), predict(locus, world.reference, world.backbone))
+
+
+def test_contexts_come_in_the_models_order_by_any_of_their_names(real_service, world):
+    found = real_service.predict("ALPHA", contexts=["CL:0000236", "erythroid"])
+    same(found, predict(world.locus("ALPHA"), world.reference, world.backbone, contexts=["Ery", "B"]))
+
+
+def test_contexts_share_their_pieces(real_service):
+    real_service.predict("ALPHA", contexts=["Ery"])
+    assert real_service.estimate("predict", locus="ALPHA").stored == 1
+
+
+def test_cell_inside_a_gap_is_no_error_but_a_locus_inside_is(real_service):
+    # cells of 128 bases: several lie within the gap of 700
+    around = Locus("20", GAP[0] - 300, GAP[1] + 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standard, "MUTAGENESIS_CELL", 128)
+        effect = real_service.mutagenesis(around)["effect"]
+    assert np.isnan(effect[300:-300]).all() and np.isfinite(effect[:300]).all()
+    with pytest.raises(LocusError, match="only N"):
+        real_service.predict(Locus("20", GAP[0] + 10, GAP[1] - 10))
+
+
+@pytest.mark.parametrize("locus", [Locus("20", 3_990, 6_200), Locus("20", 7_000, 7_010)])
+def test_mutagenesis_in_cells_is_that_of_the_plain_function(real_service, world, locus):
+    same(real_service.mutagenesis(locus), mutagenesis(locus, world.reference, world.backbone))
+
+
+def test_mutagenesis_of_a_gene_is_that_of_the_plain_function(real_service, world):
+    locus = Locus("20", 5_000, 5_400)
+    target = (world.annotation.gene("ALPHA"), world.readout)
+    expected = mutagenesis(locus, world.reference, world.backbone, contexts=["Mono"], gene_target=target)
+    same(real_service.mutagenesis(locus, contexts=["Mono"], gene="alpha"), expected)
+
+
+def test_mutagenesis_inside_a_finished_cell_comes_from_it(real_service):
+    real_service.mutagenesis(Locus("20", 2 * CELL, 3 * CELL))
+    inside = Locus("20", 2 * CELL + 100, 2 * CELL + 300)
+    assert real_service.estimate("mutagenesis", locus=inside).stored == 1
+    assert real_service.mutagenesis(inside)["position"].values.tolist() == list(
+        range(inside.start, inside.end)
+    )
+
+
+@pytest.mark.parametrize(
+    "locus", [Locus("20", 3_990, 13_201), Locus("20", 0, 5_000), Locus("20", 44_000, 50_021)]
+)
+@pytest.mark.parametrize("baseline", ["zero", "composition"])
+def test_integrated_gradients_in_cells_are_those_of_the_whole_window(real_service, world, locus, baseline):
+    how = {"target": Target(context="Mono"), "n_steps": 4}
+    how["baseline"] = np.float32([0.3, 0.2, 0.2, 0.3]) if baseline == "composition" else baseline
+    expected = integrated_gradients(locus, world.reference, world.backbone, **how)
+    same(real_service.attribute(locus, **how), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_saliency_in_cells_is_that_of_the_whole_window(real_service, world):
+    locus = Locus("20", 3_990, 9_201)
+    expected = saliency(locus, world.reference, world.backbone, target=Target(context="B"))
+    same(
+        real_service.attribute(locus, Target(context="B cell"), method="saliency"),
+        expected,
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_attribution_of_a_gene_is_that_of_the_plain_function(real_service, world):
+    locus, target = world.locus("BETA"), Target(gene="BETA", context="Ery")
+    gene = (world.annotation.gene("BETA"), world.readout)
+    expected = integrated_gradients(
+        locus, world.reference, world.backbone, target=target, gene_target=gene, n_steps=4
+    )
+    found = real_service.attribute("BETA", Target(gene="beta", context="CL:0000764"), n_steps=4)
+    same(found, expected)
+
+
+def test_inner_cells_of_overlapping_windows_are_shared(real_service):
+    how = {"target": Target(context="Mono"), "n_steps": 2}
+    real_service.attribute(Locus("20", 4_000, 14_000), **how)
+    # cells of 2,048 bases: four whole ones lie in both windows
+    found = real_service.estimate("attribute", locus=Locus("20", 3_000, 16_000), **how).stored
+    assert found == pytest.approx(4 * CELL / 13_000)
+
+
+def test_tiles_of_a_running_attribution_are_final_and_abut(real_service, world):
+    locus, how = Locus("20", 3_990, 13_201), {"target": Target(context="Mono"), "n_steps": 2}
+    tiles = []
+    job = real_service.submit("attribute", locus=locus, **how)
+    job._tell = lambda at_once=False: tiles.append(job.partials)
+    result = job.result(60)
+    longest = max((parts for parts in tiles if len(parts) > 1), key=len)
+    position = np.concatenate([tile["position"] for tile in longest])
+    assert position.tolist() == list(range(locus.start, locus.start + len(position)))
+    attribution = np.concatenate([tile["attribution"] for tile in longest])
+    np.testing.assert_allclose(attribution, result["attribution"][: len(position)], rtol=1e-5, atol=1e-6)
+
+
+def test_cancelled_attribution_keeps_final_bases_and_goes_on_later(real_service, world):
+    locus, how = Locus("20", 3_990, 13_201), {"target": Target(context="Mono"), "n_steps": 2}
+    job = real_service.submit("attribute", locus=locus, **how)
+    job._tell = lambda at_once=False: job.cancel() if len(job.partials) == 2 else None
+    assert job.wait(60) and job.state == "cancelled"
+    partial = job.partial_result()
+    assert partial.attrs["complete"] == 0 and partial.attrs["end"] < locus.end
+    assert 0 < real_service.estimate("attribute", locus=locus, **how).stored < 1
+    result = real_service.attribute(locus, **how)
+    kept = result.sel(position=partial["position"]) if "position" in result.indexes else None
+    values = (
+        result["attribution"].values[: partial.sizes["position"]] if kept is None else kept["attribution"]
+    )
+    np.testing.assert_allclose(partial["attribution"], values, rtol=1e-5, atol=1e-6)
+
+
+def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world, small_cells):
+    results = []
+    for _ in range(2):
+        with ModelService(world, "cpu", store=tmp_path / "store", costs=tmp_path / "costs.json") as service:
+            results.append(
+                [
+                    service.predict("ALPHA"),
+                    service.mutagenesis("chr20:7,001-7,100"),
+                    service.attribute("chr20:4,001-9,000", Target(context="Ery"), n_steps=2),
+                ]
+            )
+    for computed, stored in zip(*results, strict=True):
+        xr.testing.assert_identical(computed, stored)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "error", "words"),
+    [
+        ("predict", {"locus": "NOGENE"}, LocusError, "NOGENE"),
+        ("predict", {"locus": "chr20:10-5"}, LocusError, "reversed"),
+        ("predict", {"locus": "ALPHA", "contexts": ["Liver"]}, TargetError, "Liver"),
+        ("predict", {"locus": "ALPHA", "individual": "HG00096"}, JobError, "HG00096"),
+        ("mutagenesis", {"locus": "ALPHA", "gene": "NOGENE"}, LocusError, "NOGENE"),
+        ("attribute", {"locus": "ALPHA", "target": Target()}, TargetError, "names no context"),
+        ("attribute", {"locus": "ALPHA", "target": Target(trait="MCV")}, TargetError, "MCV"),
+        (
+            "attribute",
+            {"locus": "ALPHA", "target": Target(context="B"), "method": "guess"},
+            JobError,
+            "guess",
+        ),
+        ("attribute", {"locus": "ALPHA", "target": Target(context="B"), "n_steps": 0}, JobError, "0 steps"),
+    ],
+)
+def test_request_that_makes_no_sense_is_refused_before_it_waits(real_service, kind, params, error, words):
+    with pytest.raises(error, match=words):
+        real_service.submit(kind, **params)
+
+
+def test_gene_in_a_world_without_readout_is_an_error_that_says_so(tmp_path, toy_project):
+    with (
+        ModelService(open_world(toy_project), "cpu", store=tmp_path) as service,
+        pytest.raises(ModelError, match="ALPHA needs a gene readout"),
+    ):
+        service.mutagenesis("ALPHA", gene="ALPHA")
+
+
+def test_estimate_grows_with_the_locus(real_service):
+    estimates = [
+        real_service.estimate("attribute", locus=Locus("20", 300, end), target=Target(context="B"))
+        for end in (5_000, 10_000, 40_000)
+    ]
+    assert [e.seconds for e in estimates] == sorted(e.seconds for e in estimates)
+    assert [e.bytes for e in estimates] == sorted(e.bytes for e in estimates)
+    assert dataclasses.asdict(estimates[0]).keys() == {"seconds", "bytes", "stored"}
+
+
+def test_missing_model_is_told_when_a_job_is_asked_for(tmp_path, toy_project):
+    project = toy_project.with_name("no_model.yaml")
+    lines = [line for line in toy_project.read_text().splitlines() if not line.startswith("checkpoint")]
+    project.write_text("\n".join(lines))
+    with (
+        ModelService(open_world(project), "cpu", store=tmp_path) as service,
+        pytest.raises((ModelError, DataError)),
+    ):
+        service.predict("ALPHA")
