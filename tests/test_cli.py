@@ -211,6 +211,40 @@ def test_doctor_goes_on_after_a_problem_and_says_how_many(toy_project, own_cache
     assert "1 of 10 checks failed" in result.stderr or "2 of 10 checks failed" in result.stderr
 
 
+def test_training_is_asked_for_with_the_parts_of_the_world(toy_project, own_cache, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        "phenviz.models.training.train_backbone", lambda out, **how: asked.update(how) or tmp_path / out
+    )
+    (toy_project.parent / "Ery.narrowPeak").touch()
+    project = toy_project.parent / "peaks.yaml"
+    project.write_text(toy_project.read_text() + "peaks: {Ery: Ery.narrowPeak}\n")
+    result = run(
+        *("train", "backbone", "--world", project, "-o", tmp_path / "new.safetensors", "--epochs", "2"),
+        *("--validation", "chr20:1,001-2,000", "--test", "20:5001-6000"),
+    )
+    assert result.exit_code == 0, result.output
+    assert asked["peaks"] == {"Ery": toy_project.parent / "Ery.narrowPeak"}
+    config = asked["config"]
+    assert (config.contig, config.validation, config.test) == ("20", (1000, 2000), (5000, 6000))
+    assert (config.epochs, config.student_epochs, asked["resume"]) == (2, 2, True)
+
+
+def test_training_says_which_pack_is_missing(own_cache, tmp_path):
+    out = tmp_path / "new.safetensors"
+    assert "phenviz data fetch blood16-atac" in fails("train", "backbone", "-o", out)
+    assert "phenviz data fetch blood16-rna" in fails("train", "readout", "-o", out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-o", "new.pt"), ("-o", "nowhere/new.safetensors"), ("-o", "new.safetensors", "--test", "HNF4A")],
+)
+def test_training_refuses_wrong_options_before_it_begins(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    fails("train", "backbone", *arguments, status=2)
+
+
 def test_serve_opens_the_world_on_the_port_asked_for(toy_project, monkeypatch):
     asked = {}
     # the room has a function of the module's name

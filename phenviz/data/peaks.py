@@ -43,13 +43,18 @@ def read_narrowpeaks(pack: str, contig: str | None = None) -> pd.DataFrame:
     DataError
         If it has no such files, or one can't be read.
     """
-    files = [file for file in find_pack(pack).files if file.name.endswith(_SUFFIX)]
-    if not files:
-        raise DataError(f"data pack {pack} holds no peaks: give one with files *{_SUFFIX}")
-    paths = {file.name.removesuffix(_SUFFIX): require_pack(pack, file.name) for file in files}
-    content = "|".join(file.sha256 for file in files)
+    paths = pack_peak_files(pack)
+    content = "|".join(file.sha256 for file in find_pack(pack).files)
     identity = hashlib.sha256(f"{content}|{bare_contig(contig or 'all')}".encode()).hexdigest()[:16]
     return _cached(tuple(paths.items()), contig, identity).copy()
+
+
+def pack_peak_files(pack: str) -> dict[str, Path]:
+    """Name the peak file of each context of a data pack; raises as `read_narrowpeaks`."""
+    names = [file.name for file in find_pack(pack).files if file.name.endswith(_SUFFIX)]
+    if not names:
+        raise DataError(f"data pack {pack} holds no peaks: give one with files *{_SUFFIX}")
+    return {name.removesuffix(_SUFFIX): require_pack(pack, name) for name in names}
 
 
 @lru_cache(maxsize=4)

@@ -83,6 +83,22 @@ class Project:
     peak_contig: str | None = None
     path: Path | None = None
 
+    def peak_files(self) -> dict[str, Path]:
+        """Name the narrowPeak file of each context.
+
+        Raises
+        ------
+        PackMissing
+            If they are a data pack that isn't here.
+        DataError
+            If the world has no observed peaks.
+        """
+        from phenviz.data.peaks import pack_peak_files
+
+        if not self.peaks:
+            raise DataError(f"world {self.name!r} has no observed peaks: set 'peaks' in its project.yaml")
+        return pack_peak_files(self.peaks) if isinstance(self.peaks, str) else dict(self.peaks)
+
     def read_peaks(self) -> pd.DataFrame | None:
         """Read the observed peaks; None where the world has none, or their data pack isn't here."""
         from phenviz.data.packs import has_pack
