@@ -13,7 +13,7 @@ from phenviz.attribution.cones import Span
 from phenviz.attribution.effects import CentreMask, GeneExpression, MutantTarget
 from phenviz.attribution.engine import CropEngine, MutantEngine, WindowEngine, alternates, margin
 from phenviz.attribution.local_engine import LocalEngine
-from phenviz.errors import ModelError
+from phenviz.errors import ModelError, TargetError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import ALPHABET, N_CODE
 from phenviz.genome.contexts import Context
@@ -80,7 +80,7 @@ def mutagenesis(
     LocusError
         If the locus leaves the contig or holds no base but N.
     TargetError
-        If the target has no such context.
+        If the target has no such context, or the gene lies on another contig.
     ModelError
         If the readout belongs to another backbone, or a global backbone is asked for a gene's expression.
     MemoryLimitError
@@ -91,7 +91,7 @@ def mutagenesis(
     .. [1] AlphaGenome's ``DIFF_LOG2_SUM``, Borzoi's logSED.
     """
     locus = reference.check(locus)
-    target = _target(reference, backbone, contexts, gene_target)
+    target = _target(locus, reference, backbone, contexts, gene_target)
     engine = _engine(backbone, target)
     effects = np.empty((locus.length, 4, len(target.contexts)), dtype=np.float32)
     progress.stage("mutagenesis", locus.length)
@@ -102,6 +102,7 @@ def mutagenesis(
 
 
 def _target(
+    locus: Locus,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     contexts: Sequence[Context | str] | None,
@@ -115,6 +116,8 @@ def _target(
             "use integrated gradients for a gene, or mutagenesis of the activity"
         )
     gene, readout = gene_target
+    if reference.resolve_contig(gene.locus.contig) != locus.contig:
+        raise TargetError(f"{gene.name} lies at {gene.locus}, so no base of {locus} reaches it: choose the same contig")
     return GeneExpression(gene, readout, reference, backbone, contexts)
 
 

@@ -1,0 +1,16 @@
+"""Which bases matter: exact mutagenesis, integrated gradients, saliency, and the motifs in them."""
+
+from phenviz.attribution.gradients import integrated_gradients, saliency
+from phenviz.attribution.motifs import count_motifs, find_motifs, read_motifs
+from phenviz.attribution.mutagenesis import mutagenesis
+from phenviz.attribution.targets import Target
+
+__all__ = [
+    "Target",
+    "count_motifs",
+    "find_motifs",
+    "integrated_gradients",
+    "mutagenesis",
+    "read_motifs",
+    "saliency",
+]

@@ -1,0 +1,261 @@
+"""Motifs under the bases that matter: seqlets of a track, named after the most similar known motif."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control, fisher_exact
+
+from phenviz.errors import DataError, ResultError
+from phenviz.genome.codes import ALPHABET, one_hot
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import contribution, kind_of, reference_bases
+
+COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
+# Bases added on both sides before comparing: seqlets tend to end inside of a motif
+_FLANK = 2
+_SHORTEST, _LONGEST = 4, 25
+_CODE_OF_LETTER = {letter: code for code, letter in enumerate(ALPHABET + "N")}
+
+
+@dataclass(frozen=True, slots=True)
+class Motif:
+    """A known motif: accession, name, and base frequencies (4, width)."""
+
+    motif_id: str
+    name: str
+    frequencies: NDArray[np.float64]
+
+
+def find_motifs(
+    dataset: xr.Dataset,
+    motifs_path: str | os.PathLike[str],
+    *,
+    contexts: Sequence[str] | None = None,
+    threshold: float = 0.01,
+    progress: Progress = NO_PROGRESS,
+) -> pd.DataFrame:
+    """Call seqlets in a mutagenesis or attribution, and name the motif that each resembles most.
+
+    Seqlets are stretches of 4 to 25 bases whose summed contribution is larger than independent draws from
+    the track would give (recursive seqlets, tangermeme); stretches of negative contribution are called on
+    the negated track, where they don't overlap a positive one. Their bases, with 2 more on each side, are
+    compared with all known motifs on both strands (TOMTOM, memelite).
+
+    Parameters
+    ----------
+    dataset
+        A mutagenesis (its contribution is used, context by context) or an attribution.
+    motifs_path
+        Known motifs in MEME format.
+    contexts
+        Names of the contexts of a mutagenesis to look at; None for all.
+    threshold
+        Of the seqlet's p-value: a rank within the track, no error rate.
+    progress
+        Told after each context.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a seqlet, best match first: ``start``, ``end`` (0-based half-open, of the seqlet), ``strand`` of
+        the motif, ``motif``, ``motif_id``, ``p_value`` (TOMTOM's, of the best motif by itself), ``q_value``
+        (Benjamini-Hochberg over the context's seqlets, after Sidak's correction for choosing the best of all
+        motifs), ``score`` (sum of the track over the seqlet, signed) and ``context``.
+
+    Raises
+    ------
+    ResultError
+        If the dataset is no mutagenesis or attribution, or has no such context.
+    DataError
+        If the motif file is missing or holds no motif.
+    """
+    motifs = read_motifs(motifs_path)
+    tracks = _tracks(dataset, contexts)
+    codes, first = _codes(dataset), int(dataset["position"].values[0])
+    tables = []
+    progress.stage("finding motifs", len(tracks))
+    for context, track in tracks.items():
+        seqlets = _call_seqlets(track, threshold)
+        tables.append(_annotate(seqlets, codes, first, motifs).assign(context=context))
+        progress.advance()
+    return pd.concat(tables, ignore_index=True).sort_values("p_value", ignore_index=True)[COLUMNS]
+
+
+def control_motifs(
+    hits: pd.DataFrame, dataset: xr.Dataset, motifs_path: str | os.PathLike[str], generator: np.random.Generator
+) -> pd.DataFrame:
+    """Name the motifs of stretches as many and as long as the seqlets, drawn at random from the same locus.
+
+    Parameters
+    ----------
+    hits
+        What `find_motifs` returned.
+    dataset
+        The dataset that it was given.
+    motifs_path
+        The motifs that it was given.
+    generator
+        Draws the places.
+
+    Returns
+    -------
+    pd.DataFrame
+        As `find_motifs`; ``score`` is NaN.
+    """
+    motifs = read_motifs(motifs_path)
+    codes, first = _codes(dataset), int(dataset["position"].values[0])
+    tables = []
+    for context, group in hits.groupby("context", sort=False):
+        lengths = (group["end"] - group["start"]).to_numpy()
+        start = generator.integers(0, np.maximum(len(codes) - lengths, 0) + 1)
+        drawn = pd.DataFrame({"start": start, "end": start + lengths, "score": np.nan})
+        tables.append(_annotate(drawn, codes, first, motifs).assign(context=context))
+    joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    return joined.sort_values("p_value", ignore_index=True)[COLUMNS]
+
+
+def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 1e-4) -> pd.DataFrame:
+    """Count each context's motifs, and compare with a control.
+
+    Parameters
+    ----------
+    hits, control
+        Of `find_motifs` and `control_motifs`; several loci may be concatenated.
+    p_value
+        Largest TOMTOM p-value that counts as a match.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``context``, ``motif``, ``hits``, ``seqlets`` (of the context), ``control_hits``, ``control_seqlets``,
+        ``fold`` (of the two shares, with 1 added to each count of hits) and ``p_value`` (one-sided Fisher
+        test), strongest first within each context.
+    """
+    rows = []
+    for context, group in hits.groupby("context", sort=False):
+        other = control[control["context"] == context]
+        matched = group.loc[group["p_value"] <= p_value, "motif"].value_counts()
+        by_chance = other.loc[other["p_value"] <= p_value, "motif"].value_counts()
+        for motif, count in matched.items():
+            chance = int(by_chance.get(motif, 0))
+            table = [[count, len(group) - count], [chance, len(other) - chance]]
+            fold = (count + 1) / (len(group) + 1) / ((chance + 1) / (len(other) + 1))
+            enriched = fisher_exact(table, alternative="greater").pvalue
+            rows.append((context, motif, int(count), len(group), chance, len(other), fold, float(enriched)))
+    names = ["context", "motif", "hits", "seqlets", "control_hits", "control_seqlets", "fold", "p_value"]
+    table = pd.DataFrame(rows, columns=names)
+    return table.sort_values(["context", "p_value", "hits"], ascending=[True, True, False], ignore_index=True)
+
+
+def read_motifs(path: str | os.PathLike[str]) -> tuple[Motif, ...]:
+    """Read motifs in MEME format; kept in memory.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or holds no motif.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"motifs {path} are missing: give a file in MEME format")
+    return _read_motifs(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_motifs(path: Path, modified: int) -> tuple[Motif, ...]:
+    from memelite.io import read_meme
+
+    try:
+        tables = read_meme(str(path))
+    except (ValueError, AttributeError, IndexError, UnicodeDecodeError) as error:
+        raise DataError(f"motifs {path} can't be read as MEME ({error}): give a file in MEME format") from error
+    if not tables:
+        raise DataError(f"motifs {path} hold no motif: give a file in MEME format")
+    motifs = []
+    for label, frequencies in tables.items():
+        motif_id, _, name = label.partition(" ")
+        motifs.append(Motif(motif_id, name or motif_id, frequencies))
+    return tuple(motifs)
+
+
+def _tracks(dataset: xr.Dataset, contexts: Sequence[str] | None) -> dict[str, NDArray[np.float64]]:
+    """Take one number a base for each context; unknown bases are 0."""
+    kind = kind_of(dataset)
+    if kind == "attribution":
+        name = str(dataset.attrs.get("target_context", ""))
+        return {name: np.nan_to_num(dataset["attribution"].values.astype(np.float64))}
+    if kind != "mutagenesis":
+        raise ResultError("motifs are found in a mutagenesis or an attribution: pass what one of them returned")
+    known = [str(name) for name in dataset["context"].values]
+    chosen = known if contexts is None else list(contexts)
+    if missing := [name for name in chosen if name not in known]:
+        raise ResultError(f"this mutagenesis has no context {', '.join(missing)}: it has {', '.join(known)}")
+    values = contribution(dataset.sel(context=chosen)) if "context" in dataset.indexes else contribution(dataset)
+    columns = {name: np.asarray(values[:, chosen.index(name)], dtype=np.float64) for name in chosen}
+    return {name: np.nan_to_num(column) for name, column in columns.items()}
+
+
+def _codes(dataset: xr.Dataset) -> NDArray[np.uint8]:
+    return np.array([_CODE_OF_LETTER.get(letter, 4) for letter in reference_bases(dataset)], dtype=np.uint8)
+
+
+def _call_seqlets(track: NDArray[np.float64], threshold: float) -> pd.DataFrame:
+    """Call positive and negative seqlets: start, end (places in the track) and score."""
+    # imported here: numba and scikit-learn come with it, which takes seconds
+    from tangermeme.seqlet import recursive_seqlets
+
+    taken, tables = np.zeros(len(track), dtype=bool), []
+    # a track that never varies has no seqlets, nor has one shorter than the shortest
+    if len(track) <= _LONGEST or np.ptp(track) == 0:
+        return pd.DataFrame({"start": [], "end": [], "score": []}).astype({"start": int, "end": int})
+    for sign in (1, -1):
+        called = recursive_seqlets(
+            (sign * track)[None], threshold=threshold, min_seqlet_len=_SHORTEST, max_seqlet_len=_LONGEST
+        )
+        table = called[["start", "end"]].astype(int).assign(score=sign * called["attribution"].astype(float))
+        free = [not taken[start:end].any() for start, end in zip(table["start"], table["end"], strict=True)]
+        table = table[np.array(free, dtype=bool) & (sign * table["score"] > 0).to_numpy()]
+        for start, end in zip(table["start"], table["end"], strict=True):
+            taken[start:end] = True
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _annotate(
+    seqlets: pd.DataFrame, codes: NDArray[np.uint8], first: int, motifs: tuple[Motif, ...]
+) -> pd.DataFrame:
+    """Compare the bases of seqlets with all motifs; places become positions on the contig."""
+    if seqlets.empty:
+        return pd.DataFrame({name: [] for name in COLUMNS})
+    from memelite.tomtom import tomtom
+
+    bases = one_hot(codes).astype(np.float64)
+    bounds = zip(seqlets["start"], seqlets["end"], strict=True)
+    queries = [bases[:, max(start - _FLANK, 0) : end + _FLANK] for start, end in bounds]
+    found = tomtom(queries, [motif.frequencies for motif in motifs], n_nearest=1, n_jobs=1)
+    p_value, strand, best = (np.asarray(found[column])[:, 0] for column in (0, 4, 5))
+    p_value = np.clip(p_value, 0.0, 1.0)
+    # the best of all motifs was chosen: its p-value is that of a minimum
+    corrected = -np.expm1(len(motifs) * np.log1p(-np.minimum(p_value, 1 - 1e-16)))
+    best = best.astype(int)
+    return pd.DataFrame(
+        {
+            "start": seqlets["start"].to_numpy() + first,
+            "end": seqlets["end"].to_numpy() + first,
+            "strand": np.where(strand.astype(int) == 0, "+", "-"),
+            "motif": [motifs[index].name for index in best],
+            "motif_id": [motifs[index].motif_id for index in best],
+            "p_value": p_value,
+            "q_value": false_discovery_control(np.clip(corrected, 0.0, 1.0)),
+            "score": seqlets["score"].to_numpy(dtype=float),
+        }
+    )
