@@ -120,7 +120,7 @@ def _write(dataset: xr.Dataset, output: Path, world: World) -> tuple[Path, ...]:
     if output.suffix.lower() in FIGURE_SUFFIXES:
         from phenviz.figures import figure_of
 
-        figure_of(dataset, world).save(output)
+        figure_of(dataset, world.annotation).save(output)
         return (output,)
     from phenviz.results import save
 

@@ -263,11 +263,11 @@ def _context(entries: _Entries, row: Any, number: int) -> Context:
         raise entries.error(
             "contexts", f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes"
         )
-    texts = (
+    label, curie, group = (
         str(row.get(part, default)).strip()
         for part, default in (("label", name), ("curie", ""), ("group", "contexts"))
     )
-    return Context(name, *texts, colour)
+    return Context(name, label, curie, group, colour)
 
 
 def _check_peak_contexts(project: Project, entries: _Entries) -> None:
