@@ -1,0 +1,1 @@
+"""Parts of pages: each reads the state and draws; none knows another."""

@@ -1,0 +1,87 @@
+"""Save the figure or the data of what is on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from phenviz.app.components.page_actions import PageActions
+from phenviz.app.exports import DATA_FORMATS, FIGURE_FORMATS, File
+from phenviz.app.session import Session
+
+_EXPLAINED = {
+    "SVG": "SVG figure, text stays text",
+    "PDF": "PDF figure",
+    "PNG": "PNG figure, 300 dpi",
+    "Parquet": "Parquet, tidy table",
+    "NetCDF": "NetCDF, whole result",
+    "BED": "BED intervals",
+    "bigWig": "bigWig, one per context",
+}
+
+
+class ExportMenu(Viewer):
+    """A menu of formats; the file is made in the background and saved by the browser.
+
+    Parameters
+    ----------
+    session
+        Says what went wrong, on this tab.
+    make
+        Prepares a file: called with a suffix on the page's thread, returns what is done in the background.
+    actions
+        Hands the file to the browser.
+    background
+        Where files are made.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        make: Callable[[str], Callable[[], File]],
+        actions: PageActions,
+        background: Executor,
+    ) -> None:
+        super().__init__()
+        self._session, self._make, self._actions, self._background = session, make, actions, background
+        self._suffixes = FIGURE_FORMATS | DATA_FORMATS
+        icons = {name: "image" if name in FIGURE_FORMATS else "table_chart" for name in self._suffixes}
+        self._names = list(self._suffixes)
+        self._menu = pmui.MenuButton(
+            items=[{"label": _EXPLAINED[name], "icon": icons[name]} for name in self._names],
+            label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
+            css_classes=["export-menu"],
+            sx={"textTransform": "none", "color": "inherit !important", "height": "32px",
+                "borderColor": "color-mix(in srgb, currentColor 30%, transparent) !important"},
+        )  # fmt: skip
+        self._menu.on_click(self._chosen)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._menu
+
+    def _chosen(self, item: dict) -> None:
+        labels = [_EXPLAINED[name] for name in self._names]
+        if not isinstance(item, dict) or item.get("label") not in labels:
+            return
+        self.export(self._names[labels.index(item["label"])])
+
+    def export(self, name: str) -> None:
+        """Make a file in a format and have the browser save it."""
+        try:
+            work = self._make(self._suffixes[name])
+        except Exception as error:
+            self._session.show_error(error)
+            return
+        self._menu.loading = True
+        self._background.submit(work).add_done_callback(
+            lambda done: self._session.run_soon(lambda: self._deliver(done))
+        )
+
+    def _deliver(self, done: Future[File]) -> None:
+        self._menu.loading = False
+        file = done.result()
+        self._actions.download(*file)

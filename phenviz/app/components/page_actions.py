@@ -1,0 +1,50 @@
+"""What only the browser can do: save a file, copy the address."""
+
+from __future__ import annotations
+
+import base64
+import math
+
+from panel.custom import JSComponent
+
+from phenviz.app.components.parts import ASSETS
+
+# below the server's limit on one message (20 MB), so that other messages get between two pieces
+_PIECE = 4 * 2**20
+
+
+class PageActions(JSComponent):
+    """Draws nothing; hands files to the browser in pieces."""
+
+    _esm = ASSETS / "page_actions.js"
+
+    def download(self, filename: str, content: bytes, mime: str) -> None:
+        """Have the browser save a file.
+
+        Parameters
+        ----------
+        filename
+            Name that is proposed.
+        content
+            The file.
+        mime
+            Its media type.
+        """
+        pieces = max(math.ceil(len(content) / _PIECE), 1)
+        for number in range(pieces):
+            part = content[number * _PIECE : (number + 1) * _PIECE]
+            self._send_msg(
+                {
+                    "filename": filename,
+                    "mime": mime,
+                    "piece": base64.b64encode(part).decode("ascii"),
+                    "number": number,
+                    "last": number == pieces - 1,
+                }
+            )
+
+
+class ShareButton(JSComponent):
+    """Copies the page's address, which holds the whole view."""
+
+    _esm = ASSETS / "share_button.js"

@@ -1,0 +1,24 @@
+"""Small parts that several components are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+
+ASSETS = Path(__file__).parents[1] / "assets"
+_WORDS_CSS = (ASSETS / "words.css").read_text(encoding="utf-8")
+
+
+def words(html: str = "", **params: Any) -> pn.pane.HTML:
+    """Return a pane for a line of text in the page's own type and colours.
+
+    Parameters
+    ----------
+    html
+        What it says; text from outside has to be escaped.
+    **params
+        As for any pane; it is stretched and has no margin by default.
+    """
+    return pn.pane.HTML(html, stylesheets=[_WORDS_CSS], **({"sizing_mode": "stretch_width", "margin": 0} | params))

@@ -1,0 +1,209 @@
+"""Choose a method, a target and a window; see the cost; run, watch, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from phenviz.app.components.parts import words
+from phenviz.app.components.run_status import RunStatus
+from phenviz.app.request import METHODS, Request
+from phenviz.app.runs import Runs
+from phenviz.app.session import Session, words_of
+from phenviz.app.state import ExploreState
+from phenviz.app.words import escaped, readable_bytes, readable_seconds
+from phenviz.errors import JobError, PhenvizError
+from phenviz.genome.annotation import Gene
+from phenviz.genome.locus import Locus
+
+_EXPLANATIONS = {
+    "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
+    "integrated-gradients": "How much each base adds up to the prediction, from a blank sequence to this one.",
+    "saliency": "The gradient at each base: fast, and local.",
+}
+_TARGETS = {"Activity": "activity", "Gene expression": "gene"}
+_WINDOWS = {"This view": "view", "Gene ± flank": "gene"}
+_NARROW = {"fontSize": "12px", "py": "3px", "textTransform": "none"}
+
+
+class RunPanel(Viewer):
+    """The form on the right.
+
+    Parameters
+    ----------
+    session
+        Its timer watches the job.
+    state
+        Method, target, gene and window are shown and set.
+    runs
+        Estimates, starts and cancels.
+    gene
+        Finds a gene by name, or raises a `PhenvizError`.
+    gene_names
+        What the gene box completes to.
+    has_readout
+        Whether the world's model predicts gene expression.
+    contig_length
+        Bases of a contig by its name.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        state: ExploreState,
+        runs: Runs,
+        *,
+        gene: Callable[[str], Gene],
+        gene_names: list[str],
+        has_readout: bool,
+        contig_length: Callable[[str], int],
+    ) -> None:
+        super().__init__()
+        self._session, self._state, self._runs = session, state, runs
+        self._find_gene = gene
+        self._contig_length = contig_length
+        self._estimated = self._allow = False
+        self._build(gene_names, has_readout)
+        self._status = RunStatus(runs)
+        self._estimate_soon = session.debounced(self._estimate, 250)
+        state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
+        state.param.watch(self._follow, ["method", "target", "gene", "window", "flank", "focus", "contexts"])
+        runs.param.watch(self._show_buttons, ["changed", "current"])
+        session.on_tick(self._first_estimate)
+        self._follow()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            words("<h3>Method</h3>", margin=(8, 0, 0, 0)),
+            self._method,
+            self._explanation,
+            words("<h3>Target</h3>", margin=(10, 0, 0, 0)),
+            self._target,
+            self._target_words,
+            words("<h3>Window</h3>", margin=(10, 0, 0, 0)),
+            self._window,
+            self._gene,
+            self._flank,
+            self._cost,
+            pn.Row(self._run, self._cancel, sizing_mode="stretch_width", margin=(4, 0)),
+            self._status,
+            sizing_mode="stretch_width",
+            margin=(8, 14),
+            css_classes=["run-panel"],
+        )
+
+    def request(self) -> Request:
+        """Return what the form asks for now; raises a `PhenvizError` where it can't be run."""
+        state = self._state
+        locus = self._state.settled or state.locus
+        gene = None
+        if state.window == "gene" or state.target == "gene":
+            if not state.gene:
+                raise JobError("type a gene: its expression or its surroundings are to be explained")
+            gene = self._find_gene(state.gene)
+        if state.window == "gene" and gene is not None:
+            wide = gene.locus.widened(state.flank)
+            locus = Locus(locus.contig, wide.start, min(wide.end, self._contig_length(gene.locus.contig)))
+        contexts = state.contexts if state.method == "mutagenesis" else (state.focus,)
+        target = gene.name if gene is not None and state.target == "gene" else None
+        return Request(state.method, locus, contexts, target)
+
+    def _build(self, gene_names: list[str], has_readout: bool) -> None:
+        state = self._state
+        wide = {"sizing_mode": "stretch_width", "margin": (2, 0)}
+        self._method = pmui.RadioBoxGroup(
+            options={label: key for key, label in METHODS.items()}, value=state.method, label="", **wide
+        )
+        self._target = pmui.RadioButtonGroup(
+            options=_TARGETS, value=state.target, size="small", sx={"& button": _NARROW}, **wide
+        )
+        self._target.disabled = not has_readout
+        self._window = pmui.RadioButtonGroup(
+            options=_WINDOWS, value=state.window, size="small", sx={"& button": _NARROW}, **wide
+        )
+        self._gene = pmui.AutocompleteInput(
+            options=gene_names, lazy_search=True, restrict=False, case_sensitive=False, min_characters=1,
+            size="small", label="Gene", value=state.gene, **(wide | {"margin": (10, 0, 2, 0)}),
+        )  # fmt: skip
+        self._flank = pmui.IntInput(
+            value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp",
+            **(wide | {"margin": (8, 0, 2, 0)}),
+        )  # fmt: skip
+        self._explanation = words(**wide)
+        self._target_words = words(**wide)
+        self._cost = words(min_height=40, **(wide | {"margin": (8, 0, 2, 0)}))
+        self._run = pmui.Button(label="Run", icon="play_arrow", color="primary", sizing_mode="stretch_width",
+                                margin=(0, 4, 0, 0), css_classes=["run-button"])  # fmt: skip
+        self._cancel = pmui.Button(label="Cancel", variant="outlined", color="default", width=92, margin=0,
+                                   disabled=True, css_classes=["cancel-button"])  # fmt: skip
+        for widget, name in ((self._method, "method"), (self._target, "target"), (self._window, "window"),
+                             (self._gene, "gene"), (self._flank, "flank")):  # fmt: skip
+            widget.param.watch(lambda event, name=name: self._set(name, event.new), "value")
+        self._run.on_click(lambda _event: self._start())
+        self._cancel.on_click(lambda _event: self._runs.cancel())
+
+    def _set(self, name: str, value: object) -> None:
+        if value is not None and getattr(self._state, name) != value:
+            setattr(self._state, name, value)
+
+    def _start(self) -> None:
+        try:
+            self._runs.start(self.request())
+        except PhenvizError as error:
+            self._refuse(words_of(error))
+
+    def _follow(self, *_events: object) -> None:
+        state = self._state
+        for widget, value in ((self._method, state.method), (self._target, state.target),
+                              (self._window, state.window), (self._gene, state.gene),
+                              (self._flank, state.flank)):  # fmt: skip
+            if widget.value != value:
+                widget.value = value
+        self._gene.visible = "gene" in (state.window, state.target)
+        self._flank.visible = state.window == "gene"
+        self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"
+        what = f"expression of {escaped(state.gene or 'a gene')}" if state.target == "gene" else "summed activity"
+        if state.method == "mutagenesis":
+            count = len(state.contexts)
+            where = "the ticked context" if count == 1 else f"the {count} ticked contexts"
+        else:
+            where = f"<b>{escaped(state.focus)}</b> (the dot in the list on the left)"
+        self._target_words.object = f"<span class='quiet'>{what} in {where}</span>"
+        self._estimate_soon()
+
+    def _first_estimate(self) -> None:
+        # the cost can be told once the model is there
+        if not self._estimated:
+            self._estimate()
+
+    def _estimate(self) -> None:
+        try:
+            request = self.request()
+            estimate = self._runs.estimate(request)
+        except PhenvizError as error:
+            self._estimated = "being loaded" not in str(error)
+            self._refuse(words_of(error), waiting=not self._estimated)
+            return
+        self._estimated = True
+        if estimate.stored >= 1:
+            cost = "already computed: opens at once"
+        else:
+            cost = f"about {readable_seconds(estimate.seconds)}, {readable_bytes(estimate.bytes)}"
+        self._cost.object = f"<div data-testid='cost'>{request.locus.length:,} bp · {cost}</div>"
+        self._allow = True
+        self._show_buttons()
+
+    def _refuse(self, words: str, *, waiting: bool = False) -> None:
+        kind = "waiting" if waiting else "refused"
+        self._cost.object = f"<div data-testid='cost' class='{kind}'>{escaped(words)}</div>"
+        self._allow = False
+        self._show_buttons()
+
+    def _show_buttons(self, *_events: object) -> None:
+        current = self._runs.current
+        running = current is not None and not current.ended
+        self._run.disabled = not self._allow
+        self._cancel.disabled = not running

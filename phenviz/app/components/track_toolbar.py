@@ -1,0 +1,141 @@
+"""The line above the tracks: how they are drawn, which are hidden, and what is being computed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from panel.custom import JSComponent
+from panel.viewable import Viewer
+
+from phenviz.app.components.parts import ASSETS, words
+from phenviz.app.runs import Runs
+from phenviz.app.runtime import Runtime
+from phenviz.app.session import Session, words_of
+from phenviz.app.state import ExploreState
+from phenviz.app.words import escaped
+
+_STYLES = {"Heat map": "heatmap", "Areas": "areas"}
+_BAR_WIDTH = 90
+
+
+class TrackMenu(JSComponent):
+    """A small menu of tracks to tick, and one line about data that could be fetched."""
+
+    tracks = param.List(default=[], doc="Pairs of name and label.")
+    hidden = param.List(default=[])
+    note = param.String(default="")
+    action = param.String(default="", doc="Label of the button under the note; empty for none.")
+    pressed = param.Integer(default=0)
+
+    _esm = ASSETS / "track_menu.js"
+
+    def _handle_msg(self, message: dict) -> None:
+        if "hidden" in message:
+            known = {name for name, _ in self.tracks}
+            self.hidden = [name for name in message["hidden"] if name in known]
+        elif message.get("action"):
+            self.pressed += 1
+
+
+class TrackToolbar(Viewer):
+    """Style of the activity track, track menu, progress of the prediction, and what result is shown.
+
+    Parameters
+    ----------
+    session
+        Its timer looks at the prediction.
+    state
+        Style and hidden tracks are shown and set.
+    runtime
+        What predicts.
+    runs
+        The result on screen, which can be taken off.
+    tracks
+        Name and label of each track.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        state: ExploreState,
+        runtime: Runtime,
+        runs: Runs,
+        tracks: dict[str, str],
+    ) -> None:
+        super().__init__()
+        self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
+        self._style = pmui.RadioButtonGroup(
+            options=_STYLES, value=state.activity_style, size="small", margin=(0, 8, 0, 6), width=150,
+            sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
+        )  # fmt: skip
+        self.menu = TrackMenu(
+            tracks=[list(pair) for pair in tracks.items()], hidden=list(state.hidden), margin=(0, 8)
+        )
+        self._result = words(margin=(3, 8), sizing_mode="stretch_width")
+        self._hide = pmui.Button(
+            label="Hide result", variant="text", size="small", margin=0, visible=False,
+            sx={"textTransform": "none", "py": "0px"}, css_classes=["hide-result"],
+        )  # fmt: skip
+        self._activity = words(margin=(3, 6), sizing_mode=None, width=220)
+        self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
+        self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
+        self._hide.on_click(lambda _event: runs.hide())
+        state.param.watch(self._follow, ["activity_style", "hidden"])
+        runs.param.watch(self._name_result, ["changed", "dataset", "current"])
+        session.on_tick(self._tell_activity)
+        self._tell_activity()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Row(
+            self._style, self.menu, self._result, self._hide, self._activity,
+            sizing_mode="stretch_width", height=30, margin=(2, 0),
+        )  # fmt: skip
+
+    def offer(self, note: str, action: str, on_press: Callable[[], None]) -> None:
+        """Tell in the menu what could be fetched, with a button that does it."""
+        self.menu.param.update(note=note, action=action)
+        self.menu.param.watch(lambda _event: on_press(), "pressed")
+
+    def _follow(self, *_events: object) -> None:
+        self._style.value = self._state.activity_style
+        self.menu.hidden = list(self._state.hidden)
+
+    def _name_result(self, *_events: object) -> None:
+        run = self._runs.current
+        self._hide.visible = run is not None
+        if run is None:
+            self._result.object = ""
+            return
+        mark = ""
+        if self._runs.partial:
+            mark = f" <span class='partial' data-testid='partial'>partial, {run.job.progress:.0%}</span>"
+        self._result.object = (
+            f"<span class='quiet' data-testid='shown'>Shown: {escaped(run.request.title())}</span>{mark}"
+        )
+
+    def _tell_activity(self) -> None:
+        if self._runtime.failure is not None:
+            text = f"<span class='failed' role='alert'>{escaped(words_of(self._runtime.failure))}</span>"
+        elif self._runtime.service is None:
+            text = "<span class='quiet'>Loading the model…</span>"
+        elif self._runtime.activity.error is not None:
+            text = "<span class='failed' role='alert'>Predicting this view failed; move the view to try again.</span>"
+        else:
+            text = self._progress(self._runtime.activity.covered(self._session))
+        html = f"<div data-testid='activity-status' style='text-align: right'>{text}</div>"
+        if html != self._activity.object:
+            self._activity.object = html
+
+    def _progress(self, share: float) -> str:
+        if share >= 1:
+            return "<span class='quiet' data-testid='activity-ready'>Activity predicted</span>"
+        done = round(_BAR_WIDTH * share)
+        return (
+            f"<span class='quiet'>Predicting activity {share:.0%}</span> "
+            f"<svg width='{_BAR_WIDTH}' height='4' style='vertical-align: middle' aria-hidden='true'>"
+            f"<rect width='{_BAR_WIDTH}' height='4' rx='2' fill='currentColor' opacity='0.15'/>"
+            f"<rect width='{done}' height='4' rx='2' fill='var(--panel-primary-color)'/></svg>"
+        )

@@ -1,0 +1,144 @@
+"""The genome tracks: keeps the browser of `phenviz.tracks` and the state in step."""
+
+from __future__ import annotations
+
+import pandas as pd
+import panel as pn
+from panel.viewable import Viewer
+
+from phenviz.app.runs import Runs
+from phenviz.app.runtime import Runtime
+from phenviz.app.session import Session
+from phenviz.app.state import ExploreState
+from phenviz.genome.locus import Locus
+from phenviz.results import kind_of
+from phenviz.tracks import Browser
+
+_SETTLE_MS = 300
+TRACKS = {
+    "genes": "Genes",
+    "elements": "Regulatory elements",
+    "observed": "Observed peaks",
+    "activity": "Predicted activity",
+    "attribution": "Attribution",
+    "mutagenesis": "In-silico mutagenesis",
+}
+
+
+class TracksView(Viewer):
+    """Linked tracks over one window.
+
+    Parameters
+    ----------
+    session
+        Its timer brings in what was predicted meanwhile.
+    state
+        Locus, contexts, focus, theme, style and hidden tracks are followed; dragging sets the locus.
+    runtime
+        Annotation, sequence and predicted activity.
+    runs
+        The result on screen.
+    """
+
+    def __init__(self, session: Session, state: ExploreState, runtime: Runtime, runs: Runs) -> None:
+        super().__init__()
+        self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
+        self._peaks: pd.DataFrame | None = None
+        self._seen_version = -1
+        self._has_activity = False
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tracks"])
+        self._settle = session.debounced(self._settled, _SETTLE_MS)
+        self._open_contig()
+        state.param.watch(self._move, ["locus"])
+        state.param.watch(self._choose_contexts, ["contexts"])
+        state.param.watch(lambda _event: self._browser.set_focus_context(state.focus), ["focus"])
+        state.param.watch(lambda _event: self._browser.set_theme(state.theme), ["theme"])
+        state.param.watch(lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"])
+        state.param.watch(self._choose_tracks, ["hidden"])
+        state.param.watch(self._point, ["highlight"])
+        runs.param.watch(self._show_result, ["dataset"])
+        session.on_tick(self._take_activity)
+        session.on_close(self._close)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._pane
+
+    def set_observed(self, peaks: pd.DataFrame) -> None:
+        """Show observed peaks."""
+        self._peaks = peaks
+        self._browser.set_observed(peaks)
+
+    def _open_contig(self) -> None:
+        world, state = self._runtime.world, self._state
+        self._contig = state.locus.contig
+        self._length = world.reference.contigs[self._contig]
+        self._has_activity, self._seen_version = False, -1
+        self._browser = Browser(
+            world.annotation,
+            self._length,
+            locus=state.locus,
+            theme=state.theme,
+            sequence=world.reference.sequence,
+            contexts=world.contexts,
+        )
+        self._choose_contexts()
+        self._browser.set_focus_context(state.focus)
+        self._browser.set_activity_style(state.activity_style)
+        self._choose_tracks()
+        self._point()
+        self._browser.on_locus(self._dragged)
+        if self._peaks is not None:
+            self._browser.set_observed(self._peaks)
+        self._pane.object = self._browser.layout
+        self._show_result()
+
+    def _close(self) -> None:
+        self._runtime.activity.forget(self._session)
+
+    def _dragged(self, locus: Locus) -> None:
+        self._state.locus = locus
+
+    def _move(self, *_events: object) -> None:
+        locus = self._state.locus
+        if locus.contig != self._contig:
+            self._open_contig()
+        elif self._browser.locus != locus:
+            self._browser.set_locus(locus)
+        self._settle()
+
+    def _settled(self) -> None:
+        self._state.settled = self._state.locus
+        self._runtime.activity.want(self._session, self._state.locus)
+
+    def _choose_contexts(self, *_events: object) -> None:
+        chosen = set(self._state.contexts)
+        self._browser.set_contexts([context for context in self._runtime.world.contexts if context.name in chosen])
+
+    def _choose_tracks(self, *_events: object) -> None:
+        self._browser.set_tracks(hidden=[name for name in self._state.hidden if name in TRACKS])
+
+    def _point(self, *_events: object) -> None:
+        place = self._state.highlight
+        here = [place] if place is not None and place.contig == self._contig else []
+        # one base is a line through all tracks; more are tinted
+        self._browser.set_marks([locus.start for locus in here if locus.length == 1])
+        self._browser.set_highlight([locus for locus in here if locus.length > 1])
+
+    def _take_activity(self) -> None:
+        activity = self._runtime.activity
+        if not self._has_activity:
+            pyramid = activity.pyramid(self._contig)
+            if pyramid is None:
+                return
+            self._browser.set_activity(pyramid)
+            self._has_activity = True
+            activity.want(self._session, self._state.locus)
+        if activity.version != self._seen_version:
+            self._seen_version = activity.version
+            self._browser.refresh()
+
+    def _show_result(self, *_events: object) -> None:
+        dataset = self._runs.dataset
+        kind = kind_of(dataset) if dataset is not None else None
+        self._browser.set_mutagenesis(dataset if kind == "mutagenesis" else None)
+        self._browser.set_attribution(dataset if kind == "attribution" else None)

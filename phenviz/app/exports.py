@@ -1,0 +1,79 @@
+"""Files made of what is on screen: figures and data."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import xarray as xr
+
+from phenviz.app.state import ExploreState
+
+from phenviz.errors import ResultError
+from phenviz.results import locus_of, save
+
+if TYPE_CHECKING:
+    from phenviz.app.runtime import Runtime
+
+DATA_FORMATS = {"Parquet": ".parquet", "NetCDF": ".nc", "BED": ".bed", "bigWig": ".bw"}
+FIGURE_FORMATS = {"SVG": ".svg", "PDF": ".pdf", "PNG": ".png"}
+_MIME = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png", ".zip": "application/zip"}
+# what a browser is handed through its open connection; larger results are written by the command line
+_LARGEST = 256 * 2**20
+
+
+class File(NamedTuple):
+    """A file for the browser to save."""
+
+    name: str
+    content: bytes
+    mime: str
+
+
+def data_file(dataset: xr.Dataset, suffix: str) -> File:
+    """Write a result in a data format; several files (one bigWig a context) become one ZIP.
+
+    Raises
+    ------
+    ResultError
+        If the kind of result doesn't fit the format, or the file would be too large for a browser.
+    """
+    if dataset.nbytes > _LARGEST:
+        raise ResultError(
+            f"this result holds {dataset.nbytes / 1e9:.1f} GB, too much to hand to a browser: "
+            f"write it with the command line (`phenviz ... -o file{suffix}`)"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        written = save(dataset, Path(folder) / f"{stem(dataset)}{suffix}")
+        if len(written) == 1:
+            return File(written[0].name, written[0].read_bytes(), "application/octet-stream")
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
+            for path in written:
+                zipped.write(path, path.name)
+        return File(f"{stem(dataset)}{suffix}.zip", archive.getvalue(), _MIME[".zip"])
+
+
+def figure_file(figure: object, name: str, suffix: str) -> File:
+    """Write a figure (anything with ``save(path)``) in a figure format."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}{suffix}"
+        figure.save(path)  # type: ignore[attr-defined]
+        return File(path.name, path.read_bytes(), _MIME[suffix])
+
+
+def explore_figure_file(runtime: Runtime, state: ExploreState, dataset: xr.Dataset | None, suffix: str) -> Callable[[], File]:
+    """Take what the tracks show now, and return what draws it as a publication figure."""
+    raise ResultError("figures can't be exported yet")
+
+
+def stem(dataset: xr.Dataset) -> str:
+    """Return a file name that says what is in it, without its suffix."""
+    locus = locus_of(dataset)
+    what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
+    what = {"effect": "mutagenesis"}.get(what, what)
+    return f"phenviz_{what}_chr{locus.contig.removeprefix('chr')}_{locus.start + 1}-{locus.end}"

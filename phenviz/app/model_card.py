@@ -1,0 +1,52 @@
+"""The model's name and card, read without loading the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+_REPOSITORY_CARD = Path(__file__).resolve().parents[2] / "docs" / "model_card.md"
+
+
+def model_name(world: World) -> str:
+    """Return the model's name, or what stands in for one."""
+    return str(_card(world).get("name") or "none")
+
+
+def card_text(world: World) -> str:
+    """Return the model card as Markdown: the written one where there is one, else the checkpoint's facts."""
+    for path in _written_cards(world):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    card = _card(world)
+    if not card:
+        return "This world has no model: train one with `phenviz train backbone`, and set `checkpoint` in its project."
+    lines = [f"## {card.get('name', 'Model')}", "No written card came with this model. Its checkpoint says:", ""]
+    lines += [f"- **{key}**: {_short(value)}" for key, value in card.items()]
+    return "\n".join(lines)
+
+
+def _written_cards(world: World) -> list[Path]:
+    checkpoint = world.project.checkpoint
+    beside = [Path(checkpoint).parent / "model_card.md"] if checkpoint is not None else []
+    return [*beside, _REPOSITORY_CARD] if world.name == "embedded" else beside
+
+
+def _card(world: World) -> dict[str, Any]:
+    checkpoint = world.project.checkpoint
+    if checkpoint is None:
+        return {}
+    try:
+        card = json.loads(Path(checkpoint).with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
+    return text if len(text) <= 300 else text[:300] + "…"

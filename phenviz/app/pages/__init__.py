@@ -1,0 +1,1 @@
+"""Pages: each lays out components over one state."""

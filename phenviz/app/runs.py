@@ -1,0 +1,148 @@
+"""The runs of one session: which were started, which is on screen, and what it has found so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import param
+
+from phenviz.app.request import Request
+from phenviz.app.session import words_of
+from phenviz.app.state import ExploreState
+from phenviz.errors import JobError, PhenvizError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phenviz.service import Estimate, Job, ModelService
+
+_SECONDS_BETWEEN_PARTIALS = 1.0
+
+
+@dataclass(eq=False)
+class Run:
+    """One job of the service as this session sees it."""
+
+    request: Request
+    job: Job
+    tiles_seen: int = 0
+    looked_at: float = field(default=0.0)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing more will come."""
+        return self.job.over
+
+
+class Runs(param.Parameterized):
+    """Starts, watches, cancels and reopens runs.
+
+    Jobs live in the process-wide service and go on when the tab is closed; here are only references.
+
+    Parameters
+    ----------
+    state
+        Its ``shown`` request is set by what is started or reopened.
+    service
+        Returns the model service, or None while the model is loading.
+    """
+
+    current = param.ClassSelector(class_=Run, doc="The run on screen.")
+    dataset = param.Parameter(doc="Its result; while it runs or after cancelling, the part that is there.")
+    changed = param.Integer(default=0, doc="Counts up when the state or progress of the current run changes.")
+    all = param.List(default=[], item_type=Run, doc="All runs of this session, newest first.")
+
+    def __init__(self, state: ExploreState, service: Callable[[], ModelService | None]) -> None:
+        super().__init__()
+        self._state = state
+        self._service = service
+        self._told: tuple[object, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """Tell whether the result on screen is only a part."""
+        return self.dataset is not None and self.current is not None and self.current.job.state != "done"
+
+    def estimate(self, request: Request) -> Estimate:
+        """Return what a request will cost; raises a `PhenvizError` if it would be refused."""
+        return self._ready().estimate(request.kind, **request.parameters())
+
+    def start(self, request: Request) -> Run:
+        """Ask the service for a run and show it."""
+        run = Run(request, self._ready().submit(request.kind, **request.parameters()))
+        self.all = [run, *[other for other in self.all if other.job is not run.job]]
+        self.show(run)
+        return run
+
+    def show(self, run: Run) -> None:
+        """Put a run on screen: its result if it has ended, its progress otherwise."""
+        run.tiles_seen, run.looked_at, self._told = 0, 0.0, ()
+        self.param.update(current=run, dataset=None)
+        self._state.shown = run.request
+        self.tick()
+
+    def hide(self) -> None:
+        """Take the run off the screen; it goes on."""
+        self._state.shown = None
+        self.param.update(current=None, dataset=None, changed=self.changed + 1)
+
+    def cancel(self) -> None:
+        """Stop the current run; what is finished stays."""
+        if self.current is not None and not self.current.ended:
+            self.current.job.cancel()
+            self.tick()
+
+    def restore(self) -> str | None:
+        """Show the run that the address names, if its result is still kept.
+
+        Returns
+        -------
+        str or None
+            Why it isn't shown, in words.
+        """
+        request = self._state.shown
+        if request is None or (self.current is not None and self.current.request == request):
+            return None
+        try:
+            if self.estimate(request).stored >= 1:
+                self.start(request)
+                return None
+        except PhenvizError as error:
+            return words_of(error)
+        return "The result of this address isn't kept any more: press Run to compute it again."
+
+    def tick(self) -> None:
+        """Look at the current run; called a few times a second."""
+        run = self.current
+        if run is None:
+            return
+        job = run.job
+        now = (run, job.state, job.stage, round(job.progress, 3), round(job.eta))
+        if job.state != "done":
+            self._take_partials(run)
+        if now == self._told:
+            return
+        self._told = now
+        if job.state == "done":
+            self.dataset = job.result()
+        self.changed += 1
+
+    def drop(self) -> None:
+        """Let go of everything large."""
+        self.param.update(current=None, dataset=None, all=[])
+
+    def _take_partials(self, run: Run) -> None:
+        count = len(run.job.partials)
+        rested = time.monotonic() - run.looked_at > _SECONDS_BETWEEN_PARTIALS
+        if count > run.tiles_seen and (rested or run.ended):
+            run.tiles_seen, run.looked_at = count, time.monotonic()
+            self.dataset = run.job.partial_result()
+
+    def _ready(self) -> ModelService:
+        service = self._service()
+        if service is None:
+            raise JobError("the model is still being loaded: try again in a few seconds")
+        return service

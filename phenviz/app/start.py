@@ -1,0 +1,72 @@
+"""What a tab shows when it opens: the address's view, or a place worth looking at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from phenviz.app.state import ExploreState, apply_query
+from phenviz.errors import PhenvizError
+from phenviz.genome.locus import Locus, bare_contig
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+# SIRPB1, round chr20:1,600,925 G>A: fine-mapped for mean platelet volume (posterior 0.98), in a peak of
+# progenitors and monocytes
+_EMBEDDED_VIEW = Locus("20", 1_592_000, 1_610_000)
+_EMBEDDED_SITE = Locus("20", 1_600_924, 1_600_925)
+_EMBEDDED_FOCUS = "Mono"
+_FALLBACK_LENGTH = 20_000
+
+
+def default_state(world: World, arguments: Mapping[str, str]) -> tuple[ExploreState, list[str]]:
+    """Return the state of a new tab.
+
+    Parameters
+    ----------
+    world
+        What is looked at.
+    arguments
+        Values of the address.
+
+    Returns
+    -------
+    state
+        With locus, contexts and focus set.
+    problems
+        What of the address couldn't be taken over, in words.
+    """
+    names = tuple(context.name for context in world.contexts)
+    state = ExploreState(contexts=names)
+    problems = apply_query(state, arguments, world.contexts)
+    locus, site = _default_locus(world)
+    if "locus" in arguments:
+        try:
+            locus, site = world.locus(arguments["locus"]), None
+        except PhenvizError as error:
+            problems.append(str(error))
+    focus = _EMBEDDED_FOCUS if _EMBEDDED_FOCUS in names else names[0]
+    state.param.update(
+        locus=Locus(locus.contig, locus.start, locus.end), highlight=site, focus=state.focus or focus
+    )
+    state.settled = state.locus
+    return state, problems
+
+
+def _default_locus(world: World) -> tuple[Locus, Locus | None]:
+    contigs = world.reference.contigs
+    embedded = {bare_contig(name): length for name, length in contigs.items()} == {"20": 63_025_520}
+    if embedded and world.assembly == "GRCh37":
+        contig = next(iter(contigs))
+        return (
+            Locus(contig, _EMBEDDED_VIEW.start, _EMBEDDED_VIEW.end),
+            Locus(contig, _EMBEDDED_SITE.start, _EMBEDDED_SITE.end),
+        )
+    for gene in world.annotation.genes.itertuples(index=False):
+        contig = world.reference.resolve_contig(gene.contig)
+        return Locus(contig, int(gene.start), int(gene.end)), None
+    contig, length = next(iter(contigs.items()))
+    middle = length // 2
+    half = min(_FALLBACK_LENGTH, length) // 2
+    return Locus(contig, middle - half, middle + half), None

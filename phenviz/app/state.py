@@ -1,0 +1,97 @@
+"""What one session looks at: parameters only, no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import param
+
+from phenviz.app.request import METHODS, Request
+from phenviz.errors import PhenvizError
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+
+THEMES = ("light", "dark")
+ACTIVITY_STYLES = ("heatmap", "areas")
+WINDOWS = ("view", "gene")
+TARGETS = ("activity", "gene")
+
+
+class ExploreState(param.Parameterized):
+    """State of the Explore page.
+
+    Components read it, draw it and write what the user does back into it; none knows another.
+    """
+
+    locus = param.ClassSelector(class_=Locus, doc="What the tracks show; changes while the user drags.")
+    settled = param.ClassSelector(class_=Locus, doc="The locus once it stopped moving: for what is costly.")
+    contexts = param.ClassSelector(class_=tuple, default=(), doc="Names of the ticked contexts, in the model's order.")
+    focus = param.String(default="", doc="Name of the context whose bases are shown and explained.")
+    method = param.Selector(default="mutagenesis", objects=list(METHODS))
+    target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")
+    gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
+    window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
+    flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
+    shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
+    theme = param.Selector(default="light", objects=list(THEMES))
+    activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
+    hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
+    highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
+
+
+def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state into the values of a URL; what is as by default is left out."""
+    locus = state.settled or state.locus
+    query = {"locus": f"chr{locus.contig.removeprefix('chr')}:{locus.start + 1}-{locus.end}"}
+    if len(state.contexts) < len(all_contexts):
+        query["contexts"] = ",".join(state.contexts)
+    for name in ("focus", "gene", "target", "method", "window", "flank", "activity_style", "theme"):
+        value = getattr(state, name)
+        if value != state.param[name].default:
+            query[name] = str(value)
+    if state.hidden:
+        query["hidden"] = ",".join(state.hidden)
+    if state.shown is not None:
+        query["run"] = state.shown.text()
+    return query
+
+
+def apply_query(
+    state: ExploreState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says, apart from its locus (which the world has to check).
+
+    Returns
+    -------
+    list[str]
+        What couldn't be taken over, in words: an old or mistyped address still opens.
+    """
+    problems = []
+    names = [context.name for context in all_contexts]
+    if "contexts" in query:
+        wanted = set(query["contexts"].split(","))
+        unknown = sorted(wanted - set(names) - {""})
+        if unknown:
+            problems.append(f"the address names contexts that this model doesn't have: {', '.join(unknown)}")
+        state.contexts = tuple(name for name in names if name in wanted)
+    if query.get("focus") in names:
+        state.focus = query["focus"]
+    if "hidden" in query:
+        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
+    for name in ("gene", "target", "method", "window", "flank", "activity_style", "theme"):
+        if name in query:
+            problems += _set(state, name, query[name])
+    if "run" in query:
+        try:
+            state.shown = Request.parse(query["run"])
+        except PhenvizError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _set(state: ExploreState, name: str, text: str) -> list[str]:
+    try:
+        setattr(state, name, int(text) if isinstance(state.param[name], param.Integer) else text)
+    except ValueError:
+        return [f"the address says {name}={text!r}, which isn't possible: the usual value was taken"]
+    return []

@@ -1,0 +1,76 @@
+"""The bases that matter most in a result, as a table to read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phenviz.results import contribution, kind_of, reference_bases
+
+BASE_COLUMNS = ["position", "ref", "effect", "strongest change", "motif"]
+
+
+def strongest_bases(dataset: xr.Dataset, context: str, count: int = 200) -> pd.DataFrame:
+    """List the bases with the largest effect on a context, largest first.
+
+    Parameters
+    ----------
+    dataset
+        A mutagenesis or an attribution.
+    context
+        Name of the context; the first one of the result where it doesn't hold this one.
+    count
+        Most rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        `BASE_COLUMNS`: 1-based position; reference base (empty where the result doesn't know it); effect:
+        contribution for a mutagenesis, else attribution; the change with the largest effect; motif is empty.
+    """
+    mutagenesis = kind_of(dataset) == "mutagenesis"
+    values = of_context(contribution(dataset) if mutagenesis else dataset["attribution"], context)
+    scores = np.asarray(values, dtype=float)
+    order = np.argsort(-np.abs(np.nan_to_num(scores)), kind="stable")[:count]
+    order = order[np.nan_to_num(scores[order]) != 0]
+    bases = np.array(reference_bases(dataset)) if "reference" in dataset else np.full(len(scores), "")
+    changes = _strongest_changes(dataset, context, order, bases) if mutagenesis else [""] * len(order)
+    return pd.DataFrame(
+        {
+            "position": np.asarray(dataset["position"])[order].astype(int) + 1,
+            "ref": bases[order],
+            "effect": scores[order],
+            "strongest change": changes,
+            "motif": "",
+        },
+        columns=BASE_COLUMNS,
+    )
+
+
+def with_motifs(bases: pd.DataFrame, motifs: pd.DataFrame) -> pd.DataFrame:
+    """Name beside each base the motif hit that covers it, the one with the smallest p-value."""
+    named = bases.copy()
+    best = motifs.sort_values("p_value", ascending=False)
+    for hit in best.itertuples(index=False):
+        inside = named["position"].between(hit.start + 1, hit.end)
+        named.loc[inside, "motif"] = f"{hit.motif} (p = {hit.p_value:.1g})"
+    return named
+
+
+def of_context(values: xr.DataArray, context: str) -> xr.DataArray:
+    """Return the values of a context, or the first one's where this isn't among them."""
+    if "context" not in values.dims:
+        return values
+    names = [str(name) for name in values["context"].to_numpy()]
+    return values.isel(context=names.index(context) if context in names else 0)
+
+
+def _strongest_changes(dataset: xr.Dataset, context: str, order: np.ndarray, bases: np.ndarray) -> list[str]:
+    effect = np.asarray(of_context(dataset["effect"], context).isel(position=order), dtype=float)
+    alleles = [str(allele) for allele in dataset["allele"].to_numpy()]
+    best = np.argmax(np.abs(np.nan_to_num(effect)), axis=1)
+    return [
+        f"{bases[position]}>{alleles[allele]} {effect[row, allele]:+.2f}"
+        for row, (position, allele) in enumerate(zip(order, best, strict=True))
+    ]
