@@ -20,7 +20,7 @@ from phenviz.figures.component import (
 )
 from phenviz.figures.letters import letters_of
 from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes, reduce_strongest
-from phenviz.figures.style import BASE_COLOURS, DIVERGING, FAINT, INK, MM_PER_POINT, MUTED, NEGATIVE, POSITIVE
+from phenviz.figures.style import BASE_COLOURS, DIVERGING, FAINT, MM_PER_POINT, MUTED, NEGATIVE, POSITIVE
 from phenviz.genome.locus import Locus
 from phenviz.results import contribution, kind_of, reference_bases, validate
 
@@ -220,6 +220,7 @@ class MutagenesisHeatmap(RowsComponent):
         self.source = mutagenesis
         self.limit = limit
         self.label = f"Effect\n{self.context}"
+        self.row_mm = 3.5
         self.row_names = tuple(self.mutagenesis["allele"].values.astype(str))
 
     def height(self, locus: Locus, width_mm: float) -> float:
@@ -275,7 +276,7 @@ class MutagenesisHeatmap(RowsComponent):
                 linestyle="none",
                 marker=".",
                 markersize=min(1.8, wide / MM_PER_POINT),
-                color=INK,
+                color=MUTED,
                 markeredgewidth=0,
             )
 

@@ -185,7 +185,7 @@ def value_scale(ax: Axes, low: float, high: float, units: str) -> None:
 
 def _write_units(ax: Axes, units: str) -> None:
     width, height = axes_mm(ax)
-    room = height + 1.0
+    room = height + 1.8
     words, lines = units.split(), [""]
     for word in words:
         wider = f"{lines[-1]} {word}".strip()
@@ -195,7 +195,7 @@ def _write_units(ax: Axes, units: str) -> None:
             lines.append(word)
     ax.text(
         1 + (SCALE_ROOM_MM - 0.2) / width, 0.5, "\n".join(lines[:2]), transform=ax.transAxes, rotation=90,
-        ha="right", va="center", fontsize=SMALL_PT, linespacing=1.0, multialignment="center",
+        ha="right", va="center", fontsize=SMALL_PT, linespacing=1.1, multialignment="center",
     )  # fmt: skip
 
 

@@ -10,9 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
-from phenviz.figures.component import RowsComponent, bases_per_mm
-from phenviz.figures.style import FAINT, NEUTRAL
+from phenviz.figures.component import RowsComponent, bases_per_mm, from_left
+from phenviz.figures.style import FAINT, MUTED, NEUTRAL, SMALL_PT
 from phenviz.genome.locus import Locus, bare_contig
+
+_HALF = 0.36
+# bases in a mm from which on boxes would run into one bar: a row then shows the share of bases covered
+_DENSITY_FROM = 30_000
 
 
 class _Boxes(RowsComponent):
@@ -29,26 +33,34 @@ class _Boxes(RowsComponent):
         return len(self.row_names) * self.row_mm
 
     def draw(self, ax: Axes, locus: Locus) -> None:
-        """Draw each row's boxes, at least as wide as can be seen."""
+        """Draw each row's boxes, or how densely they lie where single ones can't be seen."""
         places = np.arange(len(self.row_names)) + 0.5
         ax.set_ylim(len(self.row_names), 0)
-        least = 0.25 * bases_per_mm(ax, locus)
+        scale = bases_per_mm(ax, locus)
+        dense = scale >= _DENSITY_FROM
+        if dense:
+            ax.text(
+                from_left(ax, -self.names_room() - 1.5), -0.1, "density", transform=ax.transAxes, ha="right",
+                va="center", fontsize=SMALL_PT, color=MUTED,
+            )  # fmt: skip
         for name, place in zip(self.row_names, places, strict=True):
-            ax.plot(
-                [locus.start, locus.end],
-                [place, place],
-                color=FAINT,
-                linewidth=0.4,
-                zorder=0.5,
-                solid_capstyle="butt",
-            )
-            boxes = [
-                Rectangle((start, place - 0.34), max(end - start, least), 0.68)
-                for start, end in _joined(*self.intervals(name, locus), gap=least)
-            ]
-            ax.add_collection(
-                PatchCollection(boxes, facecolor=self.colours[name], edgecolor="none"), autolim=False
-            )
+            line = place + _HALF if dense else place
+            ax.plot([locus.start, locus.end], [line, line], color=FAINT, linewidth=0.4, zorder=0.5)
+            starts, ends = self.intervals(name, locus)
+            if not dense:
+                boxes = [
+                    Rectangle((start, place - _HALF), max(end - start, 0.25 * scale), 2 * _HALF)
+                    for start, end in _joined(starts, ends, gap=0.25 * scale)
+                ]
+            else:
+                edges, shares = _covered(starts, ends, locus, 0.5 * scale)
+                boxes = [
+                    Rectangle((edge, place + _HALF), 0.5 * scale, -2 * _HALF * share)
+                    for edge, share in zip(edges, shares, strict=True)
+                    if share > 0
+                ]
+            patches = PatchCollection(boxes, facecolor=self.colours[name], edgecolor="none")
+            ax.add_collection(patches, autolim=False)
         self.draw_row_names(ax, places)
 
 
@@ -137,3 +149,13 @@ def _joined(starts: np.ndarray, ends: np.ndarray, gap: float) -> list[tuple[floa
         else:
             joined.append((start, end))
     return joined
+
+
+def _covered(
+    starts: np.ndarray, ends: np.ndarray, locus: Locus, step: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Left edges of stretches of ``step`` bases, and how much boxes cover of each (1: the most covered)."""
+    count = max(int(np.ceil(locus.length / step)), 1)
+    at = ((starts + ends) / 2 - locus.start) / step
+    covered = np.bincount(np.minimum(at.astype(int), count - 1), weights=ends - starts, minlength=count)
+    return locus.start + step * np.arange(count), covered / max(covered.max(initial=0.0), 1.0)

@@ -102,7 +102,7 @@ def explore_figure(
     if mutagenesis is not None:
         tracks += _mutagenesis_tracks(locus, mutagenesis, contexts, width_mm)
     if title is None:
-        title = f"{locus}   {format_length(locus.length)}"
+        title = f"{locus} ({format_length(locus.length)})"
     return LocusFigure(locus, tracks, width_mm=width_mm, title=title)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,9 @@ _GAP_MM = 1.8
 _LEAST_TRACK_MM = 15.0
 _TITLE_MM = 5.0
 _FOOTER_LINE_MM = SMALL_PT * 1.3 * MM_PER_POINT
+# text of an SVG is drawn where it is read: any reader has one of these
+_FONT_FAMILY = re.compile(rb"font-family: [^;\"]+")
+_FONT_STACK = b"font-family: Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 # a date in the file would make the same figure another file every time
 _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": "PhenViz"},
@@ -114,7 +118,8 @@ class LocusFigure:
         buffer = io.BytesIO()
         with figure_settings():
             self.figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
-        return buffer.getvalue()
+        content = buffer.getvalue()
+        return _FONT_FAMILY.sub(_FONT_STACK, content) if kind == "svg" else content
 
     @cached_property
     def figure(self) -> Figure:

@@ -116,11 +116,12 @@ class Ideogram(Component):
             ax.add_patch(
                 Rectangle((start, 0), end - start, 1, facecolor="none", edgecolor=MUTED, linewidth=0.4)
             )
-        least = 0.5 * length / axes_mm(ax)[0]
-        width = max(locus.length, least)
-        ax.add_patch(
-            Rectangle(
-                (locus.centre - width / 2, -0.2), width, 1.4, facecolor=ACCENT, alpha=0.9, edgecolor=ACCENT,
-                linewidth=0.5, clip_on=False,
-            )
-        )  # fmt: skip
+        width = max(locus.length, 0.5 * length / axes_mm(ax)[0])
+        tint = "none" if locus.length > 0.9 * length else ACCENT
+        for face, edge, alpha in ((tint, "none", 0.35), ("none", ACCENT, 1.0)):
+            ax.add_patch(
+                Rectangle(
+                    (locus.centre - width / 2, -0.2), width, 1.4, facecolor=face, edgecolor=edge, alpha=alpha,
+                    linewidth=0.9, clip_on=False,
+                )
+            )  # fmt: skip

@@ -27,19 +27,16 @@ GENE = "#27496d"
 NEUTRAL = "#a9b4bf"
 POSITIVE = "#c0392b"
 NEGATIVE = "#2a6fb0"
-UNKNOWN = "#e6e9ec"
+UNKNOWN = "#e6e9ec"  # no number: reference N
 # Okabe-Ito, which readers with any colour vision tell apart
 BASE_COLOURS = {"A": "#009e73", "C": "#0072b2", "G": "#d99000", "T": "#d55e00", "N": "#9aa5b1"}
 
 SEQUENTIAL = LinearSegmentedColormap.from_list(
     "phenviz-sequential", ["#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44"]
-)
+).with_extremes(bad=UNKNOWN)
 DIVERGING = LinearSegmentedColormap.from_list(
     "phenviz-diverging", ["#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f"]
-)
-DIVERGING.set_bad(UNKNOWN)
-SEQUENTIAL.set_bad(UNKNOWN)
-
+).with_extremes(bad=UNKNOWN)
 # what journals ask for first; DejaVu Sans comes with matplotlib and has every sign
 _FAMILIES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
