@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from phenviz.errors import ModelError
 from phenviz.genome.codes import N_CODE, one_hot
 from phenviz.models.backbone import halo
 from phenviz.models.checkpoint import read_card, write_card
@@ -26,12 +27,16 @@ from phenviz.progress import NO_PROGRESS, Progress
 CENTRE = 256
 BACKGROUND_DISTANCE = 1_000
 BACKGROUND_PER_SUMMIT = 4
+# Bases to each side of a background position that must be known.
+KNOWN = 512
 BLOCK = 250_000
 METRICS = {
     "any_summit": "AUROC, any summit against background",
     "context_summit": "AUROC, a context's summits against background, mean over contexts",
     "within_summits": "AUROC within summits, in a context or not, mean over contexts",
-    "context_correlation": "correlation of the context-specific signal (mean over contexts removed; log1p fold change)",
+    "context_correlation": (
+        "correlation of the context-specific signal (log1p fold change, mean over contexts removed)"
+    ),
 }
 
 Array = NDArray[np.floating[Any]]
@@ -134,19 +139,27 @@ def sample_background(
         Of the whole contig.
     summits
         Every single summit on the contig, sorted.
+
+    Raises
+    ------
+    ModelError
+        If the region has no such position.
     """
-    kept: list[NDArray[np.int64]] = []
-    while sum(map(len, kept)) < n:
-        drawn = rng.integers(region[0] + distance, region[1] - distance, size=2 * n)
-        after = np.searchsorted(summits, drawn)
-        gap = np.minimum(
-            np.abs(drawn - summits[np.minimum(after, len(summits) - 1)]),
-            np.abs(drawn - summits[np.maximum(after - 1, 0)]),
+    start, end = region
+    free = np.ones(end - start, bool)
+    for summit in summits[(summits > start - distance - 1) & (summits < end + distance + 1)]:
+        free[max(summit - distance - start, 0) : max(summit + distance + 1 - start, 0)] = False
+    unknown = np.flatnonzero(codes[max(start - KNOWN, 0) : end + KNOWN] == N_CODE) + max(start - KNOWN, 0)
+    count = np.searchsorted(unknown, np.arange(start, end) + KNOWN) - np.searchsorted(
+        unknown, np.arange(start, end) - KNOWN
+    )
+    candidates = np.flatnonzero(free & (count == 0)) + start
+    if not len(candidates):
+        raise ModelError(
+            f"positions {start:,}-{end:,} hold no background: none lies over {distance:,} bases from every "
+            "summit and away from unknown bases; choose a larger region"
         )
-        drawn = drawn[gap > distance]
-        known = np.array([(codes[p - 512 : p + 512] != N_CODE).all() for p in drawn], bool)
-        kept.append(drawn[known])
-    return np.sort(np.concatenate(kept)[:n])
+    return np.sort(rng.choice(candidates, n, replace=n > len(candidates)))
 
 
 @torch.inference_mode()

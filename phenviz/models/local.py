@@ -5,9 +5,9 @@ A `LocalBackbone` is nothing but its ``stages`` (an ``nn.ModuleList`` of `Stage`
 
     y = conv1d(x, weight, bias, dilation=dilation, padding="same" with zeros)
     y = maximum over the two strands of y          # only where stage.both_strands (the motif stem)
-    y = max_pool1d(y, pool)                        # pool before activation: a monotone one commutes, and is cheaper
+    y = max_pool1d(y, pool)                        # before the activation, which is monotone: same, cheaper
     y = activation(y)                              # "softplus" or "relu", both monotone
-    y = x + y                                      # only where stage.residual (then pool = 1, channels unchanged)
+    y = x + y                                      # only where stage.residual (then pool = 1)
 
 - ``stages[0]`` is the stem: ``both_strands`` is true, and the filters ``weight`` (K, 4, width) are scanned
   forward and reverse-complemented; `Stage.kernels` returns what is convolved: (2K, 4, width) for the stem,
@@ -191,7 +191,9 @@ class LocalBackbone(nn.Module):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LocalBackbone:
         """Build a randomly initialised backbone from what `config` returns."""
-        contexts = [context if isinstance(context, Context) else Context(**context) for context in config["contexts"]]
+        contexts = [
+            context if isinstance(context, Context) else Context(**context) for context in config["contexts"]
+        ]
         return cls(config["stages"], contexts, name=config["name"], window=config["window"])
 
     def config(self) -> dict[str, Any]:
@@ -212,8 +214,8 @@ class LocalBackbone(nn.Module):
         """
         if one_hot.ndim != 3 or one_hot.shape[1] != 4 or one_hot.shape[2] % self.bin_size:
             raise ModelError(
-                f"{self.name} got an input of shape {tuple(one_hot.shape)}; it takes (batch, 4, length) with a "
-                f"length that is a multiple of {self.bin_size}"
+                f"{self.name} got an input of shape {tuple(one_hot.shape)}; it takes (batch, 4, length) "
+                f"with a length that is a multiple of {self.bin_size}"
             )
         x = one_hot
         for stage in self.stages:
@@ -243,7 +245,7 @@ def receptive_field(stages: Sequence[Stage] | nn.ModuleList) -> int:
 
 
 def tiny_config(contexts: Sequence[Context], *, name: str = "tiny") -> dict[str, Any]:
-    """Return the config of a backbone with all kinds of stages that computes in an instant, for tests and docs."""
+    """Return the config of a backbone for tests: all kinds of stages, computed in an instant."""
     shape = [
         {"channels": 8, "kernel": 7, "pool": 8, "both_strands": True, "activation": "softplus"},
         {"channels": 8, "kernel": 5, "pool": 4, "activation": "softplus"},

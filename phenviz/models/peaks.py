@@ -1,4 +1,4 @@
-"""Accessibility peaks as the backbone learns them: reading, clustering summits, and a signal per stretch of bases."""
+"""Accessibility peaks as the backbone learns them: read, clustered, and spread over the bases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phenviz.genome.locus import bare_contig
 
 CLUSTER_DISTANCE = 250
 SIGNAL_STEP = 16
-# MACS builds its pile-up from extended fragments: enrichment falls off over some hundred bases round a summit.
+# MACS piles up extended fragments: enrichment falls off over some hundred bases round a summit.
 SIGNAL_REACH = 500
 _COLUMNS = {0: "contig", 1: "start", 2: "end", 6: "fold_enrichment", 9: "offset"}
 
@@ -44,11 +44,17 @@ def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = N
     tables = []
     for context, path in paths.items():
         try:
-            table = pd.read_csv(path, sep="\t", header=None, comment="#", usecols=list(_COLUMNS), dtype={0: str})
+            table = pd.read_csv(
+                path, sep="\t", header=None, comment="#", usecols=list(_COLUMNS), dtype={0: str}
+            )
         except FileNotFoundError as error:
-            raise DataError(f"peaks of {context}: {path} isn't there; `phenviz data fetch blood16-atac`") from error
+            raise DataError(
+                f"peaks of {context}: {path} isn't there; `phenviz data fetch blood16-atac`"
+            ) from error
         except ValueError as error:
-            raise DataError(f"peaks of {context}: {path} is no narrowPeak of ten columns ({error})") from error
+            raise DataError(
+                f"peaks of {context}: {path} is no narrowPeak of ten columns ({error})"
+            ) from error
         table = table.rename(columns=_COLUMNS)
         table["contig"] = table["contig"].map(bare_contig)
         if contig is not None:

@@ -39,7 +39,7 @@ def test_weights_with_another_hash_are_refused(saved):
     tensors = load_file(saved)
     tensors["head.bias"] += 1
     save_file(tensors, saved)
-    with pytest.raises(ModelError, match="SHA-256.*fetch both"):
+    with pytest.raises(ModelError, match=r"SHA-256.*fetch both"):
         load_backbone(saved)
 
 
@@ -61,7 +61,11 @@ def test_a_missing_file_is_named(saved):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no JSON"), ("{}", "lacks format"), ('{"format": "x", "architecture": 1, "weights": 1}', "format 'x'")],
+    [
+        ("{", "no JSON"),
+        ("{}", "lacks format"),
+        ('{"format": "x", "architecture": 1, "weights": 1}', "format 'x'"),
+    ],
 )
 def test_a_damaged_card_is_refused(saved, text, message):
     saved.with_suffix(".json").write_text(text)

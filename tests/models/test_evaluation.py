@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from phenviz.errors import ModelError
 from phenviz.models.checkpoint import read_card, save_backbone
 from phenviz.models.evaluation import (
     METRICS,
@@ -79,6 +80,12 @@ def test_background_keeps_away_from_summits_and_gaps():
     assert len(background) == 300
     assert np.abs(background[:, None] - summits).min() > 1_000
     assert not ((background > 49_488) & (background < 60_512)).any()
+
+
+def test_a_region_without_background_is_refused():
+    codes = np.zeros(20_000, np.uint8)
+    with pytest.raises(ModelError, match="choose a larger region"):
+        sample_background(codes, np.arange(0, 20_000, 500), (0, 20_000), 5, np.random.default_rng(0))
 
 
 def test_both_strands_give_the_same_score():

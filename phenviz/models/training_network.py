@@ -1,0 +1,174 @@
+"""The backbone while it learns: normalisation, dropout and auxiliary outputs, folded away at export."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from phenviz.genome.contexts import Context
+from phenviz.models.local import ACTIVATIONS, LocalBackbone
+
+
+class TrainableBackbone(nn.Module):
+    """What `LocalBackbone` is made from; same stages, with a normalisation after each pooling.
+
+    Parameters
+    ----------
+    stages
+        As `LocalBackbone` takes them; the first is the stem.
+    contexts
+        Of the output.
+    auxiliary
+        Number of further outputs that only help learning.
+    dropout
+        Share of channels (of single scores after the stem: half of it) that are left out.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Mapping[str, Any]],
+        contexts: Sequence[Context],
+        *,
+        auxiliary: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.contexts, self.dropout = tuple(contexts), dropout
+        self.shape = [dict(stage) for stage in stages]
+        self.weights, self.norms = nn.ParameterList(), nn.ModuleList()
+        channels = 4
+        for stage in self.shape:
+            scale = math.sqrt(1 / (channels * stage["kernel"]))
+            self.weights.append(
+                nn.Parameter(torch.randn(stage["channels"], channels, stage["kernel"]) * scale)
+            )
+            channels = stage["channels"]
+            self.norms.append(_PositiveNorm(channels))
+        self.head = nn.Conv1d(channels, len(self.contexts), 1)
+        self.auxiliary = nn.Conv1d(channels, max(auxiliary, 1), 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.constant_(self.head.bias, -2.0)
+        nn.init.constant_(self.auxiliary.bias, -3.0)
+
+    def start_stem(self, filters: NDArray[np.float32]) -> None:
+        """Begin the stem with known motifs; filters beyond them stay random, of the same norm."""
+        with torch.no_grad():
+            stem = self.weights[0]
+            stem /= stem.pow(2).sum((1, 2), keepdim=True).sqrt()
+            stem[: len(filters)] = torch.from_numpy(filters)
+
+    def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
+        """Turn one-hot (B, 4, L) into an embedding (B, D, bins)."""
+        stem = self.shape[0]
+        y = BothStrandScan.apply(one_hot, self.weights[0], stem["pool"])
+        x = ACTIVATIONS[stem["activation"]](self.norms[0](y))
+        x = F.dropout(x, self.dropout / 2, self.training)
+        for stage, weight, norm in zip(self.shape[1:], self.weights[1:], self.norms[1:], strict=True):
+            residual = stage.get("residual", False)
+            dropped = F.dropout1d(x, self.dropout, self.training) if residual else x
+            y = _convolve(dropped, weight, stage.get("dilation", 1))
+            y = ACTIVATIONS[stage["activation"]](norm(F.max_pool1d(y, stage.get("pool", 1))))
+            x = x + y if residual else y
+        return F.dropout1d(x, self.dropout, self.training)
+
+    def export(self, *, name: str, window: int) -> LocalBackbone:
+        """Fold every normalisation into its convolution and return the backbone that is used from then on."""
+        backbone = LocalBackbone(self.shape, self.contexts, name=name, window=window)
+        with torch.no_grad():
+            for stage, weight, norm in zip(backbone.stages, self.weights, self.norms, strict=True):
+                scale, offset = norm.as_affine()
+                kernel = weight if stage.both_strands else _symmetric(weight)
+                stage.weight.copy_(kernel * scale[:, None, None])
+                stage.bias.copy_(offset)
+            backbone.head.load_state_dict(self.head.state_dict())
+        return backbone.eval()
+
+
+class _PositiveNorm(nn.Module):
+    """Batch normalisation whose gain is positive, so that it commutes with the pooling before it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.statistics = nn.BatchNorm1d(channels, affine=False, momentum=0.05)
+        self.log_gain = nn.Parameter(torch.zeros(channels))
+        self.offset = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gain, offset = self.log_gain.exp()[:, None], self.offset[:, None]
+        return self.statistics(x) * gain.to(x.dtype) + offset.to(x.dtype)
+
+    def as_affine(self) -> tuple[torch.Tensor, torch.Tensor]:
+        statistics = self.statistics
+        scale = self.log_gain.exp() / (statistics.running_var + statistics.eps).sqrt()
+        return scale, self.offset - statistics.running_mean * scale
+
+
+class BothStrandScan(torch.autograd.Function):
+    """Scan filters on both strands and keep the best score of each pooling window, in bfloat16.
+
+    One sequence at a time stays in the processor's cache, and the backward pass scans again instead of
+    keeping the full-resolution scores: 4 times as fast as convolution, maximum and pooling under autograd.
+    Bases get no gradient, which learning doesn't need.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, one_hot: torch.Tensor, weight: torch.Tensor, pool: int) -> torch.Tensor:
+        """Turn (B, 4, L) and filters (K, 4, width) into (B, K, L / pool)."""
+        n, _, width = weight.shape
+        both = torch.cat([weight, weight.flip(1, 2)]).permute(2, 1, 0).reshape(4 * width, 2 * n)
+        both = both.to(torch.bfloat16)
+        bases = one_hot.to(torch.bfloat16)
+        best = torch.empty(len(bases), bases.shape[2] // pool, n, dtype=torch.bfloat16)
+        for row, sequence in enumerate(bases):
+            scores = _columns(sequence, width) @ both
+            scores = torch.maximum(scores[:, :n], scores[:, n:])
+            best[row] = scores.view(-1, pool, n).amax(1) if pool % 2 else _halve(scores, pool)
+        ctx.save_for_backward(bases, both, best)
+        ctx.pool, ctx.width = pool, width
+        return best.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor, None]:
+        """Send each gradient to the base columns under the winning position."""
+        bases, both, best = ctx.saved_tensors
+        n = best.shape[2]
+        gradient = gradient.transpose(1, 2).to(torch.bfloat16).contiguous()
+        total = torch.zeros(both.shape)
+        for sequence, top, slope in zip(bases, best, gradient, strict=True):
+            columns = _columns(sequence, ctx.width)
+            scores = (columns @ both).view(-1, ctx.pool, 2, n)
+            # sign is 0 at the winner and -1 elsewhere: slope + slope * sign keeps the winner's slope only
+            loses = scores.sub_(top.view(-1, 1, 1, n)).sign_()
+            slope = slope.view(-1, 1, 1, n)
+            total += columns.t() @ torch.addcmul(slope, loses, slope).view(-1, 2 * n)
+        filters = total.view(ctx.width, 4, 2 * n).permute(2, 1, 0)
+        return None, filters[:n] + filters[n:].flip(1, 2), None
+
+
+def _columns(sequence: torch.Tensor, width: int) -> torch.Tensor:
+    """Lay out (4, L) as a view (L, 4 * width): the bases that each position's filter covers."""
+    padded = F.pad(sequence.t(), (0, 0, width // 2, width // 2)).contiguous()
+    return padded.as_strided((sequence.shape[1], 4 * width), (4, 1))
+
+
+def _halve(scores: torch.Tensor, pool: int) -> torch.Tensor:
+    # maxima of neighbours, again and again: vectorised, unlike a reduction over a short axis
+    while pool > 1 and pool % 2 == 0:
+        scores, pool = torch.maximum(scores[0::2], scores[1::2]), pool // 2
+    return scores if pool == 1 else scores.view(-1, pool, scores.shape[1]).amax(1)
+
+
+def _symmetric(weight: torch.Tensor) -> torch.Tensor:
+    return (weight + weight.flip(2)) / 2
+
+
+def _convolve(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
+    padding = (weight.shape[2] - 1) * dilation // 2
+    return F.conv1d(x, _symmetric(weight), padding=padding, dilation=dilation)

@@ -1,0 +1,234 @@
+"""Training: the network folds into the backbone, learns a planted motif, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+
+from phenviz.errors import Cancelled, DataError, ModelError
+from phenviz.genome import ReferenceGenome, decode
+from phenviz.models.checkpoint import load_backbone
+from phenviz.models.local import tiny_config
+from phenviz.models.peaks import find_peak_files
+from phenviz.models.training import default_config, train_backbone
+from phenviz.models.training_data import GUARD, prepare_data
+from phenviz.models.training_motifs import choose_motifs, read_meme, starting_filters
+from phenviz.models.training_network import BothStrandScan, TrainableBackbone
+from phenviz.progress import Progress
+from tests.toys import CONTEXTS
+
+LENGTH = 150_000
+MOTIF = np.array([2, 0, 3, 0, 0, 2, 1])  # GATAAGC
+MEME = """MEME version 4
+
+MOTIF MA0035.4 GATA1
+letter-probability matrix: alength= 4 w= 6 nsites= 20 E= 0
+0 0 1 0
+1 0 0 0
+0 0 0 1
+1 0 0 0
+1 0 0 0
+0 0 1 0
+
+MOTIF MA9999.1 POLYC
+letter-probability matrix: alength= 4 w= 5 nsites= 20 E= 0
+0 1 0 0
+0 1 0 0
+0 1 0 0
+0 1 0 0
+0 1 0 0
+"""
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """Give what `train_backbone` takes: peaks of the first context lie where a motif was planted."""
+    folder = tmp_path_factory.mktemp("training")
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, LENGTH).astype(np.uint8)
+    summits = np.sort(rng.choice(np.arange(3_000, LENGTH - 3_000, 800), 80, replace=False))
+    for summit in summits:
+        for offset in rng.integers(-60, 60, 4):
+            codes[summit + offset : summit + offset + len(MOTIF)] = MOTIF
+    (folder / "toy.fa").write_text(f">20\n{decode(codes)}\n")
+    for context, chosen in zip(CONTEXTS, (summits, summits[::2], summits[::3]), strict=True):
+        with gzip.open(folder / f"{context.name}_peaks.narrowPeak.gz", "wt") as file:
+            for s in chosen:
+                file.write(f"chr20\t{s - 150}\t{s + 150}\tp\t10\t.\t8.0\t5\t5\t150\n")
+    (folder / "motifs.meme").write_text(MEME)
+    elements = pd.DataFrame({"start": summits - 200, "end": summits + 200, "cell_types": "T cell|B cell"})
+    config = default_config(
+        stages=tuple(tiny_config(CONTEXTS)["stages"]),
+        teacher_changes=(),
+        teachers=1,
+        validation=(20_000, 40_000),
+        test=(90_000, 120_000),
+        epochs=2,
+        student_epochs=2,
+        batch_size=8,
+        learning_rate=1e-2,
+    )
+    return {
+        "peaks": find_peak_files(folder, [context.name for context in CONTEXTS]),
+        "contexts": CONTEXTS,
+        "reference": ReferenceGenome(folder / "toy.fa", assembly="toy", cache_dir=folder),
+        "motifs": folder / "motifs.meme",
+        "elements": elements,
+        "config": config,
+    }
+
+
+def read_log(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_training_lowers_the_loss_and_writes_a_scored_backbone(training, tmp_path):
+    stages = set()
+    config = replace(training["config"], teachers=0, epochs=10, dropout=0.0)
+    path = train_backbone(
+        tmp_path / "toy",
+        **{**training, "config": config},
+        progress=Progress(on_change=lambda stage, _: stages.add(stage)),
+    )
+    signal = [record["signal"] for record in read_log(tmp_path / "toy.training/metrics.jsonl")]
+    assert signal[-1] < 0.7 * signal[0]
+    backbone = load_backbone(path)
+    test = backbone.card["metrics"]["test"]
+    assert test["any_summit"]["value"] > 0.8
+    assert backbone.card["training"]["held_out"]["test"] == [90_000, 120_000]
+    assert {"student", "evaluate"} <= stages
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(training, tmp_path):
+    whole = train_backbone(tmp_path / "whole", **training)
+
+    class Stop(Progress):
+        steps = 0
+
+        def advance(self, amount: float = 1.0) -> None:
+            self.steps += amount == 1.0
+            if self.steps > 35:
+                raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        train_backbone(tmp_path / "parts", **training, progress=Stop())
+    assert len(read_log(tmp_path / "parts.training/metrics.jsonl")) < 4
+    parts = train_backbone(tmp_path / "parts", **training)
+    assert load_backbone(parts).weights_hash == load_backbone(whole).weights_hash
+
+
+def test_runs_can_be_done_one_by_one(training, tmp_path):
+    train_backbone(tmp_path / "toy", **training, only=["teacher-0"])
+    assert [r["run"] for r in read_log(tmp_path / "toy.training/metrics.jsonl")] == ["teacher-0"] * 2
+    assert not (tmp_path / "toy.safetensors").exists()
+
+
+def test_another_configuration_does_not_continue_a_run(training, tmp_path):
+    train_backbone(tmp_path / "toy", **training, only=["teacher-0"])
+    other = {**training, "config": replace(training["config"], seed=5)}
+    with pytest.raises(ModelError, match="another configuration"):
+        train_backbone(tmp_path / "toy", **other)
+    train_backbone(tmp_path / "toy", **other, resume=False, only=["teacher-0"])
+
+
+def test_contexts_without_peaks_are_refused(training, tmp_path):
+    peaks = {name: path for name, path in training["peaks"].items() if name != "Mono"}
+    with pytest.raises(ModelError, match="no peak file for Mono"):
+        train_backbone(tmp_path / "toy", **{**training, "peaks": peaks})
+
+
+def test_no_window_touches_a_held_out_region(training):
+    rng = np.random.default_rng(1)
+    codes = training["reference"].codes("20")
+    peaks = pd.DataFrame(
+        {
+            "context": "B",
+            "start": np.arange(5_000, 145_000, 500) - 100,
+            "end": np.arange(5_000, 145_000, 500) + 100,
+            "fold_enrichment": 5.0,
+            "summit": np.arange(5_000, 145_000, 500),
+        }
+    )
+    held_out = ((20_000, 40_000), (90_000, 120_000))
+    data = prepare_data(codes, peaks, ["B"], training["elements"], held_out)
+    centres = data.draw_centres(rng, elements=1.0, background=2.0, margin=768)
+    # a window reaches at most half its length and the largest shift beyond its centre
+    reach = 768 + 8 * 64
+    assert reach < GUARD
+    for start, end in held_out:
+        assert not ((centres + reach > start) & (centres - reach < end)).any()
+
+
+def test_targets_lie_under_the_supervised_bins(training):
+    codes = training["reference"].codes("20")
+    peaks = pd.DataFrame(
+        {"context": ["B"], "start": [60_000], "end": [60_400], "fold_enrichment": [9.0], "summit": [60_200]}
+    )
+    data = prepare_data(codes, peaks, ["B"], None, ())
+    rng = np.random.default_rng(2)
+    batch = next(data.batches(np.array([60_200]), rng, window=1536, bins=8, batch_size=1))
+    shift = np.random.default_rng(2).integers(-412, 412, size=1)[0]
+    summit_bin = (768 - shift - 256) // 128  # window starts at 60,200 + shift - 768
+    assert batch.enrichment.shape == (1, 1, 8)
+    assert abs(int(batch.enrichment[0, 0].argmax()) - summit_bin) <= 1
+    assert batch.elements.shape == (1, 1, 8)
+
+
+def test_the_exported_backbone_equals_the_network(training):
+    torch.manual_seed(3)
+    network = TrainableBackbone(training["config"].stages, CONTEXTS, auxiliary=2, dropout=0.2)
+    x = F.one_hot(torch.randint(0, 4, (6, 1024)), 4).transpose(1, 2).float()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        network.train()
+        for _ in range(50):
+            network.encode(x)
+        for norm in network.norms:
+            norm.log_gain.normal_(std=0.3)
+            norm.offset.normal_()
+        network.head.weight.normal_(std=0.2)
+        network.eval()
+        expected = network.head(network.encode(x)).float()
+    with torch.no_grad():
+        backbone = network.export(name="toy", window=1024)
+        found = backbone.log_activity(backbone.encode(x))
+    # the network computes in bfloat16, which keeps 8 bits
+    assert torch.corrcoef(torch.stack([found.ravel(), expected.ravel()]))[0, 1] > 0.999
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.1)
+    torch.testing.assert_close(backbone(x.flip(1, 2)), backbone(x).flip(2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pool", [3, 8])
+def test_both_strand_scan_equals_convolution_and_pooling(pool):
+    torch.manual_seed(4)
+    x = F.one_hot(torch.randint(0, 4, (3, 240)), 4).transpose(1, 2).float()
+    weight = torch.randn(5, 4, 9).to(torch.bfloat16).float().requires_grad_()
+    found = BothStrandScan.apply(x, weight, pool)
+    both = torch.cat([weight, weight.flip(1, 2)])
+    expected = F.max_pool1d(F.conv1d(x, both, padding=4), pool)
+    expected = torch.maximum(expected[:, :5], expected[:, 5:])
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.05)
+    slope = torch.randn_like(expected).to(torch.bfloat16)
+    (a,) = torch.autograd.grad(found, weight, slope)
+    (b,) = torch.autograd.grad(expected, weight, slope.float())
+    assert torch.corrcoef(torch.stack([a.ravel(), b.ravel()]))[0, 1] > 0.98
+
+
+def test_the_stem_starts_from_different_motifs(training, tmp_path):
+    motifs = read_meme(training["motifs"])
+    assert [name for _, name, _ in motifs] == ["GATA1", "POLYC"]
+    twice = [*motifs, motifs[0]]
+    chosen = choose_motifs([name for _, name, _ in twice], [matrix for *_, matrix in twice], 3, 7)
+    assert chosen == [0, 1]
+    filters = starting_filters(training["motifs"], 8, 7)
+    np.testing.assert_allclose((filters**2).sum((1, 2)), 1, rtol=1e-5)
+    assert decode(filters[0].argmax(0).astype(np.uint8))[:6] == "GATAAG"
+    (tmp_path / "none.meme").write_text("MEME version 4\n")
+    with pytest.raises(DataError, match="no motif"):
+        read_meme(tmp_path / "none.meme")
