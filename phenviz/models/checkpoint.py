@@ -53,6 +53,7 @@ def save_backbone(
     backbone.weights_hash = hashlib.sha256(raw).hexdigest()
     backbone.card = {
         "format": FORMAT,
+        "name": backbone.name,
         "architecture": backbone.config(),
         "receptive_field": backbone.receptive_field,
         "bin_size": backbone.bin_size,
