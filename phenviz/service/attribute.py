@@ -205,4 +205,5 @@ ATTRIBUTE = Kind(
     seconds_per_unit=1 / 0.8e6,
     memory=_memory,
     settle=_settle,
+    flavour=lambda params: params.method + (" of a gene" if params.target.gene else ""),
 )

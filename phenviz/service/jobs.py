@@ -284,10 +284,10 @@ class Job:
             return (work.result,) if work.result is not None else (*work.settled, *work.tiles)
 
     def partial_result(self) -> xr.Dataset | None:
-        """Join the finished pieces (None without any); attribute ``complete`` is 0 unless the job is done."""
+        """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
         work = self._work
         with work.changed:
-            result, parts = work.result, tuple(work.parts)
+            result, parts = work.result, (*work.parts, *work.tiles)
         if result is None and not parts:
             return None
         joined = result if result is not None else work.kind.join(work.params, parts)

@@ -83,6 +83,8 @@ class Kind:
         Speed on two CPU cores, until this machine's own speed is learnt.
     memory
         ``memory(world, params)``: bytes at the peak, above the loaded model.
+    flavour
+        ``flavour(params)`` names what changes the time of a unit of work (a method), for the estimates.
     stages
         Relative length of each stage that a piece reports, in their order; needed where there are several.
     settle
@@ -100,6 +102,7 @@ class Kind:
     join: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset]
     seconds_per_unit: float
     memory: Callable[[World, Any], int]
+    flavour: Callable[[Any], str] = lambda params: ""
     stages: Mapping[str, float] = field(default_factory=dict)
     settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
     mixed_precision: bool = False

@@ -40,7 +40,7 @@ def find_contexts(
     TargetError
         If the model doesn't predict one of them.
     """
-    asked = [contexts] if isinstance(contexts, str) else contexts and list(contexts)
+    asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
     if gene is not None and world.readout is not None:
         return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
     return tuple(context.name for context in world.select_contexts(asked))

@@ -63,7 +63,7 @@ class Runner:
         """Say what it costs to do the pieces that the store doesn't hold."""
         total = sum(piece.units for piece in pieces) or 1.0
         missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
-        seconds = self._costs.seconds(self._cost_name(kind), missing, kind.seconds_per_unit)
+        seconds = self._costs.seconds(self._cost_name(kind, params), missing, kind.seconds_per_unit)
         return Estimate(seconds, kind.memory(self._world, params), 1.0 - missing / total)
 
     def step(self, work: Work, *, compute: bool) -> bool:
@@ -93,7 +93,7 @@ class Runner:
         finally:
             work.lay_down()
         if work.over and work.computed_units:
-            self._costs.learn(self._cost_name(work.kind), work.computed_units, work.busy_seconds)
+            self._costs.learn(self._cost_name(work.kind, work.params), work.computed_units, work.busy_seconds)
         return found
 
     def _do_piece(self, work: Work, compute: bool) -> bool:
@@ -169,6 +169,6 @@ class Runner:
     def _piece_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
         return self.key(kind, {"piece": identity})
 
-    def _cost_name(self, kind: Kind) -> str:
+    def _cost_name(self, kind: Kind, params: Any) -> str:
         model = self._world.backbone.weights_hash[:12]
-        return f"{kind.name}|{kind.version}|{self._device}|{model}"
+        return f"{kind.name}|{kind.version}|{kind.flavour(params)}|{self._device}|{model}"

@@ -151,6 +151,7 @@ KINDS.add(
         _join,
         seconds_per_unit=1 / 1e4,
         memory=_mutagenesis_memory,
+        flavour=lambda params: "of a gene" if params.gene else "",
     )
 )
 KINDS.add(ATTRIBUTE)

@@ -22,6 +22,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5netcdf  # noqa: F401  (xarray would import it at the first write, while a user waits for the first result)
 import numpy as np
 import xarray as xr
 

@@ -1,6 +1,5 @@
 """The service as a whole: queue, store, failures, restarts, many askers at once."""
 
-import json
 import logging
 import threading
 import time
@@ -153,9 +152,8 @@ def test_estimate_learns_from_finished_runs_and_remembers(make_service, counting
     counting.gate.set()
     job.result(60)
     wait_until(lambda: (tmp_path / "costs.json").exists())
-    (rate,) = json.loads((tmp_path / "costs.json").read_text()).values()
-    assert rate >= 0.15
-    assert make_service().estimate("count", start=100, stop=110).seconds == pytest.approx(0.05 + 10 * rate)
+    # two pieces took 0.3 s at least
+    assert make_service().estimate("count", start=100, stop=110).seconds >= 1.5
 
 
 def test_estimate_of_what_is_stored_is_nothing(make_service):
