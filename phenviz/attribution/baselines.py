@@ -28,8 +28,8 @@ class BaselineSource:
     ----------
     baseline
         ``"zero"``: all zero. ``"dinucleotide"``: the mean of 20 shuffles that keep the counts of
-        dinucleotides, each block of 2,048 bases by itself, seeded by the block's place. An array of shape (4,)
-        holds everywhere (a base composition); one of shape (4, bases) holds for the locus, and outside of it
+        dinucleotides, each block of 2,048 bases by itself, seeded by the block's place. An array of shape
+        (4,) holds everywhere (a base composition); one of shape (4, bases) holds for the locus; outside of it
         the baseline is the sequence itself, so that flanks take no share.
     reference, locus
         What is explained.
@@ -46,13 +46,16 @@ class BaselineSource:
         if isinstance(baseline, str):
             if baseline not in ("zero", "dinucleotide"):
                 raise ModelError(f"unknown baseline {baseline!r}: use 'zero', 'dinucleotide' or an array")
-            self.name = {"zero": "zero", "dinucleotide": f"mean of {SHUFFLES} dinucleotide shuffles"}[baseline]
+            self.name = {"zero": "zero", "dinucleotide": f"mean of {SHUFFLES} dinucleotide shuffles"}[
+                baseline
+            ]
             return
         self._baseline = np.asarray(baseline)
         self.name = "given by the user"
         if self._baseline.shape not in ((4,), (4, locus.length)):
             raise ModelError(
-                f"the baseline has shape {self._baseline.shape}: give (4,), or (4, {locus.length}) for {locus}"
+                f"the baseline has shape {self._baseline.shape}: give (4,), or (4, {locus.length}) for "
+                f"{locus}"
             )
 
     @property
@@ -63,10 +66,16 @@ class BaselineSource:
     def window(self, start: int, end: int) -> NDArray[np.floating]:
         """Return the baseline from start to end (0-based half-open, may overhang the contig), (4, bases)."""
         if isinstance(self._baseline, str):
-            return self._shuffled(start, end) if self._baseline == "dinucleotide" else np.zeros((4, end - start), "f4")
+            return (
+                self._shuffled(start, end)
+                if self._baseline == "dinucleotide"
+                else np.zeros((4, end - start), "f4")
+            )
         if self._baseline.ndim == 1:
             return np.repeat(self._baseline[:, None], end - start, axis=1)
-        window = one_hot(self._reference.fetch_codes(self._locus.contig, start, end)).astype(self._baseline.dtype)
+        window = one_hot(self._reference.fetch_codes(self._locus.contig, start, end)).astype(
+            self._baseline.dtype
+        )
         first, last = max(start, self._locus.start), min(end, self._locus.end)
         if first < last:
             inside = slice(first - self._locus.start, last - self._locus.start)

@@ -10,7 +10,7 @@ from phenviz.models.local import Stage
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Cells from ``first`` to ``last``, both included, counted from the first cell of the changed base's bin."""
+    """Cells from ``first`` to ``last``, both included; 0 is the first cell of the changed base's bin."""
 
     first: int
     last: int
@@ -56,7 +56,7 @@ def changed_spans(stages: Sequence[Stage], phase: int, bins: Span | None) -> lis
     Returns
     -------
     list[Span]
-        One span a stage, in cells of its (pooled) output; may be empty where the base doesn't reach the target.
+        One span a stage, in cells of its (pooled) output; empty where the base doesn't reach the target.
     """
     reached, span = [], Span(phase, phase)
     for stage in stages:

@@ -65,7 +65,9 @@ def mask_bins(bin_size: int) -> Span:
 
 
 class CentreMask:
-    """Log2 fold change of the summed activity round the changed base (Borzoi's logSED, AlphaGenome's DIFF_LOG2_SUM).
+    """Log2 fold change of the summed activity round the changed base.
+
+    Borzoi's logSED, AlphaGenome's DIFF_LOG2_SUM.
 
     Parameters
     ----------
@@ -138,7 +140,8 @@ class GeneExpression:
         self.contexts = tuple(readout.contexts[row] for row in self._rows)
         self.units = f"change of {readout.units}"
         self.definition = (
-            f"expression of {gene.name} with ALT minus with REF, pooled from the bins within {readout.reach:,} bp of its TSS"
+            f"expression of {gene.name} with ALT minus with REF, pooled from the bins within "
+            f"{readout.reach:,} bp of its TSS"
         )
         # in double precision: a change in one of hundreds of bins must not drown in the rounding of their sum
         self._readout = copy.deepcopy(readout).double()

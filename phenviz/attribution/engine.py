@@ -39,12 +39,12 @@ class Changes:
     Parameters
     ----------
     bins
-        The bins that are held, counted from the bin of each mutant's base. Others of the target's are unchanged.
+        The bins that are held, counted from the bin of each mutant's base. The target's others don't change.
     before
         Embedding of the reference, (bins, positions, D).
     change
-        Mutant minus reference, (bins, positions, 3, D); the third axis holds the alternates in the order A, C,
-        G, T without the reference allele.
+        Mutant minus reference, (bins, positions, 3, D); the third axis holds the alternates in the order A,
+        C, G, T without the reference allele.
     """
 
     bins: Span

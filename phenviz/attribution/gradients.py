@@ -117,8 +117,8 @@ def integrated_gradients(
 
     run = _Run(locus, reference, backbone, resolved, n_steps, progress, flank)
     run.attrs = {
-        "definition": "integrated gradients at the observed base: sum over channels of (input - baseline) * mean "
-        f"gradient of the {resolved.definition}",
+        "definition": "integrated gradients at the observed base: sum over channels of (input - baseline) * "
+        f"mean gradient of the {resolved.definition}",
         "baseline": source.name,
         "n_steps": n_steps,
     }
@@ -225,7 +225,9 @@ class _Run:
             ready = min(parts[number + 1].start, locus.end) if number + 1 < len(parts) else locus.end
             if ready > done:
                 stretch = Locus(locus.contig, done, ready, locus.strand)
-                self.progress.partial(self._as_dataset(total[done - locus.start : ready - locus.start].copy(), stretch))
+                self.progress.partial(
+                    self._as_dataset(total[done - locus.start : ready - locus.start].copy(), stretch)
+                )
                 done = ready
         return self._as_dataset(
             total,
@@ -257,7 +259,8 @@ class _Run:
             locus,
             self.backbone,
             self.reference,
-            units=getattr(self.target.readout, "units", None) or getattr(self.backbone, "units", "fold enrichment"),
+            units=getattr(self.target.readout, "units", None)
+            or getattr(self.backbone, "units", "fold enrichment"),
             target=str(self.target),
             target_context=self.target.context,
             target_gene=self.target.gene and self.target.gene.name,

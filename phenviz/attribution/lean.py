@@ -30,7 +30,7 @@ def has_lean_stem(backbone: SequenceBackbone) -> bool:
 
 
 def lean_encode(backbone: SequenceBackbone) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what computes the same as ``backbone.encode``, with a cheaper gradient with respect to the input.
+    """Return what computes the same as ``backbone.encode``, with a cheaper gradient to the input.
 
     For backbones of other kinds it is their own ``encode``.
     """
@@ -162,7 +162,7 @@ def _strand_of_place(place: torch.Tensor, forward: torch.Tensor, reverse: torch.
 
 
 def _transposed_convolution(grad: torch.Tensor, stem: Stage) -> torch.Tensor:
-    """Gradient with respect to the bases, (B, 4, L), from that of the convolution's output, (B, L, filters)."""
+    """Turn a gradient to the convolution's output, (B, L, filters), into one to the bases, (B, 4, L)."""
     taps = stem.kernels().detach().permute(0, 2, 1)
     moved = grad @ taps.flatten(1)
     moved = moved.unflatten(2, (stem.kernel, 4))

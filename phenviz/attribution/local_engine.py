@@ -20,6 +20,7 @@ from phenviz.attribution.cones import Span, changed_spans, reach
 from phenviz.attribution.engine import Changes, ReferenceTile, alternates
 from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
 
+
 @dataclass(frozen=True, slots=True)
 class ReferenceCells(ReferenceTile):
     """What the engine remembers of the reference over one tile; cells first.
@@ -179,7 +180,9 @@ class LocalEngine:
         return cells
 
 
-def _rows(values: torch.Tensor, bins: torch.Tensor, span: Span, bin_cells: int, repeats: int = 1) -> torch.Tensor:
+def _rows(
+    values: torch.Tensor, bins: torch.Tensor, span: Span, bin_cells: int, repeats: int = 1
+) -> torch.Tensor:
     """Gather a span of cells around each bin: (cells, bins * repeats, channels)."""
     offsets = torch.arange(span.first, span.last + 1, device=values.device)
     starts = (bins * bin_cells).repeat_interleave(repeats) if repeats > 1 else bins * bin_cells

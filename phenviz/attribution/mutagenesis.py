@@ -112,12 +112,14 @@ def _target(
         return CentreMask(backbone, contexts)
     if backbone.receptive_field is None:
         raise ModelError(
-            f"{backbone.name} sees its whole window at once, so a gene's expression would need one run a mutant: "
-            "use integrated gradients for a gene, or mutagenesis of the activity"
+            f"{backbone.name} sees its whole window at once, so a gene's expression would need one run a "
+            "mutant: use integrated gradients for a gene, or mutagenesis of the activity"
         )
     gene, readout = gene_target
     if reference.resolve_contig(gene.locus.contig) != locus.contig:
-        raise TargetError(f"{gene.name} lies at {gene.locus}, so no base of {locus} reaches it: choose the same contig")
+        raise TargetError(
+            f"{gene.name} lies at {gene.locus}, so no base of {locus} reaches it: choose the same contig"
+        )
     return GeneExpression(gene, readout, reference, backbone, contexts)
 
 
@@ -152,8 +154,12 @@ def _tiles(
                 right, end = left + backbone.window, min(end, first + kept.stop - kept.start)
             else:
                 left, right = first * size - margin(backbone), end * size + margin(backbone)
-            part = Locus(locus.contig, max(locus.start, first * size), min(locus.end, end * size), locus.strand)
-            return part, _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, progress)
+            part = Locus(
+                locus.contig, max(locus.start, first * size), min(locus.end, end * size), locus.strand
+            )
+            return part, _tile_effects(
+                part, left, right, reference, backbone, target, engine, batch_size, progress
+            )
 
         (part, tile), tile_bins = halving(tile_bins, run)
         yield part, tile
@@ -187,7 +193,9 @@ def _tile_effects(
             done = 0
             while done < len(bins):
 
-                def run(count: int, phase: int = phase, left_over: torch.Tensor = bins[done:]) -> torch.Tensor:
+                def run(
+                    count: int, phase: int = phase, left_over: torch.Tensor = bins[done:]
+                ) -> torch.Tensor:
                     batch = left_over[:count]
                     changes = engine.changes(cells, phase, batch)
                     return target.effects(cells, left // backbone.bin_size, batch, changes)

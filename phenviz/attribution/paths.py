@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import torch
 
 from phenviz.attribution.baselines import BaselineSource
-from phenviz.attribution.lean import encode_scores, has_lean_stem, lean_encode, pooled_scores, pull_back_scores, stem_of
+from phenviz.attribution.lean import (
+    encode_scores,
+    has_lean_stem,
+    lean_encode,
+    pooled_scores,
+    pull_back_scores,
+    stem_of,
+)
 from phenviz.attribution.targets import ResolvedTarget
 from phenviz.errors import ModelError, TargetError
 from phenviz.genome.locus import Locus
@@ -119,7 +126,8 @@ def _gene_piece(
         window_bins = backbone.window // backbone.bin_size
         if count > window_bins:
             raise ModelError(
-                f"{backbone.name} sees {backbone.window:,} bp, the readout of {gene.name} needs {count * backbone.bin_size:,}: "
+                f"{backbone.name} sees {backbone.window:,} bp, the readout of {gene.name} needs "
+                f"{count * backbone.bin_size:,}: "
                 "use a readout with a shorter reach"
             )
         before = (window_bins - count) // 2
@@ -141,7 +149,11 @@ def _gene_piece(
 
 
 def path_of(
-    piece: Piece, contig: str, reference: ReferenceGenome, backbone: SequenceBackbone, baseline: BaselineSource
+    piece: Piece,
+    contig: str,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    baseline: BaselineSource,
 ) -> Path:
     """Lay the path of a piece: through the bases, or from zero through the pooled scores of the stem."""
     bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
@@ -188,7 +200,7 @@ class _TiledEncode(torch.autograd.Function):
     """Encode a long input tile by tile; the backward pass recomputes each tile."""
 
     @staticmethod
-    def forward(ctx, x, encode, count, size, flank):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+    def forward(ctx, x, encode, count, size, flank):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x)
         ctx.tiles = list(_tile_slices(x.shape[2], count, size, flank))
         ctx.encode = encode
@@ -196,7 +208,7 @@ class _TiledEncode(torch.autograd.Function):
             return torch.cat([encode(x[:, :, cells])[:, :, own] for cells, own, _ in ctx.tiles], dim=2)
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
         (x,) = ctx.saved_tensors
         total = torch.zeros_like(x)
         for cells, own, bins in ctx.tiles:

@@ -62,7 +62,8 @@ class ResolvedTarget:
         """What the number is, in words."""
         if self.gene is None or self.readout is None:
             return f"activity in {self.context}, summed over the bins of the window"
-        return f"expression of {self.gene.name} in {self.context}, from the bins within {self.readout.reach:,} bp"
+        reach = f"{self.readout.reach:,} bp"
+        return f"expression of {self.gene.name} in {self.context}, from the bins within {reach}"
 
 
 def resolve(
@@ -79,8 +80,8 @@ def resolve(
     """
     if target.trait is not None:
         raise TargetError(
-            f"target {target.trait!r} is a trait, and {backbone.name} predicts none: choose a context, or a gene "
-            "and a context"
+            f"target {target.trait!r} is a trait, and {backbone.name} predicts none: choose a context, or a "
+            "gene and a context"
         )
     if target.context is None:
         known = ", ".join(context.name for context in backbone.contexts[:20])
@@ -89,10 +90,14 @@ def resolve(
         channel = context_channel(backbone, target.context)
         return ResolvedTarget(channel, backbone.contexts[channel].name)
     if gene_target is None:
-        raise TargetError(f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)")
+        raise TargetError(
+            f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)"
+        )
     gene, readout = gene_target
     if gene.name.casefold() != target.gene.casefold():
-        raise TargetError(f"the target is {target.gene}, but gene_target holds {gene.name}: pass the same gene")
+        raise TargetError(
+            f"the target is {target.gene}, but gene_target holds {gene.name}: pass the same gene"
+        )
     check_backbone(readout, backbone)
     (row,) = readout.select([target.context])
     return ResolvedTarget(row, readout.contexts[row].name, gene, readout)

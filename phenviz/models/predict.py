@@ -81,13 +81,15 @@ def predict(
     for start, tile in _tiles(locus.contig, first, last, reference, backbone, channels, tile_bins):
         end = start + tile.shape[1]
         activity[:, start - first : end - first] = tile
-        progress.partial(_as_dataset(tile, start, _part(locus, start, end, backbone), reference, backbone, chosen))
+        progress.partial(
+            _as_dataset(tile, start, _part(locus, start, end, backbone), reference, backbone, chosen)
+        )
         progress.advance(end - start)
     return _as_dataset(activity, first, locus, reference, backbone, chosen)
 
 
 def bin_range(locus: Locus, bin_size: int) -> tuple[int, int]:
-    """Return the numbers, on the contig's grid, of the first bin that overlaps a locus and of the one after the last."""
+    """Return the contig's numbers of the first bin that overlaps a locus and of the one after the last."""
     return locus.start // bin_size, -(-locus.end // bin_size)
 
 
@@ -144,8 +146,8 @@ def _global_windows(
         tile = _forward(backbone, window, channels, kept)
         if tile.shape[1] != kept.stop - kept.start:
             raise ModelError(
-                f"{backbone.name} returned too few bins for a window of {backbone.window:,} bases: its adapter "
-                "must return window / bin_size bins"
+                f"{backbone.name} returned too few bins for a window of {backbone.window:,} bases: its "
+                "adapter must return window / bin_size bins"
             )
         yield start, tile
         start += tile.shape[1]
@@ -200,5 +202,5 @@ def _as_dataset(
 
 
 def activity_units(backbone: SequenceBackbone) -> str:
-    """Unit of a backbone's activity: its own ``units``, or predicted fold enrichment."""
+    """Return the unit of a backbone's activity: its own ``units``, or fold enrichment."""
     return str(getattr(backbone, "units", "fold enrichment"))

@@ -25,7 +25,7 @@ def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
 def one_hot_window(
     reference: ReferenceGenome, contig: str, start: int, end: int, backbone: SequenceBackbone
 ) -> torch.Tensor:
-    """Return the bases from start to end (0-based half-open) on the backbone's device, shape (1, 4, end - start).
+    """Return the bases from start to end (0-based half-open) on the backbone's device, (1, 4, bases).
 
     What overhangs the contig is N, and so all zero: every result is that of the contig with unknown
     sequence on both sides, wherever a tile ends.

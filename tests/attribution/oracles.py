@@ -70,7 +70,7 @@ def integrate_whole_window(
     baseline: str | np.ndarray = "zero",
     n_steps: int = 16,
 ) -> tuple[np.ndarray, float]:
-    """Call Captum once on the whole window with its flanks: attribution of the locus, and of all bases summed."""
+    """Call Captum once on the whole window with its flanks: values of the locus, and the sum of all."""
     size, flank = backbone.bin_size, halo(backbone)
     first, last = bin_range(locus, size)
     start, end, inner = first * size - flank, last * size + flank, flank // size

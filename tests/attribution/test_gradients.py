@@ -41,7 +41,9 @@ def short_tiles(monkeypatch):
 
 
 @pytest.mark.parametrize("locus", LOCI, ids=str)
-@pytest.mark.parametrize("baseline", ["zero", "dinucleotide", COMPOSITION], ids=["zero", "shuffled", "composition"])
+@pytest.mark.parametrize(
+    "baseline", ["zero", "dinucleotide", COMPOSITION], ids=["zero", "shuffled", "composition"]
+)
 @pytest.mark.parametrize(("double", "tolerance"), [(False, 1e-3), (True, 1e-6)], ids=["float32", "float64"])
 def test_tiles_add_up_to_one_captum_call_on_the_whole_window(toy_world, locus, baseline, double, tolerance):
     backbone = in_double(toy_world.backbone) if double else toy_world.backbone
@@ -115,7 +117,11 @@ def test_a_shuffled_baseline_is_the_same_for_every_window(toy_world):
 
 def test_the_result_says_what_it_holds(toy_world):
     dataset = integrated_gradients(
-        Locus("20", 5_000, 6_000), toy_world.reference, toy_world.backbone, target=Target(context="CL:0000576"), n_steps=4
+        Locus("20", 5_000, 6_000),
+        toy_world.reference,
+        toy_world.backbone,
+        target=Target(context="CL:0000576"),
+        n_steps=4,
     )
     assert validate(dataset) == "attribution"
     assert dataset.attrs["target"] == "activity in Mono"
@@ -167,14 +173,17 @@ def test_the_lean_stem_has_the_plain_gradient(toy_world):
 )
 def test_a_target_that_is_not_predicted_is_refused(toy_world, target, words):
     with pytest.raises(TargetError, match=words):
-        integrated_gradients(Locus("20", 5_000, 6_000), toy_world.reference, toy_world.backbone, target=target)
+        integrated_gradients(
+            Locus("20", 5_000, 6_000), toy_world.reference, toy_world.backbone, target=target
+        )
 
 
 def test_a_locus_that_does_not_reach_the_gene_is_refused(toy_world):
     with pytest.raises(TargetError, match="choose a locus"):
         integrated_gradients(
             Locus("20", 40_000, 41_000), toy_world.reference, toy_world.backbone,
-            target=Target(gene="BETA", context="B"), gene_target=(toy_world.annotation.gene("BETA"), toy_readout()),
+            target=Target(gene="BETA", context="B"),
+            gene_target=(toy_world.annotation.gene("BETA"), toy_readout()),
         )  # fmt: skip
 
 

@@ -49,7 +49,14 @@ def random_shape(rng: np.random.Generator) -> list[dict]:
     """Draw stages with kernels, dilations and pools of many sizes, 128 bases a bin."""
     pools = [[8, 4, 4], [4, 8, 4], [16, 8, 1], [2, 4, 16], [1, 32, 4], [128, 1, 1]][rng.integers(6)]
     channels = int(rng.integers(3, 7))
-    stages = [{"channels": channels, "kernel": int(rng.choice([1, 5, 11, 19])), "pool": pools[0], "both_strands": True}]
+    stages = [
+        {
+            "channels": channels,
+            "kernel": int(rng.choice([1, 5, 11, 19])),
+            "pool": pools[0],
+            "both_strands": True,
+        }
+    ]
     for pool in pools[1:]:
         stages.append({"channels": channels, "kernel": int(rng.choice([1, 3, 5])), "pool": pool})
     for dilation in rng.choice([1, 2, 3], size=rng.integers(0, 3)):
@@ -74,7 +81,11 @@ def score_plainly_in_double(locus, reference, backbone):
     class AsDouble(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.bin_size, self.receptive_field, self.contexts = backbone.bin_size, backbone.receptive_field, CONTEXTS
+            self.bin_size, self.receptive_field, self.contexts = (
+                backbone.bin_size,
+                backbone.receptive_field,
+                CONTEXTS,
+            )
 
         def forward(self, one_hot):
             return backbone(one_hot.double())
@@ -101,7 +112,11 @@ def test_tiles_and_small_batches_do_not_change_the_result(toy_world, monkeypatch
     monkeypatch.setattr(module, "TILE_BASES", 384)
     tiles = []
     tiled = mutagenesis(
-        locus, toy_world.reference, toy_world.backbone, batch_size=1, progress=Progress(on_partial=tiles.append)
+        locus,
+        toy_world.reference,
+        toy_world.backbone,
+        batch_size=1,
+        progress=Progress(on_partial=tiles.append),
     )
     np.testing.assert_allclose(tiled.effect, whole.effect, rtol=1e-4, atol=2e-6)
     assert len(tiles) > 3
@@ -115,7 +130,9 @@ def test_the_result_says_what_it_holds(toy_world):
     assert list(dataset.context.values) == ["B", "Ery"]
     assert "".join(dataset.reference.values[10:]) == "N" * 10
     assert np.isnan(dataset.effect[10:]).all()
-    at_reference = dataset.effect.values[np.arange(10), ["ACGT".index(base) for base in dataset.reference.values[:10]]]
+    at_reference = dataset.effect.values[
+        np.arange(10), ["ACGT".index(base) for base in dataset.reference.values[:10]]
+    ]
     assert (at_reference == 0).all()
     assert "log2(1 + sum ALT)" in dataset.attrs["definition"]
     everything = mutagenesis(locus, toy_world.reference, toy_world.backbone)
@@ -149,8 +166,12 @@ class Wrapped(torch.nn.Module):
         return self.activity(self.encode(one_hot))
 
 
-@pytest.mark.parametrize("attributes", [{}, {"receptive_field": None, "window": 4_096}], ids=["crops", "windows"])
-@pytest.mark.parametrize("locus", [Locus("20", 19_990, 20_003), Locus("20", LENGTH - 160, LENGTH - 145)], ids=str)
+@pytest.mark.parametrize(
+    "attributes", [{}, {"receptive_field": None, "window": 4_096}], ids=["crops", "windows"]
+)
+@pytest.mark.parametrize(
+    "locus", [Locus("20", 19_990, 20_003), Locus("20", LENGTH - 160, LENGTH - 145)], ids=str
+)
 def test_any_backbone_goes_through_the_protocol_alone(toy_world, attributes, locus):
     backbone = Wrapped(toy_world.backbone, **attributes)
     assert isinstance(backbone, SequenceBackbone)
@@ -182,7 +203,10 @@ def test_effects_on_a_genes_expression_equal_predicting_it_anew(toy_world, wrap,
 def test_bases_out_of_a_genes_reach_have_no_effect(toy_world):
     gene = toy_world.annotation.gene("BETA")
     far = mutagenesis(
-        Locus("20", 30_000, 30_050), toy_world.reference, toy_world.backbone, gene_target=(gene, toy_readout())
+        Locus("20", 30_000, 30_050),
+        toy_world.reference,
+        toy_world.backbone,
+        gene_target=(gene, toy_readout()),
     )
     assert (far.effect == 0).all()
 
@@ -191,7 +215,10 @@ def test_a_gene_on_another_contig_is_refused(toy_world):
     gene = toy_world.annotation.gene("DELTA")
     with pytest.raises(TargetError, match="same contig"):
         mutagenesis(
-            Locus("20", 30_000, 30_050), toy_world.reference, toy_world.backbone, gene_target=(gene, toy_readout())
+            Locus("20", 30_000, 30_050),
+            toy_world.reference,
+            toy_world.backbone,
+            gene_target=(gene, toy_readout()),
         )
 
 
@@ -199,7 +226,9 @@ def test_a_global_backbone_refuses_a_genes_expression(toy_world):
     backbone = Wrapped(toy_world.backbone, receptive_field=None, window=4_096)
     gene = toy_world.annotation.gene("BETA")
     with pytest.raises(ModelError, match="integrated gradients"):
-        mutagenesis(Locus("20", 14_000, 14_050), toy_world.reference, backbone, gene_target=(gene, toy_readout()))
+        mutagenesis(
+            Locus("20", 14_000, 14_050), toy_world.reference, backbone, gene_target=(gene, toy_readout())
+        )
 
 
 def test_mutagenesis_stops_within_one_batch_of_cancel(toy_world):

@@ -63,7 +63,11 @@ def test_partial_tiles_add_up_to_the_result(toy_world):
     tiles = []
     locus = Locus("20", 2_005, 9_999)
     whole = predict(
-        locus, toy_world.reference, toy_world.backbone, tile_bins=7, progress=Progress(on_partial=tiles.append)
+        locus,
+        toy_world.reference,
+        toy_world.backbone,
+        tile_bins=7,
+        progress=Progress(on_partial=tiles.append),
     )
     merged = merge_tiles(tiles)
     np.testing.assert_array_equal(merged.activity, whole.activity)
