@@ -14,8 +14,9 @@ from phenviz.genome.contexts import Context
 from phenviz.tracks.frame import RowLabels, Track
 from phenviz.tracks.heat import Hatching, HeatMap, Legend, number_hover
 from phenviz.tracks.pyramid import Pyramid
+from phenviz.tracks.signed import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.view import Stretch, View, nice_ceiling
 
 STYLES = ("heatmap", "areas")
 _MOST_PIXELS, _LEAST_PIXELS = 208, 60
@@ -138,7 +139,7 @@ class Activity(Track):
         wanted = len(self._contexts) if self._style == "areas" and len(values) else 0
         while len(self._areas) < wanted:
             source = ColumnDataSource({"x": [], "y1": [], "y2": []})
-            glyph = self.figure.varea_step("x", "y1", "y2", source=source, step_mode="after")
+            glyph = self.figure.varea("x", "y1", "y2", source=source)
             self._areas.append((source, glyph))
         for row, (source, renderer) in enumerate(self._areas):
             renderer.visible = row < wanted
@@ -147,6 +148,6 @@ class Activity(Track):
                 continue
             base = len(self._contexts) - 1 - row + 0.04
             tall = np.minimum(np.nan_to_num(values[row]) / (self._high or 1.0), 1.0) * 0.9
-            tops = base + np.append(tall, tall[-1:])
-            source.data = {"x": x_of(edges.astype(float)), "y1": np.full(len(tops), base), "y2": tops}
+            x, tops = stairs(edges, base + tall)
+            source.data = {"x": x, "y1": np.full(len(x), base), "y2": tops}
             renderer.glyph.fill_color = legible(self._contexts[row].colour, self.theme, 3.0)

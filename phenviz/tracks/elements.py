@@ -62,6 +62,34 @@ def lineage_of(cell_type: str) -> str:
     return _OTHER
 
 
+def sort_elements(cell_types: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
+    """Find out which lineages each element is active in.
+
+    Parameters
+    ----------
+    cell_types
+        Names joined by ``|``, one entry an element.
+
+    Returns
+    -------
+    lineages
+        Those that occur, blood first.
+    member
+        Shape (elements, lineages).
+    """
+    known: dict[str, str] = {}
+    found = []
+    for names in cell_types.fillna("").astype(str).tolist():
+        for name in names.split("|"):
+            if name not in known:
+                known[name] = lineage_of(name)
+        found.append({known[name] for name in names.split("|")})
+    present = set(known.values())
+    lineages = [name for name in (*_WORDS, _OTHER) if name in present] or [_OTHER]
+    member = np.array([[lineage in one for lineage in lineages] for one in found], dtype=bool)
+    return lineages, member.reshape(len(found), len(lineages))
+
+
 class Elements(Track):
     """Elements of the annotation: one by one, or their density where they are too many to tell apart."""
 
@@ -69,10 +97,7 @@ class Elements(Track):
     title = "Regulatory elements"
 
     def __init__(self, x_range: Range1d, theme: Theme, annotation: Annotation) -> None:
-        cell_types = annotation.elements["cell_types"].str.split("|").explode().dropna().unique()
-        self._lineage = {name: lineage_of(name) for name in cell_types}
-        present = set(self._lineage.values())
-        self._lineages = [name for name in (*_WORDS, _OTHER) if name in present] or [_OTHER]
+        self._lineages, self._member = sort_elements(annotation.elements["cell_types"])
         n_rows = len(self._lineages)
         super().__init__(x_range, theme, n_rows * _ROW_PIXELS, (0, n_rows))
         self._annotation = annotation
@@ -103,14 +128,10 @@ class Elements(Track):
         ]
         self._labels.set(list(self._lineages), colours, "10.5px")
         table = self._annotation.elements_in(stretch.locus)
-        lists = [str(names).split("|") for names in table["cell_types"]]
-        lineages = [{self._lineage.get(name, _OTHER) for name in names} for names in lists]
-        member = np.array(
-            [[lineage in found for lineage in self._lineages] for found in lineages], dtype=bool
-        ).reshape(len(table), len(self._lineages))
+        member = self._member[table.index.to_numpy()]
         single = len(table) <= _MOST_SINGLE
         self._boxes.data = (
-            self._one_by_one(table, lists, member) if single else self._density(table, member, stretch, view)
+            self._one_by_one(table, member) if single else self._density(table, member, stretch, view)
         )
         nothing = "No regulatory element is known here" if len(self._annotation.elements) else (
             "This world has no regulatory elements: set 'elements' in its project.yaml"
@@ -124,13 +145,11 @@ class Elements(Track):
     def _colour(self, row: int) -> str:
         return self._row_colours.get(self._lineages[row], self.theme.neutral)
 
-    def _one_by_one(
-        self, table: pd.DataFrame, lists: list[list[str]], member: NDArray[np.bool_]
-    ) -> dict[str, object]:
+    def _one_by_one(self, table: pd.DataFrame, member: NDArray[np.bool_]) -> dict[str, object]:
         which, row = np.nonzero(member)
         starts, ends = table["start"].to_numpy(), table["end"].to_numpy()
         contigs = table["contig"].to_numpy()
-        texts = [_listed(names) for names in lists]
+        texts = [_listed(str(names).split("|")) for names in table["cell_types"]]
         where = [str(Locus(c, int(s), int(e))) for c, s, e in zip(contigs, starts, ends, strict=True)]
         names = table["name"].astype(str).to_numpy()
         return self._columns(starts[which], ends[which], row, np.full(len(which), 0.9)) | {

@@ -28,7 +28,7 @@ RIGHT_BORDER = 14
 HEADER = 19
 _FOOTER = 5
 
-POSITION_HOVER = CustomJSHover(code="return Math.round(special_vars.x).toLocaleString('en-US')")
+_POSITION = "return Math.round(special_vars.x).toLocaleString('en-US')"
 
 
 class Track:
@@ -137,7 +137,7 @@ class Track:
         **formatters
             ``image`` and ``row``: how ``@image{custom}`` and ``$y{custom}`` are written.
         """
-        table: dict[str, Any] = {"$x": POSITION_HOVER}
+        table: dict[str, Any] = {"$x": CustomJSHover(code=_POSITION)}
         if "image" in formatters:
             table["@image"] = formatters["image"]
         if "row" in formatters:

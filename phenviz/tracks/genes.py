@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, Range1d
 from numpy.typing import NDArray
 
@@ -90,14 +91,14 @@ class Genes(Track):
         fig = self.figure
         self._body = fig.segment("x0", "y", "x1", "y", source=self._bodies, line_width=1.4)
         self._arrow = fig.text(
-            "x", "y", "text", source=self._arrows, text_font=FONT, text_font_size="13px",
+            "x", "y", "text", source=self._arrows, text_font=value(FONT), text_font_size="13px",
             text_baseline="middle", text_align="center", y_offset=-1,
         )  # fmt: skip
         self._exon = fig.quad(
             left="left", right="right", bottom="bottom", top="top", source=self._exons, line_width=1
         )
         self._text = fig.text(
-            "x", "y", "text", source=self._names, text_font=FONT, text_font_size="11px",
+            "x", "y", "text", source=self._names, text_font=value(FONT), text_font_size="11px",
             text_font_style="italic", text_baseline="middle",
         )  # fmt: skip
         box = fig.quad(left="left", right="right", bottom="bottom", top="top", source=self._boxes, alpha=0)

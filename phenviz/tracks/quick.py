@@ -1,0 +1,124 @@
+"""One result as a HoloViews object, for a notebook: ``view(service.predict("HNF4A"))``."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from phenviz.errors import ResultError
+from phenviz.results import bin_size_of, contribution, kind_of, locus_of
+from phenviz.tracks.signed import Bases, label_of
+from phenviz.tracks.theme import LIGHT
+from phenviz.tracks.view import x_of
+
+_POINTS = 4_000
+
+
+def view(dataset: xr.Dataset, context: str | None = None) -> hv.Element | hv.Overlay:
+    """Draw a result with sensible settings; positions count from 1.
+
+    Parameters
+    ----------
+    dataset
+        A prediction (heat map of all contexts, or a curve of one), a mutagenesis (heat map of the alleles)
+        or an attribution (curve).
+    context
+        Context to draw; None for all of a prediction, and for the first of the others.
+
+    Returns
+    -------
+    hv.Element
+        An ``hv.Image`` or ``hv.Curve``; change it with ``.opts(...)``.
+
+    Raises
+    ------
+    ResultError
+        If it is another kind of dataset, or doesn't hold the context.
+    """
+    _load_extension()
+    kind = kind_of(dataset)
+    if context is not None and context not in _names(dataset):
+        raise ResultError(
+            f"this result has no context {context!r}: it has {', '.join(_names(dataset)) or 'none'}"
+        )
+    if kind == "prediction":
+        return _prediction_curve(dataset, context) if context is not None else _prediction_image(dataset)
+    if kind == "mutagenesis":
+        return _mutagenesis_image(dataset, context or _names(dataset)[0])
+    if kind == "attribution":
+        return _attribution_curve(dataset, context)
+    raise ResultError(
+        "only a prediction, a mutagenesis or an attribution can be viewed: pass what one of them returned"
+    )
+
+
+def _names(dataset: xr.Dataset) -> list[str]:
+    return [str(name) for name in dataset["context"].to_numpy()] if "context" in dataset.dims else []
+
+
+def _load_extension() -> None:
+    if "bokeh" not in hv.Store.loaded_backends():
+        hv.extension("bokeh", logo=False)
+
+
+def _prediction_image(dataset: xr.Dataset) -> hv.Image:
+    values = dataset["activity"].transpose("context", "bin").to_numpy()
+    start, size = int(dataset["bin_start"].to_numpy()[0]), bin_size_of(dataset)
+    bounds = (x_of(start), 0, x_of(start + size * values.shape[1]), values.shape[0])
+    names = _names(dataset)
+    ticks = [(len(names) - row - 0.5, name) for row, name in enumerate(names)]
+    image = hv.Image(values, bounds=bounds, kdims=["position", "context"], vdims=["activity"])
+    return image.opts(
+        cmap=list(LIGHT.sequential), yticks=ticks, colorbar=True, tools=["hover"], responsive=True,
+        height=max(120, 16 * len(names) + 60), title=str(locus_of(dataset)), xformatter="%d", ylabel="",
+    )  # fmt: skip
+
+
+def _prediction_curve(dataset: xr.Dataset, context: str) -> hv.Curve:
+    values = dataset["activity"].sel(context=context).to_numpy()
+    x = x_of(dataset["bin_start"].to_numpy().astype(float)) + bin_size_of(dataset) / 2
+    return _curve(x, values, "activity", f"{locus_of(dataset)}, {label_of(dataset, context)}")
+
+
+def _mutagenesis_image(dataset: xr.Dataset, context: str) -> hv.Image:
+    effect = dataset["effect"].sel(context=context).transpose("allele", "position").to_numpy()
+    alleles = [str(allele) for allele in dataset["allele"].to_numpy()]
+    start = int(dataset["position"].to_numpy()[0])
+    bounds = (x_of(start), 0, x_of(start + effect.shape[1]), len(alleles))
+    ticks = [(len(alleles) - row - 0.5, allele) for row, allele in enumerate(alleles)]
+    limit = float(np.nanmax(np.abs(effect), initial=1e-12))
+    image = hv.Image(effect, bounds=bounds, kdims=["position", "allele"], vdims=["effect"])
+    strongest = int(np.nanargmax(np.abs(contribution(dataset).sel(context=context).to_numpy()))) + start + 1
+    return image.opts(
+        cmap=list(LIGHT.diverging), clim=(-limit, limit), yticks=ticks, colorbar=True, tools=["hover"],
+        responsive=True, height=150, xformatter="%d", ylabel="change to",
+        title=f"{locus_of(dataset)}, {label_of(dataset, context)}; strongest base {strongest:,}",
+    )  # fmt: skip
+
+
+def _attribution_curve(dataset: xr.Dataset, context: str | None) -> hv.Curve:
+    array = dataset["attribution"]
+    if "context" in array.dims:
+        context = context or _names(dataset)[0]
+        array = array.sel(context=context)
+    bases = Bases.of(str(dataset.attrs["contig"]), dataset["position"].to_numpy(), array.to_numpy()[None, :])
+    summary = bases.pyramid.summary(0, bases.pyramid.n_bins, _POINTS)
+    # one point a pixel at most; the strongest base of those that share one, so that none is lost
+    x = x_of((summary.edges[:-1] + summary.edges[1:]) / 2 + bases.start)
+    return _curve(
+        x, summary.strongest[0], "attribution", f"{locus_of(dataset)}, {label_of(dataset, context)}"
+    )
+
+
+def _curve(x: np.ndarray, y: np.ndarray, name: str, title: str) -> hv.Curve:
+    curve = hv.Curve((x, y), "position", name)
+    return curve.opts(
+        color=LIGHT.gene,
+        line_width=1,
+        tools=["hover"],
+        responsive=True,
+        height=180,
+        title=title,
+        xformatter="%d",
+    )
