@@ -27,8 +27,8 @@ Everything is described by a small JSON-able dict (`LocalBackbone.config`), from
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ from torch import nn
 from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
 
-ACTIVATIONS = {"softplus": F.softplus, "relu": F.relu}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"softplus": F.softplus, "relu": F.relu}
 # exp() of the head is capped far above any fold enrichment in the data (192), against overflow on odd inputs.
 MAX_LOG_ACTIVITY = 10.0
 
@@ -185,8 +185,8 @@ class LocalBackbone(nn.Module):
             self.stages.append(Stage(channels, stage["channels"], **options))
             channels = stage["channels"]
         self.head = nn.Conv1d(channels, len(self.contexts), 1)
-        self.bin_size = math.prod(stage.pool for stage in self.stages)
-        self.receptive_field = receptive_field(self.stages)
+        self.bin_size = math.prod(stage.pool for stage in _typed(self.stages))
+        self.receptive_field: int | None = receptive_field(self.stages)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LocalBackbone:
@@ -199,7 +199,7 @@ class LocalBackbone(nn.Module):
     def config(self) -> dict[str, Any]:
         """Return a JSON-able description of the architecture and contexts, without the weights."""
         contexts = [{key: getattr(context, key) for key in Context.__slots__} for context in self.contexts]
-        stages = [stage.config() for stage in self.stages]
+        stages = [stage.config() for stage in _typed(self.stages)]
         return {"name": self.name, "window": self.window, "stages": stages, "contexts": contexts}
 
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
@@ -238,10 +238,14 @@ class LocalBackbone(nn.Module):
 def receptive_field(stages: Sequence[Stage] | nn.ModuleList) -> int:
     """Count the bases that one output bin of a list of stages sees."""
     size, stride = 1, 1
-    for stage in stages:
+    for stage in _typed(stages):
         size += (stage.kernel - 1) * stage.dilation * stride + (stage.pool - 1) * stride
         stride *= stage.pool
     return size
+
+
+def _typed(stages: Iterable[nn.Module]) -> Iterable[Stage]:
+    return cast("Iterable[Stage]", stages)
 
 
 def tiny_config(contexts: Sequence[Context], *, name: str = "tiny") -> dict[str, Any]:

@@ -117,7 +117,7 @@ def train_backbone(
         )
 
     teachers = [
-        run(f"teacher-{index}", config.of_teacher(index), index)
+        run(f"teacher-{index}", config.of_teacher(index), config.teacher_seed(index))
         for index in range(config.teachers)
         if only is None or f"teacher-{index}" in only
     ]
@@ -147,10 +147,9 @@ def _stages(filters: int, activation: str) -> tuple[dict[str, Any], ...]:
 STAGES = _stages(192, "relu")
 # Softplus and rectified teachers, narrow and wide ones, err differently: their mean beats four alike.
 TEACHER_CHANGES: tuple[dict[str, Any], ...] = (
-    {"specificity_weight": 0.6},
+    {"stages": _stages(192, "relu"), "specificity_weight": 0.6},
     {"stages": _stages(192, "softplus")},
-    {"stages": _stages(256, "relu"), "specificity_weight": 0.6},
-    {"dropout": 0.05, "background": 0.5},
+    {"stages": _stages(192, "relu"), "dropout": 0.05, "background": 0.5},
 )
 
 

@@ -42,6 +42,8 @@ class TrainingConfig:
         Networks from different seeds, whose mean the final one learns; 0 for learning from data alone.
     teacher_changes
         Other values of this class for teacher 0, 1, ...; what differs errs differently, and averages out.
+    teacher_seeds
+        Seeds of teacher 0, 1, ...; their numbers where none is given.
     learning_rate, stem_rate, weight_decay, dropout
         Of AdamW; the stem learns at ``learning_rate * stem_rate`` and doesn't decay.
     elements, background
@@ -70,6 +72,7 @@ class TrainingConfig:
     batch_size: int = 32
     teachers: int = 4
     teacher_changes: tuple[dict[str, Any], ...] = ()
+    teacher_seeds: tuple[int, ...] = ()
     learning_rate: float = 2e-3
     stem_rate: float = 0.2
     weight_decay: float = 0.02
@@ -93,6 +96,10 @@ class TrainingConfig:
         """Return the configuration of one teacher."""
         changes = self.teacher_changes[index] if index < len(self.teacher_changes) else {}
         return replace(self, **changes)
+
+    def teacher_seed(self, index: int) -> int:
+        """Return what one teacher's randomness comes from, beside ``seed``."""
+        return self.teacher_seeds[index] if index < len(self.teacher_seeds) else index
 
     def as_json(self) -> dict[str, Any]:
         """Return all values, as JSON can hold them."""
@@ -158,7 +165,7 @@ def run_epochs(
             _set_rate(optimizer, config, epoch * steps + step, epochs * steps)
             parts = _losses(network, batch, config, teachers, rng)
             optimizer.zero_grad()
-            sum(parts.values()).backward()
+            torch.stack(list(parts.values())).sum().backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
             optimizer.step()
             _follow(mean, network, epoch * steps + step, config.averaging)

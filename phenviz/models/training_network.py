@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from phenviz.genome.contexts import Context
-from phenviz.models.local import ACTIVATIONS, LocalBackbone
+from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
 
 
 class TrainableBackbone(nn.Module):
@@ -50,12 +50,13 @@ class TrainableBackbone(nn.Module):
                 nn.Parameter(torch.randn(stage["channels"], channels, stage["kernel"]) * scale)
             )
             channels = stage["channels"]
-            self.norms.append(_PositiveNorm(channels))
+            self.norms.append(PositiveNorm(channels))
         self.head = nn.Conv1d(channels, len(self.contexts), 1)
         self.auxiliary = nn.Conv1d(channels, max(auxiliary, 1), 1)
         nn.init.zeros_(self.head.weight)
-        nn.init.constant_(self.head.bias, -2.0)
-        nn.init.constant_(self.auxiliary.bias, -3.0)
+        for layer, start in ((self.head, -2.0), (self.auxiliary, -3.0)):
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, start)
 
     def start_stem(self, filters: NDArray[np.float32]) -> None:
         """Begin the stem with known motifs; filters beyond them stay random, of the same norm."""
@@ -66,11 +67,10 @@ class TrainableBackbone(nn.Module):
 
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Turn one-hot (B, 4, L) into an embedding (B, D, bins)."""
-        stem = self.shape[0]
-        y = BothStrandScan.apply(one_hot, self.weights[0], stem["pool"])
-        x = ACTIVATIONS[stem["activation"]](self.norms[0](y))
+        (stem, filters, stem_norm), *layers = self._layers()
+        x = ACTIVATIONS[stem["activation"]](stem_norm(BothStrandScan.apply(one_hot, filters, stem["pool"])))
         x = F.dropout(x, self.dropout / 2, self.training)
-        for stage, weight, norm in zip(self.shape[1:], self.weights[1:], self.norms[1:], strict=True):
+        for stage, weight, norm in layers:
             residual = stage.get("residual", False)
             dropped = F.dropout1d(x, self.dropout, self.training) if residual else x
             y = _convolve(dropped, weight, stage.get("dilation", 1))
@@ -82,7 +82,9 @@ class TrainableBackbone(nn.Module):
         """Fold every normalisation into its convolution and return the backbone that is used from then on."""
         backbone = LocalBackbone(self.shape, self.contexts, name=name, window=window)
         with torch.no_grad():
-            for stage, weight, norm in zip(backbone.stages, self.weights, self.norms, strict=True):
+            for stage, (_, weight, norm) in zip(
+                cast("Iterable[Stage]", backbone.stages), self._layers(), strict=True
+            ):
                 scale, offset = norm.as_affine()
                 kernel = weight if stage.both_strands else _symmetric(weight)
                 stage.weight.copy_(kernel * scale[:, None, None])
@@ -90,9 +92,19 @@ class TrainableBackbone(nn.Module):
             backbone.head.load_state_dict(self.head.state_dict())
         return backbone.eval()
 
+    def _layers(self) -> list[tuple[dict[str, Any], torch.Tensor, PositiveNorm]]:
+        norms = cast("Iterable[PositiveNorm]", self.norms)
+        return list(zip(self.shape, self.weights, norms, strict=True))
 
-class _PositiveNorm(nn.Module):
-    """Batch normalisation whose gain is positive, so that it commutes with the pooling before it."""
+
+class PositiveNorm(nn.Module):
+    """Batch normalisation whose gain is positive, so that it commutes with the pooling before it.
+
+    Parameters
+    ----------
+    channels
+        Channels of the (B, channels, n) input.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,13 +113,16 @@ class _PositiveNorm(nn.Module):
         self.offset = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise each channel."""
         gain, offset = self.log_gain.exp()[:, None], self.offset[:, None]
         return self.statistics(x) * gain.to(x.dtype) + offset.to(x.dtype)
 
     def as_affine(self) -> tuple[torch.Tensor, torch.Tensor]:
-        statistics = self.statistics
-        scale = self.log_gain.exp() / (statistics.running_var + statistics.eps).sqrt()
-        return scale, self.offset - statistics.running_mean * scale
+        """Return what it multiplies by and adds in evaluation mode, each (channels,)."""
+        mean, variance = self.statistics.running_mean, self.statistics.running_var
+        assert mean is not None and variance is not None  # kept, as track_running_stats is on
+        scale = self.log_gain.exp() / (variance + self.statistics.eps).sqrt()
+        return scale, self.offset - mean * scale
 
 
 class BothStrandScan(torch.autograd.Function):
