@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.expression import embed
-from phenviz.models.readout import gene_bins
+from phenviz.models.expression import encode_bins
+from phenviz.models.readout import GeneBins, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
 
+# bins encoded before what isn't needed is dropped; 64 Mb in bins of 128 bp
+_LONGEST_STRETCH = 500_000
 Regions = Mapping[str, tuple[int, int]]
 
 
@@ -132,16 +134,50 @@ def collect(
     genes = tuple(annotation.gene(name) for name in known)
     if not genes:
         raise DataError("no annotated gene is in the counts: both must use the same gene symbols")
-    progress.stage("encoding the bins round each gene", len(genes))
-    embeddings, distances = [], []
-    for gene in genes:
-        bins = gene_bins(gene, backbone, reference, reach)
-        embeddings.append(embed(bins, reference, backbone)[0].float().cpu())
-        distances.append(torch.from_numpy(bins.distance))
-        progress.advance()
+    around = [gene_bins(gene, backbone, reference, reach) for gene in genes]
+    embedding = _embed_all(around, reference, backbone, progress)
+    distance = torch.from_numpy(np.stack([bins.distance for bins in around]))
     expression = logs.loc[[gene.name for gene in genes]].to_numpy(np.float32)
     part = np.array([_part(gene.tss, held_out) for gene in genes])
-    return ReadoutData(genes, expression, torch.stack(embeddings), torch.stack(distances), part)
+    return ReadoutData(genes, expression, embedding, distance, part)
+
+
+def _embed_all(
+    around: Sequence[GeneBins], reference: ReferenceGenome, backbone: SequenceBackbone, progress: Progress
+) -> torch.Tensor:
+    """Encode the bins of many genes, those of neighbours that overlap only once: (n, D, bins)."""
+    stretches = _stretches(around)
+    progress.stage("encoding the bins round each gene", sum(last - first for _, first, last, _ in stretches))
+    embedding: torch.Tensor | None = None
+    for contig, first, last, rows in stretches:
+        encoded = encode_bins(contig, first, last, reference, backbone)[0].float().cpu()
+        if embedding is None:
+            embedding = torch.empty(len(around), len(encoded), len(around[0].distance))
+        for row in rows:
+            start = around[row].first_bin - first
+            embedding[row] = encoded[:, start : start + embedding.shape[2]]
+        progress.advance(last - first)
+    assert embedding is not None
+    return embedding
+
+
+def _stretches(around: Sequence[GeneBins]) -> list[tuple[str, int, int, list[int]]]:
+    """Join bins of genes that overlap: contig, first bin, bin after the last, and the genes' numbers."""
+    found: list[tuple[str, int, int, list[int]]] = []
+    for row in sorted(range(len(around)), key=lambda row: (around[row].contig, around[row].first_bin)):
+        contig, first = around[row].contig, around[row].first_bin
+        last = first + len(around[row].distance)
+        # a stretch is kept short, so that memory doesn't grow with the contig
+        if (
+            found
+            and found[-1][0] == contig
+            and first < found[-1][2]
+            and last - found[-1][1] < _LONGEST_STRETCH
+        ):
+            found[-1] = (contig, found[-1][1], last, [*found[-1][3], row])
+        else:
+            found.append((contig, first, last, [row]))
+    return found
 
 
 def _part(tss: int, held_out: Regions) -> str:
