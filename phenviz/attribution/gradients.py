@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 import xarray as xr
-from captum.attr import IntegratedGradients, Saliency
 from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import Baseline, BaselineSource
@@ -24,6 +24,11 @@ from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import placement
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import result_attrs
+
+with warnings.catch_warnings():
+    # captum loads tqdm's notebook bars, which warn where a notebook has no widgets; they aren't used here
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from captum.attr import IntegratedGradients, Saliency
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
