@@ -51,9 +51,9 @@ def run(repeats: int, quick: bool) -> Section:
         faster = "" if name == OURS else paired_ratio(series[OURS], values)
         rows.append([name, values.spread(), faster, _difference(kept[name], kept[OURS])])
     notes = [
-        f"{length:,} positions (all three alternates, all contexts); the slower ones do {short} of them, the "
-        "last one 1. Effects are log2 fold changes of the centre mask; the difference is the largest one on the "
-        "positions both did, relative to the largest effect there."
+        f"{length:,} positions (all three alternates, all contexts); the slower ones do {short}, the "
+        "last one 1. Effects are log2 fold changes of the centre mask; the difference is the largest one on "
+        "the positions both did, relative to the largest effect there."
     ]
     header = ["", "mutants a second: median (range)", "PhenViz is faster by", "difference"]
     return Section(f"Mutagenesis of {length:,} bases", header, rows, notes)
