@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import torch
 
 from phenviz.errors import ModelError

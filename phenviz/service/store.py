@@ -22,7 +22,8 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5netcdf  # noqa: F401  (xarray would import it at the first write, while a user waits for the first result)
+# loaded now, or xarray would load it at the first write, while a user waits for the first result
+import h5netcdf  # type: ignore[import-untyped]  # noqa: F401
 import numpy as np
 import xarray as xr
 
