@@ -133,7 +133,7 @@ class ActivityHeatmap(_Activity):
                 va="center_baseline", annotation_clip=False,
             )  # fmt: skip
         groups = self.prediction["group"].values if "group" in self.prediction.coords else np.array([])
-        for row in np.flatnonzero(groups[1:] != groups[:-1]) + 1:
+        for row in (np.flatnonzero(groups[1:] != groups[:-1]) + 1).tolist():
             ax.axhline(row, color="white", linewidth=0.9)
             line = [-(_STRIP_MM + 0.8) / width, -0.8 / width]
             ax.plot(

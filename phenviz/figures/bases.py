@@ -84,7 +84,7 @@ class BaseTrack(ScaledComponent):
                 ],
                 axis=-1,
             )
-            ax.add_collection(PolyCollection(boxes, facecolor=colour, edgecolor="none"), autolim=False)
+            ax.add_collection(PolyCollection(list(boxes), facecolor=colour, edgecolor="none"), autolim=False)
         self.finish(ax, locus, values)
 
     def finish(self, ax: Axes, locus: Locus, values: np.ndarray) -> None:

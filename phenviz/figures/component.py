@@ -162,8 +162,8 @@ def colour_bar(ax: Axes, mappable: ScalarMappable, units: str, *, above: bool = 
     bar.locator = MaxNLocator(3 if tall < 14 else 4, steps=[1, 2, 2.5, 5, 10])
     bar.formatter = FuncFormatter(short_number)
     bar.update_ticks()
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
-    bar.outline.set_edgecolor(MUTED)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
+    bar.outline.set_edgecolor(MUTED)
     cax.tick_params(labelsize=SMALL_PT)
     _write_units(ax, units)
 

@@ -197,7 +197,7 @@ def _mutagenesis_tracks(
     letters = letters_fit(locus, width_mm - _SIDES_MM)
     track = Logo if letters else Contribution
     chosen = select_contexts(mutagenesis, contexts)
-    size = np.abs(chosen["effect"]).max(["position", "allele"]).values
+    size = abs(chosen["effect"]).max(["position", "allele"]).values
     strongest = np.sort(np.argsort(-size, kind="stable")[:_MOST_MUTAGENESIS_CONTEXTS])
     names = chosen["context"].values.astype(str)[strongest]
     return [part for name in names for part in (track(chosen, name), MutagenesisHeatmap(chosen, name))]

@@ -23,6 +23,8 @@ _PLAIN_ROW_MM = 2.4
 _ARROW_EVERY_MM = 3.2
 _ARROW = Path([(-0.5, 1.0), (0.5, 0.0), (-0.5, -1.0)], [Path.MOVETO, Path.LINETO, Path.LINETO])
 
+_LEFT_ARROW = Path([(0.5, 1.0), (-0.5, 0.0), (0.5, -1.0)], [Path.MOVETO, Path.LINETO, Path.LINETO])
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedGene:
@@ -133,7 +135,7 @@ class Genes(Component):
         if strand not in "+-":
             return
         scale = bases_per_mm(ax, locus)
-        marker = _ARROW if strand == "+" else Path(_ARROW.vertices * (-1, 1), _ARROW.codes)
+        marker = _ARROW if strand == "+" else _LEFT_ARROW
         count = max(int((gene.end - gene.start) / (_ARROW_EVERY_MM * scale)), 0)
         at = gene.start + (np.arange(count) + 0.5) * (gene.end - gene.start) / max(count, 1)
         room = 0.8 * scale

@@ -28,7 +28,8 @@ def letter_at(letter: str, left: float, right: float, value: float) -> Path:
     Below zero the letter hangs upside down, its foot at zero.
     """
     outline = letter_outline(letter)
-    return Path(outline.vertices * [right - left, value] + [left, 0.0], outline.codes)
+    vertices = np.asarray(outline.vertices, dtype=float)
+    return Path(vertices * [right - left, value] + [left, 0.0], outline.codes)
 
 
 def letters_of(bases: np.ndarray, starts: np.ndarray, values: np.ndarray, letter: str) -> list[Path]:

@@ -98,11 +98,11 @@ class Ideogram(Component):
         ax.set_xlim(0, length)
         ax.set_ylim(-0.25, 1.25)
         arms: list[tuple[int, int]] = []
-        for band in self.bands.itertuples(index=False):
-            start, end, stain = int(band.start), int(band.end), str(band.stain)
+        columns = (self.bands[column].tolist() for column in ("start", "end", "name", "stain"))
+        for start, end, name, stain in zip(*columns, strict=True):
             if stain == "acen":
                 # p arm's half narrows to the right, q arm's to the left
-                tip, flat = (end, start) if str(band.name).startswith("p") else (start, end)
+                tip, flat = (end, start) if str(name).startswith("p") else (start, end)
                 corners = [(flat, 0), (flat, 1), (tip, 0.5)]
                 ax.add_patch(Polygon(corners, facecolor="#c9a9a6", edgecolor=MUTED, linewidth=0.4))
                 continue

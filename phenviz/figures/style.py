@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import matplotlib
 from matplotlib.colors import LinearSegmentedColormap
@@ -56,7 +57,7 @@ def figure_settings() -> Iterator[None]:
 
     Settings are global to a process, and the dashboard draws from several threads: one figure at a time.
     """
-    settings = {
+    settings: Any = {
         "font.family": list(font_families()),
         "font.size": TEXT_PT,
         "text.color": INK,

@@ -44,7 +44,7 @@ def tidy(dataset: xr.Dataset) -> pd.DataFrame:
         step = bin_size_of(dataset) if place == "bin_start" else 1
         start = _unfold(dataset[place].variable, sizes)
         columns["contig"] = pd.Categorical.from_codes(
-            np.zeros(math.prod(shape), np.int8), [str(dataset.attrs["contig"])]
+            np.zeros(math.prod(shape), np.int8), pd.Index([str(dataset.attrs["contig"])])
         )
         columns |= {"start": start, "end": start + step}
     for name, coordinate in dataset.coords.items():
@@ -126,7 +126,7 @@ def _unfold(variable: xr.Variable, sizes: dict[str, int]) -> Any:
         values, names = variable.transpose(*own).values, None
     wide = values.reshape([sizes[dim] if dim in own else 1 for dim in sizes])
     flat = np.broadcast_to(wide, shape).reshape(-1)
-    return flat if names is None else pd.Categorical.from_codes(flat, list(names))
+    return flat if names is None else pd.Categorical.from_codes(flat, pd.Index(list(names)))
 
 
 def _fold(

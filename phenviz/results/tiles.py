@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -63,7 +64,8 @@ def _check_agree(tiles: Sequence[xr.Dataset]) -> None:
     first = tiles[0]
     for tile in tiles[1:]:
         for name in _MUST_AGREE:
-            ours, theirs = first.attrs.get(name), tile.attrs.get(name)
+            ours: Any = first.attrs.get(name)
+            theirs: Any = tile.attrs.get(name)
             if not np.array_equal(ours, theirs):
                 raise ResultError(
                     f"tiles differ in {name!r} ({ours!r} at {locus_of(first)}, {theirs!r} at "
