@@ -23,6 +23,7 @@ from phenviz.models.checkpoint import load_backbone, save_backbone
 from phenviz.models.evaluation import evaluate_backbone, write_metrics
 from phenviz.models.local import LocalBackbone
 from phenviz.models.peaks import read_narrow_peaks
+from phenviz.models.training_calibration import calibrate_head
 from phenviz.models.training_data import TrainingData, prepare_data
 from phenviz.models.training_loop import RunPaths, TrainingConfig, run_epochs
 from phenviz.models.training_motifs import starting_filters
@@ -125,6 +126,7 @@ def train_backbone(
         return output
     student = run("student", config, config.teachers, teachers)
     backbone = student.export(name=config.name, window=config.window)
+    calibrate_head(backbone, codes, data.signal, config.validation, open_weight=config.calibration_weight)
     return _write(output, backbone, config, peaks, codes, table, progress)
 
 

@@ -54,6 +54,8 @@ class TrainingConfig:
     mutation_rate
         Share of bases changed at random in half of the student's windows, which are also joined from two; the
         teachers label them. 0 leaves all windows as they are.
+    calibration_weight
+        Weight of bins with signal when the output is brought to scale on the validation region.
     averaging
         Decay a step of the running mean of the weights, which is what is kept.
     seed
@@ -70,7 +72,7 @@ class TrainingConfig:
     epochs: int = 6
     student_epochs: int = 12
     batch_size: int = 32
-    teachers: int = 4
+    teachers: int = 3
     teacher_changes: tuple[dict[str, Any], ...] = ()
     teacher_seeds: tuple[int, ...] = ()
     learning_rate: float = 2e-3
@@ -85,6 +87,7 @@ class TrainingConfig:
     data_weight: float = 0.3
     mutation_rate: float = 0.05
     averaging: float = 0.998
+    calibration_weight: float = 5.0
     seed: int = 0
 
     @property

@@ -18,11 +18,12 @@ from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import tiny_config
 from phenviz.models.peaks import find_peak_files
 from phenviz.models.training import default_config, train_backbone
+from phenviz.models.training_calibration import calibrate_head, fit_slope_and_offsets, log_activity
 from phenviz.models.training_data import GUARD, prepare_data
 from phenviz.models.training_motifs import choose_motifs, read_meme, starting_filters
 from phenviz.models.training_network import BothStrandScan, TrainableBackbone
 from phenviz.progress import Progress
-from tests.toys import CONTEXTS
+from tests.toys import CONTEXTS, toy_backbone
 
 LENGTH = 150_000
 MOTIF = np.array([2, 0, 3, 0, 0, 2, 1])  # GATAAGC
@@ -218,6 +219,28 @@ def test_both_strand_scan_equals_convolution_and_pooling(pool):
     (a,) = torch.autograd.grad(found, weight, slope)
     (b,) = torch.autograd.grad(expected, weight, slope.float())
     assert torch.corrcoef(torch.stack([a.ravel(), b.ravel()]))[0, 1] > 0.98
+
+
+def test_calibration_finds_the_slope_and_offsets_that_were_planted():
+    rng = np.random.default_rng(5)
+    predicted = rng.normal(0, 2, (3, 4_000))
+    offset = np.array([0.5, -0.2, 1.0])
+    target = np.logaddexp(0, 0.6 * predicted + offset[:, None])
+    slope, found = fit_slope_and_offsets(predicted, target, rng.random(4_000) + 0.5)
+    assert slope == pytest.approx(0.6, abs=1e-3)
+    np.testing.assert_allclose(found, offset, atol=2e-3)
+
+
+def test_calibration_is_folded_into_the_head(training):
+    codes = training["reference"].codes("20")
+    backbone = toy_backbone()
+    signal = np.abs(np.random.default_rng(6).normal(0, 3, (3, len(codes) // 16 + 1))).astype(np.float16)
+    before = log_activity(backbone, codes, (0, 25_600))
+    calibrate_head(backbone, codes, signal, (0, 25_600), open_weight=5.0)
+    after = log_activity(backbone, codes, (0, 25_600))
+    for old, new in zip(before, after, strict=True):
+        slope, offset = np.polyfit(old, new, 1)
+        np.testing.assert_allclose(new, slope * old + offset, atol=1e-4)
 
 
 def test_the_stem_starts_from_different_motifs(training, tmp_path):
