@@ -36,7 +36,9 @@ class ActivityMap:
         Resolves to the model service once the model is loaded.
     """
 
-    def __init__(self, world: World, service_ready: Future[ModelService], tile_bases: int = _TILE_BASES) -> None:
+    def __init__(
+        self, world: World, service_ready: Future[ModelService], tile_bases: int = _TILE_BASES
+    ) -> None:
         self._world = world
         self._service_ready = service_ready
         self._tile_bases = tile_bases

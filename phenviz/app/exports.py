@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import xarray as xr
 
 from phenviz.app.state import ExploreState
-
 from phenviz.errors import ResultError
-from phenviz.results import locus_of, save
+from phenviz.genome.locus import Locus, bare_contig
+from phenviz.results import kind_of, locus_of, save
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
@@ -66,9 +66,64 @@ def figure_file(figure: object, name: str, suffix: str) -> File:
         return File(path.name, path.read_bytes(), _MIME[suffix])
 
 
-def explore_figure_file(runtime: Runtime, state: ExploreState, dataset: xr.Dataset | None, suffix: str) -> Callable[[], File]:
-    """Take what the tracks show now, and return what draws it as a publication figure."""
-    raise ResultError("figures can't be exported yet")
+def explore_figure_file(
+    runtime: Runtime, state: ExploreState, dataset: xr.Dataset | None, suffix: str
+) -> Callable[[], File]:
+    """Take what the tracks show now; return what draws it as a publication figure.
+
+    Parameters
+    ----------
+    runtime
+        World and model service: the figure's activity is predicted, or found in the store.
+    state
+        Locus, contexts, style, hidden tracks and highlight.
+    dataset
+        The result on screen.
+    suffix
+        One of `FIGURE_FORMATS`.
+    """
+    service = runtime.service
+    if service is None:
+        raise ResultError("the model is still being loaded: export again in a few seconds")
+    locus, contexts, hidden = state.locus, list(state.contexts), frozenset(state.hidden)
+    style, highlight, focus = state.activity_style, state.highlight, state.focus
+    kind = kind_of(dataset) if dataset is not None else None
+    drawn = _inside(dataset, locus) if kind in ("mutagenesis", "attribution") and kind not in hidden else None
+    activity = contexts and "activity" not in hidden
+    prediction = service.submit("predict", locus=locus, contexts=contexts) if activity else None
+
+    def make() -> File:
+        from phenviz.figures import VariantMarks, explore_figure
+
+        one_base = highlight is not None and highlight.length == 1
+        figure = explore_figure(
+            locus,
+            annotation=runtime.world.annotation,
+            prediction=prediction.result() if prediction is not None else None,
+            observed=None if "observed" in hidden else runtime.peaks(),
+            attribution=drawn if kind == "attribution" else None,
+            mutagenesis=of_focus(drawn, focus) if kind == "mutagenesis" else None,
+            contexts=contexts or None,
+            style=style,
+            focus=None if one_base else highlight,
+            overlays=[VariantMarks([highlight.start])] if one_base and highlight is not None else [],
+        )
+        name = f"phenviz_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+        return figure_file(figure, name, suffix)
+
+    return make
+
+
+def of_focus(dataset: xr.Dataset | None, focus: str) -> xr.Dataset | None:
+    """Return the one context of a mutagenesis that is looked at, as the tracks do."""
+    if dataset is None or focus not in dataset["context"].values.astype(str):
+        return dataset
+    return dataset.sel(context=[focus])
+
+
+def _inside(dataset: xr.Dataset | None, locus: Locus) -> xr.Dataset | None:
+    """Return a result if part of it lies in the window."""
+    return dataset if dataset is not None and locus_of(dataset).overlaps(locus) else None
 
 
 def stem(dataset: xr.Dataset) -> str:
@@ -76,4 +131,4 @@ def stem(dataset: xr.Dataset) -> str:
     locus = locus_of(dataset)
     what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
     what = {"effect": "mutagenesis"}.get(what, what)
-    return f"phenviz_{what}_chr{locus.contig.removeprefix('chr')}_{locus.start + 1}-{locus.end}"
+    return f"phenviz_{what}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

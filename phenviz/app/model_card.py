@@ -14,7 +14,8 @@ _REPOSITORY_CARD = Path(__file__).resolve().parents[2] / "docs" / "model_card.md
 
 def model_name(world: World) -> str:
     """Return the model's name, or what stands in for one."""
-    return str(_card(world).get("name") or "none")
+    card = _card(world)
+    return str(card.get("architecture", {}).get("name") or card.get("name") or "none")
 
 
 def card_text(world: World) -> str:
@@ -24,8 +25,12 @@ def card_text(world: World) -> str:
             return path.read_text(encoding="utf-8")
     card = _card(world)
     if not card:
-        return "This world has no model: train one with `phenviz train backbone`, and set `checkpoint` in its project."
-    lines = [f"## {card.get('name', 'Model')}", "No written card came with this model. Its checkpoint says:", ""]
+        return "This world has no model: train one with `phenviz train backbone`."
+    lines = [
+        f"## {card.get('name', 'Model')}",
+        "No written card came with this model. Its checkpoint says:",
+        "",
+    ]
     lines += [f"- **{key}**: {_short(value)}" for key, value in card.items()]
     return "\n".join(lines)
 

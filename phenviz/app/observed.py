@@ -76,7 +76,7 @@ class ObservedPeaks:
         fetch_pack(pack)
         return self._runtime.peaks()
 
-    def _fetched(self, pack: str, done) -> None:  # noqa: ANN001
+    def _fetched(self, pack: str, done) -> None:
         self._fetching = False
         try:
             self._take(done.result())

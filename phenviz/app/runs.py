@@ -15,8 +15,6 @@ from phenviz.app.state import ExploreState
 from phenviz.errors import JobError, PhenvizError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from phenviz.service import Estimate, Job, ModelService
 
 _SECONDS_BETWEEN_PARTIALS = 1.0

@@ -25,7 +25,9 @@ class ExploreState(param.Parameterized):
 
     locus = param.ClassSelector(class_=Locus, doc="What the tracks show; changes while the user drags.")
     settled = param.ClassSelector(class_=Locus, doc="The locus once it stopped moving: for what is costly.")
-    contexts = param.ClassSelector(class_=tuple, default=(), doc="Names of the ticked contexts, in the model's order.")
+    contexts = param.ClassSelector(
+        class_=tuple, default=(), doc="Names of the ticked contexts, in the model's order."
+    )
     focus = param.String(default="", doc="Name of the context whose bases are shown and explained.")
     method = param.Selector(default="mutagenesis", objects=list(METHODS))
     target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")

@@ -58,6 +58,17 @@ def with_motifs(bases: pd.DataFrame, motifs: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
+def round_the_strongest(dataset: xr.Dataset, context: str, length: int) -> xr.Dataset:
+    """Return the stretch of a result, at most so many bases long, round its strongest base."""
+    if dataset.sizes["position"] <= length:
+        return dataset
+    best = strongest_bases(dataset, context, count=1)
+    first = int(dataset["position"][0])
+    middle = int(best["position"].iloc[0]) - 1 - first if len(best) else 0
+    start = min(max(middle - length // 2, 0), dataset.sizes["position"] - length)
+    return dataset.isel(position=slice(start, start + length))
+
+
 def of_context(values: xr.DataArray, context: str) -> xr.DataArray:
     """Return the values of a context, or the first one's where this isn't among them."""
     if "context" not in values.dims:

@@ -23,8 +23,10 @@ summary:hover, .row:hover { background: color-mix(in srgb, currentColor 6%, tran
 .swatch { flex: none; width: 10px; height: 10px; border-radius: 3px; }
 .name { font-weight: 500; white-space: nowrap; }
 .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; opacity: 0.68; font-size: 12px; }
-input[type=checkbox], input[type=radio] { margin: 0; flex: none; cursor: pointer;
+input[type=checkbox], input[type=radio] { margin: 0; flex: none; cursor: pointer; width: 14px; height: 14px;
   accent-color: var(--panel-primary-color, #1a73e8); }
+input[type=radio] { opacity: 0.35; }
+.row:hover input[type=radio], input[type=radio]:checked { opacity: 1; }
 .empty { padding: 12px 6px; opacity: 0.75; }
 `
 

@@ -8,7 +8,7 @@ const GROUPS = {
     {action: "zoom", amount: 10, label: "10", title: "Zoom out 10 times", id: "zoom-out-10"},
     {action: "zoom", amount: 3, label: "3", title: "Zoom out 3 times", id: "zoom-out-3"},
     {action: "zoom", amount: 1.5, label: "1.5", title: "Zoom out 1.5 times", id: "zoom-out-1.5"},
-    {text: "−  zoom  +"},
+    {text: "− zoom +"},
     {action: "zoom", amount: 1 / 1.5, label: "1.5", title: "Zoom in 1.5 times", id: "zoom-in-1.5"},
     {action: "zoom", amount: 1 / 3, label: "3", title: "Zoom in 3 times", id: "zoom-in-3"},
     {action: "zoom", amount: 1 / 10, label: "10", title: "Zoom in 10 times", id: "zoom-in-10"},
@@ -26,15 +26,15 @@ const GROUPS = {
 const STYLE = `
 .buttons { display: flex; align-items: center; gap: 2px; white-space: nowrap;
   font-family: var(--phenviz-font, system-ui, sans-serif); color: var(--panel-on-background-color, #222); }
-button { min-width: 26px; height: 28px; padding: 0 5px; border: 1px solid transparent; border-radius: 5px;
+button { min-width: 24px; height: 28px; padding: 0 4px; border: 1px solid transparent; border-radius: 5px;
   background: color-mix(in srgb, currentColor 7%, transparent); color: inherit; font: 500 12px/1 inherit;
   cursor: pointer; }
 button:hover:not(:disabled) { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 20%, transparent); }
 button:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: 1px; }
 button:disabled { opacity: 0.35; cursor: default; }
 button.large { font-size: 20px; min-width: 30px; padding-bottom: 3px; }
-span.text { font-size: 11px; opacity: 0.7; padding: 0 4px; white-space: pre; }
-span.gap { width: 10px; }
+span.text { font-size: 11px; opacity: 0.7; padding: 0 2px; white-space: pre; }
+span.gap { width: 4px; }
 `
 
 export function render({model}) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import panel as pn
 import param
 from panel.custom import JSComponent
@@ -11,7 +10,6 @@ from panel.viewable import Viewer
 from phenviz.app.components.parts import ASSETS
 from phenviz.app.state import ExploreState
 from phenviz.genome.contexts import Context
-
 
 
 class ContextList(JSComponent):

@@ -27,11 +27,13 @@ class Header(Viewer):
         Shown on the right.
     """
 
-    def __init__(self, place: str, model: str, card: Callable[[], str], *actions: pn.viewable.Viewable) -> None:
+    def __init__(
+        self, place: str, model: str, card: Callable[[], str], *actions: pn.viewable.Viewable
+    ) -> None:
         super().__init__()
         self._card = card
         self._actions = actions
-        self._place = words(sizing_mode=None, margin=(0, 8, 0, 16))
+        self._place = words(sizing_mode=None, margin=(0, 4, 0, 14))
         self.set_place(place)
         self._model = pmui.Button(
             label=f"model {model}", icon="article", variant="text", color="default",
@@ -53,9 +55,8 @@ class Header(Viewer):
             *self._actions,
             self._dialog,
             sizing_mode="stretch_width",
-            align="center",
             margin=0,
-            css_classes=["header-row"],
+            styles={"width": "100%", "align-items": "center"},
         )
 
     def set_place(self, place: str) -> None:

@@ -26,7 +26,9 @@ class IdeogramView(Viewer):
         Bases of a contig by its name.
     """
 
-    def __init__(self, state: ExploreState, annotation: Annotation, contig_length: Callable[[str], int]) -> None:
+    def __init__(
+        self, state: ExploreState, annotation: Annotation, contig_length: Callable[[str], int]
+    ) -> None:
         super().__init__()
         self._state, self._annotation, self._contig_length = state, annotation, contig_length
         self._contig = ""
@@ -46,7 +48,10 @@ class IdeogramView(Viewer):
     def _open_contig(self) -> None:
         self._contig = self._state.locus.contig
         self._ideogram = Ideogram(
-            self._annotation.bands(self._contig), self._contig_length(self._contig), self._state.theme, contig=self._contig
+            self._annotation.bands(self._contig),
+            self._contig_length(self._contig),
+            self._state.theme,
+            contig=self._contig,
         )
         self._ideogram.on_pick(self._picked)
         self._ideogram.set_window(self._state.locus)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import panel as pn
 import param
 from panel.custom import JSComponent
@@ -12,7 +11,6 @@ from phenviz.app.components.parts import ASSETS
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
 from phenviz.app.state import ExploreState
-
 
 
 class RunList(JSComponent):

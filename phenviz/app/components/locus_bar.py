@@ -97,11 +97,11 @@ class LocusBar(Viewer):
             size="small",
             placeholder="Gene, chr20:1,000-2,000, 20:42.9M-43M or rsID",
             label="",
-            width=330,
-            margin=(0, 6),
-            css_classes=["locus-box"],
+            width=272,
+            margin=(0, 4),
+            sx={"& input": {"fontSize": "14px", "py": "2px !important"}},
         )
-        self._length = words(width=64, margin=(6, 4), sizing_mode=None)
+        self._length = words(width=56, margin=(0, 2), sizing_mode=None)
         self._message = LocusMessage(self.go_to, margin=0, width=0, height=0)
         self._box.param.watch(self._typed, "value")
         state.param.watch(self._follow, ["locus"])
@@ -117,7 +117,7 @@ class LocusBar(Viewer):
             self._zoom_buttons,
             sizing_mode="stretch_width",
             margin=0,
-            css_classes=["locus-bar"],
+            styles={"align-items": "center", "padding": "6px 6px 2px"},
         )
 
     def go_to(self, text: str) -> None:

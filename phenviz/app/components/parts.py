@@ -21,4 +21,6 @@ def words(html: str = "", **params: Any) -> pn.pane.HTML:
     **params
         As for any pane; it is stretched and has no margin by default.
     """
-    return pn.pane.HTML(html, stylesheets=[_WORDS_CSS], **({"sizing_mode": "stretch_width", "margin": 0} | params))
+    return pn.pane.HTML(
+        html, stylesheets=[_WORDS_CSS], **({"sizing_mode": "stretch_width", "margin": 0} | params)
+    )

@@ -22,11 +22,18 @@ from phenviz.app.words import escaped
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus
 
-HEIGHT = 214
+HEIGHT = 206
 _PAGE_ROWS = 5
 # letters can be read in a view of this length
 _READABLE_VIEW = 160
-_MOTIF_COLUMNS = ["motif", "position", "strand", "effect", "p_value", "motif_id"]
+# motifs are looked for in at most so many bases, round the strongest one
+MOTIF_WINDOW = 20_000
+_MOTIF_COLUMNS = ["motif", "position", "strand", "score", "p_value", "q_value", "motif_id"]
+_TITLES = {
+    "position": "Position", "ref": "Ref", "effect": "Effect", "strongest change": "Strongest change",
+    "motif": "Motif", "p_value": "p", "q_value": "q", "strand": "Strand", "score": "Score",
+    "motif_id": "JASPAR",
+}  # fmt: skip
 _EMPTY = {
     "bases": "The bases that matter most will stand here once something has been run.",
     "motifs": "Motifs (JASPAR) under the strongest bases will stand here once something has been run.",
@@ -70,17 +77,27 @@ class ResultsTable(Viewer):
         self._motif_hits: pd.DataFrame | None = None
         self._bases = self._table({"effect": NumberFormatter(format="+0.000")}, "table-bases")
         self._motifs = self._table(
-            {"effect": NumberFormatter(format="+0.00"), "p_value": NumberFormatter(format="0.0e+0")}, "table-motifs"
+            {"effect": NumberFormatter(format="+0.00"), "p_value": NumberFormatter(format="0.0e+0")},
+            "table-motifs",
         )
         self._bases_words = words()
         self._motifs_words = words()
+        wide = {"margin": 0, "sizing_mode": "stretch_width"}
         self._tabs = pmui.Tabs(
-            ("Strongest bases", pn.Column(self._bases_words, self._bases, margin=0, sizing_mode="stretch_width")),
-            ("Motifs", pn.Column(self._motifs_words, self._motifs, margin=0, sizing_mode="stretch_width")),
+            ("Strongest bases", pn.Column(self._bases_words, self._bases, **wide)),
+            ("Motifs", pn.Column(self._motifs_words, self._motifs, **wide)),
             sizing_mode="stretch_width",
             margin=0,
             height=HEIGHT,
-            css_classes=["results"],
+            sx={
+                "& .MuiTab-root": {
+                    "textTransform": "none",
+                    "minHeight": "32px",
+                    "py": "4px",
+                    "fontSize": "13px",
+                },
+                "& .MuiTabs-root": {"minHeight": "32px", "borderTop": "1px solid", "borderColor": "divider"},
+            },
         )
         self._bases.on_click(lambda event: self._jump(self._bases, event.row))
         self._motifs.on_click(lambda event: self._jump(self._motifs, event.row))
@@ -101,8 +118,7 @@ class ResultsTable(Viewer):
             pagination="local",
             page_size=_PAGE_ROWS,
             formatters=formatters,
-            titles={"position": "Position", "ref": "Ref", "effect": "Effect", "strongest change": "Strongest change",
-                    "motif": "Motif", "p_value": "p", "strand": "Strand", "motif_id": "JASPAR"},
+            titles=_TITLES,
             theme="simple",
             layout="fit_columns",
             sizing_mode="stretch_width",

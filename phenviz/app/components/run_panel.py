@@ -21,7 +21,7 @@ from phenviz.genome.locus import Locus
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
-    "integrated-gradients": "How much each base adds up to the prediction, from a blank sequence to this one.",
+    "integrated-gradients": "What each base adds to the prediction, from a blank sequence to this one.",
     "saliency": "The gradient at each base: fast, and local.",
 }
 _TARGETS = {"Activity": "activity", "Gene expression": "gene"}
@@ -115,7 +115,15 @@ class RunPanel(Viewer):
         state = self._state
         wide = {"sizing_mode": "stretch_width", "margin": (2, 0)}
         self._method = pmui.RadioBoxGroup(
-            options={label: key for key, label in METHODS.items()}, value=state.method, label="", **wide
+            options={label: key for key, label in METHODS.items()},
+            value=state.method,
+            label="",
+            sx={
+                "& .MuiFormControlLabel-label": {"fontSize": "13px"},
+                "& .MuiRadio-root": {"p": "3px 8px"},
+                "& .MuiSvgIcon-root": {"fontSize": "18px"},
+            },
+            **wide,
         )
         self._target = pmui.RadioButtonGroup(
             options=_TARGETS, value=state.target, size="small", sx={"& button": _NARROW}, **wide
@@ -165,7 +173,11 @@ class RunPanel(Viewer):
         self._gene.visible = "gene" in (state.window, state.target)
         self._flank.visible = state.window == "gene"
         self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"
-        what = f"expression of {escaped(state.gene or 'a gene')}" if state.target == "gene" else "summed activity"
+        what = (
+            f"expression of {escaped(state.gene or 'a gene')}"
+            if state.target == "gene"
+            else "summed activity"
+        )
         if state.method == "mutagenesis":
             count = len(state.contexts)
             where = "the ticked context" if count == 1 else f"the {count} ticked contexts"

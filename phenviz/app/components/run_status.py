@@ -41,7 +41,9 @@ class RunStatus(Viewer):
         self._bar.visible = state in ("queued", "running")
         if run is not None:
             self._bar.value = round(100 * run.job.progress)
-        self._words.object = f"<div data-testid='run-status' data-state='{state}'>{self._text(run, state)}</div>"
+        self._words.object = (
+            f"<div data-testid='run-status' data-state='{state}'>{self._text(run, state)}</div>"
+        )
 
     def _text(self, run: Run | None, state: str) -> str:
         if run is None:
@@ -55,6 +57,10 @@ class RunStatus(Viewer):
         if state == "failed":
             return f"{title}<div class='failed' role='alert'><b>Failed.</b> {escaped(job.error or '')}</div>"
         if state == "cancelled":
-            kept = "the finished part stays on screen, marked partial" if self._runs.partial else "nothing was finished"
+            kept = (
+                "the finished part stays on screen, marked partial"
+                if self._runs.partial
+                else "nothing was finished"
+            )
             return f"{title}<div class='cancelled'><b>Cancelled</b> at {job.progress:.0%}: {kept}.</div>"
         return f"{title}<div class='done'><b>Done.</b> {escaped(run.request.locus)}</div>"

@@ -122,7 +122,7 @@ class TrackToolbar(Viewer):
         elif self._runtime.service is None:
             text = "<span class='quiet'>Loading the model…</span>"
         elif self._runtime.activity.error is not None:
-            text = "<span class='failed' role='alert'>Predicting this view failed; move the view to try again.</span>"
+            text = "<span class='failed' role='alert'>Predicting failed; move the view to try again.</span>"
         else:
             text = self._progress(self._runtime.activity.covered(self._session))
         html = f"<div data-testid='activity-status' style='text-align: right'>{text}</div>"

@@ -53,7 +53,9 @@ class TracksView(Viewer):
         state.param.watch(self._choose_contexts, ["contexts"])
         state.param.watch(lambda _event: self._browser.set_focus_context(state.focus), ["focus"])
         state.param.watch(lambda _event: self._browser.set_theme(state.theme), ["theme"])
-        state.param.watch(lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"])
+        state.param.watch(
+            lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"]
+        )
         state.param.watch(self._choose_tracks, ["hidden"])
         state.param.watch(self._point, ["highlight"])
         runs.param.watch(self._show_result, ["dataset"])
@@ -112,7 +114,9 @@ class TracksView(Viewer):
 
     def _choose_contexts(self, *_events: object) -> None:
         chosen = set(self._state.contexts)
-        self._browser.set_contexts([context for context in self._runtime.world.contexts if context.name in chosen])
+        self._browser.set_contexts(
+            [context for context in self._runtime.world.contexts if context.name in chosen]
+        )
 
     def _choose_tracks(self, *_events: object) -> None:
         self._browser.set_tracks(hidden=[name for name in self._state.hidden if name in TRACKS])

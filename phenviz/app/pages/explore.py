@@ -16,7 +16,7 @@ from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.job_list import JobList
 from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.page_actions import PageActions, ShareButton
-from phenviz.app.components.results_table import ResultsTable
+from phenviz.app.components.results_table import MOTIF_WINDOW, ResultsTable
 from phenviz.app.components.run_panel import RunPanel
 from phenviz.app.components.track_toolbar import TrackToolbar
 from phenviz.app.components.tracks_view import TRACKS, TracksView
@@ -27,11 +27,15 @@ from phenviz.app.observed import ObservedPeaks
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, report
 from phenviz.app.start import default_state
-from phenviz.app.state import ExploreState, query_of
+from phenviz.app.state import query_of
+from phenviz.app.strongest import round_the_strongest
 from phenviz.errors import ResultError
 from phenviz.genome.locus import bare_contig
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from phenviz.app.runtime import Runtime
 
 pn.extension("tabulator", notifications=True, exception_handler=report)
@@ -69,6 +73,7 @@ class ExplorePage:
         arguments = {name: values[-1].decode() for name, values in pn.state.session_args.items() if values}
         self.state, problems = default_state(world, arguments)
         self.runs = Runs(self.state, lambda: runtime.service)
+        self._restored = False
         self.page = self._layout()
         self._keep_in_step()
         for problem in problems:
@@ -126,7 +131,7 @@ class ExplorePage:
             actions,
             width,
             sizing_mode="stretch_both",
-            margin=(0, 0, 0, 0),
+            margin=0,
         )
         page = pmui.Page(
             title="PhenViz",
@@ -166,7 +171,7 @@ class ExplorePage:
         self.state.theme = "dark" if self.page.dark_theme else "light"
 
     def _restore_once(self) -> None:
-        if self.runtime.service is None or getattr(self, "_restored", False):
+        if self.runtime.service is None or self._restored:
             return
         self._restored = True
         if (words := self.runs.restore()) is not None:
@@ -182,10 +187,12 @@ class ExplorePage:
     def _place(self) -> str:
         return f"{self.runtime.world.assembly} · chr{bare_contig(self.state.locus.contig)}"
 
-    def _find_motifs(self, dataset, context):  # noqa: ANN001, ANN202
+    def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
         from phenviz.attribution import find_motifs
 
-        return find_motifs(dataset, self.runtime.world.motifs_path, context=context)
+        part = round_the_strongest(dataset, context, MOTIF_WINDOW)
+        contexts = [context] if "context" in dataset.dims and context in dataset["context"] else None
+        return find_motifs(part, self.runtime.world.project.motifs, contexts=contexts)
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
         """Take what is on screen now; the file itself is made in the background."""

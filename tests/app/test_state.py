@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from phenviz.app.request import Request
+from phenviz.app.state import ExploreState, apply_query, query_of
+from phenviz.errors import JobError
+from phenviz.genome import Locus
+from tests.toys import CONTEXTS
+
+RUN = Request("integrated-gradients", Locus("20", 999, 2_000), ("Ery",), "ALPHA", 16)
+
+
+def full_state() -> ExploreState:
+    locus = Locus("20", 1_000, 2_000)
+    return ExploreState(
+        locus=locus, settled=locus, contexts=("Ery", "B"), focus="B", method="saliency", target="gene",
+        gene="ALPHA", window="gene", flank=500, shown=RUN, theme="dark", activity_style="areas",
+        hidden=("elements",),
+    )  # fmt: skip
+
+
+def test_an_address_brings_back_the_whole_state():
+    state = full_state()
+    address = urlencode(query_of(state, CONTEXTS), safe=",:~")
+    again = ExploreState(contexts=tuple(context.name for context in CONTEXTS))
+    assert apply_query(again, dict(parse_qsl(address)), CONTEXTS) == []
+    for name in state.param:
+        if name not in ("name", "locus", "settled", "highlight"):
+            assert getattr(again, name) == getattr(state, name), name
+
+
+def test_an_address_leaves_out_what_is_as_by_default():
+    locus = Locus("20", 0, 100)
+    names = tuple(context.name for context in CONTEXTS)
+    state = ExploreState(locus=locus, settled=locus, contexts=names)
+    assert query_of(state, CONTEXTS) == {"locus": "chr20:1-100"}
+
+
+def test_no_ticked_context_survives_the_address():
+    locus = Locus("20", 0, 100)
+    state = ExploreState(locus=locus, settled=locus, contexts=())
+    query = query_of(state, CONTEXTS)
+    again = ExploreState(contexts=("Ery",))
+    apply_query(again, query, CONTEXTS)
+    assert again.contexts == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ({"contexts": "Ery,Nonsense"}, "Nonsense"),
+        ({"method": "magic"}, "magic"),
+        ({"flank": "-5"}, "flank"),
+        ({"flank": "many"}, "flank"),
+        ({"run": "what~is~this"}, "run"),
+        ({"run": "mutagenesis~20:5-1~Ery~~32"}, "reversed"),
+    ],
+)
+def test_a_mistyped_address_still_opens_and_says_what_was_wrong(query, word):
+    state = ExploreState(contexts=("Ery",))
+    problems = apply_query(state, query, CONTEXTS)
+    assert len(problems) == 1
+    assert word in problems[0]
+
+
+def test_a_request_survives_its_text():
+    for request in (RUN, Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))):
+        assert Request.parse(request.text()) == request
+
+
+def test_a_request_without_context_or_with_an_unknown_method_is_refused_in_words():
+    with pytest.raises(JobError, match="no context is ticked"):
+        Request("mutagenesis", Locus("20", 0, 10), ())
+    with pytest.raises(JobError, match="'magic' is unknown"):
+        Request("magic", Locus("20", 0, 10), ("Ery",))
+
+
+def test_a_request_turns_into_the_parameters_of_the_service():
+    assert RUN.kind == "attribute"
+    parameters = RUN.parameters()
+    assert (parameters["target"].gene, parameters["target"].context) == ("ALPHA", "Ery")
+    assert (parameters["method"], parameters["n_steps"]) == ("integrated-gradients", 16)
+    scan = Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))
+    assert scan.parameters() == {"locus": scan.locus, "contexts": ("Ery", "Mono"), "gene": None}
