@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="IProgress not found")
     from captum.attr import IntegratedGradients, Saliency
 
-Forward = Callable[[torch.Tensor], torch.Tensor]
+Forward = Callable[..., torch.Tensor]
 
 
 def integrated_gradients(
@@ -110,15 +110,15 @@ def integrated_gradients(
         path = path_of(piece, locus.contig, reference, backbone, source)
         forward = forward_of(path)
 
-        def integrate(size: int) -> torch.Tensor:
+        def integrate(size: int) -> tuple[torch.Tensor, ...]:
             # the multiplication by (input - baseline) is the path's own: see Path.pull_back
             method = IntegratedGradients(forward, multiply_by_inputs=False)
             return method.attribute(path.end, baselines=path.begin, n_steps=n_steps, internal_batch_size=size)
 
-        grad, batch = halving(batch, integrate)
+        grads, batch = halving(batch, integrate)
         with torch.no_grad():
-            values = [float(piece.score(path.encode(end))[0]) for end in (path.end, path.begin)]
-        return _Part(path.pull_back(grad), *values)
+            values = [float(piece.score(path.encode(*end))[0]) for end in (path.end, path.begin)]
+        return _Part(path.pull_back(*grads), *values)
 
     run = _Run(locus, reference, backbone, resolved, n_steps, progress, flank)
     run.attrs = {
@@ -165,10 +165,11 @@ def saliency(
 
     def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> _Part:
         path = path_of(piece, locus.contig, reference, backbone, bases_only)
-        grad = Saliency(forward_of(path)).attribute(path.end.detach().requires_grad_(), abs=False)
+        ends = tuple(end.detach().requires_grad_() for end in path.end)
+        grads = Saliency(forward_of(path)).attribute(ends, abs=False)
         with torch.no_grad():
-            value = float(piece.score(path.encode(path.end))[0])
-        return _Part(path.pull_back(grad.detach()), value, 0.0)
+            value = float(piece.score(path.encode(*path.end))[0])
+        return _Part(path.pull_back(*(grad.detach() for grad in grads)), value, 0.0)
 
     run = _Run(locus, reference, backbone, resolved, 1, progress, flank)
     run.attrs = {"definition": f"gradient at the observed base of the {resolved.definition}"}
@@ -244,9 +245,9 @@ class _Run:
 
     def _forward_of(self, piece: Piece) -> Callable[[Path], Forward]:
         def forward_of(path: Path) -> Forward:
-            def forward(points: torch.Tensor) -> torch.Tensor:
-                self.progress.advance(len(points) * (piece.end - piece.start))
-                return piece.score(path.encode(points))
+            def forward(*points: torch.Tensor) -> torch.Tensor:
+                self.progress.advance(len(points[0]) * (piece.end - piece.start))
+                return piece.score(path.encode(*points))
 
             return forward
 

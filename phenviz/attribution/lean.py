@@ -58,28 +58,55 @@ def encode_scores(backbone: LocalBackbone) -> Callable[[torch.Tensor], torch.Ten
     return encode
 
 
-def pooled_scores(one_hot: torch.Tensor, stem: Stage) -> tuple[torch.Tensor, bool]:
+def pooled_scores(one_hot: torch.Tensor, stem: Stage) -> tuple[torch.Tensor, torch.Tensor]:
     """Scan a window in chunks for the stem's pooled scores, without a graph.
 
     Returns
     -------
     tuple
-        Scores (B, filters, L / pool); and whether both strands tie somewhere, as in a palindromic repeat.
-        Which strand gets the gradient then hangs on rounding, which differs from point to point of a path.
+        Scores (1, filters, L / pool); and the numbers of the pools where the maximum is a tie in any filter
+        (as in a palindromic repeat), shape (ties,). Which cell then gets the gradient hangs on rounding,
+        which differs from point to point of a path.
     """
-    scores, tied = [], False
-    for _, chunk, own in _chunks(one_hot, stem):
+    scores, ties = [], []
+    for start, chunk, own in _chunks(one_hot, stem):
         with torch.no_grad():
-            top = F.max_pool2d(stem.convolve(chunk).unsqueeze(2), (1, stem.pool)).squeeze(2)[:, :, own]
+            cells = stem.convolve(chunk).unflatten(2, (-1, stem.pool))[:, :, own]
         if stem.both_strands:
-            forward, reverse = top.chunk(2, dim=1)
-            top = torch.maximum(forward, reverse)
-            margin = 2 * torch.finfo(top.dtype).eps * top.abs()
-            # where no base is seen, the score is the bias on both strands, and no base gets a gradient
-            sees_bases = (top - stem.bias[:, None]).abs() > margin
-            tied = tied or bool(((forward - reverse).abs() <= margin).logical_and_(sees_bases).any())
+            cells = torch.cat(cells.chunk(2, dim=1), dim=3)
+        top = cells.amax(3)
+        margin = 8 * torch.finfo(top.dtype).eps * top.abs()
+        close = (cells >= (top - margin)[..., None]).sum(3) > 1
+        # where no base is seen, the score is the bias in every cell, and no base gets a gradient
+        close &= (top - stem.bias[:, None]).abs() > margin
+        ties.append(close.any(1)[0].nonzero()[:, 0] + start // stem.pool)
         scores.append(top)
-    return torch.cat(scores, dim=2), tied
+    return torch.cat(scores, dim=2), torch.cat(ties)
+
+
+def windows_of_pools(one_hot: torch.Tensor, stem: Stage, pools: torch.Tensor) -> torch.Tensor:
+    """Cut out the bases that some of the stem's pools see: (1, pools, 4, width)."""
+    flank = _flank(stem)
+    return (
+        F.pad(one_hot, (flank, flank))
+        .unfold(2, stem.pool + 2 * flank, stem.pool)[:, :, pools]
+        .transpose(1, 2)
+    )
+
+
+def scores_of_windows(windows: torch.Tensor, stem: Stage) -> torch.Tensor:
+    """Score what `windows_of_pools` cut out, with a gradient: (B, pools, 4, width) to (B, filters, pools)."""
+    own = _flank(stem) // stem.pool
+    scores = _PooledStem.apply(windows.flatten(0, 1), stem)[:, :, own]
+    return scores.unflatten(0, windows.shape[:2]).transpose(1, 2)
+
+
+def add_windows(values: torch.Tensor, stem: Stage, pools: torch.Tensor, length: int) -> torch.Tensor:
+    """Add up values of the bases of `windows_of_pools`, (pools, width), on the input's bases, (length,)."""
+    flank = _flank(stem)
+    places = pools[:, None] * stem.pool + torch.arange(values.shape[1], device=values.device)
+    total = values.new_zeros(length + 2 * flank).index_add_(0, places.flatten(), values.flatten())
+    return total[flank : flank + length]
 
 
 def pull_back_scores(grad: torch.Tensor, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:

@@ -9,18 +9,22 @@ import torch
 
 from phenviz.attribution.baselines import BaselineSource
 from phenviz.attribution.lean import (
+    add_windows,
     encode_scores,
     has_lean_stem,
     lean_encode,
     pooled_scores,
     pull_back_scores,
+    scores_of_windows,
     stem_of,
+    windows_of_pools,
 )
 from phenviz.attribution.targets import ResolvedTarget
 from phenviz.errors import ModelError, TargetError
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.local import LocalBackbone
 from phenviz.models.predict import bin_range, central_bins
 from phenviz.models.readout import gene_bins
 from phenviz.models.windows import one_hot_window
@@ -28,6 +32,8 @@ from phenviz.models.windows import one_hot_window
 # Measured on two CPU cores: shorter tiles repeat too much halo, longer ones leave the cache.
 CPU_TILE_BASES = 16_384
 GPU_TILE_BASES = 131_072
+# with more pools tied than this, the path through all bases is the cheaper one
+_MOST_TIES = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,17 @@ class Path:
     Parameters
     ----------
     begin, end
-        The path's ends, (1, channels, cells): of the baseline and of the sequence.
+        The path's ends, of the baseline and of the sequence: tensors that begin with an axis of length 1.
     encode
-        Turns a batch of points of the path into embeddings.
+        Turns a batch of points of the path, one argument a tensor, into embeddings.
     pull_back
-        Turns the mean gradient along the path, (1, channels, cells), into the attribution of each base.
+        Turns the mean gradients along the path, one argument a tensor, into the attribution of each base.
     """
 
-    begin: torch.Tensor
-    end: torch.Tensor
-    encode: Callable[[torch.Tensor], torch.Tensor]
-    pull_back: Callable[[torch.Tensor], torch.Tensor]
+    begin: tuple[torch.Tensor, ...]
+    end: tuple[torch.Tensor, ...]
+    encode: Callable[..., torch.Tensor]
+    pull_back: Callable[..., torch.Tensor]
 
 
 def pieces(
@@ -158,27 +164,40 @@ def path_of(
     """Lay the path of a piece: through the bases, or from zero through the pooled scores of the stem."""
     bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
     if baseline.is_zero and has_lean_stem(backbone):
-        scores, tied = pooled_scores(bases, stem_of(backbone))  # type: ignore[arg-type]
-        if not tied:
-            return _path_through_scores(bases, scores, piece, backbone)
+        scores, ties = pooled_scores(bases, stem_of(backbone))  # type: ignore[arg-type]
+        if len(ties) < _MOST_TIES * scores.shape[2]:
+            return _path_through_scores(bases, scores, ties, piece, backbone)  # type: ignore[arg-type]
     start = torch.from_numpy(baseline.window(piece.start, piece.end)).to(bases)[None]
 
     def pull_back(grad: torch.Tensor) -> torch.Tensor:
         return ((bases - start) * grad).sum(1)[0]
 
-    return Path(start, bases, tiled(lean_encode(backbone), piece, backbone), pull_back)
+    return Path((start,), (bases,), tiled(lean_encode(backbone), piece, backbone), pull_back)
 
 
 def _path_through_scores(
-    bases: torch.Tensor, scores: torch.Tensor, piece: Piece, backbone: SequenceBackbone
+    bases: torch.Tensor, scores: torch.Tensor, ties: torch.Tensor, piece: Piece, backbone: LocalBackbone
 ) -> Path:
-    stem = stem_of(backbone)  # type: ignore[arg-type]
+    """Lay the path through the pooled scores, and through the bases of the few pools with a tie."""
+    stem = stem_of(backbone)
+    windows = windows_of_pools(bases, stem, ties)
+    encode_all = tiled(encode_scores(backbone), piece, backbone)
     start = stem.bias.detach()[None, :, None].expand_as(scores)
 
-    def pull_back(grad: torch.Tensor) -> torch.Tensor:
-        return (bases * pull_back_scores(grad, bases, stem)).sum(1)[0]
+    def encode(scores: torch.Tensor, windows: torch.Tensor | None = None) -> torch.Tensor:
+        if windows is not None:
+            scores = scores.index_copy(2, ties, scores_of_windows(windows, stem))
+        return encode_all(scores)
 
-    return Path(start, scores, tiled(encode_scores(backbone), piece, backbone), pull_back)  # type: ignore[arg-type]
+    def pull_back(grad: torch.Tensor, of_windows: torch.Tensor | None = None) -> torch.Tensor:
+        values = (bases * pull_back_scores(grad, bases, stem)).sum(1)[0]
+        if of_windows is not None:
+            values += add_windows((windows * of_windows).sum(2)[0], stem, ties, bases.shape[2])
+        return values
+
+    if not len(ties):
+        return Path((start,), (scores,), encode, pull_back)
+    return Path((start, torch.zeros_like(windows)), (scores, windows), encode, pull_back)
 
 
 def tiled(

@@ -58,6 +58,15 @@ def test_tiles_add_up_to_one_captum_call_on_the_whole_window(toy_world, locus, b
     assert tiled.attrs["convergence_delta"] == pytest.approx(delta, abs=1e-3)
 
 
+@pytest.mark.parametrize("most_ties", [0.0, 1.1], ids=["through all bases", "through scores"])
+def test_every_path_from_zero_gives_the_same_result_where_maxima_are_tied(toy_world, monkeypatch, most_ties):
+    monkeypatch.setattr(paths, "_MOST_TIES", most_ties)
+    locus, backbone = Locus("20", 5_003, 9_001), in_double(toy_world.backbone)
+    found = integrated_gradients(locus, toy_world.reference, backbone, target=MONO, n_steps=8)
+    whole, _ = integrate_whole_window(locus, toy_world.reference, backbone, 1, n_steps=8)
+    assert relative_error(found.attribution, whole) <= 1e-6
+
+
 @pytest.mark.parametrize("baseline", ["zero", COMPOSITION], ids=["zero", "composition"])
 @pytest.mark.parametrize(("double", "tolerance"), [(False, 1e-3), (True, 1e-6)], ids=["float32", "float64"])
 def test_a_gene_is_explained_as_by_one_captum_call_on_all_its_bases(toy_world, baseline, double, tolerance):
