@@ -33,17 +33,17 @@ def section(card: dict[str, Any]) -> str:
     ]
     region = training["held_out"]["test"]
     columns = ["Pearson correlation", "readout", "TSS-window baseline", "readout, cross-validation"]
-    reaches, attentions = _tried(training, "reach"), _tried(training, "attention")
+    reaches, penalties = _tried(training, "reach"), _tried(training, "penalty")
     return f"""## Gene readout
 
 Predicts expression, ln(1 + CPM) of the gene's reads, in the sixteen populations of the data pack
 `blood16-rna` (Corces 2016; fourteen are contexts of the backbone, CMP and MEP are the RNA's own, and there is
 no RNA of Mega and mDC) from the backbone's embedding of the bins within {chosen["reach"]:,} bp of the TSS.
-Attention pooling in {card["config"]["heads"]} heads that decay with the distance over 400 bp to 30 kb; the
-output is a ridge regression. The reach (of {reaches} bp), the attention's strength
-({chosen["attention"]:g} of {attentions}) and the penalty ({chosen["penalty"]:g}) were chosen by
-cross-validation over stretches of neighbouring training genes: the validation region has
-{genes["validation"]} genes only, too few to choose by. Learned from {genes["training"]} genes of
+Pooling in {card["config"]["heads"]} attention heads that decay with the distance over 400 bp to 30 kb; the
+output is a ridge regression. The reach (of {reaches} bp) and the penalty
+({chosen["penalty"]:g} of {penalties}) were chosen by cross-validation over stretches of neighbouring training
+genes: the validation region has {genes["validation"]} genes only, too few to choose by.
+{_attention(training, chosen)} Learned from {genes["training"]} genes of
 chromosome 20; tested once on the {genes["test"]} genes with their TSS in
 chr20:{region[0] + 1:,}-{region[1]:,}, which neither the backbone nor the readout ever saw. The baseline is a
 ridge regression on the mean predicted log1p activity within about 1 kb of the TSS.
@@ -65,6 +65,29 @@ def _cell(metric: dict[str, Any]) -> str:
 
 def _cross(best: dict[str, float], name: str) -> str:
     return number(best[name]) if name in best else "-"
+
+
+def _attention(training: dict[str, Any], chosen: dict[str, Any]) -> str:
+    """Say what learning the attention from the bins' content brought in cross-validation."""
+    same = [
+        one
+        for one in training["cross_validation"]
+        if one["reach"] == chosen["reach"] and one["penalty"] == chosen["penalty"]
+    ]
+    by_distance, learned = (
+        next((one for one in same if bool(one["passes"]) == learns), None) for learns in (False, True)
+    )
+    if by_distance is None or learned is None:
+        return ""
+    kept = "was kept" if chosen["passes"] else "was not kept: bins are weighed by their distance alone"
+    figures = ", ".join(
+        f"{number(one['across_genes'])} across genes and {number(one['specific'])} for the context-specific part"
+        for one in (learned, by_distance)
+    )
+    return (
+        "Attention learned from what the bins hold\n"
+        f"({figures.replace(', ', ' against ')} with weights by the distance alone) {kept}."
+    )
 
 
 def _tried(training: dict[str, Any], name: str) -> str:

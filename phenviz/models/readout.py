@@ -211,7 +211,14 @@ class GeneReadout(nn.Module):
         torch.Tensor
             Shape (B, H * (1 + V), bins): for each head its weight, then its weight times each value.
         """
-        values = F.softplus(self.value(embedding))
+        return self.weighted(self.bin_values(embedding), distance)
+
+    def bin_values(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Turn an embedding (B, D, bins) into the values of each bin that are pooled, (B, V, bins)."""
+        return F.softplus(self.value(embedding))
+
+    def weighted(self, values: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+        """Turn the values of bins (B, V, bins) into the terms that `pooled_terms` returns."""
         scores = torch.einsum("hv,bvn->bhn", self.query, values) + self._kernel(distance)
         weights = (_SCORE_LIMIT * torch.tanh(scores / _SCORE_LIMIT)).exp()
         parts = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)

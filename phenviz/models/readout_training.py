@@ -1,25 +1,20 @@
-"""Train the gene readout: few choices by cross-validation, the rest by ridge regression.
+"""Train the gene readout: choose by cross-validation, fit, and measure on genes that were never seen.
 
-A chromosome has some 400 genes to learn from, so what is learned is kept small. The values that are pooled
-are those of the backbone's own head (log1p of the activity in each of its contexts) and the leading
-principal components of the embedding; the heads decay with the distance on fixed scales. How far is read,
-how strongly active bins are preferred (the attention) and how hard the output is shrunk are chosen by
-cross-validation over stretches of neighbouring training genes; the output is ridge regression in closed
-form, so training is the same every time and needs no seed.
+A chromosome has some 400 genes to learn from, so what is learned is kept small (see
+`phenviz.models.readout_fit`), and the few choices are made by cross-validation over stretches of neighbouring
+training genes: how far is read, how hard the output is shrunk, how long attention is learned.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 
 from phenviz.data.blood16 import BLOOD16_RNA
 from phenviz.errors import DataError
@@ -27,6 +22,7 @@ from phenviz.genome import Annotation, Context, ReferenceGenome
 from phenviz.models.local import LocalBackbone
 from phenviz.models.readout import GeneReadout, save_readout
 from phenviz.models.readout_data import ReadoutData, Regions, collect, read_counts
+from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
 from phenviz.models.readout_metrics import report, score_expression
 from phenviz.progress import NO_PROGRESS, Progress
 
@@ -35,14 +31,11 @@ HELD_OUT: Mapping[str, tuple[int, int]] = {
     "test": (36_000_000, 48_000_000),
 }
 REACHES = (12_288, 24_576, 49_152)
-ATTENTIONS = (0.0, 0.5, 1.0, 2.0)
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
-HEADS = 4
-COMPONENTS = 16
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0)
+PASSES = 8
 # of the TSS-window baseline: bins on each side of the TSS's own, about 1 kb
 _BASELINE_BINS = 8
 _FOLDS = 8
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -53,15 +46,15 @@ class Choice:
     ----------
     reach
         bp on each side of the TSS.
-    attention
-        How much a bin's score rises with its mean log1p activity; 0 for the distance alone.
     penalty
         Of the ridge regression.
+    passes
+        Passes over the genes in which attention is learned; 0 for weights by the distance alone.
     """
 
     reach: int
-    attention: float
     penalty: float
+    passes: int = 0
 
 
 def train_readout(
@@ -137,30 +130,42 @@ def choose(
     """Choose by cross-validation over stretches of neighbouring training genes.
 
     The best choice has the largest sum of two correlations over genes never seen in a fold: across genes, and
-    of the context-specific part.
+    of the context-specific part. Reach and penalty are chosen first, then whether to learn attention.
 
     Returns
     -------
     tuple
         The choice, and for every one tried its scores (for the card).
+
+    Raises
+    ------
+    DataError
+        If too few genes are left to learn from.
     """
     rows = data.rows("training")
     if len(rows) < 3:
         raise DataError(f"only {len(rows)} genes to train the readout on: hold out less, or give more counts")
-    fold = _folds(data, rows)
-    values = initial_values(backbone, data, rows)
-    shapes = list(itertools.product(reaches, ATTENTIONS))
-    progress.stage("choosing by cross-validation", len(shapes))
+    progress.stage("choosing by cross-validation", len(reaches) + _FOLDS)
+    started = start_readout(data, backbone, contexts, max(reaches))
+    bins = read_bins(started, data)
     tried = []
-    for reach, attention in shapes:
-        started = _start(backbone, contexts, reach, attention, values)
-        features = pooled_features(started, data)[rows]
+    for reach in reaches:
+        features = bins.within(reach).features(started)
         for penalty in PENALTIES:
-            scores = _cross_validate(features, data.expression[rows], fold, penalty)
-            tried.append({**asdict(Choice(reach, attention, penalty)), **scores})
+            predicted = _predict_folds(data, rows, _unchanged(features), penalty)
+            tried.append(_scored(Choice(reach, penalty), predicted, data.expression[rows]))
         progress.advance()
-    best = max(tried, key=lambda one: one["across_genes"] + one["specific"])
-    return Choice(best["reach"], best["attention"], best["penalty"]), tried
+    best = _best(tried)
+
+    def attentive(seen: NDArray[np.intp]) -> NDArray[np.float64]:
+        readout, near = start_readout(data, backbone, contexts, best.reach), bins.within(best.reach)
+        learn_attention(readout, near, data.expression, seen, best.penalty, PASSES)
+        progress.advance()
+        return near.features(readout)
+
+    predicted = _predict_folds(data, rows, attentive, best.penalty)
+    tried.append(_scored(Choice(best.reach, best.penalty, PASSES), predicted, data.expression[rows]))
+    return _best(tried), tried
 
 
 def fit_readout(
@@ -168,16 +173,13 @@ def fit_readout(
 ) -> GeneReadout:
     """Fit a readout with these choices to the training genes."""
     rows = data.rows("training")
-    values = initial_values(backbone, data, rows)
-    readout = _start(backbone, contexts, choice.reach, choice.attention, values)
-    features = pooled_features(readout, data)
-    mean, scale = features[rows].mean(0), features[rows].std(0) + 1e-6
-    ridge = Ridge(alpha=choice.penalty).fit((features[rows] - mean) / scale, data.expression[rows])
-    # the scaling is linear, so that it can live in the output's own weights
-    weight = ridge.coef_ / scale
+    readout = start_readout(data, backbone, contexts, choice.reach)
+    bins = read_bins(readout, data).within(choice.reach)
+    learn_attention(readout, bins, data.expression, rows, choice.penalty, choice.passes)
+    output = fit_output(bins.features(readout)[rows], data.expression[rows], choice.penalty)
     with torch.no_grad():
-        readout.output.weight.copy_(torch.from_numpy(weight))
-        readout.output.bias.copy_(torch.from_numpy(ridge.intercept_ - weight @ mean))
+        readout.output.weight.copy_(torch.from_numpy(output.weight))
+        readout.output.bias.copy_(torch.from_numpy(output.bias))
     readout.backbone_hash = backbone.weights_hash
     return readout.eval()
 
@@ -186,8 +188,7 @@ def evaluate(
     readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: Regions
 ) -> dict[str, Any]:
     """Score the readout, and the TSS-window baseline, on each held-out part."""
-    training = data.rows("training")
-    mean = data.expression[training].mean(0)
+    mean = data.expression[data.rows("training")].mean(0)
     predictions = {
         "readout": predict_genes(readout, data),
         "tss_window_baseline": baseline(data, backbone),
@@ -206,11 +207,9 @@ def evaluate(
 
 def predict_genes(readout: GeneReadout, data: ReadoutData) -> NDArray[np.float32]:
     """Predict the expression of all collected genes, (n, C)."""
-    parts = []
+    features = torch.from_numpy(read_bins(readout, data).within(readout.reach).features(readout)).float()
     with torch.inference_mode():
-        for embedding, distance in _batches(data, readout.reach):
-            parts.append(readout.expression(embedding, distance))
-    return torch.cat(parts).numpy()
+        return readout.output(features).numpy()
 
 
 def baseline(data: ReadoutData, backbone: LocalBackbone) -> NDArray[np.float32]:
@@ -224,101 +223,56 @@ def baseline(data: ReadoutData, backbone: LocalBackbone) -> NDArray[np.float32]:
     with torch.inference_mode():
         features = backbone.activity(data.embedding[:, :, near]).log1p().mean(2).double().numpy()
     rows = data.rows("training")
-    fold = _folds(data, rows)
 
     def quality(penalty: float) -> float:
-        scores = _cross_validate(features[rows], data.expression[rows], fold, penalty)
-        return scores["across_genes"] + scores["specific"]
+        predicted = _predict_folds(data, rows, _unchanged(features), penalty)
+        return _quality(_scored(Choice(0, penalty), predicted, data.expression[rows]))
 
-    penalty = max(PENALTIES, key=quality)
-    mean, scale = features[rows].mean(0), features[rows].std(0) + 1e-6
-    ridge = Ridge(alpha=penalty).fit((features[rows] - mean) / scale, data.expression[rows])
-    return ridge.predict((features - mean) / scale).astype(np.float32)
+    output = fit_output(features[rows], data.expression[rows], max(PENALTIES, key=quality))
+    return output.predict(features)
 
 
-def initial_values(
-    backbone: LocalBackbone, data: ReadoutData, rows: NDArray[np.intp], components: int = COMPONENTS
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (V, D) and biases (V,) of the pooled values.
-
-    The backbone's head comes first, as softplus of it is log1p of the activity; then the leading principal
-    components of the embedding of the training genes' bins, scaled to unit variance.
-    """
-    head = backbone.head.weight.detach()[:, :, 0], backbone.head.bias.detach()
-    sample = data.embedding[rows].transpose(1, 2).flatten(0, 1)[::7].double()
-    mean = sample.mean(0)
-    covariance = torch.cov((sample - mean).T)
-    variances, vectors = torch.linalg.eigh(covariance)
-    leading = (
-        vectors.flip(1)[:, :components].T / variances.flip(0)[:components].clamp(min=1e-12).sqrt()[:, None]
-    )
-    # eigenvectors have no sign of their own: the largest entry positive, so that every run gives the same
-    signs = leading.gather(1, leading.abs().argmax(1, keepdim=True)).sign()
-    leading = leading * signs
-    weight = torch.cat([head[0], leading.to(head[0].dtype)])
-    bias = torch.cat([head[1], (-leading @ mean).to(head[1].dtype)])
-    return weight, bias
-
-
-def pooled_features(readout: GeneReadout, data: ReadoutData) -> NDArray[np.float64]:
-    """Return what the readout pools for each gene, before its output: (n, H * V)."""
-    parts = []
-    with torch.inference_mode():
-        for embedding, distance in _batches(data, readout.reach):
-            parts.append(readout.pooled(readout.pooled_terms(embedding, distance).sum(-1)))
-    return torch.cat(parts).double().numpy()
-
-
-def _start(
-    backbone: LocalBackbone,
-    contexts: Sequence[Context],
-    reach: int,
-    attention: float,
-    values: tuple[torch.Tensor, torch.Tensor],
-) -> GeneReadout:
-    weight, bias = values
-    readout = GeneReadout(
-        weight.shape[1], contexts, reach=reach, heads=HEADS, values=len(weight), name="gene readout"
-    )
-    own = len(backbone.contexts)
-    with torch.no_grad():
-        readout.value.weight.copy_(weight[:, :, None])
-        readout.value.bias.copy_(bias)
-        readout.query.zero_()
-        readout.query[:, :own] = attention / own
-    return readout
-
-
-def _batches(data: ReadoutData, reach: int) -> Any:
-    """Yield embedding and distance of some genes at a time, cut to a reach."""
-    widest = data.distance.shape[1] // 2
-    size = (data.distance[0, 1] - data.distance[0, 0]).abs().item()
-    cut = widest - reach // int(size)
-    inner = slice(cut, data.distance.shape[1] - cut)
-    for first in range(0, len(data.genes), _BATCH):
-        batch = slice(first, first + _BATCH)
-        yield data.embedding[batch, :, inner], data.distance[batch, inner]
+def _predict_folds(
+    data: ReadoutData,
+    rows: NDArray[np.intp],
+    features_of: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+    penalty: float,
+) -> NDArray[np.float32]:
+    """Predict each gene of ``rows`` from those outside its fold; ``features_of`` may learn from these."""
+    fold = _folds(data, rows)
+    predicted = np.empty_like(data.expression[rows])
+    for one in np.unique(fold):
+        seen, unseen = rows[fold != one], rows[fold == one]
+        features = features_of(seen)
+        output = fit_output(features[seen], data.expression[seen], penalty)
+        predicted[fold == one] = output.predict(features[unseen])
+    return predicted
 
 
 def _folds(data: ReadoutData, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Cut genes into stretches of neighbours, so that no gene is learned from the one beside it."""
-    order = sorted(
-        range(len(rows)), key=lambda i: (data.genes[rows[i]].locus.contig, data.genes[rows[i]].tss)
-    )
+    """Cut genes into stretches of neighbours, so that few genes are learned from the one beside them."""
+    places = [(data.genes[row].locus.contig, data.genes[row].tss) for row in rows]
+    order = np.array(sorted(range(len(rows)), key=places.__getitem__))
     fold = np.empty(len(rows), dtype=np.int64)
-    for number, stretch in enumerate(np.array_split(np.array(order), min(_FOLDS, len(rows)))):
+    for number, stretch in enumerate(np.array_split(order, min(_FOLDS, len(rows)))):
         fold[stretch] = number
     return fold
 
 
-def _cross_validate(
-    features: NDArray[np.float64], expression: NDArray[np.float32], fold: NDArray[np.int64], penalty: float
-) -> dict[str, float]:
-    predicted = np.empty_like(expression)
-    for one in np.unique(fold):
-        seen, unseen = fold != one, fold == one
-        mean, scale = features[seen].mean(0), features[seen].std(0) + 1e-6
-        ridge = Ridge(alpha=penalty).fit((features[seen] - mean) / scale, expression[seen])
-        predicted[unseen] = ridge.predict((features[unseen] - mean) / scale)
-    scores = score_expression(predicted, expression, expression.mean(0))
-    return {name: round(scores[name], 4) for name in ("across_genes", "across_contexts", "specific")}
+def _unchanged(features: NDArray[np.float64]) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
+    return lambda _: features
+
+
+def _scored(choice: Choice, predicted: NDArray[np.float32], observed: NDArray[np.float32]) -> dict[str, Any]:
+    scores = score_expression(predicted, observed, observed.mean(0))
+    kept = {name: round(scores[name], 4) for name in ("across_genes", "across_contexts", "specific")}
+    return {**asdict(choice), **kept}
+
+
+def _quality(scored: Mapping[str, Any]) -> float:
+    return float(scored["across_genes"] + scored["specific"])
+
+
+def _best(tried: Sequence[Mapping[str, Any]]) -> Choice:
+    best = max(tried, key=_quality)
+    return Choice(best["reach"], best["penalty"], best["passes"])

@@ -82,7 +82,7 @@ def test_a_context_that_the_counts_lack_is_named(toy_world, counts_file):
 
 
 def test_training_finds_what_lies_near_the_tss(toy_world, many_genes):
-    readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 0.0, 1.0))
+    readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, passes=0))
     rows = many_genes.rows("test")
     scores = score_expression(
         predict_genes(readout, many_genes)[rows], many_genes.expression[rows], np.zeros(3)
@@ -90,9 +90,17 @@ def test_training_finds_what_lies_near_the_tss(toy_world, many_genes):
     assert scores["across_genes"] > 0.4
 
 
+def test_attention_is_learned_where_one_kind_of_bin_tells_expression(toy_world, many_genes):
+    heads = []
+    for passes in (0, 12):
+        readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, passes))
+        heads.append((readout.query.abs().sum() + readout.kernel.abs().sum()).item())
+    assert heads[0] == 0 < heads[1]
+
+
 def test_training_twice_gives_the_same_weights(toy_world, many_genes):
     first, second = (
-        fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, 10.0)) for _ in range(2)
+        fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 10.0, passes=2)) for _ in range(2)
     )
     for name, tensor in first.state_dict().items():
         torch.testing.assert_close(tensor, second.state_dict()[name], rtol=0, atol=0)
