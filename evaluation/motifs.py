@@ -31,7 +31,7 @@ from phenviz.world import World, open_world
 PACK = "blood16-atac"
 TEST = (36_000_000, 48_000_000)
 WIDTH = 256
-PEAKS_PER_CONTEXT = 60
+PEAKS_PER_CONTEXT = 40
 P_VALUE = 1e-3
 # families that are known to shape these lineages' accessibility, by the names of their JASPAR motifs
 FAMILIES = {

@@ -26,7 +26,7 @@ def section(card: dict[str, Any]) -> str:
     """Write the section of the model card."""
     training, test = card["training"], card["metrics"]["test"]
     chosen, genes = training["chosen"], training["genes"]
-    best = max(training["cross_validation"], key=lambda one: one["across_genes"] + one["specific"])
+    best = max(training["cross_validation"], key=_sum)
     rows = [
         [label, _cell(test["readout"][name]), _cell(test["tss_window_baseline"][name]), _cross(best, name)]
         for name, label in _NAMES.items()
@@ -80,14 +80,15 @@ def _attention(training: dict[str, Any], chosen: dict[str, Any]) -> str:
     if by_distance is None or learned is None:
         return ""
     kept = "was kept" if chosen["passes"] else "was not kept: bins are weighed by their distance alone"
-    figures = ", ".join(
-        f"{number(one['across_genes'])} across genes and {number(one['specific'])} for the context-specific part"
-        for one in (learned, by_distance)
-    )
     return (
-        "Attention learned from what the bins hold\n"
-        f"({figures.replace(', ', ' against ')} with weights by the distance alone) {kept}."
+        "Attention learned from what the bins hold (sum of the correlations across genes and of the\n"
+        f"context-specific part {number(_sum(learned))}, against {number(_sum(by_distance))} with weights by "
+        f"the distance alone) {kept}."
     )
+
+
+def _sum(one: dict[str, float]) -> float:
+    return one["across_genes"] + one["specific"]
 
 
 def _tried(training: dict[str, Any], name: str) -> str:
