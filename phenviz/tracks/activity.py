@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, GlyphRenderer, Range1d
 from numpy.typing import NDArray
 
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
-from phenviz.tracks.frame import RowLabels, Track
-from phenviz.tracks.heat import Hatching, HeatMap, Legend, number_hover
+from phenviz.tracks.frame import Track
+from phenviz.tracks.heat import Hatching, HeatMap, number_hover
+from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.signed import stairs
 from phenviz.tracks.theme import Theme, legible
@@ -20,6 +21,7 @@ from phenviz.tracks.view import Stretch, View, nice_ceiling
 
 STYLES = ("heatmap", "areas")
 _MOST_PIXELS, _LEAST_PIXELS = 208, 60
+_SCALE_POINTS = 4_000
 _ROW_PIXELS = {"heatmap": 13, "areas": 26}
 
 
@@ -40,16 +42,14 @@ class Activity(Track):
         self._focus = ""
         self._style = STYLES[0]
         self._high = 0.0
+        self._scale: Scale | None = None
         self._hatching = Hatching(self, theme)
         self._heat = HeatMap(self, theme.sequential)
-        self._areas: list[tuple[ColumnDataSource, object]] = []
-        self._labels = RowLabels(self)
-        self._legend = Legend(self, 164)
+        self._areas: list[tuple[ColumnDataSource, GlyphRenderer]] = []
         self.add_hover(
-            [self._heat.renderer],
+            self._heat.renderer,
             [("", "$y{custom}"), ("activity", "@image{custom}"), ("position", "$x{custom}")],
-            image=number_hover("Math.expm1(value)"),
-            row=self._labels.hover(),
+            number_hover("Math.expm1(value)"),
         )
 
     def set_contexts(self, contexts: Sequence[Context], rows: Sequence[int]) -> None:
@@ -101,39 +101,45 @@ class Activity(Track):
         values = maximum[list(self._rows)]
         runs = [(left * size, right * size) for left, right in self._pyramid.missing(start, end)]
         self._hatching.show(runs[:200], len(self._contexts))
-        self._rescale(values)
+        self._rescale(self._pyramid)
         self._heat.show(edges, np.log1p(values))
         self._draw_areas(edges, values)
         per_point = "" if edges[1] - edges[0] == size else ", maximum in a pixel"
         where = view.locus
         shown = self._pyramid.covered(where.start // size, -(-where.end // size))
         self.say(
-            description=f"{'':34}a {size} bp bin{per_point}",
+            description=f"{self._peak()}in {size} bp bins{per_point}",
             note="" if shown > 0.999 else f"{shown:.0%} of the view computed",
+            scale=self._scale if self._style == "heatmap" else None,
         )
 
-    def _rescale(self, values: NDArray[np.float32]) -> None:
-        known = values[np.isfinite(values)]
+    def _peak(self) -> str:
+        return "" if self._style == "heatmap" else f"0 to {self._high:g}, "
+
+    def _rescale(self, pyramid: Pyramid) -> None:
+        _, _, peaks = pyramid.read(0, pyramid.n_bins, _SCALE_POINTS)
+        known = peaks[np.isfinite(peaks)]
         if known.size:
-            # one scale for the whole session, that only grows: a colour keeps its meaning while one moves
-            self._high = max(self._high, nice_ceiling(float(np.quantile(known, 0.998))))
+            # one scale for all that is known, that only grows: a colour keeps its meaning while one moves,
+            # and a view without a peak looks empty
+            self._high = max(self._high, nice_ceiling(float(np.quantile(known, 0.9))))
         high = self._high or 1.0
         self._heat.mapper.update(low=0, high=math.log1p(high))
-        self._legend.show("0", self.theme.sequential, f"{high:g}", self.theme)
+        self._scale = Scale("0", self.theme.sequential, f"{high:g}")
 
     def _lay_out(self) -> None:
         n = max(len(self._contexts), 1)
         height = min(max(n * _ROW_PIXELS[self._style], _LEAST_PIXELS), _MOST_PIXELS * 2)
         self.resize(height)
-        self._legend.follow_height()
-        self.figure.y_range.update(start=0, end=n)
+        self.y_range.update(start=0, end=n)
         # hidden, not invisible: tooltips over areas come from it
         self._heat.renderer.glyph.global_alpha = 1.0 if self._style == "heatmap" else 0.0
         self._name_rows()
 
     def _name_rows(self) -> None:
-        names = [("▸ " if c.name == self._focus else "") + c.name for c in self._contexts]
-        self._labels.set(names, [legible(c.colour, self.theme) for c in self._contexts])
+        names = [context.name for context in self._contexts]
+        colours = [legible(context.colour, self.theme) for context in self._contexts]
+        self.name_rows(names, colours, bold=self._focus)
 
     def _draw_areas(self, edges: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         wanted = len(self._contexts) if self._style == "areas" and len(values) else 0

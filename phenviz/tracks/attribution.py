@@ -43,10 +43,9 @@ class Attribution(Track):
         self._focus = ""
         self._plot = SignedPlot(self)
         self._under = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
-        under = self.figure.image("image", x="x", y="y", dw="dw", dh="dh", source=self._under, global_alpha=0)
-        self.add_hover(
-            [under], [("attribution", "@image{custom}"), ("position", "$x{custom}")], image=number_hover()
-        )
+        under = self.figure.image("image", x="x", y="y", dw="dw", dh="dh", source=self._under)
+        under.glyph.global_alpha = 0.0  # there for the tooltip only
+        self.add_hover(under, [("attribution", "@image{custom}"), ("position", "$x{custom}")], number_hover())
 
     def set_dataset(self, dataset: xr.Dataset | None) -> None:
         """Draw another result, or more of one that grows."""
@@ -71,8 +70,8 @@ class Attribution(Track):
         if self._dataset is None or self._bases is None or not self._bases.overlaps(stretch.locus):
             self._plot.clear()
             self._under.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
-            missing = self._bases is None
-            self.say(empty=_EMPTY if missing else elsewhere("Attribution was computed", self._bases.locus))
+            known = self._bases
+            self.say(empty=_EMPTY if known is None else elsewhere("Attribution was computed", known.locus))
             return
         summary = self._bases.summary(stretch, stretch.points(view.pixels))
         if view.length <= LETTERS_BELOW and self._sequence is not None:
@@ -81,10 +80,10 @@ class Attribution(Track):
             self._plot.show_letters(begin, bases, values[0])
         else:
             self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
-        y_range = self.figure.y_range
+        low, high = self._plot.limits
         self._under.data = {
-            "image": [summary.strongest], "x": [x_of(float(summary.edges[0]))], "y": [y_range.start],
-            "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [y_range.end - y_range.start],
+            "image": [summary.strongest], "x": [x_of(float(summary.edges[0]))], "y": [low],
+            "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [high - low],
         }  # fmt: skip
         self._describe(view)
 

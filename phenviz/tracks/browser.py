@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import xarray as xr
-from bokeh.events import DoubleTap
+from bokeh.events import DoubleTap, Event
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, CrosshairTool, Range1d, Span
+from bokeh.models import ColumnDataSource, CrosshairTool, Range1d, UIElement
+from bokeh.models.annotations import Span
 from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
@@ -163,7 +164,7 @@ class Browser:
         self._lay_mutations()
 
     def set_activity(self, pyramid: Pyramid | None) -> None:
-        """Draw a pyramid of predicted activity: one row for each known context, bins from the contig's start."""
+        """Draw a pyramid of predicted activity: a row for each context, bins from the contig's start."""
         if pyramid is not None and self._known and pyramid.n_rows != len(self._known):
             raise ResultError(f"a pyramid of {pyramid.n_rows} rows doesn't fit {len(self._known)} contexts")
         self.activity.set_pyramid(pyramid)
@@ -226,15 +227,15 @@ class Browser:
         )  # fmt: skip
 
     def _make_tracks(self, annotation: Annotation, sequence: Callable[[Locus], str] | None) -> list[Track]:
-        shared: tuple[Any, ...] = (self._range, self._theme)
-        self.ruler = Ruler(*shared, self._contig, sequence)
-        self.genes = Genes(*shared, annotation)
-        self.elements = Elements(*shared, annotation)
-        self.observed = Observed(*shared, self._contig)
-        self.activity = Activity(*shared)
-        self.attribution = Attribution(*shared, self._contig, sequence)
-        self.contribution = Contribution(*shared)
-        self.effects = Effects(*shared)
+        x_range, theme = self._range, self._theme
+        self.ruler = Ruler(x_range, theme, self._contig, sequence)
+        self.genes = Genes(x_range, theme, annotation)
+        self.elements = Elements(x_range, theme, annotation)
+        self.observed = Observed(x_range, theme, self._contig)
+        self.activity = Activity(x_range, theme)
+        self.attribution = Attribution(x_range, theme, self._contig, sequence)
+        self.contribution = Contribution(x_range, theme)
+        self.effects = Effects(x_range, theme)
         return [
             self.ruler, self.genes, self.elements, self.observed, self.activity, self.attribution,
             self.contribution, self.effects,
@@ -242,7 +243,7 @@ class Browser:
 
     def _arrange(self) -> None:
         ordered = [track for name in self._order for track in self._by_name[name]]
-        figures = [track.figure for track in ordered]
+        figures: list[UIElement] = [track.figure for track in ordered]
         if list(self.layout.children) != figures:
             self.layout.children = figures
         for name, tracks in self._by_name.items():
@@ -282,8 +283,8 @@ class Browser:
             track.stretch = None
         self._draw_soon()
 
-    def _on_double_tap(self, event: DoubleTap) -> None:
-        if event.x is None:
+    def _on_double_tap(self, event: Event) -> None:
+        if not isinstance(event, DoubleTap) or event.x is None:
             return
         length = max(self._locus.length // 3, MIN_BASES)
         start = max(round(event.x - EDGE - length / 2), 0)
@@ -294,7 +295,7 @@ class Browser:
         self._moving = True
         try:
             # never reversed in between: the border that moves outwards goes first
-            if start > self._range.start:
+            if start > _number(self._range.start):
                 self._range.update(end=end)
                 self._range.update(start=start)
             else:
@@ -306,7 +307,7 @@ class Browser:
         self._tell_soon.cancel()
 
     def _view(self) -> View:
-        start, end = float(self._range.start) - EDGE, float(self._range.end) - EDGE
+        start, end = _number(self._range.start) - EDGE, _number(self._range.end) - EDGE
         return View(self._contig, start, max(end, start + 1), self._length, self._pixels)
 
     def _draw(self) -> None:
@@ -356,6 +357,11 @@ class _Marks:
         for strip, line in self._renderers:
             strip.glyph.update(fill_color=theme.accent, line_color=theme.accent)
             line.glyph.line_color = theme.accent
+
+
+def _number(border: Any) -> float:
+    # a range of Bokeh may hold dates too; ours never does
+    return float(border)
 
 
 def _by_name(tracks: Iterable[Track]) -> dict[str, list[Track]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.tracks.frame import RowLabels, Track
+from phenviz.tracks.frame import Track
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, x_of
 
@@ -28,8 +28,8 @@ _WORDS = {
     "B cells": ("B cell", "plasma cell", "plasmablast"),
     "T and NK cells": ("T cell", "killer", "lymphocyte", "thymocyte", "innate lymphoid"),
     "myeloid": (
-        "monocyte", "macrophage", "dendritic", "myeloid", "mast cell", "granulocyte", "neutrophil", "eosinophil",
-        "basophil", "leukocyte", "microglia",
+        "monocyte", "macrophage", "dendritic", "myeloid", "mast cell", "granulocyte", "neutrophil",
+        "eosinophil", "basophil", "leukocyte", "microglia",
     ),
     "erythroid, platelets": ("erythro", "reticulocyte", "megakaryo", "platelet", "normoblast"),
     "progenitors": ("hematopoietic", "haematopoietic", "common lymphoid", "multipotent progenitor"),
@@ -102,13 +102,12 @@ class Elements(Track):
         super().__init__(x_range, theme, n_rows * _ROW_PIXELS, (0, n_rows))
         self._annotation = annotation
         self._row_colours = dict(_COLOURS)
-        self._labels = RowLabels(self, "10.5px")
         self._boxes = ColumnDataSource({})
         box = self.figure.quad(
             left="left", right="right", bottom="bottom", top="top", fill_color="colour", line_color="colour",
             fill_alpha="alpha", line_alpha="alpha", line_width=0.5, source=self._boxes,
         )  # fmt: skip
-        self.add_hover([box], [("", "@name"), ("where", "@where"), ("active in", "@cell_types")])
+        self.add_hover(box, [("", "@name"), ("where", "@where"), ("active in", "@cell_types")])
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
         """Take the colours of lineages from the contexts, so that one hue means one lineage everywhere."""
@@ -126,7 +125,7 @@ class Elements(Track):
         colours = [
             legible(self._row_colours.get(row, self.theme.muted), self.theme) for row in self._lineages
         ]
-        self._labels.set(list(self._lineages), colours, "10.5px")
+        self.name_rows(self._lineages, colours, 10)
         table = self._annotation.elements_in(stretch.locus)
         member = self._member[table.index.to_numpy()]
         single = len(table) <= _MOST_SINGLE
@@ -145,7 +144,7 @@ class Elements(Track):
     def _colour(self, row: int) -> str:
         return self._row_colours.get(self._lineages[row], self.theme.neutral)
 
-    def _one_by_one(self, table: pd.DataFrame, member: NDArray[np.bool_]) -> dict[str, object]:
+    def _one_by_one(self, table: pd.DataFrame, member: NDArray[np.bool_]) -> dict[str, Any]:
         which, row = np.nonzero(member)
         starts, ends = table["start"].to_numpy(), table["end"].to_numpy()
         contigs = table["contig"].to_numpy()
@@ -160,13 +159,13 @@ class Elements(Track):
 
     def _density(
         self, table: pd.DataFrame, member: NDArray[np.bool_], stretch: Stretch, view: View
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         size = max(int(2 * view.bases_per_pixel), 1)
         first = stretch.locus.start // size
         place = ((table["start"] + table["end"]) // 2 // size - first).to_numpy()
         counts = np.zeros((member.shape[1], int(place.max()) + 1))
-        for row in range(member.shape[1]):
-            np.add.at(counts[row], place[member[:, row]], 1)
+        for lineage in range(member.shape[1]):
+            np.add.at(counts[lineage], place[member[:, lineage]], 1)
         row, column = np.nonzero(counts)
         start = (column + first) * size
         count = counts[row, column]
@@ -184,7 +183,7 @@ class Elements(Track):
         end: NDArray[np.int64],
         row: NDArray[np.int64],
         alpha: NDArray[np.float64],
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         top = len(self._lineages) - row
         palette = np.array([self._colour(index) for index in range(len(self._lineages))], dtype=object)
         return {

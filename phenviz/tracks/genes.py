@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
 ROWS = 4
-_ROW_PIXELS = 25
-_LETTER_PIXELS = 6.7
-_GAP_PIXELS = 10
+_ROW_PIXELS = 23
+_LETTER_PIXELS = 7.0
+_GAP_PIXELS = 20  # the arrow of the strand, and some air
 _ARROW_PIXELS = 42
 # past this, exons are thinner than a hair and thousands of them would be sent for nothing
-_EXONS_BELOW = 2_000.0
+_EXONS_BELOW = 3_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Genes(Track):
             text_font_style="italic", text_baseline="middle",
         )  # fmt: skip
         box = fig.quad(left="left", right="right", bottom="bottom", top="top", source=self._boxes, alpha=0)
-        self.add_hover([box], [("gene", "@name @gene_id"), ("", "@where, @strand strand, @exons exons")])
+        self.add_hover(box, [("gene", "@name @gene_id"), ("", "@where, @strand strand, @exons exons")])
         self._paint_glyphs()
 
     def load(self, stretch: Stretch, view: View) -> None:
@@ -153,7 +153,7 @@ class Genes(Track):
         self.say(description="one transcript a gene", note=note, empty=empty)
 
 
-def _exons(genes: pd.DataFrame, y: NDArray[np.float64], per_pixel: float) -> dict[str, NDArray[np.float64]]:
+def _exons(genes: pd.DataFrame, y: NDArray[np.floating], per_pixel: float) -> dict[str, NDArray[np.floating]]:
     if per_pixel > _EXONS_BELOW or genes.empty:
         left, right, middle = genes["start"].to_numpy(float), genes["end"].to_numpy(float), y
     else:
@@ -164,23 +164,25 @@ def _exons(genes: pd.DataFrame, y: NDArray[np.float64], per_pixel: float) -> dic
     return {"left": x_of(left), "right": x_of(right), "bottom": middle - 0.2, "top": middle + 0.2}
 
 
-def _arrows(genes: pd.DataFrame, y: NDArray[np.float64], per_pixel: float) -> dict[str, list[object]]:
+def _arrows(genes: pd.DataFrame, y: NDArray[np.floating], per_pixel: float) -> dict[str, list[Any]]:
     step = _ARROW_PIXELS * per_pixel
-    found: dict[str, list[object]] = {"x": [], "y": [], "text": []}
-    for gene, height in zip(genes.itertuples(index=False), y, strict=True):
+    found: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
+    columns = (genes[name].tolist() for name in ("start", "end", "strand", "exon_starts", "exon_ends"))
+    for start, end, strand, exon_starts, exon_ends, height in zip(*columns, y, strict=True):
         # on a grid of the contig, so that arrows stay in place when the view moves
-        first, last = np.ceil((gene.start + step / 3) / step), np.floor((gene.end - step / 3) / step)
+        first, last = np.ceil((start + step / 3) / step), np.floor((end - step / 3) / step)
         places = np.arange(first, last + 1)[:400] * step
-        for start, end in zip(gene.exon_starts, gene.exon_ends, strict=True):
-            places = places[(places < start - step / 8) | (places > end + step / 8)]
-        found["x"] += [x_of(place) for place in places]
+        for left, right in zip(exon_starts, exon_ends, strict=True):
+            places = places[(places < left - step / 8) | (places > right + step / 8)]
+        found["x"] += x_of(places).tolist()
         found["y"] += [height] * len(places)
-        found["text"] += ["‹" if gene.strand == "-" else "›"] * len(places)
+        found["text"] += ["‹" if strand == "-" else "›"] * len(places)
     return found
 
 
-def _boxes(genes: pd.DataFrame, y: NDArray[np.float64]) -> dict[str, object]:
-    where = [str(Locus(row.contig, row.start, row.end)) for row in genes.itertuples(index=False)]
+def _boxes(genes: pd.DataFrame, y: NDArray[np.floating]) -> dict[str, Any]:
+    columns = (genes[name].tolist() for name in ("contig", "start", "end"))
+    where = [str(Locus(contig, start, end)) for contig, start, end in zip(*columns, strict=True)]
     return {
         "left": x_of(genes["start"].to_numpy(float)),
         "right": x_of(genes["end"].to_numpy(float)),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJSHover, GlyphRenderer, LabelSet, LinearColorMapper
+from bokeh.models import ColumnDataSource, CustomJSHover, GlyphRenderer, LinearColorMapper
 from numpy.typing import NDArray
 
 from phenviz.tracks.frame import Track
-from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import x_of
 
-_EMPTY = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+_EMPTY: dict[str, list[Any]] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
 
 
 class HeatMap:
@@ -62,8 +63,8 @@ class Hatching:
     def __init__(self, track: Track, theme: Theme) -> None:
         self.source = ColumnDataSource({"left": [], "right": [], "top": []})
         self._renderer = track.figure.quad(
-            left="left", right="right", bottom=0, top="top", source=self.source, line_color=None, fill_alpha=0,
-            hatch_pattern="/", hatch_scale=7, hatch_weight=1, level="underlay",
+            left="left", right="right", bottom=0, top="top", source=self.source, line_color=None,
+            fill_alpha=0, hatch_pattern="/", hatch_scale=7, hatch_weight=1, level="underlay",
         )  # fmt: skip
         self.restyle(theme)
 
@@ -77,50 +78,6 @@ class Hatching:
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
         self._renderer.glyph.hatch_color = theme.faint
-
-
-class Legend:
-    """A small colour scale in the header, with the numbers at its ends.
-
-    Parameters
-    ----------
-    track
-        Whose header it stands in.
-    left
-        Where it begins, in pixels from the left end of the data.
-    """
-
-    _BLOCKS = 8
-
-    def __init__(self, track: Track, left: int) -> None:
-        self._left = left
-        self._track = track
-        self.source = ColumnDataSource({"x": [], "text": [], "colour": []})
-        height = track.figure.frame_height
-        self._labels = LabelSet(
-            source=self.source, x="x", y=height + 9.5, text="text", text_color="colour", x_units="screen",
-            y_units="screen", text_baseline="middle", text_font=FONT, text_font_size="11px", level="overlay",
-        )  # fmt: skip
-        track.figure.add_layout(self._labels)
-
-    def show(self, low: str, palette: Sequence[str], high: str, theme: Theme) -> None:
-        """Write the scale."""
-        picks = np.linspace(0, len(palette) - 1, self._BLOCKS).round().astype(int)
-        start = self._left + round(6.4 * len(low)) + 4
-        xs = [self._left, *(start + 7 * block for block in range(self._BLOCKS)), start + 7 * self._BLOCKS + 6]
-        colours = [theme.muted, *(palette[pick] for pick in picks), theme.muted]
-        data = {"x": xs, "text": [low, *"█" * self._BLOCKS, high], "colour": colours}
-        if {key: list(value) for key, value in self.source.data.items()} != data:
-            self.source.data = data
-
-    def hide(self) -> None:
-        """Take the scale away."""
-        if self.source.data["x"]:
-            self.source.data = {"x": [], "text": [], "colour": []}
-
-    def follow_height(self) -> None:
-        """Stay in the header when the track's height has changed."""
-        self._labels.y = self._track.figure.frame_height + 9.5
 
 
 def number_hover(transform: str = "value") -> CustomJSHover:

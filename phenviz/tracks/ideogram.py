@@ -12,6 +12,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, Range1d, Ra
 from bokeh.plotting import figure
 
 from phenviz.genome.locus import Locus
+from phenviz.tracks.overlay import style_sheets
 from phenviz.tracks.schedule import Debounce
 from phenviz.tracks.theme import Theme, get_theme, mix
 from phenviz.tracks.view import EDGE, MIN_BASES, clamp, x_of
@@ -68,7 +69,7 @@ class Ideogram:
         self._draw_bands()
         self._pointer = ColumnDataSource({"x": []})
         self._line = self.layout.vspan("x", source=self._pointer, line_width=2)
-        self._box = BoxAnnotation(line_width=1.5, fill_alpha=0.18, top_units="data", bottom_units="data")
+        self._box = BoxAnnotation(line_width=1.5, fill_alpha=0.12, top_units="data", bottom_units="data")
         self._add_tools()
         self._tell_soon = Debounce(lambda: self._window.document, _SETTLED_AFTER, self._tell)
         for border in ("start", "end"):
@@ -100,11 +101,7 @@ class Ideogram:
         self._outline.glyph.line_color = self._theme.muted
         self._line.glyph.line_color = self._theme.accent
         self._box.update(fill_color=self._theme.accent, line_color=self._theme.accent)
-        self.layout.css_variables = {
-            "--background-color": self._theme.surface,
-            "--divider-color": self._theme.muted,
-            "--color": self._theme.ink,
-        }
+        self.layout.stylesheets = style_sheets(self._theme)
 
     def _make_figure(self, height: int) -> figure:
         fig = figure(

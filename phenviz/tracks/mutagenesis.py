@@ -7,8 +7,9 @@ import xarray as xr
 from bokeh.models import Range1d
 
 from phenviz.results import contribution, reference_bases
-from phenviz.tracks.frame import RowLabels, Track
-from phenviz.tracks.heat import HeatMap, Legend, number_hover
+from phenviz.tracks.frame import Track
+from phenviz.tracks.heat import HeatMap, number_hover
+from phenviz.tracks.overlay import Scale
 from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, nice_ceiling
@@ -102,13 +103,10 @@ class Effects(Track):
         super().__init__(x_range, theme, 4 * 17, (0, 4))
         self._mutations: Mutations | None = None
         self._heat = HeatMap(self, theme.diverging)
-        self._labels = RowLabels(self, "11.5px")
-        self._legend = Legend(self, 164)
         self.add_hover(
-            [self._heat.renderer],
+            self._heat.renderer,
             [("change to", "$y{custom}"), ("effect", "@image{custom}"), ("position", "$x{custom}")],
-            image=number_hover(),
-            row=self._labels.hover(),
+            number_hover(),
         )
         self._name_rows()
 
@@ -130,18 +128,16 @@ class Effects(Track):
         mutations = self._mutations
         if mutations is None or not mutations.effects.overlaps(stretch.locus):
             self._heat.clear()
-            self._legend.hide()
             self.say(empty="Every base changed to every other base, one by one" if mutations is None else "")
             return
         summary = mutations.effects.summary(stretch, stretch.points(view.pixels))
         self._heat.mapper.update(low=-mutations.limit, high=mutations.limit)
         self._heat.show(summary.edges, summary.strongest)
         limit = f"{mutations.limit:g}"
-        self._legend.show(f"−{limit}", self.theme.diverging, f"{limit} {mutations.units}", self.theme)
-        self.say()
+        scale = Scale(f"−{limit}", self.theme.diverging, limit)
+        self.say(description=mutations.units, scale=scale)
 
     def _name_rows(self) -> None:
         alleles = self._mutations.alleles if self._mutations is not None else list("ACGT")
-        self._labels.set(
-            alleles, [legible(self.theme.bases.get(a, self.theme.ink), self.theme) for a in alleles]
-        )
+        colours = [legible(self.theme.bases.get(a, self.theme.ink), self.theme) for a in alleles]
+        self.name_rows(alleles, colours, 12)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import bare_contig
-from phenviz.tracks.frame import RowLabels, Track
-from phenviz.tracks.heat import HeatMap, Legend, number_hover
+from phenviz.tracks.frame import Track
+from phenviz.tracks.heat import HeatMap, number_hover
+from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, nice_ceiling
 
@@ -40,13 +41,10 @@ class Observed(Track):
         self._peaks: pd.DataFrame | None = None
         self._contexts: Sequence[Context] = ()
         self._heat = HeatMap(self, theme.sequential)
-        self._labels = RowLabels(self, "9px")
-        self._legend = Legend(self, 164)
         self.add_hover(
-            [self._heat.renderer],
+            self._heat.renderer,
             [("", "$y{custom}"), ("fold enrichment", "@image{custom}"), ("position", "$x{custom}")],
-            image=number_hover("Math.expm1(value)"),
-            row=self._labels.hover(),
+            number_hover("Math.expm1(value)"),
         )
 
     @property
@@ -77,8 +75,7 @@ class Observed(Track):
         self._contexts = tuple(contexts)
         n = max(len(self._contexts), 1)
         self.resize(max(n * _ROW_PIXELS, _LEAST_PIXELS))
-        self._legend.follow_height()
-        self.figure.y_range.update(start=0, end=n)
+        self.y_range.update(start=0, end=n)
         self._name_rows()
         self.reload()
 
@@ -102,14 +99,16 @@ class Observed(Track):
         high = nice_ceiling(float(self._peaks["fold_enrichment"].quantile(0.98)))
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
-        self._legend.show("0", self.theme.sequential, f"{high:g}", self.theme)
         self.say(
-            description=f"{'':34}fold enrichment", empty="" if len(near) else "No peak was observed here"
+            description="fold enrichment, measured"
+            + ("" if edges[1] - edges[0] < 128 else ", maximum in a pixel"),
+            empty="" if len(near) else "No peak was observed here",
+            scale=Scale("0", self.theme.sequential, f"{high:g}"),
         )
 
     def _name_rows(self) -> None:
         names = [context.name for context in self._contexts]
-        self._labels.set(names, [legible(c.colour, self.theme) for c in self._contexts], "9px")
+        self.name_rows(names, [legible(c.colour, self.theme) for c in self._contexts], 8.5)
 
 
 def paint_peaks(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d
 
 from phenviz.genome.locus import Locus, bare_contig
-from phenviz.tracks.frame import HEADER, Track
+from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.view import Stretch, View, x_of
@@ -20,7 +20,8 @@ _TICKS = """
     if (step < 1000)
         return Math.round(tick).toLocaleString("en-US")
     const digits = Math.max(6 - Math.floor(Math.log10(step) + 1e-9), 0)
-    return (tick / 1e6).toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits}) + " Mb"
+    const style = {minimumFractionDigits: digits, maximumFractionDigits: digits}
+    return (tick / 1e6).toLocaleString("en-US", style) + " Mb"
 """
 
 
@@ -36,6 +37,7 @@ class Ruler(Track):
     name = "ruler"
     title = ""
     drag = "zoom"
+    header = 32
 
     def __init__(
         self, x_range: Range1d, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
@@ -51,10 +53,7 @@ class Ruler(Track):
             major_tick_in=0, major_tick_out=6, minor_tick_out=3, minor_tick_in=0,
         )  # fmt: skip
         self.figure.add_layout(self._axis, "above")
-        self.figure.title = None
-        self.figure.height = _HEIGHT + HEADER + 12
-        self._title.update(text=f"chr{bare_contig(contig)}", text_font_size="13px", y=_HEIGHT + 10)
-        self._empty.update(x=14, text_font_size="11px")
+        self.overlay.set(title=f"chr{bare_contig(contig)}")
         self._paint_frame()
 
     def load(self, stretch: Stretch, view: View) -> None:

@@ -75,6 +75,11 @@ class SignedPlot:
     ----------
     track
         Whose figure it lies in.
+
+    Attributes
+    ----------
+    limits
+        Bottom and top of the y axis.
     """
 
     def __init__(self, track: Track) -> None:
@@ -88,10 +93,12 @@ class SignedPlot:
         self._zero = fig.hspan(y=[0.0], line_width=1)
         self._ticker = FixedTicker(ticks=[])
         self._axis = LinearAxis(
-            ticker=self._ticker, major_label_text_font=FONT, major_label_text_font_size="10px", major_tick_in=0,
-            major_tick_out=4, minor_tick_line_color=None, axis_line_color=None, major_label_standoff=3,
+            ticker=self._ticker, major_label_text_font=FONT, major_label_text_font_size="10px",
+            major_tick_in=0, major_tick_out=4, minor_tick_line_color=None, axis_line_color=None,
+            major_label_standoff=3,
         )  # fmt: skip
         fig.add_layout(self._axis, "left")
+        self.limits = (-1.0, 1.0)
         self.restyle(track.theme)
 
     def show_areas(
@@ -108,7 +115,7 @@ class SignedPlot:
         self._set_limits(lows, highs)
 
     def show_letters(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
-        """Draw bases as letters, as high as their numbers, shape (n,); from position ``start`` (0-based) on."""
+        """Draw bases as letters, as high as their numbers, shape (n,), from a 0-based position on."""
         self._clear_steps()
         known = np.flatnonzero(np.isfinite(values))
         heights = values[known].astype(float)
@@ -124,6 +131,7 @@ class SignedPlot:
         self._clear_letters()
         self._clear_steps()
         self._ticker.ticks = []
+        self._zero.visible = False
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
@@ -143,17 +151,20 @@ class SignedPlot:
             self.steps.data = dict(_NO_STEPS)
 
     def _set_limits(self, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> float:
+        self._zero.visible = True
         top = float(highs.max(initial=0.0))
         bottom = float(-lows.min(initial=0.0))
         limit = max(top, bottom)
         if limit <= 0:
-            self._track.figure.y_range.update(start=-1, end=1)
+            self._track.y_range.update(start=-1, end=1)
             self._ticker.ticks = [0]
+            self.limits = (-1.0, 1.0)
             return 1.0
         # the weaker side keeps a quarter of the room, so that the zero line never lies on the border
         high = nice_ceiling(max(top, limit / 4))
         low = nice_ceiling(max(bottom, limit / 4))
-        self._track.figure.y_range.update(start=-low * 1.04, end=high * 1.04)
+        self.limits = (-low * 1.04, high * 1.04)
+        self._track.y_range.update(start=self.limits[0], end=self.limits[1])
         self._ticker.ticks = [-low, 0, high]
         return max(low, high)
 

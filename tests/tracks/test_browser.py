@@ -146,7 +146,7 @@ def test_chosen_contexts_are_drawn_in_their_order_from_their_own_rows():
     everything = shown.activity._heat.source.data["image"][0][::-1]
     shown.set_contexts([CONTEXTS[2], "Ery"])
     np.testing.assert_array_equal(shown.activity._heat.source.data["image"][0][::-1], everything[[2, 0]])
-    assert list(shown.activity._labels.source.data["text"]) == ["B", "Ery"]
+    assert list(shown.activity.texts.rows) == ["B", "Ery"]
 
 
 def test_what_was_written_to_the_pyramid_appears_on_refresh():
@@ -280,17 +280,17 @@ def _colours(shown):
 
 def test_empty_tracks_say_what_would_be_there():
     shown = browser()
-    assert "Run mutagenesis" in shown.contribution._empty.text
-    assert "Run integrated gradients" in shown.attribution._empty.text
+    assert "Run mutagenesis" in shown.contribution.texts.empty
+    assert "Run integrated gradients" in shown.attribution.texts.empty
     shown.set_mutagenesis(mutagenesis())
-    assert shown.contribution._empty.text == ""
+    assert shown.contribution.texts.empty == ""
 
 
 def test_a_result_outside_the_view_says_where_it_is():
     shown = browser()
     shown.set_mutagenesis(mutagenesis())
     shown.set_locus(Locus("20", 700_000, 701_000))
-    assert "chr20:120,001-120,400" in shown.contribution._empty.text
+    assert "chr20:120,001-120,400" in shown.contribution.texts.empty
 
 
 # bases
@@ -336,7 +336,7 @@ def test_the_effect_map_has_a_row_an_allele_in_their_order():
     np.testing.assert_array_equal(
         image, result["effect"].sel(context="Ery").to_numpy().T[:, : image.shape[1]]
     )
-    assert list(shown.effects._labels.source.data["text"]) == list("ACGT")
+    assert list(shown.effects.texts.rows) == list("ACGT")
 
 
 def test_growing_results_are_drawn_as_far_as_they_go():

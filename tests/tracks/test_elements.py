@@ -41,5 +41,5 @@ def test_a_whole_contig_is_drawn_as_density_that_counts_every_element():
     drawn = sum(int(text.split()[0]) for text in data["name"])
     table = shown.elements._annotation.elements
     assert drawn == sum(len({lineage_of(n) for n in names.split("|")}) for names in table["cell_types"])
-    assert "density" in shown.elements._note.text
+    assert "density" in shown.elements.texts.note
     assert np.all(np.asarray(data["alpha"]) <= 1)

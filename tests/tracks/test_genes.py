@@ -50,4 +50,4 @@ def test_the_name_of_a_gene_that_begins_off_screen_stays_in_sight_within_the_gen
 def test_a_crowded_view_says_how_many_names_are_left_out():
     shown = browser(Locus("20", 0, 1_000_000))
     named = len(shown.genes._names.data["text"])
-    assert shown.genes._note.text == f"{60 - named} more without room for a name; zoom in"
+    assert shown.genes.texts.note == f"{60 - named} more without room for a name; zoom in"

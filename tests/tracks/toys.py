@@ -15,6 +15,8 @@ CONTEXTS = (
     Context("B", "B cell", "CL:0000236", "lymphoid", "#553cc1"),
 )
 LOCUS = Locus("20", 100_000, 150_000)
+MUTATED = Locus("20", 120_000, 120_400)
+ATTRIBUTED = Locus("20", 110_000, 130_000)
 
 
 def annotation(n_genes=60, seed=0):
@@ -64,7 +66,7 @@ def browser(locus=LOCUS, **settings):
     return Browser(annotation(), LENGTH, locus=locus, sequence=sequence, contexts=CONTEXTS, **settings)
 
 
-def mutagenesis(locus=Locus("20", 120_000, 120_400), seed=0):
+def mutagenesis(locus=MUTATED, seed=0):
     rng = np.random.default_rng(seed)
     bases = np.array(list(sequence(locus)))
     effect = rng.normal(size=(locus.length, 4, 2)).astype(np.float32)
@@ -82,7 +84,7 @@ def mutagenesis(locus=Locus("20", 120_000, 120_400), seed=0):
     )
 
 
-def attribution(locus=Locus("20", 110_000, 130_000), seed=0):
+def attribution(locus=ATTRIBUTED, seed=0):
     values = np.random.default_rng(seed).normal(size=locus.length).astype(np.float32)
     return xr.Dataset(
         {"attribution": ("position", values)},

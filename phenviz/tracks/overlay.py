@@ -1,0 +1,169 @@
+"""Texts of a track, laid over its figure as HTML: header, row names in the gutter, empty state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+from bokeh.models import GlobalInlineStyleSheet, InlineStyleSheet
+from bokeh.models.css import StyleSheet
+from bokeh.models.dom import HTML
+
+from phenviz.tracks.theme import FONT, Theme, mix
+
+# Bokeh clips its own labels to the part that data are drawn in; only HTML reaches header and gutter. It is a
+# DOM node and no Div, because a Div that changes lays itself out anew and loses its place over the figure.
+_OVER = {
+    "position": "absolute",
+    "inset": "0",
+    "pointer-events": "none",
+    "overflow": "hidden",
+    "font-family": FONT,
+}
+
+_STYLE = """
+.pv-head { position: absolute; left: 8px; display: flex; gap: 10px; align-items: center; white-space: nowrap;
+           font-size: 11px; line-height: 18px; }
+.pv-title { font-size: 12px; font-weight: 600; }
+.pv-note { margin-left: auto; }
+.pv-fade { overflow: hidden; text-overflow: ellipsis; }
+.pv-scale { display: inline-block; width: 72px; height: 8px; border-radius: 2px; margin: 0 5px; }
+.pv-row { position: absolute; left: 0; text-align: right; white-space: nowrap; }
+.pv-empty { position: absolute; display: flex; align-items: center; justify-content: center;
+            font-size: 12.5px; text-align: center; }
+.bk-Canvas { --highlight-color: transparent; }
+"""
+
+
+def style_sheets(theme: Theme) -> list[StyleSheet]:
+    """CSS for a figure: its overlay, no frame round it when clicked, and tooltips in the theme's colours.
+
+    Tooltips hang on the page's body, so their part is global; a new one is needed for each change, because
+    Bokeh doesn't follow changes of a global style sheet.
+    """
+    lifted = mix(theme.surface, theme.ink, 0.08)
+    variables = {
+        "--tooltip-color": lifted,
+        "--tooltip-text": theme.ink,
+        "--tooltip-border": mix(theme.surface, theme.ink, 0.25),
+        "--tooltip-arrow-color": mix(theme.surface, theme.ink, 0.25),
+        "--tooltip-arrow-inner-color": lifted,
+        "--icon-color": theme.muted,
+        "font-family": FONT,
+    }
+    rules = ";".join(f"{name}: {value}" for name, value in variables.items())
+    return [InlineStyleSheet(css=_STYLE), GlobalInlineStyleSheet(css=f".bk-Tooltip {{ {rules} }}")]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A colour scale: its colours, and what stands at its ends."""
+
+    low: str
+    colours: Sequence[str]
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a track says.
+
+    Parameters
+    ----------
+    title, description, note
+        In the header: bold, beside it, and on the right.
+    empty
+        In the middle, where there is nothing to draw.
+    scale
+        Colour scale in the header.
+    rows, row_colours
+        Names of rows in the gutter, first on top, and their colours.
+    row_font
+        Size of the row names in pixels.
+    bold
+        Row name that is emphasised.
+    """
+
+    title: str = ""
+    description: str = ""
+    note: str = ""
+    empty: str = ""
+    scale: Scale | None = None
+    rows: tuple[str, ...] = ()
+    row_colours: tuple[str, ...] = ()
+    row_font: float = 11
+    bold: str = ""
+
+
+class Overlay:
+    """HTML over a figure.
+
+    Parameters
+    ----------
+    theme
+        Colours.
+    title
+        Title of the track.
+    gutter, right, header
+        Pixels left, right and above of what data are drawn in.
+    height
+        Of what data are drawn in, in pixels.
+    """
+
+    def __init__(
+        self, theme: Theme, title: str, *, gutter: int, right: int, header: int, height: int
+    ) -> None:
+        self.theme = theme
+        self.texts = Texts(title=title)
+        self.header, self.height = header, height
+        self._gutter, self._right = gutter, right
+        self.element = HTML(html="", style=dict(_OVER))
+        self.write()
+
+    def set(self, **texts: object) -> None:
+        """Change some of the texts."""
+        self.texts = replace(self.texts, **texts)  # type: ignore[arg-type]
+        self.write()
+
+    def write(self) -> None:
+        """Bring the page up to date."""
+        html = f'<div class="pv-all">{self._head()}{self._rows()}{self._empty()}</div>'
+        if html != self.element.html:
+            self.element.html = html
+
+    def _head(self) -> str:
+        texts, theme = self.texts, self.theme
+        parts = [f'<span class="pv-title" style="color:{theme.ink}">{escape(texts.title)}</span>']
+        if texts.scale is not None:
+            stops = ",".join(texts.scale.colours[::16])
+            bar = f'<span class="pv-scale" style="background:linear-gradient(to right,{stops})"></span>'
+            parts.append(f"<span>{escape(texts.scale.low)}{bar}{escape(texts.scale.high)}</span>")
+        parts.append(f'<span class="pv-fade">{escape(texts.description)}</span>')
+        parts.append(f'<span class="pv-note">{escape(texts.note)}</span>')
+        place = f"top:{max(self.header - 19, 0)}px;right:{self._right}px;color:{theme.muted}"
+        return f'<div class="pv-head" style="{place}">{"".join(parts)}</div>'
+
+    def _rows(self) -> str:
+        texts = self.texts
+        if not texts.rows:
+            return ""
+        tall = self.height / len(texts.rows)
+        found = []
+        for index, (name, colour) in enumerate(zip(texts.rows, texts.row_colours, strict=True)):
+            bold = name == texts.bold
+            style = (
+                f"top:{self.header + index * tall:.1f}px;width:{self._gutter - 8}px;line-height:{tall:.1f}px;"
+                f"font-size:{texts.row_font}px;color:{colour};font-weight:{700 if bold else 500}"
+            )
+            found.append(f'<div class="pv-row" style="{style}">{"▸ " if bold else ""}{escape(name)}</div>')
+        return "".join(found)
+
+    def _empty(self) -> str:
+        if not self.texts.empty:
+            return ""
+        place = (
+            f"left:{self._gutter}px;right:{self._right}px;top:{self.header}px;height:{self.height}px;"
+            f"color:{self.theme.muted}"
+        )
+        return f'<div class="pv-empty" style="{place}">{escape(self.texts.empty)}</div>'
