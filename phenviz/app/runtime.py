@@ -42,6 +42,14 @@ class Runtime:
         self._peaks: pd.DataFrame | None = None
         self._peaks_lock = threading.Lock()
 
+    def warm(self) -> Runtime:
+        """Read what the first page draws, so that it hasn't to wait for it."""
+        world = self.world
+        contig = next(iter(world.reference.contigs))
+        world.reference.codes(contig)
+        world.annotation.bands(contig)
+        return self
+
     def start(self) -> Runtime:
         """Begin to load the model; does nothing the second time."""
         if not self._started.is_set():
@@ -76,6 +84,7 @@ class Runtime:
 
     def _load(self) -> None:
         try:
+            import phenviz.attribution  # noqa: F401  (takes seconds: here nobody waits for it)
             from phenviz.service import get_service
 
             service = get_service(self.world, self.device)

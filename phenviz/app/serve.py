@@ -48,7 +48,7 @@ def serve(
         from phenviz.world import open_world
 
         world = open_world()
-    runtime = Runtime(world, device).start()
+    runtime = Runtime(world, device).warm().start()
     return pn.serve(
         {"/": lambda: explore_page(runtime)},
         title="PhenViz",

@@ -1,6 +1,5 @@
 // Contexts by group: tick to show, the dot on the right chooses the one that is explained.
 const STYLE = `
-:host { display: block; }
 .list { font: 13px/1.35 var(--phenviz-font, system-ui, sans-serif); color: var(--panel-on-background-color, #222); }
 .search { width: 100%; box-sizing: border-box; height: 32px; padding: 0 10px; border-radius: 6px; font: inherit;
   border: 1px solid color-mix(in srgb, currentColor 25%, transparent); background: transparent; color: inherit; }

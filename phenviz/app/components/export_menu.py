@@ -54,7 +54,7 @@ class ExportMenu(Viewer):
         self._menu = pmui.MenuButton(
             items=[{"label": _EXPLAINED[name], "icon": icons[name]} for name in self._names],
             label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
-            css_classes=["export-menu"],
+            align="center",
             sx={"textTransform": "none", "color": "inherit !important", "height": "32px",
                 "borderColor": "color-mix(in srgb, currentColor 30%, transparent) !important"},
         )  # fmt: skip

@@ -33,17 +33,17 @@ class Header(Viewer):
         super().__init__()
         self._card = card
         self._actions = actions
-        self._place = words(sizing_mode=None, margin=(0, 4, 0, 14))
+        self._place = words(sizing_mode=None, margin=(0, 4, 0, 14), align="center")
         self.set_place(place)
         self._model = pmui.Button(
             label=f"model {model}", icon="article", variant="text", color="default",
-            size="small", margin=0, css_classes=["model-button"],
+            size="small", margin=0, align="center",
             sx={"textTransform": "none", "color": "inherit !important", "fontWeight": 500},
         )  # fmt: skip
         self._text = pn.pane.Markdown("", sizing_mode="stretch_width", css_classes=["model-card"])
         self._dialog = pmui.Dialog(
             self._text, title="Model card", title_variant="h5", width_option="md", close_on_click=True,
-            show_close_button=True,
+            show_close_button=True, styles={"position": "absolute"},
         )  # fmt: skip
         self._model.on_click(self._open)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import panel as pn
 from panel.viewable import Viewer
 
+from phenviz.app.components.parts import FigurePane
 from phenviz.app.state import ExploreState
 from phenviz.genome.annotation import Annotation
 from phenviz.genome.locus import Locus
@@ -32,7 +33,7 @@ class IdeogramView(Viewer):
         super().__init__()
         self._state, self._annotation, self._contig_length = state, annotation, contig_length
         self._contig = ""
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
+        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
         self._follow()
         state.param.watch(self._follow, ["locus"])
         state.param.watch(lambda _event: self._ideogram.set_theme(state.theme), ["theme"])

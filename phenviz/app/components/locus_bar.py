@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 from panel.custom import JSComponent
 from panel.viewable import Viewer
 
+from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import ASSETS, words
 from phenviz.app.navigation import History, framed, moved, zoomed
 from phenviz.app.state import ExploreState
@@ -33,25 +33,6 @@ class NavigationButtons(JSComponent):
 
     def _handle_msg(self, message: dict) -> None:
         self._on_press(str(message["action"]), float(message.get("amount", 0)))
-
-
-class LocusMessage(JSComponent):
-    """What was wrong with the locus that was typed, and names to click instead."""
-
-    message = param.String(default="")
-    suggestions = param.List(default=[], item_type=str)
-
-    _esm = ASSETS / "locus_message.js"
-
-    def __init__(self, on_pick: Callable[[str], None], **params: object) -> None:
-        super().__init__(**params)
-        self._on_pick = on_pick
-
-    def _handle_msg(self, message: dict) -> None:
-        if message.get("action") == "close":
-            self.param.update(message="", suggestions=[])
-        else:
-            self._on_pick(str(message["name"]))
 
 
 class LocusBar(Viewer):
@@ -86,24 +67,19 @@ class LocusBar(Viewer):
         self._nearest_names = nearest_names
         self._contig_length = contig_length
         self._history = History()
-        self._history_buttons = NavigationButtons(self._press, group="history", margin=0)
-        self._zoom_buttons = NavigationButtons(self._press, group="zoom", margin=0)
-        self._box = pmui.AutocompleteInput(
-            options=names,
-            lazy_search=True,
-            restrict=False,
-            case_sensitive=False,
-            min_characters=2,
-            size="small",
+        self._history_buttons = NavigationButtons(self._press, group="history", margin=0, align="center")
+        self._zoom_buttons = NavigationButtons(self._press, group="zoom", margin=(2, 0), align="center")
+        self._box = NameBox(
+            self.go_to,
+            names=names,
             placeholder="Gene, chr20:1,000-2,000, 20:42.9M-43M or rsID",
-            label="",
+            label="Locus",
+            testid="locus",
             width=272,
             margin=(0, 4),
-            sx={"& input": {"fontSize": "14px", "py": "2px !important"}},
+            align="center",
         )
-        self._length = words(width=56, margin=(0, 2), sizing_mode=None)
-        self._message = LocusMessage(self.go_to, margin=0, width=0, height=0)
-        self._box.param.watch(self._typed, "value")
+        self._length = words(width=60, margin=(0, 2), sizing_mode=None, align="center")
         state.param.watch(self._follow, ["locus"])
         state.param.watch(self._remember, ["settled"])
         self._follow()
@@ -112,12 +88,12 @@ class LocusBar(Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
             self._history_buttons,
-            pn.Column(self._box, self._message, margin=0),
+            self._box,
             self._length,
             self._zoom_buttons,
             sizing_mode="stretch_width",
             margin=0,
-            styles={"align-items": "center", "padding": "6px 6px 2px"},
+            styles={"flex-wrap": "wrap", "padding": "6px 6px 2px"},
         )
 
     def go_to(self, text: str) -> None:
@@ -125,22 +101,19 @@ class LocusBar(Viewer):
         try:
             found = self._resolve(text)
         except PhenvizError as error:
-            self._message.param.update(message=str(error), suggestions=self._nearest_names(text))
-            self._box.error_state = True
+            self._box.refuse(str(error), self._nearest_names(text))
             return
-        self._message.param.update(message="", suggestions=[])
         length = self._contig_length(found.contig)
-        # a coordinate range is shown as it was typed; a gene or a single base with some air around
         typed_range = ":" in text or len(text.split()) == 3
-        least = 1_000 if found.length == 1 else 200
-        view = found if typed_range and found.length > 1 else framed(found, length, least=least)
-        self._state.param.update(highlight=found, locus=Locus(view.contig, view.start, view.end))
+        if typed_range and found.length > 1:
+            view, place = found, None  # shown as it was typed: there is nothing in it to point at
+        else:
+            # a gene or a single base gets some air on both sides
+            view = framed(found, length, least=1_000 if found.length == 1 else 200)
+            rsid = text.strip().lower().startswith("rs") and text.strip()[2:].isdigit()
+            place = Locus(found.contig, found.centre, found.centre + 1) if rsid else found
+        self._state.param.update(highlight=place, locus=Locus(view.contig, view.start, view.end))
         self._follow()
-
-    def _typed(self, event: param.parameterized.Event) -> None:
-        text = str(event.new or "").strip()
-        if text and text != str(self._state.locus):
-            self.go_to(text)
 
     def _press(self, action: str, amount: float) -> None:
         state, length = self._state, self._contig_length(self._state.locus.contig)
@@ -155,9 +128,8 @@ class LocusBar(Viewer):
 
     def _follow(self, *_events: object) -> None:
         locus = self._state.locus
-        self._box.param.update(value=str(locus), error_state=False)
+        self._box.show(str(locus))
         self._length.object = f"<span data-testid='view-length'>{format_length(locus.length)}</span>"
-        self._message.param.update(message="", suggestions=[])
 
     def _remember(self, *_events: object) -> None:
         if self._state.settled is not None:

@@ -24,3 +24,14 @@ def words(html: str = "", **params: Any) -> pn.pane.HTML:
     return pn.pane.HTML(
         html, stylesheets=[_WORDS_CSS], **({"sizing_mode": "stretch_width", "margin": 0} | params)
     )
+
+
+class FigurePane(pn.pane.Bokeh):
+    """Shows Bokeh models as they are.
+
+    Panel's own pane copies their sizes and style sheets into its parameters, which take text only, where
+    the figures of `phenviz.tracks` bring style sheets that change with the theme.
+    """
+
+    def _sync_properties(self) -> None:
+        pass

@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import words
 from phenviz.app.components.run_status import RunStatus
 from phenviz.app.request import METHODS, Request
@@ -44,6 +45,8 @@ class RunPanel(Viewer):
         Finds a gene by name, or raises a `PhenvizError`.
     gene_names
         What the gene box completes to.
+    nearest_names
+        Known names close to what was typed.
     has_readout
         Whether the world's model predicts gene expression.
     contig_length
@@ -58,12 +61,13 @@ class RunPanel(Viewer):
         *,
         gene: Callable[[str], Gene],
         gene_names: list[str],
+        nearest_names: Callable[[str], list[str]],
         has_readout: bool,
         contig_length: Callable[[str], int],
     ) -> None:
         super().__init__()
         self._session, self._state, self._runs = session, state, runs
-        self._find_gene = gene
+        self._find_gene, self._nearest_names = gene, nearest_names
         self._contig_length = contig_length
         self._estimated = self._allow = False
         self._build(gene_names, has_readout)
@@ -132,9 +136,9 @@ class RunPanel(Viewer):
         self._window = pmui.RadioButtonGroup(
             options=_WINDOWS, value=state.window, size="small", sx={"& button": _NARROW}, **wide
         )
-        self._gene = pmui.AutocompleteInput(
-            options=gene_names, lazy_search=True, restrict=False, case_sensitive=False, min_characters=1,
-            size="small", label="Gene", value=state.gene, **(wide | {"margin": (10, 0, 2, 0)}),
+        self._gene = NameBox(
+            self._take_gene, names=gene_names, value=state.gene, placeholder="Gene name", label="Gene",
+            testid="gene", **(wide | {"margin": (8, 0, 2, 0)}),
         )  # fmt: skip
         self._flank = pmui.IntInput(
             value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp",
@@ -148,7 +152,7 @@ class RunPanel(Viewer):
         self._cancel = pmui.Button(label="Cancel", variant="outlined", color="default", width=92, margin=0,
                                    disabled=True, css_classes=["cancel-button"])  # fmt: skip
         for widget, name in ((self._method, "method"), (self._target, "target"), (self._window, "window"),
-                             (self._gene, "gene"), (self._flank, "flank")):  # fmt: skip
+                             (self._flank, "flank")):  # fmt: skip
             widget.param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self._run.on_click(lambda _event: self._start())
         self._cancel.on_click(lambda _event: self._runs.cancel())
@@ -156,6 +160,14 @@ class RunPanel(Viewer):
     def _set(self, name: str, value: object) -> None:
         if value is not None and getattr(self._state, name) != value:
             setattr(self._state, name, value)
+
+    def _take_gene(self, text: str) -> None:
+        try:
+            self._state.gene = self._find_gene(text).name
+        except PhenvizError as error:
+            self._gene.refuse(str(error), self._nearest_names(text))
+            return
+        self._gene.show(self._state.gene)
 
     def _start(self) -> None:
         try:
@@ -166,10 +178,11 @@ class RunPanel(Viewer):
     def _follow(self, *_events: object) -> None:
         state = self._state
         for widget, value in ((self._method, state.method), (self._target, state.target),
-                              (self._window, state.window), (self._gene, state.gene),
-                              (self._flank, state.flank)):  # fmt: skip
+                              (self._window, state.window), (self._flank, state.flank)):  # fmt: skip
             if widget.value != value:
                 widget.value = value
+        if self._gene.value != state.gene:
+            self._gene.show(state.gene)
         self._gene.visible = "gene" in (state.window, state.target)
         self._flank.visible = state.window == "gene"
         self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"

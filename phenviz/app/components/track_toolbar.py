@@ -72,14 +72,17 @@ class TrackToolbar(Viewer):
             sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
         )  # fmt: skip
         self.menu = TrackMenu(
-            tracks=[list(pair) for pair in tracks.items()], hidden=list(state.hidden), margin=(0, 8)
+            tracks=[list(pair) for pair in tracks.items()],
+            hidden=list(state.hidden),
+            margin=(0, 8),
+            align="center",
         )
-        self._result = words(margin=(3, 8), sizing_mode="stretch_width")
+        self._result = words(margin=(0, 8), align="center")
         self._hide = pmui.Button(
             label="Hide result", variant="text", size="small", margin=0, visible=False,
             sx={"textTransform": "none", "py": "0px"}, css_classes=["hide-result"],
         )  # fmt: skip
-        self._activity = words(margin=(3, 6), sizing_mode=None, width=220)
+        self._activity = words(margin=(0, 6), sizing_mode=None, width=210, align="center")
         self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
         self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
         self._hide.on_click(lambda _event: runs.hide())
@@ -113,7 +116,8 @@ class TrackToolbar(Viewer):
         if self._runs.partial:
             mark = f" <span class='partial' data-testid='partial'>partial, {run.job.progress:.0%}</span>"
         self._result.object = (
-            f"<span class='quiet' data-testid='shown'>Shown: {escaped(run.request.title())}</span>{mark}"
+            f"<div class='one-line'><span class='quiet' data-testid='shown'>"
+            f"{escaped(run.request.title())}</span>{mark}</div>"
         )
 
     def _tell_activity(self) -> None:
@@ -125,7 +129,7 @@ class TrackToolbar(Viewer):
             text = "<span class='failed' role='alert'>Predicting failed; move the view to try again.</span>"
         else:
             text = self._progress(self._runtime.activity.covered(self._session))
-        html = f"<div data-testid='activity-status' style='text-align: right'>{text}</div>"
+        html = f"<div data-testid='activity-status' class='one-line' style='text-align: right'>{text}</div>"
         if html != self._activity.object:
             self._activity.object = html
 

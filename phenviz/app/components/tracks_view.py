@@ -6,6 +6,7 @@ import pandas as pd
 import panel as pn
 from panel.viewable import Viewer
 
+from phenviz.app.components.parts import FigurePane
 from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session
@@ -23,6 +24,11 @@ TRACKS = {
     "attribution": "Attribution",
     "mutagenesis": "In-silico mutagenesis",
 }
+
+
+_TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
+# further down than any stack of tracks reaches
+_BOTTOM = 10_000
 
 
 class TracksView(Viewer):
@@ -46,7 +52,9 @@ class TracksView(Viewer):
         self._peaks: pd.DataFrame | None = None
         self._seen_version = -1
         self._has_activity = False
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tracks"])
+        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
+        self._scroll = pn.Column(self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        self._scroll_down = session.debounced(lambda: setattr(self._scroll, "scroll_position", _BOTTOM), 400)
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._open_contig()
         state.param.watch(self._move, ["locus"])
@@ -59,11 +67,12 @@ class TracksView(Viewer):
         state.param.watch(self._choose_tracks, ["hidden"])
         state.param.watch(self._point, ["highlight"])
         runs.param.watch(self._show_result, ["dataset"])
+        runs.param.watch(self._make_room, ["current"])
         session.on_tick(self._take_activity)
         session.on_close(self._close)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return self._pane
+        return self._scroll
 
     def set_observed(self, peaks: pd.DataFrame) -> None:
         """Show observed peaks."""
@@ -119,7 +128,11 @@ class TracksView(Viewer):
         )
 
     def _choose_tracks(self, *_events: object) -> None:
-        self._browser.set_tracks(hidden=[name for name in self._state.hidden if name in TRACKS])
+        hidden = set(self._state.hidden) & set(TRACKS)
+        # a track for results takes no space before there is a run of its kind
+        kind = self._runs.current.request.kind if self._runs.current is not None else ""
+        hidden |= {name for name, of in _TRACK_OF_KIND.items() if of != kind}
+        self._browser.set_tracks(hidden=hidden)
 
     def _point(self, *_events: object) -> None:
         place = self._state.highlight
@@ -140,6 +153,12 @@ class TracksView(Viewer):
         if activity.version != self._seen_version:
             self._seen_version = activity.version
             self._browser.refresh()
+
+    def _make_room(self, *_events: object) -> None:
+        """Show the track of a run when it is started, so that nothing moves when results arrive."""
+        self._choose_tracks()
+        if self._runs.current is not None:
+            self._scroll_down()
 
     def _show_result(self, *_events: object) -> None:
         dataset = self._runs.dataset

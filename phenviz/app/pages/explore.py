@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from phenviz.app.runtime import Runtime
 
-pn.extension("tabulator", notifications=True, exception_handler=report)
+pn.extension(notifications=True, exception_handler=report)
 
 _URL_MS = 400
 _LEFT, _RIGHT = 236, 262
@@ -108,6 +108,7 @@ class ExplorePage:
             runs,
             gene=world.annotation.gene,
             gene_names=names,
+            nearest_names=world.annotation.nearest_names,
             has_readout=world.project.readout is not None,
             contig_length=contig_length,
         )
@@ -126,7 +127,7 @@ class ExplorePage:
             self.locus_bar,
             IdeogramView(state, world.annotation, contig_length),
             toolbar,
-            pn.Column(self.tracks, scroll="y-auto", sizing_mode="stretch_both", margin=0),
+            self.tracks,
             table,
             actions,
             width,
