@@ -43,6 +43,7 @@ class Activity(Track):
         self._style = STYLES[0]
         self._high = 0.0
         self._scale: Scale | None = None
+        self._per_point = ""
         self._hatching = Hatching(self, theme)
         self._heat = HeatMap(self, theme.sequential)
         self._areas: list[tuple[ColumnDataSource, GlyphRenderer]] = []
@@ -104,11 +105,16 @@ class Activity(Track):
         self._rescale(self._pyramid)
         self._heat.show(edges, np.log1p(values))
         self._draw_areas(edges, values)
-        per_point = "" if edges[1] - edges[0] == size else ", maximum in a pixel"
-        where = view.locus
+        self._per_point = "" if edges[1] - edges[0] == size else ", maximum in a pixel"
+
+    def follow(self, view: View) -> None:
+        """Say how much of the view has been predicted."""
+        if self._pyramid is None or not self._contexts:
+            return
+        where, size = view.locus, self._pyramid.bin_size
         shown = self._pyramid.covered(where.start // size, -(-where.end // size))
         self.say(
-            description=f"{self._peak()}in {size} bp bins{per_point}",
+            description=f"{self._peak()}in {size} bp bins{self._per_point}",
             note="" if shown > 0.999 else f"{shown:.0%} of the view computed",
             scale=self._scale if self._style == "heatmap" else None,
         )

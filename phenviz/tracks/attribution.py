@@ -70,10 +70,8 @@ class Attribution(Track):
         if self._dataset is None or self._bases is None or not self._bases.overlaps(stretch.locus):
             self._plot.clear()
             self._under.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
-            known = self._bases
-            self.say(empty=_EMPTY if known is None else elsewhere("Attribution was computed", known.locus))
             return
-        summary = self._bases.summary(stretch, stretch.points(view.pixels))
+        summary = self._bases.summary(stretch, view.pixels)
         if view.length <= LETTERS_BELOW and self._sequence is not None:
             begin, values = self._bases.values(stretch.locus)
             bases = self._sequence(Locus(self._contig, begin, begin + values.shape[1]))
@@ -85,7 +83,15 @@ class Attribution(Track):
             "image": [summary.strongest], "x": [x_of(float(summary.edges[0]))], "y": [low],
             "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [high - low],
         }  # fmt: skip
-        self._describe(view)
+
+    def follow(self, view: View) -> None:
+        """Say what is drawn, or where there would be something."""
+        if self._bases is None:
+            self.say(empty=_EMPTY)
+        elif self._bases.overlaps(view.locus):
+            self._describe()
+        else:
+            self.say(empty=elsewhere("Attribution was computed", self._bases.locus))
 
     def _lay(self) -> None:
         dataset = self._dataset
@@ -98,8 +104,8 @@ class Attribution(Track):
             array = array.sel(context=context)
         self._bases = Bases.of(self._contig, positions_of(dataset), array.to_numpy()[None, :])
 
-    def _describe(self, view: View) -> None:
-        assert self._dataset is not None and self._bases is not None
+    def _describe(self) -> None:
+        assert self._dataset is not None
         attrs = self._dataset.attrs
         parts = [
             label_of(self._dataset, choose_context(self._dataset, self._focus)),
@@ -107,7 +113,7 @@ class Attribution(Track):
         ]
         if "n_steps" in attrs:
             parts.append(f"{attrs['n_steps']} steps")
-        note = str(self._bases.locus) if not self._bases.overlaps(view.locus) else ""
-        if "convergence_delta" in attrs and not note:
+        note = ""
+        if "convergence_delta" in attrs:
             note = f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}"
         self.say(description=" · ".join(part for part in parts if part), note=note)

@@ -15,6 +15,8 @@ from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, nice_ceiling
 
 LETTERS_BELOW = 500
+_EMPTY = "Run mutagenesis to see which bases matter"
+_DEFINITION = "contribution of a base: minus the mean effect of its changes"
 
 
 class Mutations:
@@ -75,21 +77,23 @@ class Contribution(Track):
         mutations = self._mutations
         if mutations is None or not mutations.contributions.overlaps(stretch.locus):
             self._plot.clear()
-            self.say(
-                empty="Run mutagenesis to see which bases matter" if mutations is None
-                else elsewhere("Mutagenesis was computed", mutations.contributions.locus)
-            )  # fmt: skip
             return
         bases = mutations.contributions
         if view.length <= LETTERS_BELOW:
             begin, values = bases.values(stretch.locus)
             self._plot.show_letters(begin, mutations.reference[begin - bases.start :], values[0])
         else:
-            summary = bases.summary(stretch, stretch.points(view.pixels))
+            summary = bases.summary(stretch, view.pixels)
             self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
-        self.say(
-            description=f"{mutations.label} · contribution of a base: minus the mean effect of its changes"
-        )
+
+    def follow(self, view: View) -> None:
+        """Say what is drawn, or where there would be something."""
+        if self._mutations is None:
+            self.say(empty=_EMPTY)
+        elif self._mutations.contributions.overlaps(view.locus):
+            self.say(description=f"{self._mutations.label} · {_DEFINITION}")
+        else:
+            self.say(empty=elsewhere("Mutagenesis was computed", self._mutations.contributions.locus))
 
 
 class Effects(Track):
@@ -130,7 +134,7 @@ class Effects(Track):
             self._heat.clear()
             self.say(empty="Every base changed to every other base, one by one" if mutations is None else "")
             return
-        summary = mutations.effects.summary(stretch, stretch.points(view.pixels))
+        summary = mutations.effects.summary(stretch, view.pixels)
         self._heat.mapper.update(low=-mutations.limit, high=mutations.limit)
         self._heat.show(summary.edges, summary.strongest)
         limit = f"{mutations.limit:g}"

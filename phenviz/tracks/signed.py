@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +56,15 @@ class Bases:
         """Tell whether any of the numbers lies within a locus."""
         return self.locus.overlaps(locus)
 
-    def summary(self, stretch: Stretch, points: int) -> Summary:
-        """Read a stretch at no more than a number of points."""
-        here = self.pyramid.summary(stretch.locus.start - self.start, stretch.locus.end - self.start, points)
+    def summary(self, stretch: Stretch, pixels: int) -> Summary:
+        """Read a stretch at one point a pixel, however small a part of it these bases are.
+
+        More points than pixels would be worse than fewer: a peak narrower than a pixel is hardly painted.
+        """
+        begin, end = stretch.locus.start - self.start, stretch.locus.end - self.start
+        inside = max(min(end, self.pyramid.n_bins) - max(begin, 0), 0)
+        points = math.ceil(stretch.points(pixels) * inside / stretch.locus.length)
+        here = self.pyramid.summary(begin, end, max(points, 1))
         return Summary(here.edges + self.start, here.minimum, here.mean, here.maximum)
 
     def values(self, locus: Locus) -> tuple[int, NDArray[np.float32]]:

@@ -321,6 +321,23 @@ def test_zoomed_out_the_strongest_base_is_not_lost():
     np.testing.assert_allclose(min(shown.attribution._plot.steps.data["low"]), -50)
 
 
+def test_a_short_result_in_a_wide_view_gets_no_more_points_than_pixels():
+    shown = browser(locus=Locus("20", 0, LENGTH))
+    shown.set_attribution(attribution())
+    shown.set_mutagenesis(mutagenesis())
+    bases_per_pixel = LENGTH / 1_000
+    assert len(shown.attribution._plot.steps.data["x"]) / 2 <= 20_000 / bases_per_pixel + 2
+    assert shown.effects._heat.source.data["image"][0].shape[1] <= 400 / bases_per_pixel + 2
+
+
+def test_what_is_said_about_a_result_follows_every_small_move():
+    shown = browser(locus=Locus("20", 120_100, 120_300))
+    shown.set_mutagenesis(mutagenesis())
+    assert shown.contribution.texts.description.startswith("erythroid")
+    shown.set_locus(Locus("20", 120_410, 120_610))
+    assert "move there" in shown.contribution.texts.empty
+
+
 def test_the_effect_map_is_symmetric_about_zero():
     shown = browser(locus=Locus("20", 120_000, 120_100))
     shown.set_mutagenesis(mutagenesis())
