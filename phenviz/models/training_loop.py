@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -15,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from phenviz.models.training_data import Batch, TrainingData
 from phenviz.models.training_network import TrainableBackbone
+from phenviz.models.training_summits import SummitBatch, SummitLesson, central_bins, summit_losses
 from phenviz.progress import Progress
 
 Regions = tuple[tuple[int, int], ...]
@@ -34,30 +35,28 @@ class TrainingConfig:
         Where it learns, and the regions of that contig that it never learns from.
     stages
         Architecture, as `LocalBackbone` takes it.
-    window, supervised_bins
-        Bases in a window, and bins in its middle that have targets.
+    window
+        Bases in a window, as it is told to users of the model; learning needs less.
     epochs, student_epochs, batch_size
         Length of a teacher's and of the student's run, and windows in a step.
     teachers
         Networks from different seeds, whose mean the final one learns; 0 for learning from data alone.
     teacher_changes
         Other values of this class for teacher 0, 1, ...; what differs errs differently, and averages out.
-    teacher_seeds
-        Seeds of teacher 0, 1, ...; their numbers where none is given.
     learning_rate, stem_rate, weight_decay, dropout
         Of AdamW; the stem learns at ``learning_rate * stem_rate`` and doesn't decay.
     elements, background
         Share of the regulatory elements, and background windows per summit, in an epoch.
-    specificity_weight, element_weight, presence_weight, data_weight
-        Of the loss on what differs between contexts, on element membership, on being a peak or not, and (for
-        the student) on the data beside the teachers.
+    specificity_weight, element_weight, data_weight
+        Of the loss on what differs between contexts, on element membership, and (for the student) on the
+        data beside the teachers.
     mutation_rate
         Share of bases changed at random in half of the student's windows, which are also joined from two; the
         teachers label them. 0 leaves all windows as they are.
-    calibration_weight
-        Weight of bins with signal when the output is brought to scale on the validation region.
     averaging
         Decay a step of the running mean of the weights, which is what is kept.
+    calibration_weight
+        Weight of bins with signal when the output is brought to scale on the validation region.
     seed
         Of everything random.
     """
@@ -68,22 +67,19 @@ class TrainingConfig:
     test: tuple[int, int] = (36_000_000, 48_000_000)
     stages: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     window: int = 1536
-    supervised_bins: int = 8
-    epochs: int = 6
-    student_epochs: int = 12
+    epochs: int = 8
+    student_epochs: int = 8
     batch_size: int = 32
-    teachers: int = 3
+    teachers: int = 0
     teacher_changes: tuple[dict[str, Any], ...] = ()
-    teacher_seeds: tuple[int, ...] = ()
     learning_rate: float = 2e-3
     stem_rate: float = 0.2
     weight_decay: float = 0.02
     dropout: float = 0.1
-    elements: float = 0.4
-    background: float = 0.75
-    specificity_weight: float = 0.9
+    elements: float = 0.3
+    background: float = 1.5
+    specificity_weight: float = 1.0
     element_weight: float = 1.0
-    presence_weight: float = 0.0
     data_weight: float = 0.3
     mutation_rate: float = 0.05
     averaging: float = 0.998
@@ -100,10 +96,6 @@ class TrainingConfig:
         changes = self.teacher_changes[index] if index < len(self.teacher_changes) else {}
         return replace(self, **changes)
 
-    def teacher_seed(self, index: int) -> int:
-        """Return what one teacher's randomness comes from, beside ``seed``."""
-        return self.teacher_seeds[index] if index < len(self.teacher_seeds) else index
-
     def as_json(self) -> dict[str, Any]:
         """Return all values, as JSON can hold them."""
         return json.loads(json.dumps(asdict(self)))
@@ -119,7 +111,7 @@ class RunPaths:
 
 def run_epochs(
     network: TrainableBackbone,
-    data: TrainingData,
+    lesson: SummitLesson,
     config: TrainingConfig,
     paths: RunPaths,
     *,
@@ -136,7 +128,7 @@ def run_epochs(
     ----------
     network
         Changed in place.
-    data, config
+    lesson, config
         What and how it learns.
     paths
         After each epoch the state is written, and a line added to the log; a state that is there is gone on
@@ -152,10 +144,10 @@ def run_epochs(
     progress
         Advances by one a step.
     """
-    mean = _copy_of(network, data)
+    mean = copy.deepcopy(network).eval()
     optimizer = _optimizer(network, config)
     first = _restore(paths.state, network, mean, optimizer)
-    steps = _steps_in_epoch(data, config)
+    steps = sum(lesson.size()) // config.batch_size
     progress.stage(label, epochs * steps)
     progress.advance(first * steps)
     for epoch in range(first, epochs):
@@ -164,7 +156,7 @@ def run_epochs(
         torch.manual_seed(int(rng.integers(2**31)))
         losses: dict[str, float] = {}
         network.train()
-        for step, batch in enumerate(_epoch_batches(data, config, rng)):
+        for step, batch in enumerate(lesson.batches(rng, config.batch_size)):
             _set_rate(optimizer, config, epoch * steps + step, epochs * steps)
             parts = _losses(network, batch, config, teachers, rng)
             optimizer.zero_grad()
@@ -185,55 +177,23 @@ def run_epochs(
     return mean.eval()
 
 
-def _epoch_batches(data: TrainingData, config: TrainingConfig, rng: np.random.Generator) -> Any:
-    centres = data.draw_centres(
-        rng, elements=config.elements, background=config.background, margin=config.window // 2
-    )
-    centres = centres[: _steps_in_epoch(data, config) * config.batch_size]
-    return data.batches(
-        centres, rng, window=config.window, bins=config.supervised_bins, batch_size=config.batch_size
-    )
-
-
-def _steps_in_epoch(data: TrainingData, config: TrainingConfig) -> int:
-    windows = len(data.summits) * (1 + config.background) + len(data.elements) * config.elements
-    # a few centres at the ends of the contig can't be drawn: count one step less
-    return max(int(windows) // config.batch_size - 1, 1)
-
-
 def _losses(
     network: TrainableBackbone,
-    batch: Batch,
+    batch: SummitBatch,
     config: TrainingConfig,
     teachers: Sequence[TrainableBackbone],
     rng: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
-    margin = (config.window // 128 - config.supervised_bins) // 2
-    middle = slice(margin, margin + config.supervised_bins)
-    one_hot, altered = batch.one_hot, torch.zeros(len(batch.one_hot), dtype=torch.bool)
-    if teachers:
-        one_hot, altered = _alter(one_hot, config.mutation_rate, rng)
-    with torch.autocast("cpu", torch.bfloat16):
-        embedding = network.encode(one_hot)[:, :, middle]
-        log_activity = network.head(embedding).float()
-        elements = network.auxiliary(embedding).float()
-    # log1p(exp(z)) = softplus(z): predicted and observed fold enrichment are compared on this scale
-    predicted, observed = F.softplus(log_activity), torch.log1p(batch.enrichment)
-    keep = ~altered
-    parts = _fit(predicted[keep], observed[keep], config.specificity_weight)
-    if config.presence_weight:
-        presence = (batch.enrichment > 1).float()[keep]
-        scaled = 1.5 * (log_activity[keep] - 0.5)
-        parts["presence"] = config.presence_weight * F.binary_cross_entropy_with_logits(scaled, presence)
-    if config.element_weight:
-        each = F.binary_cross_entropy_with_logits(elements[keep], batch.elements[keep], reduction="none")
-        parts["elements"] = config.element_weight * each.sum(1).mean() / 10
-    if teachers:
-        parts = {name: config.data_weight * part for name, part in parts.items()}
-        wanted = _teach(teachers, one_hot, middle)
-        taught = _fit(predicted, wanted, config.specificity_weight)
-        parts.update({f"taught_{name}": part for name, part in taught.items()})
-    return parts
+    weights = {"specificity_weight": config.specificity_weight, "element_weight": config.element_weight}
+    if not teachers:
+        return summit_losses(central_bins(network, batch.one_hot), batch, **weights)
+    one_hot, altered = _alter(batch.one_hot, config.mutation_rate, rng)
+    outputs = central_bins(network, one_hot)
+    parts = summit_losses(outputs, batch, known=~altered, **weights)
+    parts = {name: config.data_weight * part for name, part in parts.items()}
+    # log1p(exp(z)) = softplus(z): predictions are compared as log1p of fold enrichment
+    taught = _fit(F.softplus(outputs[0]), _teach(teachers, one_hot), config.specificity_weight)
+    return {**parts, **{f"taught_{name}": part for name, part in taught.items()}}
 
 
 def _fit(predicted: torch.Tensor, wanted: torch.Tensor, specificity_weight: float) -> dict[str, torch.Tensor]:
@@ -245,11 +205,8 @@ def _fit(predicted: torch.Tensor, wanted: torch.Tensor, specificity_weight: floa
 
 
 @torch.no_grad()
-def _teach(teachers: Sequence[TrainableBackbone], one_hot: torch.Tensor, middle: slice) -> torch.Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        each = [
-            F.softplus(teacher.head(teacher.encode(one_hot)[:, :, middle]).float()) for teacher in teachers
-        ]
+def _teach(teachers: Sequence[TrainableBackbone], one_hot: torch.Tensor) -> torch.Tensor:
+    each = [F.softplus(central_bins(teacher, one_hot)[0]) for teacher in teachers]
     return torch.stack(each).mean(0)
 
 
@@ -299,14 +256,6 @@ def _follow(mean: TrainableBackbone, network: TrainableBackbone, step: int, deca
     for kept, current in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(current, 1 - decay)
-
-
-def _copy_of(network: TrainableBackbone, data: TrainingData) -> TrainableBackbone:
-    copy = TrainableBackbone(
-        network.shape, network.contexts, auxiliary=len(data.element_signal), dropout=network.dropout
-    )
-    copy.load_state_dict(network.state_dict())
-    return copy.eval()
 
 
 def _save_state(path: Path, *parts: Any) -> None:

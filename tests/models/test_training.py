@@ -16,12 +16,20 @@ from phenviz.errors import Cancelled, DataError, ModelError
 from phenviz.genome import ReferenceGenome, decode
 from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import tiny_config
-from phenviz.models.peaks import find_peak_files
+from phenviz.models.peaks import cluster_summits, find_peak_files, read_narrow_peaks
 from phenviz.models.training import default_config, train_backbone
 from phenviz.models.training_calibration import calibrate_head, fit_slope_and_offsets, log_activity
 from phenviz.models.training_data import GUARD, prepare_data
 from phenviz.models.training_motifs import choose_motifs, read_meme, starting_filters
 from phenviz.models.training_network import BothStrandScan, TrainableBackbone
+from phenviz.models.training_summits import (
+    BACKGROUND,
+    JITTER,
+    SUMMIT,
+    WINDOW,
+    SummitLesson,
+    summit_losses,
+)
 from phenviz.progress import Progress
 from tests.toys import CONTEXTS, toy_backbone
 
@@ -104,7 +112,7 @@ def test_training_lowers_the_loss_and_writes_a_scored_backbone(training, tmp_pat
     test = backbone.card["metrics"]["test"]
     assert test["any_summit"]["value"] > 0.8
     assert backbone.card["training"]["held_out"]["test"] == [90_000, 120_000]
-    assert {"student", "evaluate"} <= stages
+    assert {"backbone", "evaluate"} <= stages
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(training, tmp_path):
@@ -115,7 +123,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(training, tmp_path):
 
         def advance(self, amount: float = 1.0) -> None:
             self.steps += amount == 1.0
-            if self.steps > 35:
+            if self.steps > 30:
                 raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
@@ -145,41 +153,60 @@ def test_contexts_without_peaks_are_refused(training, tmp_path):
         train_backbone(tmp_path / "toy", **{**training, "peaks": peaks})
 
 
-def test_no_window_touches_a_held_out_region(training):
-    rng = np.random.default_rng(1)
-    codes = training["reference"].codes("20")
-    peaks = pd.DataFrame(
-        {
-            "context": "B",
-            "start": np.arange(5_000, 145_000, 500) - 100,
-            "end": np.arange(5_000, 145_000, 500) + 100,
-            "fold_enrichment": 5.0,
-            "summit": np.arange(5_000, 145_000, 500),
-        }
+def lesson_of(training, held_out, *, background=2.0, elements=1.0) -> SummitLesson:
+    names = [context.name for context in CONTEXTS]
+    peaks = read_narrow_peaks(training["peaks"])
+    data = prepare_data(training["reference"].codes("20"), peaks, names, training["elements"], held_out)
+    return SummitLesson.prepare(
+        data,
+        cluster_summits(peaks, names),
+        peaks["summit"].to_numpy(),
+        background=background,
+        elements=elements,
     )
+
+
+def test_no_window_touches_a_held_out_region(training):
     held_out = ((20_000, 40_000), (90_000, 120_000))
-    data = prepare_data(codes, peaks, ["B"], training["elements"], held_out)
-    centres = data.draw_centres(rng, elements=1.0, background=2.0, margin=768)
-    # a window reaches at most half its length and the largest shift beyond its centre
-    reach = 768 + 8 * 64
+    lesson = lesson_of(training, held_out)
+    places = np.concatenate([lesson.position, lesson.far, lesson.data.elements])
+    reach = WINDOW // 2 + JITTER
     assert reach < GUARD
     for start, end in held_out:
-        assert not ((centres + reach > start) & (centres - reach < end)).any()
+        assert not ((places + reach > start) & (places - reach < end)).any()
 
 
-def test_targets_lie_under_the_supervised_bins(training):
-    codes = training["reference"].codes("20")
-    peaks = pd.DataFrame(
-        {"context": ["B"], "start": [60_000], "end": [60_400], "fold_enrichment": [9.0], "summit": [60_200]}
-    )
-    data = prepare_data(codes, peaks, ["B"], None, ())
-    rng = np.random.default_rng(2)
-    batch = next(data.batches(np.array([60_200]), rng, window=1536, bins=8, batch_size=1))
-    shift = np.random.default_rng(2).integers(-412, 412, size=1)[0]
-    summit_bin = (768 - shift - 256) // 128  # window starts at 60,200 + shift - 768
-    assert batch.enrichment.shape == (1, 1, 8)
-    assert abs(int(batch.enrichment[0, 0].argmax()) - summit_bin) <= 1
-    assert batch.elements.shape == (1, 1, 8)
+def test_background_is_far_from_every_summit(training):
+    lesson = lesson_of(training, ())
+    away = np.abs(lesson.far[:, None] - lesson.position).min()
+    assert away >= 1_000
+    assert len(lesson.far) > 10_000
+
+
+def test_windows_are_centred_on_what_they_are_labelled_with(training):
+    lesson = lesson_of(training, ())
+    kinds = []
+    for batch in lesson.batches(np.random.default_rng(2), 8):
+        kinds += batch.kind.tolist()
+        assert batch.one_hot.shape == (8, 4, WINDOW)
+        assert ((batch.enrichment > 0).any(1) == (batch.kind == SUMMIT)).all()
+        # elements were laid round every summit, 400 bp wide
+        assert (batch.elements[batch.kind == SUMMIT][:, -1, 1:3].mean(1) > 0.8).all()
+        assert (batch.elements[batch.kind == BACKGROUND] < 0.5).all()
+    summits, background, _ = lesson.size()
+    assert abs(kinds.count(SUMMIT) - summits) < 8
+    assert abs(kinds.count(BACKGROUND) - background) < 8
+
+
+def test_elements_teach_nothing_about_enrichment(training):
+    lesson = lesson_of(training, ())
+    batch = next(lesson.batches(np.random.default_rng(3), 16))
+    only = replace(batch, kind=torch.full_like(batch.kind, -1))
+    outputs = torch.zeros(16, 3, 4), torch.zeros_like(batch.elements)
+    parts = summit_losses(outputs, only, specificity_weight=1.0, element_weight=1.0)
+    assert parts["signal"] == 0
+    assert parts["specificity"] == 0
+    assert parts["elements"] > 0
 
 
 def test_the_exported_backbone_equals_the_network(training):
