@@ -184,7 +184,10 @@ def _losses(
     teachers: Sequence[TrainableBackbone],
     rng: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
-    weights = {"specificity_weight": config.specificity_weight, "element_weight": config.element_weight}
+    weights: dict[str, Any] = {
+        "specificity_weight": config.specificity_weight,
+        "element_weight": config.element_weight,
+    }
     if not teachers:
         return summit_losses(central_bins(network, batch.one_hot), batch, **weights)
     one_hot, altered = _alter(batch.one_hot, config.mutation_rate, rng)
