@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Literal
 
 import numpy as np
@@ -43,6 +44,7 @@ class BaselineSource:
     def __init__(self, baseline: Baseline, reference: ReferenceGenome, locus: Locus) -> None:
         self._baseline, self._reference, self._locus = baseline, reference, locus
         self._blocks: dict[int, NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
         if isinstance(baseline, str):
             if baseline not in ("zero", "dinucleotide"):
                 raise ModelError(f"unknown baseline {baseline!r}: use 'zero', 'dinucleotide' or an array")
@@ -66,11 +68,11 @@ class BaselineSource:
     def window(self, start: int, end: int) -> NDArray[np.floating]:
         """Return the baseline from start to end (0-based half-open, may overhang the contig), (4, bases)."""
         if isinstance(self._baseline, str):
-            return (
-                self._shuffled(start, end)
-                if self._baseline == "dinucleotide"
-                else np.zeros((4, end - start), "f4")
-            )
+            if self._baseline == "zero":
+                return np.zeros((4, end - start), dtype=np.float32)
+            # windows are asked for from several threads
+            with self._lock:
+                return self._shuffled(start, end)
         if self._baseline.ndim == 1:
             return np.repeat(self._baseline[:, None], end - start, axis=1)
         window = one_hot(self._reference.fetch_codes(self._locus.contig, start, end)).astype(

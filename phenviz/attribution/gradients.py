@@ -20,6 +20,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.memory import halving
+from phenviz.models.parallel import SharedProgress, over_tiles
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import placement
 from phenviz.progress import NO_PROGRESS, Progress
@@ -221,8 +222,15 @@ class _Run:
         self.progress.stage("attributing", sum(part.end - part.start for part in parts) * self.n_steps)
         summed = value = baseline_value = 0.0
         done = locus.start
-        for number, piece in enumerate(parts):
-            part = explain(piece, self._forward_of(piece))
+        shared = SharedProgress(self.progress)
+
+        def run(piece: Piece) -> _Part:
+            return explain(piece, self._forward_of(piece, shared))
+
+        # long pieces, as a gene's or a global model's, have all threads for themselves
+        local = self.target.gene is None and self.backbone.receptive_field is not None
+        explained = over_tiles(parts, run, placement(self.backbone)[0]) if local else map(run, parts)
+        for number, (piece, part) in enumerate(zip(parts, explained, strict=True)):
             attribution = part.attribution.detach().cpu().numpy()
             self._add(total, attribution, piece.start)
             summed += float(attribution.sum(dtype=np.float64))
@@ -243,10 +251,10 @@ class _Run:
             convergence_delta=summed - value + baseline_value,
         )
 
-    def _forward_of(self, piece: Piece) -> Callable[[Path], Forward]:
+    def _forward_of(self, piece: Piece, progress: Progress) -> Callable[[Path], Forward]:
         def forward_of(path: Path) -> Forward:
             def forward(*points: torch.Tensor) -> torch.Tensor:
-                self.progress.advance(len(points[0]) * (piece.end - piece.start))
+                progress.advance(len(points[0]) * (piece.end - piece.start))
                 return piece.score(path.encode(*points))
 
             return forward

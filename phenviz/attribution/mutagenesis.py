@@ -21,7 +21,8 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.local import LocalBackbone
-from phenviz.models.memory import halving
+from phenviz.models.memory import halving, in_batches
+from phenviz.models.parallel import SharedProgress, over_tiles, tile_size
 from phenviz.models.predict import bin_range, central_bins
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import one_hot_tensor, placement
@@ -142,28 +143,37 @@ def _tiles(
     progress: Progress,
 ) -> Iterator[tuple[Locus, NDArray[np.float32]]]:
     """Yield each tile's piece of the locus and its effects (position, allele, context)."""
-    size = backbone.bin_size
+    size, (device, _) = backbone.bin_size, placement(backbone)
     first, last = bin_range(locus, size)
-    tile_bins = max(TILE_BASES // size, 1)
-    while first < last:
+    shared = SharedProgress(progress)
 
-        def run(bins: int, first: int = first) -> tuple[Locus, NDArray[np.float32]]:
-            end = min(first + bins, last)
-            if backbone.receptive_field is None:
-                left, kept = central_bins(backbone, first)
-                right, end = left + backbone.window, min(end, first + kept.stop - kept.start)
-            else:
-                left, right = first * size - margin(backbone), end * size + margin(backbone)
-            part = Locus(
-                locus.contig, max(locus.start, first * size), min(locus.end, end * size), locus.strand
-            )
-            return part, _tile_effects(
-                part, left, right, reference, backbone, target, engine, batch_size, progress
-            )
+    def part_of(start: int, end: int) -> Locus:
+        return Locus(locus.contig, max(locus.start, start * size), min(locus.end, end * size), locus.strand)
 
-        (part, tile), tile_bins = halving(tile_bins, run)
-        yield part, tile
-        first = -(-part.end // size)
+    def score(start: int, end: int) -> NDArray[np.float32]:
+        if backbone.receptive_field is None:
+            left, _ = central_bins(backbone, start)
+            right = left + backbone.window
+        else:
+            left, right = start * size - margin(backbone), end * size + margin(backbone)
+        part = part_of(start, end)
+        return _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, shared)
+
+    if backbone.receptive_field is None:
+        _, kept = central_bins(backbone, first)
+        for start in range(first, last, kept.stop - kept.start):
+            end = min(start + kept.stop - kept.start, last)
+            yield part_of(start, end), score(start, end)
+        return
+    tile_bins = tile_size(last - first, max(TILE_BASES // size, 1), 4, device)
+
+    def run(start: int) -> NDArray[np.float32]:
+        count = min(tile_bins, last - start)
+        return np.concatenate(list(in_batches(count, count, lambda a, b: score(start + a, start + b))))
+
+    starts = range(first, last, tile_bins)
+    for start, tile in zip(starts, over_tiles(starts, run, device), strict=True):
+        yield part_of(start, min(start + tile_bins, last)), tile
 
 
 def _tile_effects(

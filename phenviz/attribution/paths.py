@@ -25,9 +25,10 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.local import LocalBackbone
+from phenviz.models.parallel import over_tiles, tile_size
 from phenviz.models.predict import bin_range, central_bins
 from phenviz.models.readout import gene_bins
-from phenviz.models.windows import one_hot_window
+from phenviz.models.windows import one_hot_window, placement
 
 # Measured on two CPU cores: shorter tiles repeat too much halo, longer ones leave the cache.
 CPU_TILE_BASES = 16_384
@@ -100,13 +101,16 @@ def pieces(
 
     size = backbone.bin_size
     first, last = bin_range(locus, size)
+    size_of_tiles = tile_size(
+        last - first, tile_bins(backbone), tile_bins(backbone) // 4, placement(backbone)[0]
+    )
     while first < last:
         if backbone.receptive_field is None:
             left, bins = central_bins(backbone, first)
             bins = slice(bins.start, min(bins.stop, bins.start + last - first))
             right = left + backbone.window
         else:
-            count = min(tile_bins(backbone), last - first)
+            count = min(size_of_tiles, last - first)
             bins = slice(halo(backbone) // size, halo(backbone) // size + count)
             left, right = first * size - halo(backbone), (first + count) * size + halo(backbone)
         yield Piece(left, right, bins, score)
@@ -115,9 +119,7 @@ def pieces(
 
 def tile_bins(backbone: SequenceBackbone) -> int:
     """Bins in a tile of a local backbone."""
-    parameters = getattr(backbone, "parameters", None)
-    first = next(parameters(), None) if parameters is not None else None
-    on_cpu = first is None or first.device.type == "cpu"
+    on_cpu = placement(backbone)[0].type == "cpu"
     return max((CPU_TILE_BASES if on_cpu else GPU_TILE_BASES) // backbone.bin_size, 1)
 
 
@@ -223,18 +225,27 @@ class _TiledEncode(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.tiles = list(_tile_slices(x.shape[2], count, size, flank))
         ctx.encode = encode
-        with torch.no_grad():
-            return torch.cat([encode(x[:, :, cells])[:, :, own] for cells, own, _ in ctx.tiles], dim=2)
+
+        def run(tile: tuple[slice, slice, slice]) -> torch.Tensor:
+            cells, own, _ = tile
+            with torch.no_grad():
+                return encode(x[:, :, cells])[:, :, own]
+
+        return torch.cat(list(over_tiles(ctx.tiles, run, x.device)), dim=2)
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         (x,) = ctx.saved_tensors
-        total = torch.zeros_like(x)
-        for cells, own, bins in ctx.tiles:
+
+        def run(tile: tuple[slice, slice, slice]) -> torch.Tensor:
+            cells, own, bins = tile
             leaf = x[:, :, cells].detach().requires_grad_()
             with torch.enable_grad():
                 embedding = ctx.encode(leaf)[:, :, own]
-            (part,) = torch.autograd.grad(embedding, leaf, grad[:, :, bins])
+            return torch.autograd.grad(embedding, leaf, grad[:, :, bins])[0]
+
+        total = torch.zeros_like(x)
+        for (cells, _, _), part in zip(ctx.tiles, over_tiles(ctx.tiles, run, x.device), strict=True):
             total[:, :, cells] += part
         return total, None, None, None, None
 

@@ -14,7 +14,8 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.memory import halving
+from phenviz.models.memory import in_batches
+from phenviz.models.parallel import over_tiles, tile_size
 from phenviz.models.windows import one_hot_window, placement, select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
@@ -107,20 +108,21 @@ def _tiles(
         yield from _global_windows(contig, first, last, reference, backbone, channels)
         return
     margin, bin_size = halo(backbone), backbone.bin_size
-    size = tile_bins or default_tile_bins(backbone)
-    start = first
-    while start < last:
+    device, _ = placement(backbone)
+    largest = default_tile_bins(backbone)
+    size = tile_bins or tile_size(last - first, largest, largest // 4, device)
 
-        def run(bins: int, start: int = start) -> NDArray[np.float32]:
-            end = min(start + bins, last)
-            left, right = start * bin_size - margin, end * bin_size + margin
+    def run(start: int) -> NDArray[np.float32]:
+        def forward(skipped: int, done: int) -> NDArray[np.float32]:
+            left, right = (start + skipped) * bin_size - margin, (start + done) * bin_size + margin
             window = one_hot_window(reference, contig, left, right, backbone)
-            inner = slice(margin // bin_size, margin // bin_size + end - start)
+            inner = slice(margin // bin_size, margin // bin_size + done - skipped)
             return _forward(backbone, window, channels, inner)
 
-        tile, size = halving(size, run)
-        yield start, tile
-        start += tile.shape[1]
+        return np.concatenate(list(in_batches(min(size, last - start), size, forward)), axis=1)
+
+    starts = range(first, last, size)
+    yield from zip(starts, over_tiles(starts, run, device), strict=True)
 
 
 def default_tile_bins(backbone: SequenceBackbone) -> int:

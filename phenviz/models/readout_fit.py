@@ -77,9 +77,8 @@ def start_readout(
     readout = GeneReadout(
         weight.shape[1], contexts, reach=reach, heads=HEADS, values=len(weight), name="gene readout"
     )
+    readout.value.load_state_dict({"weight": weight[:, :, None], "bias": bias})
     with torch.no_grad():
-        readout.value.weight.copy_(weight[:, :, None])
-        readout.value.bias.copy_(bias)
         readout.query.zero_()
     return readout
 
@@ -151,7 +150,8 @@ def _initial_values(data: ReadoutData, backbone: LocalBackbone) -> tuple[torch.T
     The backbone's head comes first, as softplus of it is log1p of the activity; then the leading principal
     components of the embedding of the training genes' bins, scaled to unit variance.
     """
-    weight, bias = backbone.head.weight.detach()[:, :, 0], backbone.head.bias.detach()
+    head = backbone.head.state_dict()
+    weight, bias = head["weight"][:, :, 0], head["bias"]
     sample = data.embedding[data.rows("training")].transpose(1, 2).flatten(0, 1)[::7].double()
     mean = sample.mean(0)
     variances, vectors = torch.linalg.eigh(torch.cov((sample - mean).T))
