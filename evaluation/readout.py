@@ -82,8 +82,8 @@ def _attention(training: dict[str, Any], chosen: dict[str, Any]) -> str:
     kept = "was kept" if chosen["passes"] else "was not kept: bins are weighed by their distance alone"
     return (
         "Attention learned from what the bins hold (sum of the correlations across genes and of the\n"
-        f"context-specific part {number(_sum(learned))}, against {number(_sum(by_distance))} with weights by\n"
-        f"the distance alone) {kept}."
+        f"context-specific part {number(_sum(learned))}, against {number(_sum(by_distance))} with weights\n"
+        f"by the distance alone) {kept}."
     )
 
 
