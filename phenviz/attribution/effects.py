@@ -78,14 +78,15 @@ class CentreMask:
     """
 
     units = "log2 fold change"
+    bins: Span | None
 
     def __init__(self, backbone: SequenceBackbone, contexts: Sequence[Context | str] | None) -> None:
         self.backbone = backbone
         self.contexts, self.channels = select_contexts(backbone, contexts)
-        self.bins = mask_bins(backbone.bin_size)
+        self.bins = self._mask = mask_bins(backbone.bin_size)
         self.definition = (
             "log2(1 + sum ALT) - log2(1 + sum REF) of the activity in the bins "
-            f"b{self.bins.first:+d} to b{self.bins.last:+d}, b = position // {backbone.bin_size} "
+            f"b{self._mask.first:+d} to b{self._mask.last:+d}, b = position // {backbone.bin_size} "
             f"({MASK_WIDTH} bp centre mask)"
         )
 
@@ -93,11 +94,11 @@ class CentreMask:
         self, reference: ReferenceTile, first_bin: int, bins: torch.Tensor, changes: Changes
     ) -> torch.Tensor:
         """See `MutantTarget.effects`."""
-        held = changes.bins & self.bins
+        held = changes.bins & self._mask
         rows = slice(held.first - changes.bins.first, held.last - changes.bins.first + 1)
         after = self._activity(changes.before[rows, :, None] + changes.change[rows])
         before = _at(reference.activity, bins, held)[..., self.channels]
-        total = _at(reference.activity, bins, self.bins)[..., self.channels].sum(0)
+        total = _at(reference.activity, bins, self._mask)[..., self.channels].sum(0)
         # the same as the difference of two logarithms, without the rounding of nearly equal numbers
         moved = (after - before[:, :, None]).sum(0)
         return torch.log1p(moved / (1 + total[:, None])) / math.log(2)
@@ -124,7 +125,7 @@ class GeneExpression:
         Contexts of the readout to score; None for all.
     """
 
-    bins = None
+    bins: Span | None = None
 
     def __init__(
         self,
@@ -135,7 +136,7 @@ class GeneExpression:
         contexts: Sequence[Context | str] | None,
     ) -> None:
         check_backbone(readout, backbone)
-        names = contexts and [item.name if isinstance(item, Context) else item for item in contexts]
+        names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
         self._rows = readout.select(names)
         self.contexts = tuple(readout.contexts[row] for row in self._rows)
         self.units = f"change of {readout.units}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.memory import halving
 from phenviz.models.parallel import SharedProgress, over_tiles
+from phenviz.models.predict import activity_units
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import placement
 from phenviz.progress import NO_PROGRESS, Progress
@@ -206,7 +208,7 @@ class _Run:
     n_steps: int
     progress: Progress
     flank: int
-    attrs: dict[str, object] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def reported(self) -> Locus:
@@ -261,23 +263,22 @@ class _Run:
 
         return forward_of
 
-    def _add(self, total: NDArray[np.floating], attribution: NDArray[np.floating], start: int) -> None:
+    def _add(self, total: NDArray[Any], attribution: NDArray[Any], start: int) -> None:
         start_shown, end_shown = self.reported.start, self.reported.end
         first, last = max(start, start_shown), min(start + len(attribution), end_shown)
         if first < last:
             total[first - start_shown : last - start_shown] += attribution[first - start : last - start]
 
-    def _as_dataset(self, attribution: NDArray[np.floating], locus: Locus, **values: float) -> xr.Dataset:
+    def _as_dataset(self, attribution: NDArray[Any], locus: Locus, **values: Any) -> xr.Dataset:
         codes = self.reference.fetch_codes(locus.contig, locus.start, locus.end)
         attrs = result_attrs(
             locus,
             self.backbone,
             self.reference,
-            units=getattr(self.target.readout, "units", None)
-            or getattr(self.backbone, "units", "fold enrichment"),
+            units=self.target.readout.units if self.target.readout else activity_units(self.backbone),
             target=str(self.target),
             target_context=self.target.context,
-            target_gene=self.target.gene and self.target.gene.name,
+            target_gene=self.target.gene.name if self.target.gene else None,
             **self.attrs,
             **values,
         )

@@ -12,6 +12,7 @@ same. The path is then straight in the pooled scores, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +24,10 @@ from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
 _CHUNK_BASES = 4_096
 
 
-def has_lean_stem(backbone: SequenceBackbone) -> bool:
+def has_lean_stem(backbone: SequenceBackbone) -> TypeGuard[LocalBackbone]:
     """Tell whether `lean_encode` knows a cheaper gradient for this backbone."""
     # a subclass may compute something else from the same stages
-    return type(backbone) is LocalBackbone and backbone.stages[0].dilation == 1
+    return type(backbone) is LocalBackbone and stem_of(backbone).dilation == 1
 
 
 def lean_encode(backbone: SequenceBackbone) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -47,7 +48,7 @@ def stem_of(backbone: LocalBackbone) -> Stage:
 
 def encode_scores(backbone: LocalBackbone) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return what turns the stem's pooled scores, (B, filters, L / pool), into the embedding."""
-    stem, *others = list(backbone.stages)
+    stem, others = stem_of(backbone), list(backbone.stages)[1:]
 
     def encode(scores: torch.Tensor) -> torch.Tensor:
         x = ACTIVATIONS[stem.activation](scores)
@@ -146,7 +147,7 @@ class _PooledStem(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:
+    def forward(ctx: Any, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:
         with torch.no_grad():
             cells = stem.convolve(one_hot).transpose(1, 2).unflatten(1, (-1, stem.pool))
         top = cells[:, :, 0].contiguous()
@@ -167,7 +168,7 @@ class _PooledStem(torch.autograd.Function):
         return top.transpose(1, 2)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         stem, (place,) = ctx.stem, ctx.saved_tensors
         grad = grad.transpose(1, 2)
         if stem.both_strands:

@@ -84,7 +84,7 @@ class LocalEngine:
             codes, x[0].T.contiguous(), activity[0].T.contiguous(), tuple(convolved), tuple(activated)
         )
 
-    def changes(self, reference: ReferenceCells, phase: int, bins: torch.Tensor) -> Changes:
+    def changes(self, reference: ReferenceTile, phase: int, bins: torch.Tensor) -> Changes:
         """Change the base at one phase of each bin to its three alternates.
 
         Parameters
@@ -96,6 +96,7 @@ class LocalEngine:
         bins
             Numbers of their bins within the tile, shape (positions,); no base may be N.
         """
+        assert isinstance(reference, ReferenceCells)
         spans = self._spans(phase)
         change = self._stem_change(reference, phase, bins, spans[0])
         for index in range(1, len(self.stages)):

@@ -166,9 +166,9 @@ def path_of(
     """Lay the path of a piece: through the bases, or from zero through the pooled scores of the stem."""
     bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
     if baseline.is_zero and has_lean_stem(backbone):
-        scores, ties = pooled_scores(bases, stem_of(backbone))  # type: ignore[arg-type]
+        scores, ties = pooled_scores(bases, stem_of(backbone))
         if len(ties) < _MOST_TIES * scores.shape[2]:
-            return _path_through_scores(bases, scores, ties, piece, backbone)  # type: ignore[arg-type]
+            return _path_through_scores(bases, scores, ties, piece, backbone)
     start = torch.from_numpy(baseline.window(piece.start, piece.end)).to(bases)[None]
 
     def pull_back(grad: torch.Tensor) -> torch.Tensor:

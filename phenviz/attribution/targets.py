@@ -55,7 +55,7 @@ class ResolvedTarget:
     readout: GeneReadout | None = None
 
     def __str__(self) -> str:
-        return str(Target(gene=self.gene and self.gene.name, context=self.context))
+        return str(Target(gene=self.gene.name if self.gene else None, context=self.context))
 
     @property
     def definition(self) -> str:

@@ -50,9 +50,7 @@ def test_tiles_side_by_side_give_the_result_of_one_after_the_other(toy_world, mo
     np.testing.assert_allclose(results[1], results[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "verb", [VERBS["prediction"], VERBS["mutagenesis"]], ids=["prediction", "mutagenesis"]
-)
+@pytest.mark.parametrize("kind", ["prediction", "mutagenesis"])
 def test_partial_results_come_in_order_from_tiles_side_by_side(toy_world, three_workers, kind):
     parts, fractions = [], []
     progress = Progress(on_partial=parts.append, on_change=lambda stage, fraction: fractions.append(fraction))
