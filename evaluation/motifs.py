@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ from phenviz.world import World, open_world
 PACK = "blood16-atac"
 TEST = (36_000_000, 48_000_000)
 WIDTH = 256
-PEAKS_PER_CONTEXT = 40
+PEAKS_PER_CONTEXT = 30
 P_VALUE = 1e-3
 # families that are known to shape these lineages' accessibility, by the names of their JASPAR motifs
 FAMILIES = {
@@ -105,20 +106,38 @@ def strongest_peaks(world: World, region: tuple[int, int], count: int) -> dict[s
 
 def count(world: World, region: tuple[int, int], peaks_per_context: int, seed: int = 1) -> Counts:
     """Count motifs and families in each context's strongest peaks of a region."""
-    rng = np.random.default_rng(seed)
     peaks = strongest_peaks(world, region, peaks_per_context)
     effects: dict[int, xr.Dataset] = {}
+    found = [
+        name_motifs(world, name, summits, effects, np.random.default_rng([seed, number]))
+        for number, (name, summits) in enumerate(peaks.items())
+    ]
+    return tally([hits for hits, _ in found], [control for _, control in found], peaks)
+
+
+def name_motifs(
+    world: World,
+    context: str,
+    summits: np.ndarray,
+    effects: dict[int, xr.Dataset],
+    generator: np.random.Generator,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Name the supporting seqlets round summits, and as many random stretches; ``effects`` is a cache."""
     hits, controls = [], []
-    for name, summits in peaks.items():
-        for summit in summits:
-            if summit not in effects:
-                locus = Locus(CONTIG, int(summit) - WIDTH // 2, int(summit) + WIDTH // 2)
-                effects[summit] = mutagenesis(locus, world.reference, world.backbone)
-            found = find_motifs(effects[summit], MOTIFS, contexts=[name])
-            found = found[found["score"] > 0]
-            hits.append(found)
-            controls.append(control_motifs(found, effects[summit], MOTIFS, rng))
-        print(f"{name}: {sum(map(len, hits))} seqlets so far", file=sys.stderr, flush=True)
+    for summit in summits:
+        if summit not in effects:
+            locus = Locus(CONTIG, int(summit) - WIDTH // 2, int(summit) + WIDTH // 2)
+            effects[summit] = mutagenesis(locus, world.reference, world.backbone)
+        found = find_motifs(effects[summit], MOTIFS, contexts=[context])
+        found = found[found["score"] > 0]
+        hits.append(found)
+        controls.append(control_motifs(found, effects[summit], MOTIFS, generator))
+    print(f"{context}: {sum(map(len, hits))} seqlets", file=sys.stderr, flush=True)
+    return pd.concat(hits, ignore_index=True), pd.concat(controls, ignore_index=True)
+
+
+def tally(hits: list[pd.DataFrame], controls: list[pd.DataFrame], peaks: Mapping[str, np.ndarray]) -> Counts:
+    """Count what was named in all contexts."""
     hit, control = pd.concat(hits, ignore_index=True), pd.concat(controls, ignore_index=True)
     motifs = count_motifs(hit, control, p_value=P_VALUE)
     return Counts(count_families(hit, control), motifs, {name: len(found) for name, found in peaks.items()})
