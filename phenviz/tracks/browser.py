@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from bokeh.events import DoubleTap, Event
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, CrosshairTool, Range1d, UIElement
+from bokeh.models import ColumnDataSource, CrosshairTool, FixedTicker, Range1d, UIElement
 from bokeh.models.annotations import Span
 from bokeh.models.layouts import Column
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TRACKS = ("ruler", "genes", "elements", "observed", "activity", "attribution", "mutagenesis")
 _DEFAULT_PIXELS = 1_000
+_LEAST_PIXELS = 100
 _DRAW_EVERY = 60
 _SETTLED_AFTER = 150
 
@@ -228,7 +229,8 @@ class Browser:
 
     def _make_tracks(self, annotation: Annotation, sequence: Callable[[Locus], str] | None) -> list[Track]:
         x_range, theme = self._range, self._theme
-        self.ruler = Ruler(x_range, theme, self._contig, sequence)
+        ticker = FixedTicker(ticks=[])
+        self.ruler = Ruler(x_range, theme, self._contig, sequence, ticker)
         self.genes = Genes(x_range, theme, annotation)
         self.elements = Elements(x_range, theme, annotation)
         self.observed = Observed(x_range, theme, self._contig)
@@ -236,10 +238,13 @@ class Browser:
         self.attribution = Attribution(x_range, theme, self._contig, sequence)
         self.contribution = Contribution(x_range, theme)
         self.effects = Effects(x_range, theme)
-        return [
+        tracks: list[Track] = [
             self.ruler, self.genes, self.elements, self.observed, self.activity, self.attribution,
             self.contribution, self.effects,
         ]  # fmt: skip
+        for track in tracks:
+            track.figure.xgrid.ticker = ticker
+        return tracks
 
     def _arrange(self) -> None:
         ordered = [track for name in self._order for track in self._by_name[name]]
@@ -278,7 +283,9 @@ class Browser:
             self._tell_soon()
 
     def _on_width(self, attr: str, old: int, new: int) -> None:
-        self._pixels = max(int(new), 1)
+        if new < _LEAST_PIXELS:
+            return  # the page is still laying itself out
+        self._pixels = int(new)
         for track in self._tracks:
             track.stretch = None
         self._draw_soon()

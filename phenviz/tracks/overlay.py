@@ -83,6 +83,8 @@ class Texts:
         Size of the row names in pixels.
     bold
         Row name that is emphasised.
+    ticks
+        Numbers along the left border, and how high they stand, 0 (bottom) to 1.
     """
 
     title: str = ""
@@ -94,6 +96,7 @@ class Texts:
     row_colours: tuple[str, ...] = ()
     row_font: float = 11
     bold: str = ""
+    ticks: tuple[tuple[str, float], ...] = ()
 
 
 class Overlay:
@@ -128,7 +131,7 @@ class Overlay:
 
     def write(self) -> None:
         """Bring the page up to date."""
-        html = f'<div class="pv-all">{self._head()}{self._rows()}{self._empty()}</div>'
+        html = f'<div class="pv-all">{self._head()}{self._rows()}{self._ticks()}{self._empty()}</div>'
         if html != self.element.html:
             self.element.html = html
 
@@ -141,7 +144,7 @@ class Overlay:
             parts.append(f"<span>{escape(texts.scale.low)}{bar}{escape(texts.scale.high)}</span>")
         parts.append(f'<span class="pv-fade">{escape(texts.description)}</span>')
         parts.append(f'<span class="pv-note">{escape(texts.note)}</span>')
-        place = f"top:{max(self.header - 19, 0)}px;right:{self._right}px;color:{theme.muted}"
+        place = f"top:{max(self.header - 19, 3)}px;right:{self._right}px;color:{theme.muted}"
         return f'<div class="pv-head" style="{place}">{"".join(parts)}</div>'
 
     def _rows(self) -> str:
@@ -157,6 +160,16 @@ class Overlay:
                 f"font-size:{texts.row_font}px;color:{colour};font-weight:{700 if bold else 500}"
             )
             found.append(f'<div class="pv-row" style="{style}">{"▸ " if bold else ""}{escape(name)}</div>')
+        return "".join(found)
+
+    def _ticks(self) -> str:
+        found = []
+        for text, place in self.texts.ticks:
+            top = self.header + (1 - place) * self.height - 7
+            style = f"top:{top:.1f}px;width:{self._gutter - 5}px;line-height:14px;font-size:10px"
+            found.append(
+                f'<div class="pv-row" style="{style};color:{self.theme.muted}">{escape(text)} ‒</div>'
+            )
         return "".join(found)
 
     def _empty(self) -> str:

@@ -2,79 +2,119 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d
+import numpy as np
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, FixedTicker, Range1d
+from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.ticks import format_position, tick_step
 from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.view import Stretch, View, x_of
 
 SEQUENCE_BELOW = 220
-_HEIGHT = 18
-# as `phenviz.genome.ticks.format_position`, but made where the ticks move while the user drags
-_TICKS = """
-    const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1
-    if (step < 1000)
-        return Math.round(tick).toLocaleString("en-US")
-    const digits = Math.max(6 - Math.floor(Math.log10(step) + 1e-9), 0)
-    const style = {minimumFractionDigits: digits, maximumFractionDigits: digits}
-    return (tick / 1e6).toLocaleString("en-US", style) + " Mb"
-"""
+_HEIGHT = 46
+# in pixels from the bottom: bases, then the line with its ticks, then the numbers
+_LETTERS, _LINE, _NUMBERS = (2, 16), 22, 30
+_LABEL_PIXELS = 125
+_HALF_LABEL = 34
 
 
 class Ruler(Track):
     """Position axis and reference bases.
 
+    Its ticks are glyphs and no Bokeh axis: they stand at the same places as the grid of all tracks, and
+    dashboards that restyle every axis on a page leave them alone.
+
     Parameters
     ----------
     sequence
         Reads the bases of a locus; None where there is no reference.
+    ticker
+        Shared with the grid of all tracks.
     """
 
     name = "ruler"
     title = ""
     drag = "zoom"
-    header = 32
+    header = 6
 
     def __init__(
-        self, x_range: Range1d, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
+        self,
+        x_range: Range1d,
+        theme: Theme,
+        contig: str,
+        sequence: Callable[[Locus], str] | None,
+        ticker: FixedTicker,
     ) -> None:
-        super().__init__(x_range, theme, _HEIGHT)
-        self._sequence = sequence
+        super().__init__(x_range, theme, _HEIGHT, (0, _HEIGHT))
+        self._sequence, self._ticker = sequence, ticker
+        self._step = 1
+        self._majors: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._ticks = ColumnDataSource({"x": [], "top": []})
+        self._labels = ColumnDataSource({"x": [], "text": []})
         self._letters = ColumnDataSource({"xs": [], "ys": [], "colour": []})
-        self.figure.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self._letters)
-        self._axis = LinearAxis(
-            ticker=BasicTicker(min_interval=1, desired_num_ticks=7, num_minor_ticks=5),
-            formatter=CustomJSTickFormatter(code=_TICKS),
-            major_label_text_font=FONT, major_label_text_font_size="11.5px", major_label_standoff=3,
-            major_tick_in=0, major_tick_out=6, minor_tick_out=3, minor_tick_in=0,
+        fig = self.figure
+        self._line = fig.hspan(y=[_LINE], line_width=1)
+        self._tick = fig.segment("x", _LINE, "x", "top", source=self._ticks)
+        self._label = fig.text(
+            "x", _NUMBERS, "text", source=self._labels, text_font=value(FONT), text_font_size="11.5px",
+            text_align="center", text_baseline="bottom",
         )  # fmt: skip
-        self.figure.add_layout(self._axis, "above")
+        fig.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self._letters)
+        fig.xgrid.visible = False
         self.overlay.set(title=f"chr{bare_contig(contig)}")
-        self._paint_frame()
+        self._paint_glyphs()
 
     def load(self, stretch: Stretch, view: View) -> None:
-        """Lay out the bases, when few enough are on screen to be read."""
+        """Place ticks, and the bases when few enough are on screen to be read."""
+        count = min(max(view.pixels // _LABEL_PIXELS, 3), 12)
+        self._step = tick_step(view.length, count)
+        self._majors = _multiples(stretch.locus, self._step)
+        minors = _multiples(stretch.locus, max(self._step // 5, 1))
+        tops = np.where(minors % self._step == 0, _LINE + 6, _LINE + 3)
+        self._ticks.data = {"x": minors.astype(float), "top": tops.astype(float)}
+        self._ticker.ticks = self._majors.astype(float).tolist()
+        self._lay_bases(stretch, view)
+
+    def follow(self, view: View) -> None:
+        """Write the numbers of the ticks in sight, but none that the border would cut through."""
+        near = _HALF_LABEL * view.bases_per_pixel
+        inside = (self._majors > x_of(view.start) + near) & (self._majors < x_of(view.end) - near)
+        places = self._majors[inside]
+        if places.tolist() != list(self._labels.data["x"]):
+            texts = [format_position(int(place), self._step) for place in places]
+            self._labels.data = {"x": places.tolist(), "text": texts}
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._paint_glyphs()
+        super().restyle(theme)
+
+    def _lay_bases(self, stretch: Stretch, view: View) -> None:
         if self._sequence is None or view.length > SEQUENCE_BELOW:
-            self.say(empty="drag here to zoom in")
             self._letters.data = {"xs": [], "ys": [], "colour": []}
             return
-        self.say()
         bases = self._sequence(stretch.locus)
         # a letter doesn't get wider than it looks right at this height
         width = min(0.86, 13 * view.bases_per_pixel)
-        left = [x_of(stretch.locus.start + index) + (1 - width) / 2 for index in range(len(bases))]
-        xs, ys = place_letters(bases, left, 0.08, width, 0.84)
+        left = x_of(stretch.locus.start + np.arange(len(bases))) + (1 - width) / 2
+        xs, ys = place_letters(bases, left, _LETTERS[0], width, _LETTERS[1] - _LETTERS[0])
         colours = [self.theme.bases.get(base, self.theme.bases["N"]) for base in bases]
         self._letters.data = {"xs": xs, "ys": ys, "colour": colours}
 
-    def _paint_frame(self) -> None:
-        super()._paint_frame()
-        if not hasattr(self, "_axis"):
-            return
-        self._axis.major_label_text_color = self.theme.ink
-        for part in ("axis_line_color", "major_tick_line_color", "minor_tick_line_color"):
-            setattr(self._axis, part, self.theme.muted)
+    def _paint_glyphs(self) -> None:
+        self._line.glyph.line_color = self._tick.glyph.line_color = self.theme.muted
+        self._label.glyph.text_color = self.theme.ink
+        self.name_rows(["drag to zoom"], [self.theme.muted], 10)
+
+
+def _multiples(locus: Locus, step: int) -> NDArray[np.int64]:
+    """Return the positions counted from 1 that a step divides."""
+    return np.arange(math.ceil((locus.start + 1) / step), locus.end // step + 1, dtype=np.int64) * step

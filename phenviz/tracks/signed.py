@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from bokeh.models import ColumnDataSource, FixedTicker, LinearAxis
+from bokeh.models import ColumnDataSource
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus, bare_contig
 from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
-from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import Stretch, nice_ceiling, x_of
 
 _NO_STEPS: dict[str, list[float]] = {"x": [], "zero": [], "low": [], "high": []}
@@ -98,13 +98,6 @@ class SignedPlot:
         self._low = fig.varea("x", "zero", "low", source=self.steps)
         fig.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self.letters)
         self._zero = fig.hspan(y=[0.0], line_width=1)
-        self._ticker = FixedTicker(ticks=[])
-        self._axis = LinearAxis(
-            ticker=self._ticker, major_label_text_font=FONT, major_label_text_font_size="10px",
-            major_tick_in=0, major_tick_out=4, minor_tick_line_color=None, axis_line_color=None,
-            major_label_standoff=3,
-        )  # fmt: skip
-        fig.add_layout(self._axis, "left")
         self.limits = (-1.0, 1.0)
         self.restyle(track.theme)
 
@@ -137,7 +130,7 @@ class SignedPlot:
         """Draw nothing."""
         self._clear_letters()
         self._clear_steps()
-        self._ticker.ticks = []
+        self._track.overlay.set(ticks=())
         self._zero.visible = False
 
     def restyle(self, theme: Theme) -> None:
@@ -146,8 +139,6 @@ class SignedPlot:
         self._low.glyph.fill_color = theme.negative
         self._zero.glyph.line_color = theme.muted
         self._zero.glyph.line_alpha = 0.6
-        self._axis.major_label_text_color = theme.muted
-        self._axis.major_tick_line_color = theme.muted
 
     def _clear_letters(self) -> None:
         if len(self.letters.data["xs"]):
@@ -164,7 +155,7 @@ class SignedPlot:
         limit = max(top, bottom)
         if limit <= 0:
             self._track.y_range.update(start=-1, end=1)
-            self._ticker.ticks = [0]
+            self._track.overlay.set(ticks=(("0", 0.5),))
             self.limits = (-1.0, 1.0)
             return 1.0
         # the weaker side keeps a quarter of the room, so that the zero line never lies on the border
@@ -172,7 +163,11 @@ class SignedPlot:
         low = nice_ceiling(max(bottom, limit / 4))
         self.limits = (-low * 1.04, high * 1.04)
         self._track.y_range.update(start=self.limits[0], end=self.limits[1])
-        self._ticker.ticks = [-low, 0, high]
+        below, above = self.limits
+        places = ((value, (value - below) / (above - below)) for value in (-low, 0.0, high))
+        self._track.overlay.set(
+            ticks=tuple((f"{value:g}".replace("-", "−"), place) for value, place in places)
+        )
         return max(low, high)
 
 
