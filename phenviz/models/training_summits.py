@@ -67,7 +67,7 @@ class SummitLesson:
     data: TrainingData
     position: NDArray[np.int64]
     enrichment: NDArray[np.float32]
-    far: NDArray[np.int64]
+    far: NDArray[np.int32]
     background: float
     elements: float
 
@@ -88,15 +88,22 @@ class SummitLesson:
         free = np.ones(length, bool)
         for summit in summits:
             free[max(summit - FAR, 0) : summit + FAR] = False
-        unknown = np.cumsum(np.r_[0, data.codes == N_CODE])
-        at = np.arange(length)
+        # slices instead of index arrays: a chromosome is long
+        unknown = np.cumsum(data.codes == N_CODE, dtype=np.int32)
         reach = WINDOW // 2
-        free &= unknown[np.minimum(at + reach, length)] == unknown[np.maximum(at - reach, 0)]
+        free[reach:-reach] &= unknown[2 * reach - 1 : -1] == unknown[: -2 * reach]
         free[:GUARD] = free[-GUARD:] = False
         for start, end in data.held_out:
             free[max(start - GUARD, 0) : end + GUARD] = False
         enrichment = clusters.enrichment[keep].astype(np.float32)
-        return cls(data, clusters.position[keep], enrichment, np.flatnonzero(free), background, elements)
+        return cls(
+            data,
+            clusters.position[keep],
+            enrichment,
+            np.flatnonzero(free).astype(np.int32),
+            background,
+            elements,
+        )
 
     def size(self) -> tuple[int, int, int]:
         """Return the numbers of summits, background windows and elements in an epoch."""
