@@ -1,1 +1,4 @@
-"""The dashboard: state, components that draw it, and pages that lay them out; `phenviz.app.serve` starts it."""
+"""The dashboard: state, components that draw it, pages that lay them out.
+
+`phenviz.app.serve.serve` starts it.
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from phenviz.app.session import Session, words_of
@@ -76,7 +77,7 @@ class ObservedPeaks:
         fetch_pack(pack)
         return self._runtime.peaks()
 
-    def _fetched(self, pack: str, done) -> None:
+    def _fetched(self, pack: str, done: Future[pd.DataFrame | None]) -> None:
         self._fetching = False
         try:
             self._take(done.result())

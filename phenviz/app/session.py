@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
-from bokeh.document import Document
 
 from phenviz.errors import PhenvizError
+
+if TYPE_CHECKING:
+    from bokeh.document import Document
 
 LOG = logging.getLogger("phenviz.app")
 _TICK_MS = 250

@@ -23,7 +23,9 @@ def test_a_zoom_never_leaves_the_contig_or_gets_too_small():
     assert zoomed(at_the_end, 10, LENGTH).end == LENGTH
 
 
-@pytest.mark.parametrize(("fraction", "start"), [(0.1, 40_100), (0.5, 40_500), (0.95, 40_950), (-0.95, 39_050)])
+@pytest.mark.parametrize(
+    ("fraction", "start"), [(0.1, 40_100), (0.5, 40_500), (0.95, 40_950), (-0.95, 39_050)]
+)
 def test_a_move_shifts_by_a_share_of_the_view(fraction, start):
     assert moved(VIEW, fraction, LENGTH) == Locus("20", start, start + 1_000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -117,7 +118,7 @@ class RunPanel(Viewer):
 
     def _build(self, gene_names: list[str], has_readout: bool) -> None:
         state = self._state
-        wide = {"sizing_mode": "stretch_width", "margin": (2, 0)}
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (2, 0)}
         self._method = pmui.RadioBoxGroup(
             options={label: key for key, label in METHODS.items()},
             value=state.method,
@@ -216,7 +217,8 @@ class RunPanel(Viewer):
         if estimate.stored >= 1:
             cost = "already computed: opens at once"
         else:
-            cost = f"about {readable_seconds(estimate.seconds)}, {readable_bytes(estimate.bytes)}"
+            about = "" if estimate.seconds < 1 else "about "
+            cost = f"{about}{readable_seconds(estimate.seconds)}, {readable_bytes(estimate.bytes)}"
         self._cost.object = f"<div data-testid='cost'>{request.locus.length:,} bp · {cost}</div>"
         self._allow = True
         self._show_buttons()

@@ -25,7 +25,7 @@ from phenviz.app.look import PAGE_SX, THEME_CONFIG
 from phenviz.app.model_card import card_text, model_name
 from phenviz.app.observed import ObservedPeaks
 from phenviz.app.runs import Runs
-from phenviz.app.session import Session, report
+from phenviz.app.session import Session, report, words_of
 from phenviz.app.start import default_state
 from phenviz.app.state import query_of
 from phenviz.app.strongest import round_the_strongest
@@ -54,7 +54,10 @@ def explore_page(runtime: Runtime) -> pmui.Page:
     runtime
         What all tabs share.
     """
-    return ExplorePage(runtime).page
+    try:
+        return ExplorePage(runtime).page
+    except Exception as error:
+        return _page_of_failure(error)
 
 
 class ExplorePage:
@@ -102,7 +105,7 @@ class ExplorePage:
         self.tracks = TracksView(session, state, runtime, runs)
         toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
         ObservedPeaks(session, runtime, self.tracks.set_observed, toolbar.offer).start()
-        run_panel = RunPanel(
+        self.run_panel = RunPanel(
             session,
             state,
             runs,
@@ -112,7 +115,7 @@ class ExplorePage:
             has_readout=world.project.readout is not None,
             contig_length=contig_length,
         )
-        table = ResultsTable(
+        self.results = ResultsTable(
             session,
             state,
             runs,
@@ -128,7 +131,7 @@ class ExplorePage:
             IdeogramView(state, world.annotation, contig_length),
             toolbar,
             self.tracks,
-            table,
+            self.results,
             actions,
             width,
             sizing_mode="stretch_both",
@@ -139,7 +142,7 @@ class ExplorePage:
             header=[self.header],
             sidebar=[ContextPicker(state, world.contexts)],
             sidebar_width=_LEFT,
-            contextbar=[run_panel, JobList(session, state, runs)],
+            contextbar=[self.run_panel, JobList(session, state, runs)],
             contextbar_width=_RIGHT,
             contextbar_open=True,
             contextbar_variant="persistent",
@@ -208,3 +211,9 @@ class ExplorePage:
             raise ResultError("the model is still being loaded: there is nothing to export yet")
         job = service.submit("predict", locus=locus, contexts=names)
         return lambda: data_file(job.result(), suffix)
+
+
+def _page_of_failure(error: Exception) -> pmui.Page:
+    """Say why there is nothing to see, instead of an empty window."""
+    words = pmui.Alert(object=words_of(error), title="This page can't be shown", severity="error", margin=40)
+    return pmui.Page(title="PhenViz", main=[words], theme_config=THEME_CONFIG, sx=PAGE_SX)

@@ -1,0 +1,154 @@
+"""The page without a browser: what its components do to the state, and the state to them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from phenviz.app.activity import ActivityMap
+from phenviz.app.exports import DATA_FORMATS, data_file
+from phenviz.app.pages.explore import ExplorePage
+from phenviz.app.request import Request
+from phenviz.app.runtime import Runtime
+from phenviz.errors import LocusError
+from phenviz.genome import Locus
+from phenviz.world import open_world
+from tests.toys import GAP
+
+SITE = Locus("20", 6_000, 6_200)
+
+
+@pytest.fixture(scope="module")
+def runtime(toy_project):
+    runtime = Runtime(open_world(toy_project), "cpu").warm().start()
+    assert runtime.service_ready.result(60) is not None
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def page(runtime):
+    page = ExplorePage(runtime)
+    yield page
+    page.session.close()
+
+
+def finish(page, run) -> None:
+    assert run.job.wait(60)
+    for _ in range(3):
+        page.session._tick()
+
+
+def test_a_page_of_any_world_opens_at_its_first_gene(page):
+    assert page.state.locus == Locus("20", 6_000, 9_000)
+    assert page.state.contexts == ("Ery", "Mono", "B")
+
+
+def test_going_to_a_gene_moves_the_tracks_and_frames_it(page):
+    page.locus_bar.go_to("beta")
+    assert page.state.highlight == Locus("20", 8_500, 15_000, "-")
+    assert page.state.locus.start < 8_500 < 15_000 < page.state.locus.end
+    assert page.tracks._browser.locus == page.state.locus
+
+
+def test_an_unknown_name_leaves_the_view_and_offers_names(page):
+    before = page.state.locus
+    page.locus_bar.go_to("GAMMA")
+    assert page.state.locus == before
+    assert "GAMMA1" in page.locus_bar._box.suggestions
+    assert "no gene" in page.locus_bar._box.message
+
+
+def test_another_contig_gets_tracks_of_its_own(page):
+    page.locus_bar.go_to("chr21:1-5,000")
+    assert page.tracks._browser.locus == Locus("21", 0, 5_000)
+    assert "chr21" in page.header._place.object
+
+
+def test_a_run_shows_its_result_and_its_strongest_bases(page):
+    page.state.locus = page.state.settled = SITE
+    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    finish(page, run)
+    assert page.runs.dataset.sizes["position"] == SITE.length
+    assert not page.runs.partial
+    assert len(page.results._tables["bases"].rows) > 50
+    assert page.state.shown == run.request
+    page.runs.hide()
+    assert page.state.shown is None
+    assert page.runs.dataset is None
+
+
+def test_an_address_reopens_a_kept_result_and_says_when_it_is_gone(page, runtime):
+    request = Request("integrated-gradients", SITE, ("Mono",), n_steps=8)
+    page.state.shown = request
+    assert "isn't kept any more" in page.runs.restore()
+    finish(page, page.runs.start(request))
+    other = ExplorePage(runtime)
+    other.state.shown = request
+    assert other.runs.restore() is None
+    finish(other, other.runs.current)
+    assert other.runs.dataset.sizes["position"] == SITE.length
+    other.session.close()
+
+
+def test_the_form_asks_for_what_it_says(page):
+    page.state.settled = SITE
+    page.state.method = "saliency"
+    page.state.focus = "B"
+    assert page.run_panel.request() == Request("saliency", SITE, ("B",))
+    page.state.param.update(window="gene", gene="ALPHA", flank=100)
+    assert page.run_panel.request().locus == Locus("20", 5_900, 9_100)
+    page.state.gene = "NOBODY"
+    with pytest.raises(LocusError, match="NOBODY"):
+        page.run_panel.request()
+
+
+def test_nothing_ticked_is_refused_in_words(page):
+    page.state.contexts = ()
+    page.run_panel._estimate()
+    assert "no context is ticked" in page.run_panel._cost.object
+    assert page.run_panel._run.disabled
+
+
+def test_what_fails_in_a_callback_is_told_in_words(page, caplog):
+    said = []
+    page.session.show_error = said.append
+    page.session.safely(lambda: 1 / 0)
+    assert isinstance(said[0], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("suffix", DATA_FORMATS.values())
+def test_every_data_format_can_be_exported(page, suffix):
+    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    finish(page, run)
+    file = data_file(page.runs.dataset, suffix)
+    assert file.name.startswith("phenviz_mutagenesis_chr20_6001-6200")
+    assert len(file.content) > 100
+
+
+def test_the_view_is_predicted_tile_by_tile_as_in_one_window(runtime):
+    activity = runtime.activity
+    length = runtime.world.reference.contigs["20"]
+    activity.want("me", Locus("20", 0, length))
+    for _ in range(600):
+        if activity.covered("me") == 1:
+            break
+        time.sleep(0.05)
+    whole = runtime.service.predict(Locus("20", 0, length))["activity"].to_numpy()
+    _, mean, _ = activity.pyramid("20").read(0, whole.shape[1], whole.shape[1])
+    inside = slice(GAP[0] // 128 + 40, None)
+    np.testing.assert_allclose(mean[:, inside], whole[:, inside], rtol=1e-4, atol=1e-5)
+    activity.forget("me")
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_does_not_stop_the_page(toy_project):
+    world = open_world(toy_project)
+    failed: Future = Future()
+    failed.set_exception(RuntimeError("no weights"))
+    activity = ActivityMap(world, failed)
+    activity.want("me", SITE)
+    assert activity.pyramid("20") is None
+    assert activity.covered("me") == 0
