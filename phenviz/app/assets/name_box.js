@@ -108,6 +108,7 @@ export function render({model}) {
   // counts up whenever Python answers, also where the text it shows stays the same
   model.on("answered", () => { showValue(); showMessage() })
   model.on("message", showMessage)
+  model.on("suggestions", showMessage)
   showValue()
   showMessage()
   return make("div", {className: "box"}, make("style", {textContent: STYLE}), input, list, card)
