@@ -342,7 +342,7 @@ class _Marks:
         self._renderers = []
         for track in tracks:
             strip = track.figure.vstrip(
-                "x0", "x1", source=self.strips, fill_alpha=0.12, line_alpha=0.5, level="annotation"
+                "x0", "x1", source=self.strips, fill_alpha=0.07, line_alpha=0.5, level="annotation"
             )
             line = track.figure.vspan(
                 "x", source=self.lines, line_width=1.5, line_dash=[4, 3], level="annotation"

@@ -165,7 +165,8 @@ class Overlay:
     def _ticks(self) -> str:
         found = []
         for text, place in self.texts.ticks:
-            top = self.header + (1 - place) * self.height - 7
+            # the highest number stays below the header's texts
+            top = max(self.header + (1 - place) * self.height - 7, self.header - 1)
             style = f"top:{top:.1f}px;width:{self._gutter - 5}px;line-height:14px;font-size:10px"
             found.append(
                 f'<div class="pv-row" style="{style};color:{self.theme.muted}">{escape(text)} ‒</div>'

@@ -182,6 +182,15 @@ def test_areas_are_drawn_for_the_chosen_contexts_only():
     assert not any(renderer.visible for _, renderer in shown.activity._areas)
 
 
+def test_a_width_reported_while_the_page_is_laid_out_is_not_believed():
+    shown = full()
+    before = shown.activity._heat.source.data
+    shown._on_width("inner_width", 1_000, 0)
+    assert shown.activity._heat.source.data is before
+    shown._on_width("inner_width", 1_000, 2_000)
+    assert shown.activity._heat.source.data is not before
+
+
 # what it refuses
 
 
