@@ -80,7 +80,9 @@ def test_zoom_and_move_buttons_change_the_view(open_page):
     page.get_by_test_id("zoom-in-10").click()
     wait_for_length(page, "300 bp")
     page.get_by_test_id("move-right-95").click()
-    page.wait_for_function("() => Math.round(Bokeh.documents[0].get_model_by_name('genes').x_range.start) > 1600600")
+    page.wait_for_function(
+        "() => Math.round(Bokeh.documents[0].get_model_by_name('genes').x_range.start) > 1600600"
+    )
 
 
 def test_mutagenesis_of_200_bp_fills_the_tracks_and_the_table(open_page):

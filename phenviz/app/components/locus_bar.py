@@ -113,7 +113,7 @@ class LocusBar(Viewer):
             rsid = text.strip().lower().startswith("rs") and text.strip()[2:].isdigit()
             place = Locus(found.contig, found.centre, found.centre + 1) if rsid else found
         self._state.param.update(highlight=place, locus=Locus(view.contig, view.start, view.end))
-        self._follow()
+        self._box.show(str(self._state.locus))
 
     def _press(self, action: str, amount: float) -> None:
         state, length = self._state, self._contig_length(self._state.locus.contig)
@@ -128,7 +128,8 @@ class LocusBar(Viewer):
 
     def _follow(self, *_events: object) -> None:
         locus = self._state.locus
-        self._box.show(str(locus))
+        if self._box.value != str(locus):
+            self._box.show(str(locus))
         self._length.object = f"<span data-testid='view-length'>{format_length(locus.length)}</span>"
 
     def _remember(self, *_events: object) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.export_menu import ExportMenu
@@ -153,6 +154,9 @@ class ExplorePage:
             theme_config=THEME_CONFIG,
             sx=PAGE_SX,
         )
+        with edit_readonly(page):
+            # else each look at a job would tell the browser twice that the server was busy
+            page.busy = False
         width.param.watch(lambda event: self._fold(page, event.new is width.large), "current")
         return page
 
