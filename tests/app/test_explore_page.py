@@ -74,7 +74,7 @@ def test_a_run_shows_its_result_and_its_strongest_bases(page):
     finish(page, run)
     assert page.runs.dataset.sizes["position"] == SITE.length
     assert not page.runs.partial
-    assert len(page.results._tables["bases"].rows) > 50
+    assert len(page.results._dock.tables["bases"]["rows"]) > 50
     assert page.state.shown == run.request
     page.runs.hide()
     assert page.state.shown is None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from typing import Any
 
 import pandas as pd
 import panel as pn
-import panel_material_ui as pmui
 import param
 import xarray as xr
 from panel.custom import JSComponent
@@ -24,18 +24,19 @@ from phenviz.genome.locus import Locus
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
-_HEIGHT, _FOLDED_HEIGHT, _TABS = 206, 34, 34
+_HEIGHT, _FOLDED_HEIGHT = 206, 34
+_Columns = tuple[tuple[str, str, str, str], ...]
 # letters can be read in a view of this length
 _READABLE_VIEW = 160
 # name in the frame, title, how it is written, and on which side
-_BASES = (
+_BASES: _Columns = (
     ("position", "Position", "{:,}", "number"),
     ("ref", "Ref", "{}", ""),
     ("effect", "Effect", "{:+.3f}", "number"),
     ("strongest change", "Strongest change", "{}", ""),
     ("motif", "Motif", "{}", ""),
 )
-_MOTIFS = (
+_MOTIFS: _Columns = (
     ("motif", "Motif", "{}", ""),
     ("position", "Position", "{:,}", "number"),
     ("strand", "Strand", "{}", ""),
@@ -46,22 +47,20 @@ _MOTIFS = (
 )
 
 
-class RankedTable(JSComponent):
-    """Rows to click, or words where there are none."""
+class RankedTables(JSComponent):
+    """Tables behind tabs: rows to click, or words where there are none."""
 
-    columns = param.List(default=[])
-    rows = param.List(default=[])
-    words = param.String(default="")
-    testid = param.String(default="table")
+    titles = param.List(default=[], doc="Pairs of a table's key and its title.")
+    tables = param.Dict(default={}, doc="For each key: columns (title, kind), rows of text, and words.")
 
-    _esm = ASSETS / "ranked_table.js"
+    _esm = ASSETS / "ranked_tables.js"
 
-    def __init__(self, on_row: Callable[[int], None], **params: object) -> None:
+    def __init__(self, on_row: Callable[[str, int], None], **params: object) -> None:
         super().__init__(**params)
         self._on_row = on_row
 
     def _handle_msg(self, message: dict) -> None:
-        self._on_row(int(message["row"]))
+        self._on_row(str(message["table"]), int(message["row"]))
 
 
 class ResultsTable(Viewer):
@@ -100,22 +99,13 @@ class ResultsTable(Viewer):
         self._asked: tuple[object, str] | None = None
         self._hits: pd.DataFrame | None = None
         self._positions: dict[str, list[int]] = {"bases": [], "motifs": []}
-        self._tables = {"bases": self._table("bases", _BASES), "motifs": self._table("motifs", _MOTIFS)}
-        self._tabs = pmui.Tabs(
-            ("Strongest bases", self._tables["bases"]),
-            ("Motifs", self._tables["motifs"]),
+        self._dock = RankedTables(
+            self._jump,
+            titles=[["bases", "Strongest bases"], ["motifs", "Motifs"]],
+            tables={"bases": _content(_BASES), "motifs": _content(_MOTIFS)},
             sizing_mode="stretch_width",
-            margin=0,
             height=_FOLDED_HEIGHT,
-            sx={
-                "& .MuiTab-root": {
-                    "textTransform": "none",
-                    "minHeight": "32px",
-                    "py": "4px",
-                    "fontSize": "13px",
-                },
-                "& .MuiTabs-root": {"minHeight": "32px", "borderTop": "1px solid", "borderColor": "divider"},
-            },
+            margin=0,
         )
         self._draw_soon = session.debounced(self._draw, 150)
         runs.param.watch(self._draw_soon, ["dataset", "changed"])
@@ -124,21 +114,11 @@ class ResultsTable(Viewer):
         self._draw()
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return self._tabs
-
-    def _table(self, which: str, columns: tuple[tuple[str, str, str, str], ...]) -> RankedTable:
-        return RankedTable(
-            lambda row: self._jump(which, row),
-            columns=[[title, kind] for _, title, _, kind in columns],
-            testid=f"table-{which}",
-            sizing_mode="stretch_width",
-            height=_HEIGHT - _TABS,
-            margin=0,
-        )
+        return self._dock
 
     def _unfold(self, *_events: object) -> None:
         # opens when a run is started, not when its results arrive: nothing moves then
-        self._tabs.height = _FOLDED_HEIGHT if self._runs.current is None else _HEIGHT
+        self._dock.height = _FOLDED_HEIGHT if self._runs.current is None else _HEIGHT
 
     def _draw(self) -> None:
         dataset = self._runs.dataset
@@ -181,15 +161,17 @@ class ResultsTable(Viewer):
         self._draw()
 
     def _say(self, which: str, text: str) -> None:
-        self._tables[which].param.update(rows=[], words=text)
+        columns = _BASES if which == "bases" else _MOTIFS
+        self._dock.tables = self._dock.tables | {which: _content(columns, words=text)}
 
-    def _show(self, which: str, frame: pd.DataFrame, columns: tuple[tuple[str, str, str, str], ...]) -> None:
+    def _show(self, which: str, frame: pd.DataFrame, columns: _Columns) -> None:
         parts = [[written.format(value) for value in frame[name]] for name, _, written, _ in columns]
         self._positions[which] = [int(position) - 1 for position in frame["position"]]
-        self._tables[which].rows = [list(row) for row in zip(*parts, strict=True)]
+        rows = [list(row) for row in zip(*parts, strict=True)]
+        self._dock.tables = self._dock.tables | {which: _content(columns, rows)}
 
     def _jump(self, which: str, row: int) -> None:
-        if not 0 <= row < len(self._positions[which]):
+        if not 0 <= row < len(self._positions.get(which, [])):
             return
         position, view = self._positions[which][row], self._state.locus
         if view.length > 4 * _READABLE_VIEW:
@@ -199,3 +181,7 @@ class ResultsTable(Viewer):
             highlight=Locus(view.contig, position, position + 1),
             locus=centred(view, position, self._contig_length(view.contig)),
         )
+
+
+def _content(columns: _Columns, rows: list[list[str]] | None = None, words: str = "") -> dict[str, Any]:
+    return {"columns": [[title, kind] for _, title, _, kind in columns], "rows": rows or [], "words": words}
