@@ -10,7 +10,9 @@ from phenviz.app.runtime import Runtime
 
 
 def _runtime() -> Runtime:
-    return Runtime(open_world(os.environ.get("PHENVIZ_WORLD")), os.environ.get("PHENVIZ_DEVICE", "auto")).start()
+    return Runtime(
+        open_world(os.environ.get("PHENVIZ_WORLD")), os.environ.get("PHENVIZ_DEVICE", "auto")
+    ).start()
 
 
 # the script runs once a session; the model is shared by all of them

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import panel as pn
 
 from phenviz.errors import PhenvizError
-
-if TYPE_CHECKING:
-    from bokeh.document import Document
 
 LOG = logging.getLogger("phenviz.app")
 _TICK_MS = 250
@@ -25,15 +22,22 @@ class Session:
     """
 
     def __init__(self) -> None:
-        self.document: Document | None = pn.state.curdoc
+        self.document: Any = pn.state.curdoc
         self.location = pn.state.location
         self._notifications = pn.state.notifications
         self._on_tick: list[Callable[[], None]] = []
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
-        self._ticker = pn.state.add_periodic_callback(self._tick, period=_TICK_MS)
-        if self.document is not None and self.document.session_context is not None:
+        self._waiting: list[Callable[[], None]] = []
+        self._loaded = not self._in_browser
+        if self._in_browser:
+            # what changes while the browser is still drawing the page would be lost there
+            pn.state.onload(self._start)
             pn.state.on_session_destroyed(lambda _context: self.close())
+
+    @property
+    def _in_browser(self) -> bool:
+        return self.document is not None and self.document.session_context is not None
 
     def on_tick(self, function: Callable[[], None]) -> None:
         """Call a function a few times a second, on the document's own thread.
@@ -69,7 +73,7 @@ class Session:
                 self.safely(function)
 
         def call(*_events: object) -> None:
-            if self.document is None or self.document.session_context is None:
+            if not self._in_browser:
                 function()  # a test or a notebook has no event loop of its own to wait in
                 return
             if pending:
@@ -82,8 +86,10 @@ class Session:
         """Run a function on the document's thread; may be called from any thread."""
         if self._closed:
             return
-        if self.document is None or self.document.session_context is None:
+        if not self._in_browser:
             self.safely(function)
+        elif not self._loaded:
+            self._waiting.append(function)
         else:
             self.document.add_next_tick_callback(lambda: self.safely(function))
 
@@ -104,6 +110,13 @@ class Session:
         text = words_of(error)
         if self._notifications is not None:
             self._notifications.error(text, duration=2 * _MESSAGE_MS)
+
+    def _start(self) -> None:
+        self._loaded = True
+        pn.state.add_periodic_callback(self._tick, period=_TICK_MS)
+        for function in self._waiting:
+            self.run_soon(function)
+        self._waiting.clear()
 
     def _tick(self) -> None:
         if self._closed:
