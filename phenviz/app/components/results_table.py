@@ -103,10 +103,10 @@ class ResultsTable(Viewer):
             self._jump,
             titles=[["bases", "Strongest bases"], ["motifs", "Motifs"]],
             tables={"bases": _content(_BASES), "motifs": _content(_MOTIFS)},
-            sizing_mode="stretch_width",
-            height=_FOLDED_HEIGHT,
+            sizing_mode="stretch_both",
             margin=0,
         )
+        self._holder = pn.Column(self._dock, sizing_mode="stretch_width", height=_FOLDED_HEIGHT, margin=0)
         self._draw_soon = session.debounced(self._draw, 150)
         runs.param.watch(self._draw_soon, ["dataset", "changed"])
         runs.param.watch(self._unfold, ["current"])
@@ -114,11 +114,11 @@ class ResultsTable(Viewer):
         self._draw()
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return self._dock
+        return self._holder
 
     def _unfold(self, *_events: object) -> None:
         # opens when a run is started, not when its results arrive: nothing moves then
-        self._dock.height = _FOLDED_HEIGHT if self._runs.current is None else _HEIGHT
+        self._holder.height = _FOLDED_HEIGHT if self._runs.current is None else _HEIGHT
 
     def _draw(self) -> None:
         dataset = self._runs.dataset
