@@ -59,7 +59,7 @@ def take_all(page: Page, address: str) -> None:
     _open(page, address + "?locus=chr20:1592001-1610000&focus=Mono&method=integrated-gradients&theme=dark")
     _run(page)
     _save(page, "integrated-gradients-dark")
-    _open(page, address + "?locus=chr20:1-63025520&activity_style=areas")
+    _open(page, address + "?locus=chr20:1-63025520")
     _save(page, "whole-chromosome")
 
 

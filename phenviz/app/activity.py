@@ -85,9 +85,7 @@ class ActivityMap:
     def covered(self, who: object) -> float:
         """Share (0 to 1) of what a session asked for that is there."""
         locus = self._wishes.get(who)
-        if locus is None:
-            return 1.0
-        if self._bin_size() is None:
+        if locus is None or self._bin_size() is None:
             return 0.0
         first, last = self._bins(locus)
         return 1.0 - sum(b - a for a, b in self._missing(locus)) / (last - first)

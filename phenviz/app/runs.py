@@ -12,7 +12,7 @@ import param
 from phenviz.app.request import Request
 from phenviz.app.session import words_of
 from phenviz.app.state import ExploreState
-from phenviz.errors import JobError, PhenvizError
+from phenviz.errors import JobError, MemoryLimitError, PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
@@ -66,7 +66,17 @@ class Runs(param.Parameterized):
 
     def estimate(self, request: Request) -> Estimate:
         """Return what a request will cost; raises a `PhenvizError` if it would be refused."""
-        return self._ready().estimate(request.kind, **request.parameters())
+        service = self._ready()
+        estimate = service.estimate(request.kind, **request.parameters())
+        from phenviz.service.device import free_bytes
+
+        free = free_bytes(service.device)
+        if estimate.stored < 1 and estimate.bytes > free:
+            raise MemoryLimitError(
+                f"this run needs about {estimate.bytes / 1e9:.0f} GB of memory, and "
+                f"{free / 1e9:.0f} GB are free: zoom in, or tick fewer contexts"
+            )
+        return estimate
 
     def start(self, request: Request) -> Run:
         """Ask the service for a run and show it."""

@@ -113,6 +113,13 @@ def test_nothing_ticked_is_refused_in_words(page):
     assert page.run_panel._run.disabled
 
 
+def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_starts(page, monkeypatch):
+    monkeypatch.setattr("phenviz.service.device.free_bytes", lambda device: 1_000)
+    page.run_panel._estimate()
+    assert "GB are free" in page.run_panel._cost.object
+    assert page.run_panel._run.disabled
+
+
 def test_what_fails_in_a_callback_is_told_in_words(page, caplog):
     said = []
     page.session.show_error = said.append
