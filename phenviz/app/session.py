@@ -69,7 +69,9 @@ class Session:
 
         def fire() -> None:
             pending.clear()
-            if not self._closed:
+            if not self._loaded:
+                self._waiting.append(function)
+            elif not self._closed:
                 self.safely(function)
 
         def call(*_events: object) -> None:
