@@ -144,6 +144,7 @@ def default_config(**changes: Any) -> TrainingConfig:
     """Return the configuration of the embedded weights, with some values changed."""
     values: dict[str, Any] = {
         "stages": STAGES,
+        "teachers": len(TEACHER_CHANGES),
         "teacher_changes": TEACHER_CHANGES,
         **changes,
     }
@@ -161,8 +162,12 @@ def _stages(activation: str) -> tuple[dict[str, Any], ...]:
 
 
 STAGES = _stages("softplus")
-# Every second teacher is rectified: what differs errs differently.
-TEACHER_CHANGES: tuple[dict[str, Any], ...] = ({}, {"stages": _stages("relu")})
+# What differs errs differently: one teacher learns less about differences between contexts, one is rectified.
+TEACHER_CHANGES: tuple[dict[str, Any], ...] = (
+    {},
+    {"specificity_weight": 1.0},
+    {"stages": _stages("relu")},
+)
 
 
 def _new_network(
@@ -170,7 +175,7 @@ def _new_network(
 ) -> TrainableBackbone:
     torch.manual_seed(1_000 * config.seed + seed)
     network = TrainableBackbone(
-        config.stages, contexts, auxiliary=len(data.element_signal), dropout=config.dropout
+        config.stages, contexts, auxiliary=len(data.element_signal) + len(contexts), dropout=config.dropout
     )
     stem = config.stages[0]
     network.start_stem(starting_filters(motifs, stem["channels"], stem["kernel"]))

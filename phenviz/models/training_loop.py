@@ -50,6 +50,11 @@ class TrainingConfig:
     specificity_weight, element_weight, data_weight
         Of the loss on what differs between contexts, on element membership, and (for the student) on the
         data beside the teachers.
+    balance
+        How much more the open summits of a rarely open context count in what differs between contexts: its
+        share of the summits, relative to the largest share, to the power of minus this; 0 for not at all.
+    openness_weight
+        Of the loss on being open or not in each context, which further auxiliary outputs learn; 0 for none.
     mutation_rate
         Share of bases changed at random in half of the student's windows, which are also joined from two; the
         teachers label them. 0 leaves all windows as they are.
@@ -68,7 +73,7 @@ class TrainingConfig:
     stages: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     window: int = 1536
     epochs: int = 8
-    student_epochs: int = 8
+    student_epochs: int = 12
     batch_size: int = 32
     teachers: int = 0
     teacher_changes: tuple[dict[str, Any], ...] = ()
@@ -78,8 +83,10 @@ class TrainingConfig:
     dropout: float = 0.1
     elements: float = 0.3
     background: float = 1.5
-    specificity_weight: float = 1.0
+    specificity_weight: float = 2.0
     element_weight: float = 1.0
+    balance: float = 0.5
+    openness_weight: float = 2.0
     data_weight: float = 0.3
     mutation_rate: float = 0.05
     averaging: float = 0.998
@@ -158,7 +165,7 @@ def run_epochs(
         network.train()
         for step, batch in enumerate(lesson.batches(rng, config.batch_size)):
             _set_rate(optimizer, config, epoch * steps + step, epochs * steps)
-            parts = _losses(network, batch, config, teachers, rng)
+            parts = _losses(network, batch, lesson, config, teachers, rng)
             optimizer.zero_grad()
             torch.stack(list(parts.values())).sum().backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -180,6 +187,7 @@ def run_epochs(
 def _losses(
     network: TrainableBackbone,
     batch: SummitBatch,
+    lesson: SummitLesson,
     config: TrainingConfig,
     teachers: Sequence[TrainableBackbone],
     rng: np.random.Generator,
@@ -187,6 +195,8 @@ def _losses(
     weights: dict[str, Any] = {
         "specificity_weight": config.specificity_weight,
         "element_weight": config.element_weight,
+        "openness_weight": config.openness_weight,
+        "open_weight": lesson.open_weight(config.balance),
     }
     if not teachers:
         return summit_losses(central_bins(network, batch.one_hot), batch, **weights)

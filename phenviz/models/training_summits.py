@@ -111,6 +111,11 @@ class SummitLesson:
         background = int(summits * self.background) if len(self.far) else 0
         return summits, background, int(len(self.data.elements) * self.elements)
 
+    def open_weight(self, balance: float) -> torch.Tensor:
+        """Return how much an open summit counts in each context, 1 in the one with the most; shape (C,)."""
+        share = np.maximum((self.enrichment > 0).mean(0), 1e-3)
+        return torch.from_numpy((share.max() / share) ** balance).float()
+
     def batches(self, rng: np.random.Generator, batch_size: int) -> Iterator[SummitBatch]:
         """Cut one epoch's windows, shifted by up to 48 bases, in random order."""
         summits, background, elements = self.size()
@@ -132,20 +137,29 @@ class SummitLesson:
             )
 
 
-def central_bins(network: TrainableBackbone, one_hot: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return log activity (B, C, 4) and logit of membership (B, E, 4) of the four central bins."""
+def central_bins(
+    network: TrainableBackbone, one_hot: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return log activity (B, C, 4) and the logits of membership (B, E, 4) and of being open (B, C, 4).
+
+    Of the four central bins.
+    """
     first = (WINDOW // 128 - 2 * CENTRE_BINS) // 2
     with torch.autocast("cpu", torch.bfloat16):
         embedding = network.encode(one_hot)[:, :, first : first + 2 * CENTRE_BINS]
-        return network.head(embedding).float(), network.auxiliary(embedding).float()
+        activity, auxiliary = network.head(embedding).float(), network.auxiliary(embedding).float()
+    contexts = activity.shape[1]
+    return activity, auxiliary[:, :-contexts], auxiliary[:, -contexts:]
 
 
 def summit_losses(
-    outputs: tuple[torch.Tensor, torch.Tensor],
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     batch: SummitBatch,
     *,
     specificity_weight: float,
     element_weight: float,
+    openness_weight: float,
+    open_weight: torch.Tensor | None = None,
     known: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Compare the mean activity of the central 256 bp with the summit's fold enrichment, both as log1p.
@@ -156,26 +170,34 @@ def summit_losses(
         From `central_bins`.
     batch
         What they should be.
-    specificity_weight, element_weight
-        Of those two parts.
+    specificity_weight, element_weight, openness_weight
+        Of those parts.
+    open_weight
+        How much open summits of each context count in what differs between contexts, shape (C,); None for 1.
     known
         Windows whose targets hold, shape (B,); None for all.
 
     Returns
     -------
     dict
-        ``signal``, ``specificity`` (what differs between contexts, at summits) and ``elements``.
+        ``signal``, ``specificity`` (what differs between contexts, at summits), ``elements`` and ``openness``
+        (in which contexts a summit is open at all).
     """
-    log_activity, membership = outputs
-    centre = log_activity[:, :, CENTRE_BINS // 2 : CENTRE_BINS // 2 + CENTRE_BINS]
-    error = torch.log1p(centre.exp().mean(2)) - torch.log1p(batch.enrichment)
+    log_activity, membership, openness = outputs
+    centre = slice(CENTRE_BINS // 2, CENTRE_BINS // 2 + CENTRE_BINS)
+    error = torch.log1p(log_activity[:, :, centre].exp().mean(2)) - torch.log1p(batch.enrichment)
     holds = torch.ones(len(error)) if known is None else known.float()
     each = F.binary_cross_entropy_with_logits(membership, batch.elements, reduction="none").sum(1).mean(1)
-    specific = (error - error.mean(1, keepdim=True)).pow(2).mean(1)
+    is_open = (batch.enrichment > 0).float()
+    weight = torch.ones_like(is_open) if open_weight is None else 1 + is_open * (open_weight - 1)
+    specific = (weight * (error - error.mean(1, keepdim=True)).pow(2)).mean(1)
+    logits = openness[:, :, centre].mean(2)
+    opened = (weight * F.binary_cross_entropy_with_logits(logits, is_open, reduction="none")).mean(1)
     return {
         "signal": _mean(error.pow(2).mean(1), holds * (batch.kind != ELEMENT)),
         "specificity": specificity_weight * _mean(specific, holds * (batch.kind == SUMMIT)),
         "elements": element_weight * _mean(each, holds) / 10,
+        "openness": openness_weight * _mean(opened, holds * (batch.kind == SUMMIT)),
     }
 
 

@@ -35,6 +35,7 @@ from tests.toys import CONTEXTS, toy_backbone
 
 LENGTH = 150_000
 MOTIF = np.array([2, 0, 3, 0, 0, 2, 1])  # GATAAGC
+LOSS_WEIGHTS = {"specificity_weight": 1.0, "element_weight": 1.0, "openness_weight": 1.0}
 MEME = """MEME version 4
 
 MOTIF MA0035.4 GATA1
@@ -202,11 +203,33 @@ def test_elements_teach_nothing_about_enrichment(training):
     lesson = lesson_of(training, ())
     batch = next(lesson.batches(np.random.default_rng(3), 16))
     only = replace(batch, kind=torch.full_like(batch.kind, -1))
-    outputs = torch.zeros(16, 3, 4), torch.zeros_like(batch.elements)
-    parts = summit_losses(outputs, only, specificity_weight=1.0, element_weight=1.0)
+    outputs = torch.zeros(16, 3, 4), torch.zeros_like(batch.elements), torch.zeros(16, 3, 4)
+    parts = summit_losses(outputs, only, **LOSS_WEIGHTS)
     assert parts["signal"] == 0
     assert parts["specificity"] == 0
+    assert parts["openness"] == 0
     assert parts["elements"] > 0
+
+
+def test_the_loss_on_openness_is_least_where_the_open_contexts_are_named(training):
+    batch = next(lesson_of(training, ()).batches(np.random.default_rng(3), 16))
+    is_open = (batch.enrichment > 0).float()[:, :, None].repeat(1, 1, 4)
+    outputs = torch.zeros(16, 3, 4), torch.zeros_like(batch.elements)
+    right, wrong = (
+        summit_losses((*outputs, sign * (2 * is_open - 1)), batch, **LOSS_WEIGHTS)["openness"]
+        for sign in (1, -1)
+    )
+    assert right < 0.5 < wrong
+
+
+def test_open_summits_of_a_rarely_open_context_count_more(training):
+    lesson = lesson_of(training, ())
+    rare = np.zeros_like(lesson.enrichment)
+    rare[:, 0], rare[: len(rare) // 4, 1] = 2.0, 2.0
+    weight = replace(lesson, enrichment=rare).open_weight(0.5)
+    assert weight[0] == 1
+    assert weight[1] == pytest.approx(2, rel=0.05)
+    torch.testing.assert_close(replace(lesson, enrichment=rare).open_weight(0), torch.ones(3))
 
 
 def test_the_exported_backbone_equals_the_network(training):
