@@ -1,0 +1,78 @@
+"""Effects of variants as a result object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.effects.rows import Rows
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.results import context_coords, result_attrs
+
+
+def variants_dataset(
+    values: Mapping[str, NDArray[np.float32]],
+    variants: pd.DataFrame,
+    rows: Rows,
+    contexts: Sequence[Context],
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    definition: str,
+    units: str,
+    **extra: Any,
+) -> xr.Dataset:
+    """Put numbers of variants (variant, context) into a Dataset with the coordinates of `score_variants`.
+
+    Attributes ``contig``, ``start`` and ``end`` are those of the variants where they lie on one contig; of
+    variants on several, ``contig`` names all of them, ``start`` is 0 and ``end`` the largest end.
+    """
+    skipped = ", ".join(f"{count:,} {reason}" for reason, count in rows.skipped().items())
+    anywhere = Locus(next(iter(reference.contigs)), 0, 1)
+    attrs = result_attrs(
+        anywhere, backbone, reference, definition=definition, units=units, skipped=skipped or None, **extra
+    )
+    del attrs["contig_length"]
+    attrs |= _place(rows, reference)
+    return xr.Dataset(
+        {name: (("variant", "context"), numbers) for name, numbers in values.items()},
+        coords={**variant_coords(variants, rows), **context_coords(contexts)},
+        attrs=attrs,
+    )
+
+
+def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
+    """Make the coordinates on dimension ``variant``; positions count from 1, as in VCF."""
+    ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(rows)
+    return {
+        "contig": ("variant", _text(rows.contig)),
+        "position": ("variant", rows.start + 1),
+        "ref": ("variant", _text(rows.ref)),
+        "alt": ("variant", _text(rows.alt)),
+        "id": ("variant", _text(ids)),
+        "status": ("variant", _text(rows.status)),
+    }
+
+
+def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
+    contigs = sorted(set(rows.contig.tolist()))
+    if not contigs:
+        return {"contig": "", "start": 0, "end": 0}
+    end = int((rows.start + rows.ref_length).max())
+    if len(contigs) > 1:
+        return {"contig": ", ".join(contigs), "start": 0, "end": end}
+    length = {"contig_length": reference.contigs[contigs[0]]} if contigs[0] in reference.contigs else {}
+    return {"contig": contigs[0], "start": int(rows.start.min()), "end": end, **length}
+
+
+def _text(values: Sequence[str] | NDArray[np.object_]) -> NDArray[np.object_]:
+    # objects, as one long deletion would make every cell of a fixed-width array as long as itself
+    return np.array([str(value) for value in values], dtype=object)

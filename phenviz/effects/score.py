@@ -1,0 +1,149 @@
+"""Score variants: what each changes in every context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.effects import MASK_WIDTH, mask_bins
+from phenviz.effects.dataset import variants_dataset
+from phenviz.effects.rows import SCORED, read_rows
+from phenviz.effects.tiles import engine_for, over_variants
+from phenviz.genome.contexts import Context
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.predict import activity_units
+from phenviz.models.windows import select_contexts
+from phenviz.progress import NO_PROGRESS, Progress
+
+DEFINITION = (
+    "log2(1 + sum ALT) - log2(1 + sum REF) of the activity in the bins b{first:+d} to b{last:+d}, b = "
+    "(position - 1) // {size} ({width} bp centre mask), in reference coordinates: deleted bases count 0, the "
+    "base before an insertion counts the maximum over itself and the inserted bases"
+)
+
+
+def score_variants(
+    variants: pd.DataFrame,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Score what variants change in the activity round them, in each context.
+
+    The scores are those of predicting both alleles of each variant by themselves. The reference is run once
+    for all variants of a tile; single-base changes of a local backbone recompute only the cells that change;
+    other variants predict a crop of the edited sequence, and a global backbone whole windows, centred on the
+    variant's bin. A variant that changes the length is read in reference coordinates, on the reference's own
+    bins on both sides of it (`phenviz.effects.runs` has the rule).
+
+    Parameters
+    ----------
+    variants
+        Columns ``contig``, ``position`` (1-based, as in VCF), ``ref``, ``alt`` and, if there, ``id``: one row
+        a biallelic variant of any length, in any order, on any contigs.
+    reference
+        Genome that the variants are made in; beyond a contig's ends it is N.
+    backbone
+        Sequence model; it stays on its device.
+    contexts
+        Contexts (or names, labels, CURIEs) to score; None for all.
+    progress
+        Told after each tile, in variants.
+
+    Returns
+    -------
+    xr.Dataset
+        In the order of the table, on dimensions (variant, context), float32: ``effect``, the log2 fold
+        change over a 501 bp centre mask [1]_, ``log2(1 + sum ALT) - log2(1 + sum REF)`` over the bins
+        ``b-2`` to ``b+1``, ``b = (position - 1) // 128``; and ``active``, the larger of the two sums (the
+        active allele [2]_), in the unit of the activity. Coordinates ``contig``, ``position``, ``ref``,
+        ``alt``, ``id`` and ``status``: ``"scored"``, or why a row wasn't and is NaN (``"reference
+        mismatch"``, ``"outside the contig"``, ``"unknown contig"``, ``"unknown sequence"``: N,
+        ``"unsupported allele"``: symbolic or ambiguous). Attribute ``skipped`` counts these.
+
+    Raises
+    ------
+    DataError
+        If the table lacks a column or holds positions that are no numbers.
+    TargetError
+        If the model doesn't predict a context.
+    MemoryLimitError
+        If not even one variant at a time fits into memory.
+
+    References
+    ----------
+    .. [1] AlphaGenome's ``DIFF_LOG2_SUM``, Borzoi's logSED.
+    .. [2] AlphaGenome's active allele scorers: the maximum of the alternate and the reference aggregate.
+    """
+    chosen, channels = select_contexts(backbone, contexts)
+    rows = read_rows(variants, reference)
+    mask = mask_bins(backbone.bin_size)
+    engine = engine_for(reference, backbone, mask)
+    effect = np.full((len(rows), len(channels)), np.nan, dtype=np.float32)
+    active = effect.copy()
+
+    def score(some: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        first = rows.start[some] // backbone.bin_size + mask.first
+        bins = engine.bins_of(rows, some, first, first + len(mask))
+        total, moved = bins.sums(lambda embedding, _: activity_of(embedding, backbone, channels))
+        # the difference of two logarithms, without the rounding of nearly equal numbers
+        change = torch.log1p((moved / (1 + total)).clamp(min=-1.0)) / np.log(2)
+        return change.cpu().numpy(), (total + moved.clamp(min=0)).cpu().numpy()
+
+    progress.stage("scoring variants", len(rows))
+    progress.advance(len(rows) - int((rows.status == SCORED).sum()))
+    for some, (changes, larger) in over_variants(rows, engine, backbone, score):
+        effect[some], active[some] = changes, larger
+        progress.advance(len(some))
+    definition = DEFINITION.format(first=mask.first, last=mask.last, size=backbone.bin_size, width=MASK_WIDTH)
+    return variants_dataset(
+        {"effect": effect, "active": active},
+        variants,
+        rows,
+        chosen,
+        reference,
+        backbone,
+        definition=definition,
+        units="log2 fold change",
+        active_units=activity_units(backbone),
+    )
+
+
+def iter_scores(
+    chunks: Iterable[pd.DataFrame],
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Iterator[xr.Dataset]:
+    """Score tables of variants as they come, so that a file of any length needs the memory of one of them.
+
+    Parameters
+    ----------
+    chunks
+        Tables as `score_variants` takes them, for instance of 50,000 variants each.
+    reference, backbone, contexts, progress
+        As for `score_variants`.
+
+    Yields
+    ------
+    xr.Dataset
+        What `score_variants` returns, one a table.
+    """
+    for chunk in chunks:
+        yield score_variants(chunk, reference, backbone, contexts=contexts, progress=progress)
+
+
+def activity_of(embedding: torch.Tensor, backbone: SequenceBackbone, channels: Sequence[int]) -> torch.Tensor:
+    """Turn embeddings of bins, (rows, D), into activity, (rows, channels)."""
+    # bins are independent in the head, so that all can pass as the bins of one window
+    return backbone.activity(embedding.T[None])[0][list(channels)].T
