@@ -1,0 +1,122 @@
+"""Who carries what: alleles of every sample at every variant of a locus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from phenviz.variation.phasing import Phasing, Unphased, orient
+from phenviz.variation.records import ABSENT, Calls
+from phenviz.variation.report import VariantReport
+from phenviz.variation.table import VARIANT_COLUMNS
+
+
+@dataclass(frozen=True, eq=False)
+class Genotypes:
+    """Alleles of S samples at V variants.
+
+    Parameters
+    ----------
+    variants
+        `VARIANT_COLUMNS` and `RECORD_COLUMNS`; V rows.
+    samples
+        Names.
+    alleles
+        Shape (V, S, 2), int8: 1 where the allele is the row's alternate, 0 where it is another one,
+        -1 where the call is missing, -2 in the second place of a haploid call.
+    phased
+        Whether the order of the two alleles means something, shape (V, S).
+    phase_set
+        Name of the stretch within which phased calls belong together, shape (V, S); 0 where the file
+        names none.
+    report
+        What was left out.
+    """
+
+    variants: pd.DataFrame
+    samples: tuple[str, ...]
+    alleles: NDArray[np.int8]
+    phased: NDArray[np.bool_]
+    phase_set: NDArray[np.int64]
+    report: VariantReport
+
+    def select(self, rows: NDArray[np.intp]) -> Genotypes:
+        """Return the given rows, in this order."""
+        return Genotypes(
+            self.variants.iloc[rows].reset_index(drop=True),
+            self.samples,
+            self.alleles[rows],
+            self.phased[rows],
+            self.phase_set[rows],
+            self.report,
+        )
+
+    def oriented(
+        self, column: int, *, unphased: Unphased = "refuse", seed: int = 0
+    ) -> tuple[NDArray[np.int8], Phasing]:
+        """Put the alleles of the sample in one column onto haplotypes: shape (V, 2); see `orient`."""
+        return orient(
+            self.variants,
+            self.alleles[:, column],
+            self.phased[:, column],
+            self.phase_set[:, column],
+            sample=self.samples[column],
+            unphased=unphased,
+            seed=seed,
+        )
+
+    def counts(self, groups: dict[str, NDArray[np.intp]]) -> pd.DataFrame:
+        """Count alleles in groups of samples.
+
+        Parameters
+        ----------
+        groups
+            Name -> indices into ``samples``.
+
+        Returns
+        -------
+        pd.DataFrame
+            One row for each variant and group: `VARIANT_COLUMNS`, ``group``, ``carriers`` (samples with
+            at least one alternate allele), ``homozygous`` (with nothing else), ``allele_count``,
+            ``allele_number`` (called alleles) and ``allele_frequency`` (NaN where nothing is called).
+        """
+        tables = [self._count(name, chosen) for name, chosen in groups.items()]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def _count(self, name: str, chosen: NDArray[np.intp]) -> pd.DataFrame:
+        alleles = self.alleles[:, chosen]
+        alternate, called = (alleles == 1).sum(axis=2), (alleles >= 0).sum(axis=2)
+        table = self.variants[VARIANT_COLUMNS].copy()
+        table["group"] = name
+        table["carriers"] = (alternate > 0).sum(axis=1)
+        table["homozygous"] = ((alternate > 0) & (alternate == (alleles != ABSENT).sum(axis=2))).sum(axis=1)
+        table["allele_count"], table["allele_number"] = alternate.sum(axis=1), called.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            table["allele_frequency"] = table["allele_count"] / table["allele_number"].where(
+                table["allele_number"] > 0
+            )
+        return table
+
+
+def alleles_of_rows(calls: Calls, record: list[int], allele: list[int]) -> NDArray[np.int8]:
+    """Turn allele numbers of records into the 0 and 1 of rows.
+
+    Parameters
+    ----------
+    calls
+        Of R records in S samples.
+    record, allele
+        Of each of V rows: index of the record, and which of its alternates.
+
+    Returns
+    -------
+    NDArray[np.int8]
+        Shape (V, S, 2); -1 and -2 are kept.
+    """
+    numbers = calls.alleles[np.asarray(record, dtype=np.intp)]
+    wanted = np.asarray(allele, dtype=np.int16)[:, None, None]
+    kept = np.where(numbers == wanted, 1, np.where(numbers >= 0, 0, numbers))
+    return kept.astype(np.int8)

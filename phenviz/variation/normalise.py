@@ -1,0 +1,279 @@
+"""One form for every variant: biallelic, checked against the reference, left-aligned and trimmed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError, LocusError
+from phenviz.genome import ReferenceGenome, decode, encode
+from phenviz.variation.records import Records
+from phenviz.variation.report import REASONS, Tally, VariantReport
+from phenviz.variation.table import VARIANT_COLUMNS, check_columns, contig_ranks, text_column, variant_table
+
+MISMATCH_LIMIT = 0.01
+_BASES = frozenset("ACGTN")
+_IUPAC = re.compile(r"[ACGTNRYSWKMBDHV]+")
+_LOOK_LEFT = 256
+
+
+def normalise(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFrame:
+    """Bring variants into the form that all tables have.
+
+    Parameters
+    ----------
+    table
+        Columns contig, position (1-based), ref, alt and optionally id; others are kept.
+    reference
+        The genome that the variants are described against.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row for each row of ``table``, left-aligned and trimmed [1]_ and sorted: contig as in the
+        reference, position, ref, alt, id, then the other columns.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a row can't be normalised (names it): unknown contig, beyond the
+        contig, REF that the reference doesn't have, symbolic alternate.
+
+    References
+    ----------
+    .. [1] Tan, Abecasis and Kang 2015, Unified representation of genetic variants,
+           doi:10.1093/bioinformatics/btv112.
+    """
+    check_columns(table)
+    ids = table["id"].fillna("") if "id" in table else [""] * len(table)
+    records = Records(
+        contig=[str(contig) for contig in table["contig"]],
+        position=np.asarray(table["position"], dtype=np.int64),
+        reference=[str(ref).upper() for ref in table["ref"]],
+        alternates=[(str(alt).upper(),) for alt in table["alt"]],
+        ids=[str(name) for name in ids],
+        number=np.arange(1, len(table) + 1),
+    )
+    tally = Tally("the table of variants")
+    rows = split_records(records, reference, tally)
+    _refuse_skipped(tally.report())
+    done = rows.table()
+    for column in table.columns.difference(VARIANT_COLUMNS, sort=False):
+        done[column] = table[column].to_numpy()[rows.record]
+    return sort_variants(done, reference)
+
+
+def sort_variants(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFrame:
+    """Sort by contig (order of the reference) and position; rows at one place keep their order."""
+    order = np.lexsort((table["position"], contig_ranks(table["contig"], list(reference.contigs))))
+    return table.iloc[order].reset_index(drop=True)
+
+
+@dataclass
+class Rows:
+    """Variants made of records: parallel lists, one entry a variant.
+
+    Parameters
+    ----------
+    record
+        Index into the records, from 0.
+    allele
+        Which alternate of its record, from 1.
+    contig, position, ref, alt, id
+        Normalised.
+    record_ref, record_alt, record_position
+        As in the file.
+    """
+
+    record: list[int] = field(default_factory=list)
+    allele: list[int] = field(default_factory=list)
+    contig: list[str] = field(default_factory=list)
+    position: list[int] = field(default_factory=list)
+    ref: list[str] = field(default_factory=list)
+    alt: list[str] = field(default_factory=list)
+    id: list[str] = field(default_factory=list)
+    record_position: list[int] = field(default_factory=list)
+    record_ref: list[str] = field(default_factory=list)
+    record_alt: list[str] = field(default_factory=list)
+
+    def table(self) -> pd.DataFrame:
+        """Return the variants, in the order of the file."""
+        return variant_table(self.contig, self.position, self.ref, self.alt, self.id)
+
+    def table_with_records(self, first_record: int) -> pd.DataFrame:
+        """Return the variants with what the file says; records are numbered from ``first_record``."""
+        table = self.table()
+        table["record"] = np.asarray(self.record, dtype=np.int64) + first_record
+        table["record_position"] = np.asarray(self.record_position, dtype=np.int64)
+        table["record_ref"] = text_column(self.record_ref)
+        table["record_alt"] = text_column(self.record_alt)
+        return table
+
+
+def split_records(records: Records, reference: ReferenceGenome, tally: Tally) -> Rows:
+    """Make one normalised row of each alternate allele; count what is left out.
+
+    Parameters
+    ----------
+    records
+        As in the file.
+    reference
+        The genome that REF is compared with.
+    tally
+        Is added to.
+    """
+    rows = Rows()
+    tally.read += len(records)
+    contigs = {name: _resolve(name, reference) for name in set(records.contig)}
+    codes = {name: reference.codes(name) for name in set(contigs.values()) if name is not None}
+    for index in range(len(records)):
+        contig = contigs[records.contig[index]]
+        if contig is None:
+            tally.skip("unknown_contig", describe_record(records, index, tally.source))
+        elif _fits(records, index, codes[contig], reference.assembly, tally):
+            _split_one(records, index, contig, codes[contig], rows, tally)
+    tally.kept += len(rows.record)
+    return rows
+
+
+def describe_record(records: Records, index: int, source: str = "") -> str:
+    """Name a record: its number (where known), place and alleles."""
+    number = f"record {records.number[index]:,}, " if records.number[index] else ""
+    alternates = ",".join(_short(alternate) for alternate in records.alternates[index]) or "."
+    place = f"{records.contig[index]}:{records.position[index]}"
+    return f"{number}{place} {_short(records.reference[index])}>{alternates}"
+
+
+def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> tuple[int, str, str]:
+    """Trim a variant and move it as far left as it goes.
+
+    Parameters
+    ----------
+    codes
+        Of the whole contig, shape (length,).
+    start
+        0-based position of the first base of ``ref``.
+    ref, alt
+        Different, upper case.
+
+    Returns
+    -------
+    tuple of int, str, str
+        0-based position, ref and alt; an insertion or deletion keeps one base before it (after it at
+        the contig's first base).
+    """
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while ref and alt and ref[0] == alt[0]:
+        ref, alt, start = ref[1:], alt[1:], start + 1
+    if ref and alt:
+        return start, ref, alt
+    moved = _steps_left(codes, start, ref or alt)
+    start -= moved
+    ref, alt = _rotated(ref, moved), _rotated(alt, moved)
+    if start == 0:
+        after = decode(codes[len(ref) : len(ref) + 1])
+        return 0, ref + after, alt + after
+    before = decode(codes[start - 1 : start])
+    return start - 1, before + ref, before + alt
+
+
+def _steps_left(codes: NDArray[np.uint8], start: int, sequence: str) -> int:
+    inserted = encode(sequence)[::-1]
+    steps = 0
+    # an indel moves one base left wherever the base before it equals its last one
+    while steps < start:
+        before = codes[max(start - steps - _LOOK_LEFT, 0) : start - steps][::-1]
+        same = before == inserted[(steps + np.arange(len(before))) % len(inserted)]
+        if not same.all():
+            return steps + int(np.argmin(same))
+        steps += len(before)
+    return steps
+
+
+def _rotated(sequence: str, steps: int) -> str:
+    if not sequence:
+        return sequence
+    cut = len(sequence) - steps % len(sequence)
+    return sequence[cut:] + sequence[:cut]
+
+
+def _resolve(name: str, reference: ReferenceGenome) -> str | None:
+    try:
+        return reference.resolve_contig(name)
+    except LocusError:
+        return None
+
+
+def _fits(records: Records, index: int, codes: NDArray[np.uint8], assembly: str, tally: Tally) -> bool:
+    start, ref = int(records.position[index]) - 1, records.reference[index]
+    if start < 0 or start + len(ref) > len(codes):
+        tally.skip("beyond_contig", describe_record(records, index, tally.source))
+        return False
+    if not records.alternates[index]:
+        tally.skip("no_alternate", describe_record(records, index, tally.source))
+        return False
+    tally.compared += 1
+    here = codes[start : start + len(ref)]
+    # letters other than A, C, G and T are N on both sides
+    if _IUPAC.fullmatch(ref) and bool((encode(ref) == here).all()):
+        return True
+    record = describe_record(records, index, tally.source)
+    tally.skip("reference_mismatch", f"{record}: REF is {_short(ref)}, {assembly} has {_short(decode(here))}")
+    return False
+
+
+def _split_one(
+    records: Records, index: int, contig: str, codes: NDArray[np.uint8], rows: Rows, tally: Tally
+) -> None:
+    raw_position, raw_ref = int(records.position[index]), records.reference[index]
+    if not _BASES.issuperset(raw_ref):
+        raw_ref = decode(encode(raw_ref))
+    alternates = records.alternates[index]
+    tally.split += len(alternates) > 1
+    for allele, alternate in enumerate(alternates, 1):
+        reason = _unusable(raw_ref, alternate)
+        if reason:
+            tally.skip(reason, describe_record(records, index, tally.source))
+            continue
+        position, ref, alt = raw_position, raw_ref, alternate
+        if len(ref) > 1 or len(alt) > 1:
+            start, ref, alt = left_align(codes, position - 1, ref, alt)
+            position = start + 1
+            tally.left_aligned += (position, ref, alt) != (raw_position, raw_ref, alternate)
+        rows.record.append(index)
+        rows.allele.append(allele)
+        rows.contig.append(contig)
+        rows.position.append(position)
+        rows.ref.append(ref)
+        rows.alt.append(alt)
+        rows.id.append(records.ids[index])
+        rows.record_position.append(raw_position)
+        rows.record_ref.append(raw_ref)
+        rows.record_alt.append(alternate)
+
+
+def _unusable(ref: str, alternate: str) -> str | None:
+    if alternate == "*":
+        return "star"
+    if alternate.startswith("<"):
+        return "symbolic"
+    if "[" in alternate or "]" in alternate or (len(alternate) > 1 and "." in (alternate[0], alternate[-1])):
+        return "breakend"
+    if not _BASES.issuperset(alternate) or not alternate:
+        return "ambiguous"
+    return "identical" if alternate == ref else None
+
+
+def _refuse_skipped(report: VariantReport) -> None:
+    for reason in report.skipped:
+        example = report.examples[reason][0]
+        raise DataError(f"{report.source} holds {REASONS[reason]}, the first is {example}: leave them out")
+
+
+def _short(sequence: str) -> str:
+    return sequence if len(sequence) <= 12 else f"{sequence[:8]}...({len(sequence)} letters)"

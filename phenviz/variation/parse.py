@@ -1,0 +1,112 @@
+"""Variants as people write and paste them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from phenviz.errors import DataError
+from phenviz.genome import ReferenceGenome, bare_contig
+from phenviz.variation.normalise import normalise
+from phenviz.variation.table import variant_table
+
+_POSITION = r"(?P<position>\d[\d,_]*)"
+_ALLELES = r"(?P<ref>[A-Za-z]+)\s*(?:[:\-_/>|\s]|->)\s*(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)"
+_VARIANT = re.compile(rf"^(?P<contig>[^\s:\-]+)\s*[:\-\s_]\s*(?:g\.)?{_POSITION}\s*[:\-\s_]?\s*{_ALLELES}$")
+_VCF_LINE = re.compile(
+    r"^(?P<contig>\S+)\t(?P<position>\d+)\t(?P<id>\S+)\t(?P<ref>[A-Za-z]+)\t(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)"
+)
+_WANTED = "write 20:1600925:G:A, chr20-1600925-G-A, chr20:1,600,925 G>A or the first columns of a VCF"
+_LIMIT = 100_000
+
+
+def parse_variant(text: str) -> pd.DataFrame:
+    """Read one variant as people write it.
+
+    Parameters
+    ----------
+    text
+        ``20:1600925:G:A``, ``chr20-1600925-G-A``, ``chr20_1600925_G_A``, ``chr20:1,600,925 G>A``,
+        ``chr20:1600925G>A``, ``20 1600925 G A``, or CHROM, POS, ID, REF, ALT of a VCF, separated by tabs.
+        Positions count from 1.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row, `VARIANT_COLUMNS`; the contig without ``chr``, alleles in upper case, not yet compared
+        with a reference.
+
+    Raises
+    ------
+    DataError
+        If the text is no variant.
+    """
+    rows = _read(text.strip("\r\n"))
+    if len(rows) != 1:
+        raise DataError(f"{text.strip()!r} holds {len(rows)} variants: give one")
+    return variant_table(*zip(*rows, strict=True))
+
+
+def parse_variants(text: str, reference: ReferenceGenome) -> pd.DataFrame:
+    """Read pasted lines, one variant each, and bring them into the form of all tables.
+
+    Parameters
+    ----------
+    text
+        Lines as in `parse_variant`; empty lines and lines that begin with ``#`` are left out.
+    reference
+        The genome that the variants are described against.
+
+    Returns
+    -------
+    pd.DataFrame
+        Normalised and sorted (`normalise`), each variant once.
+
+    Raises
+    ------
+    DataError
+        Names the line that is no variant, or that doesn't fit the reference.
+    """
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        raise DataError(f"no variants were given: {_WANTED}")
+    if len(lines) > _LIMIT:
+        raise DataError(f"{len(lines):,} pasted lines are too many: put them into a VCF file")
+    table = variant_table(*zip(*_each(lines, _read), strict=True))
+    try:
+        table = normalise(table, reference)
+    except DataError:
+        # slower, but it finds the line
+        _each(lines, lambda line: [normalise(variant_table(*zip(*_read(line), strict=True)), reference)])
+        raise
+    return table.drop_duplicates(["contig", "position", "ref", "alt"], ignore_index=True)
+
+
+def _each(lines: list[tuple[int, str]], read: Callable[[str], list[Any]]) -> list[Any]:
+    found = []
+    for number, line in lines:
+        try:
+            found.extend(read(line))
+        except DataError as error:
+            raise DataError(f"line {number}: {error}") from error
+    return found
+
+
+def _read(line: str) -> list[tuple[str, int, str, str, str]]:
+    match = _VCF_LINE.match(line) or _VARIANT.match(line.strip())
+    if match is None:
+        raise DataError(f"can't read {line.strip()[:80]!r} as a variant: {_WANTED}")
+    parts = match.groupdict()
+    position = int(parts["position"].replace(",", "").replace("_", ""))
+    if position < 1:
+        raise DataError(f"{line.strip()[:80]!r} lies at {position}: positions count from 1")
+    contig, ref, name = bare_contig(parts["contig"]), parts["ref"].upper(), parts.get("id", ".")
+    alternates = parts["alt"].upper().split(",")
+    return [(contig, position, ref, alt, "" if name == "." else name) for alt in alternates]

@@ -1,0 +1,179 @@
+"""Read the variants of a file, without its genotypes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from phenviz.errors import DataError
+from phenviz.genome import Locus, ReferenceGenome
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.normalise import MISMATCH_LIMIT, sort_variants, split_records
+from phenviz.variation.records import Source
+from phenviz.variation.report import Tally
+from phenviz.variation.sources import open_source
+from phenviz.variation.table import VARIANT_COLUMNS, VariantSet, variant_table
+
+# so many records tell a wrong assembly from a few bad lines
+_ENOUGH = 10_000
+
+
+def read_variants(
+    path: str | os.PathLike[str],
+    reference: ReferenceGenome,
+    *,
+    locus: Locus | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> VariantSet:
+    """Read the variants of a file into one table.
+
+    Parameters
+    ----------
+    path
+        VCF or BCF (plain, gzip or bgzip, indexed or not), PLINK 2 ``.pgen``, or a VCF Zarr store.
+    reference
+        The genome that the file was called against; ``chr20`` and ``20`` are the same contig.
+    locus
+        Only records that share a base with it; None for all.
+    progress
+        Is told after each piece.
+
+    Returns
+    -------
+    VariantSet
+        Biallelic, left-aligned, trimmed and sorted variants, each once; and what was left out.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, lies on contigs that the reference lacks, or has another REF than
+        the reference in more than 1 % of its records.
+    """
+    source = open_source(path)
+    tally = Tally(str(path))
+    progress.stage(f"reading {source.path.name}")
+    pieces = list(_pieces(source, reference, locus, 50_000, tally, progress))
+    check_assembly(tally, reference, source if locus is not None else None)
+    table = pd.concat(pieces, ignore_index=True) if pieces else empty_table()
+    table = _each_once(sort_variants(table, reference), tally)
+    progress.advance()
+    return VariantSet(table, tally.report())
+
+
+def iter_variants(
+    path: str | os.PathLike[str],
+    reference: ReferenceGenome,
+    *,
+    locus: Locus | None = None,
+    chunk: int = 50_000,
+    progress: Progress = NO_PROGRESS,
+) -> Iterator[VariantSet]:
+    """Read the variants of a file piece by piece, in memory that doesn't grow with the file.
+
+    Parameters
+    ----------
+    path, reference, locus, progress
+        As in `read_variants`.
+    chunk
+        Records a piece.
+
+    Yields
+    ------
+    VariantSet
+        The variants of up to ``chunk`` records, sorted within the piece; a variant that left-aligning
+        moves across the border of two pieces stays in its own. The report counts from the file's start,
+        so that the last one counts it whole.
+
+    Raises
+    ------
+    DataError
+        As in `read_variants`.
+    """
+    if chunk < 1:
+        raise DataError(f"pieces of {chunk} records: give at least one")
+    source = open_source(path)
+    tally = Tally(str(path))
+    progress.stage(f"reading {source.path.name}")
+    for table in _pieces(source, reference, locus, chunk, tally, progress):
+        table = _each_once(sort_variants(table, reference), tally)
+        yield VariantSet(table, tally.report())
+    check_assembly(tally, reference, source if locus is not None else None)
+
+
+def empty_table() -> pd.DataFrame:
+    """Return a table of variants without rows."""
+    return variant_table([], [], [], [], [])
+
+
+def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source | None = None) -> None:
+    """Raise if the records can't be of this assembly.
+
+    Parameters
+    ----------
+    tally
+        What was read.
+    reference
+        What it was compared with.
+    partly_read
+        The file, where only some of its records were read: a few of them may well be wrong, so the
+        file's start is looked at before it is blamed.
+
+    Raises
+    ------
+    DataError
+        If more than 1 % of the records have another REF, or all lie on unknown contigs.
+    """
+    if tally.read and tally.skipped("unknown_contig") == tally.read:
+        raise DataError(
+            f"{tally.source} lies on contigs that {reference.assembly} here lacks (first "
+            f"{tally.example('unknown_contig')}), which has {', '.join(list(reference.contigs)[:5])}: "
+            "give the FASTA that the file was called against"
+        )
+    wrong = tally.skipped("reference_mismatch")
+    if wrong <= MISMATCH_LIMIT * tally.compared:
+        return
+    if partly_read is not None:
+        start = Tally(tally.source)
+        for records in partly_read.records(None, None, _ENOUGH):
+            split_records(records, reference, start)
+            break
+        check_assembly(start, reference)
+        return
+    raise DataError(
+        f"{tally.source} is of another assembly? {wrong:,} of {tally.compared:,} records "
+        f"({wrong / tally.compared:.1%}) have a REF that {reference.assembly} doesn't have there, first "
+        f"{tally.example('reference_mismatch')}. Give the FASTA that the file was called against"
+    )
+
+
+def _pieces(
+    source: Source,
+    reference: ReferenceGenome,
+    locus: Locus | None,
+    size: int,
+    tally: Tally,
+    progress: Progress,
+) -> Iterator[pd.DataFrame]:
+    tally.notes.extend(source.notes)
+    for records in source.records(locus, None, size):
+        rows = split_records(records, reference, tally)
+        _stop_early(tally, reference, locus)
+        yield rows.table()
+        progress.check()
+
+
+def _stop_early(tally: Tally, reference: ReferenceGenome, locus: Locus | None) -> None:
+    if locus is None and tally.compared >= _ENOUGH:
+        check_assembly(tally, reference)
+
+
+def _each_once(table: pd.DataFrame, tally: Tally) -> pd.DataFrame:
+    again = table.duplicated(VARIANT_COLUMNS[:4]).to_numpy()
+    for row in np.flatnonzero(again):
+        contig, position, ref, alt = (table[column].iloc[row] for column in VARIANT_COLUMNS[:4])
+        tally.skip("duplicate", f"{contig}:{position} {ref}>{alt}")
+    tally.kept -= int(again.sum())
+    return table[~again].reset_index(drop=True) if again.any() else table

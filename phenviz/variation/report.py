@@ -1,0 +1,121 @@
+"""What became of the records of a file: how many were kept, split, moved and left out, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+# why an allele or record isn't in a table, in the words that a user reads
+REASONS = {
+    "symbolic": "symbolic alleles such as <DEL>",
+    "breakend": "breakends",
+    "star": "'*' alleles (deleted by a variant further left)",
+    "ambiguous": "alternate alleles with letters other than A, C, G, T and N",
+    "no_alternate": "records without an alternate allele",
+    "identical": "alternate alleles that equal the reference",
+    "duplicate": "variants that the file has already listed",
+    "unknown_contig": "records on contigs that the reference lacks",
+    "beyond_contig": "records that leave their contig",
+    "reference_mismatch": "records whose REF isn't what the reference has there",
+}
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class VariantReport:
+    """Counts of what was read.
+
+    Parameters
+    ----------
+    source
+        The file, as named by the user.
+    read
+        Records read.
+    kept
+        Variants (one alternate allele each) in the table.
+    split
+        Records with more than one alternate allele.
+    left_aligned
+        Variants that were moved or trimmed; what they say is unchanged.
+    no_genotype
+        Records without genotypes, taken as missing; 0 where only sites were read.
+    skipped
+        Reason -> number of alleles (records for `unknown_contig`, `beyond_contig`,
+        `reference_mismatch` and `no_alternate`). Reasons are the keys of `REASONS`.
+    examples
+        Reason -> the first few, each with file, record, position and alleles.
+    notes
+        What else a user should know, such as a missing index.
+    """
+
+    source: str = ""
+    read: int = 0
+    kept: int = 0
+    split: int = 0
+    left_aligned: int = 0
+    no_genotype: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Say in a few lines what became of the records."""
+        lines = [f"{self.source or 'variants'}: {self.read:,} records read, {self.kept:,} variants kept"]
+        if self.split:
+            lines.append(f"{self.split:,} records with several alternate alleles split")
+        if self.left_aligned:
+            lines.append(f"{self.left_aligned:,} variants left-aligned or trimmed")
+        if self.no_genotype:
+            lines.append(f"{self.no_genotype:,} records without genotypes, taken as missing")
+        for reason, count in self.skipped.items():
+            shown = "; ".join(self.examples.get(reason, ()))
+            lines.append(f"{count:,} skipped: {REASONS[reason]}" + (f" ({shown})" if shown else ""))
+        return "\n".join([*lines, *self.notes])
+
+
+class Tally:
+    """Counts that grow while a file is read.
+
+    Parameters
+    ----------
+    source
+        The file, as named by the user.
+    """
+
+    def __init__(self, source: str = "") -> None:
+        self.source = source
+        self.read = self.kept = self.split = self.left_aligned = self.no_genotype = 0
+        # records whose REF was compared with the reference
+        self.compared = 0
+        self.notes: list[str] = []
+        self._skipped: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+
+    def skip(self, reason: str, example: str, count: int = 1) -> None:
+        """Count something left out; the first few are kept as examples."""
+        self._skipped[reason] += count
+        examples = self._examples.setdefault(reason, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(example)
+
+    def skipped(self, reason: str) -> int:
+        """Return how often something was left out for this reason."""
+        return self._skipped[reason]
+
+    def example(self, reason: str) -> str:
+        """Return the first one left out for this reason."""
+        return self._examples[reason][0]
+
+    def report(self) -> VariantReport:
+        """Return the counts so far."""
+        return VariantReport(
+            source=self.source,
+            read=self.read,
+            kept=self.kept,
+            split=self.split,
+            left_aligned=self.left_aligned,
+            no_genotype=self.no_genotype,
+            skipped={reason: self._skipped[reason] for reason in REASONS if self._skipped[reason]},
+            examples={reason: tuple(shown) for reason, shown in self._examples.items()},
+            notes=tuple(self.notes),
+        )

@@ -1,0 +1,246 @@
+"""VCF and BCF files, plain or compressed, indexed or not, through cyvcf2."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError
+from phenviz.genome import Locus, bare_contig
+from phenviz.variation.broken_vcf import check_start, explain
+from phenviz.variation.htslib import quiet_cyvcf2
+from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records, touches
+
+_NOT_GIVEN = np.iinfo(np.int32).min
+
+
+class VcfSource:
+    """A VCF or BCF file.
+
+    Parameters
+    ----------
+    path
+        VCF (plain, gzip or bgzip) or BCF; an index (``.tbi`` or ``.csi``) beside it is used.
+
+    Attributes
+    ----------
+    samples
+        In the order of the file; empty where it has sites only.
+    indexed
+        Whether a locus is found through an index.
+    notes
+        Says where the file has to be streamed.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, can't be read, or is no VCF.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        check_start(self.path)
+        reader = self._open(None)
+        self.samples: tuple[str, ...] = tuple(reader.samples)
+        self._contigs = _contig_names(reader)
+        reader.close()
+        self.indexed = _index_of(self.path) is not None
+        self.notes: tuple[str, ...] = ()
+        if not self.indexed:
+            self.notes = (
+                f"{self.path.name} has no index and is read from its start for every locus: "
+                f"`bcftools view -Oz -W` (or `bgzip` and `bcftools index`) makes that instant",
+            )
+
+    def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
+        """Read records that touch a locus; see `Source.records`."""
+        wanted = [] if samples is None else [self.samples[index] for index in samples]
+        reader = self._open(wanted)
+        try:
+            if locus is not None and self.indexed:
+                numbered = ((0, variant) for variant in self._found(reader, locus))
+            else:
+                numbered = self._streamed(reader, locus)
+            yield from self._pieces(numbered, len(wanted), size, sites_only=samples is None)
+        finally:
+            reader.close()
+
+    def _open(self, samples: list[str] | None) -> Any:
+        try:
+            return quiet_cyvcf2().VCF(str(self.path), samples=samples)
+        # cyvcf2 raises plain Exceptions
+        except Exception as error:
+            raise explain(self.path, error) from error
+
+    def _found(self, reader: Any, locus: Locus) -> Iterator[Any]:
+        for name in self._contigs:
+            if bare_contig(name).upper() == bare_contig(locus.contig).upper():
+                with warnings.catch_warnings():
+                    # no record there is no reason to warn
+                    warnings.simplefilter("ignore")
+                    yield from self._guarded(reader(f"{name}:{locus.start + 1}-{locus.end}"))
+
+    def _streamed(self, reader: Any, locus: Locus | None) -> Iterator[tuple[int, Any]]:
+        order = _Order(self.path)
+        for number, variant in enumerate(self._guarded(reader), 1):
+            order.check(number, variant)
+            if locus is None:
+                yield number, variant
+            elif bare_contig(variant.CHROM).upper() == bare_contig(locus.contig).upper():
+                if variant.POS > locus.end:
+                    return
+                if touches(variant.POS, len(variant.REF), locus):
+                    yield number, variant
+
+    def _guarded(self, variants: Any) -> Iterator[Any]:
+        iterator = iter(variants)
+        while True:
+            try:
+                variant = next(iterator)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise explain(self.path, error) from error
+            yield variant
+
+    def _pieces(
+        self, numbered: Iterator[tuple[int, Any]], n_samples: int, size: int, *, sites_only: bool
+    ) -> Iterator[Records]:
+        piece = _Piece(self.path, None if sites_only else n_samples)
+        for number, variant in numbered:
+            piece.add(number, variant)
+            if len(piece) == size:
+                yield piece.records()
+                piece = _Piece(self.path, None if sites_only else n_samples)
+        if len(piece):
+            yield piece.records()
+
+
+class _Piece:
+    """Records that are being gathered."""
+
+    def __init__(self, path: Path, n_samples: int | None) -> None:
+        self._path = path
+        self._n_samples = n_samples
+        self._contig: list[str] = []
+        self._position: list[int] = []
+        self._reference: list[str] = []
+        self._alternates: list[tuple[str, ...]] = []
+        self._ids: list[str] = []
+        self._number: list[int] = []
+        self._genotypes: list[NDArray[np.int16] | None] = []
+        self._phase_sets: list[NDArray[np.int64] | None] = []
+
+    def __len__(self) -> int:
+        return len(self._contig)
+
+    def add(self, number: int, variant: Any) -> None:
+        self._contig.append(variant.CHROM)
+        self._position.append(variant.POS)
+        self._reference.append(variant.REF.upper())
+        self._alternates.append(tuple(alternate.upper() for alternate in variant.ALT))
+        self._ids.append(variant.ID or "")
+        self._number.append(number)
+        if self._n_samples is not None:
+            formats = variant.FORMAT or []
+            self._genotypes.append(self._genotype(variant) if "GT" in formats else None)
+            self._phase_sets.append(_phase_set(variant) if "PS" in formats else None)
+
+    def records(self) -> Records:
+        return Records(
+            contig=self._contig,
+            position=np.array(self._position, dtype=np.int64),
+            reference=self._reference,
+            alternates=self._alternates,
+            ids=self._ids,
+            number=np.array(self._number, dtype=np.int64),
+            calls=None if self._n_samples is None else self._calls(self._n_samples),
+        )
+
+    def _genotype(self, variant: Any) -> NDArray[np.int16]:
+        """Return two alleles and the phase flag of each sample, shape (S, 3)."""
+        called = variant.genotype.array()
+        where = f"{variant.CHROM}:{variant.POS}"
+        if called.shape[1] > 3:
+            if (called[:, 2:-1] != ABSENT).any():
+                raise DataError(
+                    f"{self._path}, {where}: a genotype has more than two alleles: "
+                    "give haploid or diploid calls"
+                )
+            called = called[:, [0, 1, -1]]
+        elif called.shape[1] == 2:
+            # nobody has more than one allele here
+            called = np.insert(called, 1, ABSENT, axis=1)
+        if called[:, :2].max(initial=0) > len(variant.ALT):
+            raise DataError(
+                f"{self._path}, {where}: a genotype names allele {called[:, :2].max()}, but the record "
+                f"has {len(variant.ALT)} alternate alleles: the file is damaged"
+            )
+        # "." stands for a call of which nothing is known, its ploidy included
+        unknown = (called[:, 0] == MISSING) & (called[:, 1] == ABSENT)
+        called[unknown, 1] = MISSING
+        return np.asarray(called)
+
+    def _calls(self, n_samples: int) -> Calls:
+        alleles = np.full((len(self), n_samples, 2), MISSING, dtype=np.int16)
+        phased = np.zeros((len(self), n_samples), dtype=bool)
+        phase_set = np.full((len(self), n_samples), NO_PHASE_SET, dtype=np.int64)
+        for row, (called, sets) in enumerate(zip(self._genotypes, self._phase_sets, strict=True)):
+            if called is not None:
+                alleles[row], phased[row] = called[:, :2], called[:, 2].astype(bool)
+            if sets is not None:
+                phase_set[row] = sets
+        has_genotype = np.array([called is not None for called in self._genotypes], dtype=bool)
+        return Calls(alleles, phased, phase_set, has_genotype)
+
+
+class _Order:
+    """Notices a record that comes too late."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._contig = ""
+        self._position = 0
+        self._done: set[str] = set()
+
+    def check(self, number: int, variant: Any) -> None:
+        contig, position = variant.CHROM, variant.POS
+        if contig != self._contig:
+            self._done.add(self._contig)
+            self._contig, self._position = contig, 0
+        if position < self._position or contig in self._done:
+            raise DataError(
+                f"{self._path}, record {number:,}: {contig}:{position} comes too late, the file isn't "
+                "sorted: `bcftools sort -Oz -o sorted.vcf.gz` sorts it"
+            )
+        self._position = position
+
+
+def _phase_set(variant: Any) -> NDArray[np.int64]:
+    sets = variant.format("PS")
+    if sets is None or sets.dtype.kind not in "if":
+        return np.full(1, NO_PHASE_SET, dtype=np.int64)
+    first = sets[:, 0].astype(np.int64)
+    return np.where(first == _NOT_GIVEN, NO_PHASE_SET, first)
+
+
+def _contig_names(reader: Any) -> list[str]:
+    try:
+        return list(dict.fromkeys(reader.seqnames))
+    # a file without contig lines and without an index has none to tell
+    except Exception:
+        return []
+
+
+def _index_of(path: Path) -> Path | None:
+    for suffix in (".csi", ".tbi"):
+        index = path.with_name(path.name + suffix)
+        if index.is_file():
+            return index
+    return None
