@@ -6,22 +6,27 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5netcdf  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
-from phenviz.results.schema import plain_value
+from phenviz.results.schema import kind_of, plain_value
+from phenviz.results.slabs import is_long, long_dimension, slab_rows, slabs
 from phenviz.results.table import read_parquet, write_parquet
 
 DATA_SUFFIXES = (".nc", ".zarr", ".parquet", ".bed", ".bw")
 LOADABLE_SUFFIXES = (".nc", ".zarr", ".parquet")
 
 _BASES = "ACGTN"
+# of one chunk of a file, uncompressed
+_CHUNK_BYTES = 2**22
 _JSON_ATTRS = "attributes_as_json"
 
 
@@ -57,8 +62,10 @@ def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SU
     return suffix
 
 
-def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Write a result; the suffix says how.
+def save(
+    dataset: xr.Dataset, path: str | os.PathLike[str], *, progress: Progress = NO_PROGRESS
+) -> tuple[Path, ...]:
+    """Write a result; the suffix says how. What is long is read and written slab by slab.
 
     Parameters
     ----------
@@ -67,6 +74,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
         attribution for ``.bed`` (`write_bed`) and ``.bw`` (`write_bigwigs`).
     path
         Where to. An older file is replaced only once the new one is complete.
+    progress
+        Told after each slab of a long result.
 
     Returns
     -------
@@ -84,12 +93,12 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
         targets = bigwig_paths(dataset, path)
         return write_aside(
             list(targets.values()),
-            lambda parts: write_bigwigs(dataset, dict(zip(targets, parts, strict=True))),
+            lambda parts: write_bigwigs(dataset, dict(zip(targets, parts, strict=True)), progress),
         )
     writer = {".nc": _write_netcdf, ".zarr": _write_zarr, ".parquet": write_parquet, ".bed": write_bed}[
         suffix
     ]
-    return write_aside([path], lambda parts: writer(dataset, parts[0]))
+    return write_aside([path], lambda parts: writer(dataset, parts[0], progress))
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -179,18 +188,63 @@ def _remove(part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
-    encoded = _encoded(dataset)
+def _write_netcdf(dataset: xr.Dataset, path: Path, progress: Progress) -> None:
     squeeze = {"zlib": True, "complevel": 4, "shuffle": True}
-    encoding = {
-        name: squeeze for name, variable in encoded.variables.items()
+    encoded_slabs = _encoded_slabs(dataset, progress)
+    first = next(encoded_slabs)
+    encoding: dict[Any, dict[str, Any]] = {
+        name: dict(squeeze) for name, variable in first.variables.items()
         if variable.dtype.kind in "fiu" and variable.size > 1
     }  # fmt: skip
-    encoded.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    if not _is_slabbed(dataset):
+        first.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+        return
+    dim = str(long_dimension(dataset))
+    for name, chunks in _chunks(first, dim).items():
+        encoding.setdefault(name, {})["chunksizes"] = chunks
+    first.to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=[dim])
+    with h5netcdf.File(path, "a") as file:
+        for slab in encoded_slabs:
+            before = file.dimensions[dim].size
+            file.resize_dimension(dim, before + slab.sizes[dim])
+            for name, variable in slab.variables.items():
+                if dim in variable.dims:
+                    place = tuple(slice(before, None) if d == dim else slice(None) for d in variable.dims)
+                    file.variables[name][place] = variable.values
 
 
-def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
-    _encoded(dataset).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
+def _write_zarr(dataset: xr.Dataset, path: Path, progress: Progress) -> None:
+    if not _is_slabbed(dataset):
+        _encoded(dataset).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
+        return
+    dim = str(long_dimension(dataset))
+    for number, slab in enumerate(_encoded_slabs(dataset, progress)):
+        if number == 0:
+            encoding = {name: {"chunks": chunks} for name, chunks in _chunks(slab, dim).items()}
+            slab.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+        else:
+            slab.to_zarr(path, mode="a", append_dim=dim, zarr_format=3, consolidated=False)
+
+
+def _is_slabbed(dataset: xr.Dataset) -> bool:
+    # other tables may hold text along any dimension, and how it is written hangs on all of it
+    return kind_of(dataset) is not None and is_long(dataset)
+
+
+def _encoded_slabs(dataset: xr.Dataset, progress: Progress) -> Iterator[xr.Dataset]:
+    for slab in slabs(dataset, progress) if _is_slabbed(dataset) else (dataset,):
+        yield _encoded(slab)
+
+
+def _chunks(slab: xr.Dataset, dim: str) -> dict[Any, tuple[int, ...]]:
+    """Choose chunks of the variables along a dimension that end where slabs do."""
+    chunks = {}
+    for name, variable in slab.variables.items():
+        if dim in variable.dims:
+            per_row = max(variable.nbytes // variable.sizes[dim], 1)
+            rows = min(slab_rows(slab), 1 << max((_CHUNK_BYTES // per_row).bit_length() - 1, 0))
+            chunks[name] = tuple(rows if d == dim else variable.sizes[d] for d in variable.dims)
+    return chunks
 
 
 def _encoded(dataset: xr.Dataset) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -10,12 +11,16 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from phenviz.errors import ResultError
 from phenviz.genome.locus import bare_contig
+from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.schema import bin_size_of, contribution, locus_of, reference_bases, validate
+from phenviz.results.slabs import is_long, slabs
 
 _LINES_AT_ONCE = 200_000
+_NUMBER = {"prediction": "activity", "mutagenesis": "effect", "attribution": "attribution"}
 _BED_COLUMNS = {
     "prediction": "chrom start end context score strand value",
     "mutagenesis": "chrom start end context:ref>alt score strand effect ref alt",
@@ -23,7 +28,7 @@ _BED_COLUMNS = {
 }
 
 
-def write_bed(dataset: xr.Dataset, path: Path) -> None:
+def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> None:
     """Write scored intervals, 0-based half-open, contigs as UCSC names them (``chr20``), by position.
 
     One line a bin and context (prediction), a base and target (attribution), or a base and context with the
@@ -38,11 +43,18 @@ def write_bed(dataset: xr.Dataset, path: Path) -> None:
         "mutagenesis": _mutagenesis_lines,
         "attribution": _attribution_lines,
     }
+    # scores are scaled to the largest number of all, so that a long result is read twice
+    largest = max(
+        (_largest(slab[_NUMBER[kind]].values) for slab in slabs(dataset, progress, "scaling")), default=0.0
+    )
     with path.open("w", encoding="utf-8", newline="\n") as file:
         _write_header(dataset, kind, file)
-        for frame in lines[kind](dataset):
-            kept = frame[np.isfinite(frame["value"])]
-            kept.to_csv(file, sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n")
+        for slab in slabs(dataset, progress):
+            for frame in lines[kind](slab, largest or 1.0):
+                kept = frame[np.isfinite(frame["value"])]
+                kept.to_csv(
+                    file, sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n"
+                )
 
 
 def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
@@ -60,7 +72,9 @@ def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
     return {name: path.with_name(f"{path.stem}.{_file_name(name)}{path.suffix}") for name in names}
 
 
-def write_bigwigs(dataset: xr.Dataset, paths: Mapping[str | None, Path]) -> None:
+def write_bigwigs(
+    dataset: xr.Dataset, paths: Mapping[str | None, Path], progress: Progress = NO_PROGRESS
+) -> None:
     """Write one bigWig a context: activity a bin, contribution a base (mutagenesis), attribution a base.
 
     Raises
@@ -75,19 +89,56 @@ def write_bigwigs(dataset: xr.Dataset, paths: Mapping[str | None, Path]) -> None
             "a bigWig needs the contig's length: this result misses the attribute 'contig_length'"
         )
     chrom, length = _chrom(dataset), int(dataset.attrs["contig_length"])
-    starts, step, values = _signal(dataset)
-    ends = np.minimum(starts + step, length)
-    for context, path in paths.items():
-        column = values if context is None else values.sel(context=context)
-        numbers = column.values.astype(np.float64)
+    # a long result is read once; its columns, which the files want one by one, wait on disk
+    with tempfile.TemporaryDirectory(dir=next(iter(paths.values())).parent, prefix=".phenviz-") as folder:
+        starts, step, columns = _columns(dataset, Path(folder), progress)
+        progress.stage("writing bigWigs", len(paths))
+        for column, (context, path) in zip(columns, paths.items(), strict=True):
+            if not any(np.isfinite(column[place]).any() for place in _places(len(column))):
+                raise ResultError(
+                    f"{context or 'this result'} has no number at {locus_of(dataset)}: nothing to write"
+                )
+            entries = ((chrom, *entry) for entry in _entries(starts, step, length, column))
+            # write() also closes the file
+            pybigtools.open(str(path), "w").write({chrom: length}, entries)
+            progress.advance()
+
+
+def _columns(
+    dataset: xr.Dataset, folder: Path, progress: Progress
+) -> tuple[NDArray[np.int64], int, NDArray[np.float32]]:
+    """Return starts, width, and the numbers (contexts or 1, places); on disk where they are many."""
+    long = is_long(dataset)
+    dim = "bin" if "bin" in dataset.dims else "position"
+    shape = (dataset.sizes.get("context", 1), dataset.sizes[dim])
+    starts = np.empty(shape[1], dtype=np.int64)
+    columns = (
+        np.memmap(folder / "columns", np.float32, "w+", shape=shape) if long else np.empty(shape, np.float32)
+    )
+    done, step = 0, 1
+    for slab in slabs(dataset, progress, "reading"):
+        begins, step, values = _signal(slab)
+        place = slice(done, done + len(begins))
+        starts[place] = begins
+        dims = ("context", dim) if "context" in values.dims else (dim,)
+        columns[:, place] = values.transpose(*dims).values
+        done += len(begins)
+    return starts, step, columns
+
+
+def _places(count: int) -> Iterator[slice]:
+    for begin in range(0, count, _LINES_AT_ONCE):
+        yield slice(begin, min(begin + _LINES_AT_ONCE, count))
+
+
+def _entries(
+    starts: NDArray[np.int64], step: int, length: int, column: NDArray[np.float32]
+) -> Iterator[tuple[int, int, float]]:
+    for place in _places(len(column)):
+        begins, numbers = starts[place], np.asarray(column[place], dtype=np.float64)
         kept = np.isfinite(numbers)
-        if not kept.any():
-            raise ResultError(
-                f"{context or 'this result'} has no number at {locus_of(dataset)}: nothing to write"
-            )
-        entries = zip(starts[kept].tolist(), ends[kept].tolist(), numbers[kept].tolist(), strict=True)
-        # write() also closes the file
-        pybigtools.open(str(path), "w").write({chrom: length}, ((chrom, *entry) for entry in entries))
+        ends = np.minimum(begins[kept] + step, length)
+        yield from zip(begins[kept].tolist(), ends.tolist(), numbers[kept].tolist(), strict=True)
 
 
 def _signal(dataset: xr.Dataset) -> tuple[np.ndarray, int, xr.DataArray]:
@@ -108,26 +159,31 @@ def _write_header(dataset: xr.Dataset, kind: str, file: TextIO) -> None:
     file.write(f"# columns: {_BED_COLUMNS[kind]}\n")
 
 
-def _prediction_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+def _prediction_lines(dataset: xr.Dataset, largest: float) -> Iterator[pd.DataFrame]:
     starts, step, values = _signal(dataset)
     names = dataset["context"].values.astype(str)
-    yield from _lines(dataset, starts, step, values.transpose("bin", "context").values, names)
+    yield from _lines(dataset, starts, step, values.transpose("bin", "context").values, names, largest)
 
 
-def _attribution_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+def _attribution_lines(dataset: xr.Dataset, largest: float) -> Iterator[pd.DataFrame]:
     starts, step, values = _signal(dataset)
     if "context" in values.dims:
         names, numbers = dataset["context"].values.astype(str), values.transpose("position", "context").values
     else:
         names, numbers = np.array([str(dataset.attrs.get("target", "attribution"))]), values.values[:, None]
-    yield from _lines(dataset, starts, step, numbers, names)
+    yield from _lines(dataset, starts, step, numbers, names, largest)
 
 
 def _lines(
-    dataset: xr.Dataset, starts: np.ndarray, step: int, values: np.ndarray, names: np.ndarray
+    dataset: xr.Dataset,
+    starts: np.ndarray,
+    step: int,
+    values: np.ndarray,
+    names: np.ndarray,
+    largest: float,
 ) -> Iterator[pd.DataFrame]:
     """Yield lines of ``values`` (place, name) in pieces, place by place."""
-    chrom, largest = _chrom(dataset), _largest(values)
+    chrom = _chrom(dataset)
     last = int(dataset.attrs.get("contig_length", np.iinfo(np.int64).max))
     rows = max(_LINES_AT_ONCE // len(names), 1)
     for begin in range(0, len(starts), rows):
@@ -146,7 +202,7 @@ def _lines(
         )
 
 
-def _mutagenesis_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
+def _mutagenesis_lines(dataset: xr.Dataset, largest: float) -> Iterator[pd.DataFrame]:
     effect = dataset["effect"].transpose("position", "context", "allele").values
     alleles, bases = dataset["allele"].values.astype(str), reference_bases(dataset)
     size = np.where(
@@ -156,7 +212,7 @@ def _mutagenesis_lines(dataset: xr.Dataset) -> Iterator[pd.DataFrame]:
     values = np.take_along_axis(effect, strongest[..., None], axis=-1)[..., 0]
     contexts = dataset["context"].values.astype(str)
     rows = 0
-    for frame in _lines(dataset, dataset["position"].values, 1, values, contexts):
+    for frame in _lines(dataset, dataset["position"].values, 1, values, contexts, largest):
         here = slice(rows // len(contexts), (rows + len(frame)) // len(contexts))
         rows += len(frame)
         ref, alt = np.repeat(bases[here], len(contexts)), alleles[strongest[here].reshape(-1)]
@@ -171,7 +227,7 @@ def _score(numbers: np.ndarray, largest: float) -> np.ndarray:
 
 def _largest(values: np.ndarray) -> float:
     finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+    return float(finite.max(initial=0.0))
 
 
 def _chrom(dataset: xr.Dataset) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.schema import bin_size_of, kind_of, plain_value
 
 _KEY = b"phenviz"
@@ -55,7 +56,7 @@ def tidy(dataset: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def write_parquet(dataset: xr.Dataset, path: Path) -> None:
+def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> None:
     """Write the tidy table, with all that is needed to fold it again in the file's metadata."""
     sizes = _sizes(dataset)
     first = next(iter(sizes), None)
@@ -63,10 +64,13 @@ def write_parquet(dataset: xr.Dataset, path: Path) -> None:
     step = max(_ROWS_AT_ONCE // max(rows_of_slab, 1), 1)
     schema = pa.Schema.from_pandas(tidy(_slab(dataset, first, 0, 1)), preserve_index=False)
     schema = schema.with_metadata({**(schema.metadata or {}), _KEY: json.dumps(_layout(dataset)).encode()})
+    total = sizes[first] if first else 1
+    progress.stage("writing", total)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for begin in range(0, sizes[first] if first else 1, step):
+        for begin in range(0, total, step):
             frame = tidy(_slab(dataset, first, begin, begin + step))
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            progress.advance(min(step, total - begin))
 
 
 def read_parquet(path: Path) -> xr.Dataset:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
+from phenviz.progress import Progress
 from phenviz.results import check_suffix, contribution, load, reference_bases, save, tidy
 
 from .toys import make_attribution, make_mutagenesis, make_prediction
@@ -59,7 +60,7 @@ def test_a_failed_save_keeps_the_older_file(tmp_path, monkeypatch):
     path = tmp_path / "result.parquet"
     save(make_attribution(), path)
 
-    def break_off(dataset, part):
+    def break_off(dataset, part, progress):
         part.write_bytes(b"half")
         raise OSError("no space left")
 
@@ -247,3 +248,49 @@ def test_a_bigwig_needs_the_length_of_the_contig(tmp_path):
     with pytest.raises(ResultError, match="contig_length"):
         save(dataset, tmp_path / "foo.bw")
     assert not list(tmp_path.iterdir())
+
+
+def long_mutagenesis(monkeypatch) -> xr.Dataset:
+    """Make a result of several slabs."""
+    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 5_000)
+    return make_mutagenesis()
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_result_written_in_slabs_comes_back_the_same(tmp_path, monkeypatch, make, suffix):
+    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 2_000)
+    (written,) = save(make(), tmp_path / f"result{suffix}")
+    loaded = load(written)
+    xr.testing.assert_identical(loaded, make())
+    assert {name: variable.dtype for name, variable in loaded.variables.items()} == {
+        name: variable.dtype for name, variable in make().variables.items()
+    }
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_lines_and_bigwigs_written_in_slabs_are_the_same(tmp_path, monkeypatch, make):
+    whole = [
+        path.read_bytes() for suffix in (".bed", ".bw") for path in save(make(), tmp_path / f"a{suffix}")
+    ]
+    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 200)
+    parts = [
+        path.read_bytes() for suffix in (".bed", ".bw") for path in save(make(), tmp_path / f"b{suffix}")
+    ]
+    assert whole == parts
+
+
+def test_writing_in_slabs_leaves_the_arrays_of_the_result_unread(tmp_path, monkeypatch):
+    dataset = long_mutagenesis(monkeypatch)
+    path = save(dataset, tmp_path / "first.nc")[0]
+    with xr.open_dataset(path, engine="h5netcdf", cache=False) as opened:
+        save(opened.assign(reference=dataset["reference"]), tmp_path / "second.zarr")
+        assert not opened["effect"].variable._in_memory
+
+
+def test_progress_of_a_long_save_ends_at_one(tmp_path, monkeypatch):
+    for suffix in (".nc", ".zarr", ".parquet", ".bed", ".bw"):
+        seen = []
+        progress = Progress(on_change=lambda stage, fraction, seen=seen: seen.append(fraction))
+        save(long_mutagenesis(monkeypatch), tmp_path / f"out{suffix}", progress=progress)
+        assert seen[-1] == pytest.approx(1)
