@@ -12,6 +12,7 @@ from phenviz.cli.common import (
     PhenvizCommand,
     device_option,
     output_option,
+    progress_bar,
     reference_option,
     wait_for,
     with_options,
@@ -112,7 +113,8 @@ def _compute(
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service:
         dataset = wait_for(service.submit(kind, locus=locus, **how))
-    for path in _write(dataset, output, opened):
+        written = _write(dataset, output, opened)
+    for path in written:
         click.echo(path)
 
 
@@ -124,4 +126,5 @@ def _write(dataset: xr.Dataset, output: Path, world: World) -> tuple[Path, ...]:
         return (output,)
     from phenviz.results import save
 
-    return save(dataset, output)
+    with progress_bar() as progress:
+        return save(dataset, output, progress=progress)

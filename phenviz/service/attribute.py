@@ -9,7 +9,7 @@ backbone's windows depend on where they begin: these are one piece.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,7 @@ from phenviz.genome.locus import Locus
 from phenviz.models.backbone import halo
 from phenviz.progress import Progress
 from phenviz.service import grid
-from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.kinds import Backend, Kind, Piece, Streaming
 from phenviz.service.requests import (
     COPIES,
     FLOAT_BYTES,
@@ -103,12 +103,14 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
             )
         ]
     flank = halo(cast("SequenceBackbone", world.backbone))
+    contig_end = world.reference.contigs[params.locus.contig]
     return [
         Piece(
             {"cell": asked, **made_of},
             partial(_compute, params, asked, flank),
             asked.length * params.n_steps,
             _finished,
+            extent=(max(asked.start - flank, 0), min(asked.end + flank, contig_end)),
         )
         for asked in (grid.overlap(cell, params.locus) for cell in cells(world, params.locus, ATTRIBUTE_CELL))
     ]
@@ -167,9 +169,17 @@ def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
         # nothing is final yet; what there is belongs to the first cell
         end = min(int(parts[-1].attrs["cell_end"]), params.locus.end)
     joined = _add_up(parts, Locus(params.locus.contig, params.locus.start, end))
-    sums = {name: sum(part.attrs[name] for part in parts) for name in _SUMS if name in parts[0].attrs}
     strand = {"strand": params.locus.strand} if params.locus.strand != "." else {}
-    return joined.assign_attrs(sums | strand)
+    return joined.assign_attrs(_summary(params, [part.attrs for part in parts]) | strand)
+
+
+def _summary(params: AttributeParams, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the attributes that are sums over cells."""
+    return {name: sum(each[name] for each in attributes) for name in _SUMS if name in attributes[0]}
+
+
+def _stretch(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+    return _add_up(parts, locus)
 
 
 def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
@@ -191,6 +201,11 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
     )
 
 
+def _disk(world: World, params: AttributeParams) -> int:
+    # a number, and a base of two bits at best
+    return params.locus.length * (FLOAT_BYTES + 1)
+
+
 def _memory(world: World, params: AttributeParams) -> int:
     letter_bytes, position_bytes = 4, 8
     per_base = COPIES * (FLOAT_BYTES + letter_bytes + position_bytes)
@@ -206,4 +221,5 @@ ATTRIBUTE = Kind(
     memory=_memory,
     settle=_settle,
     flavour=lambda params: params.method + (" of a gene" if params.target.gene else ""),
+    streaming=Streaming(_stretch, _disk, _summary),
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from phenviz.errors import Cancelled, JobError, PhenvizError
+from phenviz.service.parts import HeldParts, Parts, StoredParts
 
 if TYPE_CHECKING:
     from phenviz.service.kinds import Kind, Piece
@@ -43,10 +44,19 @@ class Work:
         Expected time of computing.
     missing_units
         Work that the store doesn't hold yet.
+    parts
+        Where finished pieces go; in memory by default.
     """
 
     def __init__(
-        self, key: str, kind: Kind, params: Any, pieces: Sequence[Piece], seconds: float, missing_units: float
+        self,
+        key: str,
+        kind: Kind,
+        params: Any,
+        pieces: Sequence[Piece],
+        seconds: float,
+        missing_units: float,
+        parts: Parts | None = None,
     ) -> None:
         self.key = key
         self.kind = kind
@@ -61,8 +71,7 @@ class Work:
         self.result: xr.Dataset | None = None
         self.started: datetime | None = None
         self.finished: datetime | None = None
-        self.parts: list[xr.Dataset] = []
-        self.settled: list[xr.Dataset] = []
+        self.parts: Parts = HeldParts(kind, params) if parts is None else parts
         self.tiles: list[xr.Dataset] = []
         self.next_piece = 0
         self.computed_units = 0.0
@@ -79,6 +88,16 @@ class Work:
     def over(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in TERMINAL
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the result stays in the store, and is read from there."""
+        return isinstance(self.parts, StoredParts)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the result takes."""
+        return 0 if self.result is None or self.streamed else self.result.nbytes
 
     @property
     def usable(self) -> bool:
@@ -159,9 +178,7 @@ class Work:
             self._fraction, self._piece_began = 0.0, None
             self.next_piece += 1
             self.tiles.clear()
-            self.parts.append(part)
-            if (tile := self.kind.settle(self.params, self.parts)) is not None:
-                self.settled.append(tile)
+            self.parts.add(part)
         self.notify()
 
     def end(self, state: State, result: xr.Dataset | None = None, error: PhenvizError | None = None) -> bool:
@@ -171,7 +188,8 @@ class Work:
                 return False
             if result is not None:
                 # the result holds all of them
-                self.parts, self.settled, self.tiles = [], [], []
+                self.parts.clear()
+                self.tiles.clear()
             self.result, self.error = result, error
             self.state, self.stage, self.finished = state, state, datetime.now(UTC)
             self._piece_began = None
@@ -281,17 +299,15 @@ class Job:
         """Finished tiles so far, in the order of the genome; kept after a cancel. The result once done."""
         work = self._work
         with work.changed:
-            return (work.result,) if work.result is not None else (*work.settled, *work.tiles)
+            return (work.result,) if work.result is not None else (*work.parts.tiles, *work.tiles)
 
     def partial_result(self) -> xr.Dataset | None:
         """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
         work = self._work
         with work.changed:
-            result, parts = work.result, (*work.parts, *work.tiles)
-        if result is None and not parts:
-            return None
-        joined = result if result is not None else work.kind.join(work.params, parts)
-        return joined.assign_attrs(complete=int(result is not None))
+            result, parts, tiles = work.result, work.parts.copy(), tuple(work.tiles)
+        joined = result if result is not None else parts.join(tiles)
+        return None if joined is None else joined.assign_attrs(complete=int(result is not None))
 
     def cancel(self) -> None:
         """Give the job up: at once if it waits, within a batch if it runs; others that share it keep it."""
@@ -311,6 +327,9 @@ class Job:
 
     def result(self, timeout: float | None = None) -> xr.Dataset:
         """Wait for the result.
+
+        One that is too long for memory stays in the store: its arrays are read from there piece by piece, as
+        far as they are looked at (``result.isel(position=slice(1000))``), and are never kept.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from phenviz.errors import JobError
+from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service.device import place
 
@@ -55,6 +56,8 @@ class Piece:
         Cuts out of it what this job needs; None if nothing. Also applied to its partial results.
     wider
         Identities of larger pieces out of which `trim` could cut the same.
+    extent
+        Bases (0-based half-open) that it says something about after `trim`; needed for `Streaming`.
     """
 
     identity: Mapping[str, Any]
@@ -62,6 +65,28 @@ class Piece:
     units: float
     trim: Callable[[xr.Dataset], xr.Dataset | None] = lambda dataset: dataset
     wider: tuple[Mapping[str, Any], ...] = ()
+    extent: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """How a result that is too long for memory is read from its pieces, which then stay in the store.
+
+    Parameters
+    ----------
+    stretch
+        ``stretch(params, parts, locus)`` puts together what neighbouring trimmed pieces hold of the bases of
+        a locus, which they cover; equal to that part of the whole result. Along ``position``.
+    disk
+        ``disk(world, params)``: bytes that all pieces take in the store at most.
+    summary
+        ``summary(params, attributes)`` returns the attributes of the whole that no stretch knows (sums over
+        it), from those of all pieces.
+    """
+
+    stretch: Callable[[Any, Sequence[xr.Dataset], Locus], xr.Dataset]
+    disk: Callable[[World, Any], int]
+    summary: Callable[[Any, Sequence[Mapping[str, Any]]], Mapping[str, Any]] = lambda params, attributes: {}
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,8 @@ class Kind:
     settle
         ``settle(params, parts)`` returns what the last part made final, None if nothing; by default the part
         itself, cut by its `Piece.trim`.
+    streaming
+        How to do without the whole result in memory; None where it always fits.
     mixed_precision
         Whether bfloat16 is good enough on CUDA.
     version
@@ -105,6 +132,7 @@ class Kind:
     flavour: Callable[[Any], str] = lambda params: ""
     stages: Mapping[str, float] = field(default_factory=dict)
     settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
+    streaming: Streaming | None = None
     mixed_precision: bool = False
     version: int = 1
 

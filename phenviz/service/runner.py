@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
 
-from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError
+from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError, ResultError
 from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import precision, precision_name
 from phenviz.service.jobs import Work
 from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.parts import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
+from phenviz.service.requests import COPIES, WORKING_BYTES
 from phenviz.service.store import ResultStore, canonical_key
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 # counts up when what an entry of the store means changes for all kinds
 STORE_SCHEMA = 1
+# memory of a result that stays in the store: about that of the longest one that doesn't
+_STREAMED_BYTES = WORKING_BYTES + COPIES * HELD_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +69,48 @@ class Runner:
         total = sum(piece.units for piece in pieces) or 1.0
         missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
         seconds = self._costs.seconds(self._cost_name(kind, params), missing, kind.seconds_per_unit)
-        return Estimate(seconds, kind.memory(self._world, params), 1.0 - missing / total)
+        memory = kind.memory(self._world, params)
+        if self._is_streamed(kind, params, pieces):
+            memory = min(memory, _STREAMED_BYTES)
+        return Estimate(seconds, memory, 1.0 - missing / total)
+
+    def parts(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> Parts:
+        """Choose where finished pieces go: into memory, or only into the store if they are too many.
+
+        Raises
+        ------
+        ResultError
+            If the store's disk can't take them.
+        """
+        if not self._is_streamed(kind, params, pieces):
+            return HeldParts(kind, params)
+        self._check_disk(kind, params, pieces)
+        identities = [identity for piece in pieces for identity in (piece.identity, *piece.wider)]
+        hold = self._store.hold(self._piece_key(kind, identity) for identity in identities)
+        reader = PieceReader(kind, params, pieces, lambda piece: self._from_store(kind, piece), hold)
+        return StoredParts(reader)
+
+    def _is_streamed(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> bool:
+        known = kind.streaming is not None and all(piece.extent is not None for piece in pieces)
+        return known and kind.memory(self._world, params) > _STREAMED_BYTES
+
+    def _check_disk(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> None:
+        assert kind.streaming is not None
+        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
+        total = sum(piece.units for piece in pieces) or 1.0
+        needed = kind.streaming.disk(self._world, params) * missing / total
+        folder = self._store.folder
+        if self._store.limit <= 0 or not folder.is_dir():
+            raise ResultError(
+                f"this {kind.name} of {params.locus} is too long for memory and goes through the result "
+                f"store, but {folder} keeps nothing: set PHENVIZ_STORE_LIMIT, or choose a shorter locus"
+            )
+        if needed > (free := shutil.disk_usage(folder).free):
+            raise ResultError(
+                f"this {kind.name} of {params.locus} needs about {needed / 1e9:.1f} GB of disk in {folder}, "
+                f"and {free / 1e9:.1f} GB are free: free some, set PHENVIZ_CACHE to another disk, or choose "
+                "a shorter locus"
+            )
 
     def step(self, work: Work, *, compute: bool) -> bool:
         """Do one piece of a work and, after the last one, finish it; it never raises.
@@ -104,7 +150,12 @@ class Runner:
             if not compute:
                 return False
             dataset = self._compute(work, piece)
-            self._store.put(self._piece_key(work.kind, piece.identity), dataset)
+            kept = self._store.put(self._piece_key(work.kind, piece.identity), dataset)
+            if work.streamed and not kept:
+                raise ResultError(
+                    f"a finished piece of this {work.kind.name} can't be kept in {self._store.folder}, which "
+                    "it is too long to do without: free some disk, then ask again to go on from here"
+                )
         part = piece.trim(dataset)
         if part is None:
             raise JobError(f"{work.kind.name} made a piece with nothing in it of what was asked for")
@@ -126,8 +177,8 @@ class Runner:
 
     def _finish(self, work: Work) -> None:
         with work.changed:
-            parts = tuple(work.parts)
-        work.end("done", result=work.kind.join(work.params, parts))
+            parts = work.parts.copy()
+        work.end("done", result=parts.join())
 
     def _fail(self, work: Work, error: BaseException) -> None:
         if isinstance(error, Cancelled):

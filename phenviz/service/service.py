@@ -42,6 +42,7 @@ class ModelService:
     requests share one computation, overlapping ones share pieces, a job that was cancelled or whose process
     ended goes on where it stopped when it is asked for again, and a short job is served between the pieces of
     a long one. What the store holds in full is answered by a second thread, without waiting for the device.
+    A result too long for memory stays in the store and is read from there as it is looked at.
 
     Parameters
     ----------
@@ -230,7 +231,8 @@ class ModelService:
                 "programs"
             )
         total = sum(piece.units for piece in pieces)
-        return Work(key, kind, params, pieces, estimate.seconds, total * (1 - estimate.stored))
+        parts = self._runner.parts(kind, params, pieces)
+        return Work(key, kind, params, pieces, estimate.seconds, total * (1 - estimate.stored), parts)
 
     def _usable(self, key: str) -> Work | None:
         works = (self._active.get(key), self._kept.get(key))
@@ -249,14 +251,14 @@ class ModelService:
 
     def _forget_old_jobs(self) -> None:
         results = {id(job._work): job._work for job in self._jobs.values() if job._work.result is not None}
-        held = sum(work.result.nbytes for work in results.values() if work.result is not None)
+        held = sum(work.held_bytes for work in results.values())
         for job in list(self._jobs.values()):
             if len(self._jobs) <= _REMEMBERED_JOBS and held <= _REMEMBERED_BYTES:
                 return
             if job.over:
                 del self._jobs[job.id]
                 work = results.pop(id(job._work), None)
-                held -= work.result.nbytes if work is not None and work.result is not None else 0
+                held -= work.held_bytes if work is not None else 0
 
     def _check_open(self) -> None:
         if self._closed:

@@ -14,7 +14,7 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
-from phenviz.service.kinds import Backend, Kind, Piece, Registry
+from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
 from phenviz.service.requests import (
     COPIES,
     FLOAT_BYTES,
@@ -117,14 +117,23 @@ def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
     for cell in cells(world, params.locus, MUTAGENESIS_CELL):
         asked = grid.overlap(cell, params.locus)
         wider = () if asked == cell else ({"cell": cell, **target},)
-        pieces.append(
-            Piece({"cell": asked, **target}, partial(compute, asked), 3 * asked.length, trim, wider)
-        )
+        identity, extent = {"cell": asked, **target}, (asked.start, asked.end)
+        pieces.append(Piece(identity, partial(compute, asked), 3 * asked.length, trim, wider, extent))
     return pieces
 
 
 def _mutagenesis_memory(world: World, params: MutagenesisParams) -> int:
     return WORKING_BYTES + COPIES * params.locus.length * 4 * len(params.contexts) * FLOAT_BYTES
+
+
+def _mutagenesis_disk(world: World, params: MutagenesisParams) -> int:
+    # pieces hold all contexts, whatever was asked for; numbers like these shrink by a few per cent only
+    return params.locus.length * 4 * len(world.backbone.contexts) * FLOAT_BYTES
+
+
+def _mutagenesis_stretch(params: MutagenesisParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+    cut = (grid.crop(part, locus) for part in parts)
+    return grid.join(locus, [part for part in cut if part is not None])
 
 
 def _join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -152,6 +161,7 @@ KINDS.add(
         seconds_per_unit=1 / 1e4,
         memory=_mutagenesis_memory,
         flavour=lambda params: "of a gene" if params.gene else "",
+        streaming=Streaming(_mutagenesis_stretch, _mutagenesis_disk),
     )
 )
 KINDS.add(ATTRIBUTE)

@@ -16,8 +16,9 @@ import os
 import threading
 import time
 import uuid
+import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +45,13 @@ logger = logging.getLogger(__name__)
 class _Entry(NamedTuple):
     path: Path
     size: int
+
+
+class Hold:
+    """Entries that their store keeps for as long as this object lives, whatever the store's limit is."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.keys = frozenset(keys)
 
 
 def canonical_key(parts: Mapping[str, Any]) -> str:
@@ -91,6 +99,7 @@ class ResultStore:
         # in order of use, least recent first
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._size = 0
+        self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
         self._rescan()
@@ -154,6 +163,16 @@ class ResultStore:
         self._adopt(key, _Entry(path, size))
         return True
 
+    def hold(self, keys: Iterable[str]) -> Hold:
+        """Evict none of these entries, there already or to come, while what is returned lives.
+
+        It binds this process only: another one with a store on the same folder may still evict them.
+        """
+        hold = Hold(keys)
+        with self._lock:
+            self._holds.add(hold)
+        return hold
+
     def discard(self, key: str) -> None:
         """Delete an entry if it is there."""
         for path in self.folder.glob(f"{key[:2]}/{key}.*.nc"):
@@ -211,8 +230,14 @@ class ResultStore:
 
     def _evict(self) -> None:
         self._rescan()
-        while self._size > self.limit * _FILL_AFTER_EVICTION and len(self._entries) > 1:
-            _, entry = self._entries.popitem(last=False)
+        held = frozenset[str]().union(*(hold.keys for hold in self._holds))
+        free = [key for key in self._entries if key not in held]
+        # what was put last stays, even if it is all there is
+        newest = next(reversed(self._entries), None)
+        for key in free:
+            if self._size <= self.limit * _FILL_AFTER_EVICTION or key == newest:
+                return
+            entry = self._entries.pop(key)
             self._size -= entry.size
             with contextlib.suppress(OSError):
                 entry.path.unlink(missing_ok=True)
