@@ -1,15 +1,17 @@
-"""The model's name and card, read without loading the model."""
+"""The model's name and card, and whose data it stands on; read without loading the model."""
 
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
-_REPOSITORY_CARD = Path(__file__).resolve().parents[2] / "docs" / "model_card.md"
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY_CARD = _REPOSITORY / "docs" / "model_card.md"
 
 
 def model_name(world: World) -> str:
@@ -33,6 +35,19 @@ def card_text(world: World) -> str:
     ]
     lines += [f"- **{key}**: {_short(value)}" for key, value in card.items()]
     return "\n".join(lines)
+
+
+def notices() -> str:
+    """Return sources and licences of the data in the package, as Markdown."""
+    text = ""
+    if (_REPOSITORY / "NOTICE").is_file():
+        text = (_REPOSITORY / "NOTICE").read_text(encoding="utf-8")
+    else:
+        try:
+            text = distribution("phenviz").read_text("licenses/NOTICE") or ""
+        except PackageNotFoundError:
+            pass
+    return f"## Data and licences\n\n```text\n{text.strip()}\n```" if text else ""
 
 
 def _written_cards(world: World) -> list[Path]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
-from phenviz.app.pages.explore import explore_page
+from phenviz.app.not_found import NotFound
+from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def serve(
     address: str = "localhost",
     threaded: bool = False,
 ) -> Server:
-    """Serve the dashboard until it is interrupted.
+    """Serve all pages of the dashboard until it is interrupted.
 
     Parameters
     ----------
@@ -50,11 +52,23 @@ def serve(
         world = open_world()
     runtime = Runtime(world, device).warm().start()
     return pn.serve(
-        {"/": lambda: explore_page(runtime)},
+        routes(runtime),
         title="PhenViz",
         port=port,
         show=show,
         address=address,
         websocket_origin="*" if address in ("0.0.0.0", "::") else None,
         threaded=threaded,
+        default_handler_class=NotFound,
     )
+
+
+def routes(runtime: Runtime) -> dict[str, Callable[[], Any]]:
+    """Return what builds the page at each path; the first page stands at the root, too."""
+    pages = {f"/{entry.key}": _builder(entry, runtime) for entry in PAGES}
+    return {"/": pages[f"/{PAGES[0].key}"]} | pages
+
+
+def _builder(entry: PageEntry, runtime: Runtime) -> Callable[[], Any]:
+    # Panel calls plain functions only, and shows anything else as it is
+    return lambda: entry.build(runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from phenviz.app.state import ExploreState, apply_query
+from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig
 
@@ -20,38 +20,43 @@ _EMBEDDED_FOCUS = "Mono"
 _FALLBACK_LENGTH = 20_000
 
 
-def default_state(world: World, arguments: Mapping[str, str]) -> tuple[ExploreState, list[str]]:
-    """Return the state of a new tab.
+def open_state(
+    state: PageState, world: World, arguments: Mapping[str, str], problems: list[str]
+) -> list[str]:
+    """Complete the state of a new tab: locus, contexts and focus.
 
     Parameters
     ----------
+    state
+        Has taken over what the address says, apart from the locus.
     world
         What is looked at.
     arguments
         Values of the address.
+    problems
+        What of the address couldn't be taken over so far.
 
     Returns
     -------
-    state
-        With locus, contexts and focus set.
-    problems
-        What of the address couldn't be taken over, in words.
+    list[str]
+        All that couldn't be taken over, in words.
     """
     names = tuple(context.name for context in world.contexts)
-    state = ExploreState(contexts=names)
-    problems = apply_query(state, arguments, world.contexts)
     locus, site = _default_locus(world)
     if "locus" in arguments:
         try:
             locus, site = world.locus(arguments["locus"]), None
         except PhenvizError as error:
-            problems.append(str(error))
+            problems = [*problems, str(error)]
     focus = _EMBEDDED_FOCUS if _EMBEDDED_FOCUS in names else names[0]
     state.param.update(
-        locus=Locus(locus.contig, locus.start, locus.end), highlight=site, focus=state.focus or focus
+        locus=Locus(locus.contig, locus.start, locus.end),
+        highlight=site,
+        focus=state.focus or focus,
+        contexts=state.contexts if "contexts" in arguments else names,
     )
     state.settled = state.locus
-    return state, problems
+    return problems
 
 
 def _default_locus(world: World) -> tuple[Locus, Locus | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import param
 
@@ -17,8 +17,8 @@ WINDOWS = ("view", "gene")
 TARGETS = ("activity", "gene")
 
 
-class ExploreState(param.Parameterized):
-    """State of the Explore page.
+class PageState(param.Parameterized):
+    """State that all pages share, and that a link from one page to another keeps.
 
     Components read it, draw it and write what the user does back into it; none knows another.
     """
@@ -29,28 +29,38 @@ class ExploreState(param.Parameterized):
         class_=tuple, default=(), doc="Names of the ticked contexts, in the model's order."
     )
     focus = param.String(default="", doc="Name of the context whose bases are shown and explained.")
+    theme = param.Selector(default="light", objects=list(THEMES))
+    highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
+
+
+class ExploreState(PageState):
+    """State of the Explore page."""
+
     method = param.Selector(default="mutagenesis", objects=list(METHODS))
     target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")
     gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
     window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
     flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
     shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
-    theme = param.Selector(default="light", objects=list(THEMES))
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
-    highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
 
 
-def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state into the values of a URL; what is as by default is left out."""
+_OF_EXPLORE = ("gene", "target", "method", "window", "flank", "activity_style")
+
+
+def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write what all pages share into the values of a URL; what is as by default is left out."""
     locus = state.settled or state.locus
     query = {"locus": f"chr{locus.contig.removeprefix('chr')}:{locus.start + 1}-{locus.end}"}
     if len(state.contexts) < len(all_contexts):
         query["contexts"] = ",".join(state.contexts)
-    for name in ("focus", "gene", "target", "method", "window", "flank", "activity_style", "theme"):
-        value = getattr(state, name)
-        if value != state.param[name].default:
-            query[name] = str(value)
+    return query | values_of(state, ("focus", "theme"))
+
+
+def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Explore page into the values of a URL."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_EXPLORE)
     if state.hidden:
         query["hidden"] = ",".join(state.hidden)
     if state.shown is not None:
@@ -58,10 +68,16 @@ def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str
     return query
 
 
-def apply_query(
-    state: ExploreState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:
+    """Write some parameters of a state, apart from those that are as by default."""
+    values = {name: getattr(state, name) for name in names}
+    return {name: str(value) for name, value in values.items() if value != state.param[name].default}
+
+
+def apply_page_query(
+    state: PageState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
 ) -> list[str]:
-    """Take over what a URL says, apart from its locus (which the world has to check).
+    """Take over what a URL says of what all pages share, apart from its locus (which the world has to check).
 
     Returns
     -------
@@ -78,11 +94,16 @@ def apply_query(
         state.contexts = tuple(name for name in names if name in wanted)
     if query.get("focus") in names:
         state.focus = query["focus"]
+    return problems + apply_values(state, query, ("theme",))
+
+
+def apply_query(
+    state: ExploreState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Explore page, apart from its locus; see `apply_page_query`."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_EXPLORE)
     if "hidden" in query:
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)
-    for name in ("gene", "target", "method", "window", "flank", "activity_style", "theme"):
-        if name in query:
-            problems += _set(state, name, query[name])
     if "run" in query:
         try:
             state.shown = Request.parse(query["run"])
@@ -91,9 +112,17 @@ def apply_query(
     return problems
 
 
-def _set(state: ExploreState, name: str, text: str) -> list[str]:
-    try:
-        setattr(state, name, int(text) if isinstance(state.param[name], param.Integer) else text)
-    except ValueError:
-        return [f"the address says {name}={text!r}, which isn't possible: the usual value was taken"]
-    return []
+def apply_values(state: PageState, query: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Take over some parameters that `values_of` wrote; returns what isn't possible, in words."""
+    problems = []
+    for name in names:
+        if name not in query:
+            continue
+        text = query[name]
+        try:
+            setattr(state, name, int(text) if isinstance(state.param[name], param.Integer) else text)
+        except ValueError:
+            problems.append(
+                f"the address says {name}={text!r}, which isn't possible: the usual value was taken"
+            )
+    return problems

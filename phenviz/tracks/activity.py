@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from bokeh.models import ColumnDataSource, GlyphRenderer, Range1d
+from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
-from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
@@ -34,8 +33,8 @@ class Activity(Track):
     name = "activity"
     title = "Predicted activity"
 
-    def __init__(self, x_range: Range1d, theme: Theme) -> None:
-        super().__init__(x_range, theme, _MOST_PIXELS, (0, 16))
+    def __init__(self, axis: Axis, theme: Theme) -> None:
+        super().__init__(axis, theme, _MOST_PIXELS, (0, 16))
         self._pyramid: Pyramid | None = None
         self._rows: Sequence[int] = ()
         self._contexts: Sequence[Context] = ()
@@ -71,9 +70,7 @@ class Activity(Track):
         self.reload()
 
     def set_style(self, style: str) -> None:
-        """Draw a heat map or areas."""
-        if style not in STYLES:
-            raise ResultError(f"no activity style {style!r}: choose {' or '.join(STYLES)}")
+        """Draw one of `STYLES`."""
         self._style = style
         self._lay_out()
         self.reload()
@@ -151,8 +148,8 @@ class Activity(Track):
         wanted = len(self._contexts) if self._style == "areas" and len(values) else 0
         while len(self._areas) < wanted:
             source = ColumnDataSource({"x": [], "y1": [], "y2": []})
-            glyph = self.figure.varea("x", "y1", "y2", source=source)
-            self._areas.append((source, glyph))
+            renderer = self.figure.add_glyph(source, VArea(x="x", y1="y1", y2="y2"))
+            self._areas.append((source, renderer))
         for row, (source, renderer) in enumerate(self._areas):
             renderer.visible = row < wanted
             if row >= wanted:

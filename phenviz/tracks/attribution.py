@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
 from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
 from phenviz.tracks.theme import Theme
@@ -33,9 +33,9 @@ class Attribution(Track):
     margin = 0.6
 
     def __init__(
-        self, x_range: Range1d, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
+        self, axis: Axis, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
     ) -> None:
-        super().__init__(x_range, theme, 88, (-1, 1))
+        super().__init__(axis, theme, 88, (-1, 1))
         self._contig = contig
         self._sequence = sequence
         self._dataset: xr.Dataset | None = None
@@ -43,8 +43,9 @@ class Attribution(Track):
         self._focus = ""
         self._plot = SignedPlot(self)
         self._under = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
-        under = self.figure.image("image", x="x", y="y", dw="dw", dh="dh", source=self._under)
-        under.glyph.global_alpha = 0.0  # there for the tooltip only
+        # there for the tooltip only
+        invisible = Image(image="image", x="x", y="y", dw="dw", dh="dh", global_alpha=0.0)
+        under = self.figure.add_glyph(self._under, invisible)
         self.add_hover(under, [("attribution", "@image{custom}"), ("position", "$x{custom}")], number_hover())
 
     def set_dataset(self, dataset: xr.Dataset | None) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, Quad
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, x_of
 
@@ -96,18 +96,19 @@ class Elements(Track):
     name = "elements"
     title = "Regulatory elements"
 
-    def __init__(self, x_range: Range1d, theme: Theme, annotation: Annotation) -> None:
+    def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
         self._lineages, self._member = sort_elements(annotation.elements["cell_types"])
         n_rows = len(self._lineages)
-        super().__init__(x_range, theme, n_rows * _ROW_PIXELS, (0, n_rows))
+        super().__init__(axis, theme, n_rows * _ROW_PIXELS, (0, n_rows))
         self._annotation = annotation
         self._row_colours = dict(_COLOURS)
         self._boxes = ColumnDataSource({})
-        box = self.figure.quad(
+        box = Quad(
             left="left", right="right", bottom="bottom", top="top", fill_color="colour", line_color="colour",
-            fill_alpha="alpha", line_alpha="alpha", line_width=0.5, source=self._boxes,
+            fill_alpha="alpha", line_alpha="alpha", line_width=0.5,
         )  # fmt: skip
-        self.add_hover(box, [("", "@name"), ("where", "@where"), ("active in", "@cell_types")])
+        boxes = self.figure.add_glyph(self._boxes, box)
+        self.add_hover(boxes, [("", "@name"), ("where", "@where"), ("active in", "@cell_types")])
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
         """Take the colours of lineages from the contexts, so that one hue means one lineage everywhere."""

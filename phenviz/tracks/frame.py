@@ -9,12 +9,15 @@ from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     CustomJSHover,
+    FixedTicker,
     GlyphRenderer,
+    Grid,
     HoverTool,
     PanTool,
     Range1d,
     WheelZoomTool,
 )
+from bokeh.models.css import StyleSheet
 from bokeh.plotting import figure
 
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
@@ -33,6 +36,27 @@ _ROW = """
 """
 
 
+class Axis:
+    """What the figures of one page have in common: x range, places of the grid, style sheets.
+
+    Parameters
+    ----------
+    x_range
+        What is on screen, in places of the x axis.
+    """
+
+    def __init__(self, x_range: Range1d) -> None:
+        self.range = x_range
+        self.ticker = FixedTicker(ticks=[])
+        self._sheets: tuple[Theme, list[StyleSheet]] | None = None
+
+    def sheets(self, theme: Theme) -> list[StyleSheet]:
+        """Return the style sheets of a theme: new ones when it has changed, else those made before."""
+        if self._sheets is None or self._sheets[0] is not theme:
+            self._sheets = (theme, style_sheets(theme))
+        return self._sheets[1]
+
+
 class Track:
     """A figure of fixed height whose data follow the view.
 
@@ -40,7 +64,7 @@ class Track:
 
     Parameters
     ----------
-    x_range
+    axis
         Shared by all tracks.
     theme
         Colours.
@@ -56,10 +80,8 @@ class Track:
     drag: ClassVar[str] = "pan"
     header: ClassVar[int] = HEADER
 
-    def __init__(
-        self, x_range: Range1d, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)
-    ) -> None:
-        self.theme = theme
+    def __init__(self, axis: Axis, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)) -> None:
+        self.axis, self.theme = axis, theme
         self.stretch: Stretch | None = None
         self.view: View | None = None
         self.y_range = Range1d(*y_range)
@@ -69,8 +91,10 @@ class Track:
         )
         self.figure = figure(
             name=self.name,
-            x_range=x_range,
+            x_range=axis.range,
             y_range=self.y_range,
+            x_axis_type=None,
+            y_axis_type=None,
             frame_height=height,
             height=height + self.header + _FOOTER,
             sizing_mode="stretch_width",
@@ -84,7 +108,9 @@ class Track:
             lod_threshold=None,
             elements=[self.overlay.element],
         )
-        self._strip_axes()
+        self._grid = Grid(dimension=0, ticker=axis.ticker)
+        self.figure.add_layout(self._grid)
+        self.figure.update(outline_line_color=None, background_fill_color=None, border_fill_color=None)
         self._add_tools()
         self._paint_frame()
 
@@ -167,14 +193,6 @@ class Track:
         )
         self.figure.add_tools(hover)
 
-    def _strip_axes(self) -> None:
-        self.figure.xaxis.visible = False
-        self.figure.yaxis.visible = False
-        self.figure.ygrid.visible = False
-        self.figure.outline_line_color = None
-        self.figure.background_fill_color = None
-        self.figure.border_fill_color = None
-
     def _add_tools(self) -> None:
         wheel = WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
         drag = PanTool(dimensions="width") if self.drag == "pan" else BoxZoomTool(dimensions="width")
@@ -186,5 +204,5 @@ class Track:
     def _paint_frame(self) -> None:
         self.overlay.theme = self.theme
         self.overlay.write()
-        self.figure.xgrid.grid_line_color = self.theme.faint
-        self.figure.stylesheets = style_sheets(self.theme)
+        self._grid.grid_line_color = self.theme.faint
+        self.figure.stylesheets = self.axis.sheets(self.theme)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, Quad, Segment, Text
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.view import Stretch, View, x_of
 
@@ -80,8 +80,8 @@ class Genes(Track):
     name = "genes"
     title = "Genes"
 
-    def __init__(self, x_range: Range1d, theme: Theme, annotation: Annotation) -> None:
-        super().__init__(x_range, theme, ROWS * _ROW_PIXELS, (0, ROWS))
+    def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
+        super().__init__(axis, theme, ROWS * _ROW_PIXELS, (0, ROWS))
         self._annotation = annotation
         self._bodies = ColumnDataSource({key: [] for key in ("x0", "x1", "y")})
         self._arrows = ColumnDataSource({key: [] for key in ("x", "y", "text")})
@@ -89,19 +89,24 @@ class Genes(Track):
         self._names = ColumnDataSource({key: [] for key in ("x", "y", "text")})
         self._boxes = ColumnDataSource({})
         fig = self.figure
-        self._body = fig.segment("x0", "y", "x1", "y", source=self._bodies, line_width=1.4)
-        self._arrow = fig.text(
-            "x", "y", "text", source=self._arrows, text_font=value(FONT), text_font_size="13px",
+        self._body = Segment(x0="x0", y0="y", x1="x1", y1="y", line_width=1.4)
+        self._arrow = Text(
+            x="x", y="y", text="text", text_font=value(FONT), text_font_size="13px",
             text_baseline="middle", text_align="center", y_offset=-1,
         )  # fmt: skip
-        self._exon = fig.quad(
-            left="left", right="right", bottom="bottom", top="top", source=self._exons, line_width=1
-        )
-        self._text = fig.text(
-            "x", "y", "text", source=self._names, text_font=value(FONT), text_font_size="11px",
+        self._exon = Quad(left="left", right="right", bottom="bottom", top="top", line_width=1)
+        self._text = Text(
+            x="x", y="y", text="text", text_font=value(FONT), text_font_size="11px",
             text_font_style="italic", text_baseline="middle",
         )  # fmt: skip
-        box = fig.quad(left="left", right="right", bottom="bottom", top="top", source=self._boxes, alpha=0)
+        touched = Quad(
+            left="left", right="right", bottom="bottom", top="top", fill_alpha=0, line_alpha=0, hatch_alpha=0
+        )
+        fig.add_glyph(self._bodies, self._body)
+        fig.add_glyph(self._arrows, self._arrow)
+        fig.add_glyph(self._exons, self._exon)
+        fig.add_glyph(self._names, self._text)
+        box = fig.add_glyph(self._boxes, touched)
         self.add_hover(box, [("gene", "@name @gene_id"), ("", "@where, @strand strand, @exons exons")])
         self._paint_glyphs()
 
@@ -140,10 +145,10 @@ class Genes(Track):
         super().restyle(theme)
 
     def _paint_glyphs(self) -> None:
-        self._body.glyph.line_color = self.theme.gene
-        self._arrow.glyph.text_color = self.theme.gene
-        self._exon.glyph.update(fill_color=self.theme.gene, line_color=self.theme.gene)
-        self._text.glyph.text_color = self.theme.ink
+        self._body.line_color = self.theme.gene
+        self._arrow.text_color = self.theme.gene
+        self._exon.update(fill_color=self.theme.gene, line_color=self.theme.gene)
+        self._text.text_color = self.theme.ink
 
     def _say_what(self, genes: pd.DataFrame, packed: Packed, view: View) -> None:
         shown = (genes["start"] < view.end) & (genes["end"] > view.start)

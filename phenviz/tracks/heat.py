@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJSHover, GlyphRenderer, LinearColorMapper
+from bokeh.models import ColumnDataSource, CustomJSHover, GlyphRenderer, Image, LinearColorMapper, Quad
 from numpy.typing import NDArray
 
 from phenviz.tracks.frame import Track
@@ -30,9 +30,8 @@ class HeatMap:
     def __init__(self, track: Track, palette: Sequence[str]) -> None:
         self.source = ColumnDataSource(dict(_EMPTY))
         self.mapper = LinearColorMapper(palette=list(palette), low=0, high=1, nan_color="rgba(0, 0, 0, 0)")
-        self.renderer: GlyphRenderer = track.figure.image(
-            "image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper, source=self.source
-        )
+        image = Image(image="image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper)
+        self.renderer: GlyphRenderer = track.figure.add_glyph(self.source, image)
 
     def show(self, edges: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         """Draw values, shape (rows, n), between edges in bases, shape (n + 1,), evenly spaced."""
@@ -62,10 +61,11 @@ class Hatching:
 
     def __init__(self, track: Track, theme: Theme) -> None:
         self.source = ColumnDataSource({"left": [], "right": [], "top": []})
-        self._renderer = track.figure.quad(
-            left="left", right="right", bottom=0, top="top", source=self.source, line_color=None,
-            fill_alpha=0, hatch_pattern="/", hatch_scale=7, hatch_weight=1, level="underlay",
+        self._glyph = Quad(
+            left="left", right="right", bottom=0, top="top", line_color=None, fill_alpha=0,
+            hatch_pattern="/", hatch_scale=7, hatch_weight=1,
         )  # fmt: skip
+        track.figure.add_glyph(self.source, self._glyph, level="underlay")
         self.restyle(theme)
 
     def show(self, runs: Sequence[tuple[int, int]], top: float) -> None:
@@ -77,7 +77,7 @@ class Hatching:
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
-        self._renderer.glyph.hatch_color = theme.faint
+        self._glyph.hatch_color = theme.faint
 
 
 def number_hover(transform: str = "value") -> CustomJSHover:

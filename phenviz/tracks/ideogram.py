@@ -8,7 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, Range1d, RangeTool
+from bokeh.models import (
+    BoxAnnotation,
+    ColumnDataSource,
+    HoverTool,
+    Patches,
+    Quad,
+    Range1d,
+    RangeTool,
+    Span,
+)
 from bokeh.plotting import figure
 
 from phenviz.genome.locus import Locus
@@ -67,8 +76,8 @@ class Ideogram:
         self._window = Range1d(start=x_of(0.0), end=x_of(float(contig_length)))
         self.layout = self._make_figure(height)
         self._draw_bands()
-        self._pointer = ColumnDataSource({"x": []})
-        self._line = self.layout.vspan("x", source=self._pointer, line_width=2)
+        self._line = Span(dimension="height", line_width=2)
+        self.layout.add_layout(self._line)
         self._box = BoxAnnotation(line_width=1.5, fill_alpha=0.12, top_units="data", bottom_units="data")
         self._add_tools()
         self._tell_soon = Debounce(lambda: self._window.document, _SETTLED_AFTER, self._tell)
@@ -86,7 +95,7 @@ class Ideogram:
         finally:
             self._moving = False
         self._tell_soon.cancel()
-        self._pointer.data = {"x": [x_of(float(locus.centre))]}
+        self._line.location = x_of(float(locus.centre))
 
     def on_pick(self, callback: Callable[[Locus], None]) -> None:
         """Call back when the user has chosen another part of the chromosome."""
@@ -98,8 +107,8 @@ class Ideogram:
         colours = _band_colours(self._bands, self._theme)
         self._arms.data = dict(self._arms.data) | {"colour": colours[0]}
         self._centromere.data = dict(self._centromere.data) | {"colour": colours[1]}
-        self._outline.glyph.line_color = self._theme.muted
-        self._line.glyph.line_color = self._theme.accent
+        self._outline.line_color = self._theme.muted
+        self._line.line_color = self._theme.accent
         self._box.update(fill_color=self._theme.accent, line_color=self._theme.accent)
         self.layout.stylesheets = style_sheets(self._theme)
 
@@ -108,9 +117,8 @@ class Ideogram:
             x_range=Range1d(x_of(0.0), x_of(float(self._length))), y_range=Range1d(0, 1), height=height,
             sizing_mode="stretch_width", min_width=120, tools="", toolbar_location=None, min_border=3,
             background_fill_color=None, border_fill_color=None, outline_line_color=None, name="ideogram",
+            x_axis_type=None, y_axis_type=None,
         )  # fmt: skip
-        fig.xaxis.visible = fig.yaxis.visible = False
-        fig.xgrid.visible = fig.ygrid.visible = False
         return fig
 
     def _draw_bands(self) -> None:
@@ -121,22 +129,17 @@ class Ideogram:
                 "name": arms["name"].astype(str).to_numpy(), "colour": ["#000000"] * len(arms),
             }
         )  # fmt: skip
-        box = self.layout.quad(
-            left="left",
-            right="right",
-            bottom=0.24,
-            top=0.76,
-            fill_color="colour",
-            line_color=None,
-            source=self._arms,
-        )
+        band = Quad(left="left", right="right", bottom=0.24, top=0.76, fill_color="colour", line_color=None)
+        box = self.layout.add_glyph(self._arms, band)
         xs, ys = _triangles(self._bands[self._bands["stain"] == "acen"])
         self._centromere = ColumnDataSource({"xs": xs, "ys": ys, "colour": ["#000000"] * len(xs)})
-        self.layout.patches("xs", "ys", fill_color="colour", line_color=None, source=self._centromere)
-        self._outline = self.layout.quad(
-            left=[x_of(0.0)], right=[x_of(float(self._length))], bottom=[0.24], top=[0.76], fill_color=None,
+        arrows = Patches(xs="xs", ys="ys", fill_color="colour", line_color=None)
+        self.layout.add_glyph(self._centromere, arrows)
+        self._outline = BoxAnnotation(
+            left=x_of(0.0), right=x_of(float(self._length)), bottom=0.24, top=0.76, fill_color=None,
             line_width=1, line_alpha=0.7,
         )  # fmt: skip
+        self.layout.add_layout(self._outline)
         if len(arms):
             self.layout.add_tools(
                 HoverTool(renderers=[box], tooltips=[("band", "@name")], point_policy="follow_mouse")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from bokeh.models import Range1d
 
 from phenviz.results import contribution, reference_bases
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
@@ -57,8 +56,8 @@ class Contribution(Track):
     title = "Mutagenesis"
     margin = 0.6
 
-    def __init__(self, x_range: Range1d, theme: Theme) -> None:
-        super().__init__(x_range, theme, 92, (-1, 1))
+    def __init__(self, axis: Axis, theme: Theme) -> None:
+        super().__init__(axis, theme, 92, (-1, 1))
         self._mutations: Mutations | None = None
         self._plot = SignedPlot(self)
 
@@ -103,8 +102,8 @@ class Effects(Track):
     title = "Effect of each change"
     margin = 0.6
 
-    def __init__(self, x_range: Range1d, theme: Theme) -> None:
-        super().__init__(x_range, theme, 4 * 17, (0, 4))
+    def __init__(self, axis: Axis, theme: Theme) -> None:
+        super().__init__(axis, theme, 4 * 17, (0, 4))
         self._mutations: Mutations | None = None
         self._heat = HeatMap(self, theme.diverging)
         self.add_hover(

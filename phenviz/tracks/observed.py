@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from bokeh.models import Range1d
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import bare_contig
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
@@ -24,20 +23,13 @@ _ROW_PIXELS, _LEAST_PIXELS = 8, 48
 
 
 class Observed(Track):
-    """Peaks as a heat map of their fold enrichment; hidden until there are peaks.
-
-    Parameters
-    ----------
-    contig
-        Contig whose peaks are drawn.
-    """
+    """Peaks as a heat map of their fold enrichment."""
 
     name = "observed"
     title = "Observed ATAC peaks"
 
-    def __init__(self, x_range: Range1d, theme: Theme, contig: str) -> None:
-        super().__init__(x_range, theme, 16 * _ROW_PIXELS, (0, 16))
-        self._contig = contig
+    def __init__(self, axis: Axis, theme: Theme) -> None:
+        super().__init__(axis, theme, 16 * _ROW_PIXELS, (0, 16))
         self._peaks: pd.DataFrame | None = None
         self._contexts: Sequence[Context] = ()
         self._heat = HeatMap(self, theme.sequential)
@@ -47,26 +39,8 @@ class Observed(Track):
             number_hover("Math.expm1(value)"),
         )
 
-    @property
-    def has_peaks(self) -> bool:
-        """Whether peaks were set."""
-        return self._peaks is not None
-
     def set_peaks(self, peaks: pd.DataFrame | None) -> None:
-        """Draw other peaks.
-
-        Raises
-        ------
-        DataError
-            If a column is missing.
-        """
-        if peaks is not None:
-            if missing := [name for name in _COLUMNS if name not in peaks.columns]:
-                raise DataError(
-                    f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}"
-                )
-            here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(self._contig)
-            peaks = peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
+        """Draw the peaks of this contig (`of_contig`)."""
         self._peaks = peaks
         self.reload()
 
@@ -109,6 +83,20 @@ class Observed(Track):
     def _name_rows(self) -> None:
         names = [context.name for context in self._contexts]
         self.name_rows(names, [legible(c.colour, self.theme) for c in self._contexts], 8.5)
+
+
+def of_contig(peaks: pd.DataFrame, contig: str) -> pd.DataFrame:
+    """Return the peaks of a contig, sorted by start.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    if missing := [name for name in _COLUMNS if name not in peaks.columns]:
+        raise DataError(f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}")
+    here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(contig)
+    return peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
 
 
 def paint_peaks(

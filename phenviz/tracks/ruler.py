@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, FixedTicker, Range1d
+from bokeh.models import ColumnDataSource, MultiPolygons, Segment, Span, Text
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus, bare_contig
 from phenviz.genome.ticks import format_position, tick_step
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.view import Stretch, View, x_of
@@ -35,8 +35,6 @@ class Ruler(Track):
     ----------
     sequence
         Reads the bases of a locus; None where there is no reference.
-    ticker
-        Shared with the grid of all tracks.
     """
 
     name = "ruler"
@@ -46,28 +44,30 @@ class Ruler(Track):
 
     def __init__(
         self,
-        x_range: Range1d,
+        axis: Axis,
         theme: Theme,
         contig: str,
         sequence: Callable[[Locus], str] | None,
-        ticker: FixedTicker,
     ) -> None:
-        super().__init__(x_range, theme, _HEIGHT, (0, _HEIGHT))
-        self._sequence, self._ticker = sequence, ticker
+        super().__init__(axis, theme, _HEIGHT, (0, _HEIGHT))
+        self._sequence = sequence
         self._step = 1
         self._majors: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._ticks = ColumnDataSource({"x": [], "top": []})
         self._labels = ColumnDataSource({"x": [], "text": []})
         self._letters = ColumnDataSource({"xs": [], "ys": [], "colour": []})
         fig = self.figure
-        self._line = fig.hspan(y=[_LINE], line_width=1)
-        self._tick = fig.segment("x", _LINE, "x", "top", source=self._ticks)
-        self._label = fig.text(
-            "x", _NUMBERS, "text", source=self._labels, text_font=value(FONT), text_font_size="11.5px",
+        self._line = Span(location=_LINE, dimension="width", line_width=1)
+        fig.add_layout(self._line)
+        self._tick = Segment(x0="x", y0=_LINE, x1="x", y1="top")
+        fig.add_glyph(self._ticks, self._tick)
+        self._label = Text(
+            x="x", y=_NUMBERS, text="text", text_font=value(FONT), text_font_size="11.5px",
             text_align="center", text_baseline="bottom",
         )  # fmt: skip
-        fig.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self._letters)
-        fig.xgrid.visible = False
+        fig.add_glyph(self._labels, self._label)
+        fig.add_glyph(self._letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
+        self._grid.visible = False
         self.overlay.set(title=f"chr{bare_contig(contig)}")
         self._paint_glyphs()
 
@@ -79,7 +79,7 @@ class Ruler(Track):
         minors = _multiples(stretch.locus, max(self._step // 5, 1))
         tops = np.where(minors % self._step == 0, _LINE + 6, _LINE + 3)
         self._ticks.data = {"x": minors.astype(float), "top": tops.astype(float)}
-        self._ticker.ticks = self._majors.astype(float).tolist()
+        self.axis.ticker.ticks = self._majors.astype(float).tolist()
         self._lay_bases(stretch, view)
 
     def follow(self, view: View) -> None:
@@ -110,8 +110,8 @@ class Ruler(Track):
         self._letters.data = {"xs": xs, "ys": ys, "colour": colours}
 
     def _paint_glyphs(self) -> None:
-        self._line.glyph.line_color = self._tick.glyph.line_color = self.theme.muted
-        self._label.glyph.text_color = self.theme.ink
+        self._line.line_color = self._tick.line_color = self.theme.muted
+        self._label.text_color = self.theme.ink
         self.name_rows(["drag to zoom"], [self.theme.muted], 10)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, MultiPolygons, Span, VArea
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus, bare_contig
@@ -94,10 +94,13 @@ class SignedPlot:
         self.steps = ColumnDataSource(dict(_NO_STEPS))
         self.letters = ColumnDataSource(dict(_NO_LETTERS))
         fig = track.figure
-        self._high = fig.varea("x", "zero", "high", source=self.steps)
-        self._low = fig.varea("x", "zero", "low", source=self.steps)
-        fig.multi_polygons("xs", "ys", fill_color="colour", line_color=None, source=self.letters)
-        self._zero = fig.hspan(y=[0.0], line_width=1)
+        self._high = VArea(x="x", y1="zero", y2="high")
+        self._low = VArea(x="x", y1="zero", y2="low")
+        self._zero = Span(location=0.0, dimension="width", line_width=1)
+        fig.add_glyph(self.steps, self._high)
+        fig.add_glyph(self.steps, self._low)
+        fig.add_glyph(self.letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
+        fig.add_layout(self._zero)
         self.limits = (-1.0, 1.0)
         self.restyle(track.theme)
 
@@ -135,10 +138,9 @@ class SignedPlot:
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
-        self._high.glyph.fill_color = theme.positive
-        self._low.glyph.fill_color = theme.negative
-        self._zero.glyph.line_color = theme.muted
-        self._zero.glyph.line_alpha = 0.6
+        self._high.fill_color = theme.positive
+        self._low.fill_color = theme.negative
+        self._zero.update(line_color=theme.muted, line_alpha=0.6)
 
     def _clear_letters(self) -> None:
         if len(self.letters.data["xs"]):

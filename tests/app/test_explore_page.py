@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
+from bokeh.document import Document
 
 from phenviz.app.activity import ActivityMap
 from phenviz.app.exports import DATA_FORMATS, data_file
@@ -65,7 +66,7 @@ def test_an_unknown_name_leaves_the_view_and_offers_names(page):
 def test_another_contig_gets_tracks_of_its_own(page):
     page.locus_bar.go_to("chr21:1-5,000")
     assert page.tracks._browser.locus == Locus("21", 0, 5_000)
-    assert "chr21" in page.header._place.object
+    assert "chr21" in page.frame.header._line.object
 
 
 def test_a_run_shows_its_result_and_its_strongest_bases(page):
@@ -159,3 +160,8 @@ def test_a_model_that_cannot_be_loaded_is_told_and_does_not_stop_the_page(toy_pr
     activity.want("me", SITE)
     assert activity.pyramid("20") is None
     assert activity.covered("me") == 0
+
+
+def test_a_page_opens_with_few_models_because_each_costs_the_browser_time(page):
+    document = page.page.server_doc(Document())
+    assert len(document.models) < 300

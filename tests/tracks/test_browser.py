@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.document import Document
+from bokeh.models import ColumnDataSource
 
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import Locus
 from phenviz.tracks import TRACKS, Pyramid
 from phenviz.tracks.frame import GUTTER
-from tests.tracks.toys import CONTEXTS, LENGTH, LOCUS, attribution, browser, mutagenesis
+from tests.tracks.toys import CONTEXTS, LENGTH, LOCUS, attribution, browser, mutagenesis, names, track
 
 N_BINS = -(-LENGTH // 128)
 
@@ -58,10 +59,10 @@ def test_the_range_never_reverses_on_its_way():
     shown, reversed_ = browser(), []
 
     def look(attr, old, new):
-        reversed_.append(shown._range.start >= shown._range.end)
+        reversed_.append(shown._stack.range.start >= shown._stack.range.end)
 
-    shown._range.on_change("start", look)
-    shown._range.on_change("end", look)
+    shown._stack.range.on_change("start", look)
+    shown._stack.range.on_change("end", look)
     rng = np.random.default_rng(0)
     for start in rng.integers(0, LENGTH - 1_000, 50):
         shown.set_locus(Locus("20", int(start), int(start) + int(rng.integers(20, 900))))
@@ -78,8 +79,8 @@ def test_a_move_by_the_program_tells_nobody():
 def test_a_move_by_the_user_is_told():
     shown, told = browser(), []
     shown.on_locus(told.append)
-    shown._range.update(end=160_000.5)
-    shown._range.update(start=110_000.5)
+    shown._stack.range.update(end=160_000.5)
+    shown._stack.range.update(start=110_000.5)
     assert told[-1] == shown.locus == Locus("20", 110_000, 160_000)
 
 
@@ -91,12 +92,12 @@ def test_a_callback_that_sets_the_locus_does_not_echo():
         shown.set_locus(locus)
 
     shown.on_locus(answer)
-    shown._range.update(start=110_000.5)
+    shown._stack.range.update(start=110_000.5)
     assert told == [Locus("20", 110_000, 150_000)]
 
 
 def test_all_tracks_share_one_axis_and_one_gutter():
-    figures = [track.figure for track in browser()._tracks]
+    figures = [track.figure for track in browser()._stack.tracks()]
     assert len({id(figure.x_range) for figure in figures}) == 1
     assert {figure.min_border_left for figure in figures} == {GUTTER}
 
@@ -106,9 +107,9 @@ def test_all_tracks_share_one_axis_and_one_gutter():
 
 def test_a_small_pan_loads_no_activity_again():
     shown = full()
-    before = shown.activity._heat.source.data
+    before = track(shown, "activity")._heat.source.data
     shown.set_locus(Locus("20", LOCUS.start + 20_000, LOCUS.end + 20_000))
-    assert shown.activity._heat.source.data is before
+    assert track(shown, "activity")._heat.source.data is before
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,9 @@ def test_a_small_pan_loads_no_activity_again():
 )
 def test_leaving_the_margin_or_the_zoom_level_loads_again(locus):
     shown = full()
-    before = shown.activity._heat.source.data
+    before = track(shown, "activity")._heat.source.data
     shown.set_locus(locus)
-    assert shown.activity._heat.source.data is not before
+    assert track(shown, "activity")._heat.source.data is not before
 
 
 @pytest.mark.parametrize(
@@ -126,15 +127,15 @@ def test_leaving_the_margin_or_the_zoom_level_loads_again(locus):
 )
 def test_no_view_sends_more_than_a_few_points_a_pixel(locus):
     shown = full(locus=locus)
-    assert shown.activity._heat.source.data["image"][0].shape[1] <= 6_000
-    assert len(shown.attribution._plot.steps.data["x"]) <= 12_002
+    assert track(shown, "activity")._heat.source.data["image"][0].shape[1] <= 6_000
+    assert len(track(shown, "attribution")._plot.steps.data["x"]) <= 12_002
 
 
 def test_the_heat_map_shows_the_maximum_of_each_point_first_context_on_top():
     shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
     pyramid = activity()
     shown.set_activity(pyramid)
-    data = shown.activity._heat.source.data
+    data = track(shown, "activity")._heat.source.data
     first = round((data["x"][0] - 0.5) / 128)
     expected = np.log1p(pyramid.read(first, first + data["image"][0].shape[1], 10_000)[2])
     np.testing.assert_allclose(data["image"][0][::-1], expected, rtol=1e-6)
@@ -143,22 +144,23 @@ def test_the_heat_map_shows_the_maximum_of_each_point_first_context_on_top():
 def test_chosen_contexts_are_drawn_in_their_order_from_their_own_rows():
     shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
     shown.set_activity(activity())
-    everything = shown.activity._heat.source.data["image"][0][::-1]
+    everything = track(shown, "activity")._heat.source.data["image"][0][::-1]
     shown.set_contexts([CONTEXTS[2], "Ery"])
-    np.testing.assert_array_equal(shown.activity._heat.source.data["image"][0][::-1], everything[[2, 0]])
-    assert list(shown.activity.texts.rows) == ["B", "Ery"]
+    chosen = track(shown, "activity")._heat.source.data["image"][0][::-1]
+    np.testing.assert_array_equal(chosen, everything[[2, 0]])
+    assert list(track(shown, "activity").texts.rows) == ["B", "Ery"]
 
 
 def test_what_was_written_to_the_pyramid_appears_on_refresh():
     shown = browser(locus=Locus("20", 0, 128 * 50))
     pyramid = Pyramid(N_BINS, 3, 128)
     shown.set_activity(pyramid)
-    assert np.isnan(shown.activity._heat.source.data["image"][0]).all()
-    assert shown.activity._hatching.source.data["left"]
+    assert np.isnan(track(shown, "activity")._heat.source.data["image"][0]).all()
+    assert track(shown, "activity")._hatching.source.data["left"]
     pyramid.write(0, np.ones((3, 200)))
     shown.refresh()
-    assert np.isfinite(shown.activity._heat.source.data["image"][0]).all()
-    assert not shown.activity._hatching.source.data["left"]
+    assert np.isfinite(track(shown, "activity")._heat.source.data["image"][0]).all()
+    assert not track(shown, "activity")._hatching.source.data["left"]
 
 
 def test_a_colour_keeps_its_meaning_while_one_moves_to_weaker_parts():
@@ -166,29 +168,29 @@ def test_a_colour_keeps_its_meaning_while_one_moves_to_weaker_parts():
     values[:, 1_000] = 40
     shown = browser(locus=Locus("20", 990 * 128, 1_010 * 128))
     shown.set_activity(Pyramid.of(values, 128))
-    high = shown.activity._heat.mapper.high
+    high = track(shown, "activity")._heat.mapper.high
     shown.set_locus(Locus("20", 5_000 * 128, 5_020 * 128))
-    assert shown.activity._heat.mapper.high == high
+    assert track(shown, "activity")._heat.mapper.high == high
 
 
 def test_areas_are_drawn_for_the_chosen_contexts_only():
     shown = full()
     shown.set_contexts(["Ery", "B"])
     shown.set_activity_style("areas")
-    assert [renderer.visible for _, renderer in shown.activity._areas] == [True, True]
+    assert [renderer.visible for _, renderer in track(shown, "activity")._areas] == [True, True]
     shown.set_contexts(["B"])
-    assert [renderer.visible for _, renderer in shown.activity._areas] == [True, False]
+    assert [renderer.visible for _, renderer in track(shown, "activity")._areas] == [True, False]
     shown.set_activity_style("heatmap")
-    assert not any(renderer.visible for _, renderer in shown.activity._areas)
+    assert not any(renderer.visible for _, renderer in track(shown, "activity")._areas)
 
 
 def test_a_width_reported_while_the_page_is_laid_out_is_not_believed():
     shown = full()
-    before = shown.activity._heat.source.data
-    shown._on_width("inner_width", 1_000, 0)
-    assert shown.activity._heat.source.data is before
-    shown._on_width("inner_width", 1_000, 2_000)
-    assert shown.activity._heat.source.data is not before
+    before = track(shown, "activity")._heat.source.data
+    shown._stack._on_width("inner_width", 1_000, 0)
+    assert track(shown, "activity")._heat.source.data is before
+    shown._stack._on_width("inner_width", 1_000, 2_000)
+    assert track(shown, "activity")._heat.source.data is not before
 
 
 # what it refuses
@@ -213,21 +215,40 @@ def test_what_does_not_fit_is_refused_in_words():
 
 def test_heights_stay_when_results_arrive():
     shown = browser()
-    before = [track.figure.height for track in shown._tracks]
+    before = [track.figure.height for track in shown._stack.tracks()]
     shown.set_activity(activity())
     shown.set_mutagenesis(mutagenesis())
     shown.set_attribution(attribution())
-    assert [track.figure.height for track in shown._tracks] == before
+    assert [track.figure.height for track in shown._stack.tracks()] == before
 
 
 def test_tracks_can_be_ordered_and_hidden():
     shown = browser()
     shown.set_tracks(order=["activity", "genes"], hidden=["elements"])
-    names = [figure.name for figure in shown.layout.children if figure.visible]
-    assert names == ["activity", "genes", "ruler", "attribution", "contribution", "effects"]
+    assert names(shown) == ["activity", "genes", "ruler", "attribution", "contribution", "effects"]
     shown.set_tracks()
-    assert shown.layout.children[0].name == "ruler" and shown.elements.figure.visible
+    assert names(shown)[0] == "ruler" and "elements" in names(shown)
     assert set(TRACKS) >= {"ruler", "mutagenesis"}
+
+
+def test_a_page_sends_the_tracks_that_it_shows_and_no_others():
+    few = browser(hidden=["activity", "attribution", "mutagenesis"])
+    sent = {model.name for model in few.layout.references() if model.name}
+    assert sent == {"ruler", "genes", "elements"}
+    assert len(few.layout.references()) < 0.6 * len(full().layout.references())
+
+
+def test_a_track_shown_later_is_as_if_it_had_been_there():
+    later = full(hidden=["observed", "activity", "attribution", "mutagenesis"])
+    later.set_focus_context("Mono")
+    later.set_activity_style("areas")
+    later.set_tracks()
+    always = full()
+    always.set_focus_context("Mono")
+    always.set_activity_style("areas")
+    assert _colours(later) == _colours(always)
+    for name in ("observed", "activity", "attribution", "contribution", "effects"):
+        assert track(later, name).texts == track(always, name).texts
 
 
 def test_a_hidden_track_shows_the_present_view_when_it_comes_back():
@@ -235,34 +256,34 @@ def test_a_hidden_track_shows_the_present_view_when_it_comes_back():
     shown.set_tracks(hidden=["activity"])
     shown.set_locus(Locus("20", 700_000, 701_000))
     shown.set_tracks()
-    assert shown.activity.stretch.locus.overlaps(Locus("20", 700_000, 701_000))
+    assert track(shown, "activity").stretch.locus.overlaps(Locus("20", 700_000, 701_000))
 
 
 def test_observed_peaks_appear_only_where_there_are_some():
     shown = browser()
-    assert not shown.observed.figure.visible
+    assert "observed" not in names(shown)
     shown.set_observed(peaks())
-    assert shown.observed.figure.visible
+    assert "observed" in names(shown)
     shown.set_observed(None)
-    assert not shown.observed.figure.visible
+    assert "observed" not in names(shown)
 
 
 def test_the_strongest_of_the_peaks_that_share_a_point_is_painted():
     shown = browser(locus=Locus("20", 109_900, 110_600))
     shown.set_observed(peaks())
-    image = np.expm1(shown.observed._heat.source.data["image"][0][::-1])
+    image = np.expm1(track(shown, "observed")._heat.source.data["image"][0][::-1])
     np.testing.assert_allclose(image.max(axis=1), [5, 9, 0], rtol=1e-5)
-    edges = shown.observed._heat.source.data
+    edges = track(shown, "observed")._heat.source.data
     per_point = edges["dw"][0] / image.shape[1]
     assert abs((image[0] > 0).sum() * per_point - 400) <= 2 * per_point
 
 
 @pytest.mark.parametrize(
-    "track", ["ruler", "genes", "elements", "activity", "attribution", "contribution", "effects"]
+    "name", ["ruler", "genes", "elements", "activity", "attribution", "contribution", "effects"]
 )
-def test_every_text_changes_its_colour_with_the_theme(track):
+def test_every_text_changes_its_colour_with_the_theme(name):
     shown = full()
-    figure = getattr(shown, track).figure
+    figure = track(shown, name).figure
     light = figure.xgrid[0].grid_line_color
     shown.set_theme("dark")
     dark = figure.xgrid[0].grid_line_color
@@ -279,27 +300,27 @@ def test_a_changed_theme_looks_as_if_it_had_been_made_so():
 def _colours(shown):
     """Collect every colour property of every model, in a stable order, without ids."""
     found = []
-    for track in shown._tracks:
-        for model in sorted(track.figure.references(), key=lambda model: int(model.id[1:])):
+    for one in shown._stack.tracks():
+        for model in sorted(one.figure.references(), key=lambda model: int(model.id[1:])):
             for name in model.properties():
                 if name.endswith("_color") or name == "palette":
-                    found.append((track.name, type(model).__name__, name, str(getattr(model, name))))
+                    found.append((one.name, type(model).__name__, name, str(getattr(model, name))))
     return sorted(found)
 
 
 def test_empty_tracks_say_what_would_be_there():
     shown = browser()
-    assert "Run mutagenesis" in shown.contribution.texts.empty
-    assert "Run integrated gradients" in shown.attribution.texts.empty
+    assert "Run mutagenesis" in track(shown, "contribution").texts.empty
+    assert "Run integrated gradients" in track(shown, "attribution").texts.empty
     shown.set_mutagenesis(mutagenesis())
-    assert shown.contribution.texts.empty == ""
+    assert track(shown, "contribution").texts.empty == ""
 
 
 def test_a_result_outside_the_view_says_where_it_is():
     shown = browser()
     shown.set_mutagenesis(mutagenesis())
     shown.set_locus(Locus("20", 700_000, 701_000))
-    assert "chr20:120,001-120,400" in shown.contribution.texts.empty
+    assert "chr20:120,001-120,400" in track(shown, "contribution").texts.empty
 
 
 # bases
@@ -310,7 +331,7 @@ def test_the_logo_shows_minus_the_mean_effect_of_the_three_changes():
     shown = browser(locus=Locus("20", 120_000, 120_100))
     shown.set_mutagenesis(result)
     shown.set_focus_context("Mono")
-    letters = shown.contribution._plot.letters.data
+    letters = track(shown, "contribution")._plot.letters.data
     effect = result["effect"].sel(context="Mono").to_numpy()
     reference = result["reference"].to_numpy()
     positions = [base for base in range(160) if reference[base] != "N"]
@@ -327,7 +348,7 @@ def test_zoomed_out_the_strongest_base_is_not_lost():
     result["attribution"][7_777] = -50.0
     shown = browser(locus=Locus("20", 0, LENGTH))
     shown.set_attribution(result)
-    np.testing.assert_allclose(min(shown.attribution._plot.steps.data["low"]), -50)
+    np.testing.assert_allclose(min(track(shown, "attribution")._plot.steps.data["low"]), -50)
 
 
 def test_a_short_result_in_a_wide_view_gets_no_more_points_than_pixels():
@@ -335,22 +356,22 @@ def test_a_short_result_in_a_wide_view_gets_no_more_points_than_pixels():
     shown.set_attribution(attribution())
     shown.set_mutagenesis(mutagenesis())
     bases_per_pixel = LENGTH / 1_000
-    assert len(shown.attribution._plot.steps.data["x"]) / 2 <= 20_000 / bases_per_pixel + 2
-    assert shown.effects._heat.source.data["image"][0].shape[1] <= 400 / bases_per_pixel + 2
+    assert len(track(shown, "attribution")._plot.steps.data["x"]) / 2 <= 20_000 / bases_per_pixel + 2
+    assert track(shown, "effects")._heat.source.data["image"][0].shape[1] <= 400 / bases_per_pixel + 2
 
 
 def test_what_is_said_about_a_result_follows_every_small_move():
     shown = browser(locus=Locus("20", 120_100, 120_300))
     shown.set_mutagenesis(mutagenesis())
-    assert shown.contribution.texts.description.startswith("erythroid")
+    assert track(shown, "contribution").texts.description.startswith("erythroid")
     shown.set_locus(Locus("20", 120_410, 120_610))
-    assert "move there" in shown.contribution.texts.empty
+    assert "move there" in track(shown, "contribution").texts.empty
 
 
 def test_the_effect_map_is_symmetric_about_zero():
     shown = browser(locus=Locus("20", 120_000, 120_100))
     shown.set_mutagenesis(mutagenesis())
-    mapper = shown.effects._heat.mapper
+    mapper = track(shown, "effects")._heat.mapper
     assert mapper.low == -mapper.high
 
 
@@ -358,11 +379,11 @@ def test_the_effect_map_has_a_row_an_allele_in_their_order():
     result = mutagenesis()
     shown = browser(locus=Locus("20", 120_000, 120_100))
     shown.set_mutagenesis(result)
-    image = shown.effects._heat.source.data["image"][0][::-1]
+    image = track(shown, "effects")._heat.source.data["image"][0][::-1]
     np.testing.assert_array_equal(
         image, result["effect"].sel(context="Ery").to_numpy().T[:, : image.shape[1]]
     )
-    assert list(shown.effects.texts.rows) == list("ACGT")
+    assert list(track(shown, "effects").texts.rows) == list("ACGT")
 
 
 def test_growing_results_are_drawn_as_far_as_they_go():
@@ -370,14 +391,14 @@ def test_growing_results_are_drawn_as_far_as_they_go():
     shown = browser(locus=Locus("20", 120_000, 120_100))
     for end in (10, 50, 400):
         shown.set_mutagenesis(result.isel(position=slice(0, end)))
-        assert shown.contribution._mutations.contributions.locus.length == end
+        assert track(shown, "contribution")._mutations.contributions.locus.length == end
 
 
 def test_bases_are_written_only_where_they_can_be_read():
     shown = browser(locus=Locus("20", 1_000, 1_100))
-    assert len(shown.ruler._letters.data["xs"]) > 100
+    assert len(track(shown, "ruler")._letters.data["xs"]) > 100
     shown.set_locus(LOCUS)
-    assert len(shown.ruler._letters.data["xs"]) == 0
+    assert len(track(shown, "ruler")._letters.data["xs"]) == 0
 
 
 # marks
@@ -387,17 +408,30 @@ def test_marks_stand_on_the_middle_of_their_base_in_every_track():
     shown = browser()
     shown.set_marks([41])
     shown.set_highlight([Locus("20", 10, 20)])
-    assert shown._marks.lines.data["x"] == [42.0]
-    assert shown._marks.strips.data == {"x0": [10.5], "x1": [20.5]}
-    for track in shown._tracks:
-        sources = [renderer.data_source for renderer in track.figure.renderers]
-        assert shown._marks.lines in sources and shown._marks.strips in sources
+    assert shown._stack.marks.lines.data["x"] == [42.0]
+    assert shown._stack.marks.strips.data == {"x0": [10.5], "x1": [20.5]}
+    for one in shown._stack.tracks():
+        sources = [renderer.data_source for renderer in one.figure.renderers]
+        assert shown._stack.marks.lines in sources and shown._stack.marks.strips in sources
 
 
 def test_two_browsers_live_in_two_documents():
     # a model shared between sessions would make the second page fail
     for _ in range(2):
         Document().add_root(full().layout)
+
+
+def test_a_browser_whose_tab_was_closed_draws_no_more():
+    shown = full()
+    shown.close()
+    for model in shown.layout.references():
+        if isinstance(model, ColumnDataSource):
+            model.data = {}  # as happens to the models of a document that is taken down
+    shown._stack.range.update(start=110_000.5)
+    shown._stack._on_width("inner_width", 1_000, 900)
+    shown.refresh()
+    shown.set_theme("dark")
+    shown.set_locus(Locus("20", 5_000, 6_000))
 
 
 def test_no_glyph_is_used_that_hangs_a_page_while_it_is_empty():

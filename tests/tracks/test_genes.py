@@ -3,7 +3,7 @@ import pytest
 
 from phenviz.genome import Locus
 from phenviz.tracks.genes import ROWS, pack_genes
-from tests.tracks.toys import browser
+from tests.tracks.toys import browser, track
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -37,10 +37,10 @@ def test_few_genes_all_get_names():
 
 def test_the_name_of_a_gene_that_begins_off_screen_stays_in_sight_within_the_gene():
     shown = browser()
-    table = shown.genes._annotation.genes
+    table = track(shown, "genes")._annotation.genes
     gene = table.loc[(table["end"] - table["start"]).idxmax()]
     shown.set_locus(Locus("20", int(gene["start"]) + 5_000, int(gene["start"]) + 9_000))
-    names = shown.genes._names.data
+    names = track(shown, "genes")._names.data
     place = next(
         x for x, text in zip(names["x"], names["text"], strict=True) if str(gene["gene_name"]) in text.split()
     )
@@ -49,5 +49,5 @@ def test_the_name_of_a_gene_that_begins_off_screen_stays_in_sight_within_the_gen
 
 def test_a_crowded_view_says_how_many_names_are_left_out():
     shown = browser(Locus("20", 0, 1_000_000))
-    named = len(shown.genes._names.data["text"])
-    assert shown.genes.texts.note == f"{60 - named} more without room for a name; zoom in"
+    named = len(track(shown, "genes")._names.data["text"])
+    assert track(shown, "genes").texts.note == f"{60 - named} more without room for a name; zoom in"

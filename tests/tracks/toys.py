@@ -101,3 +101,14 @@ def prediction(locus=LOCUS, bin_size=128, seed=0):
         coords={"bin_start": ("bin", np.arange(first, last) * bin_size), **context_coords(CONTEXTS)},
         attrs=result_attrs(locus, definition="toy", units="toy") | {"bin_size": bin_size},
     )
+
+
+def track(shown, name):
+    """Return a track of a browser by the name of its figure, made now if nobody has looked at it."""
+    wanted = "mutagenesis" if name in ("contribution", "effects") else name
+    return next(track for track in shown._stack.need(wanted) if track.name == name)
+
+
+def names(shown):
+    """Names of the figures on the page, from the top."""
+    return [figure.name for figure in shown.layout.children]

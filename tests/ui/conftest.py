@@ -82,7 +82,7 @@ def open_page(browser, dashboard) -> Iterator:
         if not request.url.startswith((dashboard, dashboard.replace("http", "ws"), "data:", "blob:")):
             errors.append(f"asked the network: {request.url}")
 
-    def open_tab(query: str = "", *, width: int = 1440, height: int = 900):
+    def open_tab(query: str = "", *, width: int = 1440, height: int = 900, ready: str = "view-length"):
         tab = browser.new_page(viewport={"width": width, "height": height})
         tabs.append(tab)
         tab.set_default_timeout(_WAIT_MS)
@@ -90,7 +90,7 @@ def open_page(browser, dashboard) -> Iterator:
         tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.on("request", note_request)
         tab.goto(dashboard + query)
-        tab.get_by_test_id("view-length").wait_for()
+        tab.get_by_test_id(ready).wait_for()
         return tab
 
     yield open_tab

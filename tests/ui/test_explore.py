@@ -161,7 +161,9 @@ def test_two_tabs_are_independent(open_page):
     assert second.get_by_text("16 of 16 shown").is_visible()
 
 
-def test_the_model_card_opens(open_page):
-    page = open_page()
-    page.get_by_role("button", name=re.compile("^model ")).click()
-    page.get_by_role("dialog").get_by_text("clinical").first.wait_for()
+def test_in_a_narrow_window_the_run_panel_folds_away_and_tracks_take_the_space(open_page):
+    page = open_page(width=1024, height=768)
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_hidden()
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('ruler').inner_width > 600")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()

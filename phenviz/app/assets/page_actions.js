@@ -1,5 +1,10 @@
-// Files come in pieces; the last one makes the browser save them.
+// Files come in pieces; the last one makes the browser save them. Tells whether the window is narrow.
 export function render({model}) {
+  const narrow = window.matchMedia(model.narrow_query)
+  const tell = () => model.send_msg({narrow: narrow.matches})
+  narrow.addEventListener("change", tell)
+  model.on("remove", () => narrow.removeEventListener("change", tell))
+  tell()
   let pieces = []
   model.on("msg:custom", (event) => {
     const message = event.data ?? event

@@ -8,7 +8,7 @@ from panel.custom import JSComponent
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import ASSETS
-from phenviz.app.state import ExploreState
+from phenviz.app.state import PageState
 from phenviz.genome.contexts import Context
 
 
@@ -40,7 +40,7 @@ class ContextPicker(Viewer):
         All contexts of the model, in its order.
     """
 
-    def __init__(self, state: ExploreState, contexts: tuple[Context, ...]) -> None:
+    def __init__(self, state: PageState, contexts: tuple[Context, ...]) -> None:
         super().__init__()
         self._state = state
         items = [

@@ -1,19 +1,20 @@
-"""The top line: which assembly, which model, and the model's card."""
+"""The top line: the pages, which assembly, which model, and what can be done with what is on screen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import panel as pn
-import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
 from phenviz.app.words import escaped
 
+Links = Sequence[tuple[str, str, bool]]
+
 
 class Header(Viewer):
-    """Assembly, contig and model; the model's name opens its card.
+    """Links to the pages, assembly, contig and model; the model's name opens its card in a tab of its own.
 
     Parameters
     ----------
@@ -21,39 +22,27 @@ class Header(Viewer):
         What is looked at: assembly and contig.
     model
         Name of the model.
+    links
+        Title and address of each page, and whether it is this one.
     card
-        Returns the model card as Markdown; asked when it is opened first.
+        Address of the model card.
     actions
         Shown on the right.
     """
 
     def __init__(
-        self, place: str, model: str, card: Callable[[], str], *actions: pn.viewable.Viewable
+        self, place: str, model: str, links: Links, card: str, *actions: pn.viewable.Viewable
     ) -> None:
         super().__init__()
-        self._card = card
+        self._place, self._model, self._links, self._card = place, model, links, card
         self._actions = actions
-        self._place = words(sizing_mode=None, margin=(0, 4, 0, 14), align="center")
-        self.set_place(place)
-        self._model = pmui.Button(
-            label=f"model {model}", icon="article", variant="text", color="default",
-            size="small", margin=0, align="center",
-            sx={"textTransform": "none", "color": "inherit !important", "fontWeight": 500},
-        )  # fmt: skip
-        self._text = pn.pane.Markdown("", sizing_mode="stretch_width", css_classes=["model-card"])
-        self._dialog = pmui.Dialog(
-            self._text, title="Model card", title_variant="h5", width_option="md", close_on_click=True,
-            show_close_button=True, styles={"position": "absolute"},
-        )  # fmt: skip
-        self._model.on_click(self._open)
+        self._line = words(margin=(0, 4, 0, 14), align="center")
+        self._write()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
-            self._place,
-            self._model,
-            pn.Spacer(sizing_mode="stretch_width"),
+            self._line,
             *self._actions,
-            self._dialog,
             sizing_mode="stretch_width",
             margin=0,
             styles={"width": "100%", "align-items": "center"},
@@ -61,9 +50,26 @@ class Header(Viewer):
 
     def set_place(self, place: str) -> None:
         """Say which assembly and contig are looked at."""
-        self._place.object = f"<span data-testid='place'>{escaped(place)}</span>"
+        self._place = place
+        self._write()
 
-    def _open(self, _event: object) -> None:
-        if not self._text.object:
-            self._text.object = self._card()
-        self._dialog.open = True
+    def set_links(self, links: Links, card: str) -> None:
+        """Have the links lead to what is looked at now."""
+        self._links, self._card = links, card
+        self._write()
+
+    def _write(self) -> None:
+        pages = "".join(
+            f"<a href='{escaped(address)}'{' aria-current=page' if here else ''}>{escaped(title)}</a>"
+            for title, address, here in self._links
+        )
+        card = (
+            f"<a href='{escaped(self._card)}' target='_blank' title='Model card: what it was trained on, how "
+            f"well it does, what it cannot do'>model {escaped(self._model)}</a>"
+        )
+        html = (
+            f"<div class='head'><nav aria-label='Pages'>{pages}</nav>"
+            f"<span data-testid='place'>{escaped(self._place)}</span><span class='card'>{card}</span></div>"
+        )
+        if html != self._line.object:
+            self._line.object = html

@@ -8,7 +8,7 @@ import panel as pn
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane
-from phenviz.app.state import ExploreState
+from phenviz.app.state import PageState
 from phenviz.genome.annotation import Annotation
 from phenviz.genome.locus import Locus
 from phenviz.tracks import Ideogram
@@ -27,9 +27,7 @@ class IdeogramView(Viewer):
         Bases of a contig by its name.
     """
 
-    def __init__(
-        self, state: ExploreState, annotation: Annotation, contig_length: Callable[[str], int]
-    ) -> None:
+    def __init__(self, state: PageState, annotation: Annotation, contig_length: Callable[[str], int]) -> None:
         super().__init__()
         self._state, self._annotation, self._contig_length = state, annotation, contig_length
         self._contig = ""

@@ -12,7 +12,7 @@ from panel.viewable import Viewer
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import ASSETS, words
 from phenviz.app.navigation import History, framed, moved, zoomed
-from phenviz.app.state import ExploreState
+from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
@@ -54,7 +54,7 @@ class LocusBar(Viewer):
 
     def __init__(
         self,
-        state: ExploreState,
+        state: PageState,
         *,
         resolve: Callable[[str], Locus],
         nearest_names: Callable[[str], list[str]],

@@ -1,10 +1,12 @@
-"""What only the browser can do: save a file, copy the address."""
+"""What only the browser can do: save a file, copy the address, tell how wide the window is."""
 
 from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Callable
 
+import param
 from panel.custom import JSComponent
 
 from phenviz.app.components.parts import ASSETS
@@ -14,9 +16,25 @@ _PIECE = 4 * 2**20
 
 
 class PageActions(JSComponent):
-    """Draws nothing; hands files to the browser in pieces."""
+    """Draws nothing; hands files to the browser in pieces, and hears when the window gets narrow or wide.
+
+    Parameters
+    ----------
+    on_narrow
+        Called with whether the window is narrow: once when the page opens, and whenever that changes.
+    """
+
+    narrow_query = param.String(default="(max-width: 1099px)", constant=True)
 
     _esm = ASSETS / "page_actions.js"
+
+    def __init__(self, on_narrow: Callable[[bool], None] = lambda narrow: None, **params: object) -> None:
+        super().__init__(**params)
+        self._on_narrow = on_narrow
+
+    def _handle_msg(self, message: dict) -> None:
+        if "narrow" in message:
+            self._on_narrow(bool(message["narrow"]))
 
     def download(self, filename: str, content: bytes, mime: str) -> None:
         """Have the browser save a file.

@@ -91,11 +91,11 @@ class TracksView(Viewer):
             theme=state.theme,
             sequence=world.reference.sequence,
             contexts=world.contexts,
+            hidden=self._hidden(),
         )
         self._choose_contexts()
         self._browser.set_focus_context(state.focus)
         self._browser.set_activity_style(state.activity_style)
-        self._choose_tracks()
         self._point()
         self._browser.on_locus(self._dragged)
         if self._peaks is not None:
@@ -104,6 +104,7 @@ class TracksView(Viewer):
         self._show_result()
 
     def _close(self) -> None:
+        self._browser.close()
         self._runtime.activity.forget(self._session)
 
     def _dragged(self, locus: Locus) -> None:
@@ -128,11 +129,13 @@ class TracksView(Viewer):
         )
 
     def _choose_tracks(self, *_events: object) -> None:
+        self._browser.set_tracks(hidden=self._hidden())
+
+    def _hidden(self) -> set[str]:
         hidden = set(self._state.hidden) & set(TRACKS)
         # a track for results takes no space before there is a run of its kind
         kind = self._runs.current.request.kind if self._runs.current is not None else ""
-        hidden |= {name for name, of in _TRACK_OF_KIND.items() if of != kind}
-        self._browser.set_tracks(hidden=hidden)
+        return hidden | {name for name, of in _TRACK_OF_KIND.items() if of != kind}
 
     def _point(self, *_events: object) -> None:
         place = self._state.highlight

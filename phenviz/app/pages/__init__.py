@@ -1,1 +1,57 @@
-"""Pages: each lays out components over one state."""
+"""Pages: each lays out components over one state.
+
+To add a page:
+
+1. Write ``phenviz/app/pages/NAME.py`` with a class that takes the `Runtime`, makes a `Session` and a state
+   (a `phenviz.app.state.PageState` with what the page needs besides), and lays out a `PageFrame`: the frame
+   brings the header with its links, the theme, the address, messages and the panel that folds away in narrow
+   windows. ``phenviz/app/pages/about.py`` is the shortest example.
+2. Give it a function ``NAME_page(runtime)`` that returns ``guarded(lambda: Page(runtime).page)``.
+3. Add one line to `PAGES`. The server, the links in the header and the page for unknown addresses read it;
+   a page that isn't listed is linked from nowhere.
+
+What the address holds beyond locus, contexts, focus and theme is the page's own: the ``query`` that it gives
+to its frame. A link to another page keeps those four (`phenviz.app.links.link_to`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phenviz.app.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page of the dashboard.
+
+    Parameters
+    ----------
+    key
+        Its path in the address, without slash.
+    title
+        What its link says.
+    builder
+        ``module:function`` that builds it for one tab; imported when it is asked for first.
+    linked
+        Whether the header links to it; the others are reached from elsewhere.
+    """
+
+    key: str
+    title: str
+    builder: str
+    linked: bool = True
+
+    def build(self, runtime: Runtime) -> Any:
+        """Build the page for one tab."""
+        module, _, function = self.builder.partition(":")
+        return getattr(import_module(module), function)(runtime)
+
+
+PAGES = (
+    PageEntry("explore", "Explore", "phenviz.app.pages.explore:explore_page"),
+    PageEntry("about", "About", "phenviz.app.pages.about:about_page", linked=False),
+)
