@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phenviz.models.local import LocalBackbone
+    from phenviz.models.phenformer import Phenformer
     from phenviz.models.readout import GeneReadout
 
 # a one-base hit (an rsID) is shown with this many bases on each side
@@ -105,6 +106,21 @@ class World:
         from phenviz.models.readout import load_readout
 
         return None if self.project.readout is None else load_readout(self.project.readout, self.backbone)
+
+    @cached_property
+    def phenformer(self) -> Phenformer | None:
+        """The disease model (gene tokens to one logit a trait); None where the world has none.
+
+        Raises
+        ------
+        ModelError
+            If its checkpoint is damaged, or belongs to another backbone, readout or assembly.
+        """
+        from phenviz.models.phenformer_checkpoint import load_phenformer
+
+        if self.project.phenformer is None:
+            return None
+        return load_phenformer(self.project.phenformer, self.backbone, self.readout)
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:

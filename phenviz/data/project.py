@@ -28,6 +28,7 @@ _SUFFIXES = {
     "elements": (".tsv", ".tsv.gz"),
     "checkpoint": (".safetensors",),
     "readout": (".safetensors",),
+    "phenformer": (".safetensors",),
     "motifs": (".meme",),
     "individuals": (".vcf", ".vcf.gz"),
     "peaks": (".narrowPeak", ".narrowPeak.gz"),
@@ -54,6 +55,8 @@ class Project:
         Cytobands and regulatory elements; None where there are none.
     checkpoint, readout
         Weights of the backbone and of the gene readout; None where there are none.
+    phenformer
+        Weights of the disease model; None where there is none.
     motifs
         MEME file.
     contexts
@@ -76,6 +79,7 @@ class Project:
     elements: Path | None = None
     checkpoint: Path | None = None
     readout: Path | None = None
+    phenformer: Path | None = None
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
     individuals: tuple[Path, ...] = ()
@@ -292,6 +296,7 @@ _READERS: dict[str, Callable[[_Entries, str], Any]] = {
     "elements": _file,
     "checkpoint": _file,
     "readout": _file,
+    "phenformer": _file,
     "contexts": _contexts,
     "individuals": _files,
     "motifs": _file,
@@ -306,6 +311,7 @@ _WANTED = {
     "elements": "give the path of a table of regulatory elements, or leave the key out",
     "checkpoint": "give the path of the backbone's .safetensors file, or leave the key out",
     "readout": "give the path of the gene readout's .safetensors file, or leave the key out",
+    "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
     "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",
     "individuals": "give the path of a VCF file, or a list of them",
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
