@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from phenviz.attribution.baselines import Baseline
-from phenviz.attribution.trait_canvas import Canvas, bases_of
+from phenviz.attribution.trait_canvas import Canvas, bases_of, clipped
 from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
 from phenviz.errors import TargetError
 from phenviz.genome.locus import Locus
@@ -149,7 +149,8 @@ def explain(
     everything = where == explained(engine.reader, None) if _on_one_contig(engine.reader) else False
     # the delta counts what overhangs the contig, too
     asked = tiles if everything else tiles_at(engine, tiles, where)
-    canvas = Canvas(_stretches(engine.reader, where), len(engine.sequences), engine.dtype)
+    stretches = clipped(reached(engine.reader, where.contig), where.start, where.end)
+    canvas = Canvas(stretches, len(engine.sequences), engine.dtype)
     attrs = attributes(engine, where, tiles)
     summed, done = 0.0, where.start
     for number, (start, values) in enumerate(engine.attribute(asked, weights, progress)):
@@ -181,11 +182,7 @@ def explained(reader: TokenReader, locus: Locus | None) -> Locus:
         )
     contig = contigs[0] if locus is None else reader.reference.resolve_contig(locus.contig)
     asked = Locus(contig, 0, 2**62) if locus is None else Locus(contig, locus.start, locus.end)
-    inside = [
-        (max(start, asked.start), min(end, asked.end))
-        for start, end in reached(reader, contig)
-        if start < asked.end and asked.start < end
-    ]
+    inside = clipped(reached(reader, contig), asked.start, asked.end)
     if not inside:
         where = asked if locus is not None else f"contig {contig}"
         raise TargetError(
@@ -273,11 +270,3 @@ def as_dataset(engine: TraitEngine, contig: str, canvas: Canvas, attrs: dict[str
 
 def _on_one_contig(reader: TokenReader) -> bool:
     return len({window.contig for window in reader.windows}) == 1
-
-
-def _stretches(reader: TokenReader, where: Locus) -> list[tuple[int, int]]:
-    return [
-        (max(start, where.start), min(end, where.end))
-        for start, end in reached(reader, where.contig)
-        if start < where.end and where.start < end
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,36 +42,49 @@ class Canvas:
     @property
     def positions(self) -> NDArray[np.int64]:
         """0-based position of each base."""
-        return np.concatenate([np.arange(start, end) for start, end in self.stretches])
+        whole = [np.arange(start, end, dtype=np.int64) for start, end in self.stretches]
+        return np.concatenate([np.empty(0, dtype=np.int64), *whole])
 
     def add(self, start: int, values: NDArray[np.floating]) -> None:
         """Add values (rows, bases) of the bases from ``start`` on; what lies on no stretch is left out."""
-        end = start + values.shape[1]
-        for offset, (first, last) in zip(self._offsets, self.stretches, strict=False):
+        for here, there in self.slices(start, start + values.shape[1]):
+            self.values[:, here] += values[:, there]
+
+    def slices(self, start: int, end: int) -> Iterator[tuple[slice, slice]]:
+        """Yield where the bases from start to end lie on the canvas, and which of them these are."""
+        for offset, (first, last) in zip(self._offsets.tolist(), self.stretches, strict=False):
             left, right = max(start, first), min(end, last)
             if left < right:
-                here = slice(int(offset) + left - first, int(offset) + right - first)
-                self.values[:, here] += values[:, left - start : right - start]
+                yield (
+                    slice(offset + left - first, offset + right - first),
+                    slice(left - start, right - start),
+                )
 
     def part(self, start: int, end: int) -> Canvas | None:
         """Return a copy of what lies between two positions; None if nothing does."""
-        inside = [(max(start, first), min(end, last)) for first, last in self.stretches]
-        inside = [(first, last) for first, last in inside if first < last]
+        inside = clipped(self.stretches, start, end)
         if not inside:
             return None
         part = Canvas(inside, self.rows, self.dtype)
-        for offset, (first, last) in zip(self._offsets, self.stretches, strict=False):
-            left, right = max(start, first), min(end, last)
-            if left < right:
-                here = slice(int(offset) + left - first, int(offset) + right - first)
-                part.add(left, self.values[:, here])
+        part.values = np.concatenate([self.values[:, here] for here, _ in self.slices(start, end)], axis=1)
         return part
+
+
+def clipped(stretches: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Return what of some stretches lies between two positions."""
+    inside = [(max(start, first), min(end, last)) for first, last in stretches]
+    return [(first, last) for first, last in inside if first < last]
 
 
 def bases_of(sequences: Sequence[BaseSource], contig: str, canvas: Canvas) -> NDArray[np.uint8]:
     """Return the codes of each sequence's bases on a canvas: (sequences, bases)."""
     rows = [
-        np.concatenate([sequence.fetch_codes(contig, start, end) for start, end in canvas.stretches])
+        np.concatenate(
+            [
+                np.empty(0, dtype=np.uint8),
+                *(sequence.fetch_codes(contig, start, end) for start, end in canvas.stretches),
+            ]
+        )
         for sequence in sequences
     ]
     return np.stack(rows)

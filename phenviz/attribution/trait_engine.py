@@ -138,7 +138,8 @@ class TraitEngine:
     def weights(self, sums: NDArray[np.float64]) -> TokenWeights:
         """Differentiate the logit with respect to the sums of all windows, point by point."""
         phenformer = self.reader.phenformer
-        device, dtype = placement(phenformer)
+        parameter = next(phenformer.parameters())
+        device, dtype = parameter.device, parameter.dtype
         logits, grads = [], []
         for point in sums:
             leaf = torch.from_numpy(point).to(device, dtype).requires_grad_()

@@ -67,9 +67,14 @@ def mutagenesis(
 
 
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
-@click.argument("locus")
-@click.option("--context", required=True, metavar="C", help="Cell type by name, label or ontology term.")
+@click.argument("locus", required=False)
+@click.option("--context", metavar="C", help="Cell type by name, label or ontology term.")
 @click.option("--gene", metavar="G", help="Explain this gene's expression instead of the locus' activity.")
+@click.option(
+    "--trait",
+    metavar="T",
+    help="Explain the risk of this trait by the bases of all gene windows, or of those in LOCUS.",
+)
 @click.option(
     "--method",
     type=click.Choice(["integrated-gradients", "saliency"]),
@@ -79,9 +84,10 @@ def mutagenesis(
 @click.option("--steps", type=click.IntRange(1), default=32, show_default=True, help="Steps of the integral.")
 @_where_and_how
 def attribute(
-    locus: str,
-    context: str,
+    locus: str | None,
+    context: str | None,
     gene: str | None,
+    trait: str | None,
     method: str,
     steps: int,
     output: Path,
@@ -89,18 +95,25 @@ def attribute(
     world: str | None,
     device: str,
 ) -> None:
-    """Say how much every base of LOCUS contributes to a target."""
+    """Say how much every base of LOCUS contributes to a target: a cell type's activity, a gene or a trait."""
     from phenviz import Target
 
-    how: dict[str, Any] = {"target": Target(gene=gene, context=context), "method": method}
+    if trait is not None and (context is not None or gene is not None):
+        raise click.UsageError("a trait depends on all genes and cell types: leave --context and --gene out")
+    if trait is None and context is None:
+        raise click.UsageError("say what is explained: --context C, --context C --gene G, or --trait T")
+    if trait is None and locus is None:
+        raise click.UsageError("Missing argument 'LOCUS': only --trait explains all gene windows without one")
+    how: dict[str, Any] = {"target": Target(gene, context, trait), "method": method}
     if method == "integrated-gradients":
         how["n_steps"] = steps
-    _compute("attribute", locus, output, reference, world, device, **how)
+    kind = "attribute" if trait is None else "trait"
+    _compute(kind, locus, output, reference, world, device, **how)
 
 
 def _compute(
     kind: str,
-    locus: str,
+    locus: str | None,
     output: Path,
     reference: str | None,
     world: str | None,

@@ -12,7 +12,7 @@ is encoded once. A global backbone (Enformer) encodes each window on its own. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -40,7 +40,7 @@ class BaseSource(Protocol):
         """Return codes from start to end (0-based half-open); what overhangs the contig is N."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GeneWindow:
     """The bins of one gene's window, on the contig's own grid.
 
@@ -83,7 +83,7 @@ class GeneWindow:
         return self.last_bin * self.bin_size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tile:
     """Bins that are encoded together, and the windows that they are part of.
 
@@ -300,9 +300,16 @@ def plan_tiles(
         return tuple(Tile(window.contig, window.first_bin, window.last_bin, (window,)) for window in windows)
     size = tile_bins or default_tile_bins(reader.backbone)
     if share_tiles:
-        return tuple(tile for run in _runs(windows) for tile in _cut(run, size))
-    tiles = [tile for window in windows for tile in _cut([window], size)]
+        return tuple(tile for run in _runs(windows) for tile in _cut(run, *_ends(run), size))
+    tiles = [tile for window in windows for tile in _cut([window], *_ends([window]), size)]
     return tuple(sorted(tiles, key=lambda tile: (order[tile.contig], tile.first_bin)))
+
+
+def split_tile(reader: TokenReader, tile: Tile) -> tuple[Tile, ...]:
+    """Cut a long tile of a local backbone into tiles that suit the device; a global one's stays whole."""
+    if reader.backbone.receptive_field is None:
+        return (tile,)
+    return tuple(_cut(tile.windows, tile.first_bin, tile.last_bin, default_tile_bins(reader.backbone)))
 
 
 def reached(reader: TokenReader, contig: str) -> list[tuple[int, int]]:
@@ -312,16 +319,23 @@ def reached(reader: TokenReader, contig: str) -> list[tuple[int, int]]:
     """
     flank = 0 if reader.backbone.receptive_field is None else halo(reader.backbone)
     length = reader.reference.contigs[contig]
-    stretches: list[tuple[int, int]] = []
-    for window in sorted(reader.windows, key=lambda window: window.first_bin):
-        start, end = max(window.start - flank, 0), min(window.end + flank, length)
-        if window.contig != contig or start >= end:
-            continue
-        if stretches and start <= stretches[-1][1]:
-            before = stretches.pop()
+    return merged(
+        (start, end)
+        for window in reader.windows
+        if window.contig == contig
+        and (start := max(window.start - flank, 0)) < (end := min(window.end + flank, length))
+    )
+
+
+def merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join stretches that overlap or touch; sorted."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if joined and start <= joined[-1][1]:
+            before = joined.pop()
             start, end = before[0], max(before[1], end)
-        stretches.append((start, end))
-    return stretches
+        joined.append((start, end))
+    return joined
 
 
 def distinct(haplotypes: tuple[BaseSource, BaseSource]) -> tuple[tuple[BaseSource, ...], tuple[int, int]]:
@@ -367,9 +381,12 @@ def _runs(windows: Sequence[GeneWindow]) -> Iterator[list[GeneWindow]]:
         yield run
 
 
-def _cut(run: Sequence[GeneWindow], size: int) -> Iterator[Tile]:
-    """Cut windows that cover one stretch without a gap into tiles."""
-    first, end = min(window.first_bin for window in run), max(window.last_bin for window in run)
+def _ends(run: Sequence[GeneWindow]) -> tuple[int, int]:
+    return min(window.first_bin for window in run), max(window.last_bin for window in run)
+
+
+def _cut(run: Sequence[GeneWindow], first: int, end: int, size: int) -> Iterator[Tile]:
+    """Cut bins, all of which lie in some window, into tiles."""
     while first < end:
         last = min((first // size + 1) * size, end)
         inside = tuple(window for window in run if window.first_bin < last and first < window.last_bin)

@@ -75,7 +75,8 @@ def _params(
         raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
     if target.trait is not None:
         raise TargetError(
-            f"trait {target.trait!r} can't be explained yet: choose a context, or a gene and a context"
+            f"trait {target.trait!r} is explained by jobs of the kind 'trait': submit that, or choose a "
+            "context"
         )
     if target.context is None:
         raise TargetError("the target names no context: choose one")

@@ -17,6 +17,7 @@ from phenviz.service.device import place
 
 if TYPE_CHECKING:
     from phenviz.models.backbone import SequenceBackbone
+    from phenviz.models.phenformer import Phenformer
     from phenviz.models.readout import GeneReadout
     from phenviz.world import World
 
@@ -37,6 +38,11 @@ class Backend:
     def readout(self) -> GeneReadout | None:
         """The gene readout, where the world has one."""
         return place(self.world.readout, self.device)
+
+    @cached_property
+    def phenformer(self) -> Phenformer | None:
+        """The disease model, where the world has one."""
+        return place(self.world.phenformer, self.device)
 
 
 @dataclass(frozen=True)

@@ -109,18 +109,20 @@ class ModelService:
         """Score every single-base change; see `phenviz.attribution.mutagenesis`. Waits for the result."""
         return self._wait("mutagenesis", locus=locus, contexts=contexts, gene=gene)
 
-    def attribute(self, locus: str | Locus, target: Target, **how: Any) -> xr.Dataset:
+    def attribute(self, locus: str | Locus | None, target: Target, **how: Any) -> xr.Dataset:
         """Explain a target by every base; see `phenviz.attribution`. Waits for the result.
 
         Parameters
         ----------
         locus
-            Bases to explain.
+            Bases to explain; for a trait also None: all gene windows that its logit depends on.
         target
             What is explained.
         **how
             ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32), ``baseline`` (``zero``).
         """
+        if target.trait is not None:
+            return self._wait("trait", locus=locus, target=target, **how)
         return self._wait("attribute", locus=locus, target=target, **how)
 
     def submit(self, kind: str, *, holder: str | None = None, **params: Any) -> Job:

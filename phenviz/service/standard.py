@@ -27,6 +27,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -165,3 +166,4 @@ KINDS.add(
     )
 )
 KINDS.add(ATTRIBUTE)
+KINDS.add(TRAIT)

@@ -1,0 +1,299 @@
+"""The kind of job that explains a trait's logit by every base of all gene windows of the disease model.
+
+It has two kinds of pieces, each stored on its own, so that a run that was interrupted goes on where it
+stopped: first the sums that gene tokens are made of (shared by all traits), cell by cell; then, with all of
+them at hand, the attribution of each cell. A cell is a stretch of a contig's grid for a local backbone, and
+a gene window for a global one. A locus restricts the second kind only: the logit depends on all windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.targets import Target
+from phenviz.errors import JobError, ModelError, TargetError
+from phenviz.genome.locus import Locus
+from phenviz.progress import Progress
+from phenviz.service.attribute import METHODS
+from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.requests import WORKING_BYTES, find_locus
+
+if TYPE_CHECKING:
+    from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
+    from phenviz.models.backbone import SequenceBackbone
+    from phenviz.world import World
+
+# some seconds for 32 steps on two cores, and a few hundred files for a chromosome
+TRAIT_CELL = 2**18
+# a forward pass, in units of one with its gradient
+_FORWARD_UNITS = 0.4
+# what a base takes while pieces are joined: its value and letter twice, its position
+_BASE_BYTES = 2 * (4 + 1) + 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TraitParams:
+    """Parameters of ``trait``: a known trait, a checked locus or None for all windows, and how."""
+
+    trait: str
+    locus: Locus | None
+    method: str
+    n_steps: int
+    baseline: str | NDArray[np.floating]
+
+
+def _params(
+    world: World,
+    target: Target,
+    locus: str | Locus | None = None,
+    method: str = "integrated-gradients",
+    n_steps: int = 32,
+    baseline: str | NDArray[np.floating] = "zero",
+) -> TraitParams:
+    if method not in METHODS:
+        raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
+    if n_steps < 1:
+        raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
+    if not target.trait:
+        raise TargetError("the target names no trait: choose one")
+    if target.gene or target.context:
+        raise TargetError(
+            f"the logit of {target.trait} depends on all genes and contexts: leave gene and context out"
+        )
+    phenformer = world.phenformer
+    if phenformer is None:
+        raise ModelError(
+            f"trait {target.trait!r} needs a disease model, and world {world.name!r} has none: set "
+            "'phenformer' in its project.yaml"
+        )
+    trait = phenformer.traits[phenformer.trait_index(target.trait)].name
+    if method == "saliency":
+        # neither has a meaning for a plain gradient, so neither must make another result of it
+        n_steps, baseline = 1, "zero"
+    where = None if locus is None else find_locus(world, locus)
+    return TraitParams(trait, where, method, int(n_steps), baseline)
+
+
+def _pieces(world: World, params: TraitParams) -> list[Piece]:
+    run = _Run(world, params)
+    size, reader = world.backbone.bin_size, run.engine.reader
+    read_from = {
+        "phenformer": reader.phenformer.weights_hash,
+        "readout": None if reader.readout is None else reader.readout.weights_hash,
+        "method": params.method,
+        "n_steps": params.n_steps,
+        "baseline": params.baseline,
+    }
+    explained = {**read_from, "trait": params.trait}
+    points, steps = len(run.engine.points), params.n_steps
+    pieces = []
+    for number, cell in enumerate(run.cells):
+        length = (cell.last_bin - cell.first_bin) * size
+        where = [cell.contig, cell.first_bin, cell.last_bin]
+        pieces.append(
+            Piece(
+                {"tokens": where, **read_from},
+                partial(run.read, number),
+                length * points * _FORWARD_UNITS,
+                partial(run.collect, number),
+            )
+        )
+    for number in run.asked:
+        cell = run.cells[number]
+        where = [cell.contig, cell.first_bin, cell.last_bin]
+        length = (cell.last_bin - cell.first_bin) * size
+        identity = {"attribution": where, **explained}
+        pieces.append(
+            Piece(identity, partial(run.attribute, number), length * steps, partial(run.mark, number))
+        )
+    return pieces
+
+
+class _Run:
+    """What the pieces of one job share: its plan, and the sums of all windows once they are read."""
+
+    def __init__(self, world: World, params: TraitParams) -> None:
+        from phenviz.attribution.trait import explained, tiles_at
+        from phenviz.models.phenformer_tokens import plan_tiles
+
+        self._world, self._params = world, params
+        self.engine = _engine(world, world, params)
+        self.where = explained(self.engine.reader, params.locus)
+        bins = max(TRAIT_CELL // world.backbone.bin_size, 1)
+        self.cells = plan_tiles(self.engine.reader, tile_bins=bins)
+        seen = self.cells if params.locus is None else tiles_at(self.engine, self.cells, self.where)
+        # numbers of the cells that are explained, from left to right
+        self.asked = [number for number, cell in enumerate(self.cells) if cell in set(seen)]
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self._placed: tuple[Backend, TraitEngine] | None = None
+        self._weights: TokenWeights | None = None
+
+    def read(self, number: int, backend: Backend, progress: Progress) -> xr.Dataset:
+        """Compute what a cell adds to the sums of its windows."""
+        from phenviz.models.phenformer_tokens import split_tile
+
+        engine, cell = self._engine_on(backend), self.cells[number]
+        sums = engine.sums(split_tile(engine.reader, cell), progress)[:, 0, cell.indices]
+        return xr.Dataset({"sums": (("point", "window", "term"), sums)})
+
+    def collect(self, number: int, dataset: xr.Dataset) -> xr.Dataset:
+        """Note a cell's sums, whether they were computed now or come from the store."""
+        self._sums[number] = dataset["sums"].values
+        return xr.Dataset(attrs=self._attrs)
+
+    def attribute(self, number: int, backend: Backend, progress: Progress) -> xr.Dataset:
+        """Attribute the logit to the bases that a cell sees."""
+        from phenviz.attribution.trait import ends
+        from phenviz.attribution.trait_canvas import Canvas, bases_of, clipped
+        from phenviz.models.phenformer_tokens import reached, split_tile
+
+        engine, cell, weights = self._engine_on(backend), self.cells[number], self._weights_on(backend)
+        whole = engine.piece(cell)
+        canvas = Canvas(
+            clipped(reached(engine.reader, cell.contig), whole.start, whole.end), dtype=engine.dtype
+        )
+        summed = 0.0
+        for start, values in engine.attribute(split_tile(engine.reader, cell), weights, progress):
+            canvas.add(start, values)
+            summed += float(values.sum(dtype=float))
+        return xr.Dataset(
+            {
+                "attribution": ("base", canvas.values[0]),
+                "reference": ("base", bases_of(engine.sequences, cell.contig, canvas)[0]),
+            },
+            attrs={
+                "starts": [start for start, _ in canvas.stretches],
+                "ends": [end for _, end in canvas.stretches],
+                "attribution_sum": summed,
+                **ends(weights, None),
+            },
+        )
+
+    def mark(self, number: int, dataset: xr.Dataset) -> xr.Dataset:
+        """Say up to where an attribution is final once this cell is there: where the next one begins."""
+        later = self.asked[self.asked.index(number) + 1 :]
+        settled = self.engine.piece(self.cells[later[0]]).start if later else self.where.end
+        return dataset.assign_attrs(settled_end=min(max(settled, self.where.start), self.where.end))
+
+    @cached_property
+    def _attrs(self) -> dict[str, Any]:
+        from phenviz.attribution.trait import attributes
+
+        return attributes(self.engine, self.where, self.cells)
+
+    def _engine_on(self, backend: Backend) -> TraitEngine:
+        if self._placed is None or self._placed[0] is not backend:
+            self._placed = (backend, _engine(self._world, backend, self._params))
+        return self._placed[1]
+
+    def _weights_on(self, backend: Backend) -> TokenWeights:
+        if self._weights is None:
+            engine = self._engine_on(backend)
+            total = np.zeros((len(engine.points), 1, len(engine.reader.windows), engine.reader.terms))
+            for number, sums in self._sums.items():
+                total[:, 0, self.cells[number].indices] += sums
+            self._weights = engine.weights(total)
+        return self._weights
+
+
+def _engine(world: World, models: World | Backend, params: TraitParams) -> TraitEngine:
+    """Set up the engine with the world's own models, or with those on the service's device."""
+    # imported here: Captum takes a while
+    from phenviz.attribution.trait_engine import TraitEngine
+    from phenviz.models.phenformer_tokens import TokenReader
+
+    phenformer = models.phenformer
+    assert phenformer is not None
+    backbone = cast("SequenceBackbone", models.backbone)
+    reader = TokenReader(phenformer, world.reference, backbone, models.readout)
+    n_steps = None if params.method == "saliency" else params.n_steps
+    trait = phenformer.trait_index(params.trait)
+    return TraitEngine(reader, trait, (world.reference,), (0, 0), n_steps, cast(Any, params.baseline))
+
+
+def _join(params: TraitParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    attrs, explained = parts[0].attrs, [part for part in parts if "attribution" in part]
+    end = explained[-1].attrs["settled_end"] if explained else attrs["start"]
+    joined = _add_up(attrs, explained, int(attrs["start"]), int(end))
+    if not explained:
+        return joined
+    last = explained[-1].attrs
+    values = {name: last[name] for name in ("target_value", "baseline_value") if name in last}
+    complete = params.locus is None and end == attrs["end"]
+    if complete and "baseline_value" in values:
+        summed = sum(part.attrs["attribution_sum"] for part in explained)
+        values["convergence_delta"] = summed - values["target_value"] + values["baseline_value"]
+    return joined.assign_attrs(values)
+
+
+def _settle(params: TraitParams, parts: Sequence[xr.Dataset]) -> xr.Dataset | None:
+    """Return the bases to which the last part was the last to add anything."""
+    if "attribution" not in parts[-1]:
+        return None
+    attrs = parts[0].attrs
+    before = [part for part in parts[:-1] if "attribution" in part]
+    start = int(before[-1].attrs["settled_end"] if before else attrs["start"])
+    end = int(parts[-1].attrs["settled_end"])
+    settled = _add_up(attrs, [*before, parts[-1]], start, end)
+    return settled if settled.sizes["position"] else None
+
+
+def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end: int) -> xr.Dataset:
+    """Add up what parts attribute to the bases between two positions, as a result."""
+    from phenviz.attribution.trait_canvas import Canvas, clipped
+    from phenviz.models.phenformer_tokens import merged
+
+    stretches = merged(stretch for part in parts for stretch in _stretches(part))
+    canvas = Canvas(
+        clipped(stretches, start, end), dtype=parts[0]["attribution"].dtype if parts else np.float32
+    )
+    letters = np.zeros(canvas.values.shape[1], dtype=np.uint8)
+    for part in parts:
+        offset = 0
+        values, codes = part["attribution"].values, part["reference"].values
+        for first, last in _stretches(part):
+            own = slice(offset, offset + last - first)
+            canvas.add(first, values[None, own])
+            for here, there in canvas.slices(first, last):
+                letters[here] = codes[own][there]
+            offset += last - first
+    positions = canvas.positions
+    span = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
+    return xr.Dataset(
+        {"attribution": ("position", canvas.values[0]), "reference": ("position", letters)},
+        coords={"position": positions},
+        attrs=attrs | span,
+    )
+
+
+def _stretches(part: xr.Dataset) -> list[tuple[int, int]]:
+    starts, ends = np.atleast_1d(part.attrs["starts"]), np.atleast_1d(part.attrs["ends"])
+    return [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
+
+
+def _memory(world: World, params: TraitParams) -> int:
+    phenformer = world.phenformer
+    assert phenformer is not None
+    bases = len(phenformer.genes) * phenformer.window
+    if params.locus is not None:
+        bases = min(bases, params.locus.length)
+    return WORKING_BYTES + bases * _BASE_BYTES
+
+
+TRAIT = Kind(
+    "trait",
+    _params,
+    _pieces,
+    _join,
+    seconds_per_unit=1 / 0.8e6,
+    memory=_memory,
+    settle=_settle,
+    flavour=lambda params: params.method,
+)
