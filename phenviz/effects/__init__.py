@@ -1,5 +1,27 @@
 """What variants change: in the activity of every context, in genes' expression, in a person's two genomes."""
 
+from phenviz.effects.contribution import score_contribution
+from phenviz.effects.expression import score_expression
+from phenviz.effects.personal import predict_cohort, predict_haplotypes
+from phenviz.effects.quantiles import (
+    Background,
+    background_of,
+    common_variants,
+    with_quantiles,
+    world_background,
+)
 from phenviz.effects.score import iter_scores, score_variants
 
-__all__ = ["iter_scores", "score_variants"]
+__all__ = [
+    "Background",
+    "background_of",
+    "common_variants",
+    "iter_scores",
+    "predict_cohort",
+    "predict_haplotypes",
+    "score_contribution",
+    "score_expression",
+    "score_variants",
+    "with_quantiles",
+    "world_background",
+]

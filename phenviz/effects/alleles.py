@@ -7,9 +7,9 @@ A tile is a stretch of reference that is run once for all variants in it. Single
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from phenviz.attribution.cones import Span
 from phenviz.attribution.local_engine import LocalEngine, ReferenceCells
 from phenviz.effects.rows import Rows
-from phenviz.effects.runs import Around, EditedContig, Patch
+from phenviz.effects.runs import Around, EditedContig, Patch, trimmed
 from phenviz.effects.single_base import SingleBaseEngine
 from phenviz.genome.codes import encode
 from phenviz.genome.reference import ReferenceGenome
@@ -110,6 +110,11 @@ class AlleleBins:
         return total, moved
 
 
+_COLUMNS = (
+    "reference_of", "reference_bin", "reference", "alternate_of", "alternate_bin", "alternate", "weights",
+)  # fmt: skip
+
+
 def join(parts: list[AlleleBins]) -> AlleleBins:
     """Put the bins of several lists of variants into one, numbered on."""
     variants = np.cumsum([0, *(part.count for part in parts)])
@@ -120,17 +125,13 @@ def join(parts: list[AlleleBins]) -> AlleleBins:
         for one in part.inserted
     ]
 
-    def column(name: str) -> torch.Tensor:
-        columns = [getattr(part, name) for part in parts]
-        if name.endswith("_of"):
-            columns = [own + int(first) for own, first in zip(columns, variants, strict=False)]
-        return torch.cat(columns)
-
-    names = (
-        "reference_of", "reference_bin", "reference", "alternate_of", "alternate_bin", "alternate", "weights",
-    )  # fmt: skip
+    numbered = [int(first) for first in variants[:-1]]
+    columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    for name in ("reference_of", "alternate_of"):
+        own = [getattr(part, name) + first for part, first in zip(parts, numbered, strict=True)]
+        columns[name] = torch.cat(own)
     return AlleleBins(
-        int(variants[-1]), *(column(name) for name in names), tuple(inserted), parts[0].bin_size
+        count=int(variants[-1]), inserted=tuple(inserted), bin_size=parts[0].bin_size, **columns
     )
 
 
@@ -295,7 +296,8 @@ class WindowEngine:
         own_bin = rows.start[chosen] // size
         # variants in one bin have the same reference window
         own_bins, number_of_bin = np.unique(own_bin, return_inverse=True)
-        patches, plain = [], []
+        patches: list[Patch] = []
+        plain: list[Patch] = []
         for number, bin_ in enumerate(own_bins):
             around = _fixed((int(bin_) - window // size // 2) * size, window)
             here = np.flatnonzero(number_of_bin == number)
@@ -327,7 +329,7 @@ def asked_bins(
 
 def edited(reference: ReferenceGenome, rows: Rows, row: np.intp | int) -> EditedContig:
     """Return the contig of a row with its variant."""
-    edit = (int(rows.start[row]), str(rows.ref[row]), str(rows.alt[row]))
+    edit = trimmed(int(rows.start[row]), str(rows.ref[row]), str(rows.alt[row]))
     return EditedContig(reference, str(rows.contig[row]), [edit])
 
 
@@ -381,7 +383,7 @@ def with_patches(
             row += width
     device = reference.device
 
-    def column(parts: list[NDArray[np.generic]], kind: type) -> torch.Tensor:
+    def column(parts: Sequence[NDArray[Any]], kind: type) -> torch.Tensor:
         return torch.from_numpy(np.concatenate([np.zeros(0, kind), *parts]).astype(kind)).to(device)
 
     return AlleleBins(

@@ -30,10 +30,28 @@ def variants_dataset(
     units: str,
     **extra: Any,
 ) -> xr.Dataset:
-    """Put numbers of variants (variant, context) into a Dataset with the coordinates of `score_variants`.
+    """Put numbers of variants (variant, context) into a Dataset with the coordinates of `score_variants`."""
+    attrs = variants_attrs(rows, reference, backbone, definition=definition, units=units, **extra)
+    return xr.Dataset(
+        {name: (("variant", "context"), numbers) for name, numbers in values.items()},
+        coords={**variant_coords(variants, rows), **context_coords(contexts)},
+        attrs=attrs,
+    )
 
-    Attributes ``contig``, ``start`` and ``end`` are those of the variants where they lie on one contig; of
-    variants on several, ``contig`` names all of them, ``start`` is 0 and ``end`` the largest end.
+
+def variants_attrs(
+    rows: Rows,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    definition: str,
+    units: str,
+    **extra: Any,
+) -> dict[str, Any]:
+    """Make the attributes of a result about variants; ``skipped`` counts rows that can't be scored.
+
+    ``contig``, ``start`` and ``end`` are those of the variants where they lie on one contig; of variants on
+    several, ``contig`` names all of them, ``start`` is 0 and ``end`` the largest end.
     """
     skipped = ", ".join(f"{count:,} {reason}" for reason, count in rows.skipped().items())
     anywhere = Locus(next(iter(reference.contigs)), 0, 1)
@@ -42,11 +60,7 @@ def variants_dataset(
     )
     del attrs["contig_length"]
     attrs |= _place(rows, reference)
-    return xr.Dataset(
-        {name: (("variant", "context"), numbers) for name, numbers in values.items()},
-        coords={**variant_coords(variants, rows), **context_coords(contexts)},
-        attrs=attrs,
-    )
+    return attrs
 
 
 def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:

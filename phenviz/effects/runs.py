@@ -11,8 +11,9 @@ shift, and each run is predicted on the grid on which its bins are those of the 
   maximum of its own value and those of the inserted bases (on the grid of its run).
 
 This is the field's rule for indels (an insertion keeps the maximum over the inserted bases, a deletion reads
-0), on bins. Of REF and ALT of unequal length the first ``min(len(REF), len(ALT))`` bases are paired, and the
-rest is inserted or deleted behind them.
+0), on bins. Bases that REF and ALT share at their end, then at their beginning, are no part of the edit. Of
+what is left, the first ``min(len(REF), len(ALT))`` bases are paired, and the rest is inserted or deleted
+behind them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from phenviz.genome.reference import ReferenceGenome
 _FAR = 2**60
 
 Around = Callable[[int, int], tuple[int, int]]
+Edit = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,11 @@ class EditedContig:
     reference, contig
         What is edited; beyond the contig's ends it is N.
     edits
-        ``(start, ref, alt)``: 0-based first base, and both alleles; sorted, without overlap.
+        ``(start, ref, alt)``: 0-based first base, and both alleles as `trimmed` gives them; sorted, without
+        overlap.
     """
 
-    def __init__(
-        self, reference: ReferenceGenome, contig: str, edits: Sequence[tuple[int, str, str]]
-    ) -> None:
+    def __init__(self, reference: ReferenceGenome, contig: str, edits: Sequence[Edit]) -> None:
         self._reference, self._contig = reference, contig
         self._alts = [encode(alt) for _, _, alt in edits]
         starts = np.array([start for start, _, _ in edits], dtype=np.int64)
@@ -158,7 +159,32 @@ class EditedContig:
             yield Patch(owner, first_bin, weights, codes, first_bin - left // size, anchor)
 
 
-def _runs(edits: Sequence[tuple[int, str, str]]) -> list[Run]:
+def trimmed(start: int, ref: str, alt: str) -> Edit:
+    """Leave out what both alleles share, first at their end: an edit is the same however it was written.
+
+    Parameters
+    ----------
+    start
+        0-based first base of REF.
+    ref, alt
+        Alleles.
+
+    Returns
+    -------
+    tuple
+        Start, REF and ALT of what differs; REF or ALT may be empty.
+    """
+    shared = 0
+    while shared < min(len(ref), len(alt)) and ref[-1 - shared] == alt[-1 - shared]:
+        shared += 1
+    ref, alt = ref[: len(ref) - shared], alt[: len(alt) - shared]
+    shared = 0
+    while shared < min(len(ref), len(alt)) and ref[shared] == alt[shared]:
+        shared += 1
+    return start + shared, ref[shared:], alt[shared:]
+
+
+def _runs(edits: Sequence[Edit]) -> list[Run]:
     runs, begin, shift = [], -_FAR, 0
     for start, ref, alt in edits:
         if len(ref) == len(alt):

@@ -43,6 +43,15 @@ def per_base(sequence: str, backbone: SequenceBackbone, shift: int) -> np.ndarra
     return np.concatenate([values[:, :moved], values], axis=1)
 
 
+def without_shared_bases(edit: Edit) -> Edit:
+    start, ref, alt = edit.start, edit.ref, edit.alt
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    return Edit(start, ref, alt)
+
+
 def in_reference_coordinates(sequence: str, edits: list[Edit], backbone: SequenceBackbone) -> np.ndarray:
     """Predict an edited contig and read it base by base in reference coordinates: (C, PAD + bases + PAD).
 
@@ -55,6 +64,7 @@ def in_reference_coordinates(sequence: str, edits: list[Edit], backbone: Sequenc
     inserted, edited, shift, done = [], "", 0, 0
     for edit in edits:
         assert sequence[edit.start : edit.start + len(edit.ref)] == edit.ref
+        edit = without_shared_bases(edit)
         paired = min(len(edit.ref), len(edit.alt))
         deleted[PAD + edit.start + paired : PAD + edit.start + len(edit.ref)] = True
         edited += sequence[done : edit.start] + edit.alt

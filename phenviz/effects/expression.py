@@ -1,0 +1,261 @@
+"""What variants change in the expression of the genes that they can reach."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.cones import Span
+from phenviz.effects.alleles import AlleleBins
+from phenviz.effects.dataset import variant_coords, variants_attrs
+from phenviz.effects.rows import SCORED, Rows, read_rows
+from phenviz.effects.tiles import CPU_TILE_BASES, engine_for, over_variants
+from phenviz.errors import LocusError, ModelError
+from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.expression import embed
+from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import context_coords
+
+DEFINITION = (
+    "expression with ALT minus with REF, each pooled by the gene readout from the bins within {reach:,} bp "
+    "of the TSS (PhenViz' own; not the gene-mask log fold change of AlphaGenome), in reference coordinates"
+)
+# a variant longer than this is looked at gene by gene, or its bins would fill the memory
+_LONG = CPU_TILE_BASES
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Effects of some rows on one gene: numbers of the rows, and (rows, contexts)."""
+
+    gene: int
+    rows: NDArray[np.intp]
+    effect: NDArray[np.float32]
+
+
+def score_expression(
+    variants: pd.DataFrame,
+    annotation: Annotation,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    readout: GeneReadout,
+    *,
+    genes: Sequence[str] | None = None,
+    contexts: Sequence[Context | str] | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Score what each variant changes in the expression of each gene that it can reach.
+
+    A gene is reached if one of its readout's bins sees the variant. Only the terms of the bins that change
+    are recomputed; the sums over all others are those of the reference.
+
+    Parameters
+    ----------
+    variants
+        As for `phenviz.effects.score_variants`.
+    annotation
+        Where genes begin.
+    reference, backbone
+        As for `phenviz.effects.score_variants`; the backbone has a finite receptive field.
+    readout
+        Predicts expression from the backbone's embedding.
+    genes
+        Names of the genes to look at; None for all.
+    contexts
+        Contexts of the readout (or names, labels, CURIEs); None for all.
+    progress
+        Told after each tile, in variants.
+
+    Returns
+    -------
+    xr.Dataset
+        ``expression_effect`` (pair, context), float32: change of ln(1 + CPM), ALT minus REF, as the gene
+        readout predicts it. One pair a variant and reached gene, in the order of the table, then of the
+        genes on the contig. Coordinates on ``pair``: those of `phenviz.effects.score_variants`, ``row``
+        (number of the variant in the table), ``gene``, ``gene_id``, ``tss`` (0-based) and ``distance`` (from
+        the TSS to the variant's first base in bp, positive downstream). Rows that can't be scored have no
+        pair; attribute ``skipped`` counts them.
+
+    Raises
+    ------
+    ModelError
+        If the readout was trained on another backbone, or the backbone is global.
+    LocusError
+        If the annotation doesn't have a gene.
+    TargetError
+        If the readout doesn't predict a context.
+    """
+    check_backbone(readout, backbone)
+    if backbone.receptive_field is None:
+        raise ModelError(
+            f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with a "
+            "finite receptive field: score the activity round the variants instead"
+        )
+    names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
+    channels = readout.select(names)
+    rows = read_rows(variants, reference)
+    targets = _Targets(_genes(annotation, reference, genes), reference, backbone, readout, channels)
+    flank = halo(backbone) // backbone.bin_size
+    engine = engine_for(reference, backbone, Span(-flank, flank))
+    size = backbone.bin_size
+
+    def score(some: NDArray[np.intp]) -> list[_Found]:
+        first = rows.start[some] // size - flank
+        last = (rows.start[some] + rows.ref_length[some] - 1) // size + flank + 1
+        long = rows.ref_length[some] > _LONG
+        found = []
+        if not long.all():
+            usual = some[~long]
+            within = first[~long], last[~long]
+            bins = engine.bins_of(rows, usual, *within)
+            contig = str(rows.contig[usual[0]])
+            for gene in targets.reached(contig, int(within[0].min()), int(within[1].max())):
+                near = targets.near(gene, *within)
+                found.append(_Found(gene, usual[near], targets.effects(gene, bins)[near]))
+        for row, begin, end in zip(some[long], first[long], last[long], strict=True):
+            one = np.array([row])
+            for gene in targets.reached(str(rows.contig[row]), int(begin), int(end)):
+                own = targets.bins[gene]
+                clipped = (
+                    np.array([max(begin, own.first_bin)]),
+                    np.array([min(end, own.first_bin + len(own.distance))]),
+                )
+                bins = engine.bins_of(rows, one, *clipped)
+                found.append(_Found(gene, one, targets.effects(gene, bins)))
+        return found
+
+    progress.stage("scoring expression", len(rows))
+    progress.advance(len(rows) - int((rows.status == SCORED).sum()))
+    found: list[_Found] = []
+    for some, parts in over_variants(rows, engine, backbone, score):
+        found += parts
+        progress.advance(len(some))
+    return _as_dataset(found, targets, variants, rows, reference, backbone)
+
+
+def _genes(annotation: Annotation, reference: ReferenceGenome, names: Sequence[str] | None) -> list[Gene]:
+    if names is not None:
+        return [annotation.gene(name) for name in dict.fromkeys(names)]
+    known = []
+    for name in annotation.genes["gene_name"].drop_duplicates():
+        gene = annotation.gene(str(name))
+        try:
+            reference.resolve_contig(gene.locus.contig)
+        except LocusError:
+            continue  # of a contig that the FASTA lacks
+        known.append(gene)
+    return known
+
+
+class _Targets:
+    """Genes with the sums that their expression is a function of."""
+
+    def __init__(
+        self,
+        genes: list[Gene],
+        reference: ReferenceGenome,
+        backbone: SequenceBackbone,
+        readout: GeneReadout,
+        channels: list[int],
+    ) -> None:
+        self.genes, self.contexts = genes, [readout.contexts[channel] for channel in channels]
+        self.readout = readout
+        self.bins = [gene_bins(gene, backbone, reference, readout.reach) for gene in genes]
+        self._first = np.array([bins.first_bin for bins in self.bins], dtype=np.int64)
+        self._last = self._first + np.array([len(bins.distance) for bins in self.bins], dtype=np.int64)
+        self._contig = np.array([bins.contig for bins in self.bins], dtype=object)
+        self._reference, self._backbone, self._channels = reference, backbone, channels
+        # in double precision: a change in one of hundreds of bins must not drown in the rounding of their sum
+        self._double = copy.deepcopy(readout).double()
+        self._sums: dict[int, torch.Tensor] = {}
+        self._lock = threading.Lock()
+
+    def reached(self, contig: str, first: int, last: int) -> list[int]:
+        """Return the genes of which a bin lies between two bins of a contig."""
+        return np.flatnonzero((self._contig == contig) & (self._first < last) & (self._last > first)).tolist()
+
+    def near(self, gene: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which ranges of bins hold a bin of the gene."""
+        return (first < self._last[gene]) & (last > self._first[gene])
+
+    def effects(self, gene: int, bins: AlleleBins) -> NDArray[np.float32]:
+        """Return the change of a gene's expression by each variant, (variants, contexts)."""
+        before = self._reference_sums(gene)
+        distance = torch.from_numpy(self.bins[gene].distance).to(before)
+        first = int(self._first[gene])
+
+        def terms(embedding: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+            number = numbers - first
+            inside = (number >= 0) & (number < len(distance))
+            values = before.new_zeros(len(number), before.shape[1])
+            own = embedding[inside].double().T[None]
+            values[inside] = self._double.pooled_terms(own, distance[number[inside]])[0].T
+            return values
+
+        _, moved = bins.sums(terms)
+        change = self._double.from_pooled(before + moved) - self._double.from_pooled(before)
+        return change[:, self._channels].float().cpu().numpy()
+
+    def _reference_sums(self, gene: int) -> torch.Tensor:
+        with self._lock:
+            known = self._sums.get(gene)
+            if known is None:
+                embedding = embed(self.bins[gene], self._reference, self._backbone).double()
+                self._double.to(embedding.device)
+                distance = torch.from_numpy(self.bins[gene].distance).to(embedding)
+                known = self._sums[gene] = self._double.pooled_terms(embedding, distance).sum(-1)
+        return known
+
+
+def _as_dataset(
+    found: list[_Found],
+    targets: _Targets,
+    variants: pd.DataFrame,
+    rows: Rows,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+) -> xr.Dataset:
+    row = np.concatenate([np.zeros(0, np.intp), *(one.rows for one in found)])
+    gene = np.concatenate([np.zeros(0, np.intp), *(np.full(len(one.rows), one.gene) for one in found)])
+    effect = np.concatenate(
+        [np.zeros((0, len(targets.contexts)), np.float32), *(one.effect for one in found)]
+    )
+    tss = np.array([one.tss for one in targets.genes], dtype=np.int64)
+    order = np.lexsort((tss[gene], row))
+    row, gene, effect = row[order], gene[order], effect[order]
+    direction = np.array([-1 if one.locus.strand == "-" else 1 for one in targets.genes], dtype=np.int64)
+    names, ids = ([getattr(targets.genes[one], part) for one in gene] for part in ("name", "gene_id"))
+    of_variants = {
+        name: ("pair", values[row]) for name, (_, values) in variant_coords(variants, rows).items()
+    }
+    readout = targets.readout
+    return xr.Dataset(
+        {"expression_effect": (("pair", "context"), effect)},
+        coords={
+            **of_variants,
+            "row": ("pair", row.astype(np.int64)),
+            "gene": ("pair", np.array(names, dtype=object)),
+            "gene_id": ("pair", np.array(ids, dtype=object)),
+            "tss": ("pair", tss[gene]),
+            "distance": ("pair", direction[gene] * (rows.start[row] - tss[gene])),
+            **context_coords(targets.contexts),
+        },
+        attrs=variants_attrs(
+            rows,
+            reference,
+            backbone,
+            definition=DEFINITION.format(reach=readout.reach),
+            units=f"change of {readout.units}",
+            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+        ),
+    )

@@ -1,0 +1,228 @@
+"""Activity along the two haplotypes of a person, and of many persons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine
+from phenviz.effects.runs import Edit, trimmed
+from phenviz.errors import ModelError
+from phenviz.genome import Context, Locus, ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.predict import activity_units, bin_range, predict
+from phenviz.models.windows import select_contexts
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import context_coords, result_attrs
+
+if TYPE_CHECKING:
+    from phenviz.variation import Individual, Individuals, Unphased
+
+REFERENCE = "reference"
+DEFINITION = (
+    "predicted activity of each bin of the reference along each haplotype: between two insertions or "
+    "deletions bases are read on the reference's own grid of bins, deleted bases count 0, the base before an "
+    "insertion counts the maximum over itself and the inserted bases"
+)
+# long deletions bring reference from further away into view
+_BEYOND = 10_000
+
+
+def predict_haplotypes(
+    individual: Individual,
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    unphased: Unphased = "refuse",
+    seed: int = 0,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Predict activity along both haplotypes of an individual, beside the reference.
+
+    Parameters
+    ----------
+    individual
+        Whose haplotypes; variants beyond the locus that its bins see count, too.
+    locus
+        Where, 0-based half-open.
+    reference, backbone
+        As for `phenviz.models.predict.predict`; the backbone has a finite receptive field.
+    contexts
+        Contexts (or names, labels, CURIEs) to keep; None for all.
+    unphased, seed
+        What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
+    progress
+        Told after each stretch of 4 kb.
+
+    Returns
+    -------
+    xr.Dataset
+        ``activity`` (haplotype, context, bin), float32, with coordinates ``haplotype`` (``"reference"``,
+        ``"1"``, ``"2"``) and ``bin_start`` (0-based, of the reference): all three line up, and where no
+        variant is seen they are equal. Attributes ``sample``, ``phasing`` (what the file left open, and what
+        was done), ``variants`` (applied, of each haplotype) and ``variants_skipped``.
+
+    Raises
+    ------
+    LocusError
+        If the locus leaves the contig or holds no base but N.
+    DataError
+        If heterozygotes are unphased and that is refused, or the file can't be read.
+    ModelError
+        If the backbone is global.
+    """
+    locus = reference.check(locus)
+    both = individual.haplotypes(_seen(locus, reference, backbone), unphased=unphased, seed=seed)
+    edits = [_edits(haplotype.variants) for haplotype in both]
+    numbers = _Numbers(locus, reference, backbone, contexts, progress)
+    activity = np.concatenate([numbers.plain[None], numbers.activity(edits)])
+    return numbers.as_dataset(
+        ("haplotype", "context", "bin"),
+        activity,
+        {"haplotype": [REFERENCE, "1", "2"]},
+        sample=individual.sample,
+        phasing=both[0].phasing.describe(),
+        variants=[len(own) for own in edits],
+        variants_skipped=sum(len(haplotype.skipped) for haplotype in both),
+    )
+
+
+def predict_cohort(
+    individuals: Individuals,
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    samples: Iterable[str] | None = None,
+    contexts: Sequence[Context | str] | None = None,
+    unphased: Unphased = "refuse",
+    seed: int = 0,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Predict activity along both haplotypes of many individuals; equal stretches are predicted once.
+
+    Parameters
+    ----------
+    individuals
+        Whose haplotypes.
+    locus, reference, backbone, contexts, unphased, seed, progress
+        As for `predict_haplotypes`.
+    samples
+        Names of the individuals; None for all.
+
+    Returns
+    -------
+    xr.Dataset
+        ``activity`` (individual, haplotype, context, bin), float32, haplotypes ``"1"`` and ``"2"``.
+        Attributes ``stretches`` (of 4 kb, of all haplotypes), ``stretches_changed`` (those that a variant
+        reaches), ``stretches_computed`` (different ones, which the backbone had to see), ``saving`` (share
+        that it had not) and ``unique_haplotypes`` (of the whole locus).
+
+    Raises
+    ------
+    LocusError, DataError, ModelError
+        As `predict_haplotypes`.
+    """
+    from phenviz.variation import unique_haplotypes
+
+    locus = reference.check(locus)
+    names = list(samples) if samples is not None else individuals.samples["sample"].tolist()
+    seen = _seen(locus, reference, backbone)
+    unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
+    numbers = _Numbers(locus, reference, backbone, contexts, progress)
+    edits = [_edits(haplotype.variants) for haplotype in unique.haplotypes]
+    activity = numbers.activity(edits, copies=np.bincount(unique.index.ravel(), minlength=len(edits)))
+    saving = numbers.engine.saving
+    return numbers.as_dataset(
+        ("individual", "haplotype", "context", "bin"),
+        activity[unique.index],
+        {"individual": names, "haplotype": ["1", "2"]},
+        phasing="; ".join(sorted({phasing.describe() for phasing in unique.phasing})),
+        unique_haplotypes=len(unique.haplotypes),
+        stretches=saving.asked,
+        stretches_changed=saving.changed,
+        stretches_computed=saving.computed,
+        saving=1 - saving.computed / saving.asked if saving.asked else 0.0,
+    )
+
+
+class _Numbers:
+    """The reference's activity over a locus, and what computes that of haplotypes."""
+
+    def __init__(
+        self,
+        locus: Locus,
+        reference: ReferenceGenome,
+        backbone: SequenceBackbone,
+        contexts: Sequence[Context | str] | None,
+        progress: Progress,
+    ) -> None:
+        self._locus, self._reference, self._backbone, self._progress = locus, reference, backbone, progress
+        self._contexts, channels = select_contexts(backbone, contexts)
+        self.plain = predict(locus, reference, backbone, contexts=contexts, progress=progress)[
+            "activity"
+        ].values
+        self._first, _ = bin_range(locus, backbone.bin_size)
+        self.engine = HaplotypeEngine(reference, locus.contig, backbone, channels)
+
+    def activity(
+        self, edits: list[list[Edit]], copies: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Predict haplotypes, of which each occurs so many times: (haplotypes, contexts, bins)."""
+        cells = -(-self.plain.shape[1] // CELL_BINS) + 1
+        self._progress.stage("predicting haplotypes", cells)
+        return self.engine.activity(edits, self._first, self.plain, self._progress.advance, copies)
+
+    def as_dataset(
+        self,
+        dims: tuple[str, ...],
+        activity: NDArray[np.float32],
+        coords: dict[str, list[str]],
+        **attrs: Any,
+    ) -> xr.Dataset:
+        """Make the result."""
+        size = self._backbone.bin_size
+        starts = (self._first + np.arange(self.plain.shape[1], dtype=np.int64)) * size
+        return xr.Dataset(
+            {"activity": (dims, activity)},
+            coords={**coords, "bin_start": ("bin", starts), **context_coords(self._contexts)},
+            attrs=result_attrs(
+                self._locus,
+                self._backbone,
+                self._reference,
+                definition=DEFINITION,
+                units=activity_units(self._backbone),
+                **attrs,
+            ),
+        )
+
+
+def _seen(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone) -> Locus:
+    """Return the locus with all that its bins may see."""
+    if backbone.receptive_field is None:
+        raise ModelError(
+            f"{backbone.name} sees its whole window at once, and haplotypes are predicted by what their "
+            "variants reach: use a backbone with a finite receptive field"
+        )
+    flank = halo(backbone) + backbone.bin_size + _BEYOND
+    end = min(locus.end + flank, reference.contigs[locus.contig])
+    return Locus(locus.contig, max(locus.start - flank, 0), end)
+
+
+def _edits(applied: pd.DataFrame) -> list[Edit]:
+    """Turn the variants that were put into a haplotype into edits, as the file has them."""
+    columns = ["position", "ref", "alt"]
+    if "record" in applied:
+        columns = [f"record_{name}" for name in columns]
+    edits = [
+        trimmed(int(position) - 1, str(ref).upper(), str(alt).upper())
+        for position, ref, alt in applied[columns].itertuples(index=False)
+    ]
+    return sorted(edit for edit in edits if edit[1] or edit[2])

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from phenviz.effects import predict_cohort, predict_haplotypes
+from phenviz.errors import ModelError
+from phenviz.genome import Locus
+from phenviz.models.predict import predict
+from phenviz.variation import open_individuals
+from tests.effects.oracles import PAD, Edit, in_reference_coordinates, whole_contig
+from tests.effects.test_score import Global
+from tests.effects.toys import SAMPLES, write_people
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def people(request, toy_world, tmp_path_factory):
+    path = tmp_path_factory.mktemp("people") / "people.vcf"
+    written = write_people(path, toy_world.reference, request.param, count=120)
+    return open_individuals(path, toy_world.reference), written
+
+
+def slow_haplotype(world, written, column: str, locus: Locus) -> np.ndarray:
+    """Predict a whole edited contig and sum its bases into the reference's bins: (context, bin)."""
+    carried = written[written[column] == 1]
+    edits = [Edit(row.position - 1, row.ref, row.alt) for row in carried.itertuples(index=False)]
+    values = in_reference_coordinates(whole_contig(world.reference, locus.contig), edits, world.backbone)
+    size = world.backbone.bin_size
+    first, last = locus.start // size, -(-locus.end // size)
+    inside = values[:, PAD + first * size : PAD + last * size]
+    return inside.reshape(len(values), -1, size).sum(axis=2)
+
+
+@pytest.mark.parametrize("locus", [Locus("20", 300, 30_000), Locus("20", 5_003, 5_900)], ids=str)
+def test_haplotypes_are_those_of_predicting_the_whole_edited_contig(toy_world, people, locus):
+    individuals, written = people
+    for sample in SAMPLES[:2]:
+        found = predict_haplotypes(
+            individuals.individual(sample), locus, toy_world.reference, toy_world.backbone
+        )
+        for number in ("1", "2"):
+            slow = slow_haplotype(toy_world, written, f"{sample}.{number}", locus)
+            np.testing.assert_allclose(found["activity"].sel(haplotype=number), slow, rtol=2e-5, atol=1e-5)
+
+
+def test_the_reference_stands_beside_both_haplotypes(toy_world, people):
+    individuals, _ = people
+    locus = Locus("20", 2_000, 9_000)
+    found = predict_haplotypes(individuals.individual("ann"), locus, toy_world.reference, toy_world.backbone)
+    plain = predict(locus, toy_world.reference, toy_world.backbone)
+    assert found["haplotype"].values.tolist() == ["reference", "1", "2"]
+    np.testing.assert_array_equal(found["activity"].sel(haplotype="reference"), plain["activity"])
+    np.testing.assert_array_equal(found["bin_start"], plain["bin_start"])
+    assert found.attrs["sample"] == "ann" and found.attrs["phasing"] == "as in the file"
+
+
+def test_a_haplotype_equals_the_reference_where_no_variant_is_seen(toy_world, people):
+    individuals, written = people
+    locus = Locus("20", 300, 45_000)
+    found = predict_haplotypes(individuals.individual("bob"), locus, toy_world.reference, toy_world.backbone)
+    carried = written[written["bob.1"] == 1]
+    starts = found["bin_start"].values
+    reach = toy_world.backbone.receptive_field + 128
+    begins, ends = carried["position"].to_numpy(), carried["position"].to_numpy() + carried["ref"].str.len()
+    far = ((starts[:, None] > ends.to_numpy() + reach) | (starts[:, None] + 128 < begins - reach)).all(axis=1)
+    assert far.any() and not far.all()
+    values = found["activity"].values
+    np.testing.assert_array_equal(values[1][:, far], values[0][:, far])
+    assert (values[1] != values[0]).any()
+
+
+def test_a_cohort_has_each_individuals_numbers_and_says_what_it_saved(toy_world, people):
+    individuals, _ = people
+    locus = Locus("20", 300, 30_000)
+    cohort = predict_cohort(
+        individuals, locus, toy_world.reference, toy_world.backbone, contexts=["B", "Ery"]
+    )
+    assert cohort["activity"].dims == ("individual", "haplotype", "context", "bin")
+    assert cohort["individual"].values.tolist() == list(SAMPLES)
+    for sample in SAMPLES:
+        one = predict_haplotypes(
+            individuals.individual(sample),
+            locus,
+            toy_world.reference,
+            toy_world.backbone,
+            contexts=["B", "Ery"],
+        )
+        both = one["activity"].sel(haplotype=["1", "2"])
+        np.testing.assert_allclose(cohort["activity"].sel(individual=sample), both, rtol=1e-5, atol=1e-6)
+    attrs = cohort.attrs
+    assert attrs["stretches"] == 8 * 8
+    assert 0 < attrs["stretches_computed"] <= attrs["stretches_changed"] <= attrs["stretches"]
+    assert attrs["saving"] == pytest.approx(1 - attrs["stretches_computed"] / attrs["stretches"])
+
+
+def test_copies_of_one_person_cost_no_more_than_one(toy_world, people, monkeypatch):
+    individuals, _ = people
+    locus = Locus("20", 300, 10_000)
+    computed = [
+        predict_cohort(individuals, locus, toy_world.reference, toy_world.backbone, samples=samples).attrs[
+            "stretches_computed"
+        ]
+        for samples in (["dee"], ["dee"] * 5)
+    ]
+    assert computed[0] == computed[1]
+
+
+def test_a_global_backbone_is_refused_in_words(toy_world, people):
+    individuals, _ = people
+    with pytest.raises(ModelError, match="whole window"):
+        predict_haplotypes(
+            individuals.individual("ann"), Locus("20", 1_000, 2_000), toy_world.reference,
+            Global(toy_world.backbone),
+        )  # fmt: skip
