@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from phenviz.data.cache import cache_dir
 from phenviz.data.embedded import embedded_project
 from phenviz.data.project import Project, read_project
-from phenviz.data.rsids import find_rsid
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
 from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, read_bands, read_elements, read_genes
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from phenviz.models.local import LocalBackbone
     from phenviz.models.phenformer import Phenformer
     from phenviz.models.readout import GeneReadout
+    from phenviz.variation import Individuals
 
 # a one-base hit (an rsID) is shown with this many bases on each side
 _HIT_FLANK = 500
@@ -108,6 +108,27 @@ class World:
         return None if self.project.readout is None else load_readout(self.project.readout, self.backbone)
 
     @cached_property
+    def individuals(self) -> Individuals | None:
+        """The people whose genotypes the world has; None where it has none.
+
+        Raises
+        ------
+        DataError
+            If a file of genotypes or the panel can't be read.
+        """
+        from phenviz.variation import open_individuals
+
+        project = self.project
+        if not project.individuals:
+            return None
+        return open_individuals(
+            project.individuals,
+            self.reference,
+            panel=project.panel,
+            superpopulation=project.superpopulation,
+        )
+
+    @cached_property
     def phenformer(self) -> Phenformer | None:
         """The disease model (gene tokens to one logit a trait); None where the world has none.
 
@@ -186,6 +207,8 @@ class World:
         return tuple(context for context in self.contexts if context.name in chosen)
 
     def _rsid(self, rsid: str) -> Locus:
+        from phenviz.variation.rsids import find_rsid
+
         for path in self.project.individuals:
             found = find_rsid(path, rsid)
             if found is not None:

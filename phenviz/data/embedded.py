@@ -42,6 +42,8 @@ def embedded_project() -> Project:
         motifs=MOTIFS,
         contexts=BLOOD16,
         individuals=(INDIVIDUALS,),
+        # the source (shapeit4's example) took them from the European part of the 1000 Genomes Project
+        superpopulation="EUR",
         peaks=PEAKS_PACK,
         peak_contig=CONTIG,
     )

@@ -30,10 +30,13 @@ _SUFFIXES = {
     "readout": (".safetensors",),
     "phenformer": (".safetensors",),
     "motifs": (".meme",),
-    "individuals": (".vcf", ".vcf.gz"),
+    "individuals": (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf", ".pgen", ".zarr", ".vcz"),
+    "panel": (".panel", ".tsv", ".txt", ".psam"),
     "peaks": (".narrowPeak", ".narrowPeak.gz"),
     "contexts": (".tsv",),
 }
+# stores that are folders
+_FOLDERS = (".zarr", ".vcz")
 _CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour")
 # for contexts that come without a colour: Okabe and Ito's, without black and yellow
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -62,7 +65,11 @@ class Project:
     contexts
         What the backbone predicts for; empty to take the checkpoint's own.
     individuals
-        VCF files.
+        VCF, BCF or PGEN files or VCF Zarr stores.
+    panel
+        Table of samples, populations and superpopulations; None where they are unknown.
+    superpopulation
+        Of individuals that no panel names; "" where unknown.
     peaks
         Observed peaks: the name of a data pack, or context name -> narrowPeak file; empty for none.
     peak_contig
@@ -83,6 +90,8 @@ class Project:
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
     individuals: tuple[Path, ...] = ()
+    panel: Path | None = None
+    superpopulation: str = ""
     peaks: str | Mapping[str, Path] = field(default_factory=dict)
     peak_contig: str | None = None
     path: Path | None = None
@@ -189,7 +198,7 @@ class _Entries:
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, f"is {value!r}, no path: {_WANTED[key]}")
         path = self.path.absolute().parent / Path(value).expanduser()
-        if not path.is_file():
+        if not path.is_file() and not (path.is_dir() and path.suffix in _FOLDERS):
             raise self.error(
                 key, f"names {path}, which isn't there: paths are relative to the folder of {self.path.name}"
             )
@@ -299,6 +308,7 @@ _READERS: dict[str, Callable[[_Entries, str], Any]] = {
     "phenformer": _file,
     "contexts": _contexts,
     "individuals": _files,
+    "panel": _file,
     "motifs": _file,
     "peaks": _peaks,
 }
@@ -313,7 +323,8 @@ _WANTED = {
     "readout": "give the path of the gene readout's .safetensors file, or leave the key out",
     "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
     "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",
-    "individuals": "give the path of a VCF file, or a list of them",
+    "individuals": "give the path of a VCF, BCF or .pgen file or a VCF Zarr store, or a list of them",
+    "panel": "give the path of a tab-separated table with sample, population and superpopulation",
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
     "peaks": "give the name of a data pack, or 'context: file.narrowPeak' lines",
 }

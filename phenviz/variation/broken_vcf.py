@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -61,6 +60,11 @@ def explain(path: Path, error: Exception) -> DataError:
     )
 
 
+def is_text_vcf(path: Path) -> bool:
+    """Tell whether a file is text (of a VCF, perhaps broken), not BCF, PGEN or a Zarr store."""
+    return path.is_file() and not _first_bytes(path).startswith((b"BCF", b"\x6c\x1b"))
+
+
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder: give a VCF, BCF or .pgen file, or a VCF Zarr store")
@@ -94,7 +98,7 @@ def _no_vcf(path: Path, start: bytes) -> str:
 
 
 def _check_header(path: Path) -> None:
-    lines = enumerate(_lines(path), 1)
+    lines = enumerate(text_lines(path), 1)
     for number, line in lines:
         if line.startswith("#CHROM"):
             columns = _check_columns(path, number, line)
@@ -137,7 +141,7 @@ def _first_broken_line(path: Path) -> str | None:
     if _first_bytes(path).startswith(b"BCF"):
         return None
     columns = 0
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text_lines(path), 1):
         if line.startswith("#CHROM"):
             columns = line.count("\t") + 1
         elif not line.startswith("#") and (problem := _problem(line, columns)):
@@ -164,11 +168,13 @@ def _problem(line: str, columns: int) -> str | None:
     return None
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
+    """Read the lines of a text file, plain or gzip."""
     with path.open("rb") as raw:
         zipped = raw.read(2) == _GZIP
-    with gzip.open(path, "rb") if zipped else path.open("rb") as content:
-        yield from io.TextIOWrapper(io.BufferedReader(content), encoding="utf-8", errors="replace")
+    opened = gzip.open if zipped else open
+    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
+        yield from lines
 
 
 def _first_line(error: Exception) -> str:

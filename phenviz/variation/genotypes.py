@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.variation.phasing import Phasing, Unphased, orient
-from phenviz.variation.records import ABSENT, Calls
+from phenviz.variation.records import ABSENT
 from phenviz.variation.report import VariantReport
 from phenviz.variation.table import VARIANT_COLUMNS
 
@@ -45,13 +46,24 @@ class Genotypes:
 
     def select(self, rows: NDArray[np.intp]) -> Genotypes:
         """Return the given rows, in this order."""
-        return Genotypes(
-            self.variants.iloc[rows].reset_index(drop=True),
-            self.samples,
-            self.alleles[rows],
-            self.phased[rows],
-            self.phase_set[rows],
-            self.report,
+        return replace(
+            self,
+            variants=self.variants.iloc[rows].reset_index(drop=True),
+            alleles=self.alleles[rows],
+            phased=self.phased[rows],
+            phase_set=self.phase_set[rows],
+        )
+
+    def with_samples(self, names: Sequence[str]) -> Genotypes:
+        """Return the given samples, in this order."""
+        place = {name: column for column, name in enumerate(self.samples)}
+        columns = [place[name] for name in names]
+        return replace(
+            self,
+            samples=tuple(names),
+            alleles=self.alleles[:, columns],
+            phased=self.phased[:, columns],
+            phase_set=self.phase_set[:, columns],
         )
 
     def oriented(
@@ -99,24 +111,3 @@ class Genotypes:
                 table["allele_number"] > 0
             )
         return table
-
-
-def alleles_of_rows(calls: Calls, record: list[int], allele: list[int]) -> NDArray[np.int8]:
-    """Turn allele numbers of records into the 0 and 1 of rows.
-
-    Parameters
-    ----------
-    calls
-        Of R records in S samples.
-    record, allele
-        Of each of V rows: index of the record, and which of its alternates.
-
-    Returns
-    -------
-    NDArray[np.int8]
-        Shape (V, S, 2); -1 and -2 are kept.
-    """
-    numbers = calls.alleles[np.asarray(record, dtype=np.intp)]
-    wanted = np.asarray(allele, dtype=np.int16)[:, None, None]
-    kept = np.where(numbers == wanted, 1, np.where(numbers >= 0, 0, numbers))
-    return kept.astype(np.int8)

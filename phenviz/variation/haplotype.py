@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -33,12 +34,14 @@ class Haplotype:
     codes
         Bases, A, C, G, T, N = 0 to 4, on the forward strand; shape (length,), which differs from the
         locus' length by what insertions and deletions add up to.
-    variants
-        Rows that were applied.
-    skipped
-        Rows that the individual carries but that could not be applied, with a column ``reason``.
     coordinates
         Map between ``codes`` and the reference.
+    rows
+        Variants that were to be applied.
+    applied
+        Which of ``rows`` were, in the order of the file.
+    reasons
+        Row -> why it was left out.
     sample
         Whose; "" if nobody's.
     number
@@ -49,15 +52,29 @@ class Haplotype:
 
     locus: Locus
     codes: NDArray[np.uint8]
-    variants: pd.DataFrame
-    skipped: pd.DataFrame
     coordinates: CoordinateMap
+    rows: pd.DataFrame
+    applied: tuple[int, ...]
+    reasons: dict[int, str]
     sample: str = ""
     number: int = 0
     phasing: Phasing = field(default_factory=Phasing)
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    # tables are made when somebody looks at them: a cohort has thousands of haplotypes
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """Rows that were applied."""
+        return self.rows.iloc[list(self.applied)].reset_index(drop=True)
+
+    @cached_property
+    def skipped(self) -> pd.DataFrame:
+        """Rows that the individual carries but that could not be applied; column ``reason`` says why."""
+        table = self.rows.iloc[list(self.reasons)].reset_index(drop=True)
+        table["reason"] = text_column(list(self.reasons.values()))
+        return table
 
     @cached_property
     def sequence(self) -> str:
@@ -113,65 +130,95 @@ def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame)
         If the locus leaves the contig.
     """
     check_columns(rows)
-    contig = reference.resolve_contig(locus.contig)
-    if locus.end > reference.contigs[contig]:
-        raise LocusError(f"{locus} leaves the contig, which ends at {reference.contigs[contig]:,}")
-    wanted = bare_contig(contig).upper()
+    wanted = bare_contig(reference.resolve_contig(locus.contig)).upper()
     names = [name for name in rows["contig"].unique() if bare_contig(str(name)).upper() == wanted]
-    here = _in_file_order(rows[rows["contig"].isin(names)])
-    codes = reference.fetch_codes(contig, locus.start, locus.end)
-    positions, refs, alts = _as_in_file(here)
-    edits, reasons = _edits(locus, codes, positions, refs, alts)
-    used = np.array([not reason for reason in reasons], dtype=bool)
-    skipped = here[~used].assign(reason=text_column([reason for reason in reasons if reason]).to_numpy())
-    return Haplotype(
-        locus=locus,
-        codes=_assemble(codes, locus.start, edits),
-        variants=here[used].reset_index(drop=True),
-        skipped=skipped.reset_index(drop=True),
-        coordinates=CoordinateMap(locus.start, locus.end, edits),
-    )
+    return HaplotypeBuilder(reference, locus, rows[rows["contig"].isin(names)]).build()
 
 
-def _in_file_order(rows: pd.DataFrame) -> pd.DataFrame:
-    if "record" in rows:
-        return rows.sort_values("record", kind="stable")
-    return rows.sort_values("position", kind="stable")
+class HaplotypeBuilder:
+    """Builds haplotypes of one locus from different choices among the same rows.
 
+    Parameters
+    ----------
+    reference, locus
+        As in `apply_variants`.
+    rows
+        Variants on the contig of the locus.
+    """
 
-def _as_in_file(rows: pd.DataFrame) -> tuple[list[int], list[str], list[str]]:
-    columns = RECORD_COLUMNS[1:] if "record" in rows else ["position", "ref", "alt"]
-    positions, refs, alts = (rows[column].tolist() for column in columns)
-    return positions, refs, alts
+    def __init__(self, reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame) -> None:
+        contig = reference.resolve_contig(locus.contig)
+        if locus.end > reference.contigs[contig]:
+            raise LocusError(f"{locus} leaves the contig, which ends at {reference.contigs[contig]:,}")
+        self._locus = locus
+        self._codes = reference.fetch_codes(contig, locus.start, locus.end)
+        in_file = "record" in rows
+        order = np.argsort(rows["record" if in_file else "position"].to_numpy(), kind="stable")
+        self._rows = rows.iloc[order]
+        columns = RECORD_COLUMNS[1:] if in_file else ["position", "ref", "alt"]
+        self._positions, self._refs, self._alts = (self._rows[column].tolist() for column in columns)
+        # where each of the rows as given went
+        self._place = np.argsort(order)
 
+    def build(self, carried: NDArray[np.bool_] | None = None) -> Haplotype:
+        """Build the haplotype that has the chosen rows.
 
-def _edits(
-    locus: Locus, codes: NDArray[np.uint8], positions: list[int], refs: list[str], alts: list[str]
-) -> tuple[list[Edit], list[str]]:
-    edits: list[Edit] = []
-    reasons: list[str] = []
-    last_changed, after_insertion = -1, False
-    for position, ref, alt in zip(positions, refs, alts, strict=True):
-        start = position - 1
-        if start >= locus.end or start + len(ref) <= locus.start:
-            reasons.append(OUTSIDE)
-            continue
-        if start < locus.start:
-            reasons.append(BEGINS_BEFORE)
-            continue
-        if start < last_changed or (
-            start == last_changed and (after_insertion or not _keeps_first_base(ref, alt))
-        ):
-            reasons.append(OVERLAPS)
-            continue
-        room = locus.end - start
-        if len(ref) > room:
-            ref, alt = ref[:room], alt[:room]
-        _check_reference(locus, codes, start, ref)
-        edits.append(_trimmed(start, ref, alt))
-        reasons.append("")
-        last_changed, after_insertion = start + len(ref) - 1, len(alt) > len(ref)
-    return [edit for edit in edits if edit.start < edit.end or edit.bases], reasons
+        Parameters
+        ----------
+        carried
+            Which of the rows as given, shape (V,); None for all.
+        """
+        chosen = range(len(self._rows)) if carried is None else np.sort(self._place[carried]).tolist()
+        edits, applied, reasons = self._edits(chosen)
+        return Haplotype(
+            locus=self._locus,
+            codes=_assemble(self._codes, self._locus.start, edits),
+            coordinates=CoordinateMap(self._locus.start, self._locus.end, edits),
+            rows=self._rows,
+            applied=tuple(applied),
+            reasons=reasons,
+        )
+
+    def _edits(self, chosen: Iterable[int]) -> tuple[list[Edit], list[int], dict[int, str]]:
+        edits: list[Edit] = []
+        applied: list[int] = []
+        reasons: dict[int, str] = {}
+        # last base that an applied variant has touched, and whether that was an insertion
+        touched, after_insertion = -1, False
+        for row in chosen:
+            start, ref, alt = self._positions[row] - 1, self._refs[row], self._alts[row]
+            reason = self._obstacle(start, ref, alt, touched, after_insertion)
+            if reason:
+                reasons[row] = reason
+                continue
+            room = self._locus.end - start
+            if len(ref) > room:
+                ref, alt = ref[:room], alt[:room]
+            self._check_reference(start, ref)
+            applied.append(row)
+            edit = _trimmed(start, ref, alt)
+            if edit.start < edit.end or edit.bases:
+                edits.append(edit)
+            touched, after_insertion = start + len(ref) - 1, len(alt) > len(ref)
+        return edits, applied, reasons
+
+    def _obstacle(self, start: int, ref: str, alt: str, touched: int, after_insertion: bool) -> str | None:
+        if start >= self._locus.end or start + len(ref) <= self._locus.start:
+            return OUTSIDE
+        if start < self._locus.start:
+            return BEGINS_BEFORE
+        if start > touched or (start == touched and not after_insertion and _keeps_first_base(ref, alt)):
+            return None
+        return OVERLAPS
+
+    def _check_reference(self, start: int, ref: str) -> None:
+        offset = start - self._locus.start
+        here = decode(self._codes[offset : offset + len(ref)])
+        if here != ref and here != decode(encode(ref)):
+            raise DataError(
+                f"variant at chr{bare_contig(self._locus.contig)}:{start + 1:,}: ref is {ref}, the reference "
+                f"has {here}: normalise the table against this reference, or give another FASTA"
+            )
 
 
 def _keeps_first_base(ref: str, alt: str) -> bool:
@@ -195,18 +242,9 @@ def _trimmed(start: int, ref: str, alt: str) -> Edit:
     return Edit(start, start + len(ref), alt)
 
 
-def _check_reference(locus: Locus, codes: NDArray[np.uint8], start: int, ref: str) -> None:
-    here = codes[start - locus.start : start - locus.start + len(ref)]
-    if not np.array_equal(encode(ref), here):
-        raise DataError(
-            f"variant at chr{bare_contig(locus.contig)}:{start + 1:,}: ref is {ref}, the reference has "
-            f"{decode(here)}: normalise the table against this reference, or give another FASTA"
-        )
-
-
 def _assemble(codes: NDArray[np.uint8], start: int, edits: list[Edit]) -> NDArray[np.uint8]:
     pieces, done = [], 0
     for edit in edits:
         pieces += [codes[done : edit.start - start], encode(edit.bases)]
         done = edit.end - start
-    return np.concatenate([*pieces, codes[done:]]).astype(np.uint8, copy=False)
+    return np.concatenate([*pieces, codes[done:]])

@@ -1,4 +1,4 @@
-"""The people whose genotypes a file holds."""
+"""The people whose genotypes a file, or a set of files, holds."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
-from phenviz.variation.genotypes import Genotypes, alleles_of_rows
-from phenviz.variation.haplotype import Haplotype, apply_variants
-from phenviz.variation.normalise import Rows, split_records
+from phenviz.variation.chained import group_by_samples
+from phenviz.variation.genotypes import Genotypes
+from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
+from phenviz.variation.merge import merge_genotypes
 from phenviz.variation.phasing import Unphased
-from phenviz.variation.read import check_assembly
-from phenviz.variation.records import Records, Source
-from phenviz.variation.report import Tally
+from phenviz.variation.read_genotypes import read_genotypes
+from phenviz.variation.records import Source
 from phenviz.variation.samples import sample_table
 from phenviz.variation.sources import open_source
 from phenviz.variation.table import RECORD_COLUMNS, VARIANT_COLUMNS
 
-_PIECE = 5_000
 HAPLOTYPE_COLUMNS = ["haplotype_1", "haplotype_2", "phased", "phase_set"]
+AnyPath = str | os.PathLike[str]
 
 
 def open_individuals(
-    path: str | os.PathLike[str],
+    path: AnyPath | Sequence[AnyPath],
     reference: ReferenceGenome,
     *,
-    panel: str | os.PathLike[str] | None = None,
+    panel: AnyPath | None = None,
     superpopulation: str = "",
 ) -> Individuals:
     """Open a file with genotypes; nothing but its head is read.
@@ -41,7 +41,8 @@ def open_individuals(
     Parameters
     ----------
     path
-        VCF or BCF (plain, gzip or bgzip, indexed or not), PLINK 2 ``.pgen``, or a VCF Zarr store.
+        VCF or BCF (plain, gzip or bgzip), PLINK 2 ``.pgen``, or a VCF Zarr store. Several files have either
+        the same samples (one file a chromosome, say) or none in common (batches of a cohort).
     reference
         The genome that the file was called against.
     panel
@@ -53,21 +54,27 @@ def open_individuals(
     Raises
     ------
     DataError
-        If the file can't be read or holds no samples.
+        If a file can't be read or holds no samples, or two files share some but not all samples.
     """
-    source = open_source(path)
-    if not source.samples:
-        raise DataError(f"{path} holds sites only, no samples: give a file with genotypes")
-    return Individuals(source, reference, sample_table(source.samples, panel, superpopulation))
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not paths:
+        raise DataError("no file of genotypes was given: give a VCF, BCF or .pgen file or a VCF Zarr store")
+    sources = [open_source(one) for one in paths]
+    for source in sources:
+        if not source.samples:
+            raise DataError(f"{source.path} holds sites only, no samples: give a file with genotypes")
+    batches = group_by_samples(sources)
+    samples = _all_samples(batches)
+    return Individuals(batches, reference, sample_table(samples, panel, superpopulation))
 
 
 class Individuals:
-    """Individuals of one file.
+    """Individuals of one cohort.
 
     Parameters
     ----------
-    source
-        The file.
+    batches
+        Files, none of which has a sample of another one.
     reference
         The genome.
     samples
@@ -76,25 +83,26 @@ class Individuals:
     Attributes
     ----------
     samples
-        Columns sample, population, superpopulation; "" where unknown; order of the file.
+        Columns sample, population, superpopulation; "" where unknown; in the order of the files.
     """
 
-    def __init__(self, source: Source, reference: ReferenceGenome, samples: pd.DataFrame) -> None:
-        self.source = source
+    def __init__(self, batches: Sequence[Source], reference: ReferenceGenome, samples: pd.DataFrame) -> None:
+        self._batches = tuple(batches)
         self.reference = reference
         self.samples = samples
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {name: index for index, name in enumerate(self.source.samples)}
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files, the first of each batch."""
+        return tuple(batch.path for batch in self._batches)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about how the file is read, such as a missing index."""
-        return self.source.notes
+        """What a user should know about how the files are read, such as a missing index."""
+        return tuple(note for batch in self._batches for note in batch.notes)
 
     def individual(self, sample: str) -> Individual:
         """Return one individual.
@@ -104,12 +112,14 @@ class Individuals:
         DataError
             If nobody has this name; offers the nearest ones.
         """
-        self._indices([sample])
+        self._check_names([sample])
         return Individual(self, sample)
 
     def variants(self, locus: Locus) -> pd.DataFrame:
         """Return the variants of a locus, whoever carries them: `VARIANT_COLUMNS`, sorted."""
-        return self._read(locus, None).variants[VARIANT_COLUMNS]
+        locus = self._located(locus)
+        found = [read_genotypes(batch, self.reference, locus, None) for batch in self._batches]
+        return merge_genotypes(found).variants[VARIANT_COLUMNS]
 
     def genotypes(self, locus: Locus, samples: Iterable[str] | None = None) -> Genotypes:
         """Return the alleles of samples at the variants whose record touches a locus.
@@ -117,7 +127,7 @@ class Individuals:
         Parameters
         ----------
         locus
-            Checked against the reference.
+            Where; ``chr20`` and ``20`` are the same contig.
         samples
             Names, in the order wanted; all for None.
 
@@ -126,20 +136,16 @@ class Individuals:
         DataError
             If a name is unknown, or the file is damaged or of another assembly.
         """
-        names = list(self.source.samples if samples is None else samples)
-        indices = self._indices(names)
-        # files give samples in their own order
-        rising = sorted(set(indices))
-        found = self._read(locus, rising)
-        columns = np.searchsorted(rising, indices)
-        return Genotypes(
-            found.variants,
-            tuple(names),
-            found.alleles[:, columns],
-            found.phased[:, columns],
-            found.phase_set[:, columns],
-            found.report,
-        )
+        locus = self._located(locus)
+        names = list(self.samples["sample"] if samples is None else samples)
+        self._check_names(names)
+        found = []
+        for batch in self._batches:
+            # files give samples in their own order
+            chosen = [index for index, sample in enumerate(batch.samples) if sample in set(names)]
+            if chosen or not names:
+                found.append(read_genotypes(batch, self.reference, locus, chosen))
+        return merge_genotypes(found).with_samples(names)
 
     def allele_counts(self, locus: Locus, by: str | None = "population") -> pd.DataFrame:
         """Count the alternate alleles of a locus.
@@ -164,46 +170,21 @@ class Individuals:
             raise DataError(f"samples can't be grouped by {by!r}: choose population or superpopulation")
         return self.genotypes(locus).counts(groups)
 
-    def _indices(self, names: Sequence[str]) -> list[int]:
-        for name in names:
-            if name not in self._index:
-                near = difflib.get_close_matches(name, self.source.samples, n=3, cutoff=0.5)
-                shown = near or self.source.samples[:3]
-                hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(shown)} ..."
-                raise DataError(f"{self.source.path.name} has no sample {name!r} among {len(self):,}: {hint}")
-        return [self._index[name] for name in names]
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.samples["sample"])
 
-    def _read(self, locus: Locus, samples: list[int] | None) -> Genotypes:
-        locus = self._located(locus)
-        tally = Tally(str(self.source.path))
-        tally.notes.extend(self.source.notes)
-        pieces, first = [], 0
-        for records in self.source.records(locus, samples, _PIECE):
-            pieces.append(self._piece(records, first, tally))
-            first += len(records)
-        check_assembly(tally, self.reference, self.source)
-        joined = _joined(pieces, len(samples or ()), tally)
-        return joined.select(np.argsort(joined.variants["position"].to_numpy(), kind="stable"))
+    def _check_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self._known:
+                known = self.samples["sample"].tolist()
+                near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known[:3])} ..."
+                files = ", ".join(path.name for path in self.paths)
+                raise DataError(f"{files} has no sample {name!r} among {len(known):,}: {hint}")
 
     def _located(self, locus: Locus) -> Locus:
         return Locus(self.reference.resolve_contig(locus.contig), locus.start, locus.end, locus.strand)
-
-    def _piece(self, records: Records, first: int, tally: Tally) -> Genotypes:
-        rows = split_records(records, self.reference, tally)
-        variants = rows.table_with_records(first)
-        calls = records.calls
-        if calls is None:
-            return Genotypes(variants, (), *_no_calls((len(variants), 0)), tally.report())
-        tally.no_genotype += int((~calls.has_genotype).sum())
-        of_row = np.asarray(rows.record, dtype=np.intp)
-        return Genotypes(
-            variants,
-            (),
-            alleles_of_rows(calls, rows.record, rows.allele),
-            calls.phased[of_row],
-            calls.phase_set[of_row],
-            tally.report(),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,35 +251,24 @@ class Individual:
         self, locus: Locus, *, unphased: Unphased = "refuse", seed: int = 0
     ) -> tuple[Haplotype, Haplotype]:
         """Return both haplotypes of a locus, reading the file once; see `haplotype`."""
-        reference = self.individuals.reference
         found = self.individuals.genotypes(locus, [self.sample])
         alleles, phasing = found.oriented(0, unphased=unphased, seed=seed)
+        build = HaplotypeBuilder(self.individuals.reference, locus, found.variants).build
         first, second = (
-            replace(
-                apply_variants(reference, locus, found.variants[alleles[:, copy] == 1]),
-                sample=self.sample,
-                number=copy + 1,
-                phasing=phasing,
-            )
+            replace(build(alleles[:, copy] == 1), sample=self.sample, number=copy + 1, phasing=phasing)
             for copy in (0, 1)
         )
         return first, second
 
 
-def _joined(pieces: list[Genotypes], n_samples: int, tally: Tally) -> Genotypes:
-    if not pieces:
-        shape = (0, n_samples)
-        empty = Rows().table_with_records(0)
-        return Genotypes(empty, (), *_no_calls(shape), tally.report())
-    return Genotypes(
-        pd.concat([piece.variants for piece in pieces], ignore_index=True),
-        (),
-        np.concatenate([piece.alleles for piece in pieces]),
-        np.concatenate([piece.phased for piece in pieces]),
-        np.concatenate([piece.phase_set for piece in pieces]),
-        tally.report(),
-    )
-
-
-def _no_calls(shape: tuple[int, int]) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.int64]]:
-    return np.zeros((*shape, 2), np.int8), np.zeros(shape, bool), np.zeros(shape, np.int64)
+def _all_samples(batches: Sequence[Source]) -> list[str]:
+    of_sample: dict[str, Path] = {}
+    for batch in batches:
+        for sample in batch.samples:
+            if sample in of_sample:
+                raise DataError(
+                    f"sample {sample!r} is in {of_sample[sample]} and in {batch.path}, which differ in other "
+                    "samples or in their order: files must share all their samples or none"
+                )
+            of_sample[sample] = batch.path
+    return list(of_sample)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError, LocusError
-from phenviz.genome import ReferenceGenome, decode, encode
+from phenviz.genome import N_CODE, ReferenceGenome, decode, encode
 from phenviz.variation.records import Records
 from phenviz.variation.report import REASONS, Tally, VariantReport
 from phenviz.variation.table import VARIANT_COLUMNS, check_columns, contig_ranks, text_column, variant_table
@@ -130,17 +130,18 @@ def split_records(records: Records, reference: ReferenceGenome, tally: Tally) ->
     tally.read += len(records)
     contigs = {name: _resolve(name, reference) for name in set(records.contig)}
     codes = {name: reference.codes(name) for name in set(contigs.values()) if name is not None}
+    agreeing = _single_bases_agree(records, contigs, codes)
     for index in range(len(records)):
         contig = contigs[records.contig[index]]
         if contig is None:
-            tally.skip("unknown_contig", describe_record(records, index, tally.source))
-        elif _fits(records, index, codes[contig], reference.assembly, tally):
+            tally.skip("unknown_contig", describe_record(records, index))
+        elif _fits(records, index, codes[contig], reference.assembly, tally, known=agreeing[index]):
             _split_one(records, index, contig, codes[contig], rows, tally)
     tally.kept += len(rows.record)
     return rows
 
 
-def describe_record(records: Records, index: int, source: str = "") -> str:
+def describe_record(records: Records, index: int) -> str:
     """Name a record: its number (where known), place and alleles."""
     number = f"record {records.number[index]:,}, " if records.number[index] else ""
     alternates = ",".join(_short(alternate) for alternate in records.alternates[index]) or "."
@@ -209,20 +210,39 @@ def _resolve(name: str, reference: ReferenceGenome) -> str | None:
         return None
 
 
-def _fits(records: Records, index: int, codes: NDArray[np.uint8], assembly: str, tally: Tally) -> bool:
-    start, ref = int(records.position[index]) - 1, records.reference[index]
-    if start < 0 or start + len(ref) > len(codes):
-        tally.skip("beyond_contig", describe_record(records, index, tally.source))
-        return False
+def _single_bases_agree(
+    records: Records, contigs: dict[str, str | None], codes: dict[str, NDArray[np.uint8]]
+) -> list[bool]:
+    """Tell of which records REF is known to be right: those of one base, all looked up at once."""
+    single = np.array([len(ref) == 1 for ref in records.reference], dtype=bool)
+    agrees = np.zeros(len(records), dtype=bool)
+    names = np.array([contigs[name] or "" for name in records.contig], dtype=object)
+    for contig, bases in codes.items():
+        inside = (records.position >= 1) & (records.position <= len(bases))
+        rows = np.flatnonzero(single & (names == contig) & inside)
+        refs = encode("".join(records.reference[row] for row in rows))
+        agrees[rows] = (bases[records.position[rows] - 1] == refs) & (refs != N_CODE)
+    return agrees.tolist()
+
+
+def _fits(
+    records: Records, index: int, codes: NDArray[np.uint8], assembly: str, tally: Tally, *, known: bool
+) -> bool:
     if not records.alternates[index]:
-        tally.skip("no_alternate", describe_record(records, index, tally.source))
+        tally.skip("no_alternate", describe_record(records, index))
+        return False
+    start, ref = int(records.position[index]) - 1, records.reference[index]
+    if not known and (start < 0 or start + len(ref) > len(codes)):
+        tally.skip("beyond_contig", describe_record(records, index))
         return False
     tally.compared += 1
+    if known:
+        return True
     here = codes[start : start + len(ref)]
     # letters other than A, C, G and T are N on both sides
     if _IUPAC.fullmatch(ref) and bool((encode(ref) == here).all()):
         return True
-    record = describe_record(records, index, tally.source)
+    record = describe_record(records, index)
     tally.skip("reference_mismatch", f"{record}: REF is {_short(ref)}, {assembly} has {_short(decode(here))}")
     return False
 
@@ -238,7 +258,7 @@ def _split_one(
     for allele, alternate in enumerate(alternates, 1):
         reason = _unusable(raw_ref, alternate)
         if reason:
-            tally.skip(reason, describe_record(records, index, tally.source))
+            tally.skip(reason, describe_record(records, index))
             continue
         position, ref, alt = raw_position, raw_ref, alternate
         if len(ref) > 1 or len(alt) > 1:

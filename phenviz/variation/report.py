@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # why an allele or record isn't in a table, in the words that a user reads
@@ -57,6 +58,28 @@ class VariantReport:
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, reports: Sequence[VariantReport], kept: int) -> VariantReport:
+        """Add up the reports of files whose variants were merged into ``kept``."""
+        skipped: Counter[str] = Counter()
+        for report in reports:
+            skipped.update(report.skipped)
+        return cls(
+            source=", ".join(report.source for report in reports),
+            read=sum(report.read for report in reports),
+            kept=kept,
+            split=sum(report.split for report in reports),
+            left_aligned=sum(report.left_aligned for report in reports),
+            no_genotype=sum(report.no_genotype for report in reports),
+            skipped={reason: skipped[reason] for reason in REASONS if skipped[reason]},
+            examples={
+                reason: sum((report.examples.get(reason, ()) for report in reports), ())[:_EXAMPLES]
+                for reason in REASONS
+                if skipped[reason]
+            },
+            notes=tuple(note for report in reports for note in report.notes),
+        )
 
     def describe(self) -> str:
         """Say in a few lines what became of the records."""

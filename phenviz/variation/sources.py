@@ -5,25 +5,54 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from phenviz.errors import DataError
 from phenviz.variation.records import Source
 
-VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
-SUFFIXES = VCF_SUFFIXES
+_PGEN_MAGIC = b"\x6c\x1b"
+_PLINK = (".pvar", ".psam", ".pvar.zst")
+_PLINK_1 = (".bed", ".bim", ".fam")
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:
-    """Open a VCF or BCF.
+    """Open a VCF or BCF file, a PLINK 2 fileset or a VCF Zarr store.
 
     Parameters
     ----------
     path
-        What the file holds decides, not its name.
+        What it holds decides, not its name. A PLINK 2 fileset is named by its ``.pgen`` (its ``.pvar``
+        or ``.psam`` will do).
 
     Raises
     ------
     DataError
         If it is missing, damaged or of another kind.
     """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        from phenviz.variation.vcf_zarr import ZarrSource
+
+        return ZarrSource(path)
+    for suffix in _PLINK:
+        if path.name.endswith(suffix):
+            path = path.with_name(path.name.removesuffix(suffix) + ".pgen")
+    if path.suffix == ".pgen" or _begins_with(path, _PGEN_MAGIC):
+        if path.suffix in _PLINK_1:
+            raise DataError(
+                f"{path} is of PLINK 1, which keeps no phase: `plink2 --bfile {path.stem} --make-pgen` "
+                "makes a .pgen of it, or give the VCF"
+            )
+        from phenviz.variation.pgen import PgenSource
+
+        return PgenSource(path)
     from phenviz.variation.vcf import VcfSource
 
-    return VcfSource(Path(path).expanduser())
+    return VcfSource(path)
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as raw:
+            return raw.read(len(magic)) == magic
+    except OSError:
+        # whoever opens it says what is wrong
+        return False

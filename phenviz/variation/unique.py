@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.genome import Locus
-from phenviz.variation.haplotype import Haplotype, apply_variants
+from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
 from phenviz.variation.individuals import Individuals
 from phenviz.variation.phasing import Phasing, Unphased
 
@@ -80,6 +80,7 @@ def unique_haplotypes(
         As `Individual.haplotype`.
     """
     found = individuals.genotypes(locus, samples)
+    builder = HaplotypeBuilder(individuals.reference, locus, found.variants)
     index = np.empty((len(found.samples), 2), dtype=np.int64)
     haplotypes: list[Haplotype] = []
     of_pattern: dict[bytes, int] = {}
@@ -93,7 +94,7 @@ def unique_haplotypes(
             # equal rows make equal bases; only new ones are built, and different ones may still agree
             pattern = carried.tobytes()
             if pattern not in of_pattern:
-                built = apply_variants(individuals.reference, locus, found.variants[carried])
+                built = builder.build(carried)
                 of_pattern[pattern] = of_content.setdefault(built.content_hash, len(haplotypes))
                 if of_pattern[pattern] == len(haplotypes):
                     haplotypes.append(built)

@@ -149,7 +149,7 @@ class _Piece:
         self._number.append(number)
         if self._n_samples is not None:
             formats = variant.FORMAT or []
-            self._genotypes.append(self._genotype(variant) if "GT" in formats else None)
+            self._genotypes.append(variant.genotype.array() if "GT" in formats else None)
             self._phase_sets.append(_phase_set(variant) if "PS" in formats else None)
 
     def records(self) -> Records:
@@ -163,41 +163,39 @@ class _Piece:
             calls=None if self._n_samples is None else self._calls(self._n_samples),
         )
 
-    def _genotype(self, variant: Any) -> NDArray[np.int16]:
-        """Return two alleles and the phase flag of each sample, shape (S, 3)."""
-        called = variant.genotype.array()
-        where = f"{variant.CHROM}:{variant.POS}"
-        if called.shape[1] > 3:
-            if (called[:, 2:-1] != ABSENT).any():
-                raise DataError(
-                    f"{self._path}, {where}: a genotype has more than two alleles: "
-                    "give haploid or diploid calls"
-                )
-            called = called[:, [0, 1, -1]]
-        elif called.shape[1] == 2:
-            # nobody has more than one allele here
-            called = np.insert(called, 1, ABSENT, axis=1)
-        if called[:, :2].max(initial=0) > len(variant.ALT):
-            raise DataError(
-                f"{self._path}, {where}: a genotype names allele {called[:, :2].max()}, but the record "
-                f"has {len(variant.ALT)} alternate alleles: the file is damaged"
-            )
-        # "." stands for a call of which nothing is known, its ploidy included
-        unknown = (called[:, 0] == MISSING) & (called[:, 1] == ABSENT)
-        called[unknown, 1] = MISSING
-        return np.asarray(called)
-
     def _calls(self, n_samples: int) -> Calls:
         alleles = np.full((len(self), n_samples, 2), MISSING, dtype=np.int16)
         phased = np.zeros((len(self), n_samples), dtype=bool)
         phase_set = np.full((len(self), n_samples), NO_PHASE_SET, dtype=np.int64)
-        for row, (called, sets) in enumerate(zip(self._genotypes, self._phase_sets, strict=True)):
+        has_genotype = np.array([called is not None for called in self._genotypes], dtype=bool)
+        for row, called in enumerate(self._genotypes):
             if called is not None:
-                alleles[row], phased[row] = called[:, :2], called[:, 2].astype(bool)
+                # columns: the alleles, then whether they are phased; one allele where nobody has two
+                alleles[row, :, 0], phased[row] = called[:, 0], called[:, -1]
+                alleles[row, :, 1] = called[:, 1] if called.shape[1] > 2 else ABSENT
+                if called.shape[1] > 3 and (called[:, 2:-1] != ABSENT).any():
+                    raise self._error(row, "has a genotype of more than two alleles: give diploid calls")
+        for row, sets in enumerate(self._phase_sets):
             if sets is not None:
                 phase_set[row] = sets
-        has_genotype = np.array([called is not None for called in self._genotypes], dtype=bool)
+        self._refuse_unknown_alleles(alleles)
+        # "." stands for a call of which nothing is known, its ploidy included
+        unknown = (alleles[..., 0] == MISSING) & (alleles[..., 1] == ABSENT)
+        alleles[unknown, 1] = MISSING
         return Calls(alleles, phased, phase_set, has_genotype)
+
+    def _refuse_unknown_alleles(self, alleles: NDArray[np.int16]) -> None:
+        known = np.array([len(alternates) for alternates in self._alternates])
+        for row in np.flatnonzero(alleles.max(axis=(1, 2), initial=0) > known).tolist():
+            raise self._error(
+                row,
+                f"has a genotype with allele {alleles[row].max()}, but {known[row]} alternate alleles: "
+                "the file is damaged; write it again",
+            )
+
+    def _error(self, row: int, problem: str) -> DataError:
+        number = f"record {self._number[row]:,}, " if self._number[row] else ""
+        return DataError(f"{self._path}, {number}{self._contig[row]}:{self._position[row]} {problem}")
 
 
 class _Order:

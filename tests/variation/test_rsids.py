@@ -3,8 +3,8 @@ import gzip
 import pytest
 
 from phenviz.data import embedded
-from phenviz.data.rsids import find_rsid
 from phenviz.errors import DataError
+from phenviz.variation.rsids import find_rsid
 
 _VCF = """##fileformat=VCFv4.2
 #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO
@@ -12,6 +12,11 @@ _VCF = """##fileformat=VCFv4.2
 20\t205\t.\tC\tT\t.\t.\t.
 20\t300\trs13\tC\tCTT\t.\t.\t.
 """
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
 
 
 def test_embedded_rsid_lies_where_dbsnp_has_it():
@@ -44,7 +49,7 @@ def test_a_damaged_cache_entry_is_made_again(tmp_path):
     path = tmp_path / "calls.vcf"
     path.write_text(_VCF)
     find_rsid(path, "rs13")
-    from phenviz.data import rsids
+    from phenviz.variation import rsids
 
     rsids._places.cache_clear()
     for entry in (tmp_path / "cache" / "rsids").iterdir():

@@ -1,4 +1,4 @@
-"""Where an rsID lies, looked up in a VCF."""
+"""Where an rsID lies, looked up in a file of variants."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
 from phenviz.data.cache import cache_dir, write_whole
 from phenviz.errors import DataError
+from phenviz.variation.broken_vcf import is_text_vcf, text_lines
+from phenviz.variation.sources import open_source
 
 Place = tuple[str, int, str, str]
 
 
-def find_rsid(vcf_path: str | os.PathLike[str], rsid: str) -> Place | None:
+def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
     """Return where a variant with this id lies.
 
-    The first look-up reads the VCF's ids once and keeps them in the cache; later ones are instant.
+    The first look-up reads the file's ids once and keeps them in the cache; later ones are instant.
 
     Parameters
     ----------
-    vcf_path
-        VCF, plain or gzip.
+    path
+        VCF, BCF, PLINK 2 ``.pgen`` or VCF Zarr store.
     rsid
         ``rs6116042``, in any case.
 
     Returns
     -------
     tuple of str, int, str, str, or None
-        Contig as in the VCF, 0-based position, reference and alternate alleles; None if the VCF has
-        no such id.
+        Contig as in the file, 0-based position, reference and alternate alleles; None if the file
+        has no such id.
 
     Raises
     ------
     DataError
-        If the file is missing or is no VCF.
+        If the file is missing or can't be read.
     """
-    path = Path(vcf_path)
-    if not path.is_file():
+    path = Path(path)
+    if not path.exists():
         raise DataError(f"{path} is missing: give the path of a VCF file")
     stat = path.stat()
     return _places(path.resolve(), stat.st_size, stat.st_mtime_ns).get(rsid.strip().lower())
@@ -53,21 +56,30 @@ def _places(path: Path, size: int, modified: int) -> dict[str, Place]:
     try:
         rows = json.loads(gzip.decompress(cached.read_bytes()))
     except (OSError, EOFError, ValueError):
-        rows = _read_ids(path)
+        rows = _text_ids(path) if is_text_vcf(path) else _ids_of_records(path)
         write_whole(cached, gzip.compress(json.dumps(rows).encode()))
     return {rsid: (contig, start, reference, alternate) for rsid, contig, start, reference, alternate in rows}
 
 
-def _read_ids(path: Path) -> list[tuple[str, str, int, str, str]]:
+def _ids_of_records(path: Path) -> list[tuple[str, str, int, str, str]]:
+    return [
+        (name.lower(), records.contig[row], int(records.position[row]) - 1, records.reference[row], first)
+        for records in open_source(path).records(None, None, 50_000)
+        for row in range(len(records))
+        for name in records.ids[row].split(";")
+        for first in [",".join(records.alternates[row])]
+        if name
+    ]
+
+
+def _text_ids(path: Path) -> list[tuple[str, str, int, str, str]]:
     rows = []
-    with path.open("rb") as probe:
-        opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
     try:
-        with opened(path, "rt") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.startswith("#") and line.strip():
-                    rows.extend(_ids_of(line, path, number))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        # the first columns alone: records needn't be taken apart
+        for number, line in enumerate(text_lines(path), 1):
+            if not line.startswith("#") and line.strip():
+                rows.extend(_ids_of(line, path, number))
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} can't be read as a VCF ({error}): give a plain or bgzip VCF") from error
     return rows
 

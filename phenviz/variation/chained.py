@@ -1,0 +1,38 @@
+"""Several files of the same samples, such as one a chromosome, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from phenviz.genome import Locus
+from phenviz.variation.records import Records, Source
+
+
+class ChainedSource:
+    """Files of the same samples, read one after another.
+
+    Parameters
+    ----------
+    sources
+        All with the same samples in the same order.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self.path = sources[0].path
+        self.samples = sources[0].samples
+        self.indexed = all(source.indexed for source in sources)
+        self.notes = tuple(note for source in sources for note in source.notes)
+
+    def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
+        """Read records that touch a locus; see `Source.records`."""
+        for source in self._sources:
+            yield from source.records(locus, samples, size)
+
+
+def group_by_samples(sources: Sequence[Source]) -> list[Source]:
+    """Join files that have the same samples; the order of the first of each stays."""
+    groups: dict[tuple[str, ...], list[Source]] = {}
+    for source in sources:
+        groups.setdefault(source.samples, []).append(source)
+    return [group[0] if len(group) == 1 else ChainedSource(group) for group in groups.values()]

@@ -1,0 +1,179 @@
+"""Cohorts as VCF Zarr, as bio2zarr writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError
+from phenviz.genome import Locus, bare_contig
+from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
+
+_NEEDED = ("contig_id", "variant_contig", "variant_position", "variant_allele")
+
+
+class ZarrSource:
+    """A VCF Zarr store [1]_.
+
+    Parameters
+    ----------
+    path
+        Folder of the store, Zarr format 2 or 3.
+
+    Attributes
+    ----------
+    samples
+        Empty where the store has sites only.
+    indexed
+        True: chunks beside the locus aren't read.
+    notes
+        Empty.
+
+    Raises
+    ------
+    DataError
+        If the folder is no VCF Zarr store, or one of its arrays is missing.
+
+    References
+    ----------
+    .. [1] Czech et al. 2025, Analysis-ready VCF at Biobank scale using Zarr,
+           doi:10.1093/gigascience/giaf049.
+    """
+
+    indexed = True
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        missing = [name for name in _NEEDED if name not in self._store]
+        if missing:
+            raise DataError(
+                f"{self.path} is no VCF Zarr store, it lacks {', '.join(missing)}: make one with "
+                "`vcf2zarr convert calls.vcf.gz calls.vcz`"
+            )
+        has_calls = "call_genotype" in self._store and "sample_id" in self._store
+        self.samples: tuple[str, ...] = tuple(map(str, self._read("sample_id"))) if has_calls else ()
+
+    def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
+        """Read records that touch a locus; see `Source.records`."""
+        for start, end in self._stretches(locus):
+            for first in range(start, end, size):
+                piece = slice(first, min(first + size, end))
+                found = self._records(piece, locus, samples)
+                if len(found):
+                    yield found
+
+    @cached_property
+    def _store(self) -> Any:
+        import zarr
+
+        try:
+            return zarr.open_group(str(self.path), mode="r")
+        except Exception as error:
+            # zarr raises many kinds, some of its own
+            raise DataError(
+                f"{self.path} can't be read as a Zarr store ({_first_line(error)}): make one with "
+                "`vcf2zarr convert calls.vcf.gz calls.vcz`"
+            ) from error
+
+    @cached_property
+    def _contigs(self) -> list[str]:
+        return [str(name) for name in self._read("contig_id")]
+
+    def _read(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
+        try:
+            return np.asarray(self._store[name][rows])
+        except Exception as error:
+            raise DataError(
+                f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"
+            ) from error
+
+    def _numbers(self, locus: Locus) -> list[int]:
+        wanted = bare_contig(locus.contig).upper()
+        return [number for number, name in enumerate(self._contigs) if bare_contig(name).upper() == wanted]
+
+    def _stretches(self, locus: Locus | None) -> Iterator[tuple[int, int]]:
+        """Yield first and last-plus-one variant of stretches that may touch the locus."""
+        n = int(self._store["variant_position"].shape[0])
+        if locus is None or "region_index" not in self._store:
+            yield 0, n
+            return
+        chunk = int(self._store["variant_position"].chunks[0])
+        # columns: chunk, contig, first position, last position, last position of a REF, variants
+        index = self._read("region_index")
+        wanted = np.isin(index[:, 1], self._numbers(locus))
+        near = wanted & (index[:, 2] <= locus.end) & (index[:, 4] > locus.start)
+        for number in np.unique(index[near, 0]):
+            yield int(number) * chunk, min((int(number) + 1) * chunk, n)
+
+    def _records(self, piece: slice, locus: Locus | None, samples: Sequence[int] | None) -> Records:
+        contig, position = self._read("variant_contig", piece), self._read("variant_position", piece)
+        position = position.astype(np.int64)
+        rows = np.arange(len(position))
+        if locus is not None:
+            rows = np.flatnonzero(np.isin(contig, self._numbers(locus)) & (position <= locus.end))
+        alleles = self._read("variant_allele", piece)
+        if locus is not None and len(rows):
+            lengths = np.array([len(str(alleles[row, 0])) for row in rows])
+            rows = rows[position[rows] - 1 + lengths > locus.start]
+        ids = self._read("variant_id", piece) if "variant_id" in self._store and len(rows) else None
+        return Records(
+            contig=[self._contigs[contig[row]] for row in rows],
+            position=position[rows],
+            reference=[str(alleles[row, 0]).upper() for row in rows],
+            alternates=[tuple(str(code).upper() for code in alleles[row, 1:] if code) for row in rows],
+            ids=["" if ids is None or ids[row] == "." else str(ids[row]) for row in rows],
+            number=rows.astype(np.int64) + piece.start + 1,
+            calls=None if samples is None else self._calls(piece, rows, samples),
+        )
+
+    def _calls(self, piece: slice, rows: NDArray[np.intp], samples: Sequence[int]) -> Calls:
+        columns = np.asarray(samples, dtype=np.intp)
+        if not len(rows) or not len(columns):
+            shape = (len(rows), len(columns))
+            return Calls(
+                np.full((*shape, 2), MISSING, dtype=np.int16),
+                np.zeros(shape, dtype=bool),
+                np.full(shape, NO_PHASE_SET, dtype=np.int64),
+                np.ones(len(rows), dtype=bool),
+            )
+        alleles = self._selected("call_genotype", piece, rows, columns).astype(np.int16)
+        if alleles.shape[2] > 2 and (alleles[:, :, 2:] != ABSENT).any():
+            raise DataError(f"{self.path} has genotypes of more than two alleles: give diploid calls")
+        if alleles.shape[2] == 1:
+            alleles = np.concatenate([alleles, np.full_like(alleles, ABSENT)], axis=2)
+        alleles = alleles[:, :, :2].copy()
+        unknown = (alleles[..., 0] == MISSING) & (alleles[..., 1] == ABSENT)
+        alleles[unknown, 1] = MISSING
+        phased = np.zeros(alleles.shape[:2], dtype=bool)
+        if "call_genotype_phased" in self._store:
+            phased = self._selected("call_genotype_phased", piece, rows, columns).astype(bool)
+        phase_set = np.full(alleles.shape[:2], NO_PHASE_SET, dtype=np.int64)
+        if "call_PS" in self._store:
+            sets = self._selected("call_PS", piece, rows, columns).astype(np.int64)
+            phase_set = np.where(sets < 0, NO_PHASE_SET, sets)
+        return Calls(alleles, phased, phase_set, np.ones(len(rows), dtype=bool))
+
+    def _selected(
+        self, name: str, piece: slice, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[Any]:
+        first, last = int(rows[0]), int(rows[-1])
+        stretch = slice(piece.start + first, piece.start + last + 1)
+        try:
+            # the samples are picked chunk by chunk, so that a cohort isn't read for one of them
+            values = self._store[name].oindex[stretch, columns]
+        except Exception as error:
+            raise DataError(
+                f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"
+            ) from error
+        return np.asarray(values)[rows - first]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
