@@ -1,0 +1,137 @@
+"""In-silico mutagenesis round a variant, on the reference and with the variant in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.attribution.mutagenesis import mutagenesis
+from phenviz.effects.runs import trimmed
+from phenviz.errors import DataError, LocusError
+from phenviz.genome.codes import encode
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone
+from phenviz.progress import NO_PROGRESS, Progress
+
+
+@dataclass(frozen=True, eq=False)
+class BothAlleles:
+    """Mutagenesis of both alleles of a variant.
+
+    Parameters
+    ----------
+    reference, alternate
+        Results of `phenviz.attribution.mutagenesis`; positions of the alternate are those of its own
+        sequence, which is that of the reference up to the variant.
+    reference_span, alternate_span
+        First and last (half-open) of the positions that differ, 0-based; an empty one stands where bases
+        are inserted or deleted.
+    """
+
+    reference: xr.Dataset
+    alternate: xr.Dataset
+    reference_span: tuple[int, int]
+    alternate_span: tuple[int, int]
+
+
+def mutate_both_alleles(
+    contig: str,
+    position: int,
+    ref: str,
+    alt: str,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    flank: int = 30,
+    progress: Progress = NO_PROGRESS,
+) -> BothAlleles:
+    """Change every base round a variant to every other, with and without the variant.
+
+    Parameters
+    ----------
+    contig
+        As in the reference, with or without ``chr``.
+    position
+        First base of REF, counted from 1 as in VCF.
+    ref, alt
+        Alleles, of any length.
+    reference, backbone, contexts, progress
+        As for `phenviz.attribution.mutagenesis`.
+    flank
+        Bases on both sides of the variant.
+
+    Raises
+    ------
+    DataError
+        If REF isn't what the reference has, or an allele holds anything but A, C, G, T and N.
+    LocusError
+        If the variant doesn't lie on the contig.
+    """
+    name = reference.resolve_contig(contig)
+    length = reference.contigs[name]
+    if not 0 < position <= length - len(ref) + 1:
+        raise LocusError(f"{name}:{position:,} {ref}>{alt} doesn't lie on {name}, which ends at {length:,}")
+    found = reference.sequence(Locus(name, position - 1, position - 1 + len(ref))).upper()
+    if found != ref.upper() or not set((ref + alt).upper()) <= set("ACGTN"):
+        raise DataError(
+            f"{name}:{position:,} {ref}>{alt}: the reference has {found} there; is the variant of another "
+            "assembly?"
+        )
+    start, replaced, by = trimmed(position - 1, ref.upper(), alt.upper())
+    edited = _EditedReference(reference, name, start, len(replaced), encode(by))
+    # the same stretch in letters: as much on both sides of what differs
+    first = max(start - flank, 0)
+    spans = (start, start + len(replaced)), (start, start + len(by))
+    results = []
+    genomes = (reference, length), (cast(ReferenceGenome, edited), length + len(by) - len(replaced))
+    for (genome, end), (_, last) in zip(genomes, spans, strict=True):
+        window = Locus(name, first, min(last + flank, end))
+        results.append(mutagenesis(window, genome, backbone, contexts=contexts, progress=progress))
+    return BothAlleles(*results, *spans)
+
+
+class _EditedReference:
+    """A reference in which a few bases of one contig are replaced by others."""
+
+    def __init__(
+        self, reference: ReferenceGenome, contig: str, start: int, removed: int, inserted: NDArray[np.uint8]
+    ) -> None:
+        self._reference, self._contig = reference, contig
+        self._start, self._removed, self._inserted = start, removed, inserted
+
+    @property
+    def contigs(self) -> Mapping[str, int]:
+        """Length of each contig."""
+        change = len(self._inserted) - self._removed
+        lengths = self._reference.contigs
+        return {name: n + change if name == self._contig else n for name, n in lengths.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reference, name)
+
+    def check(self, locus: Locus) -> Locus:
+        """Return the locus with the FASTA's contig name."""
+        return Locus(self._reference.resolve_contig(locus.contig), locus.start, locus.end)
+
+    def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
+        """Return bases of the edited contig; N beyond its ends."""
+        if self._reference.resolve_contig(contig) != self._contig:
+            return self._reference.fetch_codes(contig, start, end)
+        after = self._start + len(self._inserted)
+        parts = []
+        if start < self._start:
+            parts.append(self._reference.fetch_codes(contig, start, min(end, self._start)))
+        if start < after and end > self._start:
+            parts.append(self._inserted[max(start - self._start, 0) : end - self._start])
+        if end > after:
+            shift = self._removed - len(self._inserted)
+            parts.append(self._reference.fetch_codes(contig, max(start, after) + shift, end + shift))
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
