@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,8 @@ class BaselineSource:
         the baseline is the sequence itself, so that flanks take no share.
     reference, locus
         What is explained.
+    shuffle
+        With ``"dinucleotide"``: this single shuffle, counted from 0, instead of the mean of 20.
 
     Raises
     ------
@@ -41,16 +44,19 @@ class BaselineSource:
         If the name is unknown or the array has another shape.
     """
 
-    def __init__(self, baseline: Baseline, reference: ReferenceGenome, locus: Locus) -> None:
+    def __init__(
+        self, baseline: Baseline, reference: ReferenceGenome, locus: Locus, *, shuffle: int | None = None
+    ) -> None:
         self._baseline, self._reference, self._locus = baseline, reference, locus
+        self._shuffle = shuffle
         self._blocks: dict[int, NDArray[np.float32]] = {}
         self._lock = threading.Lock()
         if isinstance(baseline, str):
             if baseline not in ("zero", "dinucleotide"):
                 raise ModelError(f"unknown baseline {baseline!r}: use 'zero', 'dinucleotide' or an array")
-            self.name = {"zero": "zero", "dinucleotide": f"mean of {SHUFFLES} dinucleotide shuffles"}[
-                baseline
-            ]
+            means = f"mean of {SHUFFLES} dinucleotide shuffles"
+            shuffled = means if shuffle is None else f"dinucleotide shuffle {shuffle + 1}"
+            self.name = "zero" if baseline == "zero" else shuffled
             return
         self._baseline = np.asarray(baseline)
         self.name = "given by the user"
@@ -101,17 +107,59 @@ class BaselineSource:
         # unknown bases stay where they are; each stretch of known ones is shuffled by itself
         known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
         for first, last in known.reshape(-1, 2):
-            block[:, first:last] = _mean_shuffle(codes[first:last], SEED + number % 2**24)
+            count = SHUFFLES if self._shuffle is None else 1
+            # the blocks of each single shuffle have seeds of their own
+            seed = SEED + number % 2**24 + 2**24 * (0 if self._shuffle is None else self._shuffle + 1)
+            block[:, first:last] = _mean_shuffle(codes[first:last], count, seed % 2**32)
         return block
 
 
-def _mean_shuffle(codes: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
-    """Average dinucleotide shuffles of known bases: (4, bases)."""
+def baseline_sources(
+    baseline: Baseline | Sequence[Baseline], n_baselines: int, reference: ReferenceGenome, locus: Locus
+) -> list[BaselineSource]:
+    """Return the baselines to integrate from, one by one.
+
+    Parameters
+    ----------
+    baseline
+        One, or several as a list or tuple.
+    n_baselines
+        More than 1 for so many single shuffles.
+    reference, locus
+        What is explained.
+
+    Raises
+    ------
+    ModelError
+        If a baseline is none, or several of one that exists only once are asked for.
+    """
+    numbers = isinstance(baseline, (list, tuple)) and all(isinstance(one, (int, float)) for one in baseline)
+    # a list of numbers is one base composition
+    several = isinstance(baseline, (list, tuple)) and not (numbers and len(baseline))
+    if n_baselines < 1 or (several and not len(baseline)):
+        raise ModelError("there is no baseline to integrate from: give at least one")
+    if several:
+        if n_baselines > 1:
+            raise ModelError("give either a list of baselines or n_baselines, not both")
+        return [BaselineSource(one, reference, locus) for one in baseline]
+    one: Baseline = baseline  # type: ignore[assignment]
+    if n_baselines == 1:
+        return [BaselineSource(one, reference, locus)]
+    if not (isinstance(one, str) and one == "dinucleotide"):
+        raise ModelError(
+            f"n_baselines counts shuffles, and baseline {one!r} has none: use 'dinucleotide', or a list of "
+            "arrays"
+        )
+    return [BaselineSource(one, reference, locus, shuffle=number) for number in range(n_baselines)]
+
+
+def _mean_shuffle(codes: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.float32]:
+    """Average so many dinucleotide shuffles of known bases: (4, bases)."""
     plain = one_hot(codes)
     if len(codes) < 3:
         return plain
     # imported here: it takes seconds, and most runs start from zero
     from tangermeme.ersatz import dinucleotide_shuffle
 
-    shuffled = dinucleotide_shuffle(torch.from_numpy(plain)[None], n=SHUFFLES, random_state=seed)
+    shuffled = dinucleotide_shuffle(torch.from_numpy(plain)[None], n=count, random_state=seed)
     return shuffled[0].float().mean(0).numpy()

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 
-from phenviz.attribution.baselines import Baseline, BaselineSource
-from phenviz.attribution.mutagenesis import LETTERS
-from phenviz.attribution.paths import Path, Piece, path_of, pieces
-from phenviz.attribution.targets import ResolvedTarget, Target, resolve
+from phenviz.attribution.baselines import Baseline, BaselineSource, baseline_sources
+from phenviz.attribution.paths import Path, Piece, path_of
+from phenviz.attribution.pieces import Forward, Part, Run
+from phenviz.attribution.targets import Target, resolve
+from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.memory import halving
-from phenviz.models.parallel import SharedProgress, over_tiles
-from phenviz.models.predict import activity_units
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import placement
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import result_attrs
 
 with warnings.catch_warnings():
     # captum loads tqdm's notebook bars, which warn where a notebook has no widgets; they aren't used here
     warnings.filterwarnings("ignore", message="IProgress not found")
     from captum.attr import IntegratedGradients, Saliency
 
-Forward = Callable[..., torch.Tensor]
+Steps = int | Literal["auto"]
+
+# Steps "auto": so many at first, then twice as many until the delta is small enough, up to so many. Rules
+# whose points can be used again (trapezoids) were tried: on the embedded model they need more than four times
+# the points of Gauss-Legendre for the same delta, as the gradient is extreme at a baseline without bases.
+FIRST_STEPS = 8
+MOST_STEPS = 256
+# |delta| may be so much of the change of the target ...
+DELTA_OF_CHANGE = 0.01
+# ... or of the target itself, where it hardly changes and no error relative to the change means anything
+DELTA_OF_TARGET = 0.001
 
 
 def integrated_gradients(
@@ -42,9 +48,11 @@ def integrated_gradients(
     backbone: SequenceBackbone,
     *,
     target: Target,
+    contexts: Sequence[str] | None = None,
     gene_target: tuple[Gene, GeneReadout] | None = None,
-    baseline: Baseline = "zero",
-    n_steps: int = 32,
+    baseline: Baseline | Sequence[Baseline] = "zero",
+    n_baselines: int = 1,
+    n_steps: Steps = 32,
     flank: int = 0,
     step_batch: int | None = None,
     progress: Progress = NO_PROGRESS,
@@ -66,12 +74,19 @@ def integrated_gradients(
         Sequence model; it stays on its device and in its precision.
     target
         What is explained.
+    contexts
+        Contexts to explain the target in, in one pass, instead of the target's own: each has a gradient of
+        its own, but all share the forward pass.
     gene_target
         The gene that the target names and the readout of its expression; None for a context's activity.
     baseline
-        ``"zero"``, ``"dinucleotide"`` (mean of shuffles) or an array; see `BaselineSource`.
+        ``"zero"``, ``"dinucleotide"`` (mean of shuffles) or an array; see `BaselineSource`. Several of them:
+        the mean of the attributions from each, with their spread.
+    n_baselines
+        With ``"dinucleotide"``: integrate from so many single shuffles, instead of once from their mean.
     n_steps
-        Points on the path.
+        Points on the path; ``"auto"`` doubles them for each tile until the convergence delta is below 1 % of
+        the change of the target (or 0.1 % of the target itself, where that hardly changes).
     flank
         Bases on each side of the locus (up to the contig's ends) that are reported, too. With the backbone's
         `halo`, attributions to neighbouring windows add up to that of the window they make together.
@@ -83,12 +98,14 @@ def integrated_gradients(
     Returns
     -------
     xr.Dataset
-        ``attribution`` (position): the value at the observed base, that is the sum over the four channels of
-        (input - baseline) times the mean gradient along the path, in units of the target; float32 (float64
-        for a backbone in double precision). ``position`` is 0-based; ``reference`` holds the bases.
-        Attributes: ``target``, ``baseline``, ``n_steps``, ``target_value`` and ``baseline_value`` (the target
-        at both ends), and ``convergence_delta``: the sum of attributions, flanks included, minus target_value
-        plus baseline_value. 0 would be perfect; more steps bring it closer.
+        ``attribution`` (position[, context]): the value at the observed base, that is the sum over the four
+        channels of (input - baseline) times the mean gradient along the path, in units of the target; float32
+        (float64 for a backbone in double precision). ``position`` is 0-based; ``reference`` holds the bases.
+        With several baselines also ``attribution_std``, the standard deviation over them. Attributes:
+        ``target``, ``baseline``, ``n_baselines``, ``n_steps`` (the most that a tile took), ``target_value``
+        and ``baseline_value`` (the target at both ends), and ``convergence_delta``: the sum of attributions,
+        flanks included, minus target_value plus baseline_value. 0 would be perfect; more steps bring it
+        closer. ``converged`` is 1 where it is as small as ``"auto"`` asks for. Lists with several contexts.
 
     Raises
     ------
@@ -96,6 +113,8 @@ def integrated_gradients(
         If the locus leaves the contig or holds no base but N.
     TargetError
         If the target isn't predicted, or no base of the locus reaches it.
+    ModelError
+        If the steps or the baseline make no sense.
     MemoryLimitError
         If not even one step at a time fits into memory.
 
@@ -103,34 +122,125 @@ def integrated_gradients(
     ----------
     .. [1] Sundararajan, Taly, Yan (2017), Axiomatic attribution for deep networks.
     """
+    each = integrated_gradients_each(
+        locus,
+        reference,
+        backbone,
+        target=target,
+        contexts=contexts,
+        gene_target=gene_target,
+        baseline=baseline,
+        n_baselines=n_baselines,
+        n_steps=n_steps,
+        flank=flank,
+        step_batch=step_batch,
+        progress=progress,
+    )
+    return average_baselines(each)
+
+
+def integrated_gradients_each(
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    target: Target,
+    contexts: Sequence[str] | None = None,
+    gene_target: tuple[Gene, GeneReadout] | None = None,
+    baseline: Baseline | Sequence[Baseline] = "zero",
+    n_baselines: int = 1,
+    n_steps: Steps = 32,
+    flank: int = 0,
+    step_batch: int | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Attribute a target as `integrated_gradients` does, and keep the baselines apart.
+
+    Parameters
+    ----------
+    locus, reference, backbone, target, contexts, gene_target, baseline, n_baselines, n_steps, flank, \
+    step_batch, progress
+        As in `integrated_gradients`.
+
+    Returns
+    -------
+    xr.Dataset
+        ``attribution`` (baseline, position[, context]); attributes that differ between baselines are lists.
+
+    Raises
+    ------
+    LocusError, TargetError, ModelError, MemoryLimitError
+        As in `integrated_gradients`.
+    """
     locus = reference.check(locus)
-    resolved = resolve(target, backbone, gene_target)
-    source = BaselineSource(baseline, reference, locus)
-    batch = min(step_batch or default_step_batch(backbone), n_steps)
+    counts = list(_step_counts(n_steps))
+    resolved = resolve(target, backbone, gene_target, contexts)
+    sources = baseline_sources(baseline, n_baselines, reference, locus)
+    found = []
+    for source in sources:
+        run = Run(locus, reference, backbone, resolved, progress, flank, only=len(sources) == 1)
+        run.attrs = {
+            "definition": "integrated gradients at the observed base: sum over channels of (input - "
+            f"baseline) * mean gradient of the {resolved.definition}",
+            "baseline": source.name,
+        }
+        run.planned_steps = sum(counts[:2]) if len(counts) > 1 else counts[0]
+        found.append(run.over_pieces(_integration(run, source, counts, step_batch)))
+    joined = xr.concat(
+        found,
+        dim="baseline",
+        data_vars=["attribution"],
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    differ = ("n_steps", "target_value", "baseline_value", "convergence_delta")
+    return joined.assign_attrs({name: [each.attrs[name] for each in found] for name in differ})
 
-    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> _Part:
-        nonlocal batch
-        path = path_of(piece, locus.contig, reference, backbone, source)
-        forward = forward_of(path)
 
-        def integrate(size: int) -> tuple[torch.Tensor, ...]:
-            # the multiplication by (input - baseline) is the path's own: see Path.pull_back
-            method = IntegratedGradients(forward, multiply_by_inputs=False)
-            return method.attribute(path.end, baselines=path.begin, n_steps=n_steps, internal_batch_size=size)
+def average_baselines(each: xr.Dataset) -> xr.Dataset:
+    """Take the mean over baselines, and with several of them the standard deviation.
 
-        grads, batch = halving(batch, integrate)
-        with torch.no_grad():
-            values = [float(piece.score(path.encode(*end))[0]) for end in (path.end, path.begin)]
-        return _Part(path.pull_back(*grads), *values)
+    Parameters
+    ----------
+    each
+        What `integrated_gradients_each` returned.
 
-    run = _Run(locus, reference, backbone, resolved, n_steps, progress, flank)
-    run.attrs = {
-        "definition": "integrated gradients at the observed base: sum over channels of (input - baseline) * "
-        f"mean gradient of the {resolved.definition}",
-        "baseline": source.name,
-        "n_steps": n_steps,
+    Returns
+    -------
+    xr.Dataset
+        As `integrated_gradients` returns it.
+    """
+    count = each.sizes["baseline"]
+    averaged = each.isel(baseline=0) if count == 1 else each.mean("baseline", keep_attrs=True)
+    if count > 1:
+        # the letters were no numbers to average
+        averaged = averaged.assign(
+            reference=each["reference"], attribution_std=each["attribution"].std("baseline", ddof=1)
+        )
+        averaged.attrs["baseline"] = f"mean over {count} baselines: {each.attrs['baseline']} and others"
+    values = {
+        name: np.mean(each.attrs[name], axis=0)
+        for name in ("target_value", "baseline_value", "convergence_delta")
     }
-    return run.over_pieces(explain)
+    small = small_enough(values["convergence_delta"], values["target_value"], values["baseline_value"])
+    return averaged.assign_attrs(
+        {name: value.tolist() for name, value in values.items()},
+        n_steps=int(max(each.attrs["n_steps"])),
+        n_baselines=count,
+        converged=int(small),
+    )
+
+
+def small_enough(delta: Any, target_value: Any, baseline_value: Any) -> bool:
+    """Tell whether a convergence delta is as small as steps "auto" ask for, in every context."""
+    after, before = np.asarray(target_value), np.asarray(baseline_value)
+    allowed = np.maximum(
+        DELTA_OF_CHANGE * np.abs(after - before),
+        DELTA_OF_TARGET * np.maximum(np.abs(after), np.abs(before)),
+    )
+    return bool((np.abs(delta) <= allowed).all())
 
 
 def saliency(
@@ -139,6 +249,7 @@ def saliency(
     backbone: SequenceBackbone,
     *,
     target: Target,
+    contexts: Sequence[str] | None = None,
     gene_target: tuple[Gene, GeneReadout] | None = None,
     flank: int = 0,
     progress: Progress = NO_PROGRESS,
@@ -147,14 +258,14 @@ def saliency(
 
     Parameters
     ----------
-    locus, reference, backbone, target, gene_target, flank, progress
+    locus, reference, backbone, target, contexts, gene_target, flank, progress
         As in `integrated_gradients`.
 
     Returns
     -------
     xr.Dataset
-        ``attribution`` (position): the signed gradient with respect to the observed base's channel, 0 where
-        the reference is N. Attributes ``target`` and ``target_value``.
+        ``attribution`` (position[, context]): the signed gradient with respect to the observed base's
+        channel, 0 where the reference is N. Attributes ``target`` and ``target_value``.
 
     Raises
     ------
@@ -162,22 +273,24 @@ def saliency(
         As in `integrated_gradients`.
     """
     locus = reference.check(locus)
-    resolved = resolve(target, backbone, gene_target)
+    resolved = resolve(target, backbone, gene_target, contexts)
     # the path through the bases' own channels: its end is the sequence, and (input - 0) * gradient the value
     bases_only = BaselineSource(np.zeros(4, dtype=np.float32), reference, locus)
 
-    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> _Part:
+    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> Part:
         path = path_of(piece, locus.contig, reference, backbone, bases_only)
         ends = tuple(end.detach().requires_grad_() for end in path.end)
-        grads = Saliency(forward_of(path)).attribute(ends, abs=False)
+        method = Saliency(forward_of(path))
+        method.gradient_func = _gradient_of_each
+        grads = method.attribute(ends, abs=False)
         with torch.no_grad():
-            value = float(piece.score(path.encode(*path.end))[0])
-        return _Part(path.pull_back(*(grad.detach() for grad in grads)), value, 0.0)
+            value = piece.score(path.encode(*path.end))[0].double().cpu().numpy()
+        return Part(_pulled_back(path, [grad.detach() for grad in grads]), value, np.zeros_like(value), 1)
 
-    run = _Run(locus, reference, backbone, resolved, 1, progress, flank)
+    run = Run(locus, reference, backbone, resolved, progress, flank)
     run.attrs = {"definition": f"gradient at the observed base of the {resolved.definition}"}
     dataset = run.over_pieces(explain)
-    for name in ("convergence_delta", "baseline_value"):
+    for name in ("convergence_delta", "baseline_value", "n_steps"):
         del dataset.attrs[name]
     return dataset
 
@@ -188,102 +301,78 @@ def default_step_batch(backbone: SequenceBackbone) -> int:
     return 1 if device.type == "cpu" else 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one piece adds: attribution (bases,), and the piece's share of the target at both ends."""
+def _step_counts(n_steps: Steps) -> Iterator[int]:
+    if n_steps == "auto":
+        count = FIRST_STEPS
+        while count <= MOST_STEPS:
+            yield count
+            count *= 2
+        return
+    if isinstance(n_steps, str) or n_steps < 1:
+        raise ModelError(f"integrated gradients in {n_steps!r} steps aren't possible: use 'auto', or 32")
+    yield int(n_steps)
 
-    attribution: torch.Tensor
-    value: float
-    baseline_value: float
 
+def _integration(
+    run: Run, source: BaselineSource, counts: Sequence[int], step_batch: int | None
+) -> Callable[[Piece, Callable[[Path], Forward]], Part]:
+    """Return what integrates one piece, in as many steps as are needed."""
+    batch = step_batch or default_step_batch(run.backbone)
 
-@dataclass
-class _Run:
-    """Adds pieces up, and hands finished stretches out."""
+    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> Part:
+        path = path_of(piece, run.locus.contig, run.reference, run.backbone, source)
+        # the multiplication by (input - baseline) is the path's own: see Path.pull_back
+        method = IntegratedGradients(forward_of(path), multiply_by_inputs=False)
+        method.gradient_func = _gradient_of_each
+        ends: list[np.ndarray] | None = None
+        for n_steps in counts:
 
-    locus: Locus
-    reference: ReferenceGenome
-    backbone: SequenceBackbone
-    target: ResolvedTarget
-    n_steps: int
-    progress: Progress
-    flank: int
-    attrs: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def reported(self) -> Locus:
-        """The locus with its flanks, cut at the contig's ends."""
-        wide = self.locus.widened(self.flank)
-        return replace(wide, end=min(wide.end, self.reference.contigs[wide.contig]))
-
-    def over_pieces(self, explain: Callable[[Piece, Callable[[Path], Forward]], _Part]) -> xr.Dataset:
-        locus = self.reported
-        parts = list(pieces(self.locus, self.reference, self.backbone, self.target))
-        _, dtype = placement(self.backbone)
-        total = np.zeros(locus.length, dtype=np.float64 if dtype == torch.float64 else np.float32)
-        self.progress.stage("attributing", sum(part.end - part.start for part in parts) * self.n_steps)
-        summed = value = baseline_value = 0.0
-        done = locus.start
-        shared = SharedProgress(self.progress)
-
-        def run(piece: Piece) -> _Part:
-            return explain(piece, self._forward_of(piece, shared))
-
-        # long pieces, as a gene's or a global model's, have all threads for themselves
-        local = self.target.gene is None and self.backbone.receptive_field is not None
-        explained = over_tiles(parts, run, placement(self.backbone)[0]) if local else map(run, parts)
-        for number, (piece, part) in enumerate(zip(parts, explained, strict=True)):
-            attribution = part.attribution.detach().cpu().numpy()
-            self._add(total, attribution, piece.start)
-            summed += float(attribution.sum(dtype=np.float64))
-            value, baseline_value = value + part.value, baseline_value + part.baseline_value
-            # the next piece's bases may still change; those before it are finished
-            ready = min(parts[number + 1].start, locus.end) if number + 1 < len(parts) else locus.end
-            if ready > done:
-                stretch = Locus(locus.contig, done, ready, locus.strand)
-                self.progress.partial(
-                    self._as_dataset(total[done - locus.start : ready - locus.start].copy(), stretch)
+            def integrate(size: int, n_steps: int = n_steps) -> tuple[torch.Tensor, ...]:
+                found: tuple[torch.Tensor, ...] = method.attribute(
+                    path.end, baselines=path.begin, n_steps=n_steps, internal_batch_size=size
                 )
-                done = ready
-        return self._as_dataset(
-            total,
-            locus,
-            target_value=value,
-            baseline_value=baseline_value,
-            convergence_delta=summed - value + baseline_value,
-        )
+                return found
 
-    def _forward_of(self, piece: Piece, progress: Progress) -> Callable[[Path], Forward]:
-        def forward_of(path: Path) -> Forward:
-            def forward(*points: torch.Tensor) -> torch.Tensor:
-                progress.advance(len(points[0]) * (piece.end - piece.start))
-                return piece.score(path.encode(*points))
+            nonlocal batch
+            grads, fitted = halving(min(batch, n_steps), integrate)
+            batch = fitted if fitted < min(batch, n_steps) else batch
+            attribution = _pulled_back(path, grads)
+            if ends is None:
+                ends = _ends(piece, path)
+            after, before = ends
+            if small_enough(attribution.sum(0, dtype=np.float64) - after + before, after, before):
+                break
+        return Part(attribution, after, before, n_steps)
 
-            return forward
+    return explain
 
-        return forward_of
 
-    def _add(self, total: NDArray[Any], attribution: NDArray[Any], start: int) -> None:
-        start_shown, end_shown = self.reported.start, self.reported.end
-        first, last = max(start, start_shown), min(start + len(attribution), end_shown)
-        if first < last:
-            total[first - start_shown : last - start_shown] += attribution[first - start : last - start]
+def _ends(piece: Piece, path: Path) -> list[np.ndarray]:
+    """Return the piece's share of each target at the sequence and at the baseline."""
+    with torch.no_grad():
+        ends = [piece.score(path.encode(*end))[0] for end in (path.end, path.begin)]
+    return [end.double().cpu().numpy() for end in ends]
 
-    def _as_dataset(self, attribution: NDArray[Any], locus: Locus, **values: Any) -> xr.Dataset:
-        codes = self.reference.fetch_codes(locus.contig, locus.start, locus.end)
-        attrs = result_attrs(
-            locus,
-            self.backbone,
-            self.reference,
-            units=self.target.readout.units if self.target.readout else activity_units(self.backbone),
-            target=str(self.target),
-            target_context=self.target.context,
-            target_gene=self.target.gene.name if self.target.gene else None,
-            **self.attrs,
-            **values,
-        )
-        return xr.Dataset(
-            {"attribution": ("position", attribution), "reference": ("position", LETTERS[codes])},
-            coords={"position": np.arange(locus.start, locus.end)},
-            attrs=attrs,
-        )
+
+def _gradient_of_each(
+    forward_fn: Forward,
+    inputs: tuple[torch.Tensor, ...],
+    target_ind: object = None,
+    additional_forward_args: object = None,
+) -> tuple[torch.Tensor, ...]:
+    """Take Captum's place in computing gradients: those of every target, (..., targets), from one pass."""
+    with torch.enable_grad():
+        targets = forward_fn(*inputs).sum(0).unbind(0)
+    each = [
+        torch.autograd.grad(target, inputs, retain_graph=number + 1 < len(targets))
+        for number, target in enumerate(targets)
+    ]
+    return tuple(torch.stack(grads, dim=-1) for grads in zip(*each, strict=True))
+
+
+def _pulled_back(path: Path, grads: Sequence[torch.Tensor]) -> np.ndarray:
+    """Turn mean gradients (..., targets) into attributions of bases, (bases, targets)."""
+    count = grads[0].shape[-1]
+    with torch.no_grad():
+        each = [path.pull_back(*(grad[..., number] for grad in grads)) for number in range(count)]
+    return torch.stack(each, dim=-1).detach().cpu().numpy()

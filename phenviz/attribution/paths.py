@@ -48,7 +48,7 @@ class Piece:
     bins
         Bins within these bases that the part of the target is made of.
     score
-        Turns embeddings of those bins (B, D, bins) into the part of the target, (B,).
+        Turns embeddings of those bins (B, D, bins) into the part of the targets, (B, targets).
     """
 
     start: int
@@ -97,7 +97,7 @@ def pieces(
         return
 
     def score(embedding: torch.Tensor) -> torch.Tensor:
-        return backbone.activity(embedding)[:, target.channel].sum(-1)
+        return backbone.activity(embedding)[:, list(target.channels)].sum(-1)
 
     size = backbone.bin_size
     first, last = bin_range(locus, size)
@@ -151,7 +151,7 @@ def _gene_piece(
 
     def score(embedding: torch.Tensor) -> torch.Tensor:
         distance = torch.from_numpy(around.distance).to(embedding)
-        return readout.expression(embedding, distance)[:, target.channel]
+        return readout.expression(embedding, distance)[:, list(target.channels)]
 
     return Piece(start, end, slice(before, before + count), score)
 

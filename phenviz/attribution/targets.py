@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phenviz.errors import TargetError
 from phenviz.genome.annotation import Gene
+from phenviz.genome.contexts import Context
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.readout import GeneReadout, check_backbone
 from phenviz.models.windows import context_channel
@@ -41,18 +43,26 @@ class ResolvedTarget:
 
     Parameters
     ----------
-    channel
-        Channel of the context in the backbone's activity, or of the readout's expression.
-    context
-        Name of the context.
+    channels
+        Channels of the contexts in the backbone's activity, or of the readout's expression.
+    contexts
+        The contexts.
+    several
+        Whether several contexts were asked for (be it one), so that results have a dimension ``context``.
     gene, readout
         For a gene's expression; otherwise None.
     """
 
-    channel: int
-    context: str
+    channels: tuple[int, ...]
+    contexts: tuple[Context, ...]
+    several: bool = False
     gene: Gene | None = None
     readout: GeneReadout | None = None
+
+    @property
+    def context(self) -> str:
+        """Names of the contexts, separated by commas."""
+        return ", ".join(context.name for context in self.contexts)
 
     def __str__(self) -> str:
         return str(Target(gene=self.gene.name if self.gene else None, context=self.context))
@@ -67,9 +77,12 @@ class ResolvedTarget:
 
 
 def resolve(
-    target: Target, backbone: SequenceBackbone, gene_target: tuple[Gene, GeneReadout] | None
+    target: Target,
+    backbone: SequenceBackbone,
+    gene_target: tuple[Gene, GeneReadout] | None,
+    contexts: Sequence[str] | None = None,
 ) -> ResolvedTarget:
-    """Find a target's context and gene.
+    """Find a target's context and gene; several contexts take the place of the target's own.
 
     Raises
     ------
@@ -83,12 +96,17 @@ def resolve(
             f"target {target.trait!r} is a trait, and {backbone.name} predicts none: choose a context, or a "
             "gene and a context"
         )
-    if target.context is None:
+    if contexts is not None and target.context is not None:
+        raise TargetError(f"both the target ({target}) and 'contexts' name contexts: leave one of them out")
+    asked = [target.context] if target.context is not None else list(contexts or ())
+    if not asked:
         known = ", ".join(context.name for context in backbone.contexts[:20])
         raise TargetError(f"the target names no context: choose one of {known}")
+    several = contexts is not None
     if target.gene is None:
-        channel = context_channel(backbone, target.context)
-        return ResolvedTarget(channel, backbone.contexts[channel].name)
+        channels = tuple(context_channel(backbone, context) for context in asked)
+        found = tuple(backbone.contexts[channel] for channel in channels)
+        return ResolvedTarget(channels, found, several)
     if gene_target is None:
         raise TargetError(
             f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)"
@@ -99,5 +117,5 @@ def resolve(
             f"the target is {target.gene}, but gene_target holds {gene.name}: pass the same gene"
         )
     check_backbone(readout, backbone)
-    (row,) = readout.select([target.context])
-    return ResolvedTarget(row, readout.contexts[row].name, gene, readout)
+    rows = tuple(readout.select(asked))
+    return ResolvedTarget(rows, tuple(readout.contexts[row] for row in rows), several, gene, readout)

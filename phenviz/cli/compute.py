@@ -33,6 +33,22 @@ contexts_option = click.option(
     metavar="C",
     help="Cell type by name, label, ontology term or group; may be repeated. All by default.",
 )
+
+
+class Steps(click.ParamType):
+    """A number of steps, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> int | str:
+        """Read it."""
+        if str(value).strip().lower() == "auto":
+            return "auto"
+        return click.IntRange(1).convert(value, parameter, context)
+
+
 _where_and_how = with_options(output_option, reference_option, world_option, device_option)
 
 
@@ -81,7 +97,28 @@ def mutagenesis(
     default="integrated-gradients",
     show_default=True,
 )
-@click.option("--steps", type=click.IntRange(1), default=32, show_default=True, help="Steps of the integral.")
+@click.option(
+    "--steps",
+    type=Steps(),
+    default="32",
+    show_default=True,
+    help="Steps of the integral; auto: as many as bring its error below 1 %.",
+)
+@click.option(
+    "--baseline",
+    type=click.Choice(["zero", "dinucleotide"]),
+    default="zero",
+    show_default=True,
+    help="Begin at no sequence, or at shuffled sequence.",
+)
+@click.option(
+    "--baselines",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Average over N single shuffles; their spread is in the result.",
+)
 @_where_and_how
 def attribute(
     locus: str | None,
@@ -89,7 +126,9 @@ def attribute(
     gene: str | None,
     trait: str | None,
     method: str,
-    steps: int,
+    steps: int | str,
+    baseline: str,
+    baselines: int,
     output: Path,
     reference: str | None,
     world: str | None,
@@ -106,7 +145,7 @@ def attribute(
         raise click.UsageError("Missing argument 'LOCUS': only --trait explains all gene windows without one")
     how: dict[str, Any] = {"target": Target(gene, context, trait), "method": method}
     if method == "integrated-gradients":
-        how["n_steps"] = steps
+        how |= {"n_steps": steps, "baseline": baseline, "n_baselines": baselines}
     kind = "attribute" if trait is None else "trait"
     _compute(kind, locus, output, reference, world, device, **how)
 

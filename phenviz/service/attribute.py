@@ -57,8 +57,9 @@ class AttributeParams:
     locus: Locus
     target: Target
     method: str
-    n_steps: int
+    n_steps: int | str
     baseline: str | NDArray[np.floating]
+    n_baselines: int = 1
 
 
 def _params(
@@ -66,13 +67,21 @@ def _params(
     locus: str | Locus,
     target: Target,
     method: str = "integrated-gradients",
-    n_steps: int = 32,
+    n_steps: int | str = 32,
     baseline: str | NDArray[np.floating] = "zero",
+    n_baselines: int = 1,
 ) -> AttributeParams:
     if method not in METHODS:
         raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
-    if n_steps < 1:
-        raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
+    if n_steps != "auto" and (isinstance(n_steps, str) or n_steps < 1):
+        raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32, or 'auto'")
+    if n_baselines < 1 or (
+        n_baselines > 1 and not (isinstance(baseline, str) and baseline == "dinucleotide")
+    ):
+        raise JobError(
+            f"{n_baselines} baselines of {baseline!r} aren't possible: use 'dinucleotide' and how many "
+            "shuffles"
+        )
     if target.trait is not None:
         raise TargetError(
             f"trait {target.trait!r} is explained by jobs of the kind 'trait': submit that, or choose a "
@@ -84,8 +93,9 @@ def _params(
     named = Target(gene=gene, context=find_contexts(world, target.context, gene)[0])
     if method == "saliency":
         # neither has a meaning for a plain gradient, so neither must make another result of it
-        n_steps, baseline = 1, "zero"
-    return AttributeParams(find_locus(world, locus), named, method, int(n_steps), baseline)
+        n_steps, baseline, n_baselines = 1, "zero", 1
+    steps = n_steps if isinstance(n_steps, str) else int(n_steps)
+    return AttributeParams(find_locus(world, locus), named, method, steps, baseline, int(n_baselines))
 
 
 def _pieces(world: World, params: AttributeParams) -> list[Piece]:
@@ -94,22 +104,21 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
         "method": params.method,
         "n_steps": params.n_steps,
         "baseline": params.baseline,
+        "n_baselines": params.n_baselines,
         **gene_identity(world, params.target.gene),
     }
+    # "auto" begins with 8, and the next 16 are mostly enough
+    steps = (24 if isinstance(params.n_steps, str) else params.n_steps) * params.n_baselines
     if not _is_additive(world, params):
         compute = partial(_compute, params, params.locus, 0)
-        return [
-            Piece(
-                {"locus": params.locus, **made_of}, compute, params.locus.length * params.n_steps, _finished
-            )
-        ]
+        return [Piece({"locus": params.locus, **made_of}, compute, params.locus.length * steps, _finished)]
     flank = halo(cast("SequenceBackbone", world.backbone))
     contig_end = world.reference.contigs[params.locus.contig]
     return [
         Piece(
             {"cell": asked, **made_of},
             partial(_compute, params, asked, flank),
-            asked.length * params.n_steps,
+            asked.length * steps,
             _finished,
             extent=(max(asked.start - flank, 0), min(asked.end + flank, contig_end)),
         )
@@ -127,7 +136,7 @@ def _compute(
     params: AttributeParams, cell: Locus, flank: int, backend: Backend, progress: Progress
 ) -> xr.Dataset:
     # imported here: Captum takes a while
-    from phenviz.attribution.gradients import integrated_gradients, saliency
+    from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
 
     reference = gapped(backend.world)
     target: dict[str, Any] = {
@@ -138,9 +147,11 @@ def _compute(
         dataset = saliency(cell, reference, backend.backbone, **target, flank=flank, progress=progress)
     else:
         how: dict[str, Any] = {"baseline": params.baseline, "n_steps": params.n_steps}
-        dataset = integrated_gradients(
-            cell, reference, backend.backbone, **target, **how, flank=flank, progress=progress
-        )
+        run = integrated_gradients
+        if params.n_baselines > 1:
+            # where cells overlap, the values from each baseline add up, but not their spread
+            run, how["n_baselines"] = integrated_gradients_each, params.n_baselines
+        dataset = run(cell, reference, backend.backbone, **target, **how, flank=flank, progress=progress)
     return dataset.assign_attrs(dict(zip(_CELL_ATTRS, (cell.start, cell.end, flank), strict=True)))
 
 
@@ -175,8 +186,19 @@ def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _summary(params: AttributeParams, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the attributes that are sums over cells."""
-    return {name: sum(each[name] for each in attributes) for name in _SUMS if name in attributes[0]}
+    """Return the attributes that are sums over cells, as means over baselines."""
+    first = attributes[0]
+    sums = {
+        name: float(np.mean(np.sum([each[name] for each in attributes], axis=0)))
+        for name in _SUMS if name in first
+    }  # fmt: skip
+    if "convergence_delta" not in sums:
+        return sums
+    from phenviz.attribution.gradients import small_enough
+
+    small = small_enough(sums["convergence_delta"], sums["target_value"], sums["baseline_value"])
+    n_steps = int(max(np.max(each["n_steps"]) for each in attributes))
+    return sums | {"n_steps": n_steps, "n_baselines": params.n_baselines, "converged": int(small)}
 
 
 def _stretch(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
@@ -185,18 +207,26 @@ def _stretch(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus)
 
 def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
     """Add up what parts attribute to the bases of a locus, which they cover together."""
-    total = np.zeros(locus.length, dtype=parts[0]["attribution"].dtype)
+    first = parts[0]["attribution"]
+    total = np.zeros((*first.shape[:-1], locus.length), dtype=first.dtype)
     letters = np.full(locus.length, "N", dtype="U1")
     for part in parts:
-        first = int(part["position"][0])
-        start, end = max(first, locus.start), min(first + part.sizes["position"], locus.end)
+        begin = int(part["position"][0])
+        start, end = max(begin, locus.start), min(begin + part.sizes["position"], locus.end)
         if start < end:
-            here, there = slice(start - locus.start, end - locus.start), slice(start - first, end - first)
-            total[here] += part["attribution"].values[there]
+            here, there = slice(start - locus.start, end - locus.start), slice(start - begin, end - begin)
+            total[..., here] += part["attribution"].values[..., there]
             letters[here] = part["reference"].values[there]
     attrs = {name: value for name, value in parts[0].attrs.items() if name not in (*_SUMS, *_CELL_ATTRS)}
+    if "baseline" in first.dims:
+        count = len(total)
+        attrs["baseline"] = f"mean over {count} baselines: {attrs['baseline']} and others"
+        spread = {"attribution_std": ("position", total.std(0, ddof=1))}
+        total = total.mean(0)
+    else:
+        spread = {}
     return xr.Dataset(
-        {"attribution": ("position", total), "reference": ("position", letters)},
+        {"attribution": ("position", total), "reference": ("position", letters), **spread},
         coords={"position": np.arange(locus.start, locus.end)},
         attrs=attrs | {"start": locus.start, "end": locus.end},
     )
@@ -204,12 +234,12 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
 
 def _disk(world: World, params: AttributeParams) -> int:
     # a number, and a base of two bits at best
-    return params.locus.length * (FLOAT_BYTES + 1)
+    return params.locus.length * (FLOAT_BYTES * params.n_baselines + 1)
 
 
 def _memory(world: World, params: AttributeParams) -> int:
     letter_bytes, position_bytes = 4, 8
-    per_base = COPIES * (FLOAT_BYTES + letter_bytes + position_bytes)
+    per_base = COPIES * (FLOAT_BYTES * (params.n_baselines + 1) + letter_bytes + position_bytes)
     return WORKING_BYTES + params.locus.length * per_base
 
 
@@ -223,4 +253,5 @@ ATTRIBUTE = Kind(
     settle=_settle,
     flavour=lambda params: params.method + (" of a gene" if params.target.gene else ""),
     streaming=Streaming(_stretch, _disk, _summary),
+    version=2,
 )

@@ -119,7 +119,8 @@ class ModelService:
         target
             What is explained.
         **how
-            ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32), ``baseline`` (``zero``).
+            ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32, or ``auto``), ``baseline``
+            (``zero`` or ``dinucleotide``), ``n_baselines`` (1; single shuffles to average over).
         """
         if target.trait is not None:
             return self._wait("trait", locus=locus, target=target, **how)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from phenviz.attribution import Target, integrated_gradients, paths, saliency
+from phenviz.attribution import Target, gradients, integrated_gradients, paths, saliency
 from phenviz.attribution.lean import lean_encode
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
 from phenviz.genome import Locus
@@ -263,3 +263,137 @@ def test_a_global_backbone_is_explained_window_by_window(toy_world):
     got = integrated_gradients(locus, toy_world.reference, Global(), target=MONO, n_steps=4)
     local = integrated_gradients(locus, toy_world.reference, toy_world.backbone, target=MONO, n_steps=4)
     assert relative_error(got.attribution, local.attribution.values) < 1e-3
+
+
+def explain(toy_world, locus, backbone=None, **how):
+    how = {"n_steps": 4} | how
+    return integrated_gradients(locus, toy_world.reference, backbone or toy_world.backbone, **how)
+
+
+@pytest.mark.parametrize("baseline", ["zero", COMPOSITION], ids=["zero", "composition"])
+def test_contexts_in_one_pass_are_those_one_by_one(toy_world, baseline):
+    locus, backbone = Locus("20", 5_003, 8_001), in_double(toy_world.backbone)
+    together = explain(toy_world, locus, backbone, target=Target(), contexts=["B", "Mono"], baseline=baseline)
+    assert together.attribution.dims == ("position", "context")
+    assert together.context.values.tolist() == ["B", "Mono"]
+    for number, name in enumerate(["B", "Mono"]):
+        alone = explain(toy_world, locus, backbone, target=Target(context=name), baseline=baseline)
+        np.testing.assert_allclose(together.attribution[:, number], alone.attribution, rtol=1e-9, atol=1e-9)
+        for attr in ("target_value", "baseline_value", "convergence_delta"):
+            assert together.attrs[attr][number] == pytest.approx(alone.attrs[attr], abs=1e-9)
+
+
+def test_a_gene_is_explained_in_several_contexts_at_once(toy_world):
+    gene_target = (toy_world.annotation.gene("BETA"), toy_readout())
+    locus = Locus("20", 13_000, 17_000)
+    how = {"gene_target": gene_target, "n_steps": 2}
+    together = explain(toy_world, locus, target=Target(gene="BETA"), contexts=["Ery", "B"], **how)
+    for name in ("Ery", "B"):
+        alone = explain(toy_world, locus, target=Target(gene="BETA", context=name), **how)
+        found = together.attribution.sel(context=name)
+        assert relative_error(found, alone.attribution.values) < 1e-5
+
+
+def test_saliency_takes_several_contexts_too(toy_world):
+    locus = Locus("20", 5_003, 8_001)
+    together = saliency(
+        locus, toy_world.reference, toy_world.backbone, target=Target(), contexts=["Ery", "Mono"]
+    )
+    alone = saliency(locus, toy_world.reference, toy_world.backbone, target=MONO)
+    assert relative_error(together.attribution.sel(context="Mono"), alone.attribution.values) < 1e-5
+
+
+def test_contexts_are_shared_by_one_forward_pass(toy_world, monkeypatch):
+    passes = []
+    activity = toy_world.backbone.activity
+    monkeypatch.setattr(
+        toy_world.backbone, "activity", lambda embedding: passes.append(len(embedding)) or activity(embedding)
+    )
+    locus = Locus("20", 5_120, 6_016)
+    explain(toy_world, locus, target=MONO, n_steps=8)
+    alone = len(passes)
+    explain(toy_world, locus, target=Target(), contexts=["Ery", "Mono", "B"], n_steps=8)
+    assert len(passes) == 2 * alone
+
+
+def test_a_context_named_twice_over_is_refused(toy_world):
+    with pytest.raises(TargetError, match="leave one of them out"):
+        explain(toy_world, Locus("20", 5_000, 6_000), target=MONO, contexts=["B"])
+    with pytest.raises(TargetError, match="names no context"):
+        explain(toy_world, Locus("20", 5_000, 6_000), target=Target(), contexts=[])
+
+
+def test_several_baselines_give_the_mean_and_the_spread_of_each_alone(toy_world):
+    locus, backbone = Locus("20", 5_003, 7_001), in_double(toy_world.backbone)
+    baselines = ["zero", COMPOSITION, "dinucleotide"]
+    each = [explain(toy_world, locus, backbone, target=MONO, baseline=one) for one in baselines]
+    averaged = explain(toy_world, locus, backbone, target=MONO, baseline=baselines)
+    values = np.stack([one.attribution for one in each])
+    np.testing.assert_allclose(averaged.attribution, values.mean(0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(averaged.attribution_std, values.std(0, ddof=1), rtol=1e-9, atol=1e-12)
+    deltas = [one.attrs["convergence_delta"] for one in each]
+    assert averaged.attrs["convergence_delta"] == pytest.approx(np.mean(deltas))
+    assert averaged.attrs["n_baselines"] == 3
+    assert validate(averaged) == "attribution"
+    assert "".join(averaged.reference.values) == "".join(each[0].reference.values)
+
+
+def test_single_shuffles_differ_from_each_other_and_are_the_same_every_time(toy_world):
+    locus = Locus("20", 5_003, 7_001)
+    how = {"target": MONO, "baseline": "dinucleotide", "n_baselines": 3}
+    first, again = explain(toy_world, locus, **how), explain(toy_world, locus, **how)
+    np.testing.assert_array_equal(first.attribution, again.attribution)
+    assert (first.attribution_std > 0).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"n_baselines": 3}, "counts shuffles"),
+        ({"baseline": []}, "at least one"),
+        ({"baseline": ["zero", "blurred"]}, "blurred"),
+        ({"baseline": ["zero"], "n_baselines": 2}, "not both"),
+        ({"n_steps": 0}, "0 steps"),
+        ({"n_steps": "many"}, "'many' steps"),
+    ],
+)
+def test_baselines_and_steps_that_make_no_sense_are_refused(toy_world, how, words):
+    with pytest.raises(ModelError, match=words):
+        explain(toy_world, Locus("20", 5_000, 6_000), target=MONO, **how)
+
+
+@pytest.mark.parametrize("baseline", ["zero", "dinucleotide"])
+def test_steps_are_doubled_until_the_delta_is_small(toy_world, baseline):
+    locus, backbone = Locus("20", 5_003, 8_001), in_double(toy_world.backbone)
+    found = explain(toy_world, locus, backbone, target=MONO, baseline=baseline, n_steps="auto")
+    attrs = found.attrs
+    allowed = max(
+        0.01 * abs(attrs["target_value"] - attrs["baseline_value"]),
+        0.001 * max(abs(attrs["target_value"]), abs(attrs["baseline_value"])),
+    )
+    # each tile alone is that exact, and so is their sum, unless they cancel out
+    assert abs(attrs["convergence_delta"]) <= allowed and attrs["converged"] == 1
+    assert attrs["n_steps"] in (8, 16, 32, 64, 128, 256)
+    exact, _ = integrate_whole_window(locus, toy_world.reference, backbone, 1, baseline=baseline, n_steps=64)
+    assert relative_error(found.attribution, exact) < 0.2
+
+
+def test_automatic_steps_are_those_of_that_fixed_number(toy_world, monkeypatch):
+    locus = Locus("20", 5_120, 6_016)
+    monkeypatch.setattr(gradients, "DELTA_OF_CHANGE", 0)
+    monkeypatch.setattr(gradients, "DELTA_OF_TARGET", 0)
+    monkeypatch.setattr(gradients, "MOST_STEPS", 32)
+    never = explain(toy_world, locus, target=MONO, n_steps="auto")
+    assert (never.attrs["n_steps"], never.attrs["converged"]) == (32, 0)
+    np.testing.assert_array_equal(
+        never.attribution, explain(toy_world, locus, target=MONO, n_steps=32).attribution
+    )
+
+
+def test_progress_of_automatic_steps_grows_to_one(toy_world):
+    seen = []
+    explain(
+        toy_world, Locus("20", 5_000, 9_000), target=MONO, n_steps="auto",
+        progress=Progress(on_change=lambda stage, fraction: seen.append(fraction)),
+    )  # fmt: skip
+    assert seen == sorted(seen) and seen[-1] == pytest.approx(1)

@@ -130,6 +130,21 @@ def test_integrated_gradients_in_cells_are_those_of_the_whole_window(real_servic
     same(real_service.attribute(locus, **how), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_single_shuffles_in_cells_are_those_of_the_whole_window(real_service, world):
+    locus = Locus("20", 3_990, 8_201)
+    how = {"target": Target(context="Mono"), "n_steps": 2, "baseline": "dinucleotide", "n_baselines": 3}
+    expected = integrated_gradients(locus, world.reference, world.backbone, **how)
+    found = real_service.attribute(locus, **how)
+    same(found, expected, rtol=1e-3, atol=1e-4)
+    assert (found["attribution_std"] > 0).any()
+
+
+def test_automatic_steps_converge_in_every_cell(real_service):
+    how = {"target": Target(context="Mono"), "n_steps": "auto"}
+    found = real_service.attribute(Locus("20", 3_990, 8_201), **how)
+    assert found.attrs["converged"] == 1 and found.attrs["n_steps"] >= 8
+
+
 def test_saliency_in_cells_is_that_of_the_whole_window(real_service, world):
     locus = Locus("20", 3_990, 9_201)
     expected = saliency(locus, world.reference, world.backbone, target=Target(context="B"))
@@ -220,6 +235,12 @@ def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world,
             "guess",
         ),
         ("attribute", {"locus": "ALPHA", "target": Target(context="B"), "n_steps": 0}, JobError, "0 steps"),
+        (
+            "attribute",
+            {"locus": "ALPHA", "target": Target(context="B"), "n_baselines": 4},
+            JobError,
+            "4 baselines",
+        ),
     ],
 )
 def test_request_that_makes_no_sense_is_refused_before_it_waits(real_service, kind, params, error, words):
