@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,6 +90,15 @@ class Haplotype:
         digest.update(place.encode())
         digest.update(np.ascontiguousarray(self.codes).tobytes())
         return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Say in a line whose haplotype this is, what went into it and what didn't."""
+        whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
+        text = f"{whose}: {len(self.applied):,} variants in {self.locus}, {len(self):,} bases"
+        if self.reasons:
+            counts = Counter(self.reasons.values())
+            text += f"; left out: {', '.join(f'{n:,} that {reason}' for reason, n in counts.items())}"
+        return text if self.phasing.certain else f"{text}; {self.phasing.describe()}"
 
     def to_reference(self, offsets: ArrayLike) -> NDArray[np.int64]:
         """Return the 0-based reference position of bases; see `CoordinateMap.to_reference`."""

@@ -178,7 +178,7 @@ class Individuals:
         for name in names:
             if name not in self._known:
                 known = self.samples["sample"].tolist()
-                near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+                near = _nearest(name, known)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known[:3])} ..."
                 files = ", ".join(path.name for path in self.paths)
                 raise DataError(f"{files} has no sample {name!r} among {len(known):,}: {hint}")
@@ -259,6 +259,13 @@ class Individual:
             for copy in (0, 1)
         )
         return first, second
+
+
+def _nearest(name: str, known: Sequence[str]) -> list[str]:
+    typed = name.strip().lower()
+    begins = [one for one in known if typed and one.lower().startswith(typed)]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return list(dict.fromkeys([*begins[:3], *close]))[:3]
 
 
 def _all_samples(batches: Sequence[Source]) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from phenviz.genome import Locus
+from phenviz.cli import main
+from phenviz.data.embedded import INDIVIDUALS, REFERENCE
+from phenviz.genome import Locus, decode
 from phenviz.variation import open_individuals
 from tests.variation.oracles import bgzip, consensus, needs_bcftools, random_records, write_vcf
 
@@ -13,17 +16,83 @@ pytestmark = needs_bcftools
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_indel_rich_files_give_the_haplotypes_of_bcftools(toy_world, tmp_path, seed):
+def test_random_indel_rich_files_give_the_haplotypes_of_bcftools(reference, tmp_path, seed):
     rng = np.random.default_rng(seed)
-    locus = Locus("20", 5_000, 5_000 + int(rng.integers(50, 1_500)))
-    # records also left and right of the locus
+    locus = Locus("20", 5_000, 5_000 + int(rng.integers(1, 1_500)))
+    # records also left and right of the locus, and across its ends
     around = Locus("20", locus.start - 30, locus.end + 30)
-    n = int(around.length / rng.choice([3, 8, 30]))
-    records = random_records(toy_world.reference, around, rng, n, 2)
-    path = bgzip(write_vcf(tmp_path / "calls.vcf", records, ("S1", "S2")))
-    individuals = open_individuals(path, toy_world.reference)
-    for sample in ("S1", "S2"):
-        pair = individuals.individual(sample).haplotypes(locus)
-        for haplotype in pair:
-            expected = consensus(path, toy_world.reference, locus, sample, haplotype.number)
-            assert haplotype.sequence == expected
+    n = int(around.length / rng.choice([2, 5, 30]))
+    path = bgzip(write_vcf(tmp_path / "calls.vcf", random_records(reference, around, rng, n, 1), ("S1",)))
+    for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
+        assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+
+
+@pytest.mark.parametrize(
+    ("sample", "start", "length"),
+    [
+        ("HG00096", 1_500_000, 100_000),
+        ("HG00171", 1_000_000, 60_000),
+        ("HG00260", 3_740_000, 120_000),
+        ("HG00351", 3_960_000, 60_000),
+    ],
+)
+def test_real_individuals_give_the_haplotypes_of_bcftools(grch37, sample, start, length):
+    locus = Locus("20", start, start + length)
+    pair = open_individuals(INDIVIDUALS, grch37).individual(sample).haplotypes(locus)
+    assert min(len(haplotype.variants) for haplotype in pair) > 20
+    for haplotype in pair:
+        assert haplotype.sequence == consensus(INDIVIDUALS, grch37, locus, sample, haplotype.number)
+
+
+def test_the_command_writes_the_lines_of_bcftools(grch37, tmp_path):
+    locus = Locus("20", 1_610_000, 1_612_345)
+    out = tmp_path / "out.fa"
+    command = ["personal", str(INDIVIDUALS), "--sample", "HG00097", "--locus", str(locus), "-o", str(out)]
+    result = CliRunner().invoke(main, [*command, "--reference", str(REFERENCE)])
+    assert result.exit_code == 0, result.output
+    records = out.read_text().split(">")[1:]
+    assert [record.split("|")[1] for record in records] == ["haplotype_1", "haplotype_2"]
+    for number, record in enumerate(records, 1):
+        body = record.partition("\n")[2]
+        made = consensus(INDIVIDUALS, grch37, locus, "HG00097", number)
+        assert body == "".join(f"{made[start : start + 60]}\n" for start in range(0, len(made), 60))
+
+
+_RECORDS = {
+    "an SNV and an insertion at one base": ["1 S|S", "1 I|I"],
+    "an insertion and an SNV at one base": ["1 I|I", "1 S|S"],
+    "two insertions at one base": ["1 I|I", "1 J|J"],
+    "a deletion and an SNV inside it": ["1 D|D", "2 S|S"],
+    "a deletion and an insertion at its last base": ["1 D|D", "4 I|I"],
+    "a deletion and a deletion from its last base": ["1 D|D", "4 D|D"],
+    "an SNV beside a deletion": ["1 D|D", "5 S|S"],
+    "different alternates on both haplotypes": ["1 S,I 1|2"],
+    "an alternate on one haplotype only": ["1 S,I 2|0"],
+    "half missing": ["1 S .|1", "9 S 1|."],
+    "haploid": ["1 S 1", "9 I 0"],
+    "a deletion that begins before the locus": ["-1 D|D", "5 S|S"],
+    "a deletion that leaves the locus": ["38 D|D"],
+    "an insertion at the last base": ["39 I|I"],
+    "an insertion at the first base": ["0 I|I"],
+}
+
+
+@pytest.mark.parametrize("name", _RECORDS)
+def test_neighbours_are_applied_as_bcftools_does(reference, tmp_path, name):
+    locus = Locus("20", 7_000, 7_040)
+    records = [_spelled_out(reference, locus, record) for record in _RECORDS[name]]
+    path = bgzip(write_vcf(tmp_path / "calls.vcf", records, ("S1",)))
+    for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
+        assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+
+
+def _spelled_out(reference, locus, record):
+    """Turn "offset kinds[ call]" into a record: S an SNV, I and J insertions, D a deletion of three bases."""
+    offset, kinds, call = [*record.split(), ""][:3]
+    if not call:
+        kinds, call = kinds.partition("|")[0], "1|1"
+    position = locus.start + int(offset)
+    base, three = (decode(reference.codes("20")[position : position + n]) for n in (1, 4))
+    ref = three if kinds == "D" else base
+    alternates = {"S": "A" if base != "A" else "C", "I": f"{base}GATTACA", "J": f"{base}CC", "D": base}
+    return f"20 {position + 1} . {ref} {','.join(alternates[kind] for kind in kinds.split(','))} {call}"
