@@ -15,7 +15,7 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import context_coords, result_attrs, text_array
 
 
 def variants_dataset(
@@ -67,12 +67,12 @@ def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, N
     """Make the coordinates on dimension ``variant``; positions count from 1, as in VCF."""
     ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(rows)
     return {
-        "contig": ("variant", _text(rows.contig)),
+        "contig": ("variant", text_array(rows.contig)),
         "position": ("variant", rows.start + 1),
-        "ref": ("variant", _text(rows.ref)),
-        "alt": ("variant", _text(rows.alt)),
-        "id": ("variant", _text(ids)),
-        "status": ("variant", _text(rows.status)),
+        "ref": ("variant", text_array(rows.ref)),
+        "alt": ("variant", text_array(rows.alt)),
+        "id": ("variant", text_array(ids)),
+        "status": ("variant", text_array(rows.status)),
     }
 
 
@@ -85,8 +85,3 @@ def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
         return {"contig": ", ".join(contigs), "start": 0, "end": end}
     length = {"contig_length": reference.contigs[contigs[0]]} if contigs[0] in reference.contigs else {}
     return {"contig": contigs[0], "start": int(rows.start.min()), "end": end, **length}
-
-
-def _text(values: Sequence[str] | NDArray[np.object_]) -> NDArray[np.object_]:
-    # objects, as one long deletion would make every cell of a fixed-width array as long as itself
-    return np.array([str(value) for value in values], dtype=object)

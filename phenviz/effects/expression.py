@@ -24,7 +24,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.expression import embed
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import context_coords
+from phenviz.results import context_coords, text_array
 
 DEFINITION = (
     "expression with ALT minus with REF, each pooled by the gene readout from the bins within {reach:,} bp "
@@ -244,8 +244,8 @@ def _as_dataset(
         coords={
             **of_variants,
             "row": ("pair", row.astype(np.int64)),
-            "gene": ("pair", np.array(names, dtype=object)),
-            "gene_id": ("pair", np.array(ids, dtype=object)),
+            "gene": ("pair", text_array(names)),
+            "gene_id": ("pair", text_array(ids)),
             "tss": ("pair", tss[gene]),
             "distance": ("pair", direction[gene] * (rows.start[row] - tss[gene])),
             **context_coords(targets.contexts),

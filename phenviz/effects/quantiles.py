@@ -235,7 +235,8 @@ def _packed(background: Background) -> bytes:
 def _read(path: Path) -> Background | None:
     """Read a kept background; None if there is none, or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        # read whole: NumPy leaves the file of a damaged archive open
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             contexts = tuple(str(name) for name in kept["contexts"])
             background = Background(contexts, kept["effects"], str(kept["source"]))
     except FileNotFoundError:

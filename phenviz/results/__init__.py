@@ -10,6 +10,7 @@ from phenviz.results.schema import (
     phenviz_version,
     reference_bases,
     result_attrs,
+    text_array,
     validate,
 )
 from phenviz.results.table import tidy
@@ -30,6 +31,7 @@ __all__ = [
     "reference_bases",
     "result_attrs",
     "save",
+    "text_array",
     "tidy",
     "validate",
 ]

@@ -17,7 +17,7 @@ import xarray as xr
 from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
-from phenviz.results.schema import kind_of, plain_value
+from phenviz.results.schema import kind_of, plain_value, text_array
 from phenviz.results.slabs import is_long, long_dimension, slab_rows, slabs
 from phenviz.results.table import read_parquet, write_parquet
 
@@ -272,7 +272,8 @@ def _decoded(dataset: xr.Dataset) -> xr.Dataset:
             attrs = {key: value for key, value in attrs.items() if not key.startswith("flag_")}
             decoded[name] = (variable.dims, np.array(list(_BASES))[variable.values.astype(int)], attrs)
         elif variable.dtype.kind in "OT":
-            decoded[name] = (variable.dims, np.array(variable.values.tolist(), dtype=str), attrs)
+            texts = text_array(variable.values.ravel()).reshape(variable.shape)
+            decoded[name] = (variable.dims, texts, attrs)
     attrs = {str(name): plain_value(value) for name, value in dataset.attrs.items()}
     for name in str(attrs.pop(_JSON_ATTRS, "")).split():
         attrs[name] = json.loads(attrs[name])

@@ -37,7 +37,7 @@ def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS)
     strongest alternate follow it in mutagenesis. Comment lines name columns, definition, units and model.
     Positions without a number (reference N) have no line.
     """
-    kind = validate(dataset)
+    kind = _check_kind(dataset)
     lines = {
         "prediction": _prediction_lines,
         "mutagenesis": _mutagenesis_lines,
@@ -57,6 +57,20 @@ def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS)
                 )
 
 
+def _check_kind(dataset: xr.Dataset) -> str:
+    kind = validate(dataset)
+    if kind not in _BED_COLUMNS:
+        raise ResultError(
+            f"{kind} are no track: save them as .vcf.gz, .parquet, .tsv or .nc, instead of .bed and .bw"
+        )
+    if "haplotype" in dataset.dims:
+        raise ResultError(
+            "this prediction holds several haplotypes: choose one for .bed and .bw, as in "
+            "dataset.sel(haplotype='1')"
+        )
+    return kind
+
+
 def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
     """Files that a result becomes: ``foo.Ery.bw`` for each context, ``foo.bw`` where there is none.
 
@@ -65,7 +79,7 @@ def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
     dict
         Context (None where the result has none) to path.
     """
-    validate(dataset)
+    _check_kind(dataset)
     if "context" not in dataset.dims:
         return {None: path}
     names = [str(name) for name in dataset["context"].values]

@@ -21,12 +21,16 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "prediction": {"activity": ("context", "bin")},
     "mutagenesis": {"effect": ("position", "allele", "context"), "reference": ("position",)},
     "attribution": {"attribution": ("position",)},
+    "variant effects": {"effect": ("variant", "context")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
     "mutagenesis": ("position", "allele", "context"),
     "attribution": ("position",),
+    "variant effects": ("contig", "position", "ref", "alt", "context"),
 }
+# bytes of text that may be held in arrays of one width
+_WIDE_TEXT = 2**24
 
 
 class _Model(Protocol):
@@ -152,13 +156,26 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
+def text_array(values: Iterable[object]) -> np.ndarray:
+    """Make an array of text: of one width, or of objects where one long value would widen too many others.
+
+    The allele of a long deletion has as many letters as it has bases.
+    """
+    texts = [str(value) for value in values]
+    widest = max(map(len, texts), default=1)
+    if 4 * widest * len(texts) <= max(_WIDE_TEXT, 64 * sum(map(len, texts))):
+        return np.array(texts, dtype=str)
+    return np.array(texts, dtype=object)
+
+
 def kind_of(dataset: xr.Dataset) -> str | None:
     """Tell a result's kind from its variables.
 
     Returns
     -------
     str or None
-        ``prediction``, ``mutagenesis`` or ``attribution``; None for any other table of numbers.
+        ``prediction``, ``mutagenesis``, ``attribution`` or ``variant effects``; None for any other table of
+        numbers.
     """
     if "activity" in dataset.data_vars:
         return "prediction"
@@ -166,11 +183,13 @@ def kind_of(dataset: xr.Dataset) -> str | None:
         return "attribution"
     if "effect" in dataset.data_vars and "allele" in dataset["effect"].dims:
         return "mutagenesis"
+    if "effect" in dataset.data_vars and "variant" in dataset["effect"].dims:
+        return "variant effects"
     return None
 
 
 def validate(dataset: xr.Dataset) -> str:
-    """Check that a prediction, mutagenesis or attribution holds what its readers rely on.
+    """Check that a prediction, mutagenesis, attribution or table of variants holds what its readers rely on.
 
     Returns
     -------
@@ -186,7 +205,8 @@ def validate(dataset: xr.Dataset) -> str:
     if kind is None:
         raise ResultError(
             f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
-            "over position, allele, context) or attribution (attribution): pass what one of them returned"
+            "over position, allele, context), attribution (attribution) or table of variants (effect over "
+            "variant, context): pass what one of them returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:

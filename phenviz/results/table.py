@@ -15,7 +15,7 @@ import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results.schema import bin_size_of, kind_of, plain_value
+from phenviz.results.schema import bin_size_of, kind_of, plain_value, text_array
 
 _KEY = b"phenviz"
 _ROWS_AT_ONCE = 1_000_000
@@ -63,6 +63,7 @@ def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGR
     rows_of_slab = math.prod(sizes.values()) // max(sizes[first], 1) if first else 1
     step = max(_ROWS_AT_ONCE // max(rows_of_slab, 1), 1)
     schema = pa.Schema.from_pandas(tidy(_slab(dataset, first, 0, 1)), preserve_index=False)
+    schema = _with_room(schema, dataset, first)
     schema = schema.with_metadata({**(schema.metadata or {}), _KEY: json.dumps(_layout(dataset)).encode()})
     total = sizes[first] if first else 1
     progress.stage("writing", total)
@@ -71,6 +72,16 @@ def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGR
             frame = tidy(_slab(dataset, first, begin, begin + step))
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             progress.advance(min(step, total - begin))
+
+
+def _with_room(schema: pa.Schema, dataset: xr.Dataset, first: str | None) -> pa.Schema:
+    """Let text along the first dimension have any number of values: each slab may bring new ones."""
+    for name, coordinate in dataset.coords.items():
+        index = schema.get_field_index(str(name))
+        if index >= 0 and first in coordinate.dims and pa.types.is_dictionary(schema.types[index]):
+            wider = pa.dictionary(pa.int32(), schema.types[index].value_type)
+            schema = schema.set(index, schema.field(index).with_type(wider))
+    return schema
 
 
 def read_parquet(path: Path) -> xr.Dataset:
@@ -113,15 +124,21 @@ def _sizes(dataset: xr.Dataset) -> dict[str, int]:
 
 def _place(dataset: xr.Dataset) -> str | None:
     kind = kind_of(dataset)
+    # variants bring contig and position of their own, counted from 1
+    if kind in (None, "variant effects"):
+        return None
     place = "bin_start" if kind == "prediction" else "position"
-    return place if kind is not None and place in dataset.coords else None
+    return place if place in dataset.coords else None
 
 
 def _unfold(variable: xr.Variable, sizes: dict[str, int]) -> Any:
     shape = tuple(sizes.values())
     own = [dim for dim in sizes if dim in variable.dims]
     if variable.dtype.kind in "UOT":
-        categories, codes = np.unique(variable.transpose(*own).values.astype(str), return_inverse=True)
+        # by hash, not as text of one width: one long allele would widen all others
+        found, names_found = pd.factorize(variable.transpose(*own).values.astype(object).ravel())
+        order = np.argsort(names_found)
+        categories, codes = names_found[order], np.argsort(order)[found]
         narrow = codes.reshape([sizes[dim] for dim in own]).astype(
             np.int8 if len(categories) < 128 else np.int32
         )
@@ -146,6 +163,8 @@ def _fold(
     values = values[tuple(slice(None) if dim in dims else 0 for dim in sizes)]
     ordered = [dim for dim in sizes if dim in dims]
     values = np.transpose(values, [ordered.index(dim) for dim in dims])
+    if entry["dtype"] == "str":
+        return dims, text_array(values.ravel()).reshape(values.shape), attrs
     return dims, np.ascontiguousarray(values).astype(entry["dtype"]), attrs
 
 

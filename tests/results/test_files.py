@@ -201,7 +201,7 @@ def test_bed_written_in_pieces_is_the_same(tmp_path, monkeypatch):
 
 
 def test_bed_is_for_results_along_the_genome(tmp_path):
-    with pytest.raises(ResultError, match="no prediction"):
+    with pytest.raises(ResultError, match="variant effects"):
         save(make_variant_effects(), tmp_path / "result.bed")
 
 

@@ -1,0 +1,83 @@
+"""Effects of variants as AnnData, for the single-cell toolbox (scanpy and others)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.errors import ResultError
+from phenviz.results.schema import plain_value, validate
+
+
+def write_anndata(dataset: xr.Dataset, path: Path) -> None:
+    """Write effects of variants as ``.h5ad``: variants are observations, contexts are variables.
+
+    Parameters
+    ----------
+    dataset
+        What `phenviz.effects.score_variants` returned. ``effect`` becomes ``X``, every other variable a
+        layer; the coordinates become columns of ``obs`` and ``var``, the attributes ``uns``.
+    path
+        Where to.
+
+    Raises
+    ------
+    ResultError
+        If the library isn't installed, or the result is of another kind.
+    """
+    kind = validate(dataset)
+    if kind != "variant effects":
+        raise ResultError(f"a {kind} can't be written as .h5ad, which is for effects of variants: use .nc")
+    try:
+        from anndata import AnnData
+    except ImportError as error:
+        raise ResultError(
+            "writing .h5ad needs the library anndata, which isn't installed: "
+            "`pip install 'phenviz[anndata]'`, or write .parquet or .nc"
+        ) from error
+    layers = {
+        str(name): variable.transpose("variant", "context").values
+        for name, variable in dataset.data_vars.items()
+        if name != "effect"
+    }
+    AnnData(
+        dataset["effect"].transpose("variant", "context").values,
+        obs=_frame(dataset, "variant", _names(dataset)),
+        var=_frame(dataset, "context", dataset["context"].values.astype(str).tolist()),
+        layers=layers,
+        uns={str(name): plain_value(value) for name, value in dataset.attrs.items()},
+    ).write_h5ad(path)
+
+
+def _names(dataset: xr.Dataset) -> list[str]:
+    """Name variants as contig-position-ref-alt; repeated ones get a number."""
+    parts = zip(*(dataset[name].values for name in ("contig", "position", "ref", "alt")), strict=True)
+    names = pd.Series(["-".join(map(str, part)) for part in parts], dtype=object)
+    again = names.groupby(names).cumcount()
+    return [name if not number else f"{name}-{number}" for name, number in zip(names, again, strict=True)]
+
+
+def _frame(dataset: xr.Dataset, dim: str, index: list[str]) -> pd.DataFrame:
+    columns = {
+        str(name): coordinate.values
+        for name, coordinate in dataset.coords.items()
+        if coordinate.dims == (dim,) and name != dim
+    }
+    # text as categories of plain objects: AnnData doesn't know pandas' own text yet
+    return pd.DataFrame(
+        {
+            name: values if values.dtype.kind in "iuf" else _categories(values)
+            for name, values in columns.items()
+        },
+        index=pd.Index(np.array(index, dtype=object), dtype=object),
+    )
+
+
+def _categories(values: NDArray[Any]) -> pd.Categorical:
+    codes, found = pd.factorize(values.astype(object))
+    return pd.Categorical.from_codes(codes, pd.Index(found, dtype=object))
