@@ -9,18 +9,33 @@ import math
 import os
 import threading
 import uuid
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, combinations
 from pathlib import Path
 
 from phenviz.data.cache import cache_dir
 
 logger = logging.getLogger(__name__)
 
-# How much of what was known a new run leaves standing: machines get busy and free again, so old runs fade.
-_KEPT = 0.7
+# Each older run counts less, as machines are changed; but slowly enough that two runs beside a busy neighbour
+# never outweigh the rest.
+_FADING = 0.9
+_REMEMBERED_RUNS = 16
+# a little below the middle, as a busy machine only ever adds time
+_MIDDLE = 0.45
+# of two runs, before their difference says what a unit of work takes
+_LENGTH_RATIO = 1.5
+# What a run as short as this took is partly what every first run takes (loading, warming up): for work of
+# more than so many times its size, only half of it, in powers of ten, is believed.
+_TELLING_SECONDS = 5.0
+_BEYOND = 10
 # shorter runs say more about the clock than about the work
 _SHORTEST_SECONDS = 0.02
 _FIXED_SECONDS = 0.05
+
+Run = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,50 +57,23 @@ class Estimate:
     stored: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """Faded sums over runs of weights, units u and seconds s, from which a straight line is fitted.
-
-    A run has the weight 1 / u^2, as relative errors count: short runs show what every run takes, long ones
-    what a unit takes.
-    """
-
-    weight: float = 0.0
-    u: float = 0.0
-    uu: float = 0.0
-    s: float = 0.0
-    us: float = 0.0
-
-    def with_run(self, units: float, seconds: float) -> _Line:
-        w = units**-2
-        new = (w, w * units, w * units**2, w * seconds, w * units * seconds)
-        old = (self.weight, self.u, self.uu, self.s, self.us)
-        return _Line(*(_KEPT * before + (1 - _KEPT) * now for before, now in zip(old, new, strict=True)))
-
-    def seconds(self, units: float) -> float:
-        spread = self.weight * self.uu - self.u**2
-        if spread > 1e-6 * self.weight * self.uu:
-            rate = (self.weight * self.us - self.u * self.s) / spread
-            fixed = (self.s - rate * self.u) / self.weight
-            if rate > 0 and fixed >= 0:
-                return fixed + rate * units
-        # runs of one size, or a line that no run can have: in proportion
-        return self.us / self.uu * units
-
-
 class CostBook:
     """Times of finished runs for each kind, device and model, kept in a small JSON file.
+
+    The last 16 runs are remembered. A straight line is laid through them by medians (Theil and Sen): what
+    every run takes, and what a unit takes. So one run on a busy machine doesn't spoil the estimates; and as
+    a busy machine only ever adds time, the faster one of two equally likely values counts.
 
     Parameters
     ----------
     path
-        The file; ``costs.json`` in PhenViz' cache by default. A damaged one is begun anew.
+        The file; ``run_times.json`` in PhenViz' cache by default. A damaged one is begun anew.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._path = Path(path) if path is not None else cache_dir() / "costs.json"
+        self._path = Path(path) if path is not None else cache_dir() / "run_times.json"
         self._lock = threading.Lock()
-        self._lines = self._read()
+        self._runs = self._read()
 
     def seconds(self, name: str, units: float, default: float) -> float:
         """Predict the time of ``units`` of work.
@@ -102,40 +90,74 @@ class CostBook:
         if units <= 0:
             return 0.0
         with self._lock:
-            line = self._lines.get(name)
-        return units * default + _FIXED_SECONDS if line is None else line.seconds(units)
+            runs = list(self._runs.get(name, ()))
+        if not runs:
+            return units * default + _FIXED_SECONDS
+        fixed, rate = _line(runs)
+        near = units
+        if all(seconds < _TELLING_SECONDS for _, seconds in runs):
+            near = min(units, _BEYOND * max(size for size, _ in runs))
+        return fixed + rate * near + math.sqrt(rate * min(rate, default)) * (units - near)
 
     def learn(self, name: str, units: float, seconds: float) -> None:
         """Remember that ``units`` of work took ``seconds``."""
         if units <= 0 or seconds < _SHORTEST_SECONDS:
             return
         with self._lock:
-            self._lines[name] = self._lines.get(name, _Line()).with_run(units, seconds)
+            runs = [*self._runs.get(name, ()), (float(units), float(seconds))]
+            self._runs[name] = runs[-_REMEMBERED_RUNS:]
             self._write()
 
-    def _read(self) -> dict[str, _Line]:
+    def _read(self) -> dict[str, list[Run]]:
         try:
-            lines = {
-                str(name): _Line(*map(float, sums))
-                for name, sums in json.loads(self._path.read_text()).items()
+            return {
+                str(name): [_checked(*run) for run in runs][-_REMEMBERED_RUNS:]
+                for name, runs in json.loads(self._path.read_text()).items()
             }
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             logger.warning("%s can't be read (%s): run times are learnt anew", self._path, error)
             return {}
-        return {
-            name: line for name, line in lines.items() if line.uu > 0 and math.isfinite(line.seconds(1.0))
-        }
 
     def _write(self) -> None:
         part = self._path.with_name(f".{self._path.name}-{uuid.uuid4().hex}")
-        sums = {name: [line.weight, line.u, line.uu, line.s, line.us] for name, line in self._lines.items()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(sums, indent=1, sort_keys=True))
+            part.write_text(json.dumps(self._runs, indent=1, sort_keys=True))
             os.replace(part, self._path)
         except OSError as error:
             logger.warning("run times can't be kept in %s: %s", self._path, error)
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _checked(units: float, seconds: float) -> Run:
+    run = float(units), float(seconds)
+    if not all(math.isfinite(value) and value > 0 for value in run):
+        raise ValueError(f"{run} is no run")
+    return run
+
+
+def _line(runs: Sequence[Run]) -> tuple[float, float]:
+    """Lay a line through runs, the newest last: seconds that every run takes, and seconds a unit."""
+    weights = [_FADING**age for age in range(len(runs) - 1, -1, -1)]
+    slopes = []
+    for (one, weight), (other, another) in combinations(zip(runs, weights, strict=True), 2):
+        (short, fast), (long, slow) = sorted((one, other))
+        if long > _LENGTH_RATIO * short and slow > fast:
+            slopes.append(((slow - fast) / (long - short), weight * another))
+    in_proportion = _median([(seconds / units, w) for (units, seconds), w in zip(runs, weights, strict=True)])
+    if not slopes:
+        return 0.0, in_proportion
+    rate = _median(slopes)
+    fixed = _median([(seconds - rate * units, w) for (units, seconds), w in zip(runs, weights, strict=True)])
+    # a line that no run can have
+    return (fixed, rate) if fixed >= 0 else (0.0, in_proportion)
+
+
+def _median(weighted: Sequence[tuple[float, float]]) -> float:
+    """Return the weighted median of (value, weight); of two about equally likely values the lower one."""
+    enough = _MIDDLE * sum(weight for _, weight in weighted)
+    values, weights = zip(*sorted(weighted), strict=True)
+    return values[bisect_left([*accumulate(weights)], enough)]

@@ -1,5 +1,8 @@
 """Run times learnt from finished runs."""
 
+import json
+
+import numpy as np
 import pytest
 
 from phenviz.service import CostBook
@@ -58,7 +61,17 @@ def test_runs_too_short_to_measure_teach_nothing(costs):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1, 2]", '{"a": "much"}', '{"a": null}', '{"a": [1, 2, 3, 4, 5, 6]}', '{"a": 1}']
+    "text",
+    [
+        "{",
+        "[1, 2]",
+        '{"a": "much"}',
+        '{"a": null}',
+        '{"a": [1, 2, 3, 4, 5, 6]}',
+        '{"a": 1}',
+        '{"a": [[0, 1]]}',
+        '{"a": [[1, NaN]]}',
+    ],
 )
 def test_damaged_file_is_begun_anew(tmp_path, text, caplog):
     (tmp_path / "costs.json").write_text(text)
@@ -68,9 +81,45 @@ def test_damaged_file_is_begun_anew(tmp_path, text, caplog):
     assert "learnt anew" in caplog.text
 
 
-def test_sums_that_no_runs_can_have_are_left_out(tmp_path):
-    (tmp_path / "costs.json").write_text('{"a": [0, 0, 0, 0, 0]}')
-    assert CostBook(tmp_path / "costs.json").seconds("a", 10, default=1) == pytest.approx(10.05)
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_on_a_busy_machine_do_not_spoil_the_estimates(costs, seed):
+    rng = np.random.default_rng(seed)
+    sizes = 10 ** rng.uniform(2, 6, 14)
+    busy = set(rng.choice(14, 3, replace=False).tolist())
+    for number, units in enumerate(sizes):
+        slower = 40 if number in busy else rng.uniform(0.9, 1.2)
+        costs.learn("a", units, (0.5 + 1e-4 * units) * slower)
+    assert costs.seconds("a", 1e8, default=9) == pytest.approx(1e4, rel=0.3)
+
+
+def test_one_run_on_a_busy_machine_after_one_on_a_free_one_changes_little(costs):
+    costs.learn("a", 3_000, 0.4)
+    costs.learn("a", 3_000, 30.0)
+    assert costs.seconds("a", 3_000, default=9) == pytest.approx(0.4)
+
+
+def test_first_short_run_that_was_slow_makes_no_absurd_estimate_of_a_long_one(costs):
+    # loading and warming up took most of it
+    costs.learn("a", 300, 3.0)
+    by_default, in_proportion = 6e7 * 1e-4, 6e7 * 1e-2
+    assert by_default < costs.seconds("a", 6e7, default=1e-4) < 0.2 * in_proportion
+    # a run that is long enough to tell is believed
+    costs.learn("b", 3_000, 30.0)
+    assert costs.seconds("b", 6e7, default=1e-4) == pytest.approx(in_proportion)
+
+
+def test_machine_that_became_slower_for_good_is_believed_after_some_runs(costs):
+    for _ in range(16):
+        costs.learn("a", 100, 1.0)
+    for _ in range(7):
+        costs.learn("a", 100, 3.0)
+    assert costs.seconds("a", 100, default=9) == pytest.approx(3.0)
+
+
+def test_only_the_last_runs_are_kept_on_disk(costs, tmp_path):
+    for number in range(100):
+        costs.learn("a", 10, 1.0 + number)
+    assert len(json.loads((tmp_path / "costs.json").read_text())["a"]) == 16
 
 
 def test_file_that_cannot_be_written_fails_nothing(tmp_path, caplog):

@@ -1,6 +1,8 @@
 """What was begun goes on: after Ctrl-C on the command line, and after a process that ended in any way."""
 
 import importlib
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from phenviz.cli import main
 from phenviz.results import load
 from phenviz.service import standard
 from phenviz.service.jobs import Job
+from tests.service.fakes import numbers
+from tests.service.test_jobs import wait_until
 
 CELL = 512
 
@@ -74,3 +78,21 @@ def test_interrupted_writing_computes_nothing_again(toy_project, tmp_path, compu
     assert not out.exists()
     assert command(toy_project, out).exit_code == 0
     assert len(computed) == 4 and out.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are copied on Unix only")
+def test_killed_process_leaves_its_finished_pieces_to_the_next(make_service, counting):
+    child = os.fork()
+    if child == 0:
+        try:
+            job = make_service().submit("count", stop=500)
+            wait_until(lambda: len(job.partials) >= 3)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    service = make_service()
+    kept = round(500 * service.estimate("count", stop=500).stored)
+    assert 3 <= kept < 500
+    assert numbers(service.submit("count", stop=kept + 2).result(60)) == list(range(kept + 2))
+    # this process has computed no more than what was missing
+    assert counting.computed == [kept, kept + 1]
