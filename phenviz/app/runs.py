@@ -115,11 +115,14 @@ class Runs(param.Parameterized):
         if request is None or (self.current is not None and self.current.request == request):
             return None
         try:
-            if self.estimate(request).stored >= 1:
+            stored = self.estimate(request).stored
+            if stored >= 1:
                 self.start(request)
                 return None
         except PhenvizError as error:
             return words_of(error)
+        if stored > 0:
+            return f"{stored:.0%} of the run of this address is kept: press Run to go on from there."
         return "The result of this address isn't kept any more: press Run to compute it again."
 
     def tick(self) -> None:
