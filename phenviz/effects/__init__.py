@@ -1,7 +1,8 @@
 """What variants change: in the activity of every context, in genes' expression, in a person's two genomes."""
 
 from phenviz.effects.contribution import score_contribution
-from phenviz.effects.expression import score_expression
+from phenviz.effects.dataset import join_scores
+from phenviz.effects.expression import score_expression, score_gene
 from phenviz.effects.personal import predict_cohort, predict_haplotypes
 from phenviz.effects.quantiles import (
     Background,
@@ -17,10 +18,12 @@ __all__ = [
     "background_of",
     "common_variants",
     "iter_scores",
+    "join_scores",
     "predict_cohort",
     "predict_haplotypes",
     "score_contribution",
     "score_expression",
+    "score_gene",
     "score_variants",
     "with_quantiles",
     "world_background",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.rows import Rows
+from phenviz.effects.rows import REASONS, Rows
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
@@ -39,6 +40,34 @@ def variants_dataset(
     )
 
 
+def join_scores(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Join scores of several tables into one, in their order.
+
+    Parameters
+    ----------
+    parts
+        Results of `phenviz.effects.score_variants` with the same model and contexts.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    # empty tables say nothing about where variants lie
+    filled = [part for part in parts if part.sizes["variant"]] or list(parts[:1])
+    joined = xr.concat(
+        filled, dim="variant", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    attrs = dict(filled[0].attrs)
+    contigs = sorted(set(joined["contig"].values.tolist()))
+    if len(contigs) > 1:
+        attrs.pop("contig_length", None)
+        attrs |= {"contig": ", ".join(contigs), "start": 0}
+    else:
+        attrs["start"] = min(part.attrs["start"] for part in filled)
+    attrs["end"] = max(part.attrs["end"] for part in filled)
+    attrs.pop("skipped", None)
+    joined.attrs = attrs | _skipped(joined["status"].values)
+    return joined
+
+
 def variants_attrs(
     rows: Rows,
     reference: ReferenceGenome,
@@ -53,14 +82,10 @@ def variants_attrs(
     ``contig``, ``start`` and ``end`` are those of the variants where they lie on one contig; of variants on
     several, ``contig`` names all of them, ``start`` is 0 and ``end`` the largest end.
     """
-    skipped = ", ".join(f"{count:,} {reason}" for reason, count in rows.skipped().items())
     anywhere = Locus(next(iter(reference.contigs)), 0, 1)
-    attrs = result_attrs(
-        anywhere, backbone, reference, definition=definition, units=units, skipped=skipped or None, **extra
-    )
+    attrs = result_attrs(anywhere, backbone, reference, definition=definition, units=units, **extra)
     del attrs["contig_length"]
-    attrs |= _place(rows, reference)
-    return attrs
+    return attrs | _place(rows, reference) | _skipped(rows.status)
 
 
 def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -85,3 +110,9 @@ def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
         return {"contig": ", ".join(contigs), "start": 0, "end": end}
     length = {"contig_length": reference.contigs[contigs[0]]} if contigs[0] in reference.contigs else {}
     return {"contig": contigs[0], "start": int(rows.start.min()), "end": end, **length}
+
+
+def _skipped(status: Iterable[object]) -> dict[str, str]:
+    counts = Counter(str(one) for one in status)
+    words = [f"{counts[reason]:,} {reason}" for reason in REASONS if counts[reason]]
+    return {"skipped": ", ".join(words)} if words else {}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from phenviz.attribution.cones import Span
 from phenviz.effects.alleles import AlleleBins
-from phenviz.effects.dataset import variant_coords, variants_attrs
+from phenviz.effects.dataset import variant_coords, variants_attrs, variants_dataset
 from phenviz.effects.rows import SCORED, Rows, read_rows
 from phenviz.effects.tiles import CPU_TILE_BASES, engine_for, over_variants
 from phenviz.errors import LocusError, ModelError
@@ -95,42 +95,88 @@ def score_expression(
     TargetError
         If the readout doesn't predict a context.
     """
-    check_backbone(readout, backbone)
-    if backbone.receptive_field is None:
-        raise ModelError(
-            f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with a "
-            "finite receptive field: score the activity round the variants instead"
-        )
-    names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
-    channels = readout.select(names)
     rows = read_rows(variants, reference)
-    targets = _Targets(_genes(annotation, reference, genes), reference, backbone, readout, channels)
-    flank = halo(backbone) // backbone.bin_size
+    targets = _Targets(_genes(annotation, reference, genes), reference, backbone, readout, contexts)
+    found = _score(rows, targets, reference, backbone, progress)
+    return _as_dataset(found, targets, variants, rows, reference, backbone)
+
+
+def score_gene(
+    variants: pd.DataFrame,
+    gene: Gene,
+    readout: GeneReadout,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    contexts: Sequence[Context | str] | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Score what each variant changes in the expression of one gene.
+
+    Parameters
+    ----------
+    gene
+        Whose expression.
+    variants, readout, reference, backbone, contexts, progress
+        As for `score_expression`.
+
+    Returns
+    -------
+    xr.Dataset
+        ``effect`` (variant, context), float32: what `score_expression` has for each pair; 0 where the gene's
+        readout sees nothing of the variant. Coordinates as of `phenviz.effects.score_variants`.
+
+    Raises
+    ------
+    ModelError, TargetError, DataError
+        As `score_expression`.
+    """
+    rows = read_rows(variants, reference)
+    targets = _Targets([gene], reference, backbone, readout, contexts)
+    effect = np.full((len(rows), len(targets.contexts)), np.nan, dtype=np.float32)
+    effect[rows.status == SCORED] = 0.0
+    for one in _score(rows, targets, reference, backbone, progress):
+        effect[one.rows] = one.effect
+    return variants_dataset(
+        {"effect": effect},
+        variants,
+        rows,
+        targets.contexts,
+        reference,
+        backbone,
+        definition=f"{gene.name}: {DEFINITION.format(reach=readout.reach)}",
+        units=f"change of {readout.units}",
+        gene=gene.name,
+        readout=f"{readout.name}@{readout.weights_hash[:8]}",
+    )
+
+
+def _score(
+    rows: Rows,
+    targets: _Targets,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    progress: Progress,
+) -> list[_Found]:
+    size, flank = backbone.bin_size, halo(backbone) // backbone.bin_size
     engine = engine_for(reference, backbone, Span(-flank, flank))
-    size = backbone.bin_size
 
     def score(some: NDArray[np.intp]) -> list[_Found]:
         first = rows.start[some] // size - flank
         last = (rows.start[some] + rows.ref_length[some] - 1) // size + flank + 1
-        long = rows.ref_length[some] > _LONG
+        contig, long = str(rows.contig[some[0]]), rows.ref_length[some] > _LONG
         found = []
         if not long.all():
-            usual = some[~long]
-            within = first[~long], last[~long]
-            bins = engine.bins_of(rows, usual, *within)
-            contig = str(rows.contig[usual[0]])
-            for gene in targets.reached(contig, int(within[0].min()), int(within[1].max())):
-                near = targets.near(gene, *within)
+            usual, begin, end = some[~long], first[~long], last[~long]
+            bins = engine.bins_of(rows, usual, begin, end)
+            for gene in targets.reached(contig, int(begin.min()), int(end.max())):
+                near = targets.near(gene, begin, end)
                 found.append(_Found(gene, usual[near], targets.effects(gene, bins)[near]))
         for row, begin, end in zip(some[long], first[long], last[long], strict=True):
             one = np.array([row])
-            for gene in targets.reached(str(rows.contig[row]), int(begin), int(end)):
-                own = targets.bins[gene]
-                clipped = (
-                    np.array([max(begin, own.first_bin)]),
-                    np.array([min(end, own.first_bin + len(own.distance))]),
-                )
-                bins = engine.bins_of(rows, one, *clipped)
+            for gene in targets.reached(contig, int(begin), int(end)):
+                own = targets.clipped(gene, int(begin), int(end))
+                bins = engine.bins_of(rows, one, *own)
                 found.append(_Found(gene, one, targets.effects(gene, bins)))
         return found
 
@@ -140,7 +186,7 @@ def score_expression(
     for some, parts in over_variants(rows, engine, backbone, score):
         found += parts
         progress.advance(len(some))
-    return _as_dataset(found, targets, variants, rows, reference, backbone)
+    return found
 
 
 def _genes(annotation: Annotation, reference: ReferenceGenome, names: Sequence[str] | None) -> list[Gene]:
@@ -166,8 +212,16 @@ class _Targets:
         reference: ReferenceGenome,
         backbone: SequenceBackbone,
         readout: GeneReadout,
-        channels: list[int],
+        contexts: Sequence[Context | str] | None,
     ) -> None:
+        check_backbone(readout, backbone)
+        if backbone.receptive_field is None:
+            raise ModelError(
+                f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with "
+                "a finite receptive field: score the activity round the variants instead"
+            )
+        names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
+        channels = readout.select(names)
         self.genes, self.contexts = genes, [readout.contexts[channel] for channel in channels]
         self.readout = readout
         self.bins = [gene_bins(gene, backbone, reference, readout.reach) for gene in genes]
@@ -187,6 +241,11 @@ class _Targets:
     def near(self, gene: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which ranges of bins hold a bin of the gene."""
         return (first < self._last[gene]) & (last > self._first[gene])
+
+    def clipped(self, gene: int, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what a range of bins shares with those of the gene, as `AlleleEngine.bins_of` takes it."""
+        begin, end = max(first, int(self._first[gene])), min(last, int(self._last[gene]))
+        return np.array([begin]), np.array([end])
 
     def effects(self, gene: int, bins: AlleleBins) -> NDArray[np.float32]:
         """Return the change of a gene's expression by each variant, (variants, contexts)."""

@@ -135,10 +135,11 @@ def world_background(
     Background or None
         None where the world has no individuals, or they have no common variant.
     """
-    if world.individuals is None:
-        return None
     model = backbone if backbone is not None else world.backbone
-    path = _path(world, model)
+    key = background_key(world, model)
+    if world.individuals is None or key is None:
+        return None
+    path = cache_dir("quantiles") / f"{key}.npz"
     known = _read(path)
     if known is None:
         variants = common_variants(world.individuals, world.reference, progress=progress)
@@ -208,17 +209,25 @@ def common_variants(
     return joined.sort_values(["contig", "position", "ref", "alt"], ignore_index=True)
 
 
-def _path(world: World, backbone: SequenceBackbone) -> Path:
+def background_key(world: World, backbone: SequenceBackbone) -> str | None:
+    """Name the background of a world and a backbone: another model or file of individuals has another one.
+
+    Returns
+    -------
+    str or None
+        None where the world has no individuals.
+    """
+    if world.individuals is None:
+        return None
     files = []
-    for path in world.project.individuals:
-        stat = Path(path).stat()
-        files.append([str(Path(path).resolve()), stat.st_size, stat.st_mtime_ns])
+    for path in map(Path, world.project.individuals):
+        stat = path.stat()
+        files.append([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     parts = [
         _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, backbone.name, backbone.weights_hash,
         world.reference.fingerprint, files,
     ]  # fmt: skip
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    return cache_dir("quantiles") / f"{key}.npz"
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _packed(background: Background) -> bytes:

@@ -67,11 +67,6 @@ class Rows:
         _, contigs = np.unique(self.contig[usable].astype(str), return_inverse=True)
         return usable[np.lexsort((self.start[usable], contigs))]
 
-    def skipped(self) -> dict[str, int]:
-        """Count the rows that can't be scored, by reason."""
-        counts = {reason: int((self.status == reason).sum()) for reason in REASONS}
-        return {reason: count for reason, count in counts.items() if count}
-
 
 def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
     """Check a table of variants, row by row; a bad row is marked and never stops the others.

@@ -86,9 +86,7 @@ def sum_of_variants(
     )
 
 
-def _carriers(
-    individual: Individual, seen: Locus, unphased: Unphased, seed: int
-) -> dict[Edit, list[int]]:
+def _carriers(individual: Individual, seen: Locus, unphased: Unphased, seed: int) -> dict[Edit, list[int]]:
     """Return which of the two haplotypes (0, 1) have each variant."""
     carriers: dict[Edit, list[int]] = {}
     for copy, haplotype in enumerate(individual.haplotypes(seen, unphased=unphased, seed=seed)):

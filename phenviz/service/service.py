@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -23,6 +24,8 @@ from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from phenviz.attribution import Target
     from phenviz.genome.locus import Locus
     from phenviz.world import World
@@ -100,8 +103,14 @@ class ModelService:
     def predict(
         self, locus: str | Locus, contexts: list[str] | None = None, individual: str | None = None
     ) -> xr.Dataset:
-        """Predict activity over a locus; see `phenviz.models.predict`. Waits for the result."""
-        return self._wait("predict", locus=locus, contexts=contexts, individual=individual)
+        """Predict activity over a locus; see `phenviz.models.predict`. Waits for the result.
+
+        With the name of an individual of the world, along both haplotypes beside the reference; see
+        `phenviz.effects.predict_haplotypes`.
+        """
+        if individual is not None:
+            return self.personal(locus, individual, contexts)
+        return self._wait("predict", locus=locus, contexts=contexts)
 
     def mutagenesis(
         self, locus: str | Locus, contexts: list[str] | None = None, gene: str | None = None
@@ -126,13 +135,48 @@ class ModelService:
             return self._wait("trait", locus=locus, target=target, **how)
         return self._wait("attribute", locus=locus, target=target, **how)
 
+    def variant_effects(
+        self,
+        variants: pd.DataFrame | str | os.PathLike[str],
+        contexts: list[str] | None = None,
+        gene: str | None = None,
+    ) -> xr.Dataset:
+        """Score variants in each context; see `phenviz.effects.score_variants`. Waits for the result.
+
+        Parameters
+        ----------
+        variants
+            A table, a file (VCF, BCF, PGEN, VCF Zarr), or lines of text such as ``chr20:1,600,925 G>A``.
+        contexts
+            As in `predict`.
+        gene
+            Score the change of this gene's expression instead; see `phenviz.effects.score_gene`.
+        """
+        return self._wait("variant_effects", variants=variants, contexts=contexts, gene=gene)
+
+    def personal(
+        self, locus: str | Locus, sample: str, contexts: list[str] | None = None, **how: Any
+    ) -> xr.Dataset:
+        """Predict both haplotypes of an individual; see `phenviz.effects.predict_haplotypes`. Waits.
+
+        Parameters
+        ----------
+        locus, contexts
+            As in `predict`.
+        sample
+            Name of the individual.
+        **how
+            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``.
+        """
+        return self._wait("personal", locus=locus, sample=sample, contexts=contexts, **how)
+
     def submit(self, kind: str, *, holder: str | None = None, **params: Any) -> Job:
         """Ask for a computation and go on.
 
         Parameters
         ----------
         kind
-            ``predict``, ``mutagenesis``, ``attribute`` or another registered kind.
+            ``predict``, ``mutagenesis``, ``attribute``, ``variant_effects``, ``personal`` or another one.
         holder
             Who asks, for instance a browser session: asking twice for the same gives it its own job again.
         **params

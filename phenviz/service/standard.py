@@ -14,6 +14,7 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
+from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
 from phenviz.service.requests import (
     COPIES,
@@ -64,8 +65,8 @@ def _predict_params(
 ) -> PredictParams:
     if individual is not None:
         raise JobError(
-            f"individual {individual!r}: predicting on one's own haplotypes isn't possible yet; leave "
-            "'individual' out to predict on the reference"
+            f"individual {individual!r}: haplotypes are a kind of job of their own, so ask for 'personal' "
+            f"with sample={individual!r}"
         )
     return PredictParams(find_locus(world, locus), find_contexts(world, contexts))
 
@@ -166,4 +167,6 @@ KINDS.add(
     )
 )
 KINDS.add(ATTRIBUTE)
+KINDS.add(VARIANT_EFFECTS)
+KINDS.add(PERSONAL)
 KINDS.add(TRAIT)

@@ -1,0 +1,295 @@
+"""The kinds of job about variants: their effects, and activity along a person's two haplotypes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError
+from phenviz.genome.locus import Locus
+from phenviz.progress import Progress
+from phenviz.service import grid
+from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.requests import (
+    COPIES,
+    FLOAT_BYTES,
+    WORKING_BYTES,
+    cells,
+    find_contexts,
+    find_gene,
+    find_locus,
+    gapped,
+    gene_identity,
+    gene_target,
+)
+from phenviz.variation import UNPHASED_CHOICES
+
+if TYPE_CHECKING:
+    from phenviz.variation import Individuals, Unphased
+    from phenviz.world import World
+
+# a second or two on two cores
+VARIANTS_PIECE = 4_096
+PERSONAL_CELL = 2**17
+_TEXT = ("contig", "ref", "alt", "id")
+# what one variant takes beside its numbers: coordinates, alleles
+_ROW_BYTES = 1_000
+_LONGEST_PATH = 4_096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VariantsParams:
+    """Parameters of ``variant_effects``.
+
+    Parameters
+    ----------
+    table
+        The variants: UTF-8 of a TSV, (bytes,) uint8; an array, so that its content goes into the job's key.
+    contexts
+        Short names.
+    gene
+        Gene whose expression is scored; None for the activity round each variant.
+    background
+        What quantiles are taken from; None for no quantiles.
+    """
+
+    table: NDArray[np.uint8]
+    contexts: tuple[str, ...]
+    gene: str | None
+    background: str | None
+
+    @property
+    def variants(self) -> pd.DataFrame:
+        """The table, read anew."""
+        return _table_of_text(self.table.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalParams:
+    """Parameters of ``personal``.
+
+    Parameters
+    ----------
+    locus
+        Checked.
+    sample
+        Whose haplotypes.
+    individuals
+        File of genotypes; None for the world's own.
+    content
+        Size and time of the files: another file under the same name is another request.
+    contexts
+        Short names.
+    unphased, seed
+        What to do about unphased heterozygotes.
+    """
+
+    locus: Locus
+    sample: str
+    individuals: str | None
+    content: tuple[tuple[str, int, int], ...]
+    contexts: tuple[str, ...]
+    unphased: str
+    seed: int
+
+
+def _variants_params(
+    world: World,
+    variants: pd.DataFrame | str | os.PathLike[str],
+    contexts: str | Iterable[str] | None = None,
+    gene: str | None = None,
+    quantiles: bool = True,
+) -> VariantsParams:
+    """Check a request: a table, a file of variants, or lines such as ``chr20:1,600,925 G>A``."""
+    from phenviz.effects.quantiles import background_key
+    from phenviz.effects.rows import read_rows
+
+    table = variants if isinstance(variants, pd.DataFrame) else _read(world, variants)
+    # what the job couldn't work on is refused before it begins
+    rows = read_rows(table, world.reference)
+    ids = table["id"].fillna("") if "id" in table.columns else [""] * len(table)
+    plain = pd.DataFrame(
+        {"contig": rows.contig, "position": rows.start + 1, "ref": rows.ref, "alt": rows.alt, "id": list(ids)}
+    )
+    name = find_gene(world, gene)
+    ranked = quantiles and name is None
+    return VariantsParams(
+        np.frombuffer(_text_of_table(plain), dtype=np.uint8),
+        find_contexts(world, contexts, name),
+        name,
+        background_key(world, world.backbone) if ranked else None,
+    )
+
+
+def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
+    from phenviz.variation import parse_variants, read_variants
+
+    if isinstance(variants, os.PathLike) or (len(variants) < _LONGEST_PATH and Path(variants).exists()):
+        return read_variants(variants, world.reference).table
+    return parse_variants(variants, world.reference)
+
+
+def _text_of_table(table: pd.DataFrame) -> bytes:
+    return table.to_csv(sep="\t", index=False, lineterminator="\n").encode()
+
+
+def _table_of_text(text: bytes) -> pd.DataFrame:
+    kinds = dict.fromkeys(_TEXT, "str") | {"position": "int64"}
+    return pd.read_csv(io.BytesIO(text), sep="\t", dtype=kinds, keep_default_na=False)
+
+
+def _in_order(table: pd.DataFrame) -> NDArray[np.intp]:
+    # in the order of the genome, whatever that of the table is, so that neighbours share a tile
+    return np.lexsort((table["position"].to_numpy(), table["contig"].to_numpy().astype(str)))
+
+
+def _variants_pieces(world: World, params: VariantsParams) -> list[Piece]:
+    table = params.variants
+    ordered = table.iloc[_in_order(table)]
+    shared = {"background": params.background, **gene_identity(world, params.gene)}
+    trim = partial(_trim, contexts=params.contexts)
+    pieces = []
+    for start in range(0, max(len(table), 1), VARIANTS_PIECE):
+        part = ordered.iloc[start : start + VARIANTS_PIECE]
+        identity = {"variants": hashlib.sha256(_text_of_table(part)).hexdigest(), **shared}
+        pieces.append(Piece(identity, partial(_score, part, params), max(len(part), 1), trim))
+    return pieces
+
+
+def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progress: Progress) -> xr.Dataset:
+    # in all contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share
+    from phenviz.effects import score_gene, score_variants, with_quantiles, world_background
+
+    world = backend.world
+    if (target := gene_target(backend, params.gene)) is not None:
+        return score_gene(part, *target, world.reference, backend.backbone, progress=progress)
+    scores = score_variants(part, world.reference, backend.backbone, progress=progress)
+    if params.background is None:
+        return scores
+    background = world_background(world, backbone=backend.backbone, progress=progress)
+    return scores if background is None else with_quantiles(scores, background)
+
+
+def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
+    names = dataset["context"].values.tolist()
+    return (
+        dataset if list(contexts) == names else dataset.isel(context=[names.index(one) for one in contexts])
+    )
+
+
+def _join_variants(params: VariantsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    from phenviz.effects import join_scores
+
+    joined = join_scores(parts)
+    # after a cancel there are the first few pieces only
+    rows = _in_order(params.variants)[: joined.sizes["variant"]]
+    return joined.isel(variant=np.argsort(rows))
+
+
+def _variants_memory(world: World, params: VariantsParams) -> int:
+    count = int((params.table == ord("\n")).sum())
+    return WORKING_BYTES + COPIES * count * (3 * len(params.contexts) * FLOAT_BYTES + _ROW_BYTES)
+
+
+def _personal_params(
+    world: World,
+    locus: str | Locus,
+    sample: str,
+    individuals: str | os.PathLike[str] | None = None,
+    contexts: str | Iterable[str] | None = None,
+    unphased: str = "refuse",
+    seed: int = 0,
+) -> PersonalParams:
+    path = None if individuals is None else str(Path(individuals).expanduser().resolve())
+    people = _people(world, path)
+    people.individual(sample)
+    if unphased not in UNPHASED_CHOICES:
+        raise DataError(f"unphased={unphased!r}: choose one of {', '.join(map(repr, UNPHASED_CHOICES))}")
+    files = world.project.individuals if path is None else (Path(path),)
+    return PersonalParams(
+        find_locus(world, locus),
+        sample,
+        path,
+        tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files),
+        find_contexts(world, contexts),
+        unphased,
+        int(seed) if unphased == "random" else 0,
+    )
+
+
+def _people(world: World, path: str | None) -> Individuals:
+    from phenviz.variation import open_individuals
+
+    if path is not None:
+        return open_individuals(path, world.reference)
+    if world.individuals is None:
+        raise DataError(
+            f"world {world.name!r} has no individuals: set 'individuals' in its project.yaml, or name a VCF"
+        )
+    return world.individuals
+
+
+def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
+    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.effects import predict_haplotypes
+
+        individual = _people(backend.world, params.individuals).individual(params.sample)
+        return predict_haplotypes(
+            individual,
+            cell,
+            gapped(backend.world),
+            backend.backbone,
+            unphased=cast("Unphased", params.unphased),
+            seed=params.seed,
+            progress=progress,
+        )
+
+    whose = {"sample": params.sample, "file": params.content, "unphased": [params.unphased, params.seed]}
+    trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
+    return [
+        Piece({"cell": cell, **whose}, partial(compute, cell), cell.length, trim)
+        for cell in cells(world, params.locus, PERSONAL_CELL)
+    ]
+
+
+def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    phasings = dict.fromkeys(str(part.attrs["phasing"]) for part in parts)
+    joined = grid.join(params.locus, parts)
+    # a variant near the border of two pieces is seen by both, so their counts can't be added
+    joined.attrs.pop("variants", None)
+    return joined.assign_attrs(phasing="; ".join(phasings))
+
+
+def _personal_memory(world: World, params: PersonalParams) -> int:
+    bins = params.locus.length // world.backbone.bin_size + 2
+    return WORKING_BYTES + COPIES * 3 * bins * len(params.contexts) * FLOAT_BYTES
+
+
+VARIANT_EFFECTS = Kind(
+    "variant_effects",
+    _variants_params,
+    _variants_pieces,
+    _join_variants,
+    seconds_per_unit=1 / 2e3,
+    memory=_variants_memory,
+    flavour=lambda params: "of a gene" if params.gene else "",
+)
+PERSONAL = Kind(
+    "personal",
+    _personal_params,
+    _personal_pieces,
+    _join_personal,
+    seconds_per_unit=1 / 3e5,
+    memory=_personal_memory,
+)
