@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data/mirror),)
 export PHENVIZ_MIRROR ?= $(abspath ../shared/data/mirror)
 endif
 
-.PHONY: setup app test check fast-test slow-test chromium bench docs notebooks clean
+.PHONY: setup app test check fast-test slow-test chromium bcftools bench docs notebooks clean
 
 setup: $(VENV)/installed
 
@@ -28,7 +28,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 app: setup
 	$(BIN)/phenviz serve $(APP_ARGS)
 
-test: setup chromium check fast-test slow-test
+test: setup chromium bcftools check fast-test slow-test
 
 check: setup
 	$(BIN)/ruff check .
@@ -52,6 +52,16 @@ chromium:
 	elif sudo -n true 2>/dev/null; then \
 	  sudo apt-get update -q && sudo apt-get install -yq --no-install-recommends chromium; \
 	else echo "make: the browser tests need Chromium: sudo apt-get install chromium" >&2; exit 1; fi
+
+# the oracle for haplotypes and normalised variants; bgzip comes with tabix
+bcftools:
+	@if command -v bcftools >/dev/null && command -v bgzip >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+	  echo "make: the tests of variants need bcftools and bgzip: install them so that they run" >&2; exit 1; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -yq --no-install-recommends bcftools tabix; \
+	elif sudo -n true 2>/dev/null; then \
+	  sudo apt-get update -q && sudo apt-get install -yq --no-install-recommends bcftools tabix; \
+	else echo "make: the tests of variants need bcftools: sudo apt-get install bcftools tabix" >&2; exit 1; fi
 
 $(VENV)/installed-bench $(VENV)/installed-docs $(VENV)/installed-notebook: $(VENV)/installed-%: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'

@@ -6,6 +6,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from phenviz.errors import DataError
@@ -58,6 +59,25 @@ def explain(path: Path, error: Exception) -> DataError:
         f"{path} can't be read to its end ({_first_line(error)}): it is cut short or damaged, or its index "
         "belongs to another file; copy it again, or run `bcftools index -f`"
     )
+
+
+def refuse_broken_lines(path: Path) -> None:
+    """Look through a whole file whose records lack genotypes: htslib passes over a record that is cut short.
+
+    Raises
+    ------
+    DataError
+        Names the first line that is broken.
+    """
+    stat = path.stat()
+    if found := _found_before(path, stat.st_size, stat.st_mtime_ns):
+        raise DataError(f"{path}, {found}")
+
+
+@lru_cache(maxsize=32)
+def _found_before(path: Path, size: int, modified: int) -> str | None:
+    # size and time are arguments so that a file that was replaced is looked at again
+    return _first_broken_line(path)
 
 
 def is_text_vcf(path: Path) -> bool:

@@ -94,10 +94,11 @@ class Haplotype:
     def describe(self) -> str:
         """Say in a line whose haplotype this is, what went into it and what didn't."""
         whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
-        text = f"{whose}: {len(self.applied):,} variants in {self.locus}, {len(self):,} bases"
+        variants = f"{len(self.applied):,} variant{'' if len(self.applied) == 1 else 's'}"
+        text = f"{whose}: {variants} in {self.locus}, {len(self):,} bases"
         if self.reasons:
             counts = Counter(self.reasons.values())
-            text += f"; left out: {', '.join(f'{n:,} that {reason}' for reason, n in counts.items())}"
+            text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"
         return text if self.phasing.certain else f"{text}; {self.phasing.describe()}"
 
     def to_reference(self, offsets: ArrayLike) -> NDArray[np.int64]:

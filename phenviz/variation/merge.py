@@ -58,8 +58,7 @@ def merge_genotypes(batches: Sequence[Genotypes]) -> Genotypes:
 
 
 def _union(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    every = pd.concat(tables, ignore_index=True)
-    every["time"] = _keys(every)["time"]
+    every = pd.concat([table.assign(time=_keys(table)["time"]) for table in tables], ignore_index=True)
     every = every.drop_duplicates([*_KEY, "time"])
     records = every.groupby(["record_position", "record_ref"], sort=True).ngroup()
     every["record"] = records.to_numpy()

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
-from phenviz.variation.broken_vcf import check_start, explain
+from phenviz.variation.broken_vcf import check_start, explain, refuse_broken_lines
 from phenviz.variation.htslib import quiet_cyvcf2
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records, touches
 
+# a file and its index are often copied one after the other
+_SECONDS_OF_COPYING = 60
 _NOT_GIVEN = np.iinfo(np.int32).min
 
 
@@ -51,18 +53,14 @@ class VcfSource:
         self._contigs = _contig_names(reader)
         reader.close()
         self.indexed = _index_of(self.path) is not None
-        self.notes: tuple[str, ...] = ()
-        if not self.indexed:
-            self.notes = (
-                f"{self.path.name} has no index and is read from its start for every locus: "
-                f"`bcftools view -Oz -W` (or `bgzip` and `bcftools index`) makes that instant",
-            )
+        self.notes = _notes(self.path)
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
         wanted = [] if samples is None else [self.samples[index] for index in samples]
         reader = self._open(wanted)
         try:
+            numbered: Iterator[tuple[int, Any]]
             if locus is not None and self.indexed:
                 numbered = ((0, variant) for variant in self._found(reader, locus))
             else:
@@ -169,7 +167,9 @@ class _Piece:
         phase_set = np.full((len(self), n_samples), NO_PHASE_SET, dtype=np.int64)
         has_genotype = np.array([called is not None for called in self._genotypes], dtype=bool)
         for row, called in enumerate(self._genotypes):
-            if called is not None:
+            if called is None:
+                refuse_broken_lines(self._path)
+            else:
                 # columns: the alleles, then whether they are phased; one allele where nobody has two
                 alleles[row, :, 0], phased[row] = called[:, 0], called[:, -1]
                 alleles[row, :, 1] = called[:, 1] if called.shape[1] > 2 else ABSENT
@@ -234,6 +234,18 @@ def _contig_names(reader: Any) -> list[str]:
     # a file without contig lines and without an index has none to tell
     except Exception:
         return []
+
+
+def _notes(path: Path) -> tuple[str, ...]:
+    index = _index_of(path)
+    if index is None:
+        return (
+            f"{path.name} has no index and is read from its start for every locus: compress it with bgzip "
+            "and run `bcftools index` to make that instant",
+        )
+    if index.stat().st_mtime < path.stat().st_mtime - _SECONDS_OF_COPYING:
+        return (f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`",)
+    return ()
 
 
 def _index_of(path: Path) -> Path | None:

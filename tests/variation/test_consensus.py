@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from phenviz.cli import main
 from phenviz.data.embedded import INDIVIDUALS, REFERENCE
@@ -25,6 +27,45 @@ def test_random_indel_rich_files_give_the_haplotypes_of_bcftools(reference, tmp_
     path = bgzip(write_vcf(tmp_path / "calls.vcf", random_records(reference, around, rng, n, 1), ("S1",)))
     for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
         assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+
+
+_LENGTH = 60
+
+
+@st.composite
+def _records(draw):
+    """Draw the records of one sample as (offset, bases of REF, alternates, call), in order."""
+    records = []
+    for _ in range(draw(st.integers(1, 12))):
+        offset, length = draw(st.integers(0, _LENGTH - 5)), draw(st.integers(1, 5))
+        alternates = draw(
+            st.lists(st.text("ACGT", min_size=1, max_size=6), min_size=1, max_size=3, unique=True)
+        )
+        alleles = st.sampled_from([".", *map(str, range(len(alternates) + 1))])
+        records.append((offset, length, alternates, f"{draw(alleles)}|{draw(alleles)}"))
+    return sorted(records, key=lambda record: record[0])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_records())
+def test_whatever_the_records_the_haplotypes_are_those_of_bcftools(reference, tmp_path, drawn):
+    locus = Locus("20", 9_000, 9_000 + _LENGTH)
+    sequence = reference.sequence(locus)
+    records = []
+    for offset, length, drawn_alternates, call in drawn:
+        ref = sequence[offset : offset + length]
+        # an alternate that equals REF is none
+        alternates = [f"{ref}T" if alternate == ref else alternate for alternate in drawn_alternates]
+        records.append(f"20 {locus.start + offset + 1} . {ref} {','.join(alternates)} {call}")
+    path = bgzip(write_vcf(tmp_path / "calls.vcf", records, ("S1",)))
+    for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
+        assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+        # the map agrees with the bases wherever nothing was changed
+        offsets = haplotype.from_reference(np.arange(locus.start, locus.end))
+        whole = [offset for offset in offsets if offset >= 0]
+        assert haplotype.to_reference(whole).tolist() == [
+            locus.start + place for place, offset in enumerate(offsets) if offset >= 0
+        ]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def test_the_table_is_what_bcftools_norm_makes_of_the_file(toy_world, tmp_path, 
     normed = run("bcftools", "norm", "-f", toy_world.reference.path, "-m", "-any", path)
     rows = [line.split("\t")[:5] for line in normed.splitlines() if not line.startswith("#")]
     expected = {(contig, int(position), ref, alt) for contig, position, _, ref, alt in rows}
-    assert set(found.table[["contig", "position", "ref", "alt"]].itertuples(index=False, name=None)) == expected
+    assert (
+        set(found.table[["contig", "position", "ref", "alt"]].itertuples(index=False, name=None)) == expected
+    )
     assert found.report.skipped.get("duplicate", 0) == len(rows) - len(expected)
 
 
@@ -95,7 +97,9 @@ def test_other_columns_travel_with_their_row(toy_world):
     reference = toy_world.reference
     positions = [3_000, 1_000, 2_000]
     refs = [decode(reference.codes("20")[p - 1 : p]) for p in positions]
-    table = pd.DataFrame({"contig": ["chr20"] * 3, "position": positions, "ref": refs, "beta": [3.0, 1.0, 2.0]})
+    table = pd.DataFrame(
+        {"contig": ["chr20"] * 3, "position": positions, "ref": refs, "beta": [3.0, 1.0, 2.0]}
+    )
     table["alt"] = ["A" if ref != "A" else "C" for ref in refs]
     done = normalise(table, reference)
     assert done["position"].tolist() == [1_000, 2_000, 3_000]
@@ -124,5 +128,3 @@ def test_a_row_that_cannot_be_normalised_is_named(toy_world, row, said):
 def test_a_table_without_alleles_is_refused(toy_world):
     with pytest.raises(DataError, match="lacks ref, alt"):
         normalise(pd.DataFrame({"contig": ["20"], "position": [1]}), toy_world.reference)
-
-
