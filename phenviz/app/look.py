@@ -32,7 +32,15 @@ PAGE_SX: dict[str, Any] = {
     "--phenviz-bad": "#b3261e",
     "--phenviz-warn": "#8a5300",
     "--phenviz-good": "#1b6e3f",
-    "&.mui-dark": {"--phenviz-bad": "#ff8a80", "--phenviz-warn": "#ffc266", "--phenviz-good": "#7fd6a2"},
+    "--phenviz-up": "#b3261e",
+    "--phenviz-down": "#1f5f8b",
+    "&.mui-dark": {
+        "--phenviz-bad": "#ff8a80",
+        "--phenviz-warn": "#ffc266",
+        "--phenviz-good": "#7fd6a2",
+        "--phenviz-up": "#ff8f80",
+        "--phenviz-down": "#7fb8ea",
+    },
     "& .header": {
         "backgroundColor": "background.paper",
         "backgroundImage": "none",

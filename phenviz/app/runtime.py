@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from phenviz.app.activity import ActivityMap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from phenviz.effects.quantiles import Background
     from phenviz.service import ModelService
     from phenviz.world import World
 
@@ -30,11 +33,18 @@ class Runtime:
         What everybody looks at.
     device
         Where the model runs: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
+    folder
+        Folder on this machine whose VCFs the pages offer; None for none.
     """
 
-    def __init__(self, world: World, device: str = "auto") -> None:
+    def __init__(self, world: World, device: str = "auto", folder: Path | None = None) -> None:
         self.world = world
         self.device = device
+        self.folder = folder
+        # one at a time: two would only slow each other down
+        self.personal = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phenviz-personal")
+        self._common: Future[Background | None] | None = None
+        self._common_lock = threading.Lock()
         self.background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-app")
         self.service_ready: Future[ModelService] = Future()
         self.activity = ActivityMap(world, self.service_ready)
@@ -77,10 +87,24 @@ class Runtime:
                 self._peaks = self.world.peaks
             return self._peaks
 
+    def common_effects(self) -> Future[Background | None]:
+        """Effects of common variants, to rank others among; worked out once, when somebody asks first."""
+        with self._common_lock:
+            if self._common is None:
+                self._common = self.background.submit(self._score_common)
+            return self._common
+
     def stop(self) -> None:
         """End the background threads."""
         self.activity.stop()
+        self.personal.shutdown(wait=False, cancel_futures=True)
         self.background.shutdown(wait=False, cancel_futures=True)
+
+    def _score_common(self) -> Background | None:
+        from phenviz.effects.quantiles import world_background
+
+        self.service_ready.result()
+        return world_background(self.world)
 
     def _load(self) -> None:
         try:

@@ -13,6 +13,8 @@ from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.runtime import Runtime
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from panel.io.server import Server
 
     from phenviz.world import World
@@ -26,6 +28,7 @@ def serve(
     port: int = 5006,
     show: bool = True,
     *,
+    files: Path | None = None,
     address: str = "localhost",
     threaded: bool = False,
 ) -> Server:
@@ -41,6 +44,8 @@ def serve(
         TCP port; 0 takes a free one.
     show
         Whether to open a browser.
+    files
+        Folder whose VCFs the pages offer to everybody; None for none.
     address
         Interface to listen on; others than ``localhost`` make the dashboard reachable from elsewhere.
     threaded
@@ -50,7 +55,7 @@ def serve(
         from phenviz.world import open_world
 
         world = open_world()
-    runtime = Runtime(world, device).warm().start()
+    runtime = Runtime(world, device, files).warm().start()
     return pn.serve(
         routes(runtime),
         title="PhenViz",

@@ -15,6 +15,9 @@ THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
 WINDOWS = ("view", "gene")
 TARGETS = ("activity", "gene")
+MODES = ("exact", "sum")
+INDIVIDUAL_HIDDEN = ("elements",)
+UNPHASED = ("refuse", "as listed", "random")
 
 
 class PageState(param.Parameterized):
@@ -46,6 +49,18 @@ class ExploreState(PageState):
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
 
 
+class IndividualState(PageState):
+    """State of the Individual page."""
+
+    source = param.String(default="", doc="Where the genome comes from: a key of `People`.")
+    sample = param.String(default="", doc="Name of the individual; empty for nobody.")
+    mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
+    unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
+    variant = param.String(default="", doc="Key of the variant that is looked at (`ranking.key_of`).")
+    hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
+
+
+_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "variant")
 _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "activity_style")
 
 
@@ -66,6 +81,24 @@ def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str
     if state.shown is not None:
         query["run"] = state.shown.text()
     return query
+
+
+def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Individual page into the values of a URL."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_INDIVIDUAL)
+    if state.hidden != INDIVIDUAL_HIDDEN:
+        query["hidden"] = ",".join(state.hidden)
+    return query
+
+
+def apply_individual_query(
+    state: IndividualState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
+    if "hidden" in query:
+        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
+    return problems
 
 
 def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:

@@ -1,7 +1,20 @@
 """Interactive plots: a genome browser of linked tracks, drawn with Bokeh."""
 
 from phenviz.tracks.browser import TRACKS, Browser
+from phenviz.tracks.haplotypes import PersonalActivity
 from phenviz.tracks.ideogram import Ideogram
+from phenviz.tracks.logos import AlleleLogos
+from phenviz.tracks.personal import PERSONAL_TRACKS, PersonalBrowser
 from phenviz.tracks.pyramid import Pyramid, Summary
 
-__all__ = ["TRACKS", "Browser", "Ideogram", "Pyramid", "Summary"]
+__all__ = [
+    "PERSONAL_TRACKS",
+    "TRACKS",
+    "AlleleLogos",
+    "Browser",
+    "Ideogram",
+    "PersonalActivity",
+    "PersonalBrowser",
+    "Pyramid",
+    "Summary",
+]

@@ -79,6 +79,7 @@ class Track:
     margin: ClassVar[float] = 1.0
     drag: ClassVar[str] = "pan"
     header: ClassVar[int] = HEADER
+    gutter: ClassVar[int] = GUTTER
 
     def __init__(self, axis: Axis, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)) -> None:
         self.axis, self.theme = axis, theme
@@ -87,7 +88,7 @@ class Track:
         self.y_range = Range1d(*y_range)
         self._row_names = ColumnDataSource({"name": []})
         self.overlay = Overlay(
-            theme, self.title, gutter=GUTTER, right=RIGHT_BORDER, header=self.header, height=height
+            theme, self.title, gutter=self.gutter, right=RIGHT_BORDER, header=self.header, height=height
         )
         self.figure = figure(
             name=self.name,
@@ -99,7 +100,7 @@ class Track:
             height=height + self.header + _FOOTER,
             sizing_mode="stretch_width",
             min_width=240,
-            min_border_left=GUTTER,
+            min_border_left=self.gutter,
             min_border_right=RIGHT_BORDER,
             min_border_top=self.header,
             min_border_bottom=_FOOTER,

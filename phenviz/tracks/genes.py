@@ -125,10 +125,11 @@ class Genes(Track):
         self._named = genes[packed.named].reset_index(drop=True)
         self._room = self._room[packed.named]
         self._name_y = (y - 0.48)[packed.named]
-        self._say_what(genes, packed, view)
+        self._genes, self._packed = genes, packed
 
     def follow(self, view: View) -> None:
         """Keep the name of a gene that begins left of the screen in sight, within the gene."""
+        self._say_what(view)
         starts, ends = self._named["start"].to_numpy(float), self._named["end"].to_numpy(float)
         pinned = view.start + 4 * view.bases_per_pixel
         x = x_of(np.clip(pinned, starts, np.maximum(starts, ends - self._room)))
@@ -150,11 +151,11 @@ class Genes(Track):
         self._exon.update(fill_color=self.theme.gene, line_color=self.theme.gene)
         self._text.text_color = self.theme.ink
 
-    def _say_what(self, genes: pd.DataFrame, packed: Packed, view: View) -> None:
-        shown = (genes["start"] < view.end) & (genes["end"] > view.start)
-        nameless = int((shown.to_numpy() & ~packed.named).sum())
+    def _say_what(self, view: View) -> None:
+        shown = ((self._genes["start"] < view.end) & (self._genes["end"] > view.start)).to_numpy()
+        nameless = int((shown & ~self._packed.named).sum())
         note = f"{nameless:,} more without room for a name; zoom in" if nameless else ""
-        empty = "No gene here" if genes.empty else ""
+        empty = "" if shown.any() else "No gene here"
         self.say(description="one transcript a gene", note=note, empty=empty)
 
 

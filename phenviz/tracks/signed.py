@@ -102,6 +102,8 @@ class SignedPlot:
         fig.add_glyph(self.letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
         fig.add_layout(self._zero)
         self.limits = (-1.0, 1.0)
+        # what the axis reaches in any case, so that two plots can be compared
+        self.least = (0.0, 0.0)
         self.restyle(track.theme)
 
     def show_areas(
@@ -152,8 +154,8 @@ class SignedPlot:
 
     def _set_limits(self, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> float:
         self._zero.visible = True
-        top = float(highs.max(initial=0.0))
-        bottom = float(-lows.min(initial=0.0))
+        top = float(highs.max(initial=self.least[1]))
+        bottom = float(-lows.min(initial=self.least[0]))
         limit = max(top, bottom)
         if limit <= 0:
             self._track.y_range.update(start=-1, end=1)

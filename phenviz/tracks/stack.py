@@ -249,10 +249,10 @@ class Marks:
 
     def __init__(self, theme: Theme) -> None:
         self.strips = ColumnDataSource({"x0": [], "x1": []})
-        self.lines = ColumnDataSource({"x": []})
+        self.lines = ColumnDataSource({"x": [], "alpha": [], "width": []})
         self.cursor = Span(dimension="height", line_width=1, line_alpha=0.5)
         self._strip = VStrip(x0="x0", x1="x1", fill_alpha=0.07, line_alpha=0.5)
-        self._line = VSpan(x="x", line_width=1.5, line_dash=[4, 3])
+        self._line = VSpan(x="x", line_width="width", line_alpha="alpha", line_dash=[4, 3])
         self._views = CDSView(filter=AllIndices()), CDSView(filter=AllIndices())
         self.restyle(theme)
 
@@ -268,9 +268,14 @@ class Marks:
         """Tint stretches of the x axis."""
         self.strips.data = {"x0": [left for left, _ in borders], "x1": [right for _, right in borders]}
 
-    def set_lines(self, places: list[float]) -> None:
-        """Draw lines at places of the x axis."""
-        self.lines.data = {"x": places}
+    def set_lines(self, places: Sequence[float], faint: Sequence[float] = ()) -> None:
+        """Draw lines at places of the x axis, and faint ones at others."""
+        some, others = len(places), len(faint)
+        self.lines.data = {
+            "x": [*faint, *places],
+            "alpha": [0.4] * others + [1.0] * some,
+            "width": [1.0] * others + [1.5] * some,
+        }
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""

@@ -33,6 +33,8 @@ class Theme:
         Elements of cell types that aren't blood.
     positive, negative
         Signed values: what raises and what lowers the target.
+    haplotypes
+        First and second haplotype of a person.
     sequential
         From nothing to much; begins near the surface.
     diverging
@@ -51,6 +53,7 @@ class Theme:
     neutral: str
     positive: str
     negative: str
+    haplotypes: tuple[str, str]
     sequential: tuple[str, ...]
     diverging: tuple[str, ...]
     bases: dict[str, str] = field(hash=False)
@@ -118,6 +121,7 @@ LIGHT = Theme(
     neutral="#a9b4bf",
     positive="#c0392b",
     negative="#2a6fb0",
+    haplotypes=("#0072b2", "#d55e00"),
     sequential=blend(["#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44"]),
     diverging=blend(["#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f"]),
     # Okabe-Ito, which readers with any colour vision tell apart
@@ -135,6 +139,7 @@ DARK = Theme(
     neutral="#5d6873",
     positive="#ff7a66",
     negative="#67b0f5",
+    haplotypes=("#56b4e9", "#ff9d5c"),
     sequential=blend(["#171b20", "#17364a", "#1b5d78", "#2a8f9c", "#5cc2a5", "#b4e6a0", "#fbfbd4"]),
     diverging=blend(["#8fd0ff", "#4a9be0", "#2a5783", "#1c2025", "#8a4236", "#e4644f", "#ffb199"]),
     bases={"A": "#2fc79a", "C": "#56b4e9", "G": "#f0b429", "T": "#ff7f50", "N": "#6b7682"},

@@ -58,6 +58,5 @@ class AboutPage:
         )
         text = pn.pane.Markdown(f"{card_text(world)}\n\n---\n\n{notices()}", sizing_mode="stretch_width")
         column = pn.Column(top, text, sizing_mode="stretch_width", max_width=900, align="center")
-        self.page = frame.page(
-            [pn.Column(column, scroll="y-auto", sizing_mode="stretch_both", margin=(12, 0))]
-        )
+        scrolled = pn.Column(column, scroll="y-auto", sizing_mode="stretch_both", margin=(12, 0))
+        self.page = frame.page([scrolled])

@@ -1,0 +1,134 @@
+"""How a person's haplotypes are predicted, and how far that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from phenviz.app.components.parts import words
+from phenviz.app.person_run import PersonRun
+from phenviz.app.session import Session
+from phenviz.app.state import IndividualState
+from phenviz.app.words import escaped, readable_seconds
+
+_MODES = {"Exact haplotypes": "exact", "Sum of variants": "sum"}
+_EXPLAINED = {
+    "exact": "Each haplotype is predicted from its own sequence, with all of its variants in place.",
+    "sum": "What each variant changes by itself, added up: as if no two of them acted together.",
+}
+_UNPHASED = {
+    "Refuse": "refuse", "Take the order in the file": "as listed", "Draw at random": "random",
+}  # fmt: skip
+_NARROW = {"fontSize": "12px", "py": "3px", "textTransform": "none"}
+
+
+class PersonPanel(Viewer):
+    """The form on the right.
+
+    Parameters
+    ----------
+    session
+        Its timer looks at the computation.
+    state
+        Mode and choice about unphased calls are shown and set.
+    run
+        Its progress is shown; it can be cancelled.
+    """
+
+    def __init__(self, session: Session, state: IndividualState, run: PersonRun) -> None:
+        super().__init__()
+        self._state, self._run = state, run
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (2, 0)}
+        self._mode = pmui.RadioButtonGroup(
+            options=_MODES, value=state.mode, size="small", sx={"& button": _NARROW}, **wide
+        )
+        self._unphased = pmui.Select(
+            options=_UNPHASED, value=state.unphased, label="Unphased heterozygotes", size="small",
+            **(wide | {"margin": (12, 0, 4, 0)}),
+        )  # fmt: skip
+        self._explained, self._facts, self._told = words(**wide), words(**wide), words(**wide)
+        self._bar = pmui.LinearProgress(
+            value=0, variant="determinate", sizing_mode="stretch_width", margin=(8, 0, 2, 0)
+        )
+        self._cancel = pmui.Button(
+            label="Cancel", variant="outlined", color="default", size="small", margin=(6, 8, 0, 0),
+            css_classes=["cancel-button"],
+        )  # fmt: skip
+        self._again = pmui.Button(
+            label="Compute again", variant="outlined", size="small", margin=(6, 0, 0, 0)
+        )
+        self._mode.param.watch(lambda event: setattr(state, "mode", event.new), "value")
+        self._unphased.param.watch(lambda event: setattr(state, "unphased", event.new), "value")
+        self._cancel.on_click(lambda _event: run.cancel())
+        self._again.on_click(lambda _event: run.again())
+        state.param.watch(self._follow, ["mode", "unphased"])
+        run.param.watch(self._draw, ["changed"])
+        session.on_tick(self._draw)
+        self._follow()
+        self._draw()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            words("<h3>Prediction</h3>", margin=(8, 0, 0, 0)),
+            self._mode,
+            self._explained,
+            self._unphased,
+            self._bar,
+            self._told,
+            pn.Row(self._cancel, self._again, margin=0, height=42),
+            self._facts,
+            sizing_mode="stretch_width",
+            margin=(8, 14),
+        )
+
+    def _follow(self, *_events: object) -> None:
+        self._mode.value, self._unphased.value = self._state.mode, self._state.unphased
+        self._explained.object = f"<span class='quiet'>{_EXPLAINED[self._state.mode]}</span>"
+
+    def _draw(self, *_events: object) -> None:
+        run = self._run
+        status, work = run.status, run.work
+        busy = status in ("queued", "running")
+        self._bar.visible = self._cancel.visible = busy
+        self._again.visible = status in ("failed", "cancelled")
+        if work is not None and busy:
+            self._bar.value = round(100 * work.progress)
+        self._tell(self._told, f"<div data-testid='person-status' data-state='{status}'>{self._said()}</div>")
+        self._tell(self._facts, self._known())
+
+    def _said(self) -> str:
+        run = self._run
+        status, work = run.status, run.work
+        if status == "failed":
+            return f"<div class='failed' role='alert'><b>Failed.</b> {escaped(run.error)}</div>"
+        if status == "cancelled":
+            return "<div class='cancelled'><b>Cancelled.</b> What was finished stays on screen.</div>"
+        if status in ("queued", "running") and work is not None:
+            left = f", {readable_seconds(work.eta)} left" if work.eta else ""
+            return f"{escaped(work.stage.capitalize())}: {work.progress:.0%}{left}"
+        return {
+            "empty": "<span class='quiet'>Nobody is chosen yet.</span>",
+            "too long": "<span class='quiet'>The view is too long for haplotypes: zoom in.</span>",
+            "loading": "<span class='quiet'>Loading the model…</span>",
+            "done": f"<span class='done'><b>Done.</b></span> {escaped(self._state.sample)}",
+        }.get(status, "")
+
+    def _known(self) -> str:
+        run, lines = self._run, []
+        if run.phasing:
+            lines.append(f"Phase: {escaped(run.phasing)}.")
+        agreement = run.agreement()
+        if agreement is not None:
+            lines.append(
+                f"Where either differs from the reference, exact and summed differences in this window have "
+                f"a correlation of <b data-testid='agreement'>{agreement:.3f}</b>."
+            )
+        lines.append("Computed on this machine and kept in memory only: nothing about a person is stored.")
+        return "".join(f"<p class='quiet'>{line}</p>" for line in lines)
+
+    def _tell(self, pane: pn.pane.HTML, html: str) -> None:
+        if pane.object != html:
+            pane.object = html

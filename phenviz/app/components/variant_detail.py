@@ -1,0 +1,133 @@
+"""One variant: logos of both alleles, from mutagenesis with and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import numpy as np
+import panel as pn
+from panel.viewable import Viewer
+
+from phenviz.app.components.parts import FigurePane, words
+from phenviz.app.runtime import Runtime
+from phenviz.app.session import Session, words_of
+from phenviz.app.state import PageState
+from phenviz.app.words import escaped
+from phenviz.results import contribution, reference_bases
+from phenviz.tracks import AlleleLogos
+
+if TYPE_CHECKING:
+    from phenviz.effects.both_alleles import BothAlleles
+
+FLANK = 24
+_SHOWN_ALLELE = 12
+
+
+class VariantDetail(Viewer):
+    """Logos of REF and ALT side by side, in the context in focus.
+
+    Parameters
+    ----------
+    session
+        Brings what is computed back to the page.
+    state
+        Its focus chooses the context, its theme the colours.
+    runtime
+        World, model and threads.
+    variant
+        Returns the key of the variant that is looked at; "" for none.
+    watched
+        Names of the parameters of the state on which that depends.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        state: PageState,
+        runtime: Runtime,
+        variant: Callable[[], str],
+        watched: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self._session, self._state, self._runtime, self._variant = session, state, runtime, variant
+        self._asked: tuple[str, str] = ("", "")
+        self._logos: AlleleLogos | None = None
+        self._words = words(margin=(2, 8))
+        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0, visible=False)
+        state.param.watch(self._ask, [*watched, "focus"])
+        state.param.watch(self._restyle, ["theme"])
+        session.on_tick(self._ask)
+        self._say("Choose a variant in the table to compare the logos of its alleles.")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(self._words, self._pane, sizing_mode="stretch_width", margin=0)
+
+    def _ask(self, *_events: object) -> None:
+        asked = (self._variant(), self._state.focus)
+        if asked == self._asked or self._runtime.service is None:
+            return
+        self._asked = asked
+        if not asked[0]:
+            self._pane.visible = False
+            self._say("Choose a variant in the table to compare the logos of its alleles.")
+            return
+        self._say(f"<b>{escaped(asked[0])}</b> Changing every base round it, with and without the variant…")
+        done = self._runtime.personal.submit(self._compute, *asked)
+        done.add_done_callback(lambda found: self._session.run_soon(lambda: self._take(asked, found)))
+
+    def _compute(self, variant: str, focus: str) -> BothAlleles:
+        from phenviz.effects.both_alleles import mutate_both_alleles
+
+        contig, position, ref, alt = variant.split(":")
+        world = self._runtime.world
+        return mutate_both_alleles(
+            contig, int(position), ref, alt, world.reference, world.backbone, contexts=[focus], flank=FLANK
+        )
+
+    def _take(self, asked: tuple[str, str], done: Future[BothAlleles]) -> None:
+        if asked != self._asked:
+            return  # meanwhile another variant or context is looked at
+        try:
+            both = done.result()
+        except Exception as error:
+            self._pane.visible = False
+            self._say(f"<span class='failed' role='alert'>{escaped(words_of(error))}</span>")
+            return
+        self._draw(asked[0], both)
+
+    def _draw(self, variant: str, both: BothAlleles) -> None:
+        if self._logos is None:
+            self._logos = AlleleLogos(self._state.theme)
+            self._pane.object = self._logos.layout
+        _, _, ref, alt = variant.split(":")
+        start = int(both.reference["position"].to_numpy()[0])
+        results = (both.reference, both.alternate)
+        values = [np.nan_to_num(contribution(result).to_numpy().reshape(-1)) for result in results]
+        bases = ["".join(reference_bases(result)) for result in results]
+        spans = [(first - start, last - start) for first, last in (both.reference_span, both.alternate_span)]
+        self._logos.show(
+            str(both.reference.attrs["contig"]),
+            start,
+            (bases[0], bases[1]),
+            (values[0].astype(np.float32), values[1].astype(np.float32)),
+            (spans[0], spans[1]),
+            (f"REF {_short(ref)}", f"ALT {_short(alt)}"),
+        )
+        self._pane.visible = True
+        self._say(
+            f"<b data-testid='logos'>{escaped(variant)}</b> in <b>{escaped(self._state.focus)}</b>: what "
+            "each base contributes (minus the mean effect of its changes), without and with the variant"
+        )
+
+    def _restyle(self, _event: object) -> None:
+        if self._logos is not None:
+            self._logos.set_theme(self._state.theme)
+
+    def _say(self, html: str) -> None:
+        self._words.object = f"<div class='quiet' data-testid='variant-detail'>{html}</div>"
+
+
+def _short(allele: str) -> str:
+    return allele if len(allele) <= _SHOWN_ALLELE else f"{allele[:_SHOWN_ALLELE]}… ({len(allele)} bp)"

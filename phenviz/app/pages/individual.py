@@ -1,0 +1,250 @@
+"""The Individual page: a person's two haplotypes, and which of the variants matter, where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from phenviz.app.components.context_picker import ContextPicker
+from phenviz.app.components.data_grid import DataGrid, GridColumn
+from phenviz.app.components.ideogram import IdeogramView
+from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.person_panel import PersonPanel
+from phenviz.app.components.person_picker import PersonPicker
+from phenviz.app.components.person_tracks import PersonTracks
+from phenviz.app.components.variant_detail import VariantDetail
+from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.navigation import centred
+from phenviz.app.people import UPLOAD, People
+from phenviz.app.person_run import PersonRun
+from phenviz.app.session import Session, words_of
+from phenviz.app.start import open_state
+from phenviz.app.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.uploads import LARGEST
+from phenviz.genome.locus import Locus
+
+if TYPE_CHECKING:
+    from phenviz.app.runtime import Runtime
+
+_COLUMNS = (
+    GridColumn("position", "Position", "{:,}", "number"),
+    GridColumn("id", "rsID", searched=True),
+    GridColumn("ref", "Ref"),
+    GridColumn("alt", "Alt"),
+    GridColumn("carried", "Carried by", searched=True),
+    GridColumn("gene", "Gene", searched=True),
+    GridColumn("distance", "Distance", "{:,.0f}", "number"),
+    GridColumn("context", "Context", searched=True),
+    GridColumn("effect", "Effect", "{:+.3f}", "effect"),
+    GridColumn("quantile", "Quantile", "{:+.3f}", "number"),
+)
+_TABLE_HEIGHT = "25vh"
+# letters can be read in a view of this length
+_READABLE_VIEW = 2_000
+
+
+def individual_page(runtime: Runtime) -> pmui.Page:
+    """Build the page for one browser tab.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+    return guarded(lambda: IndividualPage(runtime).page)
+
+
+class IndividualPage:
+    """Everything of one tab; lives as long as its document.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        world = runtime.world
+        self.runtime = runtime
+        self.session = Session()
+        self.people = People(world, runtime.folder)
+        arguments = arguments_of_address()
+        self.state = IndividualState()
+        problems = apply_individual_query(self.state, arguments, world.contexts)
+        problems = open_state(self.state, world, arguments, problems)
+        if not self.state.source:
+            self.state.source = self.people.first
+        self.run = PersonRun(self.state, runtime, self.people)
+        self.page = self._layout()
+        self._keep_in_step()
+        self._open_source()
+        for problem in problems:
+            self.session.say(problem)
+
+    def _layout(self) -> pmui.Page:
+        runtime, session, state, run = self.runtime, self.session, self.state, self.run
+        world = runtime.world
+        frame = PageFrame("individual", runtime, session, state, self._query)
+        self.locus_bar = LocusBar(
+            state,
+            resolve=world.locus,
+            nearest_names=world.annotation.nearest_names,
+            names=[str(name) for name in world.annotation.genes["gene_name"]],
+            contig_length=self._contig_length,
+        )
+        self.picker = PersonPicker(
+            self._heard,
+            sources=[list(pair) for pair in self.people.sources()],
+            source=state.source,
+            chosen=state.sample,
+            suffixes=",".join((".vcf", ".gz", ".bgz", ".bcf")),
+            largest=LARGEST,
+            sizing_mode="stretch_width",
+            margin=(12, 12, 4, 12),
+        )
+        self.tracks = PersonTracks(session, state, runtime, run)
+        self.grid = DataGrid(
+            _COLUMNS,
+            on_row=self._jump,
+            testid="person-variants",
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+        self.detail = VariantDetail(session, state, runtime, lambda: state.variant, ["variant"])
+        table = pn.Column(
+            self.grid.view, sizing_mode="stretch_width", margin=0, min_height=120,
+            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
+                    "height": _TABLE_HEIGHT},
+        )  # fmt: skip
+        return frame.page(
+            [
+                self.locus_bar,
+                IdeogramView(state, world.annotation, self._contig_length),
+                self.tracks,
+                self.detail,
+                table,
+            ],
+            sidebar=[self.picker, ContextPicker(state, world.contexts)],
+            panel=[PersonPanel(session, state, run)],
+        )
+
+    def _keep_in_step(self) -> None:
+        state, session, run = self.state, self.session, self.run
+        state.param.watch(lambda _event: run.ask(), ["sample", "settled", "unphased", "mode"])
+        state.param.watch(lambda _event: self._list(), ["contexts"])
+        state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
+        run.param.watch(lambda _event: self._list(), ["changed"])
+        session.on_tick(run.tick)
+        session.on_close(run.close)
+        session.on_close(self.people.close)
+
+    def _query(self) -> dict[str, str]:
+        query = individual_query(self.state, self.runtime.world.contexts)
+        if self.state.source == UPLOAD:
+            # the file is in this session only: an address that names it would lead nowhere
+            for name in ("source", "sample", "variant"):
+                query.pop(name, None)
+        return query
+
+    def _list(self) -> None:
+        table = self.run.table()
+        status = self.run.status
+        if table is None or status == "too long":
+            said = {
+                "empty": "The variants that an individual carries stand here, strongest effect first.",
+                "too long": "Zoom in to see the variants that are carried.",
+                "failed": "No variants could be read; the reason stands on the right.",
+                "cancelled": "Cancelled before the variants were read.",
+            }
+            self.grid.show(pd.DataFrame({"key": []}), said.get(status, "Reading genotypes…"))
+            return
+        both = (table["haplotype_1"] == 1) & (table["haplotype_2"] == 1)
+        carried = table["haplotype_1"].eq(1).map({True: "haplotype 1", False: "haplotype 2"})
+        table = table.assign(carried=carried.mask(both, "both"))
+        self.grid.show(table, "No variant is carried in this view.")
+        self.grid.choose(self.state.variant)
+
+    def _jump(self, key: str) -> None:
+        contig, position = key.split(":")[:2]
+        state, at = self.state, int(position) - 1
+        contig = self.runtime.world.reference.resolve_contig(contig)
+        view = state.locus
+        if view.length > 4 * _READABLE_VIEW:
+            view = Locus(contig, max(at - _READABLE_VIEW // 2, 0), at + _READABLE_VIEW // 2)
+        chosen = self._context_of(key)
+        state.param.update(
+            variant=key, focus=chosen or state.focus, locus=centred(view, at, self._contig_length(contig))
+        )
+
+    def _context_of(self, key: str) -> str:
+        table = self.run.table()
+        if table is None:
+            return ""
+        found = table.loc[table["key"] == key, "context"]
+        return str(found.iloc[0]) if len(found) else ""
+
+    # whose genome
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        try:
+            if "source" in message:
+                self.state.param.update(source=str(message["source"]), sample="", variant="")
+                self._open_source()
+            elif "sample" in message:
+                self.state.param.update(sample=str(message["sample"]), variant="")
+            elif "begin" in message:
+                self.picker.param.update(note="Taking the file in…", failed=False)
+                self.people.uploads.begin(str(message["begin"]), int(message["size"]))
+            elif "piece" in message:
+                self._take_piece(str(message["name"]), int(message["number"]), str(message["piece"]))
+        except Exception as error:
+            self.picker.param.update(note=words_of(error), failed=True)
+        finally:
+            if "begin" in message or "piece" in message:
+                self.picker.answered += 1
+
+    def _take_piece(self, name: str, number: int, piece: str) -> None:
+        path = self.people.uploads.add(name, number, piece)
+        if path is None:
+            return
+        self.people.take(path)
+        self.state.param.update(source=UPLOAD, sample="", variant="")
+        self.picker.sources = [list(pair) for pair in self.people.sources()]
+        self._open_source()
+
+    def _open_source(self) -> None:
+        source = self.state.source
+        self.picker.param.update(source=source, note="Opening…", failed=False)
+        done = self.runtime.background.submit(self.people.samples, source)
+        done.add_done_callback(lambda found: self.session.run_soon(lambda: self._opened(source, found)))
+
+    def _opened(self, source: str, done: Future[pd.DataFrame]) -> None:
+        if source != self.state.source:
+            return
+        try:
+            samples = done.result()
+        except Exception as error:
+            self.picker.param.update(note=words_of(error), failed=True)
+            self.picker.show_samples(pd.DataFrame({"sample": [], "population": [], "superpopulation": []}))
+            return
+        self.picker.note = ""
+        self.picker.show_samples(samples)
+        known = set(samples["sample"])
+        if self.state.sample and self.state.sample not in known:
+            self.picker.param.update(
+                note=f"{self.state.sample} isn't among the individuals of this source.", failed=True
+            )
+            self.state.sample = ""
+        if len(samples) and not self.state.sample:
+            # somebody is better than nobody: the page shows at once what it is for
+            self.state.sample = str(samples["sample"].iloc[0])
+
+    @property
+    def _contig_length(self) -> Callable[[str], int]:
+        reference = self.runtime.world.reference
+        return lambda contig: reference.contigs[reference.resolve_contig(contig)]

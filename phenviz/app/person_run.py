@@ -1,0 +1,248 @@
+"""What is computed for one person in one window: genotypes, effects of the variants, both haplotypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import param
+import xarray as xr
+
+from phenviz.app.computation import Computation
+from phenviz.app.people import People
+from phenviz.app.ranking import ranked
+from phenviz.app.runtime import Runtime
+from phenviz.app.state import IndividualState
+from phenviz.genome.locus import Locus
+from phenviz.tracks import PersonalActivity
+
+if TYPE_CHECKING:
+    from phenviz.progress import Progress
+
+# longer windows are a job for the command line
+LONGEST = 2_000_000
+# windows are widened, so that small moves find everything there
+_WIDENED_BELOW = 200_000
+_STAGES = {"reading genotypes": 2, "scoring variants": 3, "predicting": 3, "predicting haplotypes": 6}
+_SUM_STAGES = {"adding up variants": 1}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    source: str
+    sample: str
+    unphased: str
+    locus: Locus
+
+
+class PersonRun(param.Parameterized):
+    """Follows the state: computes what is missing for the person and window on screen.
+
+    Parameters
+    ----------
+    state
+        Person, window and choices.
+    runtime
+        World, model and threads.
+    people
+        Reads genotypes.
+    """
+
+    changed = param.Integer(default=0, doc="Counts up when there is anything new to show.")
+
+    def __init__(self, state: IndividualState, runtime: Runtime, people: People) -> None:
+        super().__init__()
+        self._state, self._runtime, self._people = state, runtime, people
+        self._asked: _Asked | None = None
+        self._work: Computation | None = None
+        self._sum: Computation | None = None
+        self._told: tuple[Any, ...] = ()
+        self._activity: dict[str, PersonalActivity] = {}
+        self._ranked: tuple[Any, pd.DataFrame] | None = None
+
+    # what there is
+
+    @property
+    def status(self) -> str:
+        """``empty``, ``too long``, ``loading``, or the state of the computation."""
+        state = self._state
+        if not state.sample:
+            return "empty"
+        if state.settled is not None and state.settled.length > LONGEST:
+            return "too long"
+        if self._runtime.failure is not None:
+            return "failed"
+        if self._runtime.service is None or self._work is None:
+            return "loading"
+        work = self._sum if state.mode == "sum" and self._sum is not None and self._work.over else self._work
+        return work.state
+
+    @property
+    def work(self) -> Computation | None:
+        """The computation whose progress counts now."""
+        return self._sum if self._sum is not None and not self._sum.over else self._work
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in words."""
+        return next((work.error for work in (self._work, self._sum) if work is not None and work.error), "")
+
+    @property
+    def effects(self) -> xr.Dataset | None:
+        """Effects of the person's variants, with quantiles once those of common variants are known."""
+        return self._work.found.get("effects") if self._work is not None else None
+
+    @property
+    def phasing(self) -> str:
+        """What the file left open about the phase, and what was done."""
+        exact = self._work.found.get("exact") if self._work is not None else None
+        return str(exact.attrs.get("phasing", "")) if exact is not None else ""
+
+    def activity(self) -> PersonalActivity | None:
+        """Return the predicted activity in the way that is asked for, as far as it is there."""
+        return self._activity.get(self._state.mode)
+
+    def table(self) -> pd.DataFrame | None:
+        """Return the variants carried in the view, ranked; None until genotypes have been read."""
+        variants = self._work.found.get("variants") if self._work is not None else None
+        locus = self._state.settled
+        if variants is None or locus is None:
+            return None
+        wanted = (id(variants), id(self.effects), self._state.contexts, locus)
+        if self._ranked is None or self._ranked[0] != wanted:
+            inside = variants["position"].between(locus.start + 1, locus.end).to_numpy()
+            effects = self.effects
+            here = effects.isel(variant=np.flatnonzero(inside)) if effects is not None else None
+            annotation = self._runtime.world.annotation
+            self._ranked = (wanted, ranked(variants[inside], here, self._state.contexts, annotation))
+        return self._ranked[1]
+
+    def agreement(self) -> float | None:
+        """Correlation of the haplotypes' differences from the reference, exact against summed."""
+        if len(self._activity) < 2:
+            return None
+        one, other = (
+            self._activity[mode].difference.read(0, self._activity[mode].difference.n_bins, 10**9)[1].ravel()
+            for mode in ("exact", "sum")
+        )
+        known = np.isfinite(one) & np.isfinite(other) & ((np.abs(one) > 1e-4) | (np.abs(other) > 1e-4))
+        if known.sum() < 3 or one[known].std() == 0 or other[known].std() == 0:
+            return None
+        return float(np.corrcoef(one[known], other[known])[0, 1])
+
+    # what is done
+
+    def ask(self) -> None:
+        """Start what is missing for the present state; does nothing if it is there or on its way."""
+        state, locus = self._state, self._state.settled
+        if self._runtime.service is None or not state.sample or locus is None or locus.length > LONGEST:
+            self.changed += 1
+            return
+        wanted = _Asked(state.source, state.sample, state.unphased, locus)
+        if self._asked is None or not _serves(self._asked, wanted):
+            self.cancel()
+            wide = replace(wanted, locus=self._widened(locus))
+            self._asked, self._sum, self._activity, self._told = wide, None, {}, ()
+            self._work = Computation(
+                lambda progress, tell: self._compute(wide, progress, tell), _STAGES, self._runtime.personal
+            )
+        self._add_up()
+        self.changed += 1
+
+    def again(self) -> None:
+        """Compute anew, after a failure or a cancel."""
+        self._asked = None
+        self.ask()
+
+    def cancel(self) -> None:
+        """Stop; what is finished stays."""
+        for work in (self._work, self._sum):
+            if work is not None and not work.over:
+                work.cancel()
+
+    def tick(self) -> None:
+        """Look at the computation; called a few times a second."""
+        if self._asked is None and self._state.sample and self._runtime.service is not None:
+            self.ask()
+        self._rank_among_common()
+        works = [work for work in (self._work, self._sum) if work is not None]
+        now = tuple((work.state, work.stage, round(work.progress, 2), work.version) for work in works)
+        if now == self._told:
+            return
+        self._told = now
+        for work, name, mode in zip(works, ("exact", "summed"), ("exact", "sum"), strict=False):
+            if mode not in self._activity and name in work.found:
+                self._activity[mode] = PersonalActivity.of(work.found[name])
+        self._add_up()
+        self.changed += 1
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.cancel()
+        self._work = self._sum = self._ranked = None
+        self._activity = {}
+
+    def _rank_among_common(self) -> None:
+        effects, common = self.effects, self._runtime.common_effects()
+        if effects is None or "quantile" in effects or not common.done() or common.exception() is not None:
+            return
+        background = common.result()
+        if background is not None and self._work is not None:
+            from phenviz.effects.quantiles import with_quantiles
+
+            self._work.add("effects", with_quantiles(effects, background))
+
+    def _add_up(self) -> None:
+        work = self._work
+        if self._state.mode != "sum" or self._sum is not None or work is None or work.state != "done":
+            return
+        asked, exact = self._asked, work.found["exact"]
+        assert asked is not None
+        self._sum = Computation(
+            lambda progress, tell: self._compute_sum(asked, exact, progress, tell),
+            _SUM_STAGES,
+            self._runtime.personal,
+        )
+
+    def _widened(self, locus: Locus) -> Locus:
+        if locus.length > _WIDENED_BELOW:
+            return locus
+        length = self._runtime.world.reference.contigs[locus.contig]
+        flank = locus.length // 2
+        return Locus(locus.contig, max(locus.start - flank, 0), min(locus.end + flank, length))
+
+    def _compute(self, asked: _Asked, progress: Progress, tell: Callable[[str, Any], None]) -> None:
+        from phenviz.effects import predict_haplotypes, score_variants
+
+        world = self._runtime.world
+        progress.stage("reading genotypes")
+        person = self._people.individual(asked.source, asked.sample)
+        variants = person.variants(asked.locus)
+        tell("variants", variants)
+        effects = score_variants(variants, world.reference, world.backbone, progress=progress)
+        tell("effects", effects)
+        exact = predict_haplotypes(
+            person, asked.locus, world.reference, world.backbone, unphased=asked.unphased, progress=progress
+        )
+        tell("exact", exact)
+
+    def _compute_sum(
+        self, asked: _Asked, exact: xr.Dataset, progress: Progress, tell: Callable[[str, Any], None]
+    ) -> None:
+        from phenviz.effects.summed import sum_of_variants
+
+        world = self._runtime.world
+        person = self._people.individual(asked.source, asked.sample)
+        summed = sum_of_variants(
+            exact, person, world.reference, world.backbone, unphased=asked.unphased, progress=progress
+        )
+        tell("summed", summed)
+
+
+def _serves(there: _Asked, wanted: _Asked) -> bool:
+    same = (there.source, there.sample, there.unphased) == (wanted.source, wanted.sample, wanted.unphased)
+    own, other = there.locus, wanted.locus
+    return same and own.contig == other.contig and own.start <= other.start and other.end <= own.end

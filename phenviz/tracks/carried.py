@@ -1,0 +1,110 @@
+"""The variants that a person carries, on which of the two haplotypes, and what they do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from bokeh.models import ColumnDataSource, Scatter, Segment
+from numpy.typing import NDArray
+
+from phenviz.tracks.frame import Axis, Track
+from phenviz.tracks.haplotypes import centre_of
+from phenviz.tracks.theme import Theme
+from phenviz.tracks.view import Stretch, View, nice_ceiling
+
+_HEIGHT = 56
+_MOST = 2_000
+_ROWS = ("haplotype 1", "haplotype 2")
+
+
+class Carried(Track):
+    """A dot for each variant on the haplotype that carries it, coloured by its effect."""
+
+    name = "variants"
+    title = "Variants"
+
+    def __init__(self, axis: Axis, theme: Theme) -> None:
+        super().__init__(axis, theme, _HEIGHT, (0, 2))
+        self._table: pd.DataFrame | None = None
+        self._empty = ""
+        self._dots = ColumnDataSource({"x": [], "y": [], "colour": []})
+        self._dot = Scatter(x="x", y="y", size=9, fill_color="colour", line_width=0.8)
+        self._line = Segment(x0="x", y0=0, x1="x", y1=2, line_width=1, line_alpha=0.25)
+        self.figure.add_glyph(self._dots, self._line)
+        dots = self.figure.add_glyph(self._dots, self._dot)
+        self.add_hover(
+            dots, [("", "@name"), ("", "@where @change"), ("carried by", "@by"), ("@context", "@effect")]
+        )
+        self._paint()
+
+    def set_table(self, table: pd.DataFrame | None, empty: str = "") -> None:
+        """Draw other variants.
+
+        Parameters
+        ----------
+        table
+            Columns position (from 1), ref, alt, id, haplotype_1, haplotype_2, effect (NaN where it isn't
+            known) and context (whose effect it is).
+        empty
+            What is said where there are none.
+        """
+        self._table, self._empty = table, empty
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.theme = theme
+        self._paint()
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw the variants of a stretch; where they are too many, those that do most."""
+        table = self._table
+        if table is None or table.empty:
+            self._dots.data = {"x": [], "y": [], "colour": []}
+            return
+        inside = table[table["position"].between(stretch.locus.start + 1, stretch.locus.end)]
+        if len(inside) > _MOST:
+            order = np.argsort(-inside["effect"].abs().fillna(0).to_numpy(), kind="stable")
+            inside = inside.iloc[order[:_MOST]]
+        limit = nice_ceiling(max(float(table["effect"].abs().max(skipna=True) or 0), 0.02))
+        parts = [self._columns(inside, row, limit) for row in range(2)]
+        self._dots.data = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]}
+
+    def follow(self, view: View) -> None:
+        """Say how many there are."""
+        if self._table is None or self._table.empty:
+            self.say(empty=self._empty)
+            return
+        here = self._table["position"].between(view.locus.start + 1, view.locus.end)
+        count = int(here.sum())
+        self.say(
+            description="red raises, blue lowers the activity, where it changes most",
+            note=f"{count:,} carried in this view",
+            empty="" if count else "No variant is carried in this view",
+        )
+
+    def _columns(self, table: pd.DataFrame, row: int, limit: float) -> dict[str, list]:
+        one = table[table[f"haplotype_{row + 1}"] == 1]
+        both = (one["haplotype_1"] == 1) & (one["haplotype_2"] == 1)
+        return {
+            "x": [centre_of(int(position)) for position in one["position"]],
+            "y": [1.5 - row] * len(one),
+            "colour": self._colours(one["effect"].to_numpy(float), limit),
+            "name": one["id"].where(one["id"] != "", "no rsID").tolist(),
+            "where": [f"{int(position):,}" for position in one["position"]],
+            "change": [f"{ref}>{alt}" for ref, alt in zip(one["ref"], one["alt"], strict=True)],
+            "by": np.where(both, "both haplotypes", f"haplotype {row + 1}").tolist(),
+            "context": one["context"].tolist(),
+            "effect": ["not computed" if value != value else f"{value:+.3f}" for value in one["effect"]],
+        }
+
+    def _colours(self, effects: NDArray[np.float64], limit: float) -> list[str]:
+        palette = self.theme.diverging
+        steps = (np.clip(np.nan_to_num(effects) / limit, -1, 1) + 1) / 2 * (len(palette) - 1)
+        return [palette[round(step)] for step in steps]
+
+    def _paint(self) -> None:
+        self._dot.line_color = self.theme.muted
+        self._line.line_color = self.theme.muted
+        self.name_rows(_ROWS, [self.theme.haplotypes[0], self.theme.haplotypes[1]], 11)

@@ -1,0 +1,132 @@
+"""Sequence logos of both alleles of a variant, side by side on one scale."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from bokeh.layouts import row
+from bokeh.models import Range1d
+from bokeh.models.layouts import Row
+from numpy.typing import NDArray
+
+from phenviz.tracks.frame import Axis, Track
+from phenviz.tracks.signed import SignedPlot
+from phenviz.tracks.theme import Theme, get_theme
+from phenviz.tracks.view import Stretch, View, x_of
+
+_HEIGHT = 96
+
+
+class Logo(Track):
+    """Contributions of the bases of one allele as letters.
+
+    Parameters
+    ----------
+    title
+        Which allele.
+    """
+
+    name = "logo"
+    title = ""
+    gutter = 46
+
+    def __init__(self, axis: Axis, theme: Theme, name: str, title: str) -> None:
+        super().__init__(axis, theme, _HEIGHT, (-1, 1))
+        self.figure.name = name
+        self.overlay.set(title=title)
+        self.plot = SignedPlot(self)
+        self._start, self._bases = 0, ""
+        self._values: NDArray[np.float32] = np.empty(0, dtype=np.float32)
+
+    def set_data(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
+        """Draw bases from a 0-based position on, as high as their contributions, shape (n,)."""
+        self._start, self._bases, self._values = start, bases, values
+        self.reload()
+
+    def restyle(self, theme: Theme) -> None:
+        """Change colours."""
+        self.plot.restyle(theme)
+        super().restyle(theme)
+
+    def load(self, stretch: Stretch, view: View) -> None:
+        """Draw all bases: there are few."""
+        if len(self._values):
+            self.plot.show_letters(self._start, self._bases, self._values)
+        else:
+            self.plot.clear()
+
+
+class AlleleLogos:
+    """Logos of REF and ALT with one y axis; the variant is tinted.
+
+    Parameters
+    ----------
+    theme
+        ``light`` or ``dark``.
+
+    Attributes
+    ----------
+    layout
+        Both figures in a row.
+    """
+
+    def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
+        colours = get_theme(theme)
+        self._tracks = [
+            Logo(Axis(Range1d(0, 1)), colours, f"logo-{allele.lower()}", allele) for allele in ("REF", "ALT")
+        ]
+        self._strips = [
+            track.figure.vstrip([], [], fill_alpha=0.12, line_alpha=0, level="underlay")
+            for track in self._tracks
+        ]
+        self.layout: Row = row([track.figure for track in self._tracks], sizing_mode="stretch_width")
+        self._tint(colours)
+
+    def show(
+        self,
+        contig: str,
+        start: int,
+        bases: tuple[str, str],
+        values: tuple[NDArray[np.float32], NDArray[np.float32]],
+        changed: tuple[tuple[int, int], tuple[int, int]],
+        titles: tuple[str, str],
+    ) -> None:
+        """Draw both alleles.
+
+        Parameters
+        ----------
+        contig
+            Where.
+        start
+            0-based position of the first base of both.
+        bases, values
+            Of each allele: its sequence, and the contribution of each base.
+        changed
+            Of each allele: first and last (half-open) of the bases that differ, counted from ``start``.
+        titles
+            What stands over each.
+        """
+        known = np.concatenate([part[np.isfinite(part)] for part in values])
+        least = (float(known.min(initial=0.0)), float(known.max(initial=0.0)))
+        for track, strip, letters, numbers, (first, last), title in zip(
+            self._tracks, self._strips, bases, values, changed, titles, strict=True
+        ):
+            length = max(len(letters), 1)
+            track.plot.least = least
+            track.axis.range.update(start=x_of(start), end=x_of(start + length))
+            strip.data_source.data = {"x0": [x_of(start + first)], "x1": [x_of(start + last)]}
+            track.overlay.set(title=title)
+            track.set_data(start, letters, numbers)
+            track.draw(View(contig, start, start + length, start + length, 400))
+
+    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+        """Change all colours."""
+        colours = get_theme(theme)
+        for track in self._tracks:
+            track.restyle(colours)
+        self._tint(colours)
+
+    def _tint(self, theme: Theme) -> None:
+        for strip in self._strips:
+            strip.glyph.fill_color = theme.accent

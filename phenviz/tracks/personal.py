@@ -1,0 +1,146 @@
+"""Genome browser of the Individual page: a person's two haplotypes against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+from bokeh.models.layouts import Column
+
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus
+from phenviz.tracks.carried import Carried
+from phenviz.tracks.elements import Elements
+from phenviz.tracks.frame import Track
+from phenviz.tracks.genes import Genes
+from phenviz.tracks.haplotypes import Difference, Haplotypes, PersonalActivity, centre_of
+from phenviz.tracks.ruler import Ruler
+from phenviz.tracks.stack import Stack
+from phenviz.tracks.theme import get_theme
+
+if TYPE_CHECKING:
+    from phenviz.genome.annotation import Annotation
+
+PERSONAL_TRACKS = ("ruler", "genes", "elements", "variants", "difference", "haplotypes")
+# more lines than this would hide what they stand for
+_MOST_LINES = 150
+
+
+class PersonalBrowser:
+    """Linked tracks of one contig; its Bokeh models belong to one document.
+
+    Parameters
+    ----------
+    annotation
+        Genes and elements.
+    contig_length
+        Bases of the contig.
+    locus
+        What is shown first.
+    contexts
+        All contexts of the model, in its order.
+    theme
+        ``light`` or ``dark``.
+    sequence
+        Reads the bases of a locus.
+    """
+
+    def __init__(
+        self,
+        annotation: Annotation,
+        contig_length: int,
+        *,
+        locus: Locus,
+        contexts: Sequence[Context],
+        theme: Literal["light", "dark"] = "light",
+        sequence: Callable[[Locus], str] | None = None,
+    ) -> None:
+        self._known = tuple(contexts)
+        self._chosen: Sequence[Context] = self._known
+        self._focus = ""
+        self._table: pd.DataFrame | None = None
+        self._selected: int | None = None
+        axis_and_theme = lambda: (self._stack.axis, self._stack.theme)  # noqa: E731
+        makers: dict[str, Callable[[], Sequence[Track]]] = {
+            "ruler": lambda: [Ruler(*axis_and_theme(), locus.contig, sequence)],
+            "genes": lambda: [Genes(*axis_and_theme(), annotation)],
+            "elements": lambda: [self._with_colours(Elements(*axis_and_theme(), annotation))],
+            "variants": lambda: [Carried(*axis_and_theme())],
+            "difference": lambda: [Difference(*axis_and_theme(), number) for number in (1, 2)],
+            "haplotypes": lambda: [Haplotypes(*axis_and_theme())],
+        }
+        self._stack = Stack(locus, contig_length, get_theme(theme), makers)
+        self._stack.arrange(hidden=["elements"])
+        self.set_contexts([context.name for context in contexts], "")
+
+    @property
+    def layout(self) -> Column:
+        """The figures in a column that takes the width it gets."""
+        return self._stack.layout
+
+    @property
+    def locus(self) -> Locus:
+        """What is shown."""
+        return self._stack.locus
+
+    def set_locus(self, locus: Locus) -> None:
+        """Show a locus of the same contig; nobody is told."""
+        self._stack.set_locus(locus)
+
+    def on_locus(self, callback: Callable[[Locus], None]) -> None:
+        """Call back when the user has panned, zoomed or dragged, once the view comes to rest."""
+        self._stack.on_locus(callback)
+
+    def set_tracks(self, hidden: Iterable[str]) -> None:
+        """Hide tracks by their names (`PERSONAL_TRACKS`), and show all others."""
+        self._stack.arrange(hidden=hidden)
+
+    def set_contexts(self, names: Sequence[str], focus: str) -> None:
+        """Choose the contexts that are drawn, and the one that is pointed at."""
+        wanted = set(names)
+        self._chosen, self._focus = [c for c in self._known if c.name in wanted], focus
+        for track in self._stack.tracks():
+            if isinstance(track, Haplotypes | Difference):
+                track.set_contexts(self._chosen, focus)
+
+    def set_activity(self, data: PersonalActivity | None, empty: str) -> None:
+        """Draw predicted activity; ``empty`` is said where there is none."""
+        for track in self._stack.tracks():
+            if isinstance(track, Haplotypes):
+                track.set_data(data, empty)
+            elif isinstance(track, Difference):
+                track.set_data(data)
+
+    def set_variants(self, table: pd.DataFrame | None, empty: str = "") -> None:
+        """Draw carried variants (see `Carried.set_table`), and a line through all tracks for each."""
+        self._table = table
+        for track in self._stack.made("variants"):
+            assert isinstance(track, Carried)
+            track.set_table(table, empty)
+        self._draw_lines()
+
+    def select(self, position: int | None) -> None:
+        """Point at the variant at a position counted from 1."""
+        self._selected = position
+        self._draw_lines()
+
+    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+        """Change all colours."""
+        self._stack.restyle(get_theme(theme))
+
+    def close(self) -> None:
+        """Draw no more, because the page is gone."""
+        self._stack.close()
+
+    def _with_colours(self, track: Elements) -> Elements:
+        track.set_contexts(self._known)
+        return track
+
+    def _draw_lines(self) -> None:
+        table = self._table
+        faint: list[float] = []
+        if table is not None and len(table) <= _MOST_LINES:
+            faint = [centre_of(int(position)) for position in table["position"]]
+        chosen = [centre_of(self._selected)] if self._selected is not None else []
+        self._stack.marks.set_lines(chosen, [place for place in faint if place not in chosen])

@@ -1,0 +1,182 @@
+"""The Individual page without a browser, on the toy world with people in a VCF."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from phenviz.app.pages.individual import IndividualPage
+from phenviz.app.runtime import Runtime
+from phenviz.app.state import IndividualState, apply_individual_query, individual_query
+from phenviz.effects import predict_haplotypes, score_variants
+from phenviz.genome import Locus
+from phenviz.world import open_world
+from tests.app.test_uploads import piece
+from tests.effects.toys import write_people
+from tests.toys import CONTEXTS
+
+VIEW = Locus("20", 2_000, 9_000)
+
+
+@pytest.fixture(scope="module")
+def runtime(toy_project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    world = open_world(toy_project)
+    write_people(folder / "family.vcf", world.reference, 4, count=60)
+    runtime = Runtime(world, "cpu", folder).warm().start()
+    assert runtime.service_ready.result(60) is not None
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def page(runtime):
+    page = IndividualPage(runtime)
+    page.state.param.update(locus=VIEW, settled=VIEW)
+    page._heard({"source": "file:family.vcf"})
+    settle(page)
+    yield page
+    page.session.close()
+
+
+def settle(page) -> None:
+    """Let the background finish, and the page look at it."""
+    for _ in range(200):
+        page.session._tick()
+        work = page.run.work
+        if page.picker.note != "Opening…" and (work is None or work.over) and page.run.status != "loading":
+            break
+        page.run.work.wait(0.2) if page.run.work else __import__("time").sleep(0.05)
+    page.session._tick()
+
+
+def test_the_page_shows_somebody_at_once_and_everybody_to_choose_from(page):
+    assert [name for name, _ in page.picker.people] == ["ann", "bob", "cem", "dee"]
+    assert page.state.sample == "ann" and page.run.status == "done"
+    page._heard({"sample": "cem"})
+    settle(page)
+    assert page.run.status == "done" and page.picker.chosen == "cem"
+
+
+def test_the_table_ranks_the_variants_in_view_by_their_largest_effect(page, runtime):
+    world = runtime.world
+    ann = page.people.individual("file:family.vcf", "ann")
+    carried = ann.variants(VIEW)
+    carried = carried[carried["position"].between(VIEW.start + 1, VIEW.end)]
+    scores = score_variants(carried, world.reference, world.backbone)["effect"].to_numpy()
+    expected = np.sort(np.abs(scores).max(axis=1))[::-1]
+    table = page.run.table()
+    np.testing.assert_allclose(table["effect"].abs(), expected, rtol=1e-4, atol=1e-6)
+    assert page.grid.view.status["total"] == len(carried)
+    page.state.contexts = ("B",)
+    column = [context.name for context in CONTEXTS].index("B")
+    np.testing.assert_allclose(
+        page.run.table()["effect"].abs(), np.sort(np.abs(scores[:, column]))[::-1], rtol=1e-4, atol=1e-6
+    )
+    assert set(page.run.table()["context"]) == {"B"}
+
+
+def test_what_is_drawn_is_the_exact_prediction(page, runtime):
+    world = runtime.world
+    ann = page.people.individual("file:family.vcf", "ann")
+    exact = predict_haplotypes(ann, VIEW, world.reference, world.backbone)
+    drawn = page.run.activity()
+    first = int(exact["bin_start"][0]) // 128 - drawn.first
+    values = drawn.activity.read(first, first + exact.sizes["bin"], 10**6)[2]
+    expected = exact["activity"].to_numpy().reshape(9, -1)
+    np.testing.assert_allclose(values[:, : expected.shape[1]], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_both_ways_of_predicting_are_compared(page):
+    page.state.mode = "sum"
+    settle(page)
+    assert page.run.status == "done"
+    assert -1 <= page.run.agreement() <= 1
+    assert page.run.activity() is not None
+
+
+def test_a_click_on_a_row_zooms_to_the_variant_and_turns_to_its_context(page):
+    page.state.param.update(locus=Locus("20", 0, 40_000), settled=Locus("20", 0, 40_000))
+    settle(page)
+    key = page.grid.view.keys[3]
+    page.grid.view._handle_msg({"row": key})
+    position = int(key.split(":")[1])
+    assert page.state.variant == key
+    assert page.state.locus.length == 2_000
+    assert abs(page.state.locus.centre - position) <= 2
+    found = page.run.table().set_index("key").loc[key]
+    assert page.state.focus == found["context"]
+
+
+def test_a_small_move_computes_nothing_anew(page):
+    work = page.run.work
+    page.state.settled = Locus("20", VIEW.start + 500, VIEW.end + 500)
+    assert page.run.work is work
+    page.state.settled = Locus("20", 30_000, 31_000)
+    assert page.run.work is not work
+
+
+def test_a_view_that_is_too_long_is_told_and_nothing_is_computed(page, monkeypatch):
+    monkeypatch.setattr("phenviz.app.person_run.LONGEST", 1_000)
+    page.run.changed += 1
+    assert page.run.status == "too long"
+    assert "Zoom in" in page.grid.view.status["words"]
+
+
+def test_unphased_calls_are_refused_until_the_user_chooses(page):
+    head = "##fileformat=VCFv4.2\n##contig=<ID=20,length=50021>\n"
+    head += '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+    head += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tme\n"
+    world = page.runtime.world
+    ref = (
+        world.reference.sequence(Locus("20", 4_999, 5_000)),
+        world.reference.sequence(Locus("20", 5_099, 5_100)),
+    )
+    lines = [
+        f"20\t{position}\t.\t{base}\t{'A' if base != 'A' else 'C'}\t.\tPASS\t.\tGT\t0/1\n"
+        for position, base in zip((5_000, 5_100), ref, strict=True)
+    ]
+    content = (head + "".join(lines)).encode()
+    page._heard({"begin": "me.vcf", "size": len(content)})
+    page._heard({"piece": piece(content), "name": "me.vcf", "number": 0})
+    settle(page)
+    assert page.run.status == "failed" and "phase" in page.run.error
+    page.state.unphased = "as listed"
+    settle(page)
+    assert page.run.status == "done" and "unphased" in page.run.phasing
+    assert "sample" not in page._query() and "source" not in page._query()
+
+
+def test_what_is_wrong_with_a_file_is_said_beside_the_list(page):
+    page._heard({"begin": "../../etc/passwd", "size": 10})
+    assert page.picker.failed and "file name" in page.picker.note
+    page._heard({"begin": "x.vcf", "size": 10})
+    page._heard({"piece": piece(b"0123456789"), "name": "x.vcf", "number": 0})
+    assert "doesn't begin like a VCF" in page.picker.note
+
+
+def test_nothing_of_a_person_reaches_the_result_store(page, runtime):
+    before = {path for path in runtime.service.store.folder.rglob("*")}
+    page._heard({"sample": "dee"})
+    page.state.mode = "sum"
+    settle(page)
+    assert {path for path in runtime.service.store.folder.rglob("*")} == before
+
+
+def test_everything_is_let_go_when_the_tab_closes(page):
+    page.people.uploads.begin("me.vcf", 100)
+    folder = page.people.uploads.path
+    page.session.close()
+    assert not folder.exists()
+    assert page.run.table() is None and page.run.activity() is None
+
+
+def test_an_address_brings_back_person_and_choices():
+    state = IndividualState(
+        locus=VIEW, settled=VIEW, contexts=("Ery",), focus="Ery", source="world", sample="HG00096",
+        mode="sum", unphased="random", variant="20:5:A:C", hidden=("genes",), theme="dark",
+    )  # fmt: skip
+    again = IndividualState()
+    assert apply_individual_query(again, individual_query(state, CONTEXTS), CONTEXTS) == []
+    for name in ("contexts", "focus", "source", "sample", "mode", "unphased", "variant", "hidden", "theme"):
+        assert getattr(again, name) == getattr(state, name), name
