@@ -161,5 +161,9 @@ def _mean_shuffle(codes: NDArray[np.uint8], count: int, seed: int) -> NDArray[np
     # imported here: it takes seconds, and most runs start from zero
     from tangermeme.ersatz import dinucleotide_shuffle
 
-    shuffled = dinucleotide_shuffle(torch.from_numpy(plain)[None], n=count, random_state=seed)
+    try:
+        shuffled = dinucleotide_shuffle(torch.from_numpy(plain)[None], n=count, random_state=seed)
+    except ValueError:
+        # what it says of a few bases or a repeat, whose shuffles are all the same
+        return plain
     return shuffled[0].float().mean(0).numpy()

@@ -178,6 +178,31 @@ class GeneExpression:
         effects[near] = change[:, self._rows].unflatten(0, (-1, 3)).to(effects.dtype)
         return effects
 
+    def of_windows(self, embedding: torch.Tensor, first_bin: int) -> torch.Tensor:
+        """Return the change of expression that windows make, compared with the first of them.
+
+        Parameters
+        ----------
+        embedding
+            Shape (rows, D, bins): the unedited window first. Bins out of the gene's reach change nothing.
+        first_bin
+            Number of the first of the bins on the contig.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (rows - 1, contexts).
+        """
+        first = max(first_bin, self._first_bin)
+        last = min(first_bin + embedding.shape[2], self._first_bin + len(self._distance))
+        if first >= last:
+            return embedding.new_zeros(len(embedding) - 1, len(self._rows))
+        own = embedding[:, :, first - first_bin : last - first_bin].double()
+        distance = self._distance[first - self._first_bin : last - self._first_bin]
+        sums = self._readout.pooled_terms(own, distance).sum(-1)
+        changed = self._readout.from_pooled(self._sums + sums[1:] - sums[:1])
+        return (changed - self._readout.from_pooled(self._sums))[:, self._rows]
+
     def _terms(self, embedding: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
         """Terms of any arrangement of bins: (..., D) to (..., terms)."""
         distance = self._distance[number.flatten()]
