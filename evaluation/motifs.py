@@ -3,7 +3,8 @@
 For each context the peaks are taken whose observed and predicted context-specific signal is largest. Every
 base of the 256 bp round their summits is mutated, seqlets are called on the contribution, those that support
 accessibility are named after the JASPAR motif most like their bases, and the same is done with stretches of
-the same lengths at random places of the same peaks.
+the same lengths at random places of the same peaks. Beside it stands whether the observed peaks themselves
+hold the motif more often, without any model: a model can't learn what its data doesn't show.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from memelite import fimo
 from scipy.stats import false_discovery_control, fisher_exact
 
 from evaluation.report import TABLES, markdown_table, write_section
 from phenviz.attribution import count_motifs, find_motifs, mutagenesis
-from phenviz.attribution.motifs import control_motifs
+from phenviz.attribution.motifs import control_motifs, read_motifs
 from phenviz.data.embedded import CONTIG, MOTIFS
 from phenviz.data.packs import require_pack
 from phenviz.data.peaks import pack_peak_files
-from phenviz.genome import Locus
+from phenviz.genome import Locus, one_hot
 from phenviz.models.evaluation import predict_centres
 from phenviz.models.peaks import cluster_summits, read_narrow_peaks
 from phenviz.world import World, open_world
@@ -34,6 +37,9 @@ TEST = (36_000_000, 48_000_000)
 WIDTH = 256
 PEAKS_PER_CONTEXT = 30
 P_VALUE = 1e-3
+# of a motif's hit in an observed peak, whose own peaks are open in at most so many contexts
+HIT_P_VALUE = 2e-5
+FEW = 3
 # families that are known to shape these lineages' accessibility, by the names of their JASPAR motifs
 FAMILIES = {
     "GATA": r"GATA\d|TRPS1",
@@ -143,7 +149,49 @@ def tally(hits: list[pd.DataFrame], controls: list[pd.DataFrame], peaks: Mapping
     return Counts(count_families(hit, control), motifs, {name: len(found) for name, found in peaks.items()})
 
 
-def section(counts: Counts, model: str, region: tuple[int, int]) -> str:
+def observed_pairs(world: World) -> pd.DataFrame:
+    """Ask the observed peaks of the whole contig for each expected family, without the model.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row an expected pair: context, family, own (summits open there and in at most two other contexts),
+        own_hits (those with a motif of the family within 128 bp), other (summits closed there), other_hits,
+        and p_value (Fisher, one-sided).
+    """
+    contexts = [context.name for context in world.contexts]
+    peaks = read_narrow_peaks({name: pack_peak_files(PACK)[name] for name in contexts}, contig=CONTIG)
+    summits = cluster_summits(peaks, contexts)
+    codes = world.reference.codes(CONTIG)
+    windows = one_hot(codes[summits.position[:, None] + np.arange(-WIDTH // 2, WIDTH // 2)])
+    few = (summits.enrichment > 0).sum(1) <= FEW
+    rows = []
+    for family in sorted({family for families in EXPECTED.values() for family in families}):
+        hit = holds_family(windows, FAMILIES[family])
+        for context in (name for name, families in EXPECTED.items() if family in families):
+            here = summits.enrichment[:, contexts.index(context)] > 0
+            own, other = hit[here & few], hit[~here]
+            grid = [[own.sum(), (~own).sum()], [other.sum(), (~other).sum()]]
+            p_value = fisher_exact(grid, alternative="greater").pvalue
+            rows.append((context, family, len(own), own.sum(), len(other), other.sum(), p_value))
+    columns = ["context", "family", "own", "own_hits", "other", "other_hits", "p_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def holds_family(windows: np.ndarray, pattern: str) -> np.ndarray:
+    """Say which windows, (n, 4, length), hold a motif of a family on either strand."""
+    motifs = {
+        str(number): motif.frequencies
+        for number, motif in enumerate(read_motifs(MOTIFS))
+        if re.search(pattern, motif.name, re.IGNORECASE)
+    }
+    held = np.zeros(len(windows), bool)
+    for hits in fimo(motifs, windows, threshold=HIT_P_VALUE):
+        held[hits["sequence_name"].to_numpy(int)] = True
+    return held
+
+
+def section(counts: Counts, observed: pd.DataFrame, model: str, region: tuple[int, int]) -> str:
     """Write the section of the model card."""
     contexts = list(counts.peaks)
     table = counts.families.set_index(["context", "family"])
@@ -152,6 +200,7 @@ def section(counts: Counts, model: str, region: tuple[int, int]) -> str:
     ]
     seqlets = counts.families.groupby("context")["seqlets"].first()
     most = max(counts.peaks.values())
+    in_peaks = [_observed_row(row) for row in observed.itertuples()]
     return f"""## Motifs
 
 Which known motifs lie under the bases that matter ({model}): for each context the {most}
@@ -172,6 +221,13 @@ Motifs of one family resemble each other so much that the name within a family s
 ETS1 or ELF1). {_verdict(table)}
 A family that is missing was not learned well enough to stand out in {most} peaks; it doesn't mean that the
 factor does nothing in these cells.
+
+What the observed peaks show without a model: share of a context's own summits on chromosome 20 (open in at
+most {FEW} contexts) with a motif of the family (FIMO p <= {HIT_P_VALUE:g}) within {WIDTH // 2} bp,
+against the summits that are closed in that context; Fisher's test, one-sided. A pair that isn't enriched here
+can hardly be learned from these peaks.
+
+{markdown_table(["context", "family", "own summits", "others", "p"], in_peaks)}
 """
 
 
@@ -200,6 +256,17 @@ def _cell(row: pd.Series, context: str, family: str) -> str:
     text = f"{int(row['hits'])}/{int(row['control_hits'])}"
     text = f"**{text}**" if row["q_value"] <= 0.05 else text
     return f"{text}†" if family in EXPECTED.get(context, ()) else text
+
+
+def _observed_row(row: Any) -> list[str]:
+    own = f"{row.own_hits / row.own:.1%} of {row.own:,}"
+    return [
+        row.context,
+        row.family,
+        own,
+        f"{row.other_hits / row.other:.1%} of {row.other:,}",
+        f"{row.p_value:.1e}",
+    ]
 
 
 def _best(motifs: pd.DataFrame, context: str, count: int = 5) -> str:
@@ -238,7 +305,10 @@ def main() -> None:
     TABLES.mkdir(parents=True, exist_ok=True)
     counts.families.round(6).to_csv(TABLES / "motif_families.tsv", sep="\t", index=False)
     counts.motifs.round(6).to_csv(TABLES / "motifs.tsv", sep="\t", index=False)
-    write_section("motifs", section(counts, f"{world.backbone.name}@{world.backbone.weights_hash[:8]}", TEST))
+    observed = observed_pairs(world)
+    observed.to_csv(TABLES / "motifs_observed.tsv", sep="\t", index=False)
+    model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
+    write_section("motifs", section(counts, observed, model, TEST))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.motifs import EXPECTED, FAMILIES, TEST, Counts, count_families, section
+from evaluation.motifs import EXPECTED, FAMILIES, TEST, Counts, count_families, holds_family, section
 from phenviz.attribution import count_motifs, read_motifs
 from phenviz.data.blood16 import BLOOD16
 from phenviz.data.embedded import MOTIFS
+from phenviz.genome import encode, one_hot
 
 
 def table(motifs, context="Ery", p_value=1e-5):
@@ -35,9 +37,19 @@ def test_poor_matches_are_not_counted():
 
 
 def test_the_section_stresses_what_is_enriched_and_marks_what_was_expected(counts):
-    text = section(counts, "toy", TEST)
+    pair = ("Ery", "GATA", 50, 25, 100, 10, 1e-9)
+    columns = ["context", "family", "own", "own_hits", "other", "other_hits", "p_value"]
+    text = section(counts, pd.DataFrame([pair], columns=columns), "toy", TEST)
     assert "| Ery | **20/1**† |" in text
     assert "GATA1::TAL1 20/0" in text
+    assert "| Ery | GATA | 50.0% of 50 | 10.0% of 100 | 1.0e-09 |" in text
+
+
+def test_a_window_holds_a_family_on_either_strand():
+    windows = np.full((3, 60), 1)
+    windows[0, 20:31] = encode("CAGATAAGGCA")
+    windows[1, 20:31] = encode("TGCCTTATCTG")
+    assert holds_family(one_hot(windows), FAMILIES["GATA"]).tolist() == [True, True, False]
 
 
 def test_every_family_has_motifs_and_every_expectation_a_context_and_a_family():
