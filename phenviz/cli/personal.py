@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phenviz.cli.common import PhenvizCommand, reference_option, world_option
+from phenviz.cli.common import PhenvizCommand, device_option, reference_option, world_option
+from phenviz.cli.compute import contexts_option
+from phenviz.cli.tracks import TRACK_SUFFIXES, write_tracks
 from phenviz.errors import DataError, PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.genome import Locus, ReferenceGenome
     from phenviz.variation import Individual, Individuals, Unphased
+    from phenviz.world import World
 
 _EPILOG = (
     "VCF is a VCF or BCF file, a PLINK 2 .pgen or a VCF Zarr store; left out, the individuals of the world "
@@ -21,12 +24,14 @@ _EPILOG = (
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    from phenviz.results import check_suffix
     from phenviz.variation.fasta import FASTA_SUFFIXES
 
-    path = Path(value)
-    if path.suffix.lower() not in FASTA_SUFFIXES:
-        raise click.BadParameter(f"{path.name} must end in {', '.join(FASTA_SUFFIXES)}", context, parameter)
-    return path
+    try:
+        check_suffix(value, (*FASTA_SUFFIXES, *TRACK_SUFFIXES))
+    except PhenvizError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    return Path(value)
 
 
 def _check_unphased(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -48,8 +53,14 @@ def _check_unphased(context: click.Context, parameter: click.Parameter, value: s
     "--locus", required=True, metavar="L", help="A gene, an rsID or a region: chr20:1,600,001-1,700,000."
 )
 @click.option(
-    "-o", "--output", required=True, metavar="OUT", callback=_check_output, help="Sequences: .fa .fasta .fna"
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    callback=_check_output,
+    help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet",
 )
+@contexts_option
 @click.option(
     "--unphased",
     metavar="[refuse|as-listed|random]",
@@ -61,21 +72,51 @@ def _check_unphased(context: click.Context, parameter: click.Parameter, value: s
 @click.option("--seed", type=int, default=0, show_default=True, help="Of --unphased random.")
 @reference_option
 @world_option
+@device_option
 def personal(
     vcf: str | None,
     sample: str | None,
     locus: str,
     output: Path,
+    contexts: tuple[str, ...],
     unphased: Unphased,
     seed: int,
     reference: str | None,
     world: str | None,
+    device: str,
 ) -> None:
-    """Write both haplotypes of an individual over a locus."""
+    """Write both haplotypes of an individual over a locus: their sequences, or their predicted activity."""
+    if output.suffix.lower() in TRACK_SUFFIXES:
+        _write_activity(vcf, sample, locus, output, contexts, unphased, seed, reference, world, device)
+        return
     place, genome, individuals = _open(vcf, locus, reference, world)
     individual = _individual(individuals, sample)
     _write_sequences(individual, place, genome, output, unphased, seed)
     click.echo(output)
+
+
+def _write_activity(
+    vcf: str | None,
+    sample: str | None,
+    locus: str,
+    output: Path,
+    contexts: tuple[str, ...],
+    unphased: Unphased,
+    seed: int,
+    reference: str | None,
+    world: str | None,
+    device: str,
+) -> None:
+    from phenviz.cli.worlds import open_with_reference
+
+    opened = open_with_reference(world, reference)
+    individual = _individual(_individuals(vcf, opened), sample)
+    written = write_tracks(
+        opened, locus, individual.sample, output,
+        vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+    )  # fmt: skip
+    for path in written:
+        click.echo(path)
 
 
 def _write_sequences(
@@ -108,13 +149,18 @@ def _open(
     from phenviz.cli.worlds import open_with_reference
 
     opened = open_with_reference(world, reference)
-    place = opened.locus(locus)
-    individuals = opened.individuals if vcf is None else open_individuals(vcf, opened.reference)
+    return opened.locus(locus), opened.reference, _individuals(vcf, opened)
+
+
+def _individuals(vcf: str | None, world: World) -> Individuals:
+    from phenviz.variation import open_individuals
+
+    individuals = world.individuals if vcf is None else open_individuals(vcf, world.reference)
     if individuals is None:
         raise DataError(
-            f"world {opened.name!r} has no individuals: name a VCF, phenviz personal calls.vcf.gz ..."
+            f"world {world.name!r} has no individuals: name a VCF, phenviz personal calls.vcf.gz ..."
         )
-    return place, opened.reference, individuals
+    return individuals
 
 
 def _region(locus: str, reference: str) -> tuple[Locus, ReferenceGenome]:

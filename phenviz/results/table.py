@@ -74,6 +74,47 @@ def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGR
             progress.advance(min(step, total - begin))
 
 
+class ParquetStream:
+    """A Parquet file that takes results one after another, and reads back as all of them joined.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    dim
+        Dimension along which results are joined: the first of their widest variable.
+    """
+
+    def __init__(self, path: Path, dim: str) -> None:
+        self._path, self._dim = path, dim
+        self._writer: pq.ParquetWriter | None = None
+        self._layout: dict[str, Any] = {}
+
+    def __enter__(self) -> ParquetStream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.add_key_value_metadata({_KEY.decode(): json.dumps(self._layout)})
+            self._writer.close()
+        elif kind is None:
+            raise ResultError(f"no result was given for {self._path.name}: give at least one, if empty")
+
+    def append(self, dataset: xr.Dataset) -> None:
+        """Write the next result; its attributes are those of the first."""
+        if self._writer is None:
+            schema = pa.Schema.from_pandas(tidy(dataset), preserve_index=False)
+            self._schema = _with_room(schema, dataset, self._dim)
+            self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+            self._layout = _layout(dataset)
+            self._layout["sizes"][self._dim] = 0
+        count = dataset.sizes[self._dim]
+        self._layout["sizes"][self._dim] += count
+        for begin in range(0, count, _ROWS_AT_ONCE // 16):
+            frame = tidy(_slab(dataset, self._dim, begin, begin + _ROWS_AT_ONCE // 16))
+            self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
+
+
 def _with_room(schema: pa.Schema, dataset: xr.Dataset, first: str | None) -> pa.Schema:
     """Let text along the first dimension have any number of values: each slab may bring new ones."""
     for name, coordinate in dataset.coords.items():
@@ -93,7 +134,8 @@ def read_parquet(path: Path) -> xr.Dataset:
         If it isn't one, or rows were removed since.
     """
     table = pq.read_table(path)
-    metadata = table.schema.metadata or {}
+    # what was written with the file's end isn't in the schema
+    metadata = {**(table.schema.metadata or {}), **(pq.read_metadata(path).metadata or {})}
     if _KEY not in metadata:
         raise ResultError(f"{path} is a Parquet table that PhenViz didn't write: read it with pandas")
     layout = json.loads(metadata[_KEY])

@@ -1,0 +1,183 @@
+"""``phenviz variants``: effects of the variants of a file, in every cell type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phenviz.cli.common import (
+    PhenvizCommand,
+    device_option,
+    progress_bar,
+    reference_option,
+    with_options,
+    world_option,
+)
+from phenviz.cli.compute import contexts_option
+from phenviz.errors import DataError, PhenvizError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from phenviz.progress import Progress
+    from phenviz.service import ModelService
+    from phenviz.variation import VariantReport
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+_EPILOG = (
+    "VARIANTS is a VCF or BCF file, a PLINK 2 .pgen, a VCF Zarr store, a table (.tsv, .csv or .parquet with "
+    "the columns contig, position, ref and alt), or one variant as text: chr20:1,600,925 G>A. What was "
+    "finished is kept: after an interruption the same command goes on from there."
+)
+
+
+def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    from phenviz.effects.annotate import VCF_SUFFIXES
+    from phenviz.results.variants import TABLE_SUFFIXES, table_suffix
+
+    path = Path(value)
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"folder {path.parent} doesn't exist: make it, or choose another")
+    if table_suffix(path) is None and not path.name.lower().endswith(VCF_SUFFIXES):
+        raise click.BadParameter(
+            f"end the name {path.name} with {' '.join((*VCF_SUFFIXES, *TABLE_SUFFIXES))}"
+        )
+    return path
+
+
+@click.command(cls=PhenvizCommand, epilog=_EPILOG)
+@click.argument("variants", metavar="VARIANTS")
+@contexts_option
+@click.option("--gene", metavar="G", help="Score the change of this gene's expression instead of activity.")
+@with_options(
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        callback=_check_output,
+        help="Annotated VCF: .vcf .vcf.gz; tables: .parquet .tsv .tsv.gz; whole result: .nc .zarr .h5ad",
+    ),
+    reference_option,
+    world_option,
+    device_option,
+)
+def variants(
+    variants: str,
+    contexts: tuple[str, ...],
+    gene: str | None,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+    device: str,
+) -> None:
+    """Score what each variant changes in each cell type."""
+    from phenviz.cli.worlds import open_with_reference
+    from phenviz.effects import join_scores
+    from phenviz.results.variants import table_suffix, variants_file
+    from phenviz.service import ModelService
+
+    opened = open_with_reference(world, reference)
+    with ModelService(opened, device=device) as service, progress_bar() as progress:
+        scorer = _Scorer(service, progress, list(contexts) or None, gene)
+        if table_suffix(output) is None:
+            _annotate(variants, output, scorer)
+        else:
+            with variants_file(output, join_scores) as append:
+                for table in _tables(variants, scorer):
+                    append(scorer(table))
+    for line in scorer.notes():
+        click.echo(line, err=True)
+    click.echo(output)
+
+
+class _Scorer:
+    """Scores one table after another as jobs of a service, behind one progress bar."""
+
+    def __init__(
+        self, service: ModelService, progress: Progress, contexts: list[str] | None, gene: str | None
+    ) -> None:
+        self.world = service.world
+        self._service, self._progress = service, progress
+        self._how = {"contexts": contexts, "gene": gene}
+        self._done = 0
+        self._counts: dict[str, int] = {}
+        # what became of the records that were read so far
+        self.report: VariantReport | None = None
+
+    def __call__(self, table: pd.DataFrame) -> xr.Dataset:
+        job = self._service.submit("variant_effects", variants=table, **self._how)
+        self._progress.stage(f"{self._done:,} variants scored, {len(table):,} more")
+        before = 0.0
+        while not job.wait(_SECONDS_BETWEEN_LOOKS):
+            self._progress.advance(job.progress - before)
+            before = job.progress
+        result = job.result()
+        self._done += len(table)
+        for status in result["status"].values:
+            self._counts[str(status)] = self._counts.get(str(status), 0) + 1
+        return result
+
+    def notes(self) -> list[str]:
+        """Say what became of the records, and what couldn't be scored."""
+        counts = {status: count for status, count in self._counts.items() if status != "scored"}
+        told = [] if self.report is None else self.report.describe().splitlines()
+        return [*told, *(f"{count:,} variants not scored: {status}" for status, count in counts.items())]
+
+
+def _annotate(source: str, output: Path, scorer: _Scorer) -> None:
+    from phenviz.effects.annotate import annotate_vcf
+    from phenviz.variation.sources import open_source
+    from phenviz.variation.vcf import VcfSource
+
+    if not Path(source).exists() or not isinstance(open_source(source), VcfSource):
+        raise DataError(
+            f"{source} is no VCF or BCF file, so {output.name} can't hold its records with their effects: "
+            "write .parquet or .tsv"
+        )
+    scorer.report = annotate_vcf(source, output, scorer.world.reference, scorer)
+
+
+def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
+    """Yield tables of variants, at least one."""
+    from phenviz.effects.annotate import CHUNK
+    from phenviz.variation import iter_variants, parse_variants
+    from phenviz.variation.read import empty_table
+
+    reference, path = scorer.world.reference, Path(source).expanduser()
+    if not path.exists():
+        try:
+            yield parse_variants(source, reference)
+        except PhenvizError as error:
+            raise DataError(f"{source} is no file, and as text: {error}") from error
+        return
+    if path.name.lower().endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")):
+        yield from _pieces(path, CHUNK)
+        return
+    empty = True
+    for found in iter_variants(path, reference, chunk=CHUNK):
+        empty, scorer.report = False, found.report
+        yield found.table
+    if empty:
+        yield empty_table()
+
+
+def _pieces(path: Path, size: int) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            yield from (table.iloc[start : start + size] for start in range(0, max(len(table), 1), size))
+            return
+        separator = "," if ".csv" in path.suffixes else "\t"
+        kinds = dict.fromkeys(("contig", "ref", "alt", "id"), "str")
+        yield from pd.read_csv(
+            path, sep=separator, comment="#", dtype=kinds, keep_default_na=False, chunksize=size
+        )
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} can't be read as a table of variants ({error}): check the file") from error

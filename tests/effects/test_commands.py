@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from phenviz.cli import main
+from phenviz.effects import predict_haplotypes, score_variants
+from phenviz.results import load
+from phenviz.world import open_world
+from tests.effects.toys import write_people
+from tests.toys import toy_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    path = toy_project(folder)
+    write_people(folder / "people.vcf", open_world(path).reference, 5)
+    with path.open("a") as text:
+        text.write("individuals: [people.vcf]\n")
+    return path
+
+
+@pytest.fixture
+def run(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments: object, status: int = 0):
+        given = [*map(str, arguments), "--world", str(project), "--device", "cpu"]
+        found = CliRunner().invoke(main, given)
+        assert found.exit_code == status, found.output
+        return found
+
+    return call
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".parquet", ".tsv", ".tsv.gz", ".zarr"])
+def test_variants_writes_every_kind_of_table(project, run, tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr("phenviz.effects.annotate.CHUNK", 13)
+    world, target = open_world(project), tmp_path / f"out{suffix}"
+    vcf = world.project.individuals[0]
+    found = run("variants", vcf, "-o", target, "--context", "Mono")
+    assert str(target) in found.output and "variants kept" in found.output
+    from phenviz.variation import read_variants
+
+    expected = score_variants(read_variants(vcf, world.reference).table, world.reference, world.backbone)
+    if ".tsv" in suffix:
+        text = gzip.open(target, "rt").read() if suffix.endswith("gz") else target.read_text()
+        assert text.startswith("# effects of variants")
+        table = pd.read_csv(target, sep="\t", comment="#")
+        assert table["position"].tolist() == expected["position"].values.tolist()
+        values = table["effect.Mono"]
+    else:
+        whole = load(target)
+        assert whole["position"].values.tolist() == expected["position"].values.tolist()
+        assert set(whole.data_vars) == {"effect", "active", "quantile"}
+        values = whole["effect"].sel(context="Mono")
+    np.testing.assert_allclose(values, expected["effect"].sel(context="Mono"), rtol=1e-3, atol=5e-6)
+
+
+def test_an_interrupted_run_goes_on_from_what_was_finished(project, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("phenviz.effects.annotate.CHUNK", 10)
+    vcf = open_world(project).project.individuals[0]
+    scored: list[int] = []
+    direct = score_variants
+
+    def failing(table, *args, **how):
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        scored.append(len(table))
+        return direct(table, *args, **how)
+
+    # the background is none of this
+    monkeypatch.setattr("phenviz.effects.world_background", lambda *args, **how: None)
+    monkeypatch.setattr("phenviz.effects.score_variants", failing)
+    run("variants", vcf, "-o", tmp_path / "out.tsv", status=1)
+    assert not (tmp_path / "out.tsv").exists()
+    scored.clear()
+    monkeypatch.setattr("phenviz.effects.score_variants", lambda *a, **h: scored.append(1) or direct(*a, **h))
+    run("variants", vcf, "-o", tmp_path / "out.tsv")
+    table = pd.read_csv(tmp_path / "out.tsv", sep="\t", comment="#")
+    assert len(scored) == -(-len(table) // 10) - 3
+
+
+def test_variants_annotates_a_vcf_and_reads_tables_and_text(project, run, tmp_path):
+    world = open_world(project)
+    vcf = world.project.individuals[0]
+    run("variants", vcf, "-o", tmp_path / "out.vcf.gz")
+    assert "PV_Ery=" in gzip.open(tmp_path / "out.vcf.gz", "rt").read()
+    run("variants", vcf, "-o", tmp_path / "first.tsv")
+    run("variants", tmp_path / "first.tsv", "-o", tmp_path / "again.tsv")
+    assert (tmp_path / "first.tsv").read_text() == (tmp_path / "again.tsv").read_text()
+    row = pd.read_csv(tmp_path / "first.tsv", sep="\t", comment="#", dtype={"contig": str}).iloc[0]
+    run("variants", f"chr20:{row.position}:{row.ref}:{row.alt}", "-o", tmp_path / "one.tsv")
+    one = pd.read_csv(tmp_path / "one.tsv", sep="\t", comment="#")
+    assert one["effect.Ery"][0] == pytest.approx(row["effect.Ery"], rel=1e-3, abs=1e-6)
+
+
+def test_what_cannot_be_done_is_told_in_one_line(run, tmp_path):
+    assert "is no file, and as text" in run("variants", "nonsense", "-o", tmp_path / "o.tsv", status=1).output
+    assert "no VCF" in run("variants", "20:1000:A:C", "-o", tmp_path / "o.vcf", status=1).output
+    assert "end the name" in run("variants", "20:1000:A:C", "-o", tmp_path / "o.doc", status=2).output
+    assert "Traceback" not in run("variants", "20:1000:A:C", "-o", tmp_path / "o.tsv", status=1).output
+
+
+def test_personal_writes_the_tracks_of_both_haplotypes_and_the_reference(project, run, tmp_path):
+    world = open_world(project)
+    run("personal", "--sample", "bob", "--locus", "ALPHA", "-o", tmp_path / "bob.nc", "--context", "Ery")
+    whole = load(tmp_path / "bob.nc")
+    direct = predict_haplotypes(
+        world.individuals.individual("bob"), world.locus("ALPHA"), world.reference, world.backbone,
+        contexts=["Ery"],
+    )  # fmt: skip
+    np.testing.assert_allclose(whole["activity"], direct["activity"], rtol=1e-5, atol=1e-6)
+    found = run(
+        "personal", "--sample", "bob", "--locus", "ALPHA", "-o", tmp_path / "bob.bw", "--context", "Ery"
+    )
+    names = {path.name for path in tmp_path.glob("*.bw")}
+    assert names == {"bob.reference.Ery.bw", "bob.1.Ery.bw", "bob.2.Ery.bw"}
+    assert all(name in found.output for name in names)
+    assert (
+        "no sample"
+        in run("personal", "--sample", "eve", "--locus", "ALPHA", "-o", tmp_path / "e.nc", status=1).output
+    )
