@@ -15,6 +15,7 @@ from phenviz.cli.doctor import doctor
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
+from phenviz.cli.variants import variants
 
 __all__ = ["main"]
 
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (serve, predict, mutagenesis, attribute, personal, train, data, doctor):
+for _command in (serve, predict, mutagenesis, attribute, variants, personal, train, data, doctor):
     main.add_command(_command)
