@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,6 +13,9 @@ from pathlib import Path
 from phenviz.errors import DataError
 
 _GZIP = b"\x1f\x8b"
+# blocks of bgzip are gzip members with a field BC; the last one is empty (SAM specification, 4.1)
+_BGZF = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _FIXED = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 _ALLELE = frozenset("0123456789./|")
 
@@ -59,6 +63,15 @@ def explain(path: Path, error: Exception) -> DataError:
         f"{path} can't be read to its end ({_first_line(error)}): it is cut short or damaged, or its index "
         "belongs to another file; copy it again, or run `bcftools index -f`"
     )
+
+
+def lacks_end_mark(path: Path) -> bool:
+    """Tell whether a bgzip file has lost its end; what is left may well be whole records."""
+    with path.open("rb") as raw:
+        if not _BGZF.match(raw.read(16)):
+            return False
+        raw.seek(max(path.stat().st_size - len(_BGZF_END), 0))
+        return raw.read() != _BGZF_END
 
 
 def refuse_broken_lines(path: Path) -> None:

@@ -99,7 +99,8 @@ class Haplotype:
         if self.reasons:
             counts = Counter(self.reasons.values())
             text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"
-        return text if self.phasing.certain else f"{text}; {self.phasing.describe()}"
+        told = self.phasing.certain and not self.phasing.haploid
+        return text if told else f"{text}; {self.phasing.describe()}"
 
     def to_reference(self, offsets: ArrayLike) -> NDArray[np.int64]:
         """Return the 0-based reference position of bases; see `CoordinateMap.to_reference`."""

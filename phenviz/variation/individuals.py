@@ -139,10 +139,11 @@ class Individuals:
         locus = self._located(locus)
         names = list(self.samples["sample"] if samples is None else samples)
         self._check_names(names)
+        wanted = set(names)
         found = []
         for batch in self._batches:
             # files give samples in their own order
-            chosen = [index for index, sample in enumerate(batch.samples) if sample in set(names)]
+            chosen = [index for index, sample in enumerate(batch.samples) if sample in wanted]
             if chosen or not names:
                 found.append(read_genotypes(batch, self.reference, locus, chosen))
         return merge_genotypes(found).with_samples(names)
@@ -184,7 +185,7 @@ class Individuals:
                 raise DataError(f"{files} has no sample {name!r} among {len(known):,}: {hint}")
 
     def _located(self, locus: Locus) -> Locus:
-        return Locus(self.reference.resolve_contig(locus.contig), locus.start, locus.end, locus.strand)
+        return replace(locus, contig=self.reference.resolve_contig(locus.contig))
 
 
 @dataclass(frozen=True, eq=False)

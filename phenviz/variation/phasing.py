@@ -32,12 +32,16 @@ class Phasing:
     phase_sets
         Stretches of phased heterozygotes; where there is more than one, the file doesn't know how they
         lie to one another.
+    haploid
+        Records whose call has one allele; haplotype 2 has the reference there, though the individual may
+        have no second copy at all.
     """
 
     choice: Unphased = "refuse"
     seed: int = 0
     unphased: int = 0
     phase_sets: int = 0
+    haploid: int = 0
 
     @property
     def certain(self) -> bool:
@@ -46,13 +50,14 @@ class Phasing:
 
     def describe(self) -> str:
         """Say it in a few words, for headers and screens."""
+        single = f"; {self.haploid} haploid calls" if self.haploid else ""
         if self.certain:
-            return "as in the file"
+            return f"as in the file{single}"
         how = f"random, seed {self.seed}" if self.choice == "random" else self.choice
         parts = [f"{self.unphased} unphased heterozygotes"] if self.unphased else []
         if self.phase_sets > 1:
             parts.append(f"{self.phase_sets} phase sets")
-        return f"{' and '.join(parts)} put {how}"
+        return f"{' and '.join(parts)} put {how}{single}"
 
 
 def orient(
@@ -102,7 +107,13 @@ def orient(
     open_order = ((alleles[:, 0] == 1) != (alleles[:, 1] == 1)) & (alleles[:, 1] != ABSENT)
     loose, bound = open_order & ~phased, open_order & phased
     sets = np.unique(phase_set[bound])
-    done = Phasing(unphased, seed, int(variants["record"][loose].nunique()), len(sets))
+    done = Phasing(
+        choice=unphased,
+        seed=seed,
+        unphased=_n_records(variants, loose),
+        phase_sets=len(sets),
+        haploid=_n_records(variants, alleles[:, 1] == ABSENT),
+    )
     if done.certain or unphased == "as listed":
         return alleles, done
     if unphased == "refuse":
@@ -111,6 +122,10 @@ def orient(
     for row in np.flatnonzero(open_order):
         flipped[row] = _coin(seed, sample, _unit(variants, row, None if loose[row] else phase_set[row]))
     return np.where(flipped[:, None], alleles[:, ::-1], alleles), done
+
+
+def _n_records(variants: pd.DataFrame, rows: NDArray[np.bool_]) -> int:
+    return len(np.unique(variants["record"].to_numpy()[rows]))
 
 
 def _unit(variants: pd.DataFrame, row: np.intp, phase_set: np.int64 | None) -> str:

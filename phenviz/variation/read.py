@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,8 @@ def read_variants(
     DataError
         If the file can't be read, lies on contigs that the reference lacks, or has another REF than
         the reference in more than 1 % of its records.
+    LocusError
+        If the reference lacks the contig of the locus.
     """
     source = open_source(path)
     tally = Tally(str(path))
@@ -158,6 +161,8 @@ def _pieces(
     progress: Progress,
 ) -> Iterator[pd.DataFrame]:
     tally.notes.extend(source.notes)
+    if locus is not None:
+        locus = replace(locus, contig=reference.resolve_contig(locus.contig))
     for records in source.records(locus, None, size):
         rows = split_records(records, reference, tally)
         _stop_early(tally, reference, locus)

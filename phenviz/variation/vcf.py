@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
-from phenviz.variation.broken_vcf import check_start, explain, refuse_broken_lines
+from phenviz.variation.broken_vcf import check_start, explain, lacks_end_mark, refuse_broken_lines
 from phenviz.variation.htslib import quiet_cyvcf2
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records, touches
 
@@ -237,15 +237,19 @@ def _contig_names(reader: Any) -> list[str]:
 
 
 def _notes(path: Path) -> tuple[str, ...]:
-    index = _index_of(path)
+    notes, index = [], _index_of(path)
     if index is None:
-        return (
+        notes.append(
             f"{path.name} has no index and is read from its start for every locus: compress it with bgzip "
-            "and run `bcftools index` to make that instant",
+            "and run `bcftools index` to make that instant"
         )
-    if index.stat().st_mtime < path.stat().st_mtime - _SECONDS_OF_COPYING:
-        return (f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`",)
-    return ()
+    elif index.stat().st_mtime < path.stat().st_mtime - _SECONDS_OF_COPYING:
+        notes.append(
+            f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`"
+        )
+    if lacks_end_mark(path):
+        notes.append(f"{path.name} lacks the mark that ends a bgzip file: it may have been cut short")
+    return tuple(notes)
 
 
 def _index_of(path: Path) -> Path | None:

@@ -203,6 +203,16 @@ def test_a_bgzip_file_cut_in_a_block_is_no_shorter_file(reference, tmp_path):
         read_variants(path, reference)
 
 
+@needs_bcftools
+def test_a_bgzip_file_cut_between_blocks_is_told(reference, tmp_path):
+    (tmp_path / "calls.vcf").write_bytes(_file(_lines(reference)))
+    path = bgzip(tmp_path / "calls.vcf")
+    assert read_variants(path, reference).report.notes == ()
+    path.write_bytes(path.read_bytes()[:-28])
+    (note,) = read_variants(path, reference).report.notes
+    assert "calls.vcf.gz lacks the mark that ends a bgzip file" in note
+
+
 def _fileset(folder, n_samples=2, psam="#IID\nS1\nS2\n", pvar="20\t2000\trs1\tA\tC\n"):
     path = folder / "set.pgen"
     writer = pgenlib.PgenWriter(bytes(path), n_samples, variant_ct=1, nonref_flags=False)

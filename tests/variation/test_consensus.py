@@ -127,6 +127,25 @@ def test_neighbours_are_applied_as_bcftools_does(reference, tmp_path, name):
         assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
 
 
+@pytest.mark.parametrize("alternate", ["*", "<DEL>", "<INS>", "R", "{base}]20:400]", ".TTT"])
+def test_alleles_of_no_known_bases_are_left_out_where_bcftools_does_something_else(
+    reference, tmp_path, alternate
+):
+    locus = Locus("20", 7_000, 7_040)
+    base, other = (decode(reference.codes("20")[p : p + 1]) for p in (7_010, 7_020))
+    snv = "A" if other != "A" else "C"
+    records = [
+        f"20 7011 . {base} {alternate.format(base=base)},{base}GG 1|2",
+        f"20 7021 . {other} {snv} 1|1",
+    ]
+    path = write_vcf(tmp_path / "calls.vcf", records, ("S1",))
+    first, second = open_individuals(path, reference).individual("S1").haplotypes(locus)
+    sequence = reference.sequence(locus)
+    assert first.sequence == sequence[:20] + snv + sequence[21:]
+    # the other alternate of the same record is as good as ever
+    assert second.sequence == sequence[:11] + "GG" + sequence[11:20] + snv + sequence[21:]
+
+
 def _spelled_out(reference, locus, record):
     """Turn "offset kinds[ call]" into a record: S an SNV, I and J insertions, D a deletion of three bases."""
     offset, kinds, call = [*record.split(), ""][:3]

@@ -59,6 +59,22 @@ def test_a_panel_of_the_project_says_where_samples_come_from(toy_project, calls,
     assert sorted(counts["group"].unique()) == ["", "AFR", "EUR"]
 
 
+def test_a_project_names_genotypes_of_every_kind_and_their_panel(toy_project, calls, tmp_path):
+    folder = toy_project.parent
+    text = toy_project.read_text().replace(": toy.fa", f": {folder}/toy.fa")
+    text = text.replace(": genes.tsv", f": {folder}/genes.tsv").replace(": toy.saf", f": {folder}/toy.saf")
+    panel = tmp_path / "of.panel"
+    panel.write_text("sample\tpopulation\nS2\tFIN\n")
+    project = tmp_path / "project.yaml"
+    project.write_text(f"{text}individuals: [{calls[1][0]}, {calls[1][1]}]\npanel: of.panel\n")
+    samples = phenviz.open_world(project).individuals.samples.set_index("sample")
+    assert samples.loc["S2", "population"] == "FIN" and len(samples) == 6
+    (tmp_path / "calls.vcz").mkdir()
+    project.write_text(f"{text}individuals: calls.vcz\n")
+    with pytest.raises(DataError, match="as a Zarr store"):
+        _ = phenviz.open_world(project).individuals
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
