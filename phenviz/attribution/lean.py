@@ -2,7 +2,7 @@
 
 At full resolution memory traffic is what costs: PyTorch's own backward pass through the stem keeps every
 pre-activation, and spends four times as long on the pooling and the convolution as on all other stages. Here
-one byte a pool is kept, and the transposed convolution is one matrix product.
+the place of each pool's maximum is kept, and the transposed convolution is one matrix product.
 
 From a baseline without any base (all zero) the stem needs to run only once: its convolution is linear, so
 along the straight path all cells of a pool grow by the same factor, and the one with the maximum stays the
@@ -149,18 +149,13 @@ class _PooledStem(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, one_hot: torch.Tensor, stem: Stage) -> torch.Tensor:
         with torch.no_grad():
-            cells = stem.convolve(one_hot).transpose(1, 2).unflatten(1, (-1, stem.pool))
-        top = cells[:, :, 0].contiguous()
-        place = torch.zeros(top.shape, dtype=torch.uint8, device=top.device)
-        for cell in range(1, stem.pool):
-            here = cells[:, :, cell]
-            # places only grow, so that the maximum is the last cell that beat all before it
-            torch.maximum(place, (here > top).to(torch.uint8).mul_(cell), out=place)
-            torch.maximum(top, here, out=top)
-        ctx.stem, ctx.tie = stem, None
+            cells = stem.convolve(one_hot)
+            top, place = F.max_pool2d(cells.unsqueeze(2), (1, stem.pool), return_indices=True)
+        # channels last, as the convolution leaves it: another order costs a copy of all cells
+        top, ctx.stem, ctx.lost, ctx.tie = top.squeeze(2).transpose(1, 2), stem, None, None
         if stem.both_strands:
             forward, reverse = top.chunk(2, dim=2)
-            place = _strand_of_place(place, forward, reverse)
+            ctx.lost = torch.cat([forward < reverse, reverse < forward], dim=2)
             if bool((tie := forward == reverse).any()):
                 ctx.tie = tie
             top = torch.maximum(forward, reverse)
@@ -173,31 +168,16 @@ class _PooledStem(torch.autograd.Function):
         grad = grad.transpose(1, 2)
         if stem.both_strands:
             share = grad if ctx.tie is None else torch.where(ctx.tie, grad / 2, grad)
-            grad = torch.cat([share, share], dim=2)
-        cells = grad.new_empty(grad.shape[0], grad.shape[1], stem.pool, grad.shape[2])
-        for cell in range(stem.pool):
-            torch.mul(grad, place == cell, out=cells[:, :, cell])
-        return _transposed_convolution(cells.flatten(1, 2), stem), None
-
-
-_NOWHERE = 255
-
-
-def _strand_of_place(place: torch.Tensor, forward: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
-    """Strike out the places on the strand that lost."""
-    lost = torch.cat([forward < reverse, reverse < forward], dim=2)
-    return place.masked_fill_(lost, _NOWHERE)
+            grad = torch.cat([share, share], dim=2).masked_fill_(ctx.lost, 0)
+        top = grad.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        cells = F.max_unpool2d(top, place, (1, stem.pool)).squeeze(2)
+        return _transposed_convolution(cells, stem), None
 
 
 def _transposed_convolution(grad: torch.Tensor, stem: Stage) -> torch.Tensor:
-    """Turn a gradient to the convolution's output, (B, L, filters), into one to the bases, (B, 4, L)."""
-    taps = stem.kernels().detach().permute(0, 2, 1)
-    moved = grad @ taps.flatten(1)
-    moved = moved.unflatten(2, (stem.kernel, 4))
-    length = grad.shape[1]
+    """Turn a gradient to the convolution's output, (B, filters, L), into one to the bases, (B, 4, L)."""
+    taps = stem.kernels().detach().permute(1, 2, 0).flatten(0, 1)
     # output cell l reads base l + tap - padding
-    bases = grad.new_zeros(grad.shape[0], length + 2 * stem.padding, 4)
-    for tap in range(stem.kernel):
-        bases[:, tap : tap + length] += moved[:, :, tap]
-    inner = bases[:, stem.padding : stem.padding + length]
-    return inner.transpose(1, 2).contiguous()
+    length = grad.shape[2]
+    bases = F.fold(taps @ grad, (1, length + 2 * stem.padding), (1, stem.kernel))
+    return bases[:, :, 0, stem.padding : stem.padding + length]
