@@ -7,10 +7,10 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from benchmarks import gradients, mutagenesis, prediction, scaling
+from benchmarks import gradients, mutagenesis, phenformer, prediction, scaling, variants
 from benchmarks.world import describe
 
-NAMES = ("prediction", "mutagenesis", "gradients", "scaling")
+NAMES = ("prediction", "mutagenesis", "gradients", "phenformer", "variants", "scaling")
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
         "prediction": lambda: prediction.run(repeats, options.quick),
         "mutagenesis": lambda: mutagenesis.run(repeats, options.quick),
         "gradients": lambda: gradients.run(repeats, options.quick),
+        "phenformer": lambda: phenformer.run(min(repeats, 3), options.quick),
+        "variants": lambda: variants.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),
     }
     head = [f"# Benchmarks, {date.today().isoformat()}", "", *describe()]

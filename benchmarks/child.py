@@ -13,6 +13,13 @@ import psutil
 import torch
 from captum.attr import IntegratedGradients
 
+from benchmarks.phenformer import (
+    phenformer_forward,
+    phenformer_forward_separate,
+    phenformer_one_graph,
+    phenformer_saliency,
+    phenformer_saliency_separate,
+)
 from benchmarks.world import locus, open_bench
 from phenviz.attribution import Target, integrated_gradients, mutagenesis
 from phenviz.models.backbone import halo
@@ -51,9 +58,20 @@ def phenviz_prediction(length: int, steps: int) -> np.ndarray:
     return predict(locus(length), bench.reference, bench.backbone)["activity"].values
 
 
+def phenviz_variants(length: int, steps: int) -> np.ndarray:
+    """Score as many single-base variants as ``length`` says."""
+    from benchmarks.variants import phenviz_scores, random_snvs
+
+    return phenviz_scores(random_snvs(length))
+
+
 TASKS = {
     task.__name__: task
-    for task in (phenviz_gradients, captum_gradients, phenviz_mutagenesis, phenviz_prediction)
+    for task in (
+        *(phenviz_gradients, captum_gradients, phenviz_mutagenesis, phenviz_prediction, phenviz_variants),
+        *(phenformer_forward, phenformer_forward_separate, phenformer_one_graph),
+        *(phenformer_saliency, phenformer_saliency_separate),
+    )
 }
 
 
