@@ -1,5 +1,6 @@
 """Which bases matter: exact mutagenesis, edits, integrated gradients, saliency, and the motifs in them."""
 
+from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.edits import ablate, insert, substitute, swap
 from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
 from phenviz.attribution.marginal import marginalize
@@ -18,6 +19,7 @@ __all__ = [
     "integrated_gradients_each",
     "marginalize",
     "mutagenesis",
+    "mutagenesis_coarse_to_fine",
     "read_motifs",
     "saliency",
     "substitute",

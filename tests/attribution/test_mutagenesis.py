@@ -11,7 +11,8 @@ from phenviz.attribution import mutagenesis as public_verb
 from phenviz.attribution.cones import Span, changed_spans
 from phenviz.attribution.effects import mask_bins
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
-from phenviz.genome import Context, Locus
+from phenviz.genome import Context, Gene, Locus, ReferenceGenome
+from phenviz.genome.codes import decode, reverse_complement
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.local import LocalBackbone
 from phenviz.progress import Progress
@@ -198,6 +199,55 @@ def test_effects_on_a_genes_expression_equal_predicting_it_anew(toy_world, wrap,
     )
     assert_same_effects(fast.effect.values, slow, rtol=1e-4, atol=1e-6)
     assert fast.attrs["units"] == "change of ln(1 + CPM)"
+
+
+def gene_at(tss: int, strand: str, contig: str = "20") -> Gene:
+    """Make a gene that begins somewhere: 0-based position of its first transcribed base."""
+    first = tss if strand == "+" else tss - 400
+    locus = Locus(contig, first, first + 401, strand)
+    return Gene("EDGE", "ENSG1", locus, tss, ((locus.start, locus.end),))
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+@pytest.mark.parametrize(
+    ("tss", "start", "end"),
+    [
+        (GAP[0] - 200, GAP[0] - 30, GAP[0] + 5),  # the gap lies within the gene's bins
+        (GAP[1] + 700, GAP[1] - 5, GAP[1] + 30),
+        (900, 290, 330),  # the reach overhangs the contig's start, and N run into it
+        (LENGTH - 700, LENGTH - 180, LENGTH - 140),
+        (30_000, 29_995, 30_006),  # both sides of the TSS
+        (30_000, 30_000 + 3_072, 30_000 + 3_072 + 140),  # beyond the last bin that is read
+    ],
+)
+def test_effects_on_genes_of_both_strands_hold_beside_n_runs_and_at_edges(toy_world, strand, tss, start, end):
+    gene, readout, locus = gene_at(tss, strand), toy_readout(), Locus("20", start, end)
+    fast = mutagenesis(locus, toy_world.reference, toy_world.backbone, gene_target=(gene, readout))
+    slow = express_each_mutant(
+        locus, toy_world.reference, in_double(toy_world.backbone), gene, in_double(readout)
+    )
+    assert_same_effects(fast.effect.values, slow, rtol=1e-4, atol=1e-6)
+
+
+def test_a_gene_on_the_reverse_complement_of_a_contig_has_the_same_effects(toy_world, tmp_path):
+    # bins lie on the contig's grid, so that only a contig of whole bins has them at the mirrored places
+    codes = np.random.default_rng(5).integers(0, 4, 48 * 128).astype(np.uint8)
+    codes[3_000:3_100] = 4
+    paths = [tmp_path / "forward.fa", tmp_path / "reverse.fa"]
+    for path, own in zip(paths, (codes, reverse_complement(codes)), strict=True):
+        path.write_text(f">20\n{decode(own)}\n")
+    forward, reverse = (ReferenceGenome(path, assembly="toy", cache_dir=tmp_path / "cache") for path in paths)
+    locus = Locus("20", 2_900, 3_200)
+    mirrored = Locus("20", len(codes) - locus.end, len(codes) - locus.start)
+    backbone, readout, tss = in_double(toy_world.backbone), in_double(toy_readout(reach=1_024)), 3_300
+    one = mutagenesis(locus, forward, backbone, gene_target=(gene_at(tss, "+"), readout))
+    # distances are from the TSS's coordinate to the middle of a bin: that coordinate is what is mirrored
+    gene = gene_at(len(codes) - tss, "-")
+    other = mutagenesis(mirrored, reverse, backbone, gene_target=(gene, readout))
+    # T stands where A stood, from right to left
+    turned = other.effect.values[::-1, ::-1]
+    assert np.nanmax(np.abs(turned)) > 1e-3
+    assert_same_effects(one.effect.values, turned, rtol=1e-4, atol=1e-7)
 
 
 def test_bases_out_of_a_genes_reach_have_no_effect(toy_world):
