@@ -80,7 +80,7 @@ def predict_haplotypes(
     """
     locus = reference.check(locus)
     both = individual.haplotypes(_seen(locus, reference, backbone), unphased=unphased, seed=seed)
-    edits = [_edits(haplotype.variants) for haplotype in both]
+    edits = [haplotype_edits(haplotype.variants) for haplotype in both]
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     activity = np.concatenate([numbers.plain[None], numbers.activity(edits)])
     return numbers.as_dataset(
@@ -137,7 +137,7 @@ def predict_cohort(
     seen = _seen(locus, reference, backbone)
     unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
-    edits = [_edits(haplotype.variants) for haplotype in unique.haplotypes]
+    edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
     activity = numbers.activity(edits, copies=np.bincount(unique.index.ravel(), minlength=len(edits)))
     saving = numbers.engine.saving
     return numbers.as_dataset(
@@ -216,8 +216,19 @@ def _seen(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone) 
     return Locus(locus.contig, max(locus.start - flank, 0), end)
 
 
-def _edits(applied: pd.DataFrame) -> list[Edit]:
-    """Turn the variants that were put into a haplotype into edits, as the file has them."""
+def haplotype_edits(applied: pd.DataFrame) -> list[Edit]:
+    """Turn the variants that were put into a haplotype into edits, as the file has them.
+
+    Parameters
+    ----------
+    applied
+        `phenviz.variation.Haplotype.variants`.
+
+    Returns
+    -------
+    list
+        ``(start, ref, alt)``: 0-based, without what both alleles share; sorted.
+    """
     columns = ["position", "ref", "alt"]
     if "record" in applied:
         columns = [f"record_{name}" for name in columns]
