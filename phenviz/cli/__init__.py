@@ -12,6 +12,7 @@ from phenviz.cli.common import PhenvizGroup
 from phenviz.cli.compute import attribute, mutagenesis, predict
 from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
+from phenviz.cli.hypotheses import hypotheses
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for _command in (serve, predict, mutagenesis, attribute, variants, personal, train, data, doctor):
+for _command in (serve, predict, mutagenesis, attribute, variants, personal, hypotheses, train, data, doctor):
     main.add_command(_command)

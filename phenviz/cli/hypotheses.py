@@ -1,0 +1,156 @@
+"""``phenviz hypotheses``: the cell types that traits act through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phenviz.cli.common import (
+    FIGURE_SUFFIXES,
+    PhenvizCommand,
+    progress_bar,
+    reference_option,
+    with_options,
+    world_option,
+)
+from phenviz.errors import PhenvizError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phenviz.disease import TraitVariants
+    from phenviz.progress import Progress
+    from phenviz.world import World
+
+_SUFFIXES = (".parquet", ".nc", ".zarr", ".tsv", *FIGURE_SUFFIXES)
+_DRAWINGS = ("heatmap", "bars", "forest")
+
+
+def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    from phenviz.results import check_suffix
+
+    try:
+        check_suffix(value, _SUFFIXES)
+    except PhenvizError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    return Path(value)
+
+
+_input_options = with_options(
+    click.option("--pack", "packs", multiple=True, metavar="NAME", help="Data pack: ukbb-blood-finemap..."),
+    click.option(
+        "--table", "tables", multiple=True, metavar="FILE", help="Fine-mapped variants of your own."
+    ),
+    click.option("--trait", "traits", multiple=True, metavar="T", help="Test this trait; may be repeated."),
+)
+_test_options = with_options(
+    click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="M",
+        help="variant (default), variant-specific, variant-signed, variant-activity, accessibility, "
+        "gchromvar, overlap, overlap-remo, accessibility-rank, gene-expression, control-shuffled, "
+        "control-track-variance, control-random-weights, or all; may be repeated.",
+    ),
+    click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),
+    click.option("--permutations", type=click.IntRange(100), default=10_000, show_default=True),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+)
+
+
+@click.command(cls=PhenvizCommand)
+@_input_options
+@_test_options
+@click.option(
+    "--figure", type=click.Choice(_DRAWINGS), default="heatmap", show_default=True, help="For .svg .pdf .png."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    callback=_check_output,
+    help="Result file: .parquet .nc .zarr .tsv (tested pairs only) .svg .pdf .png",
+)
+@reference_option
+@world_option
+def hypotheses(
+    packs: tuple[str, ...],
+    tables: tuple[str, ...],
+    traits: tuple[str, ...],
+    methods: tuple[str, ...],
+    contexts: tuple[str, ...],
+    permutations: int,
+    seed: int,
+    figure: str,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+) -> None:
+    """Test through which cell types traits act, from their fine-mapped variants.
+
+    The variants come from a data pack or a table: TSV, CSV, Parquet, Excel, SuSiE, FINEMAP and CAVIAR
+    outputs, or GWAS-SSF summary statistics. What was left out of it is said on stderr.
+    """
+    if not packs and not tables:
+        raise click.UsageError("nothing to test: give --pack NAME or --table FILE")
+    from phenviz.cli.worlds import open_with_reference
+    from phenviz.disease import hypotheses as test_hypotheses
+    from phenviz.disease import method_names, methods_paragraph
+
+    opened = open_with_reference(world, reference)
+    with progress_bar() as progress:
+        found = _read(packs, tables, traits, opened, progress)
+        click.echo(found.report.describe(), err=True)
+        dataset = test_hypotheses(
+            found,
+            opened,
+            method=method_names() if "all" in methods else methods or ("variant",),
+            contexts=contexts or None,
+            permutations=permutations,
+            seed=seed,
+            progress=progress,
+        )
+    _write(dataset, output, figure)
+    click.echo(methods_paragraph(dataset), err=True)
+    click.echo(output)
+
+
+def _read(
+    packs: tuple[str, ...],
+    tables: tuple[str, ...],
+    traits: tuple[str, ...],
+    world: World,
+    progress: Progress,
+) -> TraitVariants:
+    from phenviz.disease import join_trait_variants, read_trait_pack, read_trait_variants
+
+    parts = [read_trait_pack(name, world.reference, progress=progress) for name in packs]
+    parts += [read_trait_variants(path, world.reference, progress=progress) for path in tables]
+    found = join_trait_variants(parts)
+    return found.select(traits) if traits else found
+
+
+def _write(dataset: xr.Dataset, output: Path, figure: str) -> None:
+    suffix = output.suffix.lower()
+    if suffix == ".tsv":
+        from phenviz.disease import table_of
+        from phenviz.results.files import write_aside
+
+        write_aside([output], lambda parts: table_of(dataset).to_csv(parts[0], sep="\t", index=False))
+    elif suffix in FIGURE_SUFFIXES:
+        from phenviz.figures import disease
+
+        draw = {
+            "heatmap": disease.heatmap_figure,
+            "bars": disease.bars_figure,
+            "forest": disease.forest_figure,
+        }
+        draw[figure](dataset).save(output)
+    else:
+        from phenviz.results import save
+
+        save(dataset, output)

@@ -1,0 +1,21 @@
+"""From fine-mapped variants to hypotheses about the contexts that a trait acts through."""
+
+from phenviz.disease.evidence import locus_evidence, variant_evidence
+from phenviz.disease.hypotheses import hypotheses, method_names, table_of
+from phenviz.disease.prose import methods_paragraph
+from phenviz.disease.reading import join_trait_variants, read_trait_pack, read_trait_variants
+from phenviz.disease.traits import TraitReport, TraitVariants
+
+__all__ = [
+    "TraitReport",
+    "TraitVariants",
+    "hypotheses",
+    "join_trait_variants",
+    "locus_evidence",
+    "method_names",
+    "methods_paragraph",
+    "read_trait_pack",
+    "read_trait_variants",
+    "table_of",
+    "variant_evidence",
+]

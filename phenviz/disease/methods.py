@@ -1,0 +1,300 @@
+"""The methods by name: what each is, what it needs, and the matched-locus ones themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested, usual_level
+from phenviz.disease.inputs import Inputs, Side, indels
+from phenviz.disease.scores import Scores
+from phenviz.genome.contexts import Context
+
+Array = NDArray[np.float64]
+EFFECT_UNITS = "log2 fold change"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method found.
+
+    Parameters
+    ----------
+    contexts
+        What it tested.
+    results
+        Trait -> its tests, arrays in the order of ``contexts``.
+    imbalance
+        Trait -> largest absolute standardised difference of a matched covariate; empty where nothing is
+        matched.
+    """
+
+    contexts: tuple[Context, ...]
+    results: dict[str, TestResult]
+    imbalance: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Numbers of variants for a matched test.
+
+    Parameters
+    ----------
+    own, pool
+        Of the traits' variants (n, C) and of the background (N, C).
+    size
+        Size of a background variant's effect, over contexts, (N,): sets what is usual at an activity.
+    """
+
+    own: Array
+    pool: Array
+    size: Array
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A matched-locus test of some number.
+
+    Parameters
+    ----------
+    kind
+        ``model`` or ``observed``: whose activity is matched.
+    feature
+        Gives the numbers.
+    signed
+        Whether the number is signed and multiplied by beta.
+    weighted
+        Whether posteriors count; otherwise each variant counts the same.
+    shuffled
+        Whether the contexts' names are shuffled in each locus (a negative control).
+    """
+
+    kind: str
+    feature: Callable[[Inputs, Side], Feature]
+    signed: bool = False
+    weighted: bool = True
+    shuffled: bool = False
+
+    def run(self, inputs: Inputs, name: str) -> Outcome:
+        """Test every trait."""
+        side = self.side(inputs)
+        prepared = self.prepare(inputs, side)
+        results, imbalance = {}, {}
+        for trait in inputs.traits.traits:
+            sums = self.sums(inputs, side, prepared, trait, name)
+            results[trait] = (
+                untested(len(inputs.contexts))
+                if sums is None
+                else matched_test(
+                    sums,
+                    inputs.settings.permutations,
+                    inputs.generator(trait, name),
+                    two_sided=self.signed,
+                )
+            )
+            balance = inputs.replicas(trait, self.kind).imbalance
+            imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
+        return Outcome(inputs.contexts, results, imbalance)
+
+    def side(self, inputs: Inputs) -> Side:
+        """Return the evidence that it reads."""
+        return inputs.model if self.kind == "model" else inputs.observed
+
+    def prepare(self, inputs: Inputs, side: Side) -> tuple[Feature, Array, Array]:
+        """Compute the numbers of all variants, and what is usual at their activity."""
+        feature = self.feature(inputs, side)
+        activity = side.pool_covariates["activity"].to_numpy(float)
+        own_activity = side.covariates["activity"].to_numpy(float)
+        pool_indel, own_indel = indels(side.background.variants), indels(inputs.variants)
+        level, pool_level = (
+            usual_level(feature.size, activity, pool_indel, at, kind)
+            for at, kind in ((own_activity, own_indel), (activity, pool_indel))
+        )
+        return feature, level, pool_level
+
+    def sums(
+        self,
+        inputs: Inputs,
+        side: Side,
+        prepared: tuple[Feature, Array, Array],
+        trait: str,
+        name: str,
+    ) -> LocusSums | None:
+        """Sum one trait's loci; None where nothing of it can be tested."""
+        feature, level, pool_level = prepared
+        table, rows = inputs.trait(trait)
+        values = feature.own[rows]
+        weight = table["posterior"].to_numpy(float) if self.weighted else np.ones(len(table))
+        if self.signed:
+            weight = weight * np.nan_to_num(table["beta"].to_numpy(float))
+        usable = np.isfinite(values).all(1)
+        weight, values = np.where(usable, weight, 0.0), np.where(usable[:, None], values, 0.0)
+        if not np.abs(weight).sum() > 0:
+            return None
+        replicas = inputs.replicas(trait, self.kind)
+        sums = locus_sums(values, weight, replicas, feature.pool, level[rows], pool_level)
+        return _shuffled(sums, inputs.generator("shuffle", trait, name)) if self.shuffled else sums
+
+
+def magnitude(inputs: Inputs, side: Side) -> Feature:
+    """Size of the effect in each context."""
+    return _feature(side.own.magnitude, side.pool.magnitude)
+
+
+def activity(inputs: Inputs, side: Side) -> Feature:
+    """Predicted activity at the variant, of the more active allele."""
+    return _feature(side.own.active, side.pool.active)
+
+
+def specific(inputs: Inputs, side: Side) -> Feature:
+    """Size of the effect in each context beyond its mean over contexts."""
+    own, pool = side.own.magnitude.astype(float), side.pool.magnitude.astype(float)
+    return Feature(own - own.mean(1, keepdims=True), pool - pool.mean(1, keepdims=True), pool.mean(1))
+
+
+def signed(inputs: Inputs, side: Side) -> Feature:
+    """Effect with its sign: accessibility gained by the alternate."""
+    known = (inputs.variants["alt"] != "N").to_numpy()
+    own = np.where(known[:, None], side.own.effect, np.nan)
+    return Feature(
+        own.astype(float), side.pool.effect.astype(float), side.pool.magnitude.mean(1).astype(float)
+    )
+
+
+def track_variance(inputs: Inputs, side: Side) -> Feature:
+    """Squared deviation of the activity from the context's mean: knows the track, not the alleles."""
+    mean = side.pool.active.mean(0)
+    return _feature((side.own.active - mean) ** 2, (side.pool.active - mean) ** 2)
+
+
+def random_weights(inputs: Inputs, side: Side) -> Feature:
+    """Size of the effect by the same architecture with random weights."""
+    from phenviz.models.randomised import randomised
+
+    backbone = randomised(inputs.world.backbone, seed=inputs.settings.seed)
+    own: Scores = inputs.score(inputs.variants, backbone)
+    return _feature(own.magnitude, inputs.score_pool(side.background, backbone).magnitude)
+
+
+def _feature(own: NDArray[np.float32], pool: NDArray[np.float32]) -> Feature:
+    return Feature(own.astype(float), pool.astype(float), pool.mean(1).astype(float))
+
+
+def _shuffled(sums: LocusSums, generator: np.random.Generator) -> LocusSums:
+    """Shuffle the contexts of each locus, its observed sums and its replicas alike."""
+    contexts = sums.observed.shape[1]
+    orders = [generator.permutation(contexts) for _ in sums.weight]
+    observed = np.array([row[order] for row, order in zip(sums.observed, orders, strict=True)])
+    null = np.array([part[:, order] for part, order in zip(sums.null, orders, strict=True)])
+    return LocusSums(observed, null, sums.weight)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Parameters
+    ----------
+    label
+        What it is, in a few words.
+    text
+        One sentence for the methods paragraph.
+    units
+        Unit of its effect.
+    run
+        Tests every trait: (inputs, name) -> outcome.
+    control
+        Whether it is a negative control.
+    """
+
+    label: str
+    text: str
+    units: str
+    run: Callable[[Inputs, str], Outcome]
+    control: bool = False
+
+
+def methods() -> Mapping[str, Method]:
+    """Return every method by name, in the order in which they are shown."""
+    from phenviz.disease import gene_methods, peak_methods
+
+    return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_CONTROLS}
+
+
+MATCHED = {
+    "variant": Matched("model", magnitude),
+    "variant-specific": Matched("model", specific),
+    "variant-signed": Matched("model", signed, signed=True),
+    "variant-activity": Matched("model", activity),
+    "accessibility": Matched("observed", magnitude),
+    "control-shuffled": Matched("model", magnitude, shuffled=True),
+    "control-track-variance": Matched("model", track_variance, weighted=False),
+    "control-random-weights": Matched("model", random_weights),
+}
+_MATCHED = {
+    "variant": Method(
+        "predicted effect of variants",
+        "The posterior-weighted mean of the size of each variant's predicted effect was compared with "
+        "matched loci.",
+        EFFECT_UNITS,
+        MATCHED["variant"].run,
+    ),
+    "variant-specific": Method(
+        "predicted effect beyond the mean of contexts",
+        "As variant, after subtracting each variant's mean over contexts.",
+        EFFECT_UNITS,
+        MATCHED["variant-specific"].run,
+    ),
+    "variant-signed": Method(
+        "predicted effect times beta",
+        "The signed predicted effect of the alternate allele was weighted by posterior times beta, and "
+        "tested two-sided "
+        "against matched loci: a positive effect means that opening chromatin raises the trait.",
+        EFFECT_UNITS,
+        MATCHED["variant-signed"].run,
+    ),
+    "variant-activity": Method(
+        "predicted activity at variants",
+        "The posterior-weighted mean of the predicted activity at the variants (log2, the more active "
+        "allele) was "
+        "compared with matched loci.",
+        "log2 activity",
+        MATCHED["variant-activity"].run,
+    ),
+    "accessibility": Method(
+        "observed accessibility at variants",
+        "The posterior-weighted mean of log2(1 + fold enrichment) of observed peaks at the variants was "
+        "compared with "
+        "matched loci.",
+        "log2 fold enrichment",
+        MATCHED["accessibility"].run,
+    ),
+}
+_CONTROLS = {
+    "control-shuffled": Method(
+        "control: context labels shuffled",
+        "As variant, with the contexts' labels shuffled in each locus.",
+        EFFECT_UNITS,
+        MATCHED["control-shuffled"].run,
+        control=True,
+    ),
+    "control-track-variance": Method(
+        "control: raw variance of the predicted track",
+        "The squared deviation of the predicted activity at the variants, without posteriors and "
+        "alleles, was compared "
+        "with matched loci.",
+        "squared log2 activity",
+        MATCHED["control-track-variance"].run,
+        control=True,
+    ),
+    "control-random-weights": Method(
+        "control: backbone with random weights",
+        "As variant, with the effects of a backbone of the same architecture and re-randomised weights.",
+        EFFECT_UNITS,
+        MATCHED["control-random-weights"].run,
+        control=True,
+    ),
+}

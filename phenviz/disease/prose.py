@@ -1,0 +1,68 @@
+"""A methods paragraph, written from the settings that a result was made with."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from phenviz.disease.methods import MATCHED, methods
+from phenviz.errors import ResultError
+
+
+def methods_paragraph(dataset: xr.Dataset) -> str:
+    """Describe how hypotheses were tested, for the methods section of an article.
+
+    Parameters
+    ----------
+    dataset
+        What `hypotheses` returned, or one read back from a file.
+
+    Returns
+    -------
+    str
+        A few sentences that name source, model, methods, background, null, seed and corrections, with the
+        numbers of this very result.
+
+    Raises
+    ------
+    ResultError
+        If the dataset holds no hypotheses.
+    """
+    if "method" not in dataset.dims or "p_value" not in dataset:
+        raise ResultError("this result holds no hypotheses: pass what phenviz.disease.hypotheses returned")
+    attrs, names = dataset.attrs, [str(name) for name in dataset["method"].values]
+    parts = [_sources(dataset)]
+    parts += [methods()[name].text for name in names if name in methods()]
+    if any(name in MATCHED for name in names):
+        parts.append(
+            f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
+            f"drawn from a "
+            f"background of {attrs['background']}; loci, not variants, were drawn independently, "
+            f"{attrs['permutations']:,} times. Effects are differences from the mean of the null, "
+            f"p-values are the "
+            "share of draws that reach the observed value, and intervals are those of a bootstrap of "
+            "loci (95 %)."
+        )
+    parts.append(
+        f"Multiple testing was controlled by {attrs['multiple_testing']}; Bonferroni thresholds count "
+        f"all pairs or "
+        "the effective number of independent contexts after Li and Ji."
+    )
+    parts.append(f"Random seed {attrs['seed']}, PhenViz {attrs['phenviz_version']}.")
+    return " ".join(parts)
+
+
+def _sources(dataset: xr.Dataset) -> str:
+    attrs = dataset.attrs
+    traits, contexts = dataset.sizes["trait"], dataset.sizes["context"]
+    model = "" if attrs["model"] == "none" else f" Sequence model: {attrs['model']}."
+    contigs = ", ".join(f"chr{name}" for name in str(attrs["contig"]).split(","))
+    return (
+        f"{_count(traits, 'trait')} with {int(dataset['variants'].sum()):,} fine-mapped variants in "
+        f"{_count(int(dataset['loci'].sum()), 'locus', 'loci')} on {contigs} ({attrs['assembly']}; source: "
+        f"{attrs['source']}, {attrs['rows_kept']:,} of {attrs['rows_read']:,} rows used) were tested in "
+        f"{_count(contexts, 'context')}.{model}"
+    )
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

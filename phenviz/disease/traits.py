@@ -1,0 +1,195 @@
+"""Fine-mapped variants of traits: the one table that every method takes, and what was kept of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from phenviz.errors import DataError
+
+TRAIT_COLUMNS = [
+    "trait", "locus", "contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "z",
+    "allele_frequency",
+]  # fmt: skip
+# half the 1 Mb within which GWAS practice calls neighbouring hits one locus, since leads lie in the middle
+LOCUS_REACH = 250_000
+UNKNOWN_ALTERNATE = "N"
+_EXAMPLES = 3
+
+
+@dataclass
+class TraitReport:
+    """What became of the rows of a file: a count and a few examples a reason.
+
+    Parameters
+    ----------
+    source
+        File or pack.
+    read, kept
+        Rows read, and rows of the table.
+    changed
+        Reason -> rows that were mended (``swapped_alleles``, ``strand_flipped``...).
+    skipped
+        Reason -> rows that were left out.
+    examples
+        Reason -> up to three rows, as text.
+    posterior
+        Trait -> posterior of all rows read, whatever the contig.
+    notes
+        Sentences for the reader.
+    """
+
+    source: str
+    read: int = 0
+    kept: int = 0
+    changed: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    posterior: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, kind: str, reason: str, rows: Sequence[str]) -> None:
+        """Count rows under a reason; ``kind`` is ``changed`` or ``skipped``."""
+        if len(rows):
+            counts: dict[str, int] = getattr(self, kind)
+            counts[reason] = counts.get(reason, 0) + len(rows)
+            kept = self.examples.setdefault(reason, [])
+            kept.extend(list(rows)[: _EXAMPLES - len(kept)])
+
+    def describe(self) -> str:
+        """Say it in a few lines."""
+        lines = [f"{self.source}: {self.kept:,} of {self.read:,} rows kept"]
+        for kind, counts in (("mended", self.changed), ("left out", self.skipped)):
+            for reason, count in counts.items():
+                shown = ", ".join(self.examples.get(reason, []))
+                lines.append(
+                    f"  {kind}: {count:,} {reason.replace('_', ' ')}" + (f" ({shown})" * bool(shown))
+                )
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+
+@dataclass(frozen=True)
+class TraitVariants:
+    """Fine-mapped variants of one or more traits.
+
+    Parameters
+    ----------
+    table
+        One row a trait and variant, columns `TRAIT_COLUMNS`, by trait, contig and position: ``position``
+        is 1-based, ``ref`` is that of the reference, ``alt`` is ``N`` where unknown, ``posterior`` the
+        probability of being causal, ``beta``, ``se`` and ``z`` are of the alternate allele (NaN where
+        unknown), ``locus`` the unit of resampling (see `assign_loci`).
+    report
+        What was read, mended and left out.
+    """
+
+    table: pd.DataFrame
+    report: TraitReport
+
+    @property
+    def traits(self) -> list[str]:
+        """Names of the traits, in the order of the file."""
+        return list(dict.fromkeys(self.table["trait"]))
+
+    def select(self, traits: Iterable[str]) -> TraitVariants:
+        """Keep some traits, in the order asked for.
+
+        Raises
+        ------
+        DataError
+            If a trait isn't there; names the nearest.
+        """
+        known = {name.lower(): name for name in self.traits}
+        chosen = []
+        for trait in traits:
+            if trait.strip().lower() not in known:
+                raise DataError(
+                    f"no trait {trait!r} with variants here in {self.report.source}: it has "
+                    f"{', '.join(self.traits) or 'none'}"
+                )
+            chosen.append(known[trait.strip().lower()])
+        order = {name: place for place, name in enumerate(dict.fromkeys(chosen))}
+        table = self.table[self.table["trait"].isin(order)]
+        table = table.assign(_order=table["trait"].map(order)).sort_values("_order", kind="stable")
+        return replace(self, table=table.drop(columns="_order").reset_index(drop=True))
+
+    def summary(self) -> pd.DataFrame:
+        """Count variants, loci and posterior of each trait.
+
+        Returns
+        -------
+        pd.DataFrame
+            ``trait``, ``variants``, ``loci``, ``posterior`` (expected causal variants), ``share`` (of the
+            file's posterior for the trait that the kept rows hold; 1 where all were kept).
+        """
+        rows = []
+        for trait in dict.fromkeys([*self.traits, *self.report.posterior]):
+            own = self.table[self.table["trait"] == trait]
+            held, total = float(own["posterior"].sum()), self.report.posterior.get(trait, np.nan)
+            share = held / total if total > 0 else np.nan
+            rows.append((trait, len(own), own["locus"].nunique(), held, share))
+        return pd.DataFrame(rows, columns=["trait", "variants", "loci", "posterior", "share"])
+
+    def variants(self) -> pd.DataFrame:
+        """Return each variant once, as scorers take it: contig, position, ref, alt, id."""
+        columns = ["contig", "position", "ref", "alt", "id"]
+        unique = self.table[columns].drop_duplicates(columns[:4])
+        return unique.sort_values(columns[:4], kind="stable").reset_index(drop=True)
+
+
+def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVariants:
+    """Complete a table that has at least trait, contig, position, ref, alt and posterior; assign its loci.
+
+    ``region`` (optional column) keeps the loci of the file apart. A variant that a trait lists twice in one
+    region is kept once, with its largest posterior.
+    """
+    table = table.copy()
+    for column in ("beta", "se", "z", "allele_frequency"):
+        if column not in table:
+            table[column] = np.nan
+        table[column] = table[column].astype(float)
+    table["id"] = table["id"].fillna("").astype(str) if "id" in table else ""
+    table["region"] = table["region"].fillna("").astype(str) if "region" in table else ""
+    table["z"] = table["z"].where(table["z"].notna(), table["beta"] / table["se"])
+    key = ["trait", "region", "contig", "position", "ref", "alt"]
+    table = table.sort_values("posterior", ascending=False, kind="stable")
+    again = table.duplicated(key)
+    report.count("skipped", "listed_twice", [_word(row) for row in table[again].itertuples()])
+    table = assign_loci(table[~again])
+    rank = {trait: place for place, trait in enumerate(dict.fromkeys(table.sort_index()["trait"]))}
+    table = table.assign(_rank=table["trait"].map(rank))
+    table = table.sort_values(["_rank", "contig", "position", "ref", "alt"], kind="stable")
+    report.kept = len(table)
+    return TraitVariants(table[TRAIT_COLUMNS].reset_index(drop=True), report)
+
+
+def assign_loci(table: pd.DataFrame, reach: int = LOCUS_REACH) -> pd.DataFrame:
+    """Part the variants of each trait into loci, the units of resampling.
+
+    Fine-mapping regions may span megabases and hold several signals. Within each trait, contig and
+    ``region`` of the file, the variant with the largest posterior takes all within ``reach`` bases as its
+    locus, then the largest of the rest, and so on (clumping by distance).
+
+    Returns
+    -------
+    pd.DataFrame
+        With column ``locus``: contig and position of the lead (``20:55990405``), and the region of the file.
+    """
+    locus = pd.Series("", index=table.index, dtype=object)
+    for (_, contig, region), rows in table.groupby(["trait", "contig", "region"], sort=False).indices.items():
+        order = rows[np.argsort(-table["posterior"].to_numpy()[rows], kind="stable")]
+        place = table["position"].to_numpy()[order]
+        free = np.ones(len(order), dtype=bool)
+        while free.any():
+            lead = int(np.argmax(free))
+            near = free & (np.abs(place - place[lead]) <= reach)
+            locus.iloc[order[near]] = f"{contig}:{place[lead]}" + (f" ({region})" if region else "")
+            free &= ~near
+    return table.assign(locus=locus.astype(str))
+
+
+def _word(row: object) -> str:
+    return f"{row.contig}:{row.position}:{row.ref}:{row.alt}"  # type: ignore[attr-defined]
