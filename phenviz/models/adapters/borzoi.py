@@ -1,0 +1,90 @@
+"""Borzoi (Linder et al. 2025) as a backbone, through the package ``borzoi-pytorch``.
+
+524,288 bp in, 16,384 bins of 32 bp out; a global model. RNA tracks are on the scale that Borzoi was trained
+on (squashed coverage).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from phenviz.errors import ModelError
+from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
+
+WINDOW, BIN_SIZE = 524_288, 32
+# the published shape
+CONFIG: dict[str, Any] = {
+    "dim": 1536,
+    "depth": 8,
+    "heads": 8,
+    "attn_dim_key": 64,
+    "attn_dim_value": 192,
+    "enable_mouse_head": False,
+    "flashed": False,
+}
+
+
+def load_borzoi(weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
+    """Load Borzoi's weights, in evaluation mode; see `phenviz.models.adapters.load_adapter`."""
+    try:
+        from borzoi_pytorch import Borzoi  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise ModelError(
+            f"Borzoi needs the package borzoi-pytorch ({error}): pip install 'phenviz[borzoi]'"
+        ) from error
+    model = Borzoi.from_hparams(**read_config(weights, CONFIG))
+    digest = fill(model, weights)
+    backbone = wrap_borzoi(model, select_tracks(model_tracks("borzoi"), tracks))
+    backbone.weights_hash = digest
+    return backbone
+
+
+def wrap_borzoi(
+    model: nn.Module,
+    tracks: Sequence[Track],
+    *,
+    window: int = WINDOW,
+    bin_size: int = BIN_SIZE,
+    name: str = "borzoi",
+) -> TrunkBackbone:
+    """Make a backbone of a Borzoi module.
+
+    Parameters
+    ----------
+    model
+        With the interface of ``borzoi_pytorch.Borzoi``: ``get_embs_after_crop`` turns (B, 4, window) into
+        (B, dim, bins), after the module ``crop``; ``final_joined_convs`` and the convolution ``human_head``
+        follow, then softplus.
+    tracks
+        Outputs that become contexts.
+    window, bin_size
+        Of the model; other than the published ones for models of another shape.
+    name
+        Name to read.
+    """
+    cast(Any, model).crop = nn.Identity()
+    chosen = rows_of(cast(Any, model).human_head, [track.index for track in tracks])
+    contexts = [track.as_context() for track in tracks]
+    backbone = TrunkBackbone(
+        _BorzoiTrunk(model), chosen, contexts, name=name, window=window, bin_size=bin_size
+    )
+    return backbone.eval()
+
+
+class _BorzoiTrunk(nn.Module):
+    """Calls Borzoi up to what its heads get."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
+        model = cast(Any, self.model)
+        embedding: torch.Tensor = model.final_joined_convs(model.get_embs_after_crop(one_hot))
+        return embedding

@@ -1,0 +1,92 @@
+"""Enformer (Avsec et al. 2021) as a backbone, through the package ``enformer-pytorch``.
+
+196,608 bp in, 1,536 bins of 128 bp out; a global model: every bin sees the whole window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from phenviz.errors import ModelError
+from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
+
+WINDOW, BIN_SIZE = 196_608, 128
+# the published shape
+CONFIG: dict[str, Any] = {
+    "dim": 1536,
+    "depth": 11,
+    "heads": 8,
+    "output_heads": {"human": 5313, "mouse": 1643},
+    "attn_dim_key": 64,
+    "num_downsamples": 7,
+    "dim_divisible_by": 128,
+}
+
+
+def load_enformer(weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
+    """Load Enformer's weights, in evaluation mode; see `phenviz.models.adapters.load_adapter`."""
+    try:
+        from enformer_pytorch import Enformer  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise ModelError(
+            f"Enformer needs the package enformer-pytorch ({error}): pip install 'phenviz[enformer]'"
+        ) from error
+    model = Enformer.from_hparams(**read_config(weights, CONFIG))
+    digest = fill(model, weights)
+    backbone = wrap_enformer(model, select_tracks(model_tracks("enformer"), tracks))
+    backbone.weights_hash = digest
+    return backbone
+
+
+def wrap_enformer(
+    model: nn.Module,
+    tracks: Sequence[Track],
+    *,
+    head: str = "human",
+    window: int = WINDOW,
+    bin_size: int = BIN_SIZE,
+    name: str = "enformer",
+) -> TrunkBackbone:
+    """Make a backbone of an Enformer module.
+
+    Parameters
+    ----------
+    model
+        With the interface of ``enformer_pytorch.Enformer``: ``model(x, return_only_embeddings=True)`` turns
+        (B, window, 4) into (B, bins, D); ``heads[head]`` begins with a linear layer, softplus follows;
+        ``set_target_length(-1)`` ends cropping.
+    tracks
+        Outputs that become contexts.
+    head
+        Which of the heads.
+    window, bin_size
+        Of the model; other than the published ones for models of another shape.
+    name
+        Name to read.
+    """
+    cast(Any, model).set_target_length(-1)
+    layers = cast(Any, model).heads[head]
+    chosen = rows_of(layers[0], [track.index for track in tracks])
+    contexts = [track.as_context() for track in tracks]
+    backbone = TrunkBackbone(
+        _EnformerTrunk(model), chosen, contexts, name=name, window=window, bin_size=bin_size
+    )
+    return backbone.eval()
+
+
+class _EnformerTrunk(nn.Module):
+    """Calls Enformer with channels last, up to its embedding."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
+        embedding: torch.Tensor = self.model(one_hot.transpose(1, 2), return_only_embeddings=True)
+        return embedding.transpose(1, 2)

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_model
+from torch import nn
+
+from phenviz.attribution import Target, saliency
+from phenviz.attribution.trait import trait_saliency
+from phenviz.errors import DataError, ModelError, TargetError
+from phenviz.genome import Locus
+from phenviz.models import SequenceBackbone
+from phenviz.models.adapters import load_adapter
+from phenviz.models.adapters.borzoi import wrap_borzoi
+from phenviz.models.adapters.enformer import wrap_enformer
+from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.trunk import fill, read_config, rows_of
+from phenviz.models.predict import predict
+from tests.attribution.oracles import relative_error
+from tests.phenformer_toys import SITES, Slow, toy_phenformer
+from tests.toys import CONTIGS
+
+TABLE = """\tidentifier\tdescription
+0\tENCFF1\tDNASE:CD14-positive monocyte female
+1\tCNhs1+\tCAGE:CD14+ Monocytes, donor 1
+2\tENCFF2\tATAC:erythroblast
+3\tENCFF3\tCHIP:H3K27ac:K562
+"""
+BINS, WINDOW = 16, 2_048
+
+
+class FakeEnformer(nn.Module):
+    """The interface of enformer_pytorch.Enformer: channels last, cropped, heads of linear and softplus."""
+
+    def __init__(self, tracks=4, target_length=8):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.mix = nn.Conv1d(4, 6, 128, stride=128), nn.Linear(6, 6)
+        self.norm = nn.BatchNorm1d(6)
+        self.heads = nn.ModuleDict({"human": nn.Sequential(nn.Linear(6, tracks), nn.Softplus())})
+        self.target_length = target_length
+
+    def set_target_length(self, target_length):
+        self.target_length = target_length
+
+    def forward(self, x, return_only_embeddings=False):
+        x = self.norm(self.conv(x.transpose(1, 2))).transpose(1, 2)
+        x = torch.tanh(x + self.mix(x.mean(1, keepdim=True)))
+        if self.target_length > 0:
+            trim = (x.shape[1] - self.target_length) // 2
+            x = x[:, trim : trim + self.target_length]
+        return x if return_only_embeddings else {key: head(x) for key, head in self.heads.items()}
+
+
+class FakeBorzoi(nn.Module):
+    """The interface of borzoi_pytorch.Borzoi: channels first, cropped, a convolution as head."""
+
+    def __init__(self, tracks=4):
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv, self.final_joined_convs = nn.Conv1d(4, 6, 32, stride=32), nn.Conv1d(6, 5, 1)
+        self.human_head = nn.Conv1d(5, tracks, 1)
+        self.crop = nn.AvgPool1d(2)
+
+    def get_embs_after_crop(self, x):
+        x = self.conv(x)
+        x = torch.tanh(x + x.mean(-1, keepdim=True))
+        return self.crop(x.transpose(1, 2)).transpose(1, 2)
+
+
+@pytest.fixture
+def tracks(tmp_path):
+    (tmp_path / "targets.txt").write_text(TABLE)
+    return model_tracks("enformer", tmp_path / "targets.txt")
+
+
+@pytest.fixture
+def enformer(tracks):
+    return wrap_enformer(FakeEnformer(), select_tracks(tracks), window=WINDOW)
+
+
+@pytest.fixture
+def borzoi(tracks):
+    return wrap_borzoi(FakeBorzoi(), select_tracks(tracks, ["CAGE", "erythro"]), window=WINDOW)
+
+
+def one_hot(length=WINDOW, seed=0):
+    codes = np.random.default_rng(seed).integers(0, 4, (2, length))
+    return torch.from_numpy(np.eye(4, dtype=np.float32)[codes]).transpose(1, 2)
+
+
+def test_track_table_gives_assay_and_words(tracks):
+    assert tracks[3] == Track(3, "ENCFF3", "CHIP", "H3K27ac:K562")
+    context = tracks[1].as_context()
+    assert (context.name, context.label, context.group) == ("CNhs1+", "CD14+ Monocytes, donor 1", "CAGE")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (None, [0, 2]),
+        (["cage"], [1]),
+        (["ENCFF3", "dnase"], [0, 3]),
+        (["cd14"], [0, 1]),
+        (["monocyte", "ATAC"], [0, 1, 2]),
+    ],
+)
+def test_tracks_are_chosen_by_assay_identifier_or_words_in_the_models_order(tracks, wanted, found):
+    assert [track.index for track in select_tracks(tracks, wanted)] == found
+
+
+def test_unknown_tracks_and_tables_are_refused(tracks, tmp_path):
+    with pytest.raises(TargetError, match="no track 'liver' among 4"):
+        select_tracks(tracks, ["liver"])
+    with pytest.raises(TargetError, match="no track was chosen"):
+        select_tracks(tracks, [])
+    with pytest.raises(TargetError, match="no track ' '"):
+        select_tracks(tracks, [" "])
+    (tmp_path / "bad.txt").write_text("identifier\nA\n")
+    with pytest.raises(DataError, match="lacks the columns description"):
+        model_tracks("enformer", tmp_path / "bad.txt")
+    with pytest.raises(ModelError, match="names one with the number 9"):
+        rows_of(nn.Linear(3, 4), [0, 9])
+
+
+@pytest.mark.packs
+@pytest.mark.parametrize(("kind", "count", "open_tracks"), [("enformer", 5_313, 684), ("borzoi", 7_611, 906)])
+def test_published_tables_have_the_published_tracks(kind, count, open_tracks):
+    from phenviz.data.packs import has_pack
+
+    if not has_pack(f"tracks-{kind}"):
+        pytest.skip(f"data pack tracks-{kind} isn't here")
+    tracks = model_tracks(kind)
+    assert len(tracks) == len({track.identifier for track in tracks}) == count
+    assert len(select_tracks(tracks)) == open_tracks
+
+
+def test_enformer_predicts_what_its_module_predicts_for_the_chosen_tracks_uncropped(enformer):
+    assert isinstance(enformer, SequenceBackbone)
+    x, module = one_hot(), FakeEnformer(target_length=-1).eval()
+    with torch.no_grad():
+        expected = module(x.transpose(1, 2))["human"].transpose(1, 2)[:, [0, 2]]
+        torch.testing.assert_close(enformer(x), expected)
+        torch.testing.assert_close(enformer.activity(enformer.encode(x)), expected)
+    assert [context.name for context in enformer.contexts] == ["ENCFF1", "ENCFF2"]
+    assert not enformer.training
+
+
+def test_borzoi_predicts_what_its_module_predicts_for_the_chosen_tracks_uncropped(borzoi):
+    assert isinstance(borzoi, SequenceBackbone)
+    x, module = one_hot(), FakeBorzoi().eval()
+    module.crop = nn.Identity()
+    with torch.no_grad():
+        embedding = module.final_joined_convs(module.get_embs_after_crop(x))
+        expected = nn.functional.softplus(module.human_head(embedding))[:, [1, 2]]
+        torch.testing.assert_close(borzoi(x), expected)
+    assert borzoi(x).shape == (2, 2, WINDOW // 32)
+
+
+def test_input_or_trunk_of_another_size_is_refused(enformer):
+    with pytest.raises(ModelError, match=r"it takes \(batch, 4, 2,048\)"):
+        enformer.encode(one_hot(1_024))
+    enformer.trunk.model.set_target_length(4)
+    with pytest.raises(ModelError, match="4 bins for a window of 16: it must not crop"):
+        enformer.encode(one_hot())
+
+
+@pytest.mark.parametrize("model", ["enformer", "borzoi"])
+def test_every_room_takes_an_adapted_model(toy_world, request, model):
+    backbone, locus = request.getfixturevalue(model), Locus("20", 5_000, 9_000)
+    found = predict(locus, toy_world.reference, backbone)
+    assert found.activity.shape == (2, -(-9_000 // backbone.bin_size) - 5_000 // backbone.bin_size)
+    assert found.attrs["units"] == "predicted coverage"
+    target = Target(context=backbone.contexts[1].name)
+    assert np.isfinite(saliency(locus, toy_world.reference, backbone, target=target).attribution).all()
+
+
+@pytest.mark.parametrize("model", ["enformer", "borzoi"])
+def test_trait_is_explained_through_an_adapted_model(toy_world, request, model):
+    backbone = request.getfixturevalue(model)
+    channels, names = backbone.encode(one_hot()).shape[1], [context.name for context in backbone.contexts]
+    phenformer = toy_phenformer(
+        expression_from="activity", window=WINDOW, channels=channels, expression=names, genes=SITES[:3]
+    )
+    found = trait_saliency(toy_world.reference, backbone, phenformer, trait="MCV")
+    whole = np.zeros(CONTIGS["20"])
+    whole[found.position] = found.attribution
+    (expected,) = Slow(phenformer, toy_world.reference, backbone, None).attribution(0)
+    assert relative_error(whole, expected[: len(whole)]) <= 1e-4
+
+
+def test_weights_are_read_with_their_hash_and_never_unpickled(tmp_path):
+    model, path = FakeEnformer(), tmp_path / "w.safetensors"
+    # as the package has it: each tensor under two names
+    model.again = model.conv
+    save_model(model, path)
+    other = FakeEnformer()
+    other.again = other.conv
+    with torch.no_grad():
+        other.conv.weight.zero_()
+    assert fill(other, path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert torch.equal(other.conv.weight, model.conv.weight)
+    with pytest.raises(ModelError, match="don't fit the model"):
+        fill(FakeBorzoi(), path)
+    torch.save(model.state_dict(), tmp_path / "w.bin")
+    with pytest.raises(ModelError, match="no safetensors file"):
+        fill(other, tmp_path / "w.bin")
+    with pytest.raises(ModelError, match="can't be read"):
+        fill(other, tmp_path / "missing.safetensors")
+
+
+def test_config_beside_the_weights_changes_the_published_shape(tmp_path):
+    weights = tmp_path / "w.safetensors"
+    assert read_config(weights, {"dim": 1536}) == {"dim": 1536}
+    (tmp_path / "config.json").write_text(json.dumps({"dim": 96, "model_type": "enformer"}))
+    assert read_config(weights, {"dim": 1536, "heads": 8}) == {"dim": 96, "heads": 8}
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="no JSON"):
+        read_config(weights, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [("enformer", "enformer_pytorch"), ("borzoi", "borzoi_pytorch")]
+)
+def test_missing_extra_says_how_to_install_it(monkeypatch, tmp_path, kind, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModelError, match=rf"pip install 'phenviz\[{kind}\]'"):
+        load_adapter(kind, tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match="no adapter for 'sei'"):
+        load_adapter("sei", tmp_path / "w.safetensors")
+
+
+def test_small_random_enformer_of_the_package_is_loaded_from_its_weights(tmp_path, tracks, monkeypatch):
+    package = pytest.importorskip("enformer_pytorch")
+    torch.manual_seed(0)
+    shape = {"dim": 96, "depth": 1, "heads": 4, "output_heads": {"human": 4}, "dim_divisible_by": 4}
+    model = package.Enformer.from_hparams(**shape, target_length=-1).eval()
+    save_model(model, tmp_path / "w.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    monkeypatch.setattr("phenviz.models.adapters.enformer.model_tracks", lambda kind: tracks)
+    backbone = load_adapter("enformer", tmp_path / "w.safetensors", ["DNASE", "CHIP"])
+    # a shorter window than the published one, for speed
+    backbone.window, x = WINDOW, one_hot()
+    with torch.no_grad():
+        expected = model(x.transpose(1, 2))["human"].transpose(1, 2)[:, [0, 3]]
+        torch.testing.assert_close(backbone(x), expected)
+    with pytest.raises(ModelError, match="don't fit the model"):
+        (tmp_path / "config.json").write_text(json.dumps(shape | {"dim": 48}))
+        load_adapter("enformer", tmp_path / "w.safetensors", ["DNASE"])
+
+
+def test_small_random_borzoi_of_the_package_predicts_the_chosen_tracks(tracks):
+    package = pytest.importorskip("borzoi_pytorch")
+    torch.manual_seed(0)
+    model = package.Borzoi.from_hparams(
+        dim=96,
+        depth=1,
+        heads=2,
+        attn_dim_value=48,
+        enable_mouse_head=False,
+        return_center_bins_only=True,
+        bins_to_return=32,
+    ).eval()
+    backbone, x = wrap_borzoi(model, [tracks[2]], window=4_096), one_hot(4_096)
+    with torch.no_grad():
+        # the module's crop is off now, so that both return all bins
+        torch.testing.assert_close(backbone(x), model(x)[:, [2]])
+    assert backbone(x).shape == (2, 1, 128)
