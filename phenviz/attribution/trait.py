@@ -215,7 +215,6 @@ def attributes(engine: TraitEngine, where: Locus, tiles: Sequence[Tile]) -> dict
         "gradient"
     )
     here = [window for window in reader.windows if window.contig == where.contig]
-    training = phenformer.card.get("training")
     encoded = sum(tile.last_bin - tile.first_bin for tile in tiles) * backbone.bin_size
     return result_attrs(
         where,
@@ -239,9 +238,14 @@ def attributes(engine: TraitEngine, where: Locus, tiles: Sequence[Tile]) -> dict
         window_ends=[window.end for window in here],
         window_bases=reader.window_bases,
         encoded_bases=encoded,
-        # a model of a simulated cohort must say so wherever its results go
-        cohort=training.get("cohort") if isinstance(training, dict) else None,
+        cohort=cohort_of(phenformer),
     )
+
+
+def cohort_of(phenformer: Phenformer) -> str | None:
+    """Return what the card says about the cohort: a model of a simulated one must say so in its results."""
+    training = phenformer.card.get("training")
+    return training.get("cohort") if isinstance(training, dict) else None
 
 
 def ends(weights: TokenWeights, summed: float | None) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 
 from phenviz.attribution import paths
 from phenviz.attribution.trait import trait_integrated_gradients, trait_saliency
+from phenviz.attribution.trait_genes import tokens_without_bases, trait_genes
 from phenviz.errors import Cancelled, LocusError, ModelError, TargetError
 from phenviz.genome import Locus
 from phenviz.models import phenformer_tokens
@@ -284,3 +285,54 @@ def test_models_keep_their_gradients_to_themselves(toy_world):
     for module in (toy_world.backbone, phenformer, readout):
         assert all(parameter.grad is None for parameter in module.parameters())
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("backbone_kind", ["local", "global"])
+def test_genes_and_their_contexts_add_up_to_the_change_of_the_logit(toy_world, mode, backbone_kind):
+    backbone, readout = in_double(toy_world.backbone), in_double(toy_readout())
+    if backbone_kind == "global":
+        backbone, readout = in_double(GlobalToy(toy_world.backbone)), None
+    source = "activity" if readout is None else "readout"
+    genes = (*SITES, OTHER_CONTIG)
+    phenformer = in_double(toy_phenformer(mode, genes=genes, expression_from=source))
+    models = (toy_world.reference, backbone, phenformer)
+    found = trait_genes(*models, trait="MCV", readout=readout, n_steps=200)
+    change = found.attrs["target_value"] - found.attrs["baseline_value"]
+    assert float(found.importance.sum()) == pytest.approx(change, rel=0.01)
+    np.testing.assert_allclose(found.importance, found.embedding + found.expression.sum("context"))
+    # windows without bases really are where the path begins
+    slow = Slow(phenformer, toy_world.reference, backbone, readout)
+    with torch.no_grad():
+        empty = slow.logits(*(torch.zeros_like(bases) for bases in slow.bases()))
+    assert found.attrs["baseline_value"] == pytest.approx(float(empty[0, 0]))
+    assert found.attrs["target_value"] == pytest.approx(slow.value(0))
+    assert found.gene.values.tolist() == [gene.name for gene in genes]
+
+
+def test_saliency_of_genes_is_the_change_of_the_logit_for_a_small_step(toy_world):
+    backbone, readout, phenformer = map(
+        in_double, (toy_world.backbone, toy_readout(), toy_phenformer("pair"))
+    )
+    found = trait_genes(
+        toy_world.reference, backbone, phenformer, trait="MCV", readout=readout, method="saliency"
+    )
+    reader = phenformer_tokens.TokenReader(phenformer, toy_world.reference, backbone, readout)
+    tokens = phenformer_tokens.predict_tokens(phenformer, toy_world.reference, backbone, readout)
+    toward = (tokens - tokens_without_bases(reader)) * 1e-6
+    for gene in range(len(SITES)):
+        step = torch.zeros_like(tokens)
+        step[:, gene] = toward[:, gene]
+        with torch.no_grad():
+            change = phenformer((tokens + step)[None])[0, 0] - phenformer(tokens[None])[0, 0]
+        assert float(found.importance[gene]) == pytest.approx(float(change) * 1e6, rel=1e-3, abs=1e-6)
+
+
+def test_table_of_genes_is_saved_and_refuses_unknown_methods(toy_world, tmp_path):
+    models, readout = (toy_world.reference, toy_world.backbone, toy_phenformer()), toy_readout()
+    found = trait_genes(*models, trait="MCV", readout=readout, n_steps=2)
+    for suffix in LOADABLE_SUFFIXES:
+        save(found, tmp_path / f"genes{suffix}")
+        np.testing.assert_allclose(load(tmp_path / f"genes{suffix}").expression, found.expression)
+    with pytest.raises(ModelError, match="use one of integrated-gradients, saliency"):
+        trait_genes(*models, trait="MCV", readout=readout, method="magic")
