@@ -6,7 +6,10 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,10 +24,13 @@ from benchmarks.phenformer import (
     phenformer_saliency_separate,
 )
 from benchmarks.world import locus, open_bench
-from phenviz.attribution import Target, integrated_gradients, mutagenesis
+from phenviz.attribution import Target, integrated_gradients
+from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.backbone import halo
+from phenviz.models.local import LocalBackbone
 from phenviz.models.predict import bin_range, predict
 from phenviz.models.windows import one_hot_window
+from phenviz.service import ModelService, ResultStore
 
 
 def phenviz_gradients(length: int, steps: int) -> np.ndarray:
@@ -37,20 +43,39 @@ def phenviz_gradients(length: int, steps: int) -> np.ndarray:
 
 
 def captum_gradients(length: int, steps: int) -> np.ndarray:
+    bench = open_bench()
+    return whole_window(bench.reference, bench.backbone, locus(length), steps)
+
+
+def whole_window(reference: ReferenceGenome, backbone: LocalBackbone, where: Locus, steps: int) -> np.ndarray:
     """Call Captum as it is: the whole window with its flanks, one step at a time."""
-    bench, where = open_bench(), locus(length)
-    size, flank = bench.backbone.bin_size, halo(bench.backbone)
+    size, flank = backbone.bin_size, halo(backbone)
     first, last = bin_range(where, size)
     start, end, inner = first * size - flank, last * size + flank, flank // size
-    bases = one_hot_window(bench.reference, where.contig, start, end, bench.backbone)
-    method = IntegratedGradients(lambda x: bench.backbone(x)[:, 0, inner:-inner].sum(-1))
+    bases = one_hot_window(reference, where.contig, start, end, backbone)
+    method = IntegratedGradients(lambda x: backbone(x)[:, 0, inner:-inner].sum(-1))
     values = method.attribute(bases, torch.zeros_like(bases), n_steps=steps, internal_batch_size=1)
     return values.sum(1)[0, where.start - start : where.end - start].numpy()
 
 
-def phenviz_mutagenesis(length: int, steps: int) -> np.ndarray:
-    bench = open_bench()
-    return mutagenesis(locus(length), bench.reference, bench.backbone)["effect"].values
+def service_gradients(length: int, steps: int) -> np.ndarray:
+    target = Target(context=open_bench().context)
+    return _end_of_job("attribution", "attribute", locus=locus(length), target=target, n_steps=steps)
+
+
+def service_mutagenesis(length: int, steps: int) -> np.ndarray:
+    return _end_of_job("effect", "mutagenesis", locus=locus(length))
+
+
+def _end_of_job(variable: str, kind: str, **params: Any) -> np.ndarray:
+    """Run a job on an empty store, and look at the end of its result."""
+    with TemporaryDirectory(prefix="phenviz-bench-") as folder:
+        store = ResultStore(folder, limit=10**12)
+        with ModelService(
+            open_bench().world, "cpu", store=store, costs=Path(folder, "times.json")
+        ) as service:
+            result = service.submit(kind, **params).result()
+            return result[variable].isel(position=slice(-1_000, None)).values
 
 
 def phenviz_prediction(length: int, steps: int) -> np.ndarray:
@@ -65,10 +90,11 @@ def phenviz_variants(length: int, steps: int) -> np.ndarray:
     return phenviz_scores(random_snvs(length))
 
 
-TASKS = {
+TASKS: dict[str, Callable[[int, int], np.ndarray]] = {
     task.__name__: task
     for task in (
-        *(phenviz_gradients, captum_gradients, phenviz_mutagenesis, phenviz_prediction, phenviz_variants),
+        *(phenviz_gradients, captum_gradients, phenviz_prediction, phenviz_variants),
+        *(service_gradients, service_mutagenesis),
         *(phenformer_forward, phenformer_forward_separate, phenformer_one_graph),
         *(phenformer_saliency, phenformer_saliency_separate),
     )

@@ -15,15 +15,17 @@ import torch
 import phenviz
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.local import LocalBackbone
+from phenviz.world import World
 
 START = 42_000_000
-PACKAGES = ("phenviz", "torch", "captum", "tangermeme", "numpy")
+PACKAGES = ("phenviz", "torch", "captum", "tangermeme", "numpy", "xarray")
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Reference and backbone of the embedded world."""
+    """The embedded world, its reference and its backbone."""
 
+    world: World
     reference: ReferenceGenome
     backbone: LocalBackbone
 
@@ -38,7 +40,7 @@ def open_bench() -> Bench:
     world = phenviz.open_world()
     # maps the sequence into memory, once and for all
     world.reference.codes("20")
-    return Bench(world.reference, world.backbone)
+    return Bench(world, world.reference, world.backbone)
 
 
 def locus(length: int) -> Locus:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phenviz.service.store import Hold
 
 # A result in memory is joined from its pieces, which takes as much again; what is larger stays in the store.
-HELD_BYTES = 2**28
+HELD_BYTES = 2**27
 # pieces that were read last: those on both sides of a view, or of what is written to a file at a time
 _CACHED_BYTES = 2**26
 
