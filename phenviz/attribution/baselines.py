@@ -141,7 +141,7 @@ def baseline_sources(
     if several:
         if n_baselines > 1:
             raise ModelError("give either a list of baselines or n_baselines, not both")
-        return [BaselineSource(one, reference, locus) for one in baseline]
+        return [BaselineSource(one, reference, locus) for one in baseline]  # type: ignore[arg-type]
     one: Baseline = baseline  # type: ignore[assignment]
     if n_baselines == 1:
         return [BaselineSource(one, reference, locus)]
