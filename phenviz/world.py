@@ -16,7 +16,7 @@ from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, read_ban
 if TYPE_CHECKING:
     import pandas as pd
 
-    from phenviz.models.local import LocalBackbone
+    from phenviz.models.backbone import SequenceBackbone
     from phenviz.models.phenformer import Phenformer
     from phenviz.models.readout import GeneReadout
     from phenviz.variation import Individuals
@@ -79,7 +79,7 @@ class World:
         )
 
     @cached_property
-    def backbone(self) -> LocalBackbone:
+    def backbone(self) -> SequenceBackbone:
         """The sequence model.
 
         Raises
@@ -89,14 +89,19 @@ class World:
         DataError
             If it predicts other contexts than the project lists.
         """
+        from phenviz.models.adapters import load_adapter
         from phenviz.models.checkpoint import load_backbone
 
-        if self.project.checkpoint is None:
+        backbone: SequenceBackbone
+        if (published := self.project.backbone) is not None:
+            backbone = load_adapter(published.kind, published.weights, published.tracks)
+        elif self.project.checkpoint is not None:
+            backbone = load_backbone(self.project.checkpoint)
+        else:
             raise ModelError(
                 f"world {self.name!r} has no model: set 'checkpoint' in its project.yaml, "
                 "or train one with `phenviz train backbone`"
             )
-        backbone = load_backbone(self.project.checkpoint)
         self._check_contexts(backbone)
         return backbone
 
@@ -222,7 +227,7 @@ class World:
             "give its position (chr20:1,600,925) instead"
         )
 
-    def _check_contexts(self, backbone: LocalBackbone) -> None:
+    def _check_contexts(self, backbone: SequenceBackbone) -> None:
         listed = self.project.contexts
         if listed and [c.name for c in listed] != [c.name for c in backbone.contexts]:
             raise DataError(

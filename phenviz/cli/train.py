@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phenviz.cli.common import PhenvizGroup, progress_bar, with_options, world_option
-from phenviz.errors import DataError, LocusError
+from phenviz.errors import DataError, LocusError, ModelError
 
 if TYPE_CHECKING:
     from phenviz.genome import Locus
@@ -143,10 +143,16 @@ def readout(
     """Train the gene readout (bins round a gene's start to its expression) for the world's backbone."""
     from phenviz.data.blood16 import BLOOD16_RNA
     from phenviz.data.packs import require_pack
+    from phenviz.models.local import LocalBackbone
     from phenviz.models.readout_training import train_readout
     from phenviz.world import open_world
 
     opened = open_world(world)
+    if not isinstance(backbone := opened.backbone, LocalBackbone):
+        raise ModelError(
+            f"{backbone.name} is a published model: a readout is trained for a backbone of one's own, so "
+            "name a 'checkpoint' in the project.yaml"
+        )
     if counts is None and world is not None:
         raise DataError(f"world {opened.name!r} needs read counts of its own: give them with --counts TSV")
     with progress_bar() as progress:
@@ -155,7 +161,7 @@ def readout(
             counts=counts if counts is not None else require_pack(*_EMBEDDED_COUNTS),
             annotation=opened.annotation,
             reference=opened.reference,
-            backbone=opened.backbone,
+            backbone=backbone,
             contexts=BLOOD16_RNA if world is None else opened.contexts,
             held_out={
                 "validation": (validation.start, validation.end),

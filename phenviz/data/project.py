@@ -27,6 +27,7 @@ _SUFFIXES = {
     "bands": (".tsv", ".txt", ".tsv.gz", ".txt.gz"),
     "elements": (".tsv", ".tsv.gz"),
     "checkpoint": (".safetensors",),
+    "backbone": (".safetensors",),
     "readout": (".safetensors",),
     "phenformer": (".safetensors",),
     "motifs": (".meme",),
@@ -35,11 +36,33 @@ _SUFFIXES = {
     "peaks": (".narrowPeak", ".narrowPeak.gz"),
     "contexts": (".tsv",),
 }
+# backbones whose architecture is published, and what is said about one
+_PUBLISHED = ("enformer", "borzoi")
+_PUBLISHED_FIELDS = ("kind", "weights", "tracks")
 # stores that are folders
 _FOLDERS = (".zarr", ".vcz")
 _CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour")
 # for contexts that come without a colour: Okabe and Ito's, without black and yellow
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedBackbone:
+    """A backbone of somebody else's: Enformer or Borzoi.
+
+    Parameters
+    ----------
+    kind
+        ``enformer`` or ``borzoi``.
+    weights
+        State dict as ``.safetensors``.
+    tracks
+        Tracks that become contexts: assays, identifiers, or words of descriptions; None for DNASE and ATAC.
+    """
+
+    kind: str
+    weights: Path
+    tracks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,8 @@ class Project:
         Cytobands and regulatory elements; None where there are none.
     checkpoint, readout
         Weights of the backbone and of the gene readout; None where there are none.
+    backbone
+        A published backbone instead of a checkpoint; None where there is none.
     phenformer
         Weights of the disease model; None where there is none.
     motifs
@@ -86,6 +111,7 @@ class Project:
     elements: Path | None = None
     checkpoint: Path | None = None
     readout: Path | None = None
+    backbone: PublishedBackbone | None = None
     phenformer: Path | None = None
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
@@ -142,6 +168,8 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     values = {key: read(entries, key) for key, read in _READERS.items() if key in entries.values}
     project = Project(**{"name": path.absolute().parent.name, **values}, path=path)
     _check_peak_contexts(project, entries)
+    if project.backbone is not None and project.checkpoint is not None:
+        raise entries.error("backbone", "and 'checkpoint' both name the sequence model: keep one")
     return project
 
 
@@ -240,6 +268,24 @@ def _peaks(entries: _Entries, key: str) -> str | dict[str, Path]:
         raise entries.error(key, f"is neither a data pack nor 'context: file' lines: {error}") from error
 
 
+def _published(entries: _Entries, key: str) -> PublishedBackbone:
+    value = entries.values[key]
+    if not isinstance(value, dict) or not {"kind", "weights"} <= set(value):
+        raise entries.error(key, f"is no backbone: {_WANTED[key]}")
+    if unknown := sorted(set(map(str, value)) - set(_PUBLISHED_FIELDS)):
+        raise entries.error(
+            key, f"has an unknown field {unknown[0]!r}: known are {', '.join(_PUBLISHED_FIELDS)}"
+        )
+    if value["kind"] not in _PUBLISHED:
+        raise entries.error(key, f"is of the kind {value['kind']!r}: use {' or '.join(_PUBLISHED)}")
+    tracks = value.get("tracks")
+    listed = [tracks] if isinstance(tracks, str) else tracks
+    if listed is not None and not (listed and all(isinstance(track, str) for track in listed)):
+        raise entries.error(key, f"has the tracks {tracks!r}: {_WANTED[key]}")
+    weights = entries.file(key, value["weights"])
+    return PublishedBackbone(value["kind"], weights, None if listed is None else tuple(listed))
+
+
 def _contexts(entries: _Entries, key: str) -> tuple[Context, ...]:
     value = entries.values[key]
     rows = _context_table(entries.file(key, value), entries) if isinstance(value, str) else value
@@ -304,6 +350,7 @@ _READERS: dict[str, Callable[[_Entries, str], Any]] = {
     "bands": _file,
     "elements": _file,
     "checkpoint": _file,
+    "backbone": _published,
     "readout": _file,
     "phenformer": _file,
     "contexts": _contexts,
@@ -320,6 +367,7 @@ _WANTED = {
     "bands": "give the path of a cytoband table, or leave the key out",
     "elements": "give the path of a table of regulatory elements, or leave the key out",
     "checkpoint": "give the path of the backbone's .safetensors file, or leave the key out",
+    "backbone": "write '{kind: enformer, weights: FILE, tracks: [DNASE, CAGE]}', or leave the key out",
     "readout": "give the path of the gene readout's .safetensors file, or leave the key out",
     "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
     "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -39,7 +39,6 @@ from phenviz.service.requests import (
 )
 
 if TYPE_CHECKING:
-    from phenviz.models.backbone import SequenceBackbone
     from phenviz.world import World
 
 METHODS = ("integrated-gradients", "saliency")
@@ -112,7 +111,7 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
     if not _is_additive(world, params):
         compute = partial(_compute, params, params.locus, 0)
         return [Piece({"locus": params.locus, **made_of}, compute, params.locus.length * steps, _finished)]
-    flank = halo(cast("SequenceBackbone", world.backbone))
+    flank = halo(world.backbone)
     contig_end = world.reference.contigs[params.locus.contig]
     return [
         Piece(

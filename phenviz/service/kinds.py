@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
@@ -32,7 +32,7 @@ class Backend:
     @cached_property
     def backbone(self) -> SequenceBackbone:
         """The sequence model."""
-        return cast("SequenceBackbone", place(self.world.backbone, self.device))
+        return place(self.world.backbone, self.device)
 
     @cached_property
     def readout(self) -> GeneReadout | None:

@@ -27,7 +27,6 @@ from phenviz.service.requests import WORKING_BYTES, find_locus
 
 if TYPE_CHECKING:
     from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
-    from phenviz.models.backbone import SequenceBackbone
     from phenviz.world import World
 
 # some seconds for 32 steps on two cores, and a few hundred files for a chromosome
@@ -211,8 +210,7 @@ def _engine(world: World, models: World | Backend, params: TraitParams) -> Trait
 
     phenformer = models.phenformer
     assert phenformer is not None
-    backbone = cast("SequenceBackbone", models.backbone)
-    reader = TokenReader(phenformer, world.reference, backbone, models.readout)
+    reader = TokenReader(phenformer, world.reference, models.backbone, models.readout)
     n_steps = None if params.method == "saliency" else params.n_steps
     trait = phenformer.trait_index(params.trait)
     return TraitEngine(reader, trait, (world.reference,), (0, 0), n_steps, cast(Any, params.baseline))

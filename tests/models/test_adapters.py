@@ -12,7 +12,7 @@ from torch import nn
 
 from phenviz.attribution import Target, saliency
 from phenviz.attribution.trait import trait_saliency
-from phenviz.errors import DataError, ModelError, TargetError
+from phenviz.errors import DataError, ModelError, ProjectError, TargetError
 from phenviz.genome import Locus
 from phenviz.models import SequenceBackbone
 from phenviz.models.adapters import load_adapter
@@ -21,6 +21,7 @@ from phenviz.models.adapters.enformer import wrap_enformer
 from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
 from phenviz.models.adapters.trunk import fill, read_config, rows_of
 from phenviz.models.predict import predict
+from phenviz.world import open_world
 from tests.attribution.oracles import relative_error
 from tests.phenformer_toys import SITES, Slow, toy_phenformer
 from tests.toys import CONTIGS
@@ -271,3 +272,39 @@ def test_small_random_borzoi_of_the_package_predicts_the_chosen_tracks(tracks):
         # the module's crop is off now, so that both return all bins
         torch.testing.assert_close(backbone(x), model(x)[:, [2]])
     assert backbone(x).shape == (2, 1, 128)
+
+
+def test_project_names_a_published_backbone(toy_project, monkeypatch, enformer):
+    asked = {}
+
+    def load(kind, weights, tracks):
+        asked.update(kind=kind, weights=weights.name, tracks=tracks)
+        return enformer
+
+    monkeypatch.setattr("phenviz.models.adapters.load_adapter", load)
+    text = toy_project.read_text().replace("checkpoint: toy.safetensors\n", "")
+    project = toy_project.with_name("published.yaml")
+    project.write_text(text + "backbone: {kind: enformer, weights: toy.safetensors, tracks: [DNASE, CAGE]}\n")
+    world = open_world(project)
+    assert world.backbone is enformer and world.contexts == enformer.contexts
+    assert asked == {"kind": "enformer", "weights": "toy.safetensors", "tracks": ("DNASE", "CAGE")}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("backbone: {kind: sei, weights: toy.safetensors}", "use enformer or borzoi"),
+        ("backbone: {kind: enformer}", "is no backbone: write"),
+        ("backbone: toy.safetensors", "is no backbone: write"),
+        ("backbone: {kind: enformer, weights: missing.safetensors}", "isn't there"),
+        ("backbone: {kind: enformer, weights: toy.safetensors, track: DNASE}", "unknown field 'track'"),
+        ("backbone: {kind: enformer, weights: toy.safetensors, tracks: []}", r"has the tracks \[\]"),
+        ("backbone: {kind: enformer, weights: toy.safetensors}\ncheckpoint: toy.safetensors", "keep one"),
+    ],
+)
+def test_backbone_of_a_project_that_makes_no_sense_is_refused_with_its_line(toy_project, line, words):
+    text = toy_project.read_text().replace("checkpoint: toy.safetensors\n", "")
+    project = toy_project.with_name("wrong.yaml")
+    project.write_text(f"{text}{line}\n")
+    with pytest.raises(ProjectError, match=rf"line 5: 'backbone'.*{words}"):
+        open_world(project)
