@@ -3,13 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
 from phenviz.variation import apply_variants
 from phenviz.variation.coordinates import DELETED, CoordinateMap, Edit
+
+_AT_THE_START = (10, 20, [Edit(10, 10, "AA"), Edit(10, 12, "")])
+_AT_THE_END = (10, 20, [Edit(15, 17, "ACG"), Edit(20, 20, "AA")])
 
 
 @st.composite
@@ -42,6 +45,8 @@ def _base_by_base(start, end, edits):
 
 
 @given(_edited_loci())
+@example(_AT_THE_START)
+@example(_AT_THE_END)
 def test_offsets_lie_where_a_walk_along_the_haplotype_puts_them(drawn):
     start, end, edits = drawn
     walked = _base_by_base(start, end, edits)
@@ -51,6 +56,8 @@ def test_offsets_lie_where_a_walk_along_the_haplotype_puts_them(drawn):
 
 
 @given(_edited_loci())
+@example(_AT_THE_START)
+@example(_AT_THE_END)
 def test_every_reference_base_is_deleted_or_goes_there_and_back(drawn):
     start, end, edits = drawn
     coordinates = CoordinateMap(start, end, edits)
@@ -64,6 +71,8 @@ def test_every_reference_base_is_deleted_or_goes_there_and_back(drawn):
 
 
 @given(_edited_loci())
+@example(_AT_THE_START)
+@example(_AT_THE_END)
 def test_cuts_part_the_haplotype_without_gap_or_overlap(drawn):
     start, end, edits = drawn
     coordinates = CoordinateMap(start, end, edits)

@@ -120,6 +120,22 @@ def test_batches_of_a_cohort_are_one_cohort(reference, calls):
     )
 
 
+def test_phase_sets_and_further_listings_outlive_the_joining_of_batches(reference, tmp_path):
+    base = [decode(reference.codes("20")[p - 1 : p]) for p in (2_000, 2_050)]
+    snv = ["A" if one != "A" else "C" for one in base]
+    first = [f"20 2000 . {base[0]} {snv[0]} 0|1:3", f"20 2000 . {base[0]} {snv[0]} 1|0:3"]
+    second = [f"20 2050 . {base[1]} {snv[1]} 0|1:8"]
+    paths = [
+        write_vcf(tmp_path / "a.vcf", first, ("S1",)),
+        write_vcf(tmp_path / "b.vcf", second, ("S2",)),
+    ]
+    found = open_individuals(paths, reference).genotypes(Locus("20", 1_990, 2_100))
+    assert found.variants["record_position"].tolist() == [2_000, 2_000, 2_050]
+    assert found.alleles.tolist() == [[[0, 1], [-1, -1]], [[1, 0], [-1, -1]], [[-1, -1], [0, 1]]]
+    assert found.phase_set.tolist() == [[3, 0], [3, 0], [0, 8]]
+    assert found.report.read == 3 and found.report.kept == 3
+
+
 def test_files_of_one_chromosome_each_are_one_cohort(reference, tmp_path):
     paths = []
     for contig in ("20", "21"):
@@ -188,6 +204,19 @@ def test_unique_haplotypes_are_every_copy_once(grch37):
             assert found.haplotypes[found.index[row, copy]].sequence == haplotype.sequence
     assert found.saving == 1 - len(hashes) / 100
     assert found.describe().startswith(f"{len(hashes)} different haplotypes among 100 of 50 individuals")
+
+
+def test_two_ways_to_write_one_sequence_are_one_haplotype(reference, tmp_path):
+    pair = decode(reference.codes("20")[2_000:2_002])
+    other = "".join("A" if base != "A" else "C" for base in pair)
+    records = [
+        f"20 2001 . {pair} {other} 1|0 0|0",
+        f"20 2001 . {pair[0]} {other[0]} 0|1 0|0",
+        f"20 2002 . {pair[1]} {other[1]} 0|1 0|0",
+    ]
+    path = write_vcf(tmp_path / "calls.vcf", records, ("S1", "S2"))
+    found = unique_haplotypes(open_individuals(path, reference), Locus("20", 1_990, 2_010))
+    assert found.index.tolist() == [[0, 0], [1, 1]] and len(found.haplotypes) == 2
 
 
 def test_rows_of_a_table_are_applied_where_their_contig_is(reference):

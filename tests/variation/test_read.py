@@ -108,9 +108,15 @@ def test_every_kind_of_file_gives_the_same_genotypes_of_a_locus(files, indexed_f
     assert "read from its start" in " ".join(plain.notes) and other.notes == ()
 
 
-def test_a_pgen_gives_the_diploid_calls_and_their_phase(files, reference):
-    locus = Locus("20", 2_000, 4_000)
-    plain = open_individuals(files["plain"], reference).genotypes(locus)
+@pytest.mark.parametrize("number", [0, 5, 10])
+def test_a_pgen_gives_the_diploid_calls_and_their_phase(files, reference, number):
+    every = open_individuals(files["plain"], reference)
+    whole = every.genotypes(Locus("20", 0, 50_000)).variants
+    # the locus begins inside a record of several bases
+    start = int(whole["record_position"][whole["record_ref"].str.len() > 3].iloc[number])
+    locus = Locus("20", start, start + 700)
+    plain = every.genotypes(locus)
+    assert plain.variants["record_position"].min() == start
     pgen = open_individuals(files["pgen"], reference).genotypes(locus, ["S3", "S1"])
     pd.testing.assert_frame_equal(pgen.variants, plain.variants)
     for column, sample in ((0, 2), (1, 0)):
