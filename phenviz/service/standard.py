@@ -14,6 +14,7 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
+from phenviz.service.coarse import MUTAGENESIS_COARSE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
 from phenviz.service.requests import (
@@ -166,6 +167,7 @@ KINDS.add(
         streaming=Streaming(_mutagenesis_stretch, _mutagenesis_disk),
     )
 )
+KINDS.add(MUTAGENESIS_COARSE)
 KINDS.add(ATTRIBUTE)
 KINDS.add(VARIANT_EFFECTS)
 KINDS.add(PERSONAL)

@@ -7,6 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
+from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.gradients import integrated_gradients, saliency
 from phenviz.attribution.mutagenesis import mutagenesis
 from phenviz.attribution.targets import Target
@@ -108,6 +109,23 @@ def test_mutagenesis_of_a_gene_is_that_of_the_plain_function(real_service, world
     target = (world.annotation.gene("ALPHA"), world.readout)
     expected = mutagenesis(locus, world.reference, world.backbone, contexts=["Mono"], gene_target=target)
     same(real_service.mutagenesis(locus, contexts=["Mono"], gene="alpha"), expected)
+
+
+@pytest.mark.parametrize("gene", [None, "ALPHA"])
+def test_mutagenesis_from_coarse_to_fine_is_that_of_the_plain_function(real_service, world, gene):
+    locus = Locus("20", 5_000, 5_300)
+    how = {"window": 4, "n_windows": 2}
+    target = None if gene is None else (world.annotation.gene(gene), world.readout)
+    expected = mutagenesis_coarse_to_fine(
+        locus,
+        world.reference,
+        world.backbone,
+        target=Target(gene=gene, context="Mono"),
+        gene_target=target,
+        **how,
+    )
+    job = real_service.submit("mutagenesis_coarse", locus=locus, context="monocyte", gene=gene, **how)
+    same(job.result(60), expected)
 
 
 def test_mutagenesis_inside_a_finished_cell_comes_from_it(real_service):

@@ -1,0 +1,113 @@
+"""The kind of job that mutates with a global backbone: every base to first order, what matters exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from phenviz.attribution.targets import Target
+from phenviz.errors import JobError
+from phenviz.genome.locus import Locus
+from phenviz.progress import Progress
+from phenviz.service.kinds import Backend, whole
+from phenviz.service.requests import (
+    COPIES,
+    FLOAT_BYTES,
+    WORKING_BYTES,
+    find_contexts,
+    find_gene,
+    find_locus,
+    gene_identity,
+    gene_target,
+)
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+FIRST = ("saliency", "integrated-gradients")
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseParams:
+    """Parameters of ``mutagenesis_coarse``; see `phenviz.attribution.mutagenesis_coarse_to_fine`."""
+
+    locus: Locus
+    context: str
+    gene: str | None
+    first: str
+    n_steps: int
+    window: int
+    n_windows: int
+
+
+def _params(
+    world: World,
+    locus: str | Locus,
+    context: str,
+    gene: str | None = None,
+    first: str = "saliency",
+    n_steps: int = 16,
+    window: int = 32,
+    n_windows: int = 8,
+) -> CoarseParams:
+    if first not in FIRST:
+        raise JobError(f"first pass {first!r} is unknown: use one of {', '.join(FIRST)}")
+    if window < 1 or n_windows < 0 or n_steps < 1:
+        raise JobError(f"{n_windows} windows of {window} bases, {n_steps} steps: use positive numbers")
+    name = find_gene(world, gene)
+    steps = n_steps if first == "integrated-gradients" else 1
+    return CoarseParams(
+        find_locus(world, locus),
+        find_contexts(world, context, name)[0],
+        name,
+        first,
+        steps,
+        window,
+        n_windows,
+    )
+
+
+def _compute(world: World, params: CoarseParams, progress: Progress, backend: Backend) -> xr.Dataset:
+    # imported here: Captum takes a while
+    from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
+
+    return mutagenesis_coarse_to_fine(
+        params.locus,
+        world.reference,
+        backend.backbone,
+        target=Target(gene=params.gene, context=params.context),
+        gene_target=gene_target(backend, params.gene),
+        first=params.first,  # type: ignore[arg-type]
+        n_steps=params.n_steps,
+        window=params.window,
+        n_windows=params.n_windows,
+        progress=progress,
+    )
+
+
+def _identity(world: World, params: CoarseParams) -> Mapping[str, Any]:
+    return {"params": params, **gene_identity(world, params.gene)}
+
+
+def _units(world: World, params: CoarseParams) -> float:
+    """Count bases that go through the model: gradients of the locus, and a window for each mutant."""
+    exact = 3 * min(params.window * params.n_windows, params.locus.length)
+    return float(params.locus.length * 3 * params.n_steps + exact * world.backbone.window)
+
+
+def _memory(world: World, params: CoarseParams) -> int:
+    return WORKING_BYTES + COPIES * params.locus.length * 16 * FLOAT_BYTES
+
+
+MUTAGENESIS_COARSE = whole(
+    "mutagenesis_coarse",
+    _params,
+    _compute,
+    identity=_identity,
+    units=_units,
+    seconds_per_unit=1 / 1e6,
+    memory=_memory,
+)
