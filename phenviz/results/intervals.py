@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +18,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.locus import bare_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.schema import bin_size_of, contribution, locus_of, reference_bases, validate
-from phenviz.results.slabs import is_long, slabs
+from phenviz.results.slabs import slabs
 
 _LINES_AT_ONCE = 200_000
 _NUMBER = {"prediction": "activity", "mutagenesis": "effect", "attribution": "attribution"}
@@ -103,56 +104,54 @@ def write_bigwigs(
             "a bigWig needs the contig's length: this result misses the attribute 'contig_length'"
         )
     chrom, length = _chrom(dataset), int(dataset.attrs["contig_length"])
-    # a long result is read once; its columns, which the files want one by one, wait on disk
+    # the result is read once; its columns, which the files want one by one, wait on disk
     with tempfile.TemporaryDirectory(dir=next(iter(paths.values())).parent, prefix=".phenviz-") as folder:
-        starts, step, columns = _columns(dataset, Path(folder), progress)
+        starts = Path(folder, "starts")
+        columns = [Path(folder, str(number)) for number in range(len(paths))]
+        step, has_number = _write_columns(dataset, starts, columns, progress)
         progress.stage("writing bigWigs", len(paths))
-        for column, (context, path) in zip(columns, paths.items(), strict=True):
-            if not any(np.isfinite(column[place]).any() for place in _places(len(column))):
+        for (context, path), column, has in zip(paths.items(), columns, has_number, strict=True):
+            if not has:
                 raise ResultError(
                     f"{context or 'this result'} has no number at {locus_of(dataset)}: nothing to write"
                 )
-            entries = ((chrom, *entry) for entry in _entries(starts, step, length, column))
+            entries = ((chrom, *entry) for entry in _entries(starts, column, step, length))
             # write() also closes the file
             pybigtools.open(str(path), "w").write({chrom: length}, entries)
             progress.advance()
 
 
-def _columns(
-    dataset: xr.Dataset, folder: Path, progress: Progress
-) -> tuple[NDArray[np.int64], int, NDArray[np.float32]]:
-    """Return starts, width, and the numbers (contexts or 1, places); on disk where they are many."""
-    long = is_long(dataset)
-    dim = "bin" if "bin" in dataset.dims else "position"
-    shape = (dataset.sizes.get("context", 1), dataset.sizes[dim])
-    starts = np.empty(shape[1], dtype=np.int64)
-    columns = (
-        np.memmap(folder / "columns", np.float32, "w+", shape=shape) if long else np.empty(shape, np.float32)
-    )
-    done, step = 0, 1
-    for slab in slabs(dataset, progress, "reading"):
-        begins, step, values = _signal(slab)
-        place = slice(done, done + len(begins))
-        starts[place] = begins
-        dims = ("context", dim) if "context" in values.dims else (dim,)
-        columns[:, place] = values.transpose(*dims).values
-        done += len(begins)
-    return starts, step, columns
+def _write_columns(
+    dataset: xr.Dataset, starts: Path, columns: Sequence[Path], progress: Progress
+) -> tuple[int, NDArray[np.bool_]]:
+    """Write starts (int64) and the numbers of each context (float32) as they are into files.
+
+    Returns
+    -------
+    tuple
+        Width of a place, and for each context whether it has a number at all.
+    """
+    step, has_number = 1, np.zeros(len(columns), dtype=bool)
+    with ExitStack() as opened:
+        into = [opened.enter_context(path.open("wb")) for path in (starts, *columns)]
+        for slab in slabs(dataset, progress, "reading"):
+            begins, step, values = _signal(slab)
+            numbers = values.transpose(..., "context") if "context" in values.dims else values
+            table = numbers.values.astype(np.float32).reshape(len(begins), len(columns))
+            has_number |= np.isfinite(table).any(0)
+            begins.astype(np.int64).tofile(into[0])
+            for file, column in zip(into[1:], table.T, strict=True):
+                column.tofile(file)
+    return step, has_number
 
 
-def _places(count: int) -> Iterator[slice]:
-    for begin in range(0, count, _LINES_AT_ONCE):
-        yield slice(begin, min(begin + _LINES_AT_ONCE, count))
-
-
-def _entries(
-    starts: NDArray[np.int64], step: int, length: int, column: NDArray[np.float32]
-) -> Iterator[tuple[int, int, float]]:
-    for place in _places(len(column)):
-        begins, numbers = starts[place], np.asarray(column[place], dtype=np.float64)
-        kept = np.isfinite(numbers)
-        ends = np.minimum(begins[kept] + step, length)
-        yield from zip(begins[kept].tolist(), ends.tolist(), numbers[kept].tolist(), strict=True)
+def _entries(starts: Path, column: Path, step: int, length: int) -> Iterator[tuple[int, int, float]]:
+    with starts.open("rb") as places, column.open("rb") as numbers:
+        while len(begins := np.fromfile(places, np.int64, _LINES_AT_ONCE)):
+            values = np.fromfile(numbers, np.float32, _LINES_AT_ONCE).astype(np.float64)
+            kept = np.isfinite(values)
+            ends = np.minimum(begins[kept] + step, length)
+            yield from zip(begins[kept].tolist(), ends.tolist(), values[kept].tolist(), strict=True)
 
 
 def _signal(dataset: xr.Dataset) -> tuple[np.ndarray, int, xr.DataArray]:
