@@ -103,14 +103,16 @@ class _Scorer:
     ) -> None:
         self.world = service.world
         self._service, self._progress = service, progress
-        self._how = {"contexts": contexts, "gene": gene}
+        self._contexts, self._gene = contexts, gene
         self._done = 0
         self._counts: dict[str, int] = {}
         # what became of the records that were read so far
         self.report: VariantReport | None = None
 
     def __call__(self, table: pd.DataFrame) -> xr.Dataset:
-        job = self._service.submit("variant_effects", variants=table, **self._how)
+        job = self._service.submit(
+            "variant_effects", variants=table, contexts=self._contexts, gene=self._gene
+        )
         self._progress.stage(f"{self._done:,} variants scored, {len(table):,} more")
         before = 0.0
         while not job.wait(_SECONDS_BETWEEN_LOOKS):
