@@ -260,15 +260,16 @@ def ends(weights: TokenWeights, summed: float | None) -> dict[str, float]:
 def as_dataset(engine: TraitEngine, contig: str, canvas: Canvas, attrs: dict[str, Any]) -> xr.Dataset:
     """Make the result of what was painted on a canvas."""
     bases = bases_of(engine.sequences, contig, canvas)
-    span = {"start": int(canvas.positions[0]), "end": int(canvas.positions[-1]) + 1}
+    positions = canvas.positions
+    span = {"start": int(positions[0]), "end": int(positions[-1]) + 1}
     if len(engine.sequences) == 1:
         variables: dict[str, Any] = {"attribution": ("position", canvas.values[0])}
         variables["reference"] = ("position", bases[0])
-        coords: dict[str, Any] = {"position": canvas.positions}
+        coords: dict[str, Any] = {"position": positions}
     else:
         dims = ("haplotype", "position")
         variables = {"attribution": (dims, canvas.values), "reference": (dims, bases)}
-        coords = {"position": canvas.positions, "haplotype": ["1", "2"]}
+        coords = {"position": positions, "haplotype": ["1", "2"]}
     return xr.Dataset(variables, coords=coords, attrs=attrs | span)
 
 
