@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
 import xarray as xr
 
 from phenviz.app.state import ExploreState
@@ -132,3 +133,29 @@ def stem(dataset: xr.Dataset) -> str:
     what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
     what = {"effect": "mutagenesis"}.get(what, what)
     return f"phenviz_{what}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+
+
+def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str) -> File:
+    """Write variants with their effect in every context, in the order of a table.
+
+    Parameters
+    ----------
+    table
+        `phenviz.app.ranking.ranked`, with ``row``: where each lies in the effects.
+    effects
+        ``effect`` (variant, context).
+    suffix
+        ``.tsv``, ``.parquet`` (one row a variant) or ``.nc`` (the whole result of these variants).
+    """
+    chosen = effects.isel(variant=table["row"].to_numpy())
+    if suffix == ".nc":
+        return data_file(chosen, suffix)
+    wide = chosen["effect"].transpose("variant", "context").to_pandas()
+    wide = wide.reset_index(drop=True).add_prefix("effect_")
+    whole = pd.concat([table.drop(columns=["row", "key"]).reset_index(drop=True), wide], axis=1)
+    buffer = io.BytesIO()
+    if suffix == ".parquet":
+        whole.to_parquet(buffer, index=False)
+    else:
+        buffer.write(whole.to_csv(sep="\t", index=False).encode())
+    return File(f"phenviz_variants{suffix}", buffer.getvalue(), "application/octet-stream")

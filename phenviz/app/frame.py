@@ -111,7 +111,8 @@ class PageFrame:
             contextbar=list(panel),
             contextbar_width=_RIGHT,
             contextbar_open=bool(panel),
-            contextbar_variant="persistent",
+            # a persistent one that isn't there would still push the page out of the window
+            contextbar_variant="persistent" if panel else "temporary",
             contextbar_resizable=True,
             main=[pn.Column(*main, self.actions, sizing_mode="stretch_both", margin=0)],
             busy_indicator=None,

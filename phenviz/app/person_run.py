@@ -21,6 +21,7 @@ from phenviz.tracks import PersonalActivity
 
 if TYPE_CHECKING:
     from phenviz.progress import Progress
+    from phenviz.variation import Unphased
 
 # longer windows are a job for the command line
 LONGEST = 2_000_000
@@ -34,7 +35,7 @@ _SUM_STAGES = {"adding up variants": 1}
 class _Asked:
     source: str
     sample: str
-    unphased: str
+    unphased: Unphased
     locus: Locus
 
 

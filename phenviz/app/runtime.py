@@ -118,3 +118,29 @@ class Runtime:
             self.service_ready.set_exception(error)
         else:
             self.service_ready.set_result(service)
+            self._warm_motifs()
+
+    def _warm_motifs(self) -> None:
+        """Call the search for motifs once: the first call compiles, and nobody shall wait for that."""
+        import numpy as np
+        import xarray as xr
+
+        from phenviz.attribution import find_motifs
+        from phenviz.genome.locus import Locus
+        from phenviz.results import result_attrs
+
+        rng = np.random.default_rng(0)
+        track = rng.normal(size=400).astype("float32")
+        track[200:212] += 8
+        example = xr.Dataset(
+            {
+                "attribution": ("position", track),
+                "reference": ("position", rng.choice(list("ACGT"), size=400)),
+            },
+            coords={"position": np.arange(400)},
+            attrs=result_attrs(Locus("20", 0, 400), definition="an example", units="none"),
+        )
+        try:
+            find_motifs(example, self.world.project.motifs)
+        except Exception:
+            LOG.exception("the search for motifs could not be warmed up")

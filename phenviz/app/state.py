@@ -60,6 +60,19 @@ class IndividualState(PageState):
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
 
 
+class VariantsState(PageState):
+    """State of the Variants page."""
+
+    origin = param.String(default="region", doc="Where the variants come from (`variant_run`).")
+    lines = param.String(default="", doc="What was pasted.")
+    variant = param.String(default="", doc="Key of the variant that is looked at; empty for the list.")
+    filter = param.String(default="", doc="What the table is searched for.")
+    sort = param.String(default="", doc="Column that the table is sorted by, with a minus if descending.")
+
+
+_OF_VARIANTS = ("origin", "variant", "filter", "sort")
+# longer lists don't fit into an address
+_LONGEST_LINES = 1_500
 _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "variant")
 _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "activity_style")
 
@@ -98,6 +111,24 @@ def apply_individual_query(
     problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
     if "hidden" in query:
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)
+    return problems
+
+
+def variants_query(state: VariantsState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Variants page into the values of a URL; many pasted lines are left out."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_VARIANTS)
+    if state.origin == "pasted" and len(state.lines) <= _LONGEST_LINES:
+        query["lines"] = ";".join(line.strip() for line in state.lines.splitlines() if line.strip())
+    return query
+
+
+def apply_variants_query(
+    state: VariantsState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Variants page, apart from its locus; see `apply_page_query`."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_VARIANTS)
+    if "lines" in query:
+        state.lines = query["lines"].replace(";", "\n")
     return problems
 
 

@@ -95,7 +95,7 @@ def mutate_both_alleles(
     for (genome, end), (_, last) in zip(genomes, spans, strict=True):
         window = Locus(name, first, min(last + flank, end))
         results.append(mutagenesis(window, genome, backbone, contexts=contexts, progress=progress))
-    return BothAlleles(*results, *spans)
+    return BothAlleles(results[0], results[1], spans[0], spans[1])
 
 
 class _EditedReference:

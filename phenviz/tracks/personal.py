@@ -12,12 +12,12 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.tracks.carried import Carried
 from phenviz.tracks.elements import Elements
-from phenviz.tracks.frame import Track
+from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.haplotypes import Difference, Haplotypes, PersonalActivity, centre_of
 from phenviz.tracks.ruler import Ruler
 from phenviz.tracks.stack import Stack
-from phenviz.tracks.theme import get_theme
+from phenviz.tracks.theme import Theme, get_theme
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
@@ -61,14 +61,13 @@ class PersonalBrowser:
         self._focus = ""
         self._table: pd.DataFrame | None = None
         self._selected: int | None = None
-        axis_and_theme = lambda: (self._stack.axis, self._stack.theme)  # noqa: E731
         makers: dict[str, Callable[[], Sequence[Track]]] = {
-            "ruler": lambda: [Ruler(*axis_and_theme(), locus.contig, sequence)],
-            "genes": lambda: [Genes(*axis_and_theme(), annotation)],
-            "elements": lambda: [self._with_colours(Elements(*axis_and_theme(), annotation))],
-            "variants": lambda: [Carried(*axis_and_theme())],
-            "difference": lambda: [Difference(*axis_and_theme(), number) for number in (1, 2)],
-            "haplotypes": lambda: [Haplotypes(*axis_and_theme())],
+            "ruler": lambda: [Ruler(*self._basis(), locus.contig, sequence)],
+            "genes": lambda: [Genes(*self._basis(), annotation)],
+            "elements": lambda: [self._with_colours(Elements(*self._basis(), annotation))],
+            "variants": lambda: [Carried(*self._basis())],
+            "difference": lambda: [Difference(*self._basis(), number) for number in (1, 2)],
+            "haplotypes": lambda: [Haplotypes(*self._basis())],
         }
         self._stack = Stack(locus, contig_length, get_theme(theme), makers)
         self._stack.arrange(hidden=["elements"])
@@ -132,6 +131,9 @@ class PersonalBrowser:
     def close(self) -> None:
         """Draw no more, because the page is gone."""
         self._stack.close()
+
+    def _basis(self) -> tuple[Axis, Theme]:
+        return self._stack.axis, self._stack.theme
 
     def _with_colours(self, track: Elements) -> Elements:
         track.set_contexts(self._known)

@@ -137,8 +137,8 @@ def test_unphased_calls_are_refused_until_the_user_chooses(page):
         for position, base in zip((5_000, 5_100), ref, strict=True)
     ]
     content = (head + "".join(lines)).encode()
-    page._heard({"begin": "me.vcf", "size": len(content)})
-    page._heard({"piece": piece(content), "name": "me.vcf", "number": 0})
+    page.drop._handle_msg({"begin": "me.vcf", "size": len(content)})
+    page.drop._handle_msg({"piece": piece(content), "name": "me.vcf", "number": 0})
     settle(page)
     assert page.run.status == "failed" and "phase" in page.run.error
     page.state.unphased = "as listed"
@@ -147,12 +147,13 @@ def test_unphased_calls_are_refused_until_the_user_chooses(page):
     assert "sample" not in page._query() and "source" not in page._query()
 
 
-def test_what_is_wrong_with_a_file_is_said_beside_the_list(page):
-    page._heard({"begin": "../../etc/passwd", "size": 10})
-    assert page.picker.failed and "file name" in page.picker.note
-    page._heard({"begin": "x.vcf", "size": 10})
-    page._heard({"piece": piece(b"0123456789"), "name": "x.vcf", "number": 0})
-    assert "doesn't begin like a VCF" in page.picker.note
+def test_what_is_wrong_with_a_file_is_said_where_it_was_dropped(page):
+    page.drop._handle_msg({"begin": "../../etc/passwd", "size": 10})
+    assert page.drop.failed and "file name" in page.drop.note
+    page.drop._handle_msg({"begin": "x.vcf", "size": 10})
+    page.drop._handle_msg({"piece": piece(b"0123456789"), "name": "x.vcf", "number": 0})
+    assert "doesn't begin like a VCF" in page.drop.note
+    assert page.drop.answered == 3
 
 
 def test_nothing_of_a_person_reaches_the_result_store(page, runtime):

@@ -20,6 +20,7 @@ th button:hover { background: color-mix(in srgb, currentColor 6%, transparent); 
 th button:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: -2px; }
 td { padding: 3px 10px; white-space: nowrap; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
 th.number button, td.number, th.effect button, td.effect { text-align: right; }
+td.allele { max-width: 84px; }
 td.effect.up { color: var(--phenviz-up, #b3261e); }
 td.effect.down { color: var(--phenviz-down, #1f5f8b); }
 tbody tr { cursor: pointer; }
@@ -71,7 +72,7 @@ export function render({model}) {
     const line = make("tr", {}, ...cells.map((text, column) => {
       const kind = model.columns[column][2]
       const sign = kind === "effect" && text ? (text.startsWith("-") || text.startsWith("−") ? " down" : " up") : ""
-      return make("td", {textContent: text, title: text.length > 24 ? text : "", className: kind + sign})
+      return make("td", {textContent: text, title: text.length > 9 ? text : "", className: kind + sign})
     }))
     line.dataset.key = key
     if (key === model.status.chosen) line.classList.add("chosen")

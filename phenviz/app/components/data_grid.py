@@ -29,7 +29,7 @@ class GridColumn:
     written
         How a value is formatted; what isn't known (NaN) is left blank.
     kind
-        ``text``, ``number``, or ``effect``: signed, coloured.
+        ``text``, ``allele`` (cut short), ``number``, or ``effect``: signed, coloured.
     searched
         Whether the filter looks at it.
     """

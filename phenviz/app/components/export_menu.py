@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 
 import panel as pn
@@ -21,6 +21,7 @@ _EXPLAINED = {
     "NetCDF": "NetCDF, whole result",
     "BED": "BED intervals",
     "bigWig": "bigWig, one per context",
+    "TSV": "TSV, one row a variant",
 }
 
 
@@ -37,6 +38,8 @@ class ExportMenu(Viewer):
         Hands the file to the browser.
     background
         Where files are made.
+    formats
+        Name and suffix of each format.
     """
 
     def __init__(
@@ -45,10 +48,11 @@ class ExportMenu(Viewer):
         make: Callable[[str], Callable[[], File]],
         actions: PageActions,
         background: Executor,
+        formats: Mapping[str, str] = FIGURE_FORMATS | DATA_FORMATS,
     ) -> None:
         super().__init__()
         self._session, self._make, self._actions, self._background = session, make, actions, background
-        self._suffixes = FIGURE_FORMATS | DATA_FORMATS
+        self._suffixes = dict(formats)
         icons = {name: "image" if name in FIGURE_FORMATS else "table_chart" for name in self._suffixes}
         self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(

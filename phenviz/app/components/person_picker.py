@@ -15,12 +15,12 @@ _SHOWN = 60
 
 
 class PersonPicker(JSComponent):
-    """Source, population, search and a list of names; a drop zone for a VCF.
+    """Source, population, search and a list of names.
 
     Parameters
     ----------
     on_message
-        Called with what the user did: ``source``, ``sample``, ``begin``, ``piece``, ``abort``.
+        Called with what the user chose: ``source`` or ``sample``.
     """
 
     sources = param.List(default=[], doc="Pairs of key and title.")
@@ -33,10 +33,6 @@ class PersonPicker(JSComponent):
     chosen = param.String(default="")
     note = param.String(default="", doc="What is going on with the source, or went wrong.")
     failed = param.Boolean(default=False)
-    busy = param.Boolean(default=False)
-    suffixes = param.String(default="", constant=True)
-    largest = param.Integer(default=0, constant=True, doc="Bytes of a file at most.")
-    answered = param.Integer(default=0, doc="Pieces of a file that have been taken: the next may come.")
 
     _esm = ASSETS / "person_picker.js"
 

@@ -19,7 +19,6 @@ from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
 from phenviz.app.strongest import strongest_bases, with_motifs
-from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus
 
 # motifs are looked for in at most so many bases, round the strongest one
@@ -98,6 +97,7 @@ class ResultsTable(Viewer):
         self._contig_length = contig_length
         self._asked: tuple[object, str] | None = None
         self._hits: pd.DataFrame | None = None
+        self._searching = False
         self._positions: dict[str, list[int]] = {"bases": [], "motifs": []}
         self._dock = RankedTables(
             self._jump,
@@ -123,25 +123,29 @@ class ResultsTable(Viewer):
     def _draw(self) -> None:
         dataset = self._runs.dataset
         if dataset is None:
-            self._asked = self._hits = None
+            self._asked, self._hits, self._searching = None, None, False
             self._say("bases", "The bases that matter most stand here once the run has finished a part.")
             self._say(
                 "motifs", "Motifs (JASPAR) under the strongest bases stand here once the run is complete."
             )
             return
-        bases = strongest_bases(dataset, self._state.focus)
-        if self._hits is not None and self._asked == (id(dataset), self._state.focus):
-            bases = with_motifs(bases, self._hits)
-        self._show("bases", bases, _BASES)
+        if self._asked != (id(dataset), self._state.focus):
+            self._hits, self._searching = None, False
         run = self._runs.current
         if run is not None and run.job.state == "done":
             self._look_for_motifs(dataset)
+        bases = strongest_bases(dataset, self._state.focus)
+        if self._hits is not None:
+            bases = with_motifs(bases, self._hits)
+        elif self._searching:
+            bases["motif"] = "searching motifs…"
+        self._show("bases", bases, _BASES)
 
     def _look_for_motifs(self, dataset: xr.Dataset) -> None:
         asked = (id(dataset), self._state.focus)
         if asked == self._asked:
             return
-        self._asked, self._hits = asked, None
+        self._asked, self._hits, self._searching = asked, None, True
         self._say("motifs", "Looking for motifs under the strongest bases…")
         found = self._background.submit(self._find_motifs, dataset, self._state.focus)
         found.add_done_callback(lambda done: self._session.run_soon(lambda: self._take_motifs(asked, done)))
@@ -149,15 +153,16 @@ class ResultsTable(Viewer):
     def _take_motifs(self, asked: tuple[object, str], done: Future[pd.DataFrame]) -> None:
         if asked != self._asked:
             return  # meanwhile another result or context is on screen
+        self._searching = False
         try:
             self._hits = done.result()
-        except PhenvizError as error:
+        except Exception as error:
             self._say("motifs", words_of(error))
-            return
-        if len(self._hits) == 0:
-            self._say("motifs", "No known motif stands out among these bases.")
-            return
-        self._show("motifs", self._hits.assign(position=self._hits["start"] + 1), _MOTIFS)
+        else:
+            if len(self._hits):
+                self._show("motifs", self._hits.assign(position=self._hits["start"] + 1), _MOTIFS)
+            else:
+                self._say("motifs", "No known motif stands out among these bases.")
         self._draw()
 
     def _say(self, which: str, text: str) -> None:

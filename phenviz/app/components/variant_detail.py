@@ -21,7 +21,8 @@ from phenviz.tracks import AlleleLogos
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
 
-FLANK = 24
+# bases on both sides of the variant: of the logos, and of what motifs are called in
+_SHOWN_FLANK, _FLANK = 24, 100
 _SHOWN_ALLELE = 12
 
 
@@ -40,6 +41,8 @@ class VariantDetail(Viewer):
         Returns the key of the variant that is looked at; "" for none.
     watched
         Names of the parameters of the state on which that depends.
+    on_result
+        Called with what was computed, and the context.
     """
 
     def __init__(
@@ -49,9 +52,11 @@ class VariantDetail(Viewer):
         runtime: Runtime,
         variant: Callable[[], str],
         watched: Sequence[str],
+        on_result: Callable[[BothAlleles, str], None] = lambda both, context: None,
     ) -> None:
         super().__init__()
         self._session, self._state, self._runtime, self._variant = session, state, runtime, variant
+        self._on_result = on_result
         self._asked: tuple[str, str] = ("", "")
         self._logos: AlleleLogos | None = None
         self._words = words(margin=(2, 8))
@@ -83,7 +88,7 @@ class VariantDetail(Viewer):
         contig, position, ref, alt = variant.split(":")
         world = self._runtime.world
         return mutate_both_alleles(
-            contig, int(position), ref, alt, world.reference, world.backbone, contexts=[focus], flank=FLANK
+            contig, int(position), ref, alt, world.reference, world.backbone, contexts=[focus], flank=_FLANK
         )
 
     def _take(self, asked: tuple[str, str], done: Future[BothAlleles]) -> None:
@@ -96,14 +101,21 @@ class VariantDetail(Viewer):
             self._say(f"<span class='failed' role='alert'>{escaped(words_of(error))}</span>")
             return
         self._draw(asked[0], both)
+        self._on_result(both, asked[1])
 
     def _draw(self, variant: str, both: BothAlleles) -> None:
         if self._logos is None:
             self._logos = AlleleLogos(self._state.theme)
             self._pane.object = self._logos.layout
         _, _, ref, alt = variant.split(":")
-        start = int(both.reference["position"].to_numpy()[0])
-        results = (both.reference, both.alternate)
+        start = max(both.reference_span[0] - _SHOWN_FLANK, int(both.reference["position"].to_numpy()[0]))
+        results = [
+            dataset.sel(position=slice(start, last + _SHOWN_FLANK - 1))
+            for dataset, (_, last) in (
+                (both.reference, both.reference_span),
+                (both.alternate, both.alternate_span),
+            )
+        ]
         values = [np.nan_to_num(contribution(result).to_numpy().reshape(-1)) for result in results]
         bases = ["".join(reference_bases(result)) for result in results]
         spans = [(first - start, last - start) for first, last in (both.reference_span, both.alternate_span)]

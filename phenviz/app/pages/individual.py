@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from phenviz.app.components.person_panel import PersonPanel
 from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
 from phenviz.app.components.variant_detail import VariantDetail
+from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.navigation import centred
 from phenviz.app.people import UPLOAD, People
@@ -25,7 +27,6 @@ from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
 from phenviz.app.start import open_state
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
-from phenviz.app.uploads import LARGEST
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     GridColumn("position", "Position", "{:,}", "number"),
     GridColumn("id", "rsID", searched=True),
-    GridColumn("ref", "Ref"),
-    GridColumn("alt", "Alt"),
+    GridColumn("ref", "Ref", kind="allele"),
+    GridColumn("alt", "Alt", kind="allele"),
     GridColumn("carried", "Carried by", searched=True),
     GridColumn("gene", "Gene", searched=True),
     GridColumn("distance", "Distance", "{:,.0f}", "number"),
@@ -102,10 +103,15 @@ class IndividualPage:
             sources=[list(pair) for pair in self.people.sources()],
             source=state.source,
             chosen=state.sample,
-            suffixes=",".join((".vcf", ".gz", ".bgz", ".bcf")),
-            largest=LARGEST,
             sizing_mode="stretch_width",
             margin=(12, 12, 4, 12),
+        )
+        self.drop = VcfDrop(
+            self.people.uploads,
+            self._take_file,
+            visible=state.source == UPLOAD,
+            sizing_mode="stretch_width",
+            margin=(4, 12),
         )
         self.tracks = PersonTracks(session, state, runtime, run)
         self.grid = DataGrid(
@@ -117,9 +123,9 @@ class IndividualPage:
         )
         self.detail = VariantDetail(session, state, runtime, lambda: state.variant, ["variant"])
         table = pn.Column(
-            self.grid.view, sizing_mode="stretch_width", margin=0, min_height=120,
+            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
             styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
-                    "height": _TABLE_HEIGHT},
+                    "flex": "none", "height": _TABLE_HEIGHT},
         )  # fmt: skip
         return frame.page(
             [
@@ -129,7 +135,7 @@ class IndividualPage:
                 self.detail,
                 table,
             ],
-            sidebar=[self.picker, ContextPicker(state, world.contexts)],
+            sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
             panel=[PersonPanel(session, state, run)],
         )
 
@@ -197,21 +203,10 @@ class IndividualPage:
                 self._open_source()
             elif "sample" in message:
                 self.state.param.update(sample=str(message["sample"]), variant="")
-            elif "begin" in message:
-                self.picker.param.update(note="Taking the file in…", failed=False)
-                self.people.uploads.begin(str(message["begin"]), int(message["size"]))
-            elif "piece" in message:
-                self._take_piece(str(message["name"]), int(message["number"]), str(message["piece"]))
         except Exception as error:
             self.picker.param.update(note=words_of(error), failed=True)
-        finally:
-            if "begin" in message or "piece" in message:
-                self.picker.answered += 1
 
-    def _take_piece(self, name: str, number: int, piece: str) -> None:
-        path = self.people.uploads.add(name, number, piece)
-        if path is None:
-            return
+    def _take_file(self, path: Path) -> None:
         self.people.take(path)
         self.state.param.update(source=UPLOAD, sample="", variant="")
         self.picker.sources = [list(pair) for pair in self.people.sources()]
@@ -220,6 +215,7 @@ class IndividualPage:
     def _open_source(self) -> None:
         source = self.state.source
         self.picker.param.update(source=source, note="Opening…", failed=False)
+        self.drop.visible = source == UPLOAD
         done = self.runtime.background.submit(self.people.samples, source)
         done.add_done_callback(lambda found: self.session.run_soon(lambda: self._opened(source, found)))
 

@@ -1,0 +1,53 @@
+"""A drop zone for a VCF, which goes into the session's private folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+from phenviz.app.components.parts import ASSETS
+from phenviz.app.session import words_of
+from phenviz.app.uploads import PrivateFolder
+
+
+class VcfDrop(JSComponent):
+    """Takes a file piece by piece, and says in place what was wrong with it.
+
+    Parameters
+    ----------
+    folder
+        Where the file goes; checks its name, size and content.
+    on_file
+        Called with the path of a file that arrived whole.
+    """
+
+    note = param.String(default="")
+    failed = param.Boolean(default=False)
+    suffixes = param.String(default=".vcf,.gz,.bgz,.bcf", constant=True)
+    answered = param.Integer(default=0, doc="Pieces that have been taken: the next may come.")
+
+    _esm = ASSETS / "vcf_drop.js"
+
+    def __init__(self, folder: PrivateFolder, on_file: Callable[[Path], None], **params: Any) -> None:
+        super().__init__(**params)
+        self._folder, self._on_file = folder, on_file
+
+    def _handle_msg(self, message: dict) -> None:
+        try:
+            if "begin" in message:
+                self.param.update(note="Taking the file in…", failed=False)
+                self._folder.begin(str(message["begin"]), int(message["size"]))
+            elif "piece" in message:
+                name = str(message["name"])
+                path = self._folder.add(name, int(message["number"]), str(message["piece"]))
+                if path is not None:
+                    self.note = ""
+                    self._on_file(path)
+        except Exception as error:
+            self.param.update(note=words_of(error), failed=True)
+        finally:
+            self.answered += 1

@@ -1,0 +1,51 @@
+"""Which motif a variant makes or breaks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from phenviz.effects.both_alleles import BothAlleles
+
+CHANGE_COLUMNS = ["change", "motif", "motif_id", "start", "end", "score", "p_value"]
+
+
+def changed_motifs(both: BothAlleles, motifs: str | os.PathLike[str], context: str) -> pd.DataFrame:
+    """List the motifs over a variant that only one of its alleles has.
+
+    Parameters
+    ----------
+    both
+        Mutagenesis of both alleles round the variant.
+    motifs
+        Known motifs in MEME format.
+    context
+        Context whose contributions call the motifs.
+
+    Returns
+    -------
+    pd.DataFrame
+        `CHANGE_COLUMNS`, best match first: change is ``lost`` (REF has it), ``gained`` (ALT has it) or
+        ``kept`` (both); start and end (0-based) are those of the allele's own sequence.
+    """
+    from phenviz.attribution import find_motifs
+
+    hits = []
+    for dataset, (first, last) in (
+        (both.reference, both.reference_span),
+        (both.alternate, both.alternate_span),
+    ):
+        found = find_motifs(dataset, motifs, contexts=[context])
+        # an empty span stands between two bases: a motif over it has both
+        over = (found["start"] < max(last, first + 1)) & (found["end"] > min(first, last - 1))
+        hits.append(found[over])
+    lost, gained = hits
+    both_have = set(lost["motif"]) & set(gained["motif"])
+    tables = [
+        lost.assign(change=["kept" if name in both_have else "lost" for name in lost["motif"]]),
+        gained[~gained["motif"].isin(both_have)].assign(change="gained"),
+    ]
+    return pd.concat(tables).sort_values("p_value", ignore_index=True)[CHANGE_COLUMNS]

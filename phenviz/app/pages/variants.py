@@ -1,0 +1,206 @@
+"""The Variants page: thousands of variants ranked by what they do, and one of them in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from phenviz.app.components.context_picker import ContextPicker
+from phenviz.app.components.data_grid import DataGrid, GridColumn
+from phenviz.app.components.export_menu import ExportMenu
+from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.variant_plots import VariantPlots
+from phenviz.app.components.variant_source import VariantSource
+from phenviz.app.components.variant_view import VariantView
+from phenviz.app.components.vcf_drop import VcfDrop
+from phenviz.app.exports import File, variants_file
+from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.session import Session
+from phenviz.app.start import open_state
+from phenviz.app.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.uploads import PrivateFolder, files_of
+from phenviz.app.variant_run import FOLDER, PASTED, REGION, UPLOAD, VariantRun
+from phenviz.errors import ResultError
+
+if TYPE_CHECKING:
+    from phenviz.app.runtime import Runtime
+
+_COLUMNS = (
+    GridColumn("position", "Position", "{:,}", "number"),
+    GridColumn("id", "rsID", searched=True),
+    GridColumn("ref", "Ref", kind="allele"),
+    GridColumn("alt", "Alt", kind="allele"),
+    GridColumn("allele_frequency", "Frequency", "{:.3f}", "number"),
+    GridColumn("gene", "Gene", searched=True),
+    GridColumn("distance", "Distance", "{:,.0f}", "number"),
+    GridColumn("context", "Context", searched=True),
+    GridColumn("effect", "Effect", "{:+.3f}", "effect"),
+    GridColumn("quantile", "Quantile", "{:+.3f}", "number"),
+)
+_FORMATS = {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
+_EMPTY = {
+    "empty": "Choose on the left which variants to score.",
+    "waiting": "Press “Score variants” to score those of this view.",
+    "loading": "Loading the model…",
+    "failed": "Nothing could be scored; the reason stands on the left.",
+    "cancelled": "Cancelled before anything was scored.",
+}
+
+
+def variants_page(runtime: Runtime) -> pmui.Page:
+    """Build the page for one browser tab.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+    return guarded(lambda: VariantsPage(runtime).page)
+
+
+class VariantsPage:
+    """Everything of one tab; lives as long as its document.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        world = runtime.world
+        self.runtime = runtime
+        self.session = Session()
+        self.uploads = PrivateFolder()
+        self._uploaded: Path | None = None
+        arguments = arguments_of_address()
+        self.state = VariantsState()
+        problems = apply_variants_query(self.state, arguments, world.contexts)
+        problems = open_state(self.state, world, arguments, problems)
+        self.run = VariantRun(self.state, runtime, lambda: self._uploaded)
+        self.page = self._layout()
+        self._keep_in_step()
+        for problem in problems:
+            self.session.say(problem)
+
+    def _layout(self) -> pmui.Page:
+        runtime, session, state, run = self.runtime, self.session, self.state, self.run
+        world = runtime.world
+        frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
+        self.locus_bar = LocusBar(
+            state,
+            resolve=world.locus,
+            nearest_names=world.annotation.nearest_names,
+            names=[str(name) for name in world.annotation.genes["gene_name"]],
+            contig_length=self._contig_length,
+        )
+        drop = VcfDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
+        self.source = VariantSource(session, state, run, drop)
+        self.source.offer(self._origins())
+        self.plots = VariantPlots(state, world.contexts, self._choose)
+        self.grid = DataGrid(
+            _COLUMNS,
+            on_row=self._choose,
+            on_change=self._sifted,
+            testid="variants",
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+        self.grid.search(state.filter)
+        self.grid.sort_by(state.sort.removeprefix("-"), state.sort.startswith("-"))
+        table = pn.Column(
+            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
+            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
+                    "flex": "none", "height": "42vh"},
+        )  # fmt: skip
+        self.list = pn.Column(self.plots, table, sizing_mode="stretch_both", margin=0)
+        self.view = VariantView(session, state, runtime, lambda: self._choose(""))
+        self.shows_one = False
+        self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
+        return frame.page(
+            [self.locus_bar, self._holder],
+            sidebar=[self.source, ContextPicker(state, world.contexts)],
+            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, _FORMATS)],
+        )
+
+    def _keep_in_step(self) -> None:
+        state, session, run = self.state, self.session, self.run
+        settle = session.debounced(lambda: setattr(state, "settled", state.locus), 300)
+        state.param.watch(settle, ["locus"])
+        state.param.watch(lambda _event: run.follow(), ["settled", "origin"])
+        state.param.watch(lambda _event: self._list(), ["contexts"])
+        state.param.watch(lambda _event: self._turn(), ["variant"])
+        run.param.watch(lambda _event: self._list(), ["changed"])
+        session.on_tick(run.tick)
+        session.on_close(run.close)
+        session.on_close(self.uploads.close)
+        self._list()
+
+    def _origins(self) -> list[tuple[str, str]]:
+        found = [(REGION, "the region in view")] if self.runtime.world.project.individuals else []
+        found += [(PASTED, "pasted lines and rsIDs")]
+        found += [(f"{FOLDER}{path.name}", f"{path.name} (server)") for path in files_of(self.runtime.folder)]
+        own = self._uploaded.name if self._uploaded is not None else "a VCF of your own"
+        return [*found, (UPLOAD, own)]
+
+    def _take_file(self, path: Path) -> None:
+        if self._uploaded is not None and self._uploaded != path:
+            self._uploaded.unlink(missing_ok=True)
+        self._uploaded = path
+        self.state.origin = UPLOAD
+        self.source.offer(self._origins())
+        self.run.ask()
+
+    def _list(self) -> None:
+        table = self.run.table()
+        status = self.run.status
+        if table is None:
+            self.grid.show(pd.DataFrame({"key": []}), _EMPTY.get(status, "Scoring…"))
+        else:
+            self.grid.show(table)
+        self._sifted()
+        self._turn()
+
+    def _sifted(self) -> None:
+        self.state.param.update(filter=self.grid.filter, sort=self.grid.sort)
+        matching = self.grid.matching
+        effects = self.run.effects
+        self.plots.show(matching if effects is not None else matching.iloc[:0], effects)
+        self.plots.choose(self.state.variant)
+
+    def _choose(self, key: str) -> None:
+        self.state.variant = key
+
+    def _turn(self) -> None:
+        """Show the list, or the variant that the state names once it has been scored."""
+        key, table, effects = self.state.variant, self.run.table(), self.run.effects
+        found = table.index[table["key"] == key] if table is not None and key else []
+        one = False
+        if len(found) and table is not None and effects is not None:
+            row = table.loc[found[0]]
+            if row["context"] and self.view.shown != key and self.state.focus != row["context"]:
+                self.state.focus = str(row["context"])
+            self.view.show(row, effects.isel(variant=int(row["row"])))
+            one = True
+        if one != self.shows_one:
+            self.shows_one = one
+            self._holder[:] = [self.view if one else self.list]
+        self.grid.choose(key)
+        self.plots.choose(key)
+
+    def _make_file(self, suffix: str) -> Callable[[], File]:
+        effects = self.run.effects
+        if effects is None:
+            raise ResultError("there is nothing to export yet: score some variants first")
+        matching = self.grid.matching
+        return lambda: variants_file(matching, effects, suffix)
+
+    @property
+    def _contig_length(self) -> Callable[[str], int]:
+        reference = self.runtime.world.reference
+        return lambda contig: reference.contigs[reference.resolve_contig(contig)]

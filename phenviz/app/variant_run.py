@@ -1,0 +1,299 @@
+"""What is computed for a list of variants: where they come from, and what each does in every context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import param
+import xarray as xr
+
+from phenviz.app.computation import Computation
+from phenviz.app.ranking import ranked
+from phenviz.app.runtime import Runtime
+from phenviz.app.state import VariantsState
+from phenviz.app.uploads import files_of
+from phenviz.errors import DataError
+from phenviz.genome.locus import Locus
+from phenviz.progress import Progress
+
+# more than this is a job for the command line, which streams
+MOST_VARIANTS = 200_000
+# a region up to this long is scored without being asked
+_AT_ONCE_BELOW = 200_000
+_CHUNK = 10_000
+_STAGES = {"reading variants": 1, "scoring variants": 8}
+_RSID = re.compile(r"rs\d+", re.IGNORECASE)
+REGION, PASTED, UPLOAD, FOLDER = "region", "pasted", "upload", "file:"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    origin: str
+    lines: str
+    locus: Locus | None
+    path: Path | None
+
+
+class VariantRun(param.Parameterized):
+    """Scores the variants that the state asks for, and ranks them.
+
+    Parameters
+    ----------
+    state
+        Where the variants come from, and which contexts count.
+    runtime
+        World, model and threads.
+    uploaded
+        Returns the file that this session has been given; None for none.
+    """
+
+    changed = param.Integer(default=0, doc="Counts up when there is anything new to show.")
+
+    def __init__(self, state: VariantsState, runtime: Runtime, uploaded: Callable[[], Path | None]) -> None:
+        super().__init__()
+        self._state, self._runtime, self._uploaded = state, runtime, uploaded
+        self._asked: _Asked | None = None
+        self._work: Computation | None = None
+        self._told: tuple[Any, ...] = ()
+        self._effects: tuple[int, xr.Dataset] | None = None
+        self._ranked: tuple[Any, pd.DataFrame] | None = None
+
+    @property
+    def status(self) -> str:
+        """``empty``, ``waiting`` (for the user to start it), ``loading``, or the computation's state."""
+        if self._runtime.failure is not None:
+            return "failed"
+        if self._asked is None or self._work is None:
+            if self._runtime.service is None:
+                return "loading"
+            return "waiting" if self._wanted() is not None else "empty"
+        return self._work.state
+
+    @property
+    def work(self) -> Computation | None:
+        """The computation."""
+        return self._work
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is asked for now is something else than what is on screen."""
+        return self._wanted() != self._asked
+
+    @property
+    def report(self) -> str:
+        """What was left out while reading, in words."""
+        return str(self._work.found.get("report", "")) if self._work is not None else ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all variants have been scored."""
+        return self._work is not None and self._work.state == "done"
+
+    @property
+    def effects(self) -> xr.Dataset | None:
+        """Effects of the variants scored so far, with quantiles once those of common variants are known."""
+        parts = self._work.found.get("parts") if self._work is not None else None
+        if not parts:
+            return None
+        common = self._runtime.common_effects()
+        background = common.result() if common.done() and common.exception() is None else None
+        stamp = len(parts) * 2 + (background is not None)
+        if self._effects is None or self._effects[0] != stamp:
+            joined = (
+                parts[0] if len(parts) == 1 else xr.concat(parts, dim="variant", combine_attrs="override")
+            )
+            if background is not None:
+                from phenviz.effects.quantiles import with_quantiles
+
+                joined = with_quantiles(joined, background)
+            self._effects = (stamp, joined)
+        return self._effects[1]
+
+    def table(self) -> pd.DataFrame | None:
+        """Return the variants scored so far, ranked by their strongest effect in the ticked contexts."""
+        effects = self.effects
+        variants = self._work.found.get("variants") if self._work is not None else None
+        if effects is None or variants is None:
+            return None
+        wanted = (id(effects), self._state.contexts)
+        if self._ranked is None or self._ranked[0] != wanted:
+            there = variants.iloc[: effects.sizes["variant"]]
+            active = effects["active"].max("context").to_numpy()
+            table = ranked(
+                there.assign(row=np.arange(len(there)), active=active),
+                effects,
+                self._state.contexts,
+                self._runtime.world.annotation,
+            )
+            self._ranked = (wanted, table)
+        return self._ranked[1]
+
+    def ask(self) -> None:
+        """Score what is asked for now."""
+        wanted = self._wanted()
+        if wanted is None or self._runtime.service is None:
+            return
+        self.cancel()
+        self._asked, self._told, self._effects, self._ranked = wanted, (), None, None
+        self._work = Computation(
+            lambda progress, tell: self._compute(wanted, progress, tell), _STAGES, self._runtime.personal
+        )
+        self.changed += 1
+
+    def follow(self) -> None:
+        """Score what is asked for now if that takes a moment only; else wait for the user to start it."""
+        wanted = self._wanted()
+        if wanted is None or wanted == self._asked or self._runtime.service is None:
+            return
+        short = wanted.locus is None or wanted.locus.length <= _AT_ONCE_BELOW
+        if short and (wanted.origin == REGION or self._asked is None):
+            self.ask()
+        else:
+            self.changed += 1
+
+    def cancel(self) -> None:
+        """Stop; what is finished stays."""
+        if self._work is not None and not self._work.over:
+            self._work.cancel()
+
+    def tick(self) -> None:
+        """Look at the computation; called a few times a second."""
+        if self._asked is None:
+            self.follow()
+        work = self._work
+        if work is None:
+            return
+        now = (
+            work.state,
+            work.stage,
+            round(work.progress, 2),
+            work.version,
+            self._runtime.common_effects().done(),
+        )
+        if now != self._told:
+            self._told = now
+            self.changed += 1
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.cancel()
+        self._work = self._effects = self._ranked = None
+
+    def _wanted(self) -> _Asked | None:
+        state = self._state
+        if state.origin == REGION:
+            return (
+                _Asked(REGION, "", state.settled, None) if self._runtime.world.project.individuals else None
+            )
+        if state.origin == PASTED:
+            return _Asked(PASTED, state.lines, None, None) if state.lines.strip() else None
+        path = self._uploaded() if state.origin == UPLOAD else self._served(state.origin)
+        return _Asked(state.origin, "", None, path) if path is not None else None
+
+    def _served(self, origin: str) -> Path | None:
+        known = {f"{FOLDER}{path.name}": path for path in files_of(self._runtime.folder)}
+        return known.get(origin)
+
+    def _compute(self, asked: _Asked, progress: Progress, tell: Callable[[str, Any], None]) -> None:
+        from phenviz.effects import iter_scores
+
+        world = self._runtime.world
+        progress.stage("reading variants")
+        variants, report = self._read(asked)
+        if len(variants) > MOST_VARIANTS:
+            raise DataError(
+                f"{len(variants):,} variants are more than this page takes ({MOST_VARIANTS:,}): zoom in, or "
+                "use `phenviz variants`, which streams files of any length"
+            )
+        tell("report", report)
+        tell("variants", variants)
+        parts: list[xr.Dataset] = []
+        chunks = [variants.iloc[start : start + _CHUNK] for start in range(0, len(variants), _CHUNK)]
+        for scores in iter_scores(
+            chunks, world.reference, world.backbone, progress=_Counted(progress, len(variants))
+        ):
+            parts.append(scores)
+            tell("parts", list(parts))
+
+    def _read(self, asked: _Asked) -> tuple[pd.DataFrame, str]:
+        world = self._runtime.world
+        if asked.origin == REGION:
+            assert asked.locus is not None and world.individuals is not None
+            counts = world.individuals.allele_counts(asked.locus, by=None)
+            if not len(counts):
+                raise DataError(
+                    f"none of the world's {len(world.individuals):,} individuals has a variant in "
+                    f"{asked.locus}: {_covered(world)}"
+                )
+            kept = counts[counts["position"].between(asked.locus.start + 1, asked.locus.end)]
+            return kept.reset_index(drop=True), ""
+        if asked.origin == PASTED:
+            return self._pasted(asked.lines), ""
+        from phenviz.variation import read_variants
+
+        assert asked.path is not None
+        found = read_variants(asked.path, world.reference)
+        if not len(found.table):
+            raise DataError(
+                f"{asked.path.name} holds no variant that can be scored: {found.report.describe()}"
+            )
+        return found.table, found.report.describe()
+
+    def _pasted(self, text: str) -> pd.DataFrame:
+        from phenviz.variation import parse_variants
+        from phenviz.variation.rsids import find_rsid
+
+        lines, unknown = [], []
+        for line in text.replace(";", "\n").splitlines():
+            if not _RSID.fullmatch(line.strip()):
+                lines.append(line)
+                continue
+            places = (find_rsid(path, line) for path in self._runtime.world.project.individuals)
+            place = next((found for found in places if found is not None), None)
+            if place is None:
+                unknown.append(line.strip())
+            else:
+                contig, start, ref, alt = place
+                lines.append(f"{contig}\t{start + 1}\t{line.strip().lower()}\t{ref}\t{alt}")
+        if unknown:
+            raise DataError(
+                f"this world doesn't know {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}: "
+                "write them as 20:1600925:G:A"
+            )
+        return parse_variants("\n".join(lines), self._runtime.world.reference)
+
+
+class _Counted(Progress):
+    """Progress over several tables as over one."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        super().__init__()
+        self._progress, self._count, self._begun = progress, total, False
+
+    def stage(self, name: str, total: float = 1.0) -> None:
+        """Begin once: the later tables go on where the first ended."""
+        if not self._begun:
+            self._begun = True
+            self._progress.stage(name, self._count)
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Add finished variants."""
+        self._progress.advance(amount)
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the user asked to stop."""
+        self._progress.check()
+
+
+def _covered(world: Any) -> str:
+    return (
+        "the embedded individuals cover chr20:1,000,226-3,999,849"
+        if world.name == "embedded"
+        else "move the view, or paste variants"
+    )

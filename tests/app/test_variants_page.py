@@ -1,0 +1,198 @@
+"""The Variants page without a browser, on the toy world with people in a VCF."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phenviz.app.exports import variants_file
+from phenviz.app.pages.variants import VariantsPage
+from phenviz.app.ranking import nearest_genes
+from phenviz.app.runtime import Runtime
+from phenviz.app.state import VariantsState, apply_variants_query, variants_query
+from phenviz.effects import score_variants
+from phenviz.genome import Locus
+from phenviz.variation import read_variants
+from phenviz.world import open_world
+from tests.effects.toys import write_people
+from tests.toys import CONTEXTS
+
+VIEW = Locus("20", 2_000, 9_000)
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    from tests.toys import toy_project
+
+    folder = tmp_path_factory.mktemp("variants_world")
+    project = toy_project(folder)
+    write_people(folder / "family.vcf", open_world(project).reference, 4, count=60)
+    project.write_text(project.read_text() + "individuals: [family.vcf]\n")
+    runtime = Runtime(open_world(project), "cpu", folder).warm().start()
+    assert runtime.service_ready.result(60) is not None
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def page(runtime):
+    page = VariantsPage(runtime)
+    page.state.param.update(locus=VIEW, settled=VIEW)
+    settle(page)
+    yield page
+    page.session.close()
+
+
+def settle(page) -> None:
+    page.session._tick()
+    if page.run.work is not None:
+        assert page.run.work.wait(60)
+    page.runtime.common_effects().result(60)
+    page.session._tick()
+
+
+def known_effects(runtime, variants):
+    return score_variants(variants, runtime.world.reference, runtime.world.backbone)["effect"].to_numpy()
+
+
+def test_the_variants_of_the_view_are_ranked_by_their_largest_effect(page, runtime):
+    table = page.run.table()
+    assert table["position"].between(VIEW.start + 1, VIEW.end).all() and len(table) > 5
+    expected = np.abs(known_effects(runtime, table)).max(axis=1)
+    np.testing.assert_allclose(table["effect"].abs(), expected, rtol=1e-4, atol=1e-6)
+    assert (np.diff(table["effect"].abs()) <= 0).all()
+    assert table["quantile"].notna().all() and "allele_frequency" in table
+
+
+def test_table_volcano_and_map_show_the_same_variants(page):
+    page.grid.search("|effect|>0.01")
+    matching = page.grid.matching
+    assert set(page.plots._volcano._points.data["key"]) == set(matching["key"])
+    assert page.plots._map._keys == matching["key"].tolist()[:24]
+    page.grid.sort_by("position", False)
+    assert page.plots._map._keys == sorted(page.plots._map._keys, key=lambda key: int(key.split(":")[1]))
+    assert page.state.filter == "|effect|>0.01" and page.state.sort == "position"
+
+
+def test_pasted_lines_are_scored(page, runtime):
+    reference = runtime.world.reference
+    bases = [reference.sequence(Locus("20", at - 1, at)) for at in (5_000, 7_000)]
+    other = ["C" if base == "A" else "A" for base in bases]
+    page.state.origin = "pasted"
+    page.source._lines.value = f"20:5000:{bases[0]}:{other[0]}\nchr20-7000-{bases[1]}-{other[1]}\n"
+    page.source._start()
+    settle(page)
+    assert sorted(page.run.table()["position"]) == [5_000, 7_000]
+
+
+def test_an_rsid_of_the_worlds_individuals_is_found(runtime, page, monkeypatch):
+    known = {"rs7": ("20", 4_999, runtime.world.reference.sequence(Locus("20", 4_999, 5_000)), "N")}
+    ref = known["rs7"][2]
+    place = ("20", 4_999, ref, "C" if ref == "A" else "A")
+    monkeypatch.setattr(
+        "phenviz.variation.rsids.find_rsid", lambda path, rsid: place if rsid == "rs7" else None
+    )
+    page.state.param.update(origin="pasted", lines="rs7")
+    page.run.ask()
+    settle(page)
+    assert page.run.table()["id"].tolist() == ["rs7"]
+    page.state.lines = "rs7\nrs8"
+    page.run.ask()
+    page.run.work.wait(60)
+    assert page.run.status == "failed" and "rs8" in page.run.work.error
+
+
+def test_a_line_that_is_no_variant_is_named(page):
+    page.state.param.update(origin="pasted", lines="20:5000:A:C\nnonsense")
+    page.run.ask()
+    page.run.work.wait(60)
+    page.session._tick()
+    assert page.run.status == "failed" and page.run.work.error
+    assert "Failed" in page.source._told.object
+
+
+def test_a_file_of_the_server_is_scored_whole(page, runtime):
+    page.state.origin = "file:family.vcf"
+    page.run.ask()
+    settle(page)
+    assert len(page.run.table()) == len(
+        read_variants(runtime.folder / "family.vcf", runtime.world.reference).table
+    )
+
+
+def test_a_file_that_is_not_offered_is_not_read(page):
+    page.state.origin = "file:../../etc/passwd"
+    assert page.run.status in ("empty", "done") and page.run._wanted() is None
+
+
+def test_too_many_variants_are_refused_with_the_way_out(page, monkeypatch):
+    monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 3)
+    page.run.ask()
+    page.run.work.wait(60)
+    assert page.run.status == "failed" and "phenviz variants" in page.run.work.error
+
+
+def test_one_variant_is_shown_with_its_effects_genes_and_carriers(page, runtime):
+    key = page.grid.view.keys[0]
+    page.grid.view._handle_msg({"row": key})
+    assert page.state.variant == key and page.shows_one
+    row = page.run.table().iloc[0]
+    assert page.state.focus == row["context"]
+    np.testing.assert_allclose(
+        page.view._forest._points.data["x"], known_effects(runtime, page.run.table().iloc[:1])[0], rtol=1e-4
+    )
+    counts = page.view._count(key)
+    people = runtime.world.individuals.genotypes(Locus("20", int(row["position"]) - 1, int(row["position"])))
+    at = np.flatnonzero(
+        (people.variants["position"] == row["position"]) & (people.variants["alt"] == row["alt"])
+    )
+    assert counts["allele_count"].sum() == (people.alleles[at] == 1).sum()
+    assert "ALPHA" in page.view._genes.object
+    page._choose("")
+    assert not page.shows_one
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
+def test_what_is_exported_is_the_filtered_table_with_every_context(page, suffix):
+    page.grid.search("effect>0")
+    file = variants_file(page.grid.matching, page.run.effects, suffix)
+    read = pd.read_parquet if suffix == ".parquet" else lambda text: pd.read_csv(text, sep="\t")
+    table = read(io.BytesIO(file.content))
+    assert table["position"].tolist() == page.grid.matching["position"].tolist()
+    assert (table["effect"] > 0).all()
+    np.testing.assert_allclose(
+        table[["effect_Ery", "effect_Mono", "effect_B"]].abs().max(axis=1), table["effect"].abs(), rtol=1e-4
+    )
+
+
+def test_the_nearest_gene_is_the_one_with_the_fewest_bases_between(runtime):
+    annotation = runtime.world.annotation
+    rng = np.random.default_rng(0)
+    places = pd.DataFrame(
+        {"contig": rng.choice(["20", "chr21", "X"], 300), "position": rng.integers(1, 45_000, 300)}
+    )
+    names, distance = nearest_genes(places, annotation)
+    for (contig, position), name, gap in zip(places.itertuples(index=False), names, distance, strict=True):
+        genes = annotation.genes[annotation.genes["contig"] == contig.removeprefix("chr")]
+        if genes.empty:
+            assert name == "" and np.isnan(gap)
+            continue
+        slow = [
+            0 if start < position <= end else min(abs(position - 1 - start), abs(position - end))
+            for start, end in zip(genes["start"], genes["end"], strict=True)
+        ]
+        assert abs(gap) == min(slow) and slow[genes["gene_name"].tolist().index(name)] == min(slow)
+
+
+def test_an_address_brings_back_the_list_and_the_variant():
+    state = VariantsState(
+        locus=VIEW, settled=VIEW, contexts=("Ery",), focus="Ery", origin="pasted", lines="20:5:A:C\nrs6116042",
+        variant="20:5:A:C", filter="|effect|>0.1", sort="-effect",
+    )  # fmt: skip
+    again = VariantsState()
+    assert apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS) == []
+    for name in ("contexts", "focus", "origin", "lines", "variant", "filter", "sort"):
+        assert getattr(again, name) == getattr(state, name), name

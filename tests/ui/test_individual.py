@@ -1,0 +1,127 @@
+"""A person's genome in a real browser on the real world."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from phenviz.data.embedded import embedded_project
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)
+pytestmark = pytest.mark.ui
+
+VIEW = "individual?locus=chr20:3768001-3786000"
+
+
+def wait_until_done(page) -> None:
+    page.locator("[data-testid=person-status][data-state=done]").wait_for(state="attached")
+
+
+def some_vcf(path: Path, sample: str = "HG00099") -> Path:
+    """Write one embedded individual's variants of a few kilobases under another name."""
+    source = embedded_project().individuals[0]
+    lines = []
+    with gzip.open(source, "rt") as file:
+        for line in file:
+            fields = line.rstrip("\n").split("\t")
+            if line.startswith("#CHROM"):
+                column = fields.index(sample)
+                lines.append("\t".join([*fields[:9], "my_own_genome"]))
+            elif line.startswith("#"):
+                lines.append(line.rstrip("\n"))
+            elif 3_768_000 < int(fields[1]) < 3_786_000:
+                lines.append("\t".join([*fields[:9], fields[column]]))
+            elif int(fields[1]) > 3_786_000:
+                break
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def uploads() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("phenviz-upload-*"))
+
+
+def test_somebody_is_shown_with_variants_ranked_by_effect(open_page):
+    page = open_page(VIEW + "&sample=HG00099")
+    wait_until_done(page)
+    rows = page.get_by_test_id("person-variants").locator("tbody tr")
+    expect(rows).to_have_count(31)
+    effects = [abs(float(text)) for text in rows.locator("td.effect").all_inner_texts()]
+    assert effects == sorted(effects, reverse=True) and effects[0] > 0.1
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('haplotypes') != null")
+
+
+def test_a_click_on_a_variant_zooms_there_and_draws_both_logos(open_page):
+    page = open_page(VIEW + "&sample=HG00099")
+    wait_until_done(page)
+    page.get_by_test_id("person-variants").locator("tbody tr[data-key^='20:3778676']").click()
+    page.get_by_test_id("logos").wait_for()
+    expect(page.get_by_test_id("view-length")).to_have_text("2 kb")
+    page.wait_for_function(
+        "() => ['logo-ref', 'logo-alt'].every(name => Bokeh.documents[0].get_model_by_name(name) != null)"
+    )
+    page.wait_for_url(re.compile("variant=20:3778676"))
+    page.reload()
+    page.get_by_test_id("logos").wait_for()
+
+
+def test_people_are_found_by_name_and_the_address_keeps_them(open_page):
+    page = open_page(VIEW)
+    page.get_by_test_id("person-search").fill("hg00103")
+    page.get_by_test_id("person-HG00103").click()
+    page.wait_for_url(re.compile("sample=HG00103"))
+    wait_until_done(page)
+    page.reload()
+    expect(page.get_by_test_id("person-HG00103")).to_have_attribute("aria-pressed", "true")
+
+
+def test_both_ways_of_predicting_are_compared(open_page):
+    page = open_page(VIEW + "&sample=HG00099&mode=sum")
+    wait_until_done(page)
+    agreement = float(page.get_by_test_id("agreement").inner_text())
+    assert -1 <= agreement <= 1
+
+
+def test_a_vcf_of_ones_own_stays_here_and_is_gone_with_the_tab(open_page, tmp_path, dashboard):
+    before = uploads()
+    page = open_page(VIEW)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_test_id("source").select_option("upload")
+    page.get_by_test_id("vcf-file").set_input_files(some_vcf(tmp_path / "mine.vcf"))
+    page.get_by_test_id("person-my_own_genome").wait_for()
+    wait_until_done(page)
+    expect(page.get_by_test_id("person-variants").locator("tbody tr")).to_have_count(31)
+    (folder,) = uploads() - before
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in folder.iterdir()] == ["mine.vcf"]
+    page.wait_for_timeout(1_000)
+    assert "my_own_genome" not in page.url
+    assert all(url.startswith((dashboard, "data:", "blob:")) for url in asked)
+    page.close()
+    for _ in range(300):
+        if not folder.exists():
+            break
+        folder.exists()
+        __import__("time").sleep(0.2)
+    assert not folder.exists()
+
+
+def test_a_file_that_is_no_vcf_is_answered_in_words(open_page, tmp_path):
+    (tmp_path / "holiday.vcf").write_bytes(b"\x89PNG not a genome")
+    page = open_page(VIEW)
+    page.get_by_test_id("source").select_option("upload")
+    page.get_by_test_id("vcf-file").set_input_files(tmp_path / "holiday.vcf")
+    expect(page.get_by_test_id("vcf-note")).to_contain_text("doesn't begin like a VCF")
+
+
+def test_a_narrow_window_and_the_dark_theme_leave_the_tracks_their_space(open_page):
+    page = open_page(VIEW + "&sample=HG00099&theme=dark", width=1024, height=768)
+    wait_until_done(page)
+    page.locator(".mui-dark").first.wait_for()
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('ruler').inner_width > 600")
