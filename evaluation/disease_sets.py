@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ class Pattern:
     posterior: np.ndarray
 
 
+@lru_cache(maxsize=2)
 def real_patterns(world: World) -> dict[str, list[Pattern]]:
     """Return the patterns of each trait's loci that hold a posterior of at least 0.2."""
     table = read_trait_pack(PACK, world.reference).table
@@ -85,6 +87,8 @@ def place(
             if len(on_known_bases(table, world.reference)) == len(table):
                 parts.append(table.assign(number=number))
                 break
+    if not parts:
+        return pd.DataFrame(columns=["number", *TRAIT_COLUMNS, "causal"])
     placed = pd.concat(parts, ignore_index=True).drop_duplicates(["number", "position"])
     return with_alleles(placed.reset_index(drop=True), world.reference, generator)
 

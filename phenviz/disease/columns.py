@@ -117,7 +117,7 @@ def _header(path: Path) -> tuple[int, str]:
 
 def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     own = {str(column).strip().lower(): column for column in table.columns}
-    found = {}
+    found: dict[str, object] = {}
     for ours, names in SYNONYMS.items():
         column = next((own[name] for name in names if name in own), None)
         if column is not None and column not in found.values():

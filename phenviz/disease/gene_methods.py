@@ -12,6 +12,7 @@ from phenviz.disease.engine import TestResult, untested
 from phenviz.disease.inputs import Inputs
 from phenviz.disease.methods import Method, Outcome
 from phenviz.errors import DataError
+from phenviz.genome import Annotation
 from phenviz.genome.contexts import Context
 
 Array = NDArray[np.float64]
@@ -40,8 +41,11 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     for trait in inputs.traits.traits:
         table, rows = inputs.trait(trait)
         number = np.array([row.get(gene, -1) for gene in nearest[rows]])
-        score = np.bincount(
-            number[number >= 0], table["posterior"].to_numpy(float)[number >= 0], minlength=len(genes)
+        score = np.asarray(
+            np.bincount(
+                number[number >= 0], table["posterior"].to_numpy(float)[number >= 0], minlength=len(genes)
+            ),
+            dtype=float,
         )
         results[trait] = (
             _regress(score, specificity, covariates, left) if (score > 0).any() else untested(len(contexts))
@@ -76,10 +80,8 @@ def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, 
     return table["gene_name"].astype(str).tolist(), contexts, specificity, covariates
 
 
-def _only(inputs: Inputs, names: set[str]) -> object:
+def _only(inputs: Inputs, names: set[str]) -> Annotation:
     """Return the annotation with the genes that have counts: a silent neighbour mustn't take a variant."""
-    from phenviz.genome import Annotation
-
     genes = inputs.world.annotation.genes
     return Annotation(genes[genes["gene_name"].isin(names)].drop(columns="tss"))
 

@@ -177,9 +177,7 @@ class Inputs:
 
     def score(self, variants: pd.DataFrame, backbone: SequenceBackbone) -> Scores:
         """Score variants by a backbone, in all contexts of the world."""
-        scorer = self._scorer
-        if scorer is None:
-            from phenviz.effects import score_variants as scorer
+        scorer = self._scorer or _default_scorer()
         return score_all(variants, self.world.reference, backbone, self.contexts, scorer, self.progress)
 
     def score_pool(self, background: Background, backbone: SequenceBackbone) -> Scores:
@@ -226,6 +224,12 @@ class Inputs:
     def _with_frequency(self) -> pd.DataFrame:
         first = self.traits.table.assign(row=self._row).groupby("row")["allele_frequency"].first()
         return self.variants.assign(allele_frequency=first.reindex(np.arange(len(self.variants))).to_numpy())
+
+
+def _default_scorer() -> Scorer:
+    from phenviz.effects import score_variants
+
+    return score_variants
 
 
 def indels(variants: pd.DataFrame) -> NDArray[np.bool_]:

@@ -130,7 +130,7 @@ class Matched:
         weight = table["posterior"].to_numpy(float) if self.weighted else np.ones(len(table))
         if self.signed:
             weight = weight * np.nan_to_num(table["beta"].to_numpy(float))
-        usable = np.isfinite(values).all(1)
+        usable = np.asarray(np.isfinite(values).all(1), dtype=bool)
         weight, values = np.where(usable, weight, 0.0), np.where(usable[:, None], values, 0.0)
         if not np.abs(weight).sum() > 0:
             return None

@@ -31,8 +31,8 @@ def effective_tests(correlation: Array) -> float:
     Returns
     -------
     float
-        Sum over the eigenvalues x of [x >= 1] + (x - floor(x)): C where contexts are independent, 1 where they
-        are one.
+        Sum over the eigenvalues x of [x >= 1] + (x - floor(x)): C where contexts are independent, 1 where
+        they are one.
 
     References
     ----------

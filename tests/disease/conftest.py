@@ -2,9 +2,19 @@ from __future__ import annotations
 
 import pytest
 
+from phenviz.disease.background import random_background
 from tests.disease.worlds import small_world
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return small_world(tmp_path_factory.mktemp("disease"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_background():
+    """Draw a background that suits a contig of 400 kb."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_background.__kwdefaults__, "singles", 1_500)
+        patch.setitem(random_background.__kwdefaults__, "deep", 300)
+        yield

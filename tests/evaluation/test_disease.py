@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.disease_calibration import rates
+from evaluation.disease_expected import EXPECTED, score
+from evaluation.disease_power import power
+from phenviz.data.blood16 import BLOOD16
+
+NAMES = [context.name for context in BLOOD16]
+
+
+def test_every_expected_cell_is_a_context_and_lies_on_its_own_path():
+    for expectation in EXPECTED.values():
+        assert set(expectation.cells) <= set(expectation.path) and set(expectation.cells) <= set(NAMES)
+    assert len(EXPECTED) == 16
+
+
+def test_a_perfect_order_scores_1_and_the_reverse_0():
+    z = np.array([10.0 if name == "Ery" else -float(place) for place, name in enumerate(NAMES)])
+    found = score(NAMES, z, EXPECTED["MCV"])
+    assert (found.rank, found.auroc, found.tested) == (1, 1, 16)
+    assert score(NAMES, -z, EXPECTED["MCV"]).auroc == 0 and score(NAMES, -z, EXPECTED["MCV"]).rank == 16
+
+
+def test_chance_is_what_random_orders_give():
+    rng = np.random.default_rng(0)
+    drawn = [score(NAMES, rng.normal(size=16), EXPECTED["LYMPH_COUNT"]) for _ in range(3_000)]
+    for first in (1, 3):
+        hits = np.mean([found.rank <= first for found in drawn])
+        assert hits == pytest.approx(getattr(drawn[0], f"chance_top{first}"), abs=0.03)
+    assert np.mean([found.auroc for found in drawn]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_ties_and_untested_contexts_take_no_side():
+    assert score(NAMES, np.zeros(16), EXPECTED["MCV"]).auroc == 0.5
+    assert score(NAMES, np.zeros(16), EXPECTED["MCV"]).rank == 8.5
+    missing = np.where(np.array(NAMES) == "Ery", np.nan, 1.0)
+    assert np.isnan(score(NAMES, missing, EXPECTED["MCV"]).auroc)
+
+
+def test_false_positives_are_counted_once_a_set():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "set": np.repeat(np.arange(400), 5), "method": "m", "context": list("abcde") * 400,
+            "p_value": rng.random(2_000),
+        }
+    )  # fmt: skip
+    row = rates(frame).iloc[0]
+    assert row["sets"] == 400 and row["low_0.05"] < 0.05 < row["high_0.05"]
+    assert row["all_0.05"] == pytest.approx((frame["p_value"] <= 0.05).mean())
+
+
+def test_power_of_a_method_that_knows_the_answer_is_1_and_of_one_that_guesses_is_chance():
+    rng = np.random.default_rng(2)
+    truth = {"a": 9.0}
+    rows = [
+        (f"s{n}", method, name, truth.get(name, 0.0) if method == "knows" else rng.normal(), 0.01)
+        for n in range(200) for method in ("knows", "guesses") for name in "abcd"
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["set", "method", "context", "z", "p_value"])
+    table = power(frame.assign(truth="a", loci=5, share=1.0)).set_index("method")
+    assert table.loc["knows", ["rank", "top_1", "auprc"]].tolist() == [1, 1, 1]
+    assert table.loc["guesses", "top_1"] == pytest.approx(0.25, abs=0.1)
+    assert table.loc["guesses", "top_1_low"] < 0.25 < table.loc["guesses", "top_1_high"]
