@@ -63,7 +63,7 @@ def readout():
 
 
 def test_expression_changes_as_if_both_alleles_were_predicted_whole(toy_world, readout):
-    variants = random_variants(np.random.default_rng(11), toy_world.reference, 60)
+    variants = random_variants(np.random.default_rng(11), toy_world.reference, 40)
     scores = score_expression(
         variants, toy_world.annotation, toy_world.reference, toy_world.backbone, readout
     )

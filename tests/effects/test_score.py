@@ -38,7 +38,7 @@ def every_change(world, contig: str, start: int, end: int) -> pd.DataFrame:
     return table(*rows)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000))
 def test_every_kind_of_variant_scores_as_predicting_both_alleles_of_the_whole_contig(toy_world, seed):
     variants = random_variants(np.random.default_rng(seed), toy_world.reference, 12)
