@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from phenviz.disease import TraitVariants
+    from phenviz.figures.chart import Chart
     from phenviz.progress import Progress
     from phenviz.world import World
 
@@ -144,7 +146,7 @@ def _write(dataset: xr.Dataset, output: Path, figure: str) -> None:
     elif suffix in FIGURE_SUFFIXES:
         from phenviz.figures import disease
 
-        draw = {
+        draw: dict[str, Callable[[xr.Dataset], Chart]] = {
             "heatmap": disease.heatmap_figure,
             "bars": disease.bars_figure,
             "forest": disease.forest_figure,
