@@ -14,6 +14,7 @@ from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service.device import place
+from phenviz.service.graphs import graphed
 
 if TYPE_CHECKING:
     from phenviz.models.backbone import SequenceBackbone
@@ -33,6 +34,11 @@ class Backend:
     def backbone(self) -> SequenceBackbone:
         """The sequence model."""
         return place(self.world.backbone, self.device)
+
+    @cached_property
+    def predictor(self) -> SequenceBackbone:
+        """The sequence model for predictions without gradients, in mixed precision: on CUDA with graphs."""
+        return graphed(self.backbone, self.device)
 
     @cached_property
     def readout(self) -> GeneReadout | None:

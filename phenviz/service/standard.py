@@ -77,7 +77,7 @@ def _predict_pieces(world: World, params: PredictParams) -> list[Piece]:
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.models.predict import predict
 
-        return predict(cell, gapped(backend.world), backend.backbone, progress=progress)
+        return predict(cell, gapped(backend.world), backend.predictor, progress=progress)
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
