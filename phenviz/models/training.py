@@ -162,11 +162,10 @@ def _stages(activation: str) -> tuple[dict[str, Any], ...]:
 
 
 STAGES = _stages("softplus")
-# What differs errs differently: one teacher learns less about differences between contexts, one is rectified.
+# What differs errs differently: the second teacher learns where summits are better than in which contexts.
 TEACHER_CHANGES: tuple[dict[str, Any], ...] = (
     {},
-    {"specificity_weight": 1.0},
-    {"stages": _stages("relu")},
+    {"specificity_weight": 1.0, "balance": 0.0, "openness_weight": 0.0},
 )
 
 
@@ -179,6 +178,7 @@ def _new_network(
     )
     stem = config.stages[0]
     network.start_stem(starting_filters(motifs, stem["channels"], stem["kernel"]))
+    network.pass_on(config.passed_on)
     return network
 
 

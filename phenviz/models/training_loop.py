@@ -43,6 +43,8 @@ class TrainingConfig:
         Networks from different seeds, whose mean the final one learns; 0 for learning from data alone.
     teacher_changes
         Other values of this class for teacher 0, 1, ...; what differs errs differently, and averages out.
+    passed_on
+        Motifs, from the first on, whose scores the layers after the stem hand on when learning begins.
     learning_rate, stem_rate, weight_decay, dropout
         Of AdamW; the stem learns at ``learning_rate * stem_rate`` and doesn't decay.
     elements, background
@@ -73,10 +75,11 @@ class TrainingConfig:
     stages: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     window: int = 1536
     epochs: int = 8
-    student_epochs: int = 12
+    student_epochs: int = 8
     batch_size: int = 32
     teachers: int = 0
     teacher_changes: tuple[dict[str, Any], ...] = ()
+    passed_on: int = 64
     learning_rate: float = 2e-3
     stem_rate: float = 0.2
     weight_decay: float = 0.02

@@ -65,6 +65,26 @@ class TrainableBackbone(nn.Module):
             stem /= stem.pow(2).sum((1, 2), keepdim=True).sqrt()
             stem[: len(filters)] = torch.from_numpy(filters)
 
+    def pass_on(self, channels: int) -> None:
+        """Let channels after the stem begin as copies of the same channel of the layer before.
+
+        So the outputs see the best score of single motifs in each bin from the start. Motifs that matter in
+        few places (GATA factors in erythroid cells) are otherwise not found before the network knows its data
+        by heart.
+
+        Parameters
+        ----------
+        channels
+            How many, from the first one on.
+        """
+        with torch.no_grad():
+            for stage, weight in list(zip(self.shape, self.weights, strict=True))[1:]:
+                if not stage.get("residual", False):
+                    count = min(channels, weight.shape[0], weight.shape[1])
+                    weight[:count] *= 0.1
+                    same = torch.arange(count)
+                    weight[same, same, weight.shape[2] // 2] += 1
+
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Turn one-hot (B, 4, L) into an embedding (B, D, bins)."""
         (stem, filters, stem_norm), *layers = self._layers()

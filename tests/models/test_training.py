@@ -232,6 +232,32 @@ def test_open_summits_of_a_rarely_open_context_count_more(training):
     torch.testing.assert_close(replace(lesson, enrichment=rare).open_weight(0), torch.ones(3))
 
 
+def test_the_outputs_see_single_motifs_from_the_start():
+    config = default_config()
+    torch.manual_seed(1)
+    network = TrainableBackbone(config.stages, CONTEXTS, auxiliary=1, dropout=0.0)
+    network.start_stem(np.zeros((0, 4, 19), np.float32))
+    motif = np.eye(4, dtype=np.float32)[:, [2, 0, 3, 0, 0, 2, 1, 1, 2]]
+    with torch.no_grad():
+        network.weights[0][5] = 0.0
+        network.weights[0][5, :, 5:14] = torch.from_numpy(motif)
+    network.pass_on(64)
+    bases = torch.randint(0, 4, (64, 1280))
+    with_motif = torch.arange(64) % 2 == 0
+    bases[with_motif, 600:609] = torch.from_numpy(motif.argmax(0))
+    x = F.one_hot(bases, 4).transpose(1, 2).float()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        network.train()
+        for _ in range(30):
+            network.encode(x)
+        network.eval()
+        embedding = network.encode(x).float()
+    here = embedding[:, :, 4]
+    difference = (here[with_motif].mean(0) - here[~with_motif].mean(0)) / here.std(0).clamp(min=1e-6)
+    assert int(difference.abs().argmax()) == 5
+    assert difference[5] > 1
+
+
 def test_the_exported_backbone_equals_the_network(training):
     torch.manual_seed(3)
     network = TrainableBackbone(training["config"].stages, CONTEXTS, auxiliary=2, dropout=0.2)
