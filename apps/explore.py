@@ -1,19 +1,6 @@
-"""Entry point for ``panel serve apps/explore.py``: the Explore page on the embedded world."""
+"""Entry point for ``panel serve apps/*.py``: the Explore page."""
 
-import os
-
-import panel as pn
-
-from phenviz import open_world
 from phenviz.app.pages.explore import explore_page
-from phenviz.app.runtime import Runtime
+from phenviz.app.serve import runtime_of_process
 
-
-def _runtime() -> Runtime:
-    return Runtime(
-        open_world(os.environ.get("PHENVIZ_WORLD")), os.environ.get("PHENVIZ_DEVICE", "auto")
-    ).start()
-
-
-# the script runs once a session; the model is shared by all of them
-explore_page(pn.state.as_cached("phenviz-runtime", _runtime)).servable()
+explore_page(runtime_of_process()).servable()

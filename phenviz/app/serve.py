@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -13,8 +15,6 @@ from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.runtime import Runtime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from panel.io.server import Server
 
     from phenviz.world import World
@@ -72,6 +72,24 @@ def routes(runtime: Runtime) -> dict[str, Callable[[], Any]]:
     """Return what builds the page at each path; the first page stands at the root, too."""
     pages = {f"/{entry.key}": _builder(entry, runtime) for entry in PAGES}
     return {"/": pages[f"/{PAGES[0].key}"]} | pages
+
+
+def runtime_of_process() -> Runtime:
+    """Return the one runtime of a process that ``panel serve`` started: its scripts run once a session.
+
+    ``PHENVIZ_WORLD`` names a ``project.yaml``, ``PHENVIZ_DEVICE`` a device, ``PHENVIZ_FILES`` a folder.
+    """
+
+    def make() -> Runtime:
+        from phenviz.world import open_world
+
+        folder = os.environ.get("PHENVIZ_FILES")
+        world = open_world(os.environ.get("PHENVIZ_WORLD"))
+        device = os.environ.get("PHENVIZ_DEVICE", "auto")
+        return Runtime(world, device, Path(folder) if folder else None).start()
+
+    runtime: Runtime = pn.state.as_cached("phenviz-runtime", make)
+    return runtime
 
 
 def _builder(entry: PageEntry, runtime: Runtime) -> Callable[[], Any]:

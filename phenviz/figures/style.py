@@ -13,6 +13,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 
+from phenviz.results import palette
+from phenviz.results.palette import ACCENT, GENE, INK, MUTED, NEGATIVE, NEUTRAL, POSITIVE
+from phenviz.results.palette import BASES as BASE_COLOURS
+
 MM_PER_INCH = 25.4
 MM_PER_POINT = MM_PER_INCH / 72
 
@@ -20,26 +24,23 @@ TEXT_PT = 7.0
 SMALL_PT = 6.0
 TITLE_PT = 8.0
 
-INK = "#1c2733"
-MUTED = "#5c6b7a"
 FAINT = "#d5dbe1"
-ACCENT = "#d9480f"
-GENE = "#27496d"
-NEUTRAL = "#a9b4bf"
-POSITIVE = "#c0392b"
-NEGATIVE = "#2a6fb0"
 UNKNOWN = "#e6e9ec"  # no number: reference N
-# Okabe-Ito, which readers with any colour vision tell apart
-BASE_COLOURS = {"A": "#009e73", "C": "#0072b2", "G": "#d99000", "T": "#d55e00", "N": "#9aa5b1"}
 
-SEQUENTIAL = LinearSegmentedColormap.from_list(
-    "phenviz-sequential", ["#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44"]
-).with_extremes(bad=UNKNOWN)
-DIVERGING = LinearSegmentedColormap.from_list(
-    "phenviz-diverging", ["#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f"]
-).with_extremes(bad=UNKNOWN)
+SEQUENTIAL = LinearSegmentedColormap.from_list("phenviz-sequential", palette.SEQUENTIAL).with_extremes(
+    bad=UNKNOWN
+)
+DIVERGING = LinearSegmentedColormap.from_list("phenviz-diverging", palette.DIVERGING).with_extremes(
+    bad=UNKNOWN
+)
 # what journals ask for first; DejaVu Sans comes with matplotlib and has every sign
 _FAMILIES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+
+__all__ = [
+    "ACCENT", "BASE_COLOURS", "DIVERGING", "FAINT", "GENE", "INK", "MM_PER_INCH", "MM_PER_POINT", "MUTED",
+    "NEGATIVE", "NEUTRAL", "POSITIVE", "SEQUENTIAL", "SMALL_PT", "TEXT_PT", "TITLE_PT", "UNKNOWN",
+    "figure_settings", "font_families", "text_width_mm",
+]  # fmt: skip
 
 _SETTINGS_LOCK = threading.RLock()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phenviz.errors import ResultError
+from phenviz.results import palette
 
 FONT = "Inter, Roboto, 'Helvetica Neue', Arial, sans-serif"
 _STEPS = 256
@@ -113,19 +114,18 @@ def _luminance(colour: str) -> float:
 LIGHT = Theme(
     name="light",
     surface="#ffffff",
-    ink="#1c2733",
-    muted="#5c6b7a",
+    ink=palette.INK,
+    muted=palette.MUTED,
     faint="#e4e9ee",
-    accent="#d9480f",
-    gene="#27496d",
-    neutral="#a9b4bf",
-    positive="#c0392b",
-    negative="#2a6fb0",
-    haplotypes=("#0072b2", "#d55e00"),
-    sequential=blend(["#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44"]),
-    diverging=blend(["#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f"]),
-    # Okabe-Ito, which readers with any colour vision tell apart
-    bases={"A": "#009e73", "C": "#0072b2", "G": "#d99000", "T": "#d55e00", "N": "#9aa5b1"},
+    accent=palette.ACCENT,
+    gene=palette.GENE,
+    neutral=palette.NEUTRAL,
+    positive=palette.POSITIVE,
+    negative=palette.NEGATIVE,
+    haplotypes=palette.HAPLOTYPES,
+    sequential=blend(palette.SEQUENTIAL),
+    diverging=blend(palette.DIVERGING),
+    bases=palette.BASES,
 )
 
 DARK = Theme(

@@ -89,12 +89,10 @@ def test_pasted_lines_are_scored(page, runtime):
 
 
 def test_an_rsid_of_the_worlds_individuals_is_found(runtime, page, monkeypatch):
-    known = {"rs7": ("20", 4_999, runtime.world.reference.sequence(Locus("20", 4_999, 5_000)), "N")}
-    ref = known["rs7"][2]
+    ref = runtime.world.reference.sequence(Locus("20", 4_999, 5_000))
     place = ("20", 4_999, ref, "C" if ref == "A" else "A")
-    monkeypatch.setattr(
-        "phenviz.variation.rsids.find_rsid", lambda path, rsid: place if rsid == "rs7" else None
-    )
+    known = {"rs7": place}
+    monkeypatch.setattr("phenviz.variation.rsids.find_rsid", lambda path, rsid: known.get(rsid))
     page.state.param.update(origin="pasted", lines="rs7")
     page.run.ask()
     settle(page)
@@ -189,8 +187,8 @@ def test_the_nearest_gene_is_the_one_with_the_fewest_bases_between(runtime):
 
 def test_an_address_brings_back_the_list_and_the_variant():
     state = VariantsState(
-        locus=VIEW, settled=VIEW, contexts=("Ery",), focus="Ery", origin="pasted", lines="20:5:A:C\nrs6116042",
-        variant="20:5:A:C", filter="|effect|>0.1", sort="-effect",
+        locus=VIEW, settled=VIEW, contexts=("Ery",), focus="Ery", origin="pasted",
+        lines="20:5:A:C\nrs6116042", variant="20:5:A:C", filter="|effect|>0.1", sort="-effect",
     )  # fmt: skip
     again = VariantsState()
     assert apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS) == []

@@ -1,0 +1,17 @@
+"""Colours that mean the same on screen and on paper; text, lines and dark surfaces are each side's own."""
+
+from __future__ import annotations
+
+INK = "#1c2733"
+MUTED = "#5c6b7a"
+ACCENT = "#d9480f"
+GENE = "#27496d"
+NEUTRAL = "#a9b4bf"
+POSITIVE = "#c0392b"
+NEGATIVE = "#2a6fb0"
+# Okabe-Ito, which readers with any colour vision tell apart
+BASES = {"A": "#009e73", "C": "#0072b2", "G": "#d99000", "T": "#d55e00", "N": "#9aa5b1"}
+HAPLOTYPES = ("#0072b2", "#d55e00")
+# from nothing to much, and from negative over nothing (white) to positive
+SEQUENTIAL = ("#fbfcfd", "#dbe9f1", "#9fcadc", "#4f9fc0", "#236c9b", "#15406f", "#0b1f44")
+DIVERGING = ("#0b3c78", "#2f74b5", "#93bfdf", "#ffffff", "#f0a893", "#cb4335", "#861a1f")
