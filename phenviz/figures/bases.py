@@ -20,12 +20,15 @@ from phenviz.figures.component import (
 )
 from phenviz.figures.letters import letters_of
 from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes, reduce_strongest
+from phenviz.figures.stretches import EXACT_MEANING, draw_exact, draw_gaps
 from phenviz.figures.style import BASE_COLOURS, DIVERGING, FAINT, MM_PER_POINT, MUTED, NEGATIVE, POSITIVE
 from phenviz.genome.locus import Locus
-from phenviz.results import contribution, kind_of, reference_bases, validate
+from phenviz.results import contribution, exact_stretches, gaps, kind_of, reference_bases, validate
 
 _LEAST_LETTER_MM = 0.22
 _MOST_COLUMNS = 1_600
+BAND = "#c3cbd3"
+_BAND_MEANING = "Band: one standard deviation over the baselines on each side"
 
 
 class BaseTrack(ScaledComponent):
@@ -34,7 +37,7 @@ class BaseTrack(ScaledComponent):
     Parameters
     ----------
     positions
-        0-based, ascending, without gaps, shape (n,).
+        0-based, ascending, shape (n,); gaps between them are tinted.
     values
         Shape (n,); NaN where unknown.
     units, label
@@ -43,6 +46,8 @@ class BaseTrack(ScaledComponent):
         Result that the values come from.
     height_mm
         Height.
+    spread
+        Standard deviation of the values, shape (n,): drawn as a band of one on each side.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class BaseTrack(ScaledComponent):
         label: str,
         source: xr.Dataset | None = None,
         height_mm: float = 14.0,
+        spread: np.ndarray | None = None,
     ) -> None:
         self.positions = np.asarray(positions)
         self.values = np.asarray(values, dtype=float)
@@ -61,6 +67,7 @@ class BaseTrack(ScaledComponent):
         self.label = label
         self.source = source
         self.height_mm = height_mm
+        self.spread = None if spread is None else np.asarray(spread, dtype=float)
 
     def height(self, locus: Locus, width_mm: float) -> float:
         """Return the fixed height; 0 where the locus holds no value."""
@@ -70,37 +77,43 @@ class BaseTrack(ScaledComponent):
         """Draw what is above zero and what is below it, as steps."""
         inside = self._inside(locus)
         positions, values = self.positions[inside], self.values[inside]
-        joined = groups_of(len(values), MOST_POINTS // 2)
-        lowest, highest = reduce_extremes(values, joined)
-        edges = positions[0] + joined * np.arange(len(lowest) + 1)
-        edges[-1] = positions[-1] + 1
-        for heights, colour in ((np.maximum(highest, 0), POSITIVE), (np.minimum(lowest, 0), NEGATIVE)):
-            bars = np.nan_to_num(heights)
-            shown = np.flatnonzero(bars)
-            boxes = np.stack(
-                [
-                    np.stack([edges[shown], edges[shown], edges[shown + 1], edges[shown + 1]], axis=-1),
-                    np.stack([0 * bars[shown], bars[shown], bars[shown], 0 * bars[shown]], axis=-1),
-                ],
-                axis=-1,
-            )
-            ax.add_collection(PolyCollection(list(boxes), facecolor=colour, edgecolor="none"), autolim=False)
-        self.finish(ax, locus, values)
+        laid = _laid(positions, values)
+        joined = groups_of(len(laid), MOST_POINTS // 2)
+        lowest, highest = reduce_extremes(laid, joined)
+        edges = _edges(positions, joined, len(lowest))
+        _draw_boxes(ax, edges, np.zeros(len(lowest)), np.maximum(highest, 0), POSITIVE)
+        _draw_boxes(ax, edges, np.minimum(lowest, 0), np.zeros(len(lowest)), NEGATIVE)
+        self.finish(ax, locus)
 
-    def finish(self, ax: Axes, locus: Locus, values: np.ndarray) -> None:
-        """Draw the zero line and the scale."""
-        ax.axhline(0, color=MUTED, linewidth=0.5, zorder=3)
-        low, high = signed_limits(values)
-        value_scale(ax, low, high, self.units)
+    def finish(self, ax: Axes, locus: Locus) -> None:
+        """Draw the band, what is known how, the zero line and the scale."""
+        inside = self._inside(locus)
+        positions, values = self.positions[inside], self.values[inside]
+        if self.spread is not None:
+            low, high = values - self.spread[inside], values + self.spread[inside]
+            self._draw_band(ax, positions, low, high)
+            values = np.concatenate([values, low, high])
         ax.set_xlim(locus.start, locus.end)
+        draw_gaps(ax, gaps(self.positions))
+        if self.source is not None:
+            draw_exact(ax, exact_stretches(self.source) or [])
+        ax.axhline(0, color=MUTED, linewidth=0.5, zorder=3)
+        value_scale(ax, *signed_limits(values), self.units)
 
     def meanings(self) -> list[str]:
         """Say what the numbers are, by the kind of result that they come from."""
         if self.source is None:
             return []
         if kind_of(self.source) == "mutagenesis":
-            return [_effect_meaning(self.source), _CONTRIBUTION_MEANING]
-        return [_attribution_meaning(self.source)]
+            return [*_effect_meanings(self.source), _CONTRIBUTION_MEANING]
+        return [_attribution_meaning(self.source), *([_BAND_MEANING] if self.spread is not None else [])]
+
+    def _draw_band(self, ax: Axes, positions: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        laid = _laid(positions, np.stack([low, high]))
+        joined = groups_of(laid.shape[-1], MOST_POINTS // 2)
+        (lowest, _), (_, highest) = reduce_extremes(laid[0], joined), reduce_extremes(laid[1], joined)
+        # behind the bars or letters: what shows is how much farther or less far they could reach
+        _draw_boxes(ax, _edges(positions, joined, len(lowest)), lowest, highest, BAND, zorder=0.6)
 
     def _inside(self, locus: Locus) -> np.ndarray:
         return (self.positions >= locus.start) & (self.positions < locus.end)
@@ -122,13 +135,14 @@ class Attribution(BaseTrack):
     ) -> None:
         if validate(attribution) != "attribution":
             raise ResultError("this track draws an attribution (variable 'attribution'), not another result")
-        values = attribution["attribution"]
-        if "context" in values.dims:
-            context = str(values["context"].values[0]) if context is None else context
-            values = select_contexts(attribution, [context])["attribution"].isel(context=0)
+        chosen = attribution
+        if "context" in attribution["attribution"].dims:
+            context = str(attribution["context"].values[0]) if context is None else context
+            chosen = select_contexts(attribution, [context]).isel(context=0)
+        spread = chosen["attribution_std"].values if "attribution_std" in chosen else None
         super().__init__(
-            attribution["position"].values, values.values, units=str(attribution.attrs["units"]),
-            label="Attribution", source=attribution, height_mm=height_mm,
+            chosen["position"].values, chosen["attribution"].values, units=str(attribution.attrs["units"]),
+            label="Attribution", source=attribution, height_mm=height_mm, spread=spread,
         )  # fmt: skip
         if target := context or attribution.attrs.get("target"):
             self.label = f"Attribution\n{target}"
@@ -183,6 +197,7 @@ class Logo(BaseTrack):
             label=track.label,
             source=result,
             height_mm=height_mm,
+            spread=track.spread,
         )
         self.bases = reference_bases(result)
 
@@ -197,7 +212,7 @@ class Logo(BaseTrack):
             outlines = letters_of(bases, starts, values, letter)
             if outlines:
                 ax.add_collection(PathCollection(outlines, facecolor=colour, edgecolor="none"), autolim=False)
-        self.finish(ax, locus, values)
+        self.finish(ax, locus)
 
 
 class MutagenesisHeatmap(RowsComponent):
@@ -238,7 +253,7 @@ class MutagenesisHeatmap(RowsComponent):
 
     def meanings(self) -> list[str]:
         """Say what an effect is."""
-        return [_effect_meaning(self.mutagenesis)]
+        return _effect_meanings(self.mutagenesis)
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the map as one image, with dots at the reference where there is room."""
@@ -255,6 +270,7 @@ class MutagenesisHeatmap(RowsComponent):
             vmax=limit, extent=(positions[0], positions[0] + joined * shown.shape[1], rows, 0),
         )  # fmt: skip
         ax.set_xlim(locus.start, locus.end)
+        draw_exact(ax, exact_stretches(self.mutagenesis) or [])
         if joined == 1:
             self._mark_reference(ax, locus, positions, reference_bases(self.mutagenesis)[inside])
         self.draw_row_names(ax, np.arange(rows) + 0.5, BASE_COLOURS)
@@ -285,8 +301,40 @@ class MutagenesisHeatmap(RowsComponent):
         return (positions >= locus.start) & (positions < locus.end)
 
 
-def _effect_meaning(mutagenesis: xr.Dataset) -> str:
-    return f"Effect: {mutagenesis.attrs['definition']} ({mutagenesis.attrs['units']})"
+def _laid(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Lay values (..., n) at ascending positions from the first to the last; NaN in the gaps."""
+    length = int(positions[-1] - positions[0]) + 1
+    if length == len(positions):
+        return values
+    laid = np.full((*values.shape[:-1], length), np.nan)
+    laid[..., positions - positions[0]] = values
+    return laid
+
+
+def _edges(positions: np.ndarray, joined: int, count: int) -> np.ndarray:
+    """Return the borders of groups of so many neighbours each, shape (count + 1,)."""
+    edges = positions[0] + joined * np.arange(count + 1)
+    edges[-1] = positions[-1] + 1
+    return edges
+
+
+def _draw_boxes(
+    ax: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, zorder: float = 1.0
+) -> None:
+    """Fill each step between its low and its high; those without a number or a height are left out."""
+    shown = np.flatnonzero(np.isfinite(low) & np.isfinite(high) & (low < high))
+    left, right, bottom, top = edges[shown], edges[shown + 1], low[shown], high[shown]
+    boxes = np.stack(
+        [np.stack([left, left, right, right], axis=-1), np.stack([bottom, top, top, bottom], axis=-1)],
+        axis=-1,
+    )
+    drawn = PolyCollection(list(boxes), facecolor=colour, edgecolor="none", zorder=zorder)
+    ax.add_collection(drawn, autolim=False)
+
+
+def _effect_meanings(mutagenesis: xr.Dataset) -> list[str]:
+    effect = f"Effect: {mutagenesis.attrs['definition']} ({mutagenesis.attrs['units']})"
+    return [effect] if exact_stretches(mutagenesis) is None else [effect, EXACT_MEANING]
 
 
 def _attribution_meaning(attribution: xr.Dataset) -> str:

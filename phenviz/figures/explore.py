@@ -28,7 +28,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import kind_of, locus_of, validate
 
-_MOST_MUTAGENESIS_CONTEXTS = 3
+_MOST_CONTEXTS = 3
 # of a two-column figure's width, what names and scales take
 _SIDES_MM = 40.0
 
@@ -71,7 +71,8 @@ def explore_figure(
     observed
         Measured peaks: columns context, start, end (and contig).
     contexts
-        Short names of the contexts to draw; all by default (of a mutagenesis: the three strongest).
+        Short names of the contexts to draw; all by default. Of a mutagenesis, and of an attribution in
+        several contexts, at most the three strongest are drawn.
     style
         ``heatmap`` or ``areas``, for the prediction.
     focus
@@ -98,7 +99,7 @@ def explore_figure(
     if prediction is not None:
         tracks.append(_activity_track(prediction, contexts, style))
     if attribution is not None:
-        tracks.append(_attribution_track(locus, attribution, width_mm))
+        tracks += _attribution_tracks(locus, attribution, contexts, width_mm)
     if mutagenesis is not None:
         tracks += _mutagenesis_tracks(locus, mutagenesis, contexts, width_mm)
     if title is None:
@@ -185,10 +186,16 @@ def _activity_track(prediction: xr.Dataset, contexts: Sequence[str] | None, styl
     raise ResultError(f"no style {style!r} for activity: choose heatmap or areas")
 
 
-def _attribution_track(locus: Locus, attribution: xr.Dataset, width_mm: float) -> Component:
-    if "reference" in attribution and letters_fit(locus, width_mm - _SIDES_MM):
-        return Logo(attribution)
-    return Attribution(attribution)
+def _attribution_tracks(
+    locus: Locus, attribution: xr.Dataset, contexts: Sequence[str] | None, width_mm: float
+) -> list[Component]:
+    letters = "reference" in attribution and letters_fit(locus, width_mm - _SIDES_MM)
+    track = Logo if letters else Attribution
+    if "context" not in attribution["attribution"].dims:
+        return [track(attribution)]
+    chosen = select_contexts(attribution, contexts)
+    names = _strongest(chosen, abs(chosen["attribution"]).max("position").values)
+    return [track(chosen, name) for name in names]
 
 
 def _mutagenesis_tracks(
@@ -197,7 +204,11 @@ def _mutagenesis_tracks(
     letters = letters_fit(locus, width_mm - _SIDES_MM)
     track = Logo if letters else Contribution
     chosen = select_contexts(mutagenesis, contexts)
-    size = abs(chosen["effect"]).max(["position", "allele"]).values
-    strongest = np.sort(np.argsort(-size, kind="stable")[:_MOST_MUTAGENESIS_CONTEXTS])
-    names = chosen["context"].values.astype(str)[strongest]
+    names = _strongest(chosen, abs(chosen["effect"]).max(["position", "allele"]).values)
     return [part for name in names for part in (track(chosen, name), MutagenesisHeatmap(chosen, name))]
+
+
+def _strongest(dataset: xr.Dataset, size: np.ndarray) -> list[str]:
+    """Return the names of the contexts of the largest sizes, in the result's order."""
+    chosen = np.sort(np.argsort(-size, kind="stable")[:_MOST_CONTEXTS])
+    return dataset["context"].values.astype(str)[chosen].tolist()

@@ -13,6 +13,7 @@ from phenviz.results.schema import (
     text_array,
     validate,
 )
+from phenviz.results.stretches import exact_stretches, gaps
 from phenviz.results.table import tidy
 from phenviz.results.tiles import merge_tiles
 
@@ -23,6 +24,8 @@ __all__ = [
     "check_suffix",
     "context_coords",
     "contribution",
+    "exact_stretches",
+    "gaps",
     "kind_of",
     "load",
     "locus_of",
