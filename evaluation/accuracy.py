@@ -12,7 +12,7 @@ from evaluation.report import markdown_table, number, write_section
 from phenviz.models.evaluation import METRICS
 from phenviz.world import open_world
 
-# On the same test region, by the same protocol: motif scores with logistic regression, a first network with 160
+# Same test region and protocol: motif scores with logistic regression, a first network with 160
 # motifs and 312,000 weights, and what was aimed at. NaN: not measured.
 COMPARED = {
     "any_summit": (0.822, 0.843, 0.86),
