@@ -9,9 +9,11 @@ import xarray as xr
 from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
+from phenviz.results import gaps
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
 from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import Stretch, View, x_of
 
@@ -21,6 +23,9 @@ _EMPTY = "Run integrated gradients to see what each base adds to the prediction"
 
 class Attribution(Track):
     """Attribution of the bases, as areas from the lowest to the highest in a pixel, or as letters.
+
+    A band reaches one standard deviation over the baselines to each side, where there were several; what lies
+    between the windows of a trait's genes is tinted.
 
     Parameters
     ----------
@@ -41,12 +46,15 @@ class Attribution(Track):
         self._dataset: xr.Dataset | None = None
         self._bases: Bases | None = None
         self._focus = ""
+        self._gaps: list[tuple[int, int]] = []
+        self._unread = Stretches(self)
         self._plot = SignedPlot(self)
         self._under = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         # there for the tooltip only
         invisible = Image(image="image", x="x", y="y", dw="dw", dh="dh", global_alpha=0.0)
         under = self.figure.add_glyph(self._under, invisible)
         self.add_hover(under, [("attribution", "@image{custom}"), ("position", "$x{custom}")], number_hover())
+        self._unread.restyle(theme.muted)
 
     def set_dataset(self, dataset: xr.Dataset | None) -> None:
         """Draw another result, or more of one that grows."""
@@ -64,25 +72,30 @@ class Attribution(Track):
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
         self._plot.restyle(theme)
+        self._unread.restyle(theme.muted)
         super().restyle(theme)
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw the bases of a stretch."""
         if self._dataset is None or self._bases is None or not self._bases.overlaps(stretch.locus):
             self._plot.clear()
+            self._unread.clear()
             self._under.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return
         summary = self._bases.summary(stretch, view.pixels)
         if view.length <= LETTERS_BELOW and self._sequence is not None:
             begin, values = self._bases.values(stretch.locus)
             bases = self._sequence(Locus(self._contig, begin, begin + values.shape[1]))
-            self._plot.show_letters(begin, bases, values[0])
+            band = (values[1], values[2]) if len(values) > 1 else None
+            self._plot.show_letters(begin, bases, values[0], band)
         else:
-            self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
-        low, high = self._plot.limits
+            low, high = summary.minimum, summary.maximum
+            self._plot.show_areas(summary.edges, low[0], high[0], (low[1], high[2]) if len(low) > 1 else None)
+        self._unread.show(self._gaps, stretch.locus)
+        bottom, top = self._plot.limits
         self._under.data = {
-            "image": [summary.strongest], "x": [x_of(float(summary.edges[0]))], "y": [low],
-            "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [high - low],
+            "image": [summary.strongest[:1]], "x": [x_of(float(summary.edges[0]))], "y": [bottom],
+            "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [top - bottom],
         }  # fmt: skip
 
     def follow(self, view: View) -> None:
@@ -97,13 +110,17 @@ class Attribution(Track):
     def _lay(self) -> None:
         dataset = self._dataset
         if dataset is None or dataset.sizes.get("position", 0) == 0:
-            self._bases = None
+            self._bases, self._gaps = None, []
             return
-        array = dataset["attribution"]
         context = choose_context(dataset, self._focus)
-        if context is not None and "context" in array.dims:
-            array = array.sel(context=context)
-        self._bases = Bases.of(self._contig, positions_of(dataset), array.to_numpy()[None, :])
+        one = dataset if context is None else dataset.sel(context=context)
+        rows = one["attribution"].to_numpy()[None, :]
+        if "attribution_std" in one:
+            spread = one["attribution_std"].to_numpy()
+            rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
+        positions = positions_of(dataset)
+        self._gaps = gaps(positions)
+        self._bases = Bases.of(self._contig, positions, rows)
 
     def _describe(self) -> None:
         assert self._dataset is not None
@@ -114,6 +131,10 @@ class Attribution(Track):
         ]
         if "n_steps" in attrs:
             parts.append(f"{attrs['n_steps']} steps")
+        if "attribution_std" in self._dataset:
+            parts.append(f"band: one standard deviation over {attrs.get('n_baselines', 'the')} baselines")
+        if self._gaps:
+            parts.append("tinted: outside of all gene windows")
         note = ""
         if "convergence_delta" in attrs:
             note = f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from phenviz.results import contribution, reference_bases
+from phenviz.results import contribution, exact_stretches, reference_bases
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, nice_ceiling
 
 LETTERS_BELOW = 500
 _EMPTY = "Run mutagenesis to see which bases matter"
 _DEFINITION = "contribution of a base: minus the mean effect of its changes"
+_TINTED = "tinted: predicted exactly, elsewhere to first order"
 
 
 class Mutations:
@@ -47,6 +49,11 @@ class Mutations:
         known = np.abs(effect[np.isfinite(effect)])
         self.limit = nice_ceiling(float(known.max())) if known.size else 1.0
         self.units = str(dataset.attrs.get("units", ""))
+        self.exact = exact_stretches(dataset)
+
+    def described(self, text: str) -> str:
+        """Add to a description how the bases were computed, where not all were alike."""
+        return text if self.exact is None else f"{text} · {_TINTED}"
 
 
 class Contribution(Track):
@@ -59,7 +66,9 @@ class Contribution(Track):
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 92, (-1, 1))
         self._mutations: Mutations | None = None
+        self._exact = Stretches(self)
         self._plot = SignedPlot(self)
+        self._exact.restyle(theme.accent)
 
     def set_mutations(self, mutations: Mutations | None) -> None:
         """Draw another result."""
@@ -69,6 +78,7 @@ class Contribution(Track):
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
         self._plot.restyle(theme)
+        self._exact.restyle(theme.accent)
         super().restyle(theme)
 
     def load(self, stretch: Stretch, view: View) -> None:
@@ -76,7 +86,9 @@ class Contribution(Track):
         mutations = self._mutations
         if mutations is None or not mutations.contributions.overlaps(stretch.locus):
             self._plot.clear()
+            self._exact.clear()
             return
+        self._exact.show(mutations.exact or [], stretch.locus)
         bases = mutations.contributions
         if view.length <= LETTERS_BELOW:
             begin, values = bases.values(stretch.locus)
@@ -90,7 +102,7 @@ class Contribution(Track):
         if self._mutations is None:
             self.say(empty=_EMPTY)
         elif self._mutations.contributions.overlaps(view.locus):
-            self.say(description=f"{self._mutations.label} · {_DEFINITION}")
+            self.say(description=self._mutations.described(f"{self._mutations.label} · {_DEFINITION}"))
         else:
             self.say(empty=elsewhere("Mutagenesis was computed", self._mutations.contributions.locus))
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.results import bin_size_of, contribution, kind_of, locus_of
-from phenviz.tracks.signed import Bases, label_of
+from phenviz.tracks.signed import Bases, label_of, positions_of
 from phenviz.tracks.theme import LIGHT
 from phenviz.tracks.view import x_of
 
@@ -29,7 +29,8 @@ def view(dataset: xr.Dataset, context: str | None = None) -> hv.Element | hv.Ove
     Returns
     -------
     hv.Element
-        An ``hv.Image`` or ``hv.Curve``; change it with ``.opts(...)``.
+        An ``hv.Image`` or ``hv.Curve``, over an ``hv.Area`` of one standard deviation to each side where an
+        attribution has several baselines; change it with ``.opts(...)``.
 
     Raises
     ------
@@ -97,18 +98,26 @@ def _mutagenesis_image(dataset: xr.Dataset, context: str) -> hv.Image:
     )  # fmt: skip
 
 
-def _attribution_curve(dataset: xr.Dataset, context: str | None) -> hv.Curve:
-    array = dataset["attribution"]
-    if "context" in array.dims:
+def _attribution_curve(dataset: xr.Dataset, context: str | None) -> hv.Curve | hv.Overlay:
+    one, title = dataset, str(locus_of(dataset))
+    if "context" in dataset["attribution"].dims:
         context = context or _names(dataset)[0]
-        array = array.sel(context=context)
-    bases = Bases.of(str(dataset.attrs["contig"]), dataset["position"].to_numpy(), array.to_numpy()[None, :])
+        one = dataset.sel(context=context)
+    rows = one["attribution"].to_numpy()[None, :]
+    if "attribution_std" in one:
+        spread = one["attribution_std"].to_numpy()
+        rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
+    bases = Bases.of(str(dataset.attrs["contig"]), positions_of(dataset), rows)
     summary = bases.pyramid.summary(0, bases.pyramid.n_bins, _POINTS)
     # one point a pixel at most; the strongest base of those that share one, so that none is lost
     x = x_of((summary.edges[:-1] + summary.edges[1:]) / 2 + bases.start)
-    return _curve(
-        x, summary.strongest[0], "attribution", f"{locus_of(dataset)}, {label_of(dataset, context)}"
+    curve = _curve(x, summary.strongest[0], "attribution", f"{title}, {label_of(dataset, context)}")
+    if len(rows) == 1:
+        return curve
+    band = hv.Area(
+        (x, summary.minimum[1], summary.maximum[2]), "position", ["lower", "upper"], label="one deviation"
     )
+    return band.opts(color=LIGHT.faint, line_width=0, responsive=True, height=180) * curve
 
 
 def _curve(x: np.ndarray, y: np.ndarray, name: str, title: str) -> hv.Curve:

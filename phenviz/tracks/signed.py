@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -17,7 +18,10 @@ from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import Stretch, nice_ceiling, x_of
 
+# lower and upper border of a band, shape (n,) each
+Band: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 _NO_STEPS: dict[str, list[float]] = {"x": [], "zero": [], "low": [], "high": []}
+_NO_BAND: dict[str, list[float]] = {"x": [], "low": [], "high": []}
 _NO_LETTERS: dict[str, list[object]] = {"xs": [], "ys": [], "colour": []}
 
 
@@ -43,6 +47,8 @@ class Bases:
     def of(cls, contig: str, positions: NDArray[np.int64], values: NDArray[np.floating]) -> Bases:
         """Lay values, shape (rows, n), at positions, shape (n,), in any order and with gaps."""
         start, end = int(positions.min()), int(positions.max()) + 1
+        if end - start == len(positions) and (np.diff(positions) == 1).all():
+            return cls(contig, start, Pyramid.of(values))
         laid = np.full((values.shape[0], end - start), np.nan, dtype=np.float32)
         laid[:, positions - start] = values
         return cls(contig, start, Pyramid.of(laid))
@@ -94,9 +100,13 @@ class SignedPlot:
         self.steps = ColumnDataSource(dict(_NO_STEPS))
         self.letters = ColumnDataSource(dict(_NO_LETTERS))
         fig = track.figure
+        self.band = ColumnDataSource(dict(_NO_BAND))
+        self._spread = VArea(x="x", y1="low", y2="high", fill_alpha=0.35)
         self._high = VArea(x="x", y1="zero", y2="high")
         self._low = VArea(x="x", y1="zero", y2="low")
         self._zero = Span(location=0.0, dimension="width", line_width=1)
+        # first, so that it lies under the rest
+        fig.add_glyph(self.band, self._spread)
         fig.add_glyph(self.steps, self._high)
         fig.add_glyph(self.steps, self._low)
         fig.add_glyph(self.letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
@@ -107,9 +117,13 @@ class SignedPlot:
         self.restyle(track.theme)
 
     def show_areas(
-        self, edges: NDArray[np.int64], low: NDArray[np.float32], high: NDArray[np.float32]
+        self,
+        edges: NDArray[np.int64],
+        low: NDArray[np.float32],
+        high: NDArray[np.float32],
+        band: Band | None = None,
     ) -> None:
-        """Draw from the lowest to the highest number of each point; low and high have shape (n,)."""
+        """Draw from the lowest to the highest number of each point, and a band; all have shape (n,)."""
         self._clear_letters()
         if len(low) == 0:
             self.clear()
@@ -117,14 +131,19 @@ class SignedPlot:
         x, lows = stairs(edges, np.minimum(np.nan_to_num(low), 0))
         _, highs = stairs(edges, np.maximum(np.nan_to_num(high), 0))
         self.steps.data = {"x": x, "zero": np.zeros(len(x)), "low": lows, "high": highs}
-        self._set_limits(lows, highs)
+        self._set_limits(*self._show_band(edges, band, lows, highs))
 
-    def show_letters(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
+    def show_letters(
+        self, start: int, bases: str, values: NDArray[np.float32], band: Band | None = None
+    ) -> None:
         """Draw bases as letters, as high as their numbers, shape (n,), from a 0-based position on."""
         self._clear_steps()
         known = np.flatnonzero(np.isfinite(values))
         heights = values[known].astype(float)
-        limit = self._set_limits(np.minimum(heights, 0), np.maximum(heights, 0))
+        edges = start + np.arange(len(values) + 1)
+        limit = self._set_limits(
+            *self._show_band(edges, band, np.minimum(heights, 0), np.maximum(heights, 0))
+        )
         left = x_of(start + known.astype(float)) + 0.03
         letters = [bases[index] if index < len(bases) else "N" for index in known]
         xs, ys = place_letters(letters, left, 0.0, 0.94, heights, least_height=limit / 40)
@@ -135,6 +154,7 @@ class SignedPlot:
         """Draw nothing."""
         self._clear_letters()
         self._clear_steps()
+        self._clear_band()
         self._track.overlay.set(ticks=())
         self._zero.visible = False
 
@@ -142,7 +162,29 @@ class SignedPlot:
         """Change colours."""
         self._high.fill_color = theme.positive
         self._low.fill_color = theme.negative
+        self._spread.fill_color = theme.muted
         self._zero.update(line_color=theme.muted, line_alpha=0.6)
+
+    def _show_band(
+        self,
+        edges: NDArray[np.int64],
+        band: Band | None,
+        lows: NDArray[np.float64],
+        highs: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Draw the band; return lows and highs with its own."""
+        if band is None:
+            self._clear_band()
+            return lows, highs
+        low, high = (np.nan_to_num(side).astype(float) for side in band)
+        x, bottom = stairs(edges, low)
+        _, top = stairs(edges, high)
+        self.band.data = {"x": x, "low": bottom, "high": top}
+        return np.concatenate([lows, low]), np.concatenate([highs, high])
+
+    def _clear_band(self) -> None:
+        if len(self.band.data["x"]):
+            self.band.data = dict(_NO_BAND)
 
     def _clear_letters(self) -> None:
         if len(self.letters.data["xs"]):
@@ -187,7 +229,7 @@ def stairs(
 
 def positions_of(dataset: xr.Dataset) -> NDArray[np.int64]:
     """0-based positions of an attribution or a mutagenesis."""
-    return dataset["position"].to_numpy().astype(np.int64)
+    return dataset["position"].to_numpy().astype(np.int64, copy=False)
 
 
 def choose_context(dataset: xr.Dataset, focus: str) -> str | None:
