@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 pn.extension(notifications=True, exception_handler=report)
 
 _URL_MS = 400
+# what changes too often for the address, or isn't in it
+_VOLATILE = ("name", "locus", "highlight")
 _LEFT, _RIGHT = 236, 262
 
 
@@ -59,8 +61,8 @@ class PageFrame:
         Its theme is shown and set, and its locus and contexts go into the links to other pages.
     query
         Returns what the address is to hold.
-    volatile
-        Names of parameters of the state that the address doesn't hold.
+    on_tab
+        Called with the name of the browser's tab, which outlives a reload.
     """
 
     def __init__(
@@ -70,13 +72,18 @@ class PageFrame:
         session: Session,
         state: PageState,
         query: Callable[[], Mapping[str, str]],
-        volatile: Sequence[str] = (),
+        on_tab: Callable[[str], None] = lambda tab: None,
     ) -> None:
         self._key, self._runtime, self._session, self._state, self._query = (
             key, runtime, session, state, query
         )  # fmt: skip
-        self._volatile = {"name", "locus", "highlight", *volatile}
-        self.actions = PageActions(self._take_width, width=0, height=0, margin=0)
+        self.actions = PageActions(
+            self._take_width,
+            lambda tab: session.run_soon(lambda: on_tab(tab)),
+            width=0,
+            height=0,
+            margin=0,
+        )
 
     def page(
         self,
@@ -129,7 +136,7 @@ class PageFrame:
     def _keep_in_step(self) -> None:
         state = self._state
         state.param.watch(lambda _event: self.header.set_place(self._place()), ["locus"])
-        watched = [name for name in state.param if name not in self._volatile]
+        watched = [name for name in state.param if name not in _VOLATILE]
         state.param.watch(self._session.debounced(self._write_address, _URL_MS), watched)
         self._page.param.watch(self._take_theme, "dark_theme")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
+
+if TYPE_CHECKING:
+    from phenviz.service import Job
 
 METHODS = {
     "mutagenesis": "In-silico mutagenesis",
@@ -62,6 +65,17 @@ class Request:
         if self.method == "integrated-gradients":
             parameters["n_steps"] = self.n_steps
         return parameters
+
+    @classmethod
+    def of_job(cls, job: Job) -> Request | None:
+        """Return what a job of the service was asked for; None for what no user asks for by hand."""
+        params = job.params
+        if job.kind == "mutagenesis":
+            return cls("mutagenesis", params["locus"], params["contexts"], params["gene"])
+        if job.kind == "attribute":
+            target = params["target"]
+            return cls(params["method"], params["locus"], (target.context,), target.gene, params["n_steps"])
+        return None
 
     def title(self) -> str:
         """Return one line to read."""

@@ -58,6 +58,7 @@ class Runs(param.Parameterized):
         self._state = state
         self._service = service
         self._told: tuple[object, ...] = ()
+        self._holder: str | None = None
 
     @property
     def partial(self) -> bool:
@@ -80,10 +81,25 @@ class Runs(param.Parameterized):
 
     def start(self, request: Request) -> Run:
         """Ask the service for a run and show it."""
-        run = Run(request, self._ready().submit(request.kind, **request.parameters()))
+        run = Run(request, self._ready().submit(request.kind, holder=self._holder, **request.parameters()))
         self.all = [run, *[other for other in self.all if other.job is not run.job]]
         self.show(run)
         return run
+
+    def adopt(self, holder: str) -> None:
+        """List the jobs that this tab asked for before it was reloaded, and ask in its name from now on."""
+        self._holder = holder
+        self.remember()
+
+    def remember(self) -> None:
+        """List the jobs of this tab that aren't listed yet; does nothing before the model is loaded."""
+        service = self._service()
+        if service is None or self._holder is None:
+            return
+        known = {run.job.id for run in self.all}
+        jobs = [job for job in service.jobs if job.holder == self._holder and job.id not in known]
+        older = [(Request.of_job(job), job) for job in jobs]
+        self.all = [*self.all, *(Run(request, job) for request, job in older if request is not None)]
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""

@@ -95,6 +95,27 @@ def test_an_address_reopens_a_kept_result_and_says_when_it_is_gone(page, runtime
     other.session.close()
 
 
+def test_the_jobs_of_a_tab_are_listed_again_after_a_reload(page, runtime):
+    page.runs.adopt("this tab")
+    elsewhere = Locus("20", 7_000, 7_150)
+    asked = [
+        Request("mutagenesis", elsewhere, ("Ery", "Mono")),
+        Request("integrated-gradients", elsewhere, ("B",), n_steps=4),
+    ]
+    for request in asked:
+        finish(page, page.runs.start(request))
+    again = ExplorePage(runtime)
+    again.runs.adopt("this tab")
+    assert [run.request for run in again.runs.all] == asked[::-1]
+    again.runs.show(again.runs.all[1])
+    assert again.runs.dataset.sizes["position"] == elsewhere.length
+    stranger = ExplorePage(runtime)
+    stranger.runs.adopt("another tab")
+    assert stranger.runs.all == []
+    again.session.close()
+    stranger.session.close()
+
+
 def test_the_form_asks_for_what_it_says(page):
     page.state.settled = SITE
     page.state.method = "saliency"

@@ -1,4 +1,4 @@
-"""What only the browser can do: save a file, copy the address, tell how wide the window is."""
+"""What only the browser can do: save a file, copy the address, tell how wide the window is and which."""
 
 from __future__ import annotations
 
@@ -22,19 +22,28 @@ class PageActions(JSComponent):
     ----------
     on_narrow
         Called with whether the window is narrow: once when the page opens, and whenever that changes.
+    on_tab
+        Called once with the tab's name, which outlives a reload.
     """
 
     narrow_query = param.String(default="(max-width: 1099px)", constant=True)
 
     _esm = ASSETS / "page_actions.js"
 
-    def __init__(self, on_narrow: Callable[[bool], None] = lambda narrow: None, **params: object) -> None:
+    def __init__(
+        self,
+        on_narrow: Callable[[bool], None] = lambda narrow: None,
+        on_tab: Callable[[str], None] = lambda tab: None,
+        **params: object,
+    ) -> None:
         super().__init__(**params)
-        self._on_narrow = on_narrow
+        self._on_narrow, self._on_tab = on_narrow, on_tab
 
     def _handle_msg(self, message: dict) -> None:
         if "narrow" in message:
             self._on_narrow(bool(message["narrow"]))
+        elif "tab" in message:
+            self._on_tab(str(message["tab"])[:64])
 
     def download(self, filename: str, content: bytes, mime: str) -> None:
         """Have the browser save a file.

@@ -73,7 +73,9 @@ class ExplorePage:
         world = runtime.world
         names = [str(name) for name in world.annotation.genes["gene_name"]]
         contig_length = self._contig_length
-        self.frame = PageFrame("explore", runtime, session, state, lambda: query_of(state, world.contexts))
+        self.frame = PageFrame(
+            "explore", runtime, session, state, lambda: query_of(state, world.contexts), runs.adopt
+        )
         self.locus_bar = LocusBar(
             state,
             resolve=world.locus,
@@ -125,6 +127,7 @@ class ExplorePage:
         if self.runtime.service is None or self._restored:
             return
         self._restored = True
+        self.runs.remember()
         if (words := self.runs.restore()) is not None:
             self.session.say(words)
 
