@@ -139,6 +139,8 @@ class PersonRun(param.Parameterized):
     def ask(self) -> None:
         """Start what is missing for the present state; does nothing if it is there or on its way."""
         state, locus = self._state, self._state.settled
+        if not state.sample:
+            self._forget()
         if self._runtime.service is None or not state.sample or locus is None or locus.length > LONGEST:
             self.changed += 1
             return
@@ -182,9 +184,12 @@ class PersonRun(param.Parameterized):
 
     def close(self) -> None:
         """Let go of everything."""
+        self._forget()
+
+    def _forget(self) -> None:
         self.cancel()
-        self._work = self._sum = self._ranked = None
-        self._activity = {}
+        self._asked = self._work = self._sum = self._ranked = None
+        self._activity, self._told = {}, ()
 
     def _rank_among_common(self) -> None:
         effects, common = self.effects, self._runtime.common_effects()

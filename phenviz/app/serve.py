@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 LOG = logging.getLogger("phenviz.app")
+# between the page and its web socket lie the scripts, which take a slow line or a busy machine long
+_PATIENCE_MS = 300_000
 
 
 def serve(
@@ -65,6 +67,7 @@ def serve(
         websocket_origin="*" if address in ("0.0.0.0", "::") else None,
         threaded=threaded,
         default_handler_class=NotFound,
+        unused_session_lifetime_milliseconds=_PATIENCE_MS,
     )
 
 

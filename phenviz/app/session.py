@@ -12,6 +12,7 @@ from phenviz.errors import PhenvizError
 
 LOG = logging.getLogger("phenviz.app")
 _TICK_MS = 250
+_STYLE_SHEETS = "static/extensions/panel/"
 _MESSAGE_MS = 6_000
 
 
@@ -31,6 +32,9 @@ class Session:
         self._waiting: list[Callable[[], None]] = []
         self._loaded = not self._in_browser
         if self._in_browser:
+            # a browser that comes late finds its session dropped and gets one without a rendered page: Panel
+            # would then send it to the network for style sheets
+            self.document.template_variables.setdefault("dist_url", _STYLE_SHEETS)
             # what changes while the browser is still drawing the page would be lost there
             pn.state.onload(self._start)
             pn.state.on_session_destroyed(lambda _context: self.close())

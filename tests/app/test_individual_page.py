@@ -108,6 +108,13 @@ def test_a_click_on_a_row_zooms_to_the_variant_and_turns_to_its_context(page):
     assert page.state.focus == found["context"]
 
 
+def test_nothing_of_a_person_stays_on_screen_when_another_source_is_chosen(page):
+    page._heard({"source": "upload"})
+    assert page.run.status == "empty"
+    assert page.run.table() is None and page.run.activity() is None and page.run.phasing == ""
+    assert page.grid.view.rows == [] and "individual" in page.grid.view.status["words"]
+
+
 def test_a_small_move_computes_nothing_anew(page):
     work = page.run.work
     page.state.settled = Locus("20", VIEW.start + 500, VIEW.end + 500)
