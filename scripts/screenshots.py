@@ -61,6 +61,15 @@ def take_all(page: Page, address: str) -> None:
     _save(page, "integrated-gradients-dark")
     _open(page, address + "?locus=chr20:1-63025520")
     _save(page, "whole-chromosome")
+    page.goto(address + "individual?locus=chr20:3768001-3786000&sample=HG00099")
+    page.locator("[data-testid=person-status][data-state=done]").wait_for()
+    _save(page, "individual")
+    page.goto(address + "variants?locus=chr20:3760001-3800000")
+    page.locator("[data-testid=variants-status][data-state=done]").wait_for()
+    _save(page, "variants")
+    page.get_by_test_id("variants").locator("tbody tr").first.click()
+    page.locator("table.facts", has_text="JASPAR").wait_for()
+    _save(page, "variant")
 
 
 def _open(page: Page, address: str) -> None:

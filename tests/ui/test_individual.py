@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,7 @@ def test_a_vcf_of_ones_own_stays_here_and_is_gone_with_the_tab(open_page, tmp_pa
     for _ in range(300):
         if not folder.exists():
             break
-        folder.exists()
-        __import__("time").sleep(0.2)
+        time.sleep(0.2)
     assert not folder.exists()
 
 

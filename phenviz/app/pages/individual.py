@@ -18,6 +18,7 @@ from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.person_panel import PersonPanel
 from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
+from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
@@ -44,6 +45,13 @@ _COLUMNS = (
     GridColumn("effect", "Effect", "{:+.3f}", "effect"),
     GridColumn("quantile", "Quantile", "{:+.3f}", "number"),
 )
+_TRACKS = {
+    "genes": "Genes",
+    "elements": "Regulatory elements",
+    "variants": "Variants",
+    "difference": "Differences from the reference",
+    "haplotypes": "Predicted activity",
+}
 _TABLE_HEIGHT = "25vh"
 # letters can be read in a view of this length
 _READABLE_VIEW = 2_000
@@ -136,8 +144,17 @@ class IndividualPage:
                 table,
             ],
             sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
-            panel=[PersonPanel(session, state, run)],
+            panel=[PersonPanel(session, state, run), self._track_menu()],
         )
+
+    def _track_menu(self) -> TrackMenu:
+        state = self.state
+        menu = TrackMenu(
+            tracks=[list(pair) for pair in _TRACKS.items()], hidden=list(state.hidden), margin=(4, 14)
+        )
+        menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
+        state.param.watch(lambda _event: setattr(menu, "hidden", list(state.hidden)), ["hidden"])
+        return menu
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run
