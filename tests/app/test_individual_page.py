@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import numpy as np
@@ -133,28 +134,51 @@ def test_a_view_that_is_too_long_is_told_and_nothing_is_computed(page, monkeypat
     assert "Zoom in" in page.grid.view.status["words"]
 
 
-def test_unphased_calls_are_refused_until_the_user_chooses(page):
+def own_vcf(page) -> bytes:
+    """Write two unphased variants of nobody in particular."""
     head = "##fileformat=VCFv4.2\n##contig=<ID=20,length=50021>\n"
     head += '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
     head += "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tme\n"
-    world = page.runtime.world
-    ref = (
-        world.reference.sequence(Locus("20", 4_999, 5_000)),
-        world.reference.sequence(Locus("20", 5_099, 5_100)),
-    )
+    reference = page.runtime.world.reference
+    bases = [reference.sequence(Locus("20", at - 1, at)) for at in (5_000, 5_100)]
     lines = [
         f"20\t{position}\t.\t{base}\t{'A' if base != 'A' else 'C'}\t.\tPASS\t.\tGT\t0/1\n"
-        for position, base in zip((5_000, 5_100), ref, strict=True)
+        for position, base in zip((5_000, 5_100), bases, strict=True)
     ]
-    content = (head + "".join(lines)).encode()
+    return (head + "".join(lines)).encode()
+
+
+def drop(page, content: bytes) -> None:
     page.drop._handle_msg({"begin": "me.vcf", "size": len(content)})
     page.drop._handle_msg({"piece": piece(content), "name": "me.vcf", "number": 0})
     settle(page)
+
+
+def test_unphased_calls_are_refused_until_the_user_chooses(page):
+    drop(page, own_vcf(page))
     assert page.run.status == "failed" and "phase" in page.run.error
     page.state.unphased = "as listed"
     settle(page)
     assert page.run.status == "done" and "unphased" in page.run.phasing
     assert "sample" not in page._query() and "source" not in page._query()
+
+
+def test_a_genome_of_ones_own_is_sent_nowhere(page, monkeypatch):
+    asked = []
+
+    def refuse(*args, **how):
+        asked.append(args[-1])
+        raise OSError("no network here")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    page.state.param.update(unphased="random", mode="sum")
+    drop(page, own_vcf(page))
+    page.state.variant = page.grid.view.keys[0]
+    settle(page)
+    assert page.run.status == "done" and len(page.run.table()) == 2
+    assert asked == []
 
 
 def test_what_is_wrong_with_a_file_is_said_where_it_was_dropped(page):

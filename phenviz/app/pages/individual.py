@@ -158,7 +158,7 @@ class IndividualPage:
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run
-        state.param.watch(lambda _event: run.ask(), ["sample", "settled", "unphased", "mode"])
+        state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "mode"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
         state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
         run.param.watch(lambda _event: self._list(), ["changed"])

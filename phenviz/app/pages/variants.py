@@ -132,7 +132,7 @@ class VariantsPage:
         state, session, run = self.state, self.session, self.run
         settle = session.debounced(lambda: setattr(state, "settled", state.locus), 300)
         state.param.watch(settle, ["locus"])
-        state.param.watch(lambda _event: run.follow(), ["settled", "origin"])
+        state.param.watch(lambda *_events: run.follow(), ["settled", "origin"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
         state.param.watch(lambda _event: self._turn(), ["variant"])
         run.param.watch(lambda _event: self._list(), ["changed"])
