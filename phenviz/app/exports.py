@@ -150,8 +150,10 @@ def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str) -> File
     chosen = effects.isel(variant=table["row"].to_numpy())
     if suffix == ".nc":
         return data_file(chosen, suffix)
-    wide = chosen["effect"].transpose("variant", "context").to_pandas()
-    wide = wide.reset_index(drop=True).add_prefix("effect_")
+    wide = pd.DataFrame(
+        chosen["effect"].transpose("variant", "context").to_numpy(),
+        columns=[f"effect_{name}" for name in chosen["context"].to_numpy()],
+    )
     whole = pd.concat([table.drop(columns=["row", "key"]).reset_index(drop=True), wide], axis=1)
     buffer = io.BytesIO()
     if suffix == ".parquet":

@@ -83,8 +83,8 @@ class EffectMap:
         self._cells.data = {
             "x": column.ravel() + 0.5,
             "y": n_rows - row.ravel() - 0.5,
-            "name": [names[index] for index in row.ravel()],
-            "context": [contexts[index].label for index in column.ravel()],
+            "name": [names[index] for index in row.ravel().tolist()],
+            "context": [contexts[index].label for index in column.ravel().tolist()],
             "effect": values.ravel(),
         }
         fixed_ticks(self.layout, "y", list(names)[::-1])

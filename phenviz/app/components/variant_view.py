@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,11 @@ from panel.viewable import Viewer
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.links import link_to
-from phenviz.app.motif_change import changed_motifs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import VariantsState
 from phenviz.app.words import escaped
+from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig
 from phenviz.tracks import Forest
@@ -237,7 +237,7 @@ def _section(title: str, html: str) -> str:
     return f"<h3>{escaped(title)}</h3>{html}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     top = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table class='facts'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
