@@ -4,6 +4,7 @@ from phenviz.effects.contribution import score_contribution
 from phenviz.effects.dataset import join_scores
 from phenviz.effects.expression import score_expression, score_gene
 from phenviz.effects.personal import predict_cohort, predict_haplotypes
+from phenviz.effects.personal_expression import predict_expression
 from phenviz.effects.quantiles import (
     Background,
     background_of,
@@ -20,6 +21,7 @@ __all__ = [
     "iter_scores",
     "join_scores",
     "predict_cohort",
+    "predict_expression",
     "predict_haplotypes",
     "score_contribution",
     "score_expression",

@@ -1,15 +1,15 @@
-"""Activity along edited sequences, in bins of the reference; equal surroundings are predicted once."""
+"""What is predicted along edited sequences, in bins of the reference; equal surroundings are seen once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.effects.alleles import embed_patches
+from phenviz.effects.alleles import BinValues, embed_patches
 from phenviz.effects.runs import Edit, EditedContig, Patch
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -38,6 +38,18 @@ class Saving:
     changed: int = 0
     computed: int = 0
 
+    def __add__(self, other: Saving) -> Saving:
+        return Saving(self.asked + other.asked, self.changed + other.changed, self.computed + other.computed)
+
+    def attrs(self) -> dict[str, int | float]:
+        """Return the counts as a result's attributes; ``saving`` is the share that needn't be predicted."""
+        return {
+            "stretches": self.asked,
+            "stretches_changed": self.changed,
+            "stretches_computed": self.computed,
+            "saving": 1 - self.computed / self.asked if self.asked else 0.0,
+        }
+
 
 class HaplotypeEngine:
     """Predicts haplotypes cell by cell.
@@ -48,19 +60,27 @@ class HaplotypeEngine:
         What the edits are made in.
     backbone
         A model with a finite receptive field.
-    channels
-        Channels of the activity to keep.
+    values
+        Turns embeddings of bins (rows, D) and their numbers on the contig (rows,) into the K numbers of each
+        bin that are wanted, (rows, K).
+    width
+        K.
     """
 
     def __init__(
-        self, reference: ReferenceGenome, contig: str, backbone: SequenceBackbone, channels: Sequence[int]
+        self,
+        reference: ReferenceGenome,
+        contig: str,
+        backbone: SequenceBackbone,
+        values: BinValues,
+        width: int,
     ) -> None:
         self._reference, self._contig, self._backbone = reference, contig, backbone
-        self._channels = list(channels)
+        self._values, self._width = values, width
         self._size, self._flank = backbone.bin_size, halo(backbone)
         self.saving = Saving()
 
-    def activity(
+    def along(
         self,
         haplotypes: Sequence[Sequence[Edit]],
         first: int,
@@ -72,27 +92,52 @@ class HaplotypeEngine:
 
         Parameters
         ----------
+        haplotypes, first, done, copies
+            As for `changes`.
+        plain
+            Numbers of the reference, (K, bins).
+
+        Returns
+        -------
+        NDArray[np.float32]
+            Shape (haplotypes, K, bins).
+        """
+        found = np.repeat(plain[None], len(haplotypes), axis=0)
+        for owners, bins, values in self.changes(haplotypes, first, first + plain.shape[1], done, copies):
+            for number in owners:
+                found[number][:, bins - first] = values
+        return found
+
+    def changes(
+        self,
+        haplotypes: Sequence[Sequence[Edit]],
+        first: int,
+        last: int,
+        done: Callable[[int], None] = lambda cells: None,
+        copies: NDArray[np.int64] | None = None,
+    ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.float64]]]:
+        """Predict the bins in which haplotypes may differ from the reference; all others are as there.
+
+        Parameters
+        ----------
         haplotypes
             Edits of each, as `trimmed` gives them, sorted, without overlap.
-        first
-            Number of the first bin on the contig.
-        plain
-            Activity of the reference, (channels, bins).
+        first, last
+            Bins on the contig, half-open.
         done
             Told how many cells are done, now and then.
         copies
             How often each haplotype occurs, for the count of what is saved; None for once.
 
-        Returns
-        -------
-        NDArray[np.float32]
-            Shape (haplotypes, channels, bins).
+        Yields
+        ------
+        tuple
+            Numbers of haplotypes that are equal here, bins on the contig, and their numbers, (K, bins).
+            No bin of a haplotype comes twice.
         """
         times = np.ones(len(haplotypes), dtype=np.int64) if copies is None else copies
-        activity = np.repeat(plain[None], len(haplotypes), axis=0)
         starts = [np.array([start for start, _, _ in edits], dtype=np.int64) for edits in haplotypes]
         # cells lie on the contig's own grid, so that loci that overlap share them
-        last = first + plain.shape[1]
         for cell in range(first // CELL_BINS * CELL_BINS, last, CELL_BINS):
             begin, end = max(cell, first), min(cell + CELL_BINS, last)
             owners: dict[tuple[Edit, ...], list[int]] = {}
@@ -103,10 +148,8 @@ class HaplotypeEngine:
             self.saving.changed += int(times.sum() - times[same].sum())
             self.saving.computed += len(owners)
             for found, bins, values in self._cells(list(owners), begin, end):
-                for number in owners[found]:
-                    activity[number][:, bins - first] = values
+                yield owners[found], bins, values
             done(1)
-        return activity
 
     def _around(
         self, edits: Sequence[Edit], starts: NDArray[np.int64], first: int, last: int
@@ -129,8 +172,8 @@ class HaplotypeEngine:
 
     def _cells(
         self, groups: list[tuple[Edit, ...]], first: int, last: int
-    ) -> list[tuple[tuple[Edit, ...], NDArray[np.int64], NDArray[np.float32]]]:
-        """Predict the bins that each group of edits reaches: (group, bins, activity)."""
+    ) -> list[tuple[tuple[Edit, ...], NDArray[np.int64], NDArray[np.float64]]]:
+        """Predict the bins that each group of edits reaches: (group, bins, values)."""
         found = []
         for start in range(0, len(groups), _CELLS_AT_ONCE):
             some = groups[start : start + _CELLS_AT_ONCE]
@@ -140,10 +183,10 @@ class HaplotypeEngine:
                 for number, (edits, bins) in enumerate(zip(some, touched, strict=True))
                 for patch in self._patches(number, edits, bins)
             ]
-            sums = [np.zeros((len(bins), len(self._channels))) for bins in touched]
+            sums = [np.zeros((len(bins), self._width)) for bins in touched]
             self._add(patches, touched, sums)
             found += [
-                (edits, bins, values.T.astype(np.float32))
+                (edits, bins, values.T)
                 for edits, bins, values in zip(some, touched, sums, strict=True)
                 if len(bins)
             ]
@@ -178,9 +221,9 @@ class HaplotypeEngine:
     ) -> None:
         with torch.inference_mode():
             for numbers, embedding in embed_patches(patches, self._backbone):
-                # bins are independent in the head, so that all can pass as the bins of one window
-                flat = self._backbone.activity(embedding.flatten(0, 1).T[None])[0][self._channels]
-                values = flat.T.unflatten(0, embedding.shape[:2]).double().cpu().numpy()
+                bins = np.stack([_bins_of(patches[number]) for number in numbers])
+                flat = self._values(embedding.flatten(0, 1), torch.from_numpy(bins.ravel()))
+                values = flat.unflatten(0, embedding.shape[:2]).double().cpu().numpy()
                 for number, own in zip(numbers, values, strict=True):
                     self._add_one(patches[number], own, touched, sums)
 
@@ -198,6 +241,26 @@ class HaplotypeEngine:
             row = np.searchsorted(touched[patch.owner], patch.first_bin + patch.anchor)
             behind = values[patch.anchor :]
             sums[patch.owner][row] += (behind.max(axis=0) - behind[0]) / self._size
+
+
+def activity_engine(
+    reference: ReferenceGenome, contig: str, backbone: SequenceBackbone, channels: Sequence[int]
+) -> HaplotypeEngine:
+    """Make the engine that predicts some channels of the activity, (channels, bins)."""
+    kept = list(channels)
+
+    def values(embedding: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+        # bins are independent in the head, so that all can pass as the bins of one window
+        return backbone.activity(embedding.T[None])[0][kept].T
+
+    return HaplotypeEngine(reference, contig, backbone, values, len(kept))
+
+
+def _bins_of(patch: Patch) -> NDArray[np.int64]:
+    """Return the bin on the contig that each bin of a patch stands in."""
+    bins = patch.first_bin + np.arange(len(patch.weights), dtype=np.int64)
+    # inserted bases stand where their anchor stands
+    return bins if patch.anchor is None else np.minimum(bins, patch.first_bin + patch.anchor)
 
 
 def _end(edit: Edit) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine
+from phenviz.effects.haplotypes import CELL_BINS, activity_engine
 from phenviz.effects.runs import Edit, trimmed
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
@@ -79,7 +79,7 @@ def predict_haplotypes(
         If the backbone is global.
     """
     locus = reference.check(locus)
-    both = individual.haplotypes(_seen(locus, reference, backbone), unphased=unphased, seed=seed)
+    both = individual.haplotypes(seen_locus(locus, reference, backbone), unphased=unphased, seed=seed)
     edits = [haplotype_edits(haplotype.variants) for haplotype in both]
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     activity = np.concatenate([numbers.plain[None], numbers.activity(edits)])
@@ -134,22 +134,18 @@ def predict_cohort(
 
     locus = reference.check(locus)
     names = list(samples) if samples is not None else individuals.samples["sample"].tolist()
-    seen = _seen(locus, reference, backbone)
+    seen = seen_locus(locus, reference, backbone)
     unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
     activity = numbers.activity(edits, copies=np.bincount(unique.index.ravel(), minlength=len(edits)))
-    saving = numbers.engine.saving
     return numbers.as_dataset(
         ("individual", "haplotype", "context", "bin"),
         activity[unique.index],
         {"individual": names, "haplotype": ["1", "2"]},
         phasing="; ".join(sorted({phasing.describe() for phasing in unique.phasing})),
         unique_haplotypes=len(unique.haplotypes),
-        stretches=saving.asked,
-        stretches_changed=saving.changed,
-        stretches_computed=saving.computed,
-        saving=1 - saving.computed / saving.asked if saving.asked else 0.0,
+        **numbers.engine.saving.attrs(),
     )
 
 
@@ -170,7 +166,7 @@ class _Numbers:
             "activity"
         ].values
         self._first, _ = bin_range(locus, backbone.bin_size)
-        self.engine = HaplotypeEngine(reference, locus.contig, backbone, channels)
+        self.engine = activity_engine(reference, locus.contig, backbone, channels)
 
     def activity(
         self, edits: list[list[Edit]], copies: NDArray[np.int64] | None = None
@@ -178,7 +174,7 @@ class _Numbers:
         """Predict haplotypes, of which each occurs so many times: (haplotypes, contexts, bins)."""
         cells = -(-self.plain.shape[1] // CELL_BINS) + 1
         self._progress.stage("predicting haplotypes", cells)
-        return self.engine.activity(edits, self._first, self.plain, self._progress.advance, copies)
+        return self.engine.along(edits, self._first, self.plain, self._progress.advance, copies)
 
     def as_dataset(
         self,
@@ -204,8 +200,14 @@ class _Numbers:
         )
 
 
-def _seen(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone) -> Locus:
-    """Return the locus with all that its bins may see."""
+def seen_locus(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone) -> Locus:
+    """Return the locus with all that its bins may see, also where deletions bring it near.
+
+    Raises
+    ------
+    ModelError
+        If the backbone is global.
+    """
     if backbone.receptive_field is None:
         raise ModelError(
             f"{backbone.name} sees its whole window at once, and haplotypes are predicted by what their "

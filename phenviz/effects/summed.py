@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from phenviz.effects.haplotypes import HaplotypeEngine
+from phenviz.effects.haplotypes import activity_engine
 from phenviz.effects.personal import REFERENCE
 from phenviz.effects.runs import Edit, trimmed
 from phenviz.genome import Locus, ReferenceGenome
@@ -63,7 +63,7 @@ def sum_of_variants(
     plain = activity.sel(haplotype=REFERENCE).to_numpy()
     moved = np.zeros((2, *plain.shape), dtype=np.float64)
     carriers = _carriers(individual, _seen(locus, flank + size, reference), unphased, seed)
-    engine = HaplotypeEngine(reference, locus.contig, backbone, channels)
+    engine = activity_engine(reference, locus.contig, backbone, channels)
     edits = sorted(carriers)
     progress.stage("adding up variants", len(edits))
     for start in range(0, len(edits), _AT_ONCE):
@@ -72,7 +72,7 @@ def sum_of_variants(
         high = min((max(at + len(ref) for at, ref, _ in some) + flank) // size - first + 2, plain.shape[1])
         if low < high:
             here = plain[:, low:high]
-            alone = engine.activity([[edit] for edit in some], first + low, here)
+            alone = engine.along([[edit] for edit in some], first + low, here)
             for edit, values in zip(some, alone, strict=True):
                 for copy in carriers[edit]:
                     moved[copy, :, low:high] += values - here

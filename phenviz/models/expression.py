@@ -103,6 +103,24 @@ def encode_bins(
     return torch.cat(list(in_batches(last - first, default_tile_bins(backbone), run)), dim=2)
 
 
+def gene_coords(genes: Sequence[Gene]) -> dict[str, tuple[str, list[str] | list[int]]]:
+    """Make the coordinates on dimension ``gene``: name, gene_id, contig, tss (0-based) and strand."""
+    return {
+        "gene": ("gene", [gene.name for gene in genes]),
+        "gene_id": ("gene", [gene.gene_id for gene in genes]),
+        "contig": ("gene", [gene.locus.contig for gene in genes]),
+        "tss": ("gene", [gene.tss for gene in genes]),
+        "strand": ("gene", [gene.locus.strand for gene in genes]),
+    }
+
+
+def span_of(genes: Sequence[Gene]) -> Locus:
+    """Return the stretch from the first to the last of the genes on the first one's contig."""
+    first = genes[0].locus
+    together = [gene.locus for gene in genes if gene.locus.contig == first.contig]
+    return Locus(first.contig, min(locus.start for locus in together), max(locus.end for locus in together))
+
+
 def _as_dataset(
     expression: np.ndarray,
     genes: list[Gene],
@@ -111,21 +129,14 @@ def _as_dataset(
     readout: GeneReadout,
     rows: list[int],
 ) -> xr.Dataset:
-    first = genes[0].locus
-    together = [gene.locus for gene in genes if gene.locus.contig == first.contig]
-    span = Locus(first.contig, min(locus.start for locus in together), max(locus.end for locus in together))
     return xr.Dataset(
         {"expression": (("gene", "context"), expression)},
         coords={
-            "gene": ("gene", [gene.name for gene in genes]),
-            "gene_id": ("gene", [gene.gene_id for gene in genes]),
-            "contig": ("gene", [gene.locus.contig for gene in genes]),
-            "tss": ("gene", [gene.tss for gene in genes]),
-            "strand": ("gene", [gene.locus.strand for gene in genes]),
+            **gene_coords(genes),
             **context_coords([readout.contexts[row] for row in rows]),
         },
         attrs=result_attrs(
-            span,
+            span_of(genes),
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),

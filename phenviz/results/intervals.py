@@ -61,8 +61,9 @@ def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS)
 def _check_kind(dataset: xr.Dataset) -> str:
     kind = validate(dataset)
     if kind not in _BED_COLUMNS:
+        others = ".vcf.gz, .parquet" if kind == "variant effects" else ".parquet"
         raise ResultError(
-            f"{kind} are no track: save them as .vcf.gz, .parquet, .tsv or .nc, instead of .bed and .bw"
+            f"{kind}: this is no track, save it as {others}, .tsv or .nc, instead of .bed and .bw"
         )
     if "haplotype" in dataset.dims:
         raise ResultError(

@@ -22,12 +22,14 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "mutagenesis": {"effect": ("position", "allele", "context"), "reference": ("position",)},
     "attribution": {"attribution": ("position",)},
     "variant effects": {"effect": ("variant", "context")},
+    "gene expression": {"expression": ("gene", "context")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
     "mutagenesis": ("position", "allele", "context"),
     "attribution": ("position",),
     "variant effects": ("contig", "position", "ref", "alt", "context"),
+    "gene expression": ("gene", "context"),
 }
 # bytes of text that may be held in arrays of one width
 _WIDE_TEXT = 2**24
@@ -174,8 +176,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
     Returns
     -------
     str or None
-        ``prediction``, ``mutagenesis``, ``attribution`` or ``variant effects``; None for any other table of
-        numbers.
+        ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects`` or ``gene expression``; None for
+        any other table of numbers.
     """
     if "activity" in dataset.data_vars:
         return "prediction"
@@ -185,11 +187,13 @@ def kind_of(dataset: xr.Dataset) -> str | None:
         return "mutagenesis"
     if "effect" in dataset.data_vars and "variant" in dataset["effect"].dims:
         return "variant effects"
+    if "expression" in dataset.data_vars and "gene" in dataset["expression"].dims:
+        return "gene expression"
     return None
 
 
 def validate(dataset: xr.Dataset) -> str:
-    """Check that a prediction, mutagenesis, attribution or table of variants holds what its readers rely on.
+    """Check that a result holds what its readers rely on.
 
     Returns
     -------
@@ -205,8 +209,9 @@ def validate(dataset: xr.Dataset) -> str:
     if kind is None:
         raise ResultError(
             f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
-            "over position, allele, context), attribution (attribution) or table of variants (effect over "
-            "variant, context): pass what one of them returned"
+            "over position, allele, context), attribution (attribution), table of variants (effect over "
+            "variant, context) or gene expression (expression over gene, context): pass what one of them "
+            "returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:

@@ -166,8 +166,8 @@ def _sizes(dataset: xr.Dataset) -> dict[str, int]:
 
 def _place(dataset: xr.Dataset) -> str | None:
     kind = kind_of(dataset)
-    # variants bring contig and position of their own, counted from 1
-    if kind in (None, "variant effects"):
+    # variants and genes bring a place of their own
+    if kind in (None, "variant effects", "gene expression"):
         return None
     place = "bin_start" if kind == "prediction" else "position"
     return place if place in dataset.coords else None

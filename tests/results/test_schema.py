@@ -13,6 +13,7 @@ from phenviz.results import (
     merge_tiles,
     reference_bases,
     result_attrs,
+    save,
     validate,
 )
 
@@ -116,3 +117,22 @@ def test_an_attribute_of_one_tile_only_is_left_out_of_the_whole():
     left, right = make_attribution(Locus("20", 0, 100)), make_attribution(Locus("20", 100, 200))
     left.attrs["convergence_delta"], right.attrs["convergence_delta"] = 0.1, 0.2
     assert "convergence_delta" not in merge_tiles([left, right]).attrs
+
+
+def test_expression_of_genes_is_a_kind_with_or_without_individuals():
+    values = np.zeros((2, 3, 1, 1), dtype=np.float32)
+    attrs = result_attrs(Locus("20", 10, 20), BACKBONE, REFERENCE, definition="d", units="ln(1 + CPM)")
+    whole = xr.Dataset(
+        {"expression": (("individual", "haplotype", "gene", "context"), values)},
+        coords={
+            "individual": ["ann", "bob"], "haplotype": ["reference", "1", "2"], "gene": ["G"],
+            "context": ["B"],
+        },
+        attrs=attrs,
+    )  # fmt: skip
+    one = whole.isel(individual=0, haplotype=0, drop=True)
+    assert validate(whole) == validate(one) == kind_of(one) == "gene expression"
+    with pytest.raises(ResultError, match="gene expression misses the coordinate 'gene'"):
+        validate(one.drop_vars("gene"))
+    with pytest.raises(ResultError, match=r"no track, save it as \.parquet"):
+        save(whole, "expression.bed")

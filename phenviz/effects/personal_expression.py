@@ -1,0 +1,279 @@
+"""Expression of genes from the two haplotypes of a person, and of many persons."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine, Saving
+from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_locus
+from phenviz.effects.runs import Edit
+from phenviz.errors import DataError, LocusError
+from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.expression import embed, gene_coords, span_of
+from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import context_coords, result_attrs, text_array
+
+if TYPE_CHECKING:
+    from phenviz.variation import Individual, Individuals, Unphased
+
+HAPLOTYPES = [REFERENCE, "1", "2"]
+DEFINITION = (
+    "expression of each gene from each haplotype by itself, as the gene readout predicts it by attention "
+    "pooling of the bins within {reach:,} bp of the TSS; bins in reference coordinates: between two "
+    "insertions or deletions bases are read on the reference's own grid, deleted bases count 0, the base "
+    "before an insertion counts the maximum over itself and the inserted bases"
+)
+
+
+def predict_expression(
+    individuals: Individual | Individuals,
+    genes: str | Sequence[str],
+    annotation: Annotation,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    readout: GeneReadout,
+    *,
+    samples: Sequence[str] | None = None,
+    contexts: Sequence[Context | str] | None = None,
+    unphased: Unphased = "refuse",
+    seed: int = 0,
+    progress: Progress = NO_PROGRESS,
+) -> xr.Dataset:
+    """Predict the expression of genes from both haplotypes of individuals, beside the reference's.
+
+    Each haplotype is predicted as if both copies of the gene were like it. Haplotypes with the same bases are
+    predicted once, and of different ones only the bins that see a variant, each different surrounding once.
+
+    Parameters
+    ----------
+    individuals
+        One individual, or several: see ``samples``.
+    genes
+        Symbols or stable ids; a gene that is named twice counts once.
+    annotation
+        Where genes begin, and on which strand.
+    reference, backbone
+        As for `phenviz.effects.predict_haplotypes`.
+    readout
+        Turns embeddings round a TSS into expression; trained on this backbone.
+    samples
+        Names among several individuals; None for all.
+    contexts
+        Contexts of the readout (or names, labels, CURIEs) to keep; None for all.
+    unphased, seed
+        What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
+    progress
+        Told after each stretch of 4 kb.
+
+    Returns
+    -------
+    xr.Dataset
+        ``expression`` (individual, haplotype, gene, context), float32, in the readout's units, ln(1 + CPM);
+        haplotypes ``"reference"`` (the same for everybody), ``"1"`` and ``"2"``. ``variants`` (individual,
+        haplotype, gene), int32: variants of the haplotype that the gene's bins see; where it is 0, the
+        expression is the reference's. Coordinates on ``gene``: ``gene_id``, ``contig``, ``tss`` (0-based),
+        ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing`` and, counted as
+        in `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
+        ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
+
+    Raises
+    ------
+    LocusError
+        If the annotation doesn't have a gene, or the reference lacks its place.
+    DataError
+        If no gene or no individual is given, a name is unknown, heterozygotes are unphased and that is
+        refused, or the file can't be read.
+    ModelError
+        If the readout was trained on another backbone, or the backbone is global.
+    TargetError
+        If the readout doesn't predict a context.
+    """
+    cohort, names = _cohort(individuals, samples)
+    chosen = find_genes(genes, annotation)
+    check_backbone(readout, backbone)
+    asked = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
+    rows = readout.select(asked)
+    model = _Model(reference, backbone, readout)
+    sites = [model.site(gene) for gene in chosen]
+    progress.stage("predicting expression", sum(site.cells for site in sites))
+    found = [
+        model.predict(site, cohort, names, unphased=unphased, seed=seed, progress=progress) for site in sites
+    ]
+    phasings = dict.fromkeys(phasing for one in found for phasing in one.phasing)
+    return xr.Dataset(
+        {
+            "expression": (
+                ("individual", "haplotype", "gene", "context"),
+                np.stack([one.expression[:, :, rows] for one in found], axis=2).astype(np.float32),
+            ),
+            "variants": (
+                ("individual", "haplotype", "gene"),
+                np.stack([one.variants for one in found], axis=2).astype(np.int32),
+            ),
+        },
+        coords={
+            "individual": ("individual", text_array(names)),
+            "haplotype": ("haplotype", HAPLOTYPES),
+            **gene_coords(chosen),
+            "unique_haplotypes": ("gene", [one.unique for one in found]),
+            **context_coords([readout.contexts[row] for row in rows]),
+        },
+        attrs=result_attrs(
+            span_of(chosen),
+            backbone,
+            reference,
+            definition=DEFINITION.format(reach=readout.reach),
+            units=readout.units,
+            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+            sample=names[0] if len(names) == 1 else None,
+            phasing="; ".join(phasings),
+            **sum((one.saving for one in found), Saving()).attrs(),
+        ),
+    )
+
+
+def find_genes(genes: str | Sequence[str], annotation: Annotation) -> list[Gene]:
+    """Return genes by symbol or stable id, each once, in the order asked for.
+
+    Raises
+    ------
+    LocusError
+        If the annotation doesn't have one of them.
+    DataError
+        If none is given.
+    """
+    asked = [genes] if isinstance(genes, str) else list(genes)
+    if not asked:
+        raise DataError("no gene to predict the expression of: name at least one")
+    found = (annotation.gene(name) for name in asked)
+    return list({(gene.name, gene.gene_id): gene for gene in found}.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Site:
+    """A gene, the bins it is read out from, and the stretch of the contig that these are."""
+
+    gene: Gene
+    bins: GeneBins
+    locus: Locus
+
+    @property
+    def last_bin(self) -> int:
+        return self.bins.first_bin + len(self.bins.distance)
+
+    @property
+    def cells(self) -> int:
+        return -(-self.last_bin // CELL_BINS) - self.bins.first_bin // CELL_BINS
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """One gene's numbers: (individuals, 3, contexts) and (individuals, 3), and what they took."""
+
+    expression: NDArray[np.float64]
+    variants: NDArray[np.int64]
+    unique: int
+    phasing: tuple[str, ...]
+    saving: Saving
+
+
+class _Model:
+    """A backbone and its readout, the latter in double precision.
+
+    A change in one of hundreds of bins must not drown in the rounding of their sum.
+    """
+
+    def __init__(self, reference: ReferenceGenome, backbone: SequenceBackbone, readout: GeneReadout) -> None:
+        self._reference, self._backbone, self._reach = reference, backbone, readout.reach
+        # a few sums for each bin: not worth the device, and not each of them has double precision
+        self._readout = copy.deepcopy(readout).cpu().double()
+
+    def site(self, gene: Gene) -> _Site:
+        bins = gene_bins(gene, self._backbone, self._reference, self._reach)
+        length = self._reference.contigs[bins.contig]
+        if gene.tss >= length:
+            raise LocusError(
+                f"{gene.name} begins at {gene.locus.contig}:{gene.tss + 1:,}, behind the contig's end at "
+                f"{length:,}: give the annotation of this assembly"
+            )
+        return _Site(gene, bins, Locus(bins.contig, max(bins.start, 0), min(bins.end, length)))
+
+    def predict(
+        self,
+        site: _Site,
+        individuals: Individuals,
+        names: Sequence[str],
+        *,
+        unphased: Unphased,
+        seed: int,
+        progress: Progress,
+    ) -> _Found:
+        from phenviz.variation import unique_haplotypes
+
+        seen = seen_locus(site.locus, self._reference, self._backbone)
+        unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
+        edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
+        copies = np.bincount(unique.index.ravel(), minlength=len(edits))
+        # the reference is the first row
+        sums, saving = self._sums(site, edits, copies, progress)
+        with torch.inference_mode():
+            expression = self._readout.from_pooled(torch.from_numpy(sums)).numpy()
+        seen_variants = np.array([0, *(self._count(site, own) for own in edits)], dtype=np.int64)
+        which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
+        return _Found(
+            expression[which],
+            seen_variants[which],
+            len(edits),
+            tuple(phasing.describe() for phasing in unique.phasing),
+            saving,
+        )
+
+    def _sums(
+        self, site: _Site, edits: list[list[Edit]], copies: NDArray[np.int64], progress: Progress
+    ) -> tuple[NDArray[np.float64], Saving]:
+        """Return the sums that expression is a function of: (1 + haplotypes, K), the reference first."""
+        first, distance = site.bins.first_bin, torch.from_numpy(site.bins.distance).double()
+
+        def terms(embedding: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+            values = embedding.cpu().double().T[None]
+            return self._readout.pooled_terms(values, distance[bins - first])[0].T
+
+        with torch.inference_mode():
+            embedding = embed(site.bins, self._reference, self._backbone)[0].T
+            plain = terms(embedding, first + torch.arange(len(distance))).numpy()
+        engine = HaplotypeEngine(self._reference, site.bins.contig, self._backbone, terms, plain.shape[1])
+        sums = np.repeat(plain.sum(axis=0)[None], 1 + len(edits), axis=0)
+        for owners, bins, values in engine.changes(edits, first, site.last_bin, progress.advance, copies):
+            moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)
+            sums[1 + np.array(owners)] += moved
+        return sums, engine.saving
+
+    def _count(self, site: _Site, edits: list[Edit]) -> int:
+        flank = halo(self._backbone)
+        left, right = site.bins.start - flank, site.bins.end + flank
+        return sum(start < right and start + len(ref) >= left for start, ref, _ in edits)
+
+
+def _cohort(
+    individuals: Individual | Individuals, samples: Sequence[str] | None
+) -> tuple[Individuals, list[str]]:
+    from phenviz.variation import Individual
+
+    if isinstance(individuals, Individual):
+        if samples is not None:
+            raise DataError(f"{individuals.sample} is one individual: leave samples out, or give several")
+        return individuals.individuals, [individuals.sample]
+    names = individuals.samples["sample"].tolist() if samples is None else list(samples)
+    if not names:
+        raise DataError("no individual was chosen: name at least one, or leave samples out for all")
+    return individuals, names
