@@ -58,7 +58,8 @@ def _check_unphased(context: click.Context, parameter: click.Parameter, value: s
     required=True,
     metavar="OUT",
     callback=_check_output,
-    help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet",
+    help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet; "
+    "a figure of them: .svg .pdf .png",
 )
 @contexts_option
 @click.option(
@@ -112,7 +113,7 @@ def _write_activity(
     opened = open_with_reference(world, reference)
     individual = _individual(_individuals(vcf, opened), sample)
     written = write_tracks(
-        opened, locus, individual.sample, output,
+        opened, locus, individual, output,
         vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
     )  # fmt: skip
     for path in written:

@@ -6,26 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phenviz.cli.common import wait_for
+from phenviz.cli.common import FIGURE_SUFFIXES, wait_for
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
+    from phenviz.variation import Individual, Unphased
     from phenviz.world import World
 
-TRACK_SUFFIXES = (".bw", ".bed", ".nc", ".zarr", ".parquet")
+TRACK_SUFFIXES = (".bw", ".bed", ".nc", ".zarr", ".parquet", *FIGURE_SUFFIXES)
 
 
 def write_tracks(
     world: World,
     locus: str,
-    sample: str,
+    individual: Individual,
     output: Path,
     *,
     vcf: str | None = None,
     contexts: Sequence[str] = (),
-    unphased: str = "refuse",
+    unphased: Unphased = "refuse",
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[Path, ...]:
@@ -37,13 +39,14 @@ def write_tracks(
         Reference and model.
     locus
         As a user types it.
-    sample
+    individual
         Whose haplotypes.
     output
         ``.nc``, ``.zarr`` and ``.parquet`` hold all three; of ``.bw`` and ``.bed`` there is one each
         (``out.reference.Ery.bw``, ``out.1.Ery.bw``, ``out.2.Ery.bw``), all in the reference's coordinates.
+        ``.svg``, ``.pdf`` and ``.png`` are a figure of them, with the variants that the person carries.
     vcf
-        File of genotypes; None for the world's own individuals.
+        File of genotypes that the individual is from; None for the world's own individuals.
     contexts
         Names, labels, CURIEs or groups; none for all.
     unphased, seed
@@ -68,10 +71,12 @@ def write_tracks(
         raise ResultError(f"{output} is no file of tracks: end its name with {' '.join(TRACK_SUFFIXES)}")
     with ModelService(world, device=device) as service:
         job = service.submit(
-            "personal", locus=locus, sample=sample, individuals=vcf, contexts=list(contexts) or None,
-            unphased=unphased, seed=seed,
+            "personal", locus=locus, sample=individual.sample, individuals=vcf,
+            contexts=list(contexts) or None, unphased=unphased, seed=seed,
         )  # fmt: skip
         dataset = wait_for(job)
+    if output.suffix.lower() in FIGURE_SUFFIXES:
+        return (_draw(dataset, individual, world, output, unphased, seed),)
     if output.suffix.lower() not in (".bw", ".bed"):
         return save(dataset, output)
     return tuple(
@@ -84,3 +89,49 @@ def write_tracks(
 def _one(dataset: xr.Dataset, haplotype: str) -> xr.Dataset:
     """Return one haplotype as a prediction of its own."""
     return dataset.sel(haplotype=haplotype, drop=True).assign_attrs(haplotype=haplotype)
+
+
+def _draw(
+    dataset: xr.Dataset, individual: Individual, world: World, output: Path, unphased: Unphased, seed: int
+) -> Path:
+    from phenviz.figures import personal_figure
+    from phenviz.results import locus_of
+
+    pair = individual.haplotypes(locus_of(dataset), unphased=unphased, seed=seed)
+    variants = _with_effects(carried_variants([one.variants for one in pair]), dataset, world)
+    return personal_figure(dataset, annotation=world.annotation, variants=variants).save(output)
+
+
+def carried_variants(applied: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join the variants of both haplotypes, as they were applied: on which of the two each is carried.
+
+    Parameters
+    ----------
+    applied
+        `phenviz.variation.Haplotype.variants` of haplotype 1 and 2.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns contig, position, ref, alt, haplotype_1, haplotype_2 (1 or 0); sorted.
+    """
+    import pandas as pd
+
+    key = ["contig", "position", "ref", "alt"]
+    listed = [table[key].assign(**{f"haplotype_{n}": 1}) for n, table in enumerate(applied, start=1)]
+    joined = pd.concat(listed).groupby(key, as_index=False)[["haplotype_1", "haplotype_2"]].max()
+    return joined.fillna(0).astype({"haplotype_1": int, "haplotype_2": int})
+
+
+def _with_effects(variants: pd.DataFrame, dataset: xr.Dataset, world: World) -> pd.DataFrame:
+    """Add the effect in the context where it is largest, of those that are drawn."""
+    import numpy as np
+
+    from phenviz.effects import score_variants
+
+    if variants.empty:
+        return variants
+    contexts = dataset["context"].values.astype(str).tolist()
+    scores = score_variants(variants, world.reference, world.backbone, contexts=contexts)["effect"].values
+    largest = np.argmax(np.abs(np.nan_to_num(scores)), axis=1)
+    return variants.assign(effect=scores[np.arange(len(scores)), largest])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phenviz.cli.common import (
+    FIGURE_SUFFIXES,
     PhenvizCommand,
     device_option,
     progress_bar,
@@ -42,10 +43,9 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     path = Path(value)
     if not path.parent.is_dir():
         raise click.BadParameter(f"folder {path.parent} doesn't exist: make it, or choose another")
-    if table_suffix(path) is None and not path.name.lower().endswith(VCF_SUFFIXES):
-        raise click.BadParameter(
-            f"end the name {path.name} with {' '.join((*VCF_SUFFIXES, *TABLE_SUFFIXES))}"
-        )
+    known = (*VCF_SUFFIXES, *TABLE_SUFFIXES, *FIGURE_SUFFIXES)
+    if table_suffix(path) is None and not path.name.lower().endswith((*VCF_SUFFIXES, *FIGURE_SUFFIXES)):
+        raise click.BadParameter(f"end the name {path.name} with {' '.join(known)}")
     return path
 
 
@@ -60,7 +60,8 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
         required=True,
         metavar="OUT",
         callback=_check_output,
-        help="Annotated VCF: .vcf .vcf.gz; tables: .parquet .tsv .tsv.gz; whole result: .nc .zarr .h5ad",
+        help="Annotated VCF: .vcf .vcf.gz; tables: .parquet .tsv .tsv.gz; whole result: .nc .zarr .h5ad; "
+        "figure of the strongest: .svg .pdf .png",
     ),
     reference_option,
     world_option,
@@ -84,7 +85,9 @@ def variants(
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service, progress_bar() as progress:
         scorer = _Scorer(service, progress, list(contexts) or None, gene)
-        if table_suffix(output) is None:
+        if output.suffix.lower() in FIGURE_SUFFIXES:
+            _draw(variants, output, scorer)
+        elif table_suffix(output) is None:
             _annotate(variants, output, scorer)
         else:
             with variants_file(output, join_scores) as append:
@@ -124,6 +127,11 @@ class _Scorer:
             self._counts[str(status)] = self._counts.get(str(status), 0) + 1
         return result
 
+    @property
+    def scored(self) -> int:
+        """Variants that have an effect, so far."""
+        return self._counts.get("scored", 0)
+
     def notes(self) -> list[str]:
         """Say what became of the records, and what couldn't be scored."""
         counts = {status: count for status, count in self._counts.items() if status != "scored"}
@@ -142,6 +150,23 @@ def _annotate(source: str, output: Path, scorer: _Scorer) -> None:
             "write .parquet or .tsv"
         )
     scorer.report = annotate_vcf(source, output, scorer.world.reference, scorer)
+
+
+def _draw(source: str, output: Path, scorer: _Scorer) -> None:
+    """Draw the strongest variants; no more of them than are drawn are kept."""
+    from phenviz.effects import join_scores
+    from phenviz.figures import variants_figure
+    from phenviz.figures.variants import strongest_variants
+
+    best: list[xr.Dataset] = []
+    for table in _tables(source, scorer):
+        scores = scorer(table)
+        if "scored" in scores["status"].values:
+            best = [strongest_variants(join_scores([*best, scores]))]
+    if not best:
+        told = "; ".join(scorer.notes()) or "there is none"
+        raise DataError(f"no variant of {source} could be scored ({told}): there is nothing to draw")
+    variants_figure(best[0], total=scorer.scored).save(output)
 
 
 def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:

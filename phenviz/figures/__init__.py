@@ -2,13 +2,16 @@
 
 from phenviz.figures.activity import ActivityAreas, ActivityHeatmap
 from phenviz.figures.bases import Attribution, BaseTrack, Contribution, Logo, MutagenesisHeatmap
+from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedPeaks
-from phenviz.figures.explore import explore_figure, figure_of
+from phenviz.figures.explore import explore_figure, figure_of, personal_figure
 from phenviz.figures.figure import FIGURE_SUFFIXES, ONE_COLUMN_MM, TWO_COLUMNS_MM, LocusFigure
 from phenviz.figures.genes import Genes
+from phenviz.figures.haplotypes import CarriedVariants, HaplotypeDifference, HaplotypeTracks
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
 from phenviz.figures.position import Ideogram, Ruler
+from phenviz.figures.variants import variant_forest, variants_figure, variants_heatmap
 
 __all__ = [
     "FIGURE_SUFFIXES",
@@ -18,10 +21,14 @@ __all__ = [
     "ActivityHeatmap",
     "Attribution",
     "BaseTrack",
+    "CarriedVariants",
+    "Chart",
     "Component",
     "Contribution",
     "Elements",
     "Genes",
+    "HaplotypeDifference",
+    "HaplotypeTracks",
     "Highlights",
     "Ideogram",
     "LocusFigure",
@@ -33,4 +40,8 @@ __all__ = [
     "VariantMarks",
     "explore_figure",
     "figure_of",
+    "personal_figure",
+    "variant_forest",
+    "variants_figure",
+    "variants_heatmap",
 ]

@@ -18,17 +18,29 @@ from phenviz.figures.activity import (
     select_contexts,
 )
 from phenviz.figures.bases import Attribution, Contribution, Logo, MutagenesisHeatmap, letters_fit
+from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedPeaks
 from phenviz.figures.figure import TWO_COLUMNS_MM, LocusFigure
 from phenviz.figures.genes import Genes
+from phenviz.figures.haplotypes import (
+    HAPLOTYPES,
+    REFERENCE,
+    CarriedVariants,
+    HaplotypeDifference,
+    HaplotypeTracks,
+    check_personal,
+    most_changed,
+)
 from phenviz.figures.marks import Highlights, Overlay
 from phenviz.figures.position import Ideogram, Ruler
+from phenviz.figures.variants import variants_figure
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import kind_of, locus_of, validate
 
 _MOST_CONTEXTS = 3
+_MOST_PERSONAL_CONTEXTS = 4
 # of a two-column figure's width, what names and scales take
 _SIDES_MM = 40.0
 
@@ -107,17 +119,75 @@ def explore_figure(
     return LocusFigure(locus, tracks, width_mm=width_mm, title=title)
 
 
-def figure_of(
-    dataset: xr.Dataset, annotation: _Annotation | None = None, *, width_mm: float = TWO_COLUMNS_MM
+def personal_figure(
+    personal: xr.Dataset,
+    *,
+    locus: Locus | None = None,
+    annotation: _Annotation | None = None,
+    variants: pd.DataFrame | None = None,
+    contexts: Sequence[str] | None = None,
+    overlays: Sequence[Overlay] = (),
+    width_mm: float = TWO_COLUMNS_MM,
+    title: str | None = None,
 ) -> LocusFigure:
-    """Draw one result over the locus it is about.
+    """Draw a person's two haplotypes against the reference.
+
+    Parameters
+    ----------
+    personal
+        What `phenviz.effects.predict_haplotypes` returned.
+    locus
+        Window; what the result is about by default.
+    annotation
+        Gives ideogram, genes and regulatory elements.
+    variants
+        What the person carries, as `CarriedVariants` takes it.
+    contexts
+        Short names of the contexts to draw; by default the differences of all, and the activity of the
+        few that differ most.
+    overlays
+        More marks across the tracks, such as `VariantMarks`.
+    title
+        By default the person, the locus and its length.
 
     Raises
     ------
     ResultError
-        If it is no prediction, mutagenesis or attribution.
+        If it is another result, lacks a context, or has nothing in the window.
+    """
+    check_personal(personal)
+    locus = locus_of(personal) if locus is None else locus
+    tracks: list[Component | Overlay] = [
+        *overlays,
+        *_annotation_tracks(locus, annotation, personal.sel(haplotype=REFERENCE), None),
+    ]
+    if variants is not None:
+        tracks.append(CarriedVariants(variants))
+    tracks += [HaplotypeDifference(personal, name, contexts) for name in HAPLOTYPES]
+    shown = most_changed(personal, _MOST_PERSONAL_CONTEXTS) if contexts is None else list(contexts)
+    tracks.append(HaplotypeTracks(personal, shown))
+    if title is None:
+        who = str(personal.attrs.get("sample", "")) or "Both haplotypes"
+        title = f"{who}, {locus} ({format_length(locus.length)})"
+    return LocusFigure(locus, tracks, width_mm=width_mm, title=title)
+
+
+def figure_of(
+    dataset: xr.Dataset, annotation: _Annotation | None = None, *, width_mm: float = TWO_COLUMNS_MM
+) -> LocusFigure | Chart:
+    """Draw one result: over the locus it is about, or effects of variants as a chart.
+
+    Raises
+    ------
+    ResultError
+        If it is no prediction (of the reference or of two haplotypes), mutagenesis, attribution or table of
+        variants.
     """
     kind = validate(dataset)
+    if kind == "variant effects":
+        return variants_figure(dataset, width_mm=width_mm)
+    if "haplotype" in dataset.dims:
+        return personal_figure(dataset, annotation=annotation, width_mm=width_mm)
     results: dict[str, xr.Dataset] = {kind: dataset}
     return explore_figure(locus_of(dataset), annotation=annotation, width_mm=width_mm, **results)  # type: ignore[arg-type]
 

@@ -126,3 +126,51 @@ def test_personal_writes_the_tracks_of_both_haplotypes_and_the_reference(project
         "no sample"
         in run("personal", "--sample", "eve", "--locus", "ALPHA", "-o", tmp_path / "e.nc", status=1).output
     )
+
+
+def test_variants_are_drawn_the_strongest_of_all_pieces_or_one_as_a_forest(
+    project, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("phenviz.effects.annotate.CHUNK", 7)
+    monkeypatch.setattr("phenviz.effects.world_background", lambda *args, **how: None)
+    world = open_world(project)
+    from phenviz.figures.variants import strongest_variants, variant_name
+    from phenviz.variation import read_variants
+
+    vcf, target = world.project.individuals[0], tmp_path / "out.svg"
+    run("variants", vcf, "-o", target, "--context", "Mono")
+    table = read_variants(vcf, world.reference).table
+    scores = score_variants(table, world.reference, world.backbone, contexts=["Mono"])
+    drawn = target.read_text()
+    assert f"strongest of {len(table)}" in drawn
+    shown = strongest_variants(scores)
+    for row in range(shown.sizes["variant"]):
+        assert variant_name(shown, row).replace(">", "&gt;") in drawn
+    one = table.iloc[0]
+    run("variants", f"chr20:{one.position} {one.ref}>{one.alt}", "-o", tmp_path / "one.pdf")
+    assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_figure_of_variants_that_cannot_be_scored_is_refused(run, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("contig\tposition\tref\talt\nchr99\t100\tA\tC\n")
+    told = run("variants", table, "-o", tmp_path / "out.png", status=1).stderr
+    assert "no variant" in told and "unknown contig" in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("how", ["as-listed", "random"])
+def test_a_person_is_drawn_with_the_variants_as_they_were_applied(project, run, tmp_path, how):
+    from phenviz.cli.tracks import carried_variants
+
+    world = open_world(project)
+    locus = world.locus("chr20:5,001-9,000")
+    target = tmp_path / "bob.svg"
+    run("personal", "--sample", "bob", "--locus", "chr20:5,001-9,000", "-o", target, "--unphased", how)
+    assert "haplotype 2" in target.read_text() and "bob, chr20:5,001-9,000" in target.read_text()
+    pair = world.individuals.individual("bob").haplotypes(locus)
+    table = carried_variants([one.variants for one in pair])
+    for number, one in enumerate(pair, start=1):
+        own = table[table[f"haplotype_{number}"] == 1]
+        keys = ["position", "ref", "alt"]
+        assert own[keys].values.tolist() == one.variants[keys].values.tolist()
+    assert (table["haplotype_1"] + table["haplotype_2"] > 0).all()
