@@ -102,7 +102,8 @@ def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, N
 
 
 def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
-    contigs = sorted(set(rows.contig.tolist()))
+    # of an unknown contig it is what the table holds, which may be a text of NumPy's
+    contigs = sorted({str(name) for name in rows.contig})
     if not contigs:
         return {"contig": "", "start": 0, "end": 0}
     end = int((rows.start + rows.ref_length).max())
