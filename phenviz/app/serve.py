@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 LOG = logging.getLogger("phenviz.app")
-# between the page and its web socket lie the scripts, which take a slow line or a busy machine long
-_PATIENCE_MS = 300_000
+# Between the page and its web socket lie the scripts, which a slow line brings late; but what a user has
+# handed over is to be gone soon after the tab is closed.
+_PATIENCE_MS = 30_000
 
 
 def serve(

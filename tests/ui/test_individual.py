@@ -105,7 +105,7 @@ def test_a_vcf_of_ones_own_stays_here_and_is_gone_with_the_tab(open_page, tmp_pa
     assert "my_own_genome" not in page.url
     assert all(url.startswith((dashboard, "data:", "blob:")) for url in asked)
     page.close()
-    for _ in range(300):
+    for _ in range(600):
         if not folder.exists():
             break
         time.sleep(0.2)
