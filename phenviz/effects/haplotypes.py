@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,14 @@ class Saving:
             "stretches_computed": self.computed,
             "saving": 1 - self.computed / self.asked if self.asked else 0.0,
         }
+
+    @classmethod
+    def of(cls, attrs: Mapping[str, Any]) -> Saving:
+        """Read the counts back from a result's attributes."""
+        asked, changed, computed = (
+            int(attrs[name]) for name in ("stretches", "stretches_changed", "stretches_computed")
+        )
+        return cls(asked, changed, computed)
 
 
 class HaplotypeEngine:

@@ -159,6 +159,28 @@ def find_genes(genes: str | Sequence[str], annotation: Annotation) -> list[Gene]
     return list({(gene.name, gene.gene_id): gene for gene in found}.values())
 
 
+def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Join what `predict_expression` returned for different genes of the same individuals and contexts.
+
+    Parameters
+    ----------
+    parts
+        At least one, in the order wanted.
+    """
+    joined = xr.concat(
+        list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="equals", join="exact",
+        combine_attrs="override",
+    )  # fmt: skip
+    together = [part.attrs for part in parts if part.attrs["contig"] == parts[0].attrs["contig"]]
+    savings = (Saving.of(part.attrs) for part in parts)
+    return joined.assign_attrs(
+        start=min(attrs["start"] for attrs in together),
+        end=max(attrs["end"] for attrs in together),
+        phasing="; ".join(dict.fromkeys(str(part.attrs["phasing"]) for part in parts)),
+        **sum(savings, Saving()).attrs(),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Site:
     """A gene, the bins it is read out from, and the stretch of the contig that these are."""

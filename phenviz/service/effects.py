@@ -211,24 +211,45 @@ def _personal_params(
     unphased: str = "refuse",
     seed: int = 0,
 ) -> PersonalParams:
-    path = None if individuals is None else str(Path(individuals).expanduser().resolve())
-    people = _people(world, path)
-    people.individual(sample)
-    if unphased not in UNPHASED_CHOICES:
-        raise DataError(f"unphased={unphased!r}: choose one of {', '.join(map(repr, UNPHASED_CHOICES))}")
-    files = world.project.individuals if path is None else (Path(path),)
+    path, content = find_people(world, individuals)
+    people(world, path).individual(sample)
+    choice, seed = find_phasing(unphased, seed)
     return PersonalParams(
-        find_locus(world, locus),
-        sample,
-        path,
-        tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files),
-        find_contexts(world, contexts),
-        unphased,
-        int(seed) if unphased == "random" else 0,
+        find_locus(world, locus), sample, path, content, find_contexts(world, contexts), choice, seed
     )
 
 
-def _people(world: World, path: str | None) -> Individuals:
+def find_people(
+    world: World, individuals: str | os.PathLike[str] | None
+) -> tuple[str | None, tuple[tuple[str, int, int], ...]]:
+    """Return the path of a file of genotypes (None for the world's own), and what tells its content apart.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or the world has no individuals.
+    """
+    path = None if individuals is None else str(Path(individuals).expanduser().resolve())
+    people(world, path)
+    files = world.project.individuals if path is None else (Path(path),)
+    return path, tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+def find_phasing(unphased: str, seed: int) -> tuple[str, int]:
+    """Return what to do about unphased heterozygotes, and the seed where it matters.
+
+    Raises
+    ------
+    DataError
+        If there is no such choice.
+    """
+    if unphased not in UNPHASED_CHOICES:
+        raise DataError(f"unphased={unphased!r}: choose one of {', '.join(map(repr, UNPHASED_CHOICES))}")
+    return unphased, int(seed) if unphased == "random" else 0
+
+
+def people(world: World, path: str | None) -> Individuals:
+    """Open the individuals of a file, or the world's own."""
     from phenviz.variation import open_individuals
 
     if path is not None:
@@ -244,7 +265,7 @@ def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects import predict_haplotypes
 
-        individual = _people(backend.world, params.individuals).individual(params.sample)
+        individual = people(backend.world, params.individuals).individual(params.sample)
         return predict_haplotypes(
             individual,
             cell,

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,13 +171,36 @@ class ModelService:
         """
         return self._wait("personal", locus=locus, sample=sample, contexts=contexts, **how)
 
+    def expression(
+        self,
+        genes: str | Sequence[str],
+        samples: str | Sequence[str] | None = None,
+        contexts: list[str] | None = None,
+        **how: Any,
+    ) -> xr.Dataset:
+        """Predict genes from individuals' haplotypes; see `phenviz.effects.predict_expression`. Waits.
+
+        Parameters
+        ----------
+        genes
+            Symbols or stable ids.
+        samples
+            Names of individuals; None for all.
+        contexts
+            Names, labels or CURIEs of the gene readout's contexts; None for all.
+        **how
+            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``.
+        """
+        return self._wait("expression", genes=genes, samples=samples, contexts=contexts, **how)
+
     def submit(self, kind: str, *, holder: str | None = None, **params: Any) -> Job:
         """Ask for a computation and go on.
 
         Parameters
         ----------
         kind
-            ``predict``, ``mutagenesis``, ``attribute``, ``variant_effects``, ``personal`` or another one.
+            ``predict``, ``mutagenesis``, ``attribute``, ``variant_effects``, ``personal``, ``expression`` or
+            another one.
         holder
             Who asks, for instance a browser session: asking twice for the same gives it its own job again.
         **params

@@ -16,6 +16,7 @@ from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
 from phenviz.service.coarse import MUTAGENESIS_COARSE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
+from phenviz.service.expression import EXPRESSION
 from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
 from phenviz.service.requests import (
     COPIES,
@@ -171,4 +172,5 @@ KINDS.add(MUTAGENESIS_COARSE)
 KINDS.add(ATTRIBUTE)
 KINDS.add(VARIANT_EFFECTS)
 KINDS.add(PERSONAL)
+KINDS.add(EXPRESSION)
 KINDS.add(TRAIT)

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from phenviz.genome import ReferenceGenome
+from phenviz.models.readout import save_readout
+from phenviz.world import open_world
+from tests.attribution.oracles import toy_readout
 from tests.effects.oracles import BASES, whole_contig
-from tests.toys import CONTIGS
+from tests.toys import CONTIGS, toy_project
 
 SAMPLES = ("ann", "bob", "cem", "dee")
 
@@ -58,3 +61,13 @@ def write_people(
     for number, sample in enumerate(SAMPLES):
         table[f"{sample}.1"], table[f"{sample}.2"] = alleles[:, number, 0], alleles[:, number, 1]
     return table
+
+
+def people_project(folder: Path, seed: int = 3) -> Path:
+    """Write the toy world with four people and a gene readout as a ``project.yaml``; return its path."""
+    project = toy_project(folder)
+    save_readout(toy_readout(), folder / "readout.safetensors")
+    write_people(folder / "people.vcf", open_world(project).reference, seed)
+    with project.open("a") as text:
+        text.write("individuals: [people.vcf]\nreadout: readout.safetensors\n")
+    return project

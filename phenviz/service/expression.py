@@ -1,0 +1,136 @@
+"""The kind of job that predicts the expression of genes from individuals' haplotypes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import xarray as xr
+
+from phenviz.errors import DataError
+from phenviz.progress import Progress
+from phenviz.service.effects import find_people, find_phasing, people
+from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.requests import (
+    COPIES,
+    FLOAT_BYTES,
+    WORKING_BYTES,
+    find_contexts,
+    find_gene,
+    gene_identity,
+)
+
+if TYPE_CHECKING:
+    from phenviz.variation import Unphased
+    from phenviz.world import World
+
+# what the sequence of one haplotype of a gene's window takes, and its edits
+_HAPLOTYPE_BYTES = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionParams:
+    """Parameters of ``expression``.
+
+    Parameters
+    ----------
+    genes
+        Names as in the annotation, each once.
+    samples
+        Whose haplotypes.
+    individuals
+        File of genotypes; None for the world's own.
+    content
+        Size and time of the files: another file under the same name is another request.
+    contexts
+        Short names, of the gene readout.
+    unphased, seed
+        What to do about unphased heterozygotes.
+    """
+
+    genes: tuple[str, ...]
+    samples: tuple[str, ...]
+    individuals: str | None
+    content: tuple[tuple[str, int, int], ...]
+    contexts: tuple[str, ...]
+    unphased: str
+    seed: int
+
+
+def _params(
+    world: World,
+    genes: str | Iterable[str],
+    samples: str | Iterable[str] | None = None,
+    individuals: str | os.PathLike[str] | None = None,
+    contexts: str | Iterable[str] | None = None,
+    unphased: str = "refuse",
+    seed: int = 0,
+) -> ExpressionParams:
+    asked = [genes] if isinstance(genes, str) else list(genes)
+    names = tuple(dict.fromkeys(name for gene in asked if (name := find_gene(world, gene)) is not None))
+    if not names:
+        raise DataError("no gene to predict the expression of: name at least one")
+    path, content = find_people(world, individuals)
+    cohort = people(world, path)
+    known = cohort.samples["sample"].tolist()
+    chosen = [samples] if isinstance(samples, str) else known if samples is None else list(samples)
+    if not chosen:
+        raise DataError("no individual was chosen: name at least one, or leave samples out for all")
+    if samples is not None:
+        for sample in chosen:
+            cohort.individual(sample)
+    choice, seed = find_phasing(unphased, seed)
+    return ExpressionParams(
+        names, tuple(chosen), path, content, find_contexts(world, contexts, names[0]), choice, seed
+    )
+
+
+def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
+    def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
+        # in all contexts, whatever was asked for: they are one matrix, and so all requests share
+        from phenviz.effects import predict_expression
+
+        assert backend.readout is not None
+        return predict_expression(
+            people(backend.world, params.individuals),
+            gene,
+            backend.world.annotation,
+            backend.world.reference,
+            backend.backbone,
+            backend.readout,
+            samples=params.samples,
+            unphased=cast("Unphased", params.unphased),
+            seed=params.seed,
+            progress=progress,
+        )
+
+    whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
+    trim = partial(_trim, contexts=params.contexts)
+    assert world.readout is not None
+    # one window for the reference, and what haplotypes have of their own
+    units = 2 * world.readout.reach * (1 + 0.5 * len(params.samples))
+    return [
+        Piece({**gene_identity(world, gene), **whose}, partial(compute, gene), units, trim)
+        for gene in params.genes
+    ]
+
+
+def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
+    return dataset.sel(context=list(contexts))
+
+
+def _join(params: ExpressionParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    from phenviz.effects.personal_expression import join_genes
+
+    return join_genes(parts)
+
+
+def _memory(world: World, params: ExpressionParams) -> int:
+    numbers = 3 * len(params.samples) * len(params.genes) * (len(params.contexts) + 1)
+    return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 2 * len(params.samples) * _HAPLOTYPE_BYTES
+
+
+EXPRESSION = Kind("expression", _params, _pieces, _join, seconds_per_unit=1 / 3e5, memory=_memory)
