@@ -16,6 +16,13 @@ METHODS = {
     "integrated-gradients": "Integrated gradients",
     "saliency": "Saliency",
 }
+STEPS = ("auto", "16", "32", "64", "128")
+# how each choice is passed on: the baseline's name, and how many of them
+BASELINES = {
+    "zero": ("zero", 1),
+    "mean-shuffle": ("dinucleotide", 1),
+    "10-shuffles": ("dinucleotide", 10),
+}
 _SEPARATOR = "~"
 
 
@@ -34,18 +41,23 @@ class Request:
     gene
         Name of the gene whose expression is the target; None when the target is activity over the window.
     n_steps
-        Steps of the path of integrated gradients.
+        Steps of the path of integrated gradients; ``"auto"`` for as many as the convergence delta asks for.
+    baseline
+        Where the path begins: a key of `BASELINES`.
     """
 
     method: str
     locus: Locus
     contexts: tuple[str, ...]
     gene: str | None = None
-    n_steps: int = 32
+    n_steps: int | str = 32
+    baseline: str = "zero"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise JobError(f"method {self.method!r} is unknown: use one of {', '.join(METHODS)}")
+        if self.baseline not in BASELINES:
+            raise JobError(f"baseline {self.baseline!r} is unknown: use one of {', '.join(BASELINES)}")
         if not self.contexts:
             raise JobError("no context is ticked: tick at least one in the list on the left")
 
@@ -63,7 +75,8 @@ class Request:
         target = Target(gene=self.gene, context=self.contexts[0])
         parameters: dict[str, Any] = {"locus": self.locus, "target": target, "method": self.method}
         if self.method == "integrated-gradients":
-            parameters["n_steps"] = self.n_steps
+            baseline, count = BASELINES[self.baseline]
+            parameters |= {"n_steps": self.n_steps, "baseline": baseline, "n_baselines": count}
         return parameters
 
     @classmethod
@@ -73,8 +86,12 @@ class Request:
         if job.kind == "mutagenesis":
             return cls("mutagenesis", params["locus"], params["contexts"], params["gene"])
         if job.kind == "attribute":
-            target = params["target"]
-            return cls(params["method"], params["locus"], (target.context,), target.gene, params["n_steps"])
+            target, begins = params["target"], (params["baseline"], params["n_baselines"])
+            # an array is no choice of the form
+            known = {how: name for name, how in BASELINES.items()}
+            if isinstance(begins[0], str) and begins in known:
+                contexts, steps = (target.context,), params["n_steps"]
+                return cls(params["method"], params["locus"], contexts, target.gene, steps, known[begins])
         return None
 
     def title(self) -> str:
@@ -91,6 +108,7 @@ class Request:
             ",".join(self.contexts),
             self.gene or "",
             str(self.n_steps),
+            self.baseline,
         )
         return _SEPARATOR.join(fields)
 
@@ -104,8 +122,11 @@ class Request:
             If the text is no request.
         """
         fields = text.split(_SEPARATOR)
-        if len(fields) != 5 or not fields[4].isdigit():
+        # addresses that are older than the choice of a baseline lack it
+        fields += ["zero"] if len(fields) == 5 else []
+        if len(fields) != 6 or not (fields[4].isdigit() or fields[4] == "auto"):
             raise JobError(f"the address names a run that can't be read ({text[:80]!r}): run it again")
-        method, locus, contexts, gene, n_steps = fields
+        method, locus, contexts, gene, steps, baseline = fields
+        n_steps = steps if steps == "auto" else int(steps)
         names = tuple(name for name in contexts.split(",") if name)
-        return cls(method, Locus.parse(locus), names, gene or None, int(n_steps))
+        return cls(method, Locus.parse(locus), names, gene or None, n_steps, baseline)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import param
 
-from phenviz.app.request import METHODS, Request
+from phenviz.app.request import BASELINES, METHODS, STEPS, Request
 from phenviz.errors import PhenvizError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
@@ -44,6 +44,8 @@ class ExploreState(PageState):
     gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
     window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
     flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
+    steps = param.Selector(default="32", objects=list(STEPS), doc="Steps of integrated gradients.")
+    baseline = param.Selector(default="zero", objects=list(BASELINES), doc="Where their path begins.")
     shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
@@ -74,7 +76,7 @@ _OF_VARIANTS = ("origin", "variant", "filter", "sort")
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
 _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "variant")
-_OF_EXPLORE = ("gene", "target", "method", "window", "flank", "activity_style")
+_OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
 
 
 def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:

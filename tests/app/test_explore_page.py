@@ -101,13 +101,14 @@ def test_the_jobs_of_a_tab_are_listed_again_after_a_reload(page, runtime):
     asked = [
         Request("mutagenesis", elsewhere, ("Ery", "Mono")),
         Request("integrated-gradients", elsewhere, ("B",), n_steps=4),
+        Request("integrated-gradients", elsewhere, ("B",), n_steps="auto", baseline="10-shuffles"),
     ]
     for request in asked:
         finish(page, page.runs.start(request))
     again = ExplorePage(runtime)
     again.runs.adopt("this tab")
     assert [run.request for run in again.runs.all] == asked[::-1]
-    again.runs.show(again.runs.all[1])
+    again.runs.show(again.runs.all[2])
     assert again.runs.dataset.sizes["position"] == elsewhere.length
     stranger = ExplorePage(runtime)
     stranger.runs.adopt("another tab")
@@ -121,11 +122,33 @@ def test_the_form_asks_for_what_it_says(page):
     page.state.method = "saliency"
     page.state.focus = "B"
     assert page.run_panel.request() == Request("saliency", SITE, ("B",))
+    page.state.param.update(method="integrated-gradients", steps="auto", baseline="10-shuffles")
+    assert page.run_panel.request() == Request(
+        "integrated-gradients", SITE, ("B",), n_steps="auto", baseline="10-shuffles"
+    )
     page.state.param.update(window="gene", gene="ALPHA", flank=100)
     assert page.run_panel.request().locus == Locus("20", 5_900, 9_100)
     page.state.gene = "NOBODY"
     with pytest.raises(LocusError, match="NOBODY"):
         page.run_panel.request()
+
+
+def test_steps_and_baselines_are_asked_for_where_there_is_a_path(page):
+    panel = page.run_panel
+    shown = {}
+    for method in ("mutagenesis", "integrated-gradients", "saliency"):
+        page.state.method = method
+        shown[method] = panel._path.visible
+    assert shown == {"mutagenesis": False, "integrated-gradients": True, "saliency": False}
+    panel._baseline.value, panel._steps.value = "10-shuffles", "64"
+    assert (page.state.baseline, page.state.steps) == ("10-shuffles", "64")
+
+
+def test_several_baselines_show_their_spread(page):
+    page.state.param.update(method="integrated-gradients", settled=SITE, steps="16", baseline="10-shuffles")
+    finish(page, page.runs.start(page.run_panel.request()))
+    assert page.runs.dataset.attrs["n_baselines"] == 10
+    assert (page.runs.dataset["attribution_std"] > 0).any()
 
 
 def test_nothing_ticked_is_refused_in_words(page):

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from phenviz.app.request import Request
+from phenviz.app.request import BASELINES, Request
 from phenviz.app.state import ExploreState, apply_query, query_of
 from phenviz.errors import JobError
 from phenviz.genome import Locus
@@ -67,13 +68,21 @@ def test_a_mistyped_address_still_opens_and_says_what_was_wrong(query, word):
 
 
 def test_a_request_survives_its_text():
-    for request in (RUN, Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))):
+    path = ("integrated-gradients", Locus("20", 0, 200), ("Ery",), None)
+    paths = [Request(*path, steps, baseline) for steps in ("auto", 64) for baseline in BASELINES]
+    for request in (RUN, Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono")), *paths):
         assert Request.parse(request.text()) == request
+
+
+def test_an_address_without_a_baseline_means_the_one_without_bases():
+    assert Request.parse(RUN.text().rsplit("~", 1)[0]) == RUN
 
 
 def test_a_request_without_context_or_with_an_unknown_method_is_refused_in_words():
     with pytest.raises(JobError, match="no context is ticked"):
         Request("mutagenesis", Locus("20", 0, 10), ())
+    with pytest.raises(JobError, match="'none' is unknown"):
+        Request("integrated-gradients", Locus("20", 0, 10), ("Ery",), baseline="none")
     with pytest.raises(JobError, match="'magic' is unknown"):
         Request("magic", Locus("20", 0, 10), ("Ery",))
 
@@ -83,5 +92,9 @@ def test_a_request_turns_into_the_parameters_of_the_service():
     parameters = RUN.parameters()
     assert (parameters["target"].gene, parameters["target"].context) == ("ALPHA", "Ery")
     assert (parameters["method"], parameters["n_steps"]) == ("integrated-gradients", 16)
+    assert (parameters["baseline"], parameters["n_baselines"]) == ("zero", 1)
+    shuffled = dataclasses.replace(RUN, n_steps="auto", baseline="10-shuffles").parameters()
+    assert (shuffled["baseline"], shuffled["n_baselines"]) == ("dinucleotide", 10)
+    assert shuffled["n_steps"] == "auto"
     scan = Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))
     assert scan.parameters() == {"locus": scan.locus, "contexts": ("Ery", "Mono"), "gene": None}

@@ -12,7 +12,7 @@ from panel.viewable import Viewer
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import words
 from phenviz.app.components.run_status import RunStatus
-from phenviz.app.request import METHODS, Request
+from phenviz.app.request import METHODS, STEPS, Request
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
@@ -23,11 +23,17 @@ from phenviz.genome.locus import Locus
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
-    "integrated-gradients": "What each base adds to the prediction, from a blank sequence to this one.",
+    "integrated-gradients": "What each base adds to the prediction, from a baseline to this sequence.",
     "saliency": "The gradient at each base: fast, and local.",
 }
 _TARGETS = {"Activity": "activity", "Gene expression": "gene"}
 _WINDOWS = {"This view": "view", "Gene ± flank": "gene"}
+_BASELINES = {
+    "No bases": "zero",
+    "Mean of 20 shuffles": "mean-shuffle",
+    "10 shuffles, with their spread": "10-shuffles",
+}
+_STEPS = {"As many as needed" if steps == "auto" else steps: steps for steps in STEPS}
 _NARROW = {"fontSize": "12px", "py": "3px", "textTransform": "none"}
 
 
@@ -75,7 +81,8 @@ class RunPanel(Viewer):
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
-        state.param.watch(self._follow, ["method", "target", "gene", "window", "flank", "focus", "contexts"])
+        state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "window", "flank",
+                                         "focus", "contexts"])  # fmt: skip
         runs.param.watch(self._show_buttons, ["changed", "current"])
         session.on_tick(self._first_estimate)
         self._follow()
@@ -85,6 +92,7 @@ class RunPanel(Viewer):
             words("<h3>Method</h3>", margin=(8, 0, 0, 0)),
             self._method,
             self._explanation,
+            self._path,
             words("<h3>Target</h3>", margin=(10, 0, 0, 0)),
             self._target,
             self._target_words,
@@ -114,7 +122,10 @@ class RunPanel(Viewer):
             locus = Locus(locus.contig, wide.start, min(wide.end, self._contig_length(gene.locus.contig)))
         contexts = state.contexts if state.method == "mutagenesis" else (state.focus,)
         target = gene.name if gene is not None and state.target == "gene" else None
-        return Request(state.method, locus, contexts, target)
+        if state.method != "integrated-gradients":
+            return Request(state.method, locus, contexts, target)
+        steps = state.steps if state.steps == "auto" else int(state.steps)
+        return Request(state.method, locus, contexts, target, steps, state.baseline)
 
     def _build(self, gene_names: list[str], has_readout: bool) -> None:
         state = self._state
@@ -145,6 +156,11 @@ class RunPanel(Viewer):
             value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp",
             **(wide | {"margin": (8, 0, 2, 0)}),
         )  # fmt: skip
+        self._steps = pmui.Select(options=_STEPS, value=state.steps, label="Steps", size="small", **wide)
+        self._baseline = pmui.Select(
+            options=_BASELINES, value=state.baseline, label="Baseline", size="small", **wide
+        )
+        self._path = pn.Column(self._steps, self._baseline, sizing_mode="stretch_width", margin=(4, 0))
         self._explanation = words(**wide)
         self._target_words = words(**wide)
         self._cost = words(min_height=40, **(wide | {"margin": (8, 0, 2, 0)}))
@@ -153,7 +169,8 @@ class RunPanel(Viewer):
         self._cancel = pmui.Button(label="Cancel", variant="outlined", color="default", width=92, margin=0,
                                    disabled=True, css_classes=["cancel-button"])  # fmt: skip
         for widget, name in ((self._method, "method"), (self._target, "target"), (self._window, "window"),
-                             (self._flank, "flank")):  # fmt: skip
+                             (self._flank, "flank"), (self._steps, "steps"),
+                             (self._baseline, "baseline")):  # fmt: skip
             widget.param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self._run.on_click(lambda _event: self._start())
         self._cancel.on_click(lambda _event: self._runs.cancel())
@@ -179,11 +196,13 @@ class RunPanel(Viewer):
     def _follow(self, *_events: object) -> None:
         state = self._state
         for widget, value in ((self._method, state.method), (self._target, state.target),
-                              (self._window, state.window), (self._flank, state.flank)):  # fmt: skip
+                              (self._window, state.window), (self._flank, state.flank),
+                              (self._steps, state.steps), (self._baseline, state.baseline)):  # fmt: skip
             if widget.value != value:
                 widget.value = value
         if self._gene.value != state.gene:
             self._gene.show(state.gene)
+        self._path.visible = state.method == "integrated-gradients"
         self._gene.visible = "gene" in (state.window, state.target)
         self._flank.visible = state.window == "gene"
         self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"
