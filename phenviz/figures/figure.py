@@ -36,6 +36,8 @@ _EDGE_MM = 1.0
 _GAP_MM = 1.8
 _LEAST_TRACK_MM = 15.0
 _TITLE_MM = 5.0
+# hinting moves letters onto pixels, so that a line in a PNG can be a little wider than it was measured
+_FILLED = 0.95
 _FOOTER_LINE_MM = SMALL_PT * 1.3 * MM_PER_POINT
 # text of an SVG is drawn where it is read: any reader has one of these
 _FONT_FAMILY = re.compile(rb"font-family: [^;\"]+")
@@ -160,7 +162,7 @@ class LocusFigure:
             raise ResultError(f"none of these components has anything to draw at {self.locus}")
         above = [(part, height) for part, height in sized if height > 0 and not part.shares_axis]
         below = [(part, height) for part, height in sized if height > 0 and part.shares_axis]
-        footer = _wrap(self.footer, self.width_mm - 2 * _EDGE_MM)
+        footer = _wrap(self.footer, (self.width_mm - 2 * _EDGE_MM) * _FILLED)
         top = _EDGE_MM + (_TITLE_MM if self.title else 0)
         head = top + _stacked(above) + max((overlay.head_mm for overlay in self.overlays), default=0)
         foot = _EDGE_MM + (len(footer) * _FOOTER_LINE_MM if footer else -_GAP_MM)

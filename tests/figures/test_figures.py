@@ -75,6 +75,19 @@ def test_the_footer_says_how_the_numbers_were_made():
         assert part in words
 
 
+@pytest.mark.parametrize("width", [89.0, 150.0, 183.0])
+def test_no_line_of_the_footer_leaves_the_picture(width):
+    dataset = make_attribution(CLOSE)
+    rng = np.random.default_rng(0)
+    dataset.attrs["definition"] = " ".join("".join(rng.choice(list("mwil("), 7)) for _ in range(60))
+    figure = LocusFigure(CLOSE, [Attribution(dataset)], width_mm=width).figure
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(150)
+    canvas.draw()
+    rights = [text.get_window_extent(canvas.get_renderer()).x1 for text in figure.texts]
+    assert len(rights) > 3 and max(rights) <= figure.bbox.x1
+
+
 def test_text_of_an_svg_is_readable_without_our_fonts():
     svg = explored().render("svg").decode()
     assert set(re.findall(r"font-family: [^;\"]*", svg)) == {
@@ -269,3 +282,13 @@ def test_a_result_elsewhere_is_refused():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ResultError, match="at least one component"):
         LocusFigure(WINDOW, [])
+
+
+@pytest.mark.parametrize("dpi", [72, 110, 150, 300])
+def test_text_of_a_png_is_as_wide_as_it_was_measured(dpi):
+    line = "Effect: log2(1 + sum ALT) - log2(1 + sum REF) in bins b-2 to b+1, b = (position - 1) // 128 " * 2
+    with figure_settings():
+        figure = Figure(figsize=(10, 1), dpi=dpi)
+        text = figure.text(0, 0, line, fontsize=SMALL_PT)
+        drawn = text.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width / dpi * 25.4
+    assert drawn == pytest.approx(text_width_mm(line, SMALL_PT), rel=0.01)
