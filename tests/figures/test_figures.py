@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from phenviz.errors import ResultError
 from phenviz.figures import (
@@ -24,7 +25,7 @@ from phenviz.figures import (
     explore_figure,
     figure_of,
 )
-from phenviz.figures.style import DIVERGING, figure_settings
+from phenviz.figures.style import DIVERGING, SMALL_PT, figure_settings, text_width_mm
 from phenviz.genome.locus import Locus
 
 from ..results.toys import make_attribution, make_mutagenesis, make_prediction
