@@ -18,10 +18,13 @@ from phenviz.cli.common import (
     with_options,
     world_option,
 )
+from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option
+from phenviz.cli.tracks import write_tracks
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from phenviz.variation import Unphased
     from phenviz.world import World
 
 _LOCUS_HELP = "LOCUS is a gene, an rsID or a region: HNF4A, rs6116042, chr20:42,984,160-42,985,160."
@@ -55,12 +58,38 @@ _where_and_how = with_options(output_option, reference_option, world_option, dev
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
 @click.argument("locus")
 @contexts_option
+@click.option("--vcf", metavar="V", help="Predict along both haplotypes of a sample of this file, too.")
+@sample_option
+@phasing_options
 @_where_and_how
 def predict(
-    locus: str, contexts: tuple[str, ...], output: Path, reference: str | None, world: str | None, device: str
+    locus: str,
+    contexts: tuple[str, ...],
+    vcf: str | None,
+    sample: str | None,
+    unphased: Unphased,
+    seed: int,
+    output: Path,
+    reference: str | None,
+    world: str | None,
+    device: str,
 ) -> None:
-    """Predict the activity of every bin of LOCUS in each cell type."""
-    _compute("predict", locus, output, reference, world, device, contexts=list(contexts) or None)
+    """Predict the activity of every bin of LOCUS in each cell type, of the reference or of a person."""
+    if vcf is None and sample is None:
+        if unphased != "refuse":
+            raise click.UsageError("--unphased is about a person's variants: give --sample or --vcf, too")
+        _compute("predict", locus, output, reference, world, device, contexts=list(contexts) or None)
+        return
+    from phenviz.cli.worlds import open_with_reference
+
+    opened = open_with_reference(world, reference)
+    individual = individual_of(individuals_of(vcf, opened), sample)
+    written = write_tracks(
+        opened, locus, individual, output,
+        vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+    )  # fmt: skip
+    for path in written:
+        click.echo(path)
 
 
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)

@@ -9,13 +9,14 @@ import click
 
 from phenviz.cli.common import PhenvizCommand, device_option, reference_option, world_option
 from phenviz.cli.compute import contexts_option
+from phenviz.cli.expression import write_expression
+from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option
 from phenviz.cli.tracks import TRACK_SUFFIXES, write_tracks
-from phenviz.errors import DataError, PhenvizError
+from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.genome import Locus, ReferenceGenome
     from phenviz.variation import Individual, Individuals, Unphased
-    from phenviz.world import World
 
 _EPILOG = (
     "VCF is a VCF or BCF file, a PLINK 2 .pgen or a VCF Zarr store; left out, the individuals of the world "
@@ -28,29 +29,22 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     from phenviz.variation.fasta import FASTA_SUFFIXES
 
     try:
-        check_suffix(value, (*FASTA_SUFFIXES, *TRACK_SUFFIXES))
+        check_suffix(value, (*FASTA_SUFFIXES, *TRACK_SUFFIXES, ".tsv"))
     except PhenvizError as error:
         raise click.BadParameter(str(error), context, parameter) from error
     return Path(value)
 
 
-def _check_unphased(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    from phenviz.variation import UNPHASED_CHOICES
-
-    # a name with a blank needs quotes on a command line, so that a hyphen will do
-    choice = value.lower().replace("-", " ")
-    if choice not in UNPHASED_CHOICES:
-        raise click.BadParameter("choose refuse, as-listed or random", context, parameter)
-    return choice
-
-
 @click.command(cls=PhenvizCommand, epilog=_EPILOG)
 @click.argument("vcf", required=False)
+@sample_option
+@click.option("--locus", metavar="L", help="A gene, an rsID or a region: chr20:1,600,001-1,700,000.")
 @click.option(
-    "--sample", metavar="S", help="Whose haplotypes; may be left out where there is one sample only."
-)
-@click.option(
-    "--locus", required=True, metavar="L", help="A gene, an rsID or a region: chr20:1,600,001-1,700,000."
+    "--gene",
+    "genes",
+    multiple=True,
+    metavar="G",
+    help="Write the expression of this gene instead of the tracks of a locus; may be repeated.",
 )
 @click.option(
     "-o",
@@ -59,25 +53,18 @@ def _check_unphased(context: click.Context, parameter: click.Parameter, value: s
     metavar="OUT",
     callback=_check_output,
     help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet; "
-    "a figure of them: .svg .pdf .png",
+    "a figure of them: .svg .pdf .png; with --gene expression: .parquet .tsv .nc .zarr",
 )
 @contexts_option
-@click.option(
-    "--unphased",
-    metavar="[refuse|as-listed|random]",
-    default="refuse",
-    show_default=True,
-    callback=_check_unphased,
-    help="What to do about heterozygotes whose phase the file doesn't know.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of --unphased random.")
+@phasing_options
 @reference_option
 @world_option
 @device_option
 def personal(
     vcf: str | None,
     sample: str | None,
-    locus: str,
+    locus: str | None,
+    genes: tuple[str, ...],
     output: Path,
     contexts: tuple[str, ...],
     unphased: Unphased,
@@ -86,38 +73,51 @@ def personal(
     world: str | None,
     device: str,
 ) -> None:
-    """Write both haplotypes of an individual over a locus: their sequences, or their predicted activity."""
-    if output.suffix.lower() in TRACK_SUFFIXES:
-        _write_activity(vcf, sample, locus, output, contexts, unphased, seed, reference, world, device)
-        return
-    place, genome, individuals = _open(vcf, locus, reference, world)
-    individual = _individual(individuals, sample)
-    _write_sequences(individual, place, genome, output, unphased, seed)
-    click.echo(output)
-
-
-def _write_activity(
-    vcf: str | None,
-    sample: str | None,
-    locus: str,
-    output: Path,
-    contexts: tuple[str, ...],
-    unphased: Unphased,
-    seed: int,
-    reference: str | None,
-    world: str | None,
-    device: str,
-) -> None:
+    """Write both haplotypes of an individual: sequences, predicted activity, or expression of genes."""
     from phenviz.cli.worlds import open_with_reference
+    from phenviz.variation.fasta import FASTA_SUFFIXES
 
+    _check_what(output, locus, genes)
+    if output.suffix.lower() in FASTA_SUFFIXES:
+        place, genome, people = _open(vcf, locus, genes, reference, world)
+        _write_sequences(individual_of(people, sample), place, genome, output, unphased, seed)
+        click.echo(output)
+        return
     opened = open_with_reference(world, reference)
-    individual = _individual(_individuals(vcf, opened), sample)
-    written = write_tracks(
-        opened, locus, individual, output,
-        vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
-    )  # fmt: skip
+    individual = individual_of(individuals_of(vcf, opened), sample)
+    if locus is None:
+        written = write_expression(
+            opened, genes, individual.sample, output,
+            vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+        )  # fmt: skip
+    else:
+        written = write_tracks(
+            opened, locus, individual, output,
+            vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+        )  # fmt: skip
     for path in written:
         click.echo(path)
+
+
+def _check_what(output: Path, locus: str | None, genes: tuple[str, ...]) -> None:
+    from phenviz.results.expression import EXPRESSION_SUFFIXES
+    from phenviz.variation.fasta import FASTA_SUFFIXES
+
+    suffix = output.suffix.lower()
+    if locus is not None and genes:
+        raise click.UsageError("--locus writes tracks and --gene expression: give one of them")
+    if locus is None and not genes:
+        raise click.UsageError("say what is written: --locus L, or --gene G for the expression of genes")
+    if suffix in FASTA_SUFFIXES:
+        if len(genes) > 1:
+            raise click.UsageError(f"{output.name} holds the sequences of one locus: give one --gene")
+    elif genes and suffix not in EXPRESSION_SUFFIXES:
+        raise click.UsageError(
+            f"expression is a number a gene, which {output.name} can't hold: end its name with "
+            f"{' '.join(EXPRESSION_SUFFIXES)}, or give --locus {genes[0]} for tracks"
+        )
+    elif locus is not None and suffix == ".tsv":
+        raise click.UsageError(".tsv is for the expression of genes: give --gene, or write .parquet")
 
 
 def _write_sequences(
@@ -139,29 +139,19 @@ def _write_sequences(
 
 
 def _open(
-    vcf: str | None, locus: str, reference: str | None, world: str | None
+    vcf: str | None, locus: str | None, genes: tuple[str, ...], reference: str | None, world: str | None
 ) -> tuple[Locus, ReferenceGenome, Individuals]:
     from phenviz.variation import open_individuals
 
-    if vcf is not None and reference is not None and ":" in locus:
+    if vcf is not None and reference is not None and locus is not None and ":" in locus:
         # bases and a region need no world: any FASTA will do
         place, genome = _region(locus, reference)
         return place, genome, open_individuals(vcf, genome)
     from phenviz.cli.worlds import open_with_reference
 
     opened = open_with_reference(world, reference)
-    return opened.locus(locus), opened.reference, _individuals(vcf, opened)
-
-
-def _individuals(vcf: str | None, world: World) -> Individuals:
-    from phenviz.variation import open_individuals
-
-    individuals = world.individuals if vcf is None else open_individuals(vcf, world.reference)
-    if individuals is None:
-        raise DataError(
-            f"world {world.name!r} has no individuals: name a VCF, phenviz personal calls.vcf.gz ..."
-        )
-    return individuals
+    name = opened.annotation.gene(genes[0]).name if locus is None else locus
+    return opened.locus(name), opened.reference, individuals_of(vcf, opened)
 
 
 def _region(locus: str, reference: str) -> tuple[Locus, ReferenceGenome]:
@@ -171,14 +161,3 @@ def _region(locus: str, reference: str) -> tuple[Locus, ReferenceGenome]:
     path = Path(reference).expanduser()
     genome = ReferenceGenome(path, assembly=path.name, cache_dir=cache_dir())
     return genome.check(Locus.parse(locus)), genome
-
-
-def _individual(individuals: Individuals, sample: str | None) -> Individual:
-    if sample is not None:
-        return individuals.individual(sample)
-    names = individuals.samples["sample"].tolist()
-    if len(names) > 1:
-        raise PhenvizError(
-            f"there are {len(names):,} samples ({', '.join(names[:3])} ...): choose one with --sample"
-        )
-    return individuals.individual(names[0])

@@ -1,0 +1,79 @@
+"""The expression of genes from a person's two haplotypes, for ``phenviz personal``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phenviz.cli.common import wait_for
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phenviz.world import World
+
+
+def write_expression(
+    world: World,
+    genes: Sequence[str],
+    sample: str,
+    output: Path,
+    *,
+    vcf: str | None = None,
+    contexts: Sequence[str] = (),
+    unphased: str = "refuse",
+    seed: int = 0,
+    device: str = "auto",
+) -> tuple[Path, ...]:
+    """Predict the expression of genes from both haplotypes, beside the reference's, and write it.
+
+    Parameters
+    ----------
+    world
+        Reference, annotation, model and gene readout.
+    genes
+        Symbols or stable ids.
+    sample
+        Whose haplotypes.
+    output
+        ``.nc``, ``.zarr``, ``.parquet`` (tidy) or ``.tsv`` (one line a haplotype and gene).
+    vcf
+        File of genotypes; None for the world's own individuals.
+    contexts
+        Names, labels or CURIEs of the readout's contexts; none for all.
+    unphased, seed
+        What to do about unphased heterozygotes.
+    device
+        Where the model runs.
+
+    Raises
+    ------
+    PhenvizError
+        What the computation or the disk refused.
+    """
+    from phenviz.results import save
+    from phenviz.results.expression import write_expression_table
+    from phenviz.service import ModelService
+
+    with ModelService(world, device=device) as service:
+        job = service.submit(
+            "expression", genes=list(genes), samples=sample, individuals=vcf,
+            contexts=list(contexts) or None, unphased=unphased, seed=seed,
+        )  # fmt: skip
+        dataset = wait_for(job)
+    for note in _notes(dataset):
+        click.echo(f"note: {note}", err=True)
+    return (write_expression_table if output.suffix.lower() == ".tsv" else save)(dataset, output)
+
+
+def _notes(dataset: xr.Dataset) -> list[str]:
+    """Name the genes whose expression can only be the reference's."""
+    unseen = (dataset["variants"] == 0).all(["individual", "haplotype"]).values
+    return [
+        f"{dataset.attrs['sample']} has no variant where {gene} is read out from, or the file doesn't cover "
+        "it: its expression is the reference's"
+        for gene in dataset["gene"].values[unseen]
+    ]

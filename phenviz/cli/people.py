@@ -1,0 +1,77 @@
+"""Whose genome a command works on: the options about it, and the individual that they choose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phenviz.cli.common import with_options
+from phenviz.errors import DataError, PhenvizError
+
+if TYPE_CHECKING:
+    from phenviz.variation import Individual, Individuals
+    from phenviz.world import World
+
+
+def _check_unphased(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from phenviz.variation import UNPHASED_CHOICES
+
+    # a name with a blank needs quotes on a command line, so that a hyphen will do
+    choice = value.lower().replace("-", " ")
+    if choice not in UNPHASED_CHOICES:
+        raise click.BadParameter("choose refuse, as-listed or random", context, parameter)
+    return choice
+
+
+sample_option = click.option(
+    "--sample", metavar="S", help="Whose haplotypes; may be left out where there is one sample only."
+)
+phasing_options = with_options(
+    click.option(
+        "--unphased",
+        metavar="[refuse|as-listed|random]",
+        default="refuse",
+        show_default=True,
+        callback=_check_unphased,
+        help="What to do about heterozygotes whose phase the file doesn't know.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of --unphased random."),
+)
+
+
+def individuals_of(vcf: str | None, world: World) -> Individuals:
+    """Open the individuals of a file, or the world's own.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or the world has none.
+    """
+    from phenviz.variation import open_individuals
+
+    individuals = world.individuals if vcf is None else open_individuals(vcf, world.reference)
+    if individuals is None:
+        raise DataError(
+            f"world {world.name!r} has no individuals: name a VCF, as in phenviz personal calls.vcf.gz ... "
+            "or phenviz predict ... --vcf calls.vcf.gz"
+        )
+    return individuals
+
+
+def individual_of(individuals: Individuals, sample: str | None) -> Individual:
+    """Return the individual of a name; without one, the only individual.
+
+    Raises
+    ------
+    PhenvizError
+        If nobody has this name, or there are several and none is named.
+    """
+    if sample is not None:
+        return individuals.individual(sample)
+    names = individuals.samples["sample"].tolist()
+    if len(names) > 1:
+        raise PhenvizError(
+            f"there are {len(names):,} samples ({', '.join(names[:3])} ...): choose one with --sample"
+        )
+    return individuals.individual(names[0])
