@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import pearsonr
 
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
-from phenviz.effects.haplotypes import HaplotypeEngine
+from phenviz.effects.haplotypes import activity_engine
 from phenviz.effects.personal import haplotype_edits
 from phenviz.genome import Locus
 from phenviz.models.backbone import halo
@@ -70,14 +70,14 @@ def compare(draws: list[Draw], starts: np.ndarray, world: World) -> pd.DataFrame
     """
     backbone, size = world.backbone, world.backbone.bin_size
     names = [context.name for context in backbone.contexts]
-    engine = HaplotypeEngine(world.reference, "20", backbone, range(len(names)))
+    engine = activity_engine(world.reference, "20", backbone, range(len(names)))
     parts = []
     for one in draws:
         first = int(starts[one.row]) // size - 2
         mask = Locus("20", first * size, (first + 4) * size)
         plain = predict(mask, world.reference, backbone)["activity"].values
         alone = [[edit] for edit in one.edits]
-        sums = engine.activity([list(one.edits), *alone], first, plain).astype(np.float64).sum(-1)
+        sums = engine.along([list(one.edits), *alone], first, plain).astype(np.float64).sum(-1)
         change = np.log2(1 + sums) - np.log2(1 + plain.sum(-1, dtype=np.float64))
         parts.append(
             pd.DataFrame(
