@@ -56,6 +56,14 @@ class PrivateFolder:
             self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
 
+    def check_name(self, name: str) -> None:
+        """Raise a `DataError` unless files of this name are taken; others than VCFs override it."""
+        check_name(name)
+
+    def check_head(self, name: str, content: bytes) -> None:
+        """Raise a `DataError` unless the first bytes are those of a file that is taken."""
+        check_head(name, content)
+
     def begin(self, name: str, size: int) -> None:
         """Get ready for a file; nothing that a browser says about it is believed.
 
@@ -64,7 +72,7 @@ class PrivateFolder:
         DataError
             If its name or size isn't that of a VCF that is taken here.
         """
-        check_name(name)
+        self.check_name(name)
         if not 0 < size <= self._largest:
             raise DataError(
                 f"{name} has {readable_bytes(max(size, 0))}, and at most {readable_bytes(self._largest)} are "
@@ -106,7 +114,7 @@ class PrivateFolder:
             if incoming.received > incoming.size:
                 raise DataError(f"{name} is larger than was announced: choose the file again")
             if number == 0:
-                check_head(name, content)
+                self.check_head(name, content)
         except (DataError, binascii.Error) as error:
             self.discard(name)
             if isinstance(error, DataError):

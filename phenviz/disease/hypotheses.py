@@ -95,11 +95,16 @@ def hypotheses(
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
     )
+    return run_methods(inputs, names, contexts)
+
+
+def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] | None = None) -> xr.Dataset:
+    """Run methods on inputs that several calls may share; arguments and result as of `hypotheses`."""
     outcomes = {}
-    for name in names:
-        progress.stage(f"testing: {methods()[name].label}")
+    for name in _checked(list(method)):
+        inputs.progress.stage(f"testing: {methods()[name].label}")
         outcomes[name] = methods()[name].run(inputs, name)
-        progress.advance()
+        inputs.progress.advance()
     return _as_dataset(outcomes, inputs, contexts)
 
 

@@ -84,6 +84,7 @@ class Matched:
         prepared = self.prepare(inputs, side)
         results, imbalance = {}, {}
         for trait in inputs.traits.traits:
+            inputs.progress.check()
             sums = self.sums(inputs, side, prepared, trait, name)
             results[trait] = (
                 untested(len(inputs.contexts))

@@ -15,6 +15,7 @@ from phenviz.progress import Progress
 from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
 from phenviz.service.coarse import MUTAGENESIS_COARSE
+from phenviz.service.disease import EVIDENCE, HYPOTHESES
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.expression import EXPRESSION
 from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
@@ -174,3 +175,5 @@ KINDS.add(VARIANT_EFFECTS)
 KINDS.add(PERSONAL)
 KINDS.add(EXPRESSION)
 KINDS.add(TRAIT)
+KINDS.add(HYPOTHESES)
+KINDS.add(EVIDENCE)

@@ -39,7 +39,7 @@ class ExportMenu(Viewer):
     background
         Where files are made.
     formats
-        Name and suffix of each format.
+        Name and suffix of each format; a name that isn't known here stands in the menu as it is.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ExportMenu(Viewer):
         icons = {name: "image" if name in FIGURE_FORMATS else "table_chart" for name in self._suffixes}
         self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(
-            items=[{"label": _EXPLAINED[name], "icon": icons[name]} for name in self._names],
+            items=[{"label": _EXPLAINED.get(name, name), "icon": icons[name]} for name in self._names],
             label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
             align="center",
             sx={"textTransform": "none", "color": "inherit !important", "height": "32px",
@@ -68,7 +68,7 @@ class ExportMenu(Viewer):
         return self._menu
 
     def _chosen(self, item: dict) -> None:
-        labels = [_EXPLAINED[name] for name in self._names]
+        labels = [_EXPLAINED.get(name, name) for name in self._names]
         if not isinstance(item, dict) or item.get("label") not in labels:
             return
         self.export(self._names[labels.index(item["label"])])

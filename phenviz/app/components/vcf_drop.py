@@ -28,6 +28,11 @@ class VcfDrop(JSComponent):
     note = param.String(default="")
     failed = param.Boolean(default=False)
     suffixes = param.String(default=".vcf,.gz,.bgz,.bcf", constant=True)
+    title = param.String(default="Drop a VCF here", constant=True)
+    hint = param.String(
+        default="or press to choose one. It stays on this machine, and is removed with this tab.",
+        constant=True,
+    )
     answered = param.Integer(default=0, doc="Pieces that have been taken: the next may come.")
 
     _esm = ASSETS / "vcf_drop.js"

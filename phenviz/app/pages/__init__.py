@@ -55,5 +55,6 @@ PAGES = (
     PageEntry("explore", "Explore", "phenviz.app.pages.explore:explore_page"),
     PageEntry("individual", "Individual", "phenviz.app.pages.individual:individual_page"),
     PageEntry("variants", "Variants", "phenviz.app.pages.variants:variants_page"),
+    PageEntry("disease", "Disease", "phenviz.app.pages.disease:disease_page"),
     PageEntry("about", "About", "phenviz.app.pages.about:about_page", linked=False),
 )

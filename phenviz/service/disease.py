@@ -1,0 +1,320 @@
+"""The kinds of job about diseases: hypotheses of all traits of a source, and what stands behind one trait."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phenviz.errors import DataError
+from phenviz.progress import Progress
+from phenviz.service.kinds import Backend, Kind, Piece
+
+if TYPE_CHECKING:
+    from phenviz.disease import TraitVariants
+    from phenviz.disease.inputs import Inputs
+    from phenviz.world import World
+
+SIMULATED = "simulated"
+_MEMORY = 1_200 * 2**20
+_OF_A_CONTEXT = ("context_label", "curie", "group")
+_OF_A_VARIANT = {
+    "contig": str, "position": np.int64, "ref": str, "alt": str, "id": str, "posterior": float,
+    "beta": float, "se": float, "gene": str,
+}  # fmt: skip
+_PACK = "pack"
+_TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where fine-mapped variants come from.
+
+    Parameters
+    ----------
+    kind
+        ``pack``, ``table`` or ``simulated``.
+    name
+        Name of the pack, or path of the table.
+    content
+        Hash of what is in it.
+    """
+
+    kind: str
+    name: str
+    content: str
+
+    @property
+    def identity(self) -> list[str]:
+        """What results depend on: a table may lie anywhere, but its name becomes the trait's."""
+        return [self.kind, Path(self.name).name, self.content]
+
+    def read(self, world: World, progress: Progress) -> TraitVariants:
+        """Read or make up the variants."""
+        from phenviz.disease import read_trait_pack, read_trait_variants
+        from phenviz.disease.simulated import simulated_traits
+
+        if self.kind == _PACK:
+            return read_trait_pack(self.name, world.reference, progress=progress)
+        if self.kind == _TABLE:
+            return read_trait_variants(self.name, world.reference, progress=progress)
+        return simulated_traits(world, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class HypothesesParams:
+    """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed."""
+
+    source: Source
+    methods: tuple[str, ...]
+    permutations: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceParams:
+    """Parameters of ``trait_evidence``: a source, one of its traits, a method that goes by loci..."""
+
+    source: Source
+    trait: str
+    method: str
+    permutations: int
+    seed: int
+
+
+def find_source(source: str | os.PathLike[str]) -> Source:
+    """Return a source from ``simulated``, the name of a data pack, or the path of a table.
+
+    Raises
+    ------
+    PackMissing
+        If the pack isn't here.
+    DataError
+        If there is neither such a pack nor such a file.
+    """
+    from phenviz.data.packs import PackMissing, find_pack, has_pack, list_packs
+
+    text = os.fspath(source)
+    if text == SIMULATED:
+        return Source(SIMULATED, SIMULATED, "")
+    if text in {pack.name for pack in list_packs()}:
+        pack = find_pack(text)
+        if not has_pack(text):
+            raise PackMissing(pack)
+        sums = "".join(file.sha256 for file in pack.files)
+        return Source(_PACK, text, hashlib.sha256(sums.encode()).hexdigest())
+    path = Path(text)
+    if not path.is_file():
+        raise DataError(f"{text!r} is no table of variants and no data pack: give a file, or a pack's name")
+    return Source(_TABLE, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _hypotheses_params(
+    world: World,
+    source: str | os.PathLike[str],
+    method: str | Iterable[str] = ("variant",),
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> HypothesesParams:
+    from phenviz.disease import method_names
+
+    asked = [method] if isinstance(method, str) else list(method)
+    known = method_names()
+    if unknown := [name for name in asked if name not in known]:
+        raise DataError(f"no method {unknown[0]!r}: choose from {', '.join(known)}")
+    if not asked:
+        raise DataError("no method is chosen: choose at least one")
+    if permutations < 100:
+        raise DataError(f"{permutations} permutations are too few for a p-value: take at least 100")
+    # in the order in which methods are shown, so that the same choice is the same request
+    names = tuple(name for name in known if name in asked)
+    return HypothesesParams(find_source(source), names, int(permutations), int(seed))
+
+
+def _world_identity(world: World) -> dict[str, Any]:
+    """Name what results depend on besides model and reference: genes, and where peaks come from."""
+    genes = world.annotation.genes[["contig", "tss", "gene_name"]].astype(str)
+    digest = hashlib.sha256(pd.util.hash_pandas_object(genes, index=False).to_numpy().tobytes())
+    return {"genes": digest.hexdigest(), "peaks": str(world.project.peaks)}
+
+
+class _Halving(Progress):
+    """Progress over stages whose number isn't known: each takes half of what is left."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress, self._left, self._total = progress, 1.0, 1.0
+
+    def stage(self, name: str, total: float = 1.0) -> None:
+        """Begin the next stage; the one before counts as finished."""
+        self._left -= self._left / 2
+        self._total = max(total, 1e-9)
+        self._progress.stage(name)
+        self._progress.advance(1 - 2 * self._left)
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Add finished work of this stage."""
+        self._progress.advance(min(amount / self._total, 1.0) * self._left)
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the user asked to stop."""
+        self._progress.check()
+
+
+class _Shared:
+    """Inputs that the pieces of one job share; let go of when the last method is done."""
+
+    def __init__(self, params: HypothesesParams) -> None:
+        self._params = params
+        self._inputs: Inputs | None = None
+
+    def inputs(self, world: World, progress: Progress) -> Inputs:
+        from phenviz.disease.inputs import Inputs, Settings
+
+        progress = _Halving(progress)
+        if self._inputs is None:
+            traits = self._params.source.read(world, progress)
+            if not traits.traits:
+                raise DataError(f"nothing to test: {traits.report.describe()}")
+            settings = Settings(self._params.permutations, self._params.seed)
+            self._inputs = Inputs(traits, world, settings, progress=progress)
+        self._inputs.progress = progress
+        return self._inputs
+
+    def release(self) -> None:
+        self._inputs = None
+
+
+def _hypotheses_pieces(world: World, params: HypothesesParams) -> list[Piece]:
+    shared = _Shared(params)
+
+    def compute(name: str, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.disease.hypotheses import run_methods
+
+        try:
+            result = run_methods(shared.inputs(backend.world, progress), [name])
+        except BaseException:
+            shared.release()
+            raise
+        if name == params.methods[-1]:
+            shared.release()
+        return result
+
+    common = {
+        "source": params.source.identity,
+        "permutations": params.permutations,
+        "seed": params.seed,
+        **_world_identity(world),
+    }
+    return [Piece({"method": name, **common}, partial(compute, name), 1.0) for name in params.methods]
+
+
+def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put results of several methods on the same traits side by side; contexts are the union of theirs."""
+    if len(parts) == 1:
+        return parts[0]
+    facts: dict[str, tuple[str, ...]] = {}
+    extra = [name for name in parts[0].coords if parts[0][name].dims == ("context",) and name != "context"]
+    for part in parts:
+        for row, name in enumerate(part["context"].values.tolist()):
+            facts.setdefault(name, tuple(str(part[coord].values[row]) for coord in extra))
+    names = list(facts)
+    aligned = [part.drop_vars(extra).reindex(context=names) for part in parts]
+    joined = xr.concat(
+        aligned, "method", data_vars="minimal", coords="minimal", compat="override", join="override",
+        combine_attrs="override",
+    )  # fmt: skip
+    for column, coord in enumerate(extra):
+        joined = joined.assign_coords({coord: ("context", [facts[name][column] for name in names])})
+    models = [part.attrs["model"] for part in parts if part.attrs["model"] != "none"]
+    grounds = dict.fromkeys(part.attrs["background"] for part in parts if part.attrs["background"] != "none")
+    return joined.assign_attrs(model=models[0] if models else "none", background="; ".join(grounds) or "none")
+
+
+def _evidence_params(
+    world: World,
+    source: str | os.PathLike[str],
+    trait: str,
+    method: str = "variant",
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> EvidenceParams:
+    from phenviz.disease.methods import MATCHED
+
+    if method not in MATCHED:
+        raise DataError(f"method {method!r} doesn't go by loci: choose from {', '.join(MATCHED)}")
+    return EvidenceParams(find_source(source), trait, method, int(permutations), int(seed))
+
+
+def _evidence_pieces(world: World, params: EvidenceParams) -> list[Piece]:
+    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.disease import locus_evidence, variant_evidence
+
+        progress = _Halving(progress)
+        traits = params.source.read(backend.world, progress)
+        loci = locus_evidence(
+            traits, params.trait, backend.world, method=params.method,
+            permutations=params.permutations, seed=params.seed, progress=progress,
+        )  # fmt: skip
+        return _with_variants(loci, variant_evidence(traits, params.trait, backend.world, progress=progress))
+
+    identity = {
+        "source": params.source.identity, "trait": params.trait, "method": params.method,
+        "permutations": params.permutations, "seed": params.seed, **_world_identity(world),
+    }  # fmt: skip
+    return [Piece(identity, compute, 1.0)]
+
+
+def _with_variants(loci: xr.Dataset, variants: pd.DataFrame) -> xr.Dataset:
+    """Add a trait's variants to its loci, with their effect in every context."""
+    columns = {
+        f"variant_{name}": ("variant", variants[name].to_numpy(kind if kind is not str else object))
+        for name, kind in _OF_A_VARIANT.items()
+    }
+    place = {name: row for row, name in enumerate(loci["locus"].values.tolist())}
+    rows = np.array([place.get(name, -1) for name in variants["locus"]], dtype=np.int64)
+    effects = variants[[str(name) for name in loci["context"].values]].to_numpy(float)
+    return loci.assign(
+        columns | {"variant_locus": ("variant", rows), "variant_effect": (("variant", "context"), effects)}
+    )
+
+
+def variants_of_evidence(evidence: xr.Dataset) -> pd.DataFrame:
+    """Return the variants of ``trait_evidence`` as a table, largest posterior first.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``contig``, ``position`` (1-based), ``ref``, ``alt``, ``id``, ``posterior``, ``beta``, ``se``,
+        ``gene`` and ``locus`` (row among the evidence's loci).
+    """
+    columns = {name: evidence[f"variant_{name}"].values for name in (*_OF_A_VARIANT, "locus")}
+    return pd.DataFrame(columns)
+
+
+HYPOTHESES = Kind(
+    "hypotheses",
+    _hypotheses_params,
+    _hypotheses_pieces,
+    lambda params, parts: join_methods(parts),
+    seconds_per_unit=30.0,
+    memory=lambda world, params: _MEMORY,
+    flavour=lambda params: f"{params.source.kind} {params.permutations}",
+)
+EVIDENCE = Kind(
+    "trait_evidence",
+    _evidence_params,
+    _evidence_pieces,
+    lambda params, parts: parts[0],
+    seconds_per_unit=15.0,
+    memory=lambda world, params: _MEMORY,
+    flavour=lambda params: params.source.kind,
+)

@@ -1,0 +1,327 @@
+"""Hypotheses on screen: a heat map whose cells can be clicked, and all contexts of one trait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from bokeh.events import Tap
+from bokeh.models import (
+    ColumnDataSource,
+    HoverTool,
+    LinearColorMapper,
+    Rect,
+    Scatter,
+    Segment,
+    Span,
+    Text,
+)
+
+from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
+from phenviz.tracks.theme import FONT, get_theme, legible
+from phenviz.tracks.view import nice_ceiling
+
+STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
+ROW_PX = 20
+_STRIP = 0.3
+_HEAD_PX = 78
+_STRONGEST = 8.0
+ThemeName = Literal["light", "dark"]
+
+
+class HypothesisMap:
+    """Rows are traits, columns contexts, colour is z; white where variants do no more than elsewhere.
+
+    Parameters
+    ----------
+    theme
+        ``light`` or ``dark``.
+    name
+        Of the figure.
+
+    Attributes
+    ----------
+    layout
+        The figure.
+    limit
+        z at the ends of the colour scale.
+    """
+
+    def __init__(self, theme: ThemeName = "light", name: str = "hypothesis-map") -> None:
+        self._callbacks: list[Callable[[str, str], None]] = []
+        self._traits: list[str] = []
+        self._contexts: list[str] = []
+        self._cell = ("", "")
+        self.limit = 1.0
+        self.layout = plain_figure(name, 200, "", "", x=(0, 1), y=(0, 1))
+        self.layout.xaxis.major_label_orientation = 0.9
+        # names of contexts stand above, next to their lineages
+        self.layout.above, self.layout.below = self.layout.below, []
+        self._mapper = LinearColorMapper(palette=list(get_theme(theme).diverging), nan_color="rgba(0,0,0,0)")
+        self._cells = ColumnDataSource(
+            {key: [] for key in ("x", "y", "z", "star", "ink", "trait", "context", "p", "q", "effect")}
+        )
+        self._groups = ColumnDataSource({"x": [], "y": [], "colour": [], "group": []})
+        self._chosen = ColumnDataSource({"x": [], "y": []})
+        colour = {"field": "z", "transform": self._mapper}
+        # a hair apart, so that single cells are seen
+        self._rect = Rect(x="x", y="y", width=0.96, height=0.94, fill_color=colour, line_color=None)
+        cells = self.layout.add_glyph(self._cells, self._rect)
+        self._star = Text(
+            x="x", y="y", text="star", text_color="ink", text_align="center", text_baseline="middle",
+            text_font_size="11px", text_font=FONT, y_offset=2,
+        )  # fmt: skip
+        self.layout.add_glyph(self._cells, self._star)
+        strip = Rect(x="x", y="y", width=1.0, height=_STRIP, fill_color="colour", line_color=None)
+        groups = self.layout.add_glyph(self._groups, strip)
+        self._frame = Rect(x="x", y="y", width=1, height=1, fill_color=None, line_width=2)
+        self.layout.add_glyph(self._chosen, self._frame)
+        told = [
+            ("", "@trait in @context"),
+            ("z", "@z{0.00}"),
+            ("p", "@p"),
+            ("q", "@q"),
+            ("effect", "@effect"),
+        ]
+        self.layout.add_tools(
+            HoverTool(renderers=[cells], tooltips=told), HoverTool(renderers=[groups], tooltips="@group")
+        )
+        self.layout.on_event(Tap, self._on_tap)
+        self.set_theme(theme)
+
+    def on_pick(self, callback: Callable[[str, str], None]) -> None:
+        """Call back with trait and context of a cell that was clicked."""
+        self._callbacks.append(callback)
+
+    def show(self, part: xr.Dataset, limit: float | None = None) -> None:
+        """Draw one method's tests.
+
+        Parameters
+        ----------
+        part
+            ``z``, ``p_value``, ``q_value`` and ``effect`` (trait, context), in the order to draw, the first
+            trait on top; coordinates ``context_label``, ``group`` and ``colour``.
+        limit
+            z at the ends of the colour scale; from the data by default.
+        """
+        self._traits = part["trait"].values.astype(str).tolist()
+        self._contexts = part["context"].values.astype(str).tolist()
+        z, q = part["z"].values, part["q_value"].values
+        known = np.abs(z[np.isfinite(z)])
+        self.limit = limit or max(min(nice_ceiling(float(known.max(initial=1.0))), _STRONGEST), 1.0)
+        self._mapper.update(low=-self.limit, high=self.limit)
+        n_rows, n_columns = z.shape
+        self.layout.height = _HEAD_PX + ROW_PX * n_rows
+        self.layout.x_range.update(start=0, end=max(n_columns, 1))
+        self.layout.y_range.update(start=0, end=max(n_rows, 1) + 1.4 * _STRIP)
+        column, row = (index.ravel() for index in np.meshgrid(np.arange(n_columns), np.arange(n_rows)))
+        labels = part["context_label"].values.astype(str)
+        self._cells.data = {
+            "x": column + 0.5,
+            "y": n_rows - row - 0.5,
+            "z": z.ravel(),
+            "star": [star_of(value) for value in q.ravel()],
+            "ink": self._inks(z.ravel()),
+            "trait": [self._traits[index] for index in row],
+            "context": [labels[index] for index in column],
+            "p": [_short(value) for value in part["p_value"].values.ravel()],
+            "q": [_short(value) for value in q.ravel()],
+            "effect": [_short(value) for value in part["effect"].values.ravel()],
+        }
+        self._groups.data = {
+            "x": np.arange(n_columns) + 0.5,
+            "y": np.full(n_columns, n_rows + 0.9 * _STRIP),
+            "colour": part["colour"].values.astype(str).tolist(),
+            "group": part["group"].values.astype(str).tolist(),
+        }
+        fixed_ticks(self.layout, "y", self._traits[::-1])
+        fixed_ticks(self.layout, "x", self._contexts)
+        self.choose(*self._cell)
+
+    def choose(self, trait: str, context: str) -> None:
+        """Frame a cell."""
+        self._cell = (trait, context)
+        there = trait in self._traits and context in self._contexts
+        self._chosen.data = {
+            "x": [self._contexts.index(context) + 0.5] if there else [],
+            "y": [len(self._traits) - self._traits.index(trait) - 0.5] if there else [],
+        }
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Change all colours."""
+        self._theme = get_theme(theme)
+        paint_figure(self.layout, self._theme)
+        self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
+        self._mapper.palette = list(self._theme.diverging)
+        self._frame.line_color = self._theme.accent
+        data = dict(self._cells.data)
+        data["ink"] = self._inks(np.asarray(data["z"], dtype=float))
+        self._cells.data = data
+
+    def _inks(self, z: np.ndarray) -> list[str]:
+        strong = np.abs(np.nan_to_num(z)) > 0.6 * self.limit
+        # the ends of the dark theme's scale are light
+        over = "#ffffff" if self._theme.name == "light" else "#101418"
+        return [over if value else self._theme.ink for value in strong]
+
+    def _on_tap(self, event: Any) -> None:
+        if event.x is None or event.y is None:
+            return
+        row, column = len(self._traits) - 1 - int(np.floor(event.y)), int(np.floor(event.x))
+        if 0 <= row < len(self._traits) and 0 <= column < len(self._contexts):
+            for callback in self._callbacks:
+                callback(self._traits[row], self._contexts[column])
+
+
+class TraitBars:
+    """-log10 p of every context of one trait, with both thresholds.
+
+    Parameters
+    ----------
+    theme
+        ``light`` or ``dark``.
+
+    Attributes
+    ----------
+    layout
+        The figure; rows are contexts, as in `TraitForest`.
+    """
+
+    def __init__(self, theme: ThemeName = "light") -> None:
+        self._rows = _Rows("trait-bars", "−log10 p")
+        self.layout = self._rows.layout
+        self._bar = Rect(x="middle", y="y", width="value", height=0.7, fill_color="colour", line_color=None)
+        bars = self.layout.add_glyph(self._rows.source, self._bar)
+        self._bonferroni = Span(location=0, dimension="height", line_width=1.5)
+        self._bh = Span(location=0, dimension="height", line_width=1.5, line_dash=[5, 4])
+        self.layout.add_layout(self._bonferroni)
+        self.layout.add_layout(self._bh)
+        self.layout.add_tools(
+            HoverTool(renderers=[bars], tooltips=[("", "@label"), ("p", "@p"), ("q", "@q")])
+        )
+        self.set_theme(theme)
+
+    def on_pick(self, callback: Callable[[str], None]) -> None:
+        """Call back with a context that was clicked."""
+        self._rows.callbacks.append(callback)
+
+    def show(self, own: xr.Dataset, bonferroni: float, bh: float) -> None:
+        """Draw a trait: ``p_value`` and ``q_value`` (context), and thresholds of p (NaN for none)."""
+        height = -np.log10(own["p_value"].values)
+        self._rows.show(own, value=height, middle=height / 2)
+        levels = [-np.log10(level) if np.isfinite(level) else -1.0 for level in (bonferroni, bh)]
+        self._bonferroni.location, self._bh.location = levels
+        top = max(float(np.nanmax(height, initial=1.0)), *levels)
+        self.layout.x_range.update(start=0, end=top * 1.06)
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Change all colours."""
+        self._rows.set_theme(theme)
+        self._bonferroni.line_color = self._bh.line_color = get_theme(theme).accent
+
+
+class TraitForest:
+    """Effect in every context of one trait with its 95 % interval.
+
+    Parameters
+    ----------
+    theme
+        ``light`` or ``dark``.
+
+    Attributes
+    ----------
+    layout
+        The figure; rows are contexts, as in `TraitBars`.
+    """
+
+    def __init__(self, theme: ThemeName = "light") -> None:
+        self._rows = _Rows("trait-forest", "effect")
+        self.layout = self._rows.layout
+        self._zero = Span(location=0, dimension="height", line_width=1)
+        self.layout.add_layout(self._zero)
+        stem = Segment(x0="low", x1="high", y0="y", y1="y", line_color="colour", line_width=2)
+        dot = Scatter(x="value", y="y", size=8, fill_color="colour", line_color=None)
+        self.layout.add_glyph(self._rows.source, stem)
+        dots = self.layout.add_glyph(self._rows.source, dot)
+        told = [("", "@label"), ("effect", "@value{0.0000}"), ("95 %", "@low{0.0000} to @high{0.0000}")]
+        self.layout.add_tools(HoverTool(renderers=[dots], tooltips=told))
+        self.set_theme(theme)
+
+    def on_pick(self, callback: Callable[[str], None]) -> None:
+        """Call back with a context that was clicked."""
+        self._rows.callbacks.append(callback)
+
+    def show(self, own: xr.Dataset, units: str) -> None:
+        """Draw a trait: ``effect``, ``interval_low`` and ``interval_high`` (context), NaN for no interval."""
+        effect, low, high = (own[name].values for name in ("effect", "interval_low", "interval_high"))
+        self._rows.show(own, value=effect, low=low, high=high)
+        self.layout.xaxis.axis_label = f"effect, {units}"
+        values = np.concatenate([effect, low, high, [0.0]])
+        start, end = float(np.nanmin(values)), float(np.nanmax(values))
+        air = 0.06 * max(end - start, 1e-9)
+        self.layout.x_range.update(start=start - air, end=end + air)
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Change all colours."""
+        self._rows.set_theme(theme)
+        self._zero.line_color = get_theme(theme).muted
+
+
+class _Rows:
+    """A figure whose rows are contexts, the first on top, in their colours."""
+
+    def __init__(self, name: str, x_label: str) -> None:
+        self.layout = plain_figure(name, 200, x_label, "", x=(0, 1), y=(0, 1))
+        self.source = ColumnDataSource(
+            {key: [] for key in ("y", "label", "colour", "p", "q", "value", "middle", "low", "high")}
+        )
+        self.callbacks: list[Callable[[str], None]] = []
+        self._contexts: list[str] = []
+        self._colours: list[str] = []
+        self.layout.on_event(Tap, self._on_tap)
+
+    def show(self, own: xr.Dataset, **columns: np.ndarray) -> None:
+        self._contexts = own["context"].values.astype(str).tolist()
+        self._colours = own["colour"].values.astype(str).tolist()
+        count = len(self._contexts)
+        nothing = np.full(count, np.nan)
+        self.source.data = {
+            "y": np.arange(count)[::-1] + 0.5,
+            "label": own["context_label"].values.astype(str).tolist(),
+            "colour": self._legible(),
+            "p": [_short(value) for value in own["p_value"].values],
+            "q": [_short(value) for value in own["q_value"].values],
+            **{key: columns.get(key, nothing) for key in ("value", "middle", "low", "high")},
+        }
+        self.layout.height = 46 + 19 * count
+        self.layout.y_range.update(start=0, end=max(count, 1))
+        fixed_ticks(self.layout, "y", self._contexts[::-1])
+
+    def set_theme(self, theme: ThemeName) -> None:
+        self._theme = get_theme(theme)
+        paint_figure(self.layout, self._theme)
+        self.layout.ygrid.grid_line_color = None
+        if self._colours:
+            self.source.data = dict(self.source.data) | {"colour": self._legible()}
+
+    def _legible(self) -> list[str]:
+        return [legible(colour, self._theme, 3.0) for colour in self._colours]
+
+    def _on_tap(self, event: Any) -> None:
+        if event.y is None:
+            return
+        row = len(self._contexts) - 1 - int(np.floor(event.y))
+        if 0 <= row < len(self._contexts):
+            for callback in self.callbacks:
+                callback(self._contexts[row])
+
+
+def star_of(q: float) -> str:
+    """Return the stars of a q-value: * below 0.05, ** below 0.01, *** below 0.001."""
+    return next((sign for level, sign in STARS if q < level), "")
+
+
+def _short(value: float) -> str:
+    return "not known" if not np.isfinite(value) else f"{value:.2g}"

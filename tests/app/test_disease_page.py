@@ -1,0 +1,303 @@
+"""The Disease page without a browser, on the toy world and its simulated traits."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phenviz.app.disease_evidence import locus_table, variant_table
+from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
+from phenviz.app.disease_names import Names
+from phenviz.app.disease_parts import arranged, method_part, thresholds
+from phenviz.app.disease_state import DiseaseState, apply_disease_query, disease_query
+from phenviz.app.disease_tables import KeptTables, TableFolder
+from phenviz.app.pages.disease import DiseasePage
+from phenviz.app.runtime import Runtime
+from phenviz.disease.background import random_background
+from phenviz.errors import DataError, ResultError
+from phenviz.genome import Locus
+from phenviz.service.disease import join_methods
+from phenviz.world import open_world
+from tests.toys import CONTEXTS, toy_project
+
+NAMES = [context.name for context in CONTEXTS]
+METHODS = ("variant", "control-shuffled")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_background():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_background.__kwdefaults__, "singles", 800)
+        patch.setitem(random_background.__kwdefaults__, "deep", 150)
+        yield
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    runtime = Runtime(open_world(toy_project(tmp_path_factory.mktemp("disease_page"))), "cpu").warm().start()
+    assert runtime.service_ready.result(60) is not None
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def page(runtime, tmp_path):
+    page = DiseasePage(runtime)
+    page.tables._folder = tmp_path / "tables"
+    page.state.param.update(methods=METHODS, permutations="1000")
+    settle(page)
+    yield page
+    page.session.close()
+
+
+def settle(page):
+    for _ in range(400):
+        page.session._tick()
+        jobs = [run.job for run in (page.run, page.evidence) if run.job is not None]
+        if jobs and all(job.over for job in jobs):
+            page.session._tick()
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still {page.run.status}")
+
+
+def test_without_packs_the_page_opens_on_simulated_traits_and_says_so(page):
+    assert page.state.source == "simulated" and page.run.status == "done"
+    assert "SIMULATED" in page._banner.object
+    dataset = page.run.dataset
+    assert list(dataset["method"].values) == list(METHODS)
+    assert all(str(name).startswith("SIMULATED") for name in dataset["trait"].values)
+    assert page.state.trait in dataset["trait"].values and page.state.method == "variant"
+
+
+def test_a_planted_context_has_a_small_p_value(page):
+    part = method_part(page.run.dataset, "variant")
+    planted = [name for name in part["trait"].values if not name.endswith("nothing")]
+    assert len(planted) == 2
+    for name in planted:
+        context = name.removeprefix("SIMULATED-")
+        assert float(part["p_value"].sel(trait=name, context=context)) < 0.05
+
+
+def test_the_map_shows_every_test_with_its_stars(page):
+    part = method_part(page.run.dataset, "variant")
+    cells = page.map._map._cells.data
+    np.testing.assert_array_equal(np.asarray(cells["z"]), part["z"].values.ravel())
+    for star, q in zip(cells["star"], part["q_value"].values.ravel(), strict=True):
+        assert len(star) == sum(q < level for level in (0.05, 0.01, 0.001))
+
+
+@pytest.mark.parametrize("order", ["traits", "contexts", "both"])
+def test_rows_and_columns_fall_in_the_order_that_is_asked_for(page, order):
+    trait, context = page.state.trait, page.state.focus
+    part = arranged(method_part(page.run.dataset, "variant"), order, trait, context)
+    if order in ("traits", "both"):
+        assert (np.diff(part["z"].sel(context=context).values) <= 0).all()
+    if order in ("contexts", "both"):
+        assert (np.diff(part["z"].sel(trait=trait).values) <= 0).all()
+
+
+def test_a_click_in_a_cell_chooses_it_and_a_second_opens_what_is_behind(page):
+    trait = page.run.dataset["trait"].values[0]
+    page.map._pick(trait, "B")
+    assert (page.state.trait, page.state.focus, page.state.evidence) == (trait, "B", "")
+    page.map._pick(trait, "B")
+    assert page.state.evidence == "B"
+    settle(page)
+    assert page.evidence.status == "done"
+    assert page.behind.loci.view.keys and page.behind.variants.view.keys
+    page.behind._choose_locus(page.behind.loci.view.keys[0])
+    locus = int(page.behind.loci.view.keys[0])
+    table = variant_table(page.evidence.dataset, "B")
+    assert page.behind.variants.view.keys == table.loc[table["locus"] == locus, "key"].tolist()
+
+
+def test_parts_of_loci_add_up_to_the_effect(page):
+    page.state.evidence = page.state.focus
+    settle(page)
+    evidence = page.evidence.dataset
+    effect = page.run.dataset["effect"].sel({"method": "variant", "trait": page.state.trait})
+    np.testing.assert_allclose(
+        evidence["excess"].sum("locus"), effect.sel(context=evidence["context"].values), rtol=1e-6
+    )
+    table = locus_table(evidence, "Ery")
+    assert (np.diff(table["excess"]) <= 0).all()
+    assert table["posterior"].sum() == pytest.approx(float(evidence["variant_posterior"].sum()))
+
+
+def test_links_lead_to_the_locus_with_the_context_ticked(page):
+    page.state.param.update(contexts=("Mono",), evidence="B", focus="B")
+    settle(page)
+    text = page.behind._links.object
+    assert "explore?locus=chr20:" in text and "variants?locus=chr20:" in text
+    assert "contexts=Mono,B" in text and "focus=B" in text and "origin=pasted" in text
+    key = page.behind.variants.view.keys[0]
+    page.behind._choose_variant(key)
+    assert page.state.variant == key and f"variant={key}" in page.behind._links.object
+
+
+def test_an_address_brings_everything_back():
+    state = DiseaseState(
+        locus=Locus("20", 0, 100), settled=Locus("20", 0, 100), contexts=tuple(NAMES),
+        source="own:" + "a" * 16,
+        methods=("accessibility", "control-shuffled"), permutations="1000", method="accessibility", trait="MCV",
+        view="qq", order="both", evidence="Ery", variant="20:5:A:C",
+    )  # fmt: skip
+    again = DiseaseState()
+    known = ("variant", "accessibility", "control-shuffled")
+    assert apply_disease_query(again, disease_query(state, CONTEXTS), CONTEXTS, known) == []
+    for name in (
+        "source",
+        "methods",
+        "permutations",
+        "method",
+        "trait",
+        "view",
+        "order",
+        "evidence",
+        "variant",
+    ):
+        assert getattr(again, name) == getattr(state, name)
+
+
+def test_an_address_with_nonsense_still_opens():
+    state = DiseaseState()
+    query = {"methods": "variant,banana", "permutations": "7", "view": "moon"}
+    problems = apply_disease_query(state, query, CONTEXTS, ("variant",))
+    assert len(problems) == 3 and state.methods == ("variant",) and state.view == "map"
+
+
+def test_thresholds_are_those_of_bonferroni_and_benjamini_hochberg(page):
+    dataset = page.run.dataset
+    bonferroni, bh = thresholds(dataset, "variant")
+    p, q = (dataset[name].sel({"method": "variant"}).values.ravel() for name in ("p_value", "q_value"))
+    assert bonferroni == pytest.approx(0.05 / len(p))
+    assert bh == max(p[q <= 0.05])
+    assert ((p <= bh) == (q <= 0.05)).all()
+
+
+def test_methods_put_side_by_side_are_what_each_gives_alone(page):
+    dataset = page.run.dataset
+    parts = [dataset.sel({"method": [name]}) for name in METHODS]
+    fewer = parts[1].isel(context=[2, 0])
+    joined = join_methods([parts[0], fewer])
+    assert joined["context"].values.tolist() == parts[0]["context"].values.tolist()
+    np.testing.assert_array_equal(joined["z"].sel({"method": METHODS[0]}), parts[0]["z"].isel(method=0))
+    other = joined["z"].sel({"method": METHODS[1]})
+    assert np.isnan(other.isel(context=1)).all()
+    np.testing.assert_array_equal(other.sel(context=fewer["context"]), fewer["z"].isel(method=0))
+
+
+@pytest.mark.parametrize("figure", list(FIGURES))
+@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
+def test_every_figure_is_exported_and_says_that_it_is_simulated(page, figure, suffix):
+    page.state.evidence = page.state.focus
+    settle(page)
+    page._figure.value = figure
+    file = page._make_file(suffix)()
+    assert "SIMULATED" in file.name and len(file.content) > 1_000
+    if suffix == ".svg":
+        assert b"SIMULATED" in file.content
+
+
+def test_tables_hold_one_row_a_test_and_say_that_they_are_simulated(page):
+    dataset = page.run.dataset
+    for suffix, read in ((".tsv", lambda b: pd.read_csv(b, sep="\t")), (".parquet", pd.read_parquet)):
+        table = read(io.BytesIO(page._make_file(suffix)().content))
+        assert len(table) == int(np.isfinite(dataset["p_value"]).sum())
+        assert table["simulated"].all()
+    assert "SIMULATED" in page._make_file(".txt")().content.decode()
+    assert set(FORMATS.values()) >= {".svg", ".pdf", ".png", ".tsv", ".parquet", ".nc", ".txt"}
+
+
+def test_a_figure_of_loci_needs_a_cell_to_be_opened_first(page):
+    with pytest.raises(ResultError, match="stands behind"):
+        disease_file(
+            page.run.dataset, ".svg", figure="leave-one-out", method="variant", trait="", context="Ery"
+        )
+
+
+def own_table(runtime, folder, rows=6):
+    reference = runtime.world.reference
+    rng = np.random.default_rng(3)
+    lines = ["chromosome\tposition\tref\talt\tpip"]
+    for position in rng.choice(np.arange(1_000, 18_000), rows, replace=False):
+        ref = reference.sequence(Locus("20", int(position) - 1, int(position)))
+        lines.append(f"20\t{position}\t{ref}\t{'C' if ref == 'A' else 'A'}\t0.5")
+    lines.append("20\t5000000\tA\tC\t0.5")
+    path = folder / "my_trait.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(page, runtime, tmp_path):
+    page._take_file(own_table(runtime, tmp_path))
+    for _ in range(200):
+        if page.state.source.startswith("own:"):
+            break
+        time.sleep(0.05)
+    assert "6 of 7 rows kept" in page._report.object
+    assert page.run.status in ("waiting", "queued", "running", "done")
+    page.run.run()
+    settle(page)
+    assert page.run.dataset["trait"].values.tolist() == ["my_trait"] and page._banner.object == ""
+    address = disease_query(page.state, CONTEXTS)
+    assert page.tables.find(address["source"].removeprefix("own:")).path.name == "my_trait.tsv"
+    page.source._remove()
+    assert page.state.source == "simulated" and page.tables.find(address["source"][4:]) is None
+
+
+def test_a_table_that_cannot_be_tested_is_refused_with_the_reason_and_not_kept(page, tmp_path):
+    path = tmp_path / "bad.tsv"
+    path.write_text("chromosome\tposition\tref\talt\tpip\n7\t5\tA\tC\t0.5\n")
+    page._take_file(path)
+    for _ in range(200):
+        if page.drop.failed:
+            break
+        time.sleep(0.05)
+    assert "nothing in this table can be tested" in page.drop.note
+    assert not page.tables.folder.is_dir() or not list(page.tables.folder.iterdir())
+
+
+@pytest.mark.parametrize("key", ["../../etc", "", "A" * 16, "0" * 15])
+def test_nothing_but_a_kept_table_is_found_by_its_key(tmp_path, key):
+    (tmp_path / "0000000000000000").mkdir()
+    assert KeptTables(tmp_path).find(key) is None
+    assert KeptTables(tmp_path).find("0" * 16) is None
+
+
+@pytest.mark.parametrize("name", ["evil.exe", "../a.tsv", "a b.tsv", ".tsv", "x" * 200 + ".tsv"])
+def test_a_file_that_is_no_table_by_its_name_is_not_taken(name):
+    with pytest.raises(DataError, match="taken"):
+        TableFolder().begin(name, 10)
+
+
+def test_a_table_that_is_too_large_or_binary_is_not_taken():
+    folder = TableFolder()
+    with pytest.raises(DataError, match="at most"):
+        folder.begin("a.tsv", 10**9)
+    with pytest.raises(DataError, match="table"):
+        folder.check_head("a.tsv", b"\x7fELF\x00\x00")
+    folder.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("mcv", "MCV"), ("EFO:0004526", "MCV"), ("efo_0004309", "PLT_COUNT"), ("thrombocyte", "PLT_COUNT"),
+        ("CL:0000764", "Ery"), ("erythroblast", "Ery"), ("b lymphocyte", "B"), ("Mono", "Mono"),
+    ],
+)  # fmt: skip
+def test_traits_and_contexts_are_found_by_name_synonym_and_term(text, key):
+    found = Names(["MCV", "PLT_COUNT"], CONTEXTS).find(text)
+    assert found is not None and found.key == key
+
+
+def test_what_is_not_found_is_answered_by_what_looks_like_it():
+    names = Names(["MCV", "PLT_COUNT"], CONTEXTS)
+    assert names.find("hepatocyte") is None
+    assert "PLT_COUNT" in names.nearest("platlet count")
