@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from phenviz.cli import main
 from phenviz.effects import predict_expression
 from phenviz.errors import ResultError
+from phenviz.figures import figure_of
 from phenviz.models.expression import predict_expression as of_reference
 from phenviz.results import load
 from phenviz.results.expression import expression_table
@@ -74,11 +75,13 @@ def test_a_table_has_a_line_a_haplotype_and_gene_and_says_what_it_is(world, run,
     assert table["tss"].tolist() == [6_000, 4_999] * 3 and table["strand"].tolist() == ["+", "-"] * 3
 
 
-def test_tables_are_of_individuals_only(world):
+def test_tables_are_of_individuals_only_and_nothing_is_drawn(world):
     gene = world.annotation.gene("ALPHA")
     plain = of_reference(gene, world.reference, world.backbone, world.readout)
     with pytest.raises(ResultError, match="no expression of individuals"):
         expression_table(plain)
+    with pytest.raises(ResultError, match="no figure over a locus"):
+        figure_of(plain)
 
 
 def test_a_gene_names_the_locus_of_sequences(run, tmp_path):
