@@ -27,6 +27,8 @@ from phenviz.results import contribution, exact_stretches, gaps, kind_of, refere
 
 _LEAST_LETTER_MM = 0.22
 _MOST_COLUMNS = 1_600
+# in points: a pixel at 150 dots an inch
+_HAIRLINE = 0.48
 BAND = "#c3cbd3"
 _BAND_MEANING = "Band: one standard deviation over the baselines on each side"
 
@@ -328,7 +330,11 @@ def _draw_boxes(
         [np.stack([left, left, right, right], axis=-1), np.stack([bottom, top, top, bottom], axis=-1)],
         axis=-1,
     )
-    drawn = PolyCollection(list(boxes), facecolor=colour, edgecolor="none", zorder=zorder)
+    first, last = ax.get_xlim()
+    points = (edges[1] - edges[0]) / (last - first) * axes_mm(ax)[0] / MM_PER_POINT
+    # a box narrower than a pixel can fall between two of them: an edge is always drawn
+    edge = {"edgecolor": colour, "linewidth": _HAIRLINE} if points < _HAIRLINE else {"edgecolor": "none"}
+    drawn = PolyCollection(list(boxes), facecolor=colour, zorder=zorder, **edge)
     ax.add_collection(drawn, autolim=False)
 
 

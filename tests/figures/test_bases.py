@@ -1,5 +1,8 @@
 """What a figure says of each base: how it was computed, how sure it is, and whether it is known at all."""
 
+import io
+
+import matplotlib.image
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +10,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from phenviz.figures import Attribution, LocusFigure, Logo, MutagenesisHeatmap, figure_of
+from phenviz.figures import Attribution, BaseTrack, LocusFigure, Logo, MutagenesisHeatmap, figure_of
 from phenviz.figures.bases import BAND
 from phenviz.figures.style import POSITIVE, UNKNOWN
 from phenviz.genome.locus import Locus
@@ -141,6 +144,19 @@ def test_bars_of_a_result_with_gaps_stand_at_their_bases():
     values = whole["attribution"].values[kept]
     np.testing.assert_array_equal(boxes[:, 0], CLOSE.start + kept[values > 0])
     np.testing.assert_allclose(boxes[:, 3], values[values > 0])
+
+
+@pytest.mark.parametrize("dpi", [110, 150, 300])
+def test_no_peak_of_a_megabase_falls_between_two_pixels(dpi):
+    window = Locus("20", 1_000_000, 2_000_000)
+    peaks = np.sort(np.random.default_rng(dpi).choice(200, 60, replace=False)) * 5_000 + 1_234
+    values = np.zeros(window.length)
+    values[peaks] = 1.0
+    track = BaseTrack(np.arange(window.start, window.end), values, units="u", label="peaks")
+    picture = LocusFigure(window, [track]).render("png", dpi=dpi)
+    image = matplotlib.image.imread(io.BytesIO(picture))[:, :, :3]
+    red = (image[:, :, 0] - image[:, :, 2] > 0.3).any(axis=0)
+    assert np.count_nonzero(np.diff(red.astype(int)) == 1) == len(peaks)
 
 
 def test_an_attribution_in_several_contexts_gets_a_track_for_each_of_the_strongest():
