@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
 
 _SECONDS_BETWEEN_PARTIALS = 1.0
+# Reading and drawing what there is of a megabase takes a moment, in which the page can't do anything else: it
+# gets a tenth of the time at most.
+_REST = 9.0
 
 
 @dataclass(eq=False)
@@ -28,6 +31,7 @@ class Run:
     job: Job
     tiles_seen: int = 0
     looked_at: float = field(default=0.0)
+    rest: float = _SECONDS_BETWEEN_PARTIALS
 
     @property
     def ended(self) -> bool:
@@ -163,10 +167,14 @@ class Runs(param.Parameterized):
 
     def _take_partials(self, run: Run) -> None:
         count = len(run.job.partials)
-        rested = time.monotonic() - run.looked_at > _SECONDS_BETWEEN_PARTIALS
+        began = time.monotonic()
+        rested = began - run.looked_at > run.rest
         if count > run.tiles_seen and (rested or run.ended):
-            run.tiles_seen, run.looked_at = count, time.monotonic()
+            run.tiles_seen = count
+            # what watches it draws it, before this returns
             self.dataset = run.job.partial_result()
+            run.looked_at = time.monotonic()
+            run.rest = max(_SECONDS_BETWEEN_PARTIALS, _REST * (run.looked_at - began))
 
     def _ready(self) -> ModelService:
         service = self._service()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from phenviz.app.activity import ActivityMap
 from phenviz.app.exports import DATA_FORMATS, data_file
 from phenviz.app.pages.explore import ExplorePage
 from phenviz.app.request import Request
+from phenviz.app.runs import Run, Runs
 from phenviz.app.runtime import Runtime
+from phenviz.app.state import ExploreState
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
@@ -149,6 +152,32 @@ def test_several_baselines_show_their_spread(page):
     finish(page, page.runs.start(page.run_panel.request()))
     assert page.runs.dataset.attrs["n_baselines"] == 10
     assert (page.runs.dataset["attribution_std"] > 0).any()
+
+
+def test_a_part_that_takes_long_to_draw_is_drawn_less_often(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("phenviz.app.runs.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    tiles = []
+    job = SimpleNamespace(over=False, state="running", stage="", progress=0.0, eta=0.0, partials=tiles,
+                          partial_result=lambda: len(tiles))  # fmt: skip
+    runs, drawn, seconds = Runs(ExploreState(locus=SITE), lambda: None), [], [0.0]
+
+    def draw(event) -> None:
+        if event.new is not None:
+            drawn.append(clock[0])
+            clock[0] += seconds[0]
+
+    runs.param.watch(draw, "dataset")
+    for seconds[0], most in ((0.0, 59), (0.5, 14)):
+        drawn.clear()
+        tiles.clear()
+        runs.show(Run(Request("mutagenesis", SITE, ("Ery",)), job))
+        end = clock[0] + 60
+        while clock[0] < end:
+            tiles.append(None)
+            runs.tick()
+            clock[0] += 0.1
+        assert most / 2 < len(drawn) <= most
 
 
 def test_nothing_ticked_is_refused_in_words(page):
