@@ -41,11 +41,12 @@ class Runtime:
         self.world = world
         self.device = device
         self.folder = folder
-        # one at a time: two would only slow each other down
-        self.personal = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phenviz-personal")
+        # two, so that one user's long list doesn't keep another one waiting
+        self.personal = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-personal")
         self._common: Future[Background | None] | None = None
         self._common_lock = threading.Lock()
-        self.background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-app")
+        # short work; common variants, which take a minute once, leave threads for the others
+        self.background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="phenviz-app")
         self.service_ready: Future[ModelService] = Future()
         self.activity = ActivityMap(world, self.service_ready)
         self._started = threading.Event()

@@ -106,7 +106,6 @@ class VariantDetail(Viewer):
     def _draw(self, variant: str, both: BothAlleles) -> None:
         if self._logos is None:
             self._logos = AlleleLogos(self._state.theme)
-            self._pane.object = self._logos.layout
         _, _, ref, alt = variant.split(":")
         start = max(both.reference_span[0] - _SHOWN_FLANK, int(both.reference["position"].to_numpy()[0]))
         results = [
@@ -127,6 +126,9 @@ class VariantDetail(Viewer):
             (spans[0], spans[1]),
             (f"REF {_short(ref)}", f"ALT {_short(alt)}"),
         )
+        if self._pane.object is None:
+            # with all that is in it: what changes while the browser takes it in might be lost there
+            self._pane.object = self._logos.layout
         self._pane.visible = True
         self._say(
             f"<b data-testid='logos'>{escaped(variant)}</b> in <b>{escaped(self._state.focus)}</b>: what "
