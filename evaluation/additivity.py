@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import pearsonr
 
-from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
+from evaluation.report import DOCS, markdown_table, number, write_section
 from phenviz.effects.haplotypes import activity_engine
 from phenviz.effects.personal import haplotype_edits
 from phenviz.genome import Locus
@@ -170,9 +170,6 @@ def main() -> None:
     starts = individuals.variants(LOCUS)["position"].to_numpy() - 1
     draws = draw(individuals, world, np.random.default_rng(SEED), DRAWS)
     table = compare(draws, starts, world)
-    TABLES.mkdir(parents=True, exist_ok=True)
-    several = table[table["variants"] > 1]
-    several.round(5).to_csv(TABLES / "additivity.tsv.gz", sep="\t", index=False)
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("additivity", section(table, model, len(individuals)), DOCS / "variants.md")
 
