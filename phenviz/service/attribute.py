@@ -242,6 +242,13 @@ def _memory(world: World, params: AttributeParams) -> int:
     return WORKING_BYTES + params.locus.length * per_base
 
 
+def _flavour(params: AttributeParams) -> str:
+    # only from a baseline without bases does the stem run once for all steps
+    without_bases = isinstance(params.baseline, str) and params.baseline == "zero"
+    gene = " of a gene" if params.target.gene else ""
+    return params.method + gene + ("" if without_bases else " from bases")
+
+
 ATTRIBUTE = Kind(
     "attribute",
     _params,
@@ -250,7 +257,7 @@ ATTRIBUTE = Kind(
     seconds_per_unit=1 / 0.8e6,
     memory=_memory,
     settle=_settle,
-    flavour=lambda params: params.method + (" of a gene" if params.target.gene else ""),
+    flavour=_flavour,
     streaming=Streaming(_stretch, _disk, _summary),
     version=2,
 )

@@ -284,6 +284,17 @@ def test_estimate_grows_with_the_locus(real_service):
     assert dataclasses.asdict(estimates[0]).keys() == {"seconds", "bytes", "stored"}
 
 
+def test_times_from_a_baseline_without_bases_teach_nothing_of_others(real_service):
+    def flavour(baseline):
+        params = attribute.ATTRIBUTE.normalise(
+            real_service.world, locus=Locus("20", 300, 900), target=Target(context="B"), baseline=baseline
+        )
+        return attribute.ATTRIBUTE.flavour(params)
+
+    assert flavour("zero") == "integrated-gradients"
+    assert flavour("dinucleotide") == flavour(np.full(4, 0.25)) == "integrated-gradients from bases"
+
+
 def test_missing_model_is_told_when_a_job_is_asked_for(tmp_path, toy_project):
     project = toy_project.with_name("no_model.yaml")
     lines = [line for line in toy_project.read_text().splitlines() if not line.startswith("checkpoint")]
