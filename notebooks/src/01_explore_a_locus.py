@@ -116,13 +116,11 @@ table = supporting.sort_values("score", ascending=False).head(6)
 table.assign(start=table["start"] + 1).set_index("motif")[["start", "end", "strand", "p_value", "q_value", "score"]]
 
 # %% [markdown]
-# The tallest letters match the site of the C/EBP factors, which shape granulocytes and monocytes: what one would hope
-# for in a myeloid element, from a model that was never told about either.
-#
-# Still, read such names with care. With some 900 motifs to compare with, something always fits: `p_value` is for one
-# motif by itself, `q_value` corrects for all of them, and a name with a large one is a guess. Members of a family bind
-# almost the same letters, too, so even a sure name stands for its family. What holds up when the strongest peaks of a
-# cell type are taken together stands in the model card.
+# Read such names with care. With some 900 motifs to compare with, something always fits: `p_value` is for one motif by
+# itself, `q_value` corrects for all of them, and a name with a large one is a guess. So it is here. The tallest letters
+# spell TTGTGAAAC, which resembles the site of the C/EBP factors (TTGCGCAAT) as much as the motif named in the table;
+# the table alone doesn't settle it. Members of a family bind almost the same letters, too, so even a sure name stands
+# for its family. What holds up when the strongest peaks of a cell type are taken together stands in the model card.
 #
 # ## 3. And the fine-mapped variant?
 
@@ -136,8 +134,8 @@ print(f"among the {len(size)} bases of this window its largest change ranks {ran
 # %% [markdown]
 # So the model agrees with one half of the story: it expects this element to be open in progenitors and myeloid
 # cells and closed in erythroid cells and lymphocytes, nearly as measured (B and CD4 T cells have weak peaks). It doesn't
-# single out this base: most bases of the window matter more to it, the C/EBP site lies 180 bp away, and the change
-# that it predicts is small (at most a fifth less accessibility, and next to nothing in the myeloid cells).
+# single out this base: most bases of the window matter more to it, the tallest letters lie 180 bp away, and the change
+# that it predicts is small (less than a tenth of the accessibility in every cell type).
 #
 # That is no proof against the variant. The model may have seen too few such sites, the change may act in a cell
 # state that isn't among the sixteen, or through something other than accessibility. It does mean that the
@@ -177,8 +175,8 @@ values.round(1).to_frame("predicted ln(1 + CPM)").T
 # %% [markdown]
 # Monocytes on top, granulocyte-monocyte progenitors next and erythroid cells at the end: RNA was measured in nearly the
 # same order (data pack `blood16-rna`). But this gene was among those that the readout learned from. On genes that
-# it never saw it tells expressed from silent ones moderately well (correlation 0.68 across genes) and says little about
-# which cells express a gene more (0.23 across cell types); the model card has the table.
+# it never saw it tells expressed from silent ones moderately well (correlation 0.67 across genes) and says little about
+# which cells express a gene more (0.24 across cell types); the model card has the table.
 #
 # ## 6. Take it along
 #
