@@ -104,7 +104,7 @@ def _drawing(
     if figure == "forest":
         return draw.forest_figure(dataset, method=method, traits=[trait] if trait else None)
     if figure == "qq":
-        values = {name: method_part(dataset, name)["p_value"].values.ravel() for name in several}
+        values = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in several}
         return qq_figure(values, title=title or "Observed and expected p-values")
     assert evidence is not None
     return leave_one_out_figure(evidence, context)

@@ -13,14 +13,16 @@ from phenviz.app.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease_tables import KeptTables
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import words_of
+from phenviz.app.words import readable_bytes
 from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
-from phenviz.errors import DataError, PhenvizError
+from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.data.manifests import Pack
     from phenviz.service import Job
 
-TRAIT_PACKS = ("ukbb-blood-finemap", "pics-39-traits")
+_TITLES = {"ukbb-blood-finemap": "16 blood traits, UK Biobank", "pics-39-traits": "39 traits, PICS"}
+TRAIT_PACKS = tuple(_TITLES)
 EXPRESSION_PACK = "blood16-rna"
 # the run waits to be asked for only where somebody would notice that it takes time
 _AT_ONCE_SECONDS = 2.0
@@ -281,11 +283,11 @@ class EvidenceRun(ServiceRun):
 def source_title(source: str, tables: KeptTables) -> str:
     """Return what a source is called on screen."""
     if source == SIMULATED:
-        return "Simulated traits (not data)"
+        return "simulated traits (not data)"
     if source.startswith(OWN):
         kept = tables.find(source.removeprefix(OWN))
         return kept.path.name if kept is not None else "a table that isn't kept here"
-    try:
-        return find_pack(source).title
-    except DataError:
+    if source not in _TITLES:
         return source
+    size = "" if has_pack(source) else f" (fetch {readable_bytes(find_pack(source).bytes)})"
+    return f"{_TITLES[source]}{size}"

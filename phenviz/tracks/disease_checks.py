@@ -50,7 +50,7 @@ class QuantilePlot:
     def show(self, p_values: np.ndarray, names: Sequence[str]) -> None:
         """Draw p-values, (n,), each with a name; NaN are left out."""
         known = np.isfinite(p_values)
-        p, names = p_values[known], np.asarray(names, dtype=object)[known]
+        p, named = p_values[known], np.asarray(names, dtype=object)[known]
         count = len(p)
         if not count:
             for source in (self._band, self._points, self._diagonal):
@@ -62,7 +62,7 @@ class QuantilePlot:
         expected = -np.log10((rank - 0.5) / count)
         low, high = beta.ppf([[0.025], [0.975]], rank, count + 1 - rank)
         self._band.data = {"x": expected, "low": -np.log10(high), "high": -np.log10(low)}
-        self._points.data = {"x": expected, "y": observed, "name": names[order].tolist()}
+        self._points.data = {"x": expected, "y": observed, "name": named[order].tolist()}
         self._diagonal.data = {"x": [0, expected.max()], "y": [0, expected.max()]}
         self.layout.x_range.update(start=0, end=float(expected.max()) * 1.05)
         self.layout.y_range.update(start=0, end=float(max(observed.max(), expected.max())) * 1.08)

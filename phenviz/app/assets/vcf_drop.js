@@ -34,7 +34,7 @@ export function render({model}) {
   const file = make("input", {type: "file", accept: model.suffixes})
   file.dataset.testid = "vcf-file"
   const drop = make("label", {className: "drop"}, file,
-    make("b", {textContent: "Drop a VCF here"}), make("br"), "or press to choose one. It stays on this machine, and is removed with this tab.")
+    make("b", {textContent: model.title}), make("br"), model.hint)
   const bar = make("progress", {max: 1, value: 0, hidden: true})
   const note = make("div", {className: "note"})
   note.dataset.testid = "vcf-note"

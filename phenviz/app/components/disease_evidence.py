@@ -16,7 +16,7 @@ from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.disease_evidence import KEPT, locus_links, locus_table, variant_table
 from phenviz.app.disease_names import trait_label
-from phenviz.app.disease_parts import cell_words, simulated_words
+from phenviz.app.disease_parts import cell_words
 from phenviz.app.disease_run import DiseaseRun, EvidenceRun
 from phenviz.app.disease_state import DiseaseState
 from phenviz.app.runtime import Runtime
@@ -153,11 +153,9 @@ class DiseaseEvidence(Viewer):
             self.loci.show(loci, "This trait has no locus here.")
             top = loci.iloc[:KEPT]
             whole = self._z()
-            self._leave.show(
-                [f"{lead} {gene}".strip() for lead, gene in zip(top["short"], top["gene"], strict=True)],
-                *(top[name].to_numpy(float) for name in ("z_without", "p_without", "excess")),
-                whole,
-            )  # fmt: skip
+            names = [f"{lead} {gene}".strip() for lead, gene in zip(top["short"], top["gene"], strict=True)]
+            without, p, part = (top[name].to_numpy(float) for name in ("z_without", "p_without", "excess"))
+            self._leave.show(names, without, p, part, whole)
             more = f" · the first {KEPT} of {len(loci)}" if len(loci) > KEPT else ""
             note = f"<span class='quiet'>dashed: z of all loci ({whole:.2f}){more}</span>"
             self._of_loci.object = f"<b>Leave one locus out</b> {note}"
@@ -191,7 +189,7 @@ class DiseaseEvidence(Viewer):
             f"<div style='margin-top:6px' data-testid='evidence-title'>"
             f"<span style='font-size:17px;font-weight:600'>{title}</span> "
             f"<span class='quiet'>{escaped(state.method)}{by}</span><br>"
-            f"<span class='number'>{found}</span> {simulated_words(dataset)}</div>"
+            f"<span class='number'>{found}</span></div>"
         )
 
     def _say_links(self, evidence: xr.Dataset, shown: pd.DataFrame) -> None:

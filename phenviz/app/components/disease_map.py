@@ -58,6 +58,10 @@ class DiseaseMap(Viewer):
             options={title: key for key, title in SORTS.items()}, value=state.order, label="Order",
             size="small", width=250, margin=(6, 8),
         )  # fmt: skip
+        self._trait = pmui.Select(
+            options=[], label="Trait", size="small", sizing_mode="stretch_width", margin=(8, 8, 0, 8)
+        )
+        self._trait.param.watch(self._take_trait, "value")
         self._method = pmui.Select(options={}, label="Method", size="small", width=290, margin=(6, 8))
         self._find = NameBox(
             self._search, placeholder="Trait or cell type: name, synonym, CL:…, EFO:…",
@@ -71,23 +75,26 @@ class DiseaseMap(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         left = pn.Column(
-            self._about_map, FigurePane(self._map.layout, sizing_mode="stretch_width", margin=0),
-            sizing_mode="stretch_width", min_width=380,
-        )  # fmt: skip
+            self._about_map,
+            FigurePane(self._map.layout, sizing_mode="stretch_width", margin=0),
+            styles={"flex": "1 1 560px", "min-width": "0"},
+        )
         panes = [
             FigurePane(plot.layout, sizing_mode="stretch_width", margin=0, min_width=200)
             for plot in (self._bars, self._forest)
         ]
         right = pn.Column(
-            self._about_trait, self._cell, self._behind,
+            self._trait,
+            self._about_trait,
+            self._cell,
+            self._behind,
             pn.Row(*panes, sizing_mode="stretch_width", margin=0),
-            width=_TRAIT_WIDTH,
-        )  # fmt: skip
+            styles={"flex": f"0 1 {_TRAIT_WIDTH}px", "min-width": "0"},
+        )
         tools = pn.Row(self._method, self._order, self._find, sizing_mode="stretch_width", margin=0)
-        return pn.Column(
-            tools, pn.Row(left, right, sizing_mode="stretch_width", margin=0), sizing_mode="stretch_width",
-            margin=0,
-        )  # fmt: skip
+        # the second falls below the first in a narrow window
+        both = pn.FlexBox(left, right, sizing_mode="stretch_width", margin=0)
+        return pn.Column(tools, both, sizing_mode="stretch_width", margin=0)
 
     def show(self, dataset: xr.Dataset, methods: list[str]) -> None:
         """Draw a result."""
@@ -96,6 +103,7 @@ class DiseaseMap(Viewer):
         self._method.options = {str(labels[name]): name for name in methods}
         self._names = Names(map(str, dataset["trait"].values), self._tested_contexts(dataset))
         self._find.names = self._names.lines
+        self._trait.options = dataset["trait"].values.astype(str).tolist()
         self._follow()
 
     @property
@@ -133,6 +141,8 @@ class DiseaseMap(Viewer):
         self._behind.disabled = not chosen
         if not there:
             return
+        if self._trait.value != state.trait:
+            self._trait.value = state.trait
         own = part.sel(trait=state.trait)
         bonferroni, bh = thresholds(dataset, state.method)
         self._bars.show(own, bonferroni, bh)
@@ -156,13 +166,14 @@ class DiseaseMap(Viewer):
         )
 
     def _pick(self, trait: str, context: str) -> None:
-        again = (trait, context) == (self._state.trait, self._state.focus)
-        self._state.param.update(trait=trait, focus=context)
-        if again:
-            self._open()
+        self._state.param.update(trait=trait, focus=context, evidence=context, variant="")
 
     def _open(self) -> None:
-        self._state.param.update(evidence=self._state.focus, variant="")
+        self._pick(self._state.trait, self._state.focus)
+
+    def _take_trait(self, _event: object) -> None:
+        if self._trait.value:
+            self._state.trait = self._trait.value
 
     def _take_method(self, event: object) -> None:
         if self._method.value:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import panel as pn
 import xarray as xr
 from panel.viewable import Viewer
@@ -70,7 +69,7 @@ class DiseaseMethods(Viewer):
                 plot.choose(self._state.trait, self._state.focus)
             else:
                 pairs = [f"{t} in {c}" for t in part["trait"].values for c in part["context"].values]
-                plot.show(part["p_value"].values.ravel().astype(float), np.array(pairs, dtype=object))
+                plot.show(part["p_value"].values.ravel().astype(float), pairs)
         drawn = (view, tuple(self._methods))
         if drawn != self._drawn:
             self._drawn = drawn

@@ -138,6 +138,7 @@ class DiseasePage:
         )
 
     def _keep_in_step(self) -> None:
+        self.run.param.watch(lambda *_events: self._offer_anew(), ["changed"])
         state, session = self.state, self.session
         self._view.param.watch(lambda event: setattr(state, "view", event.new), "value")
         state.param.watch(
@@ -159,6 +160,11 @@ class DiseasePage:
         if self.state.source not in known:
             known.append(self.state.source)
         self.source.offer([(name, source_title(name, self.tables)) for name in known])
+
+    def _offer_anew(self) -> None:
+        """Say of packs that were fetched meanwhile that they are here."""
+        if self.run.fetching is not None and self.run.fetching.state == "done":
+            self._offer()
 
     def _take_file(self, path: Path) -> None:
         self.drop.note = "Checking the table…"
@@ -238,8 +244,7 @@ class DiseasePage:
         offer = ""
         if simulated and packs:
             pack = find_pack(packs[0])
-            size = readable_bytes(pack.bytes)
-            offer = f" For real ones choose “{escaped(pack.title)}” on the left: {size} to fetch."
+            offer = f" For real ones choose “{escaped(source_title(pack.name, self.tables))}” on the left."
         self._banner.object = f"<div>{simulated}{offer}</div>" if simulated else ""
         self._paragraph.object = (
             "<details><summary><b>Methods paragraph</b> <span class='quiet'>written from the settings of "
