@@ -252,7 +252,7 @@ def test_serve_opens_the_world_on_the_port_asked_for(toy_project, monkeypatch):
     monkeypatch.setattr(module, "serve", lambda world, **how: asked.update(how, world=world.name))
     result = run("serve", "--world", toy_project, "--port", "0", "--no-browser", "--device", "cpu")
     assert result.exit_code == 0, result.output
-    assert asked == {"world": "toy", "device": "cpu", "port": 0, "show": False}
+    assert asked == {"world": "toy", "device": "cpu", "port": 0, "show": False, "files": None}
 
 
 def test_the_installed_program_says_its_version_and_fails_in_one_line(tmp_path):
