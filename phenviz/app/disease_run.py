@@ -131,6 +131,7 @@ class DiseaseRun(ServiceRun):
         self._looked_up: dict[str, Any] | None = None
         self.seconds = 0.0
         self.fetching: Computation | None = None
+        self._fetch_told: tuple[Any, ...] = ()
 
     @property
     def status(self) -> str:
@@ -221,7 +222,7 @@ class DiseaseRun(ServiceRun):
         fetching = self.fetching
         if fetching is not None:
             now = (fetching.state, round(fetching.progress, 2))
-            if now != getattr(self, "_fetch_told", None):
+            if now != self._fetch_told:
                 self._fetch_told = now
                 if fetching.state == "done":
                     self._looked_up = None

@@ -196,6 +196,7 @@ def test_methods_put_side_by_side_are_what_each_gives_alone(page):
 def test_every_figure_is_exported_and_says_that_it_is_simulated(page, figure, suffix):
     page.state.evidence = page.state.focus
     settle(page)
+    assert page._figure.value == "leave-one-out"
     page._figure.value = figure
     file = page._make_file(suffix)()
     assert "SIMULATED" in file.name and len(file.content) > 1_000

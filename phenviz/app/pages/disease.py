@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
+import xarray as xr
 
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.disease_evidence import DiseaseEvidence
@@ -131,6 +132,8 @@ class DiseasePage:
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._shown: object = None
+        self._drawn: int | None = None
+        self._offered = "heatmap"
         return frame.page(
             [main],
             sidebar=[self.source, self._report, self._figure, ContextPicker(state, contexts)],
@@ -197,23 +200,22 @@ class DiseasePage:
             self._put(self._empty)
             return
         self._look_at(dataset, names)
-        if self._view.value != state.view:
-            self._view.value = state.view
-            self._figure.value = _VIEW_FIGURE[state.view]
-        if id(dataset) != getattr(self, "_drawn", None):
+        self._view.value = state.view
+        looked_at = "leave-one-out" if state.evidence else _VIEW_FIGURE[state.view]
+        if looked_at != self._offered:
+            # what is on screen is what one wants to export; another figure can still be chosen
+            self._offered = self._figure.value = looked_at
+        if id(dataset) != self._drawn:
             self._drawn = id(dataset)
             self.map.show(dataset, names)
             self.methods.show(dataset, names)
             self._say_paragraph(dataset)
-        if state.evidence:
-            self._figure.value = "leave-one-out"
         self._view.visible = not state.evidence
         self._put(self.behind if state.evidence else self._views[state.view])
 
-    def _look_at(self, dataset: object, names: list[str]) -> None:
+    def _look_at(self, known: xr.Dataset, names: list[str]) -> None:
         """Look at something that the result has: its first method, and the pair with the smallest p."""
-        state, known = self.state, self.run.dataset
-        assert known is not None
+        state = self.state
         if state.method not in names:
             state.method = names[0]
         part = method_part(known, state.method)
@@ -234,11 +236,9 @@ class DiseasePage:
             lines = "<br>".join(escaped(line) for line in kept.report.splitlines())
             self._report.object = f"<div class='quiet' data-testid='table-report'>{lines}</div>"
 
-    def _say_paragraph(self, dataset: object) -> None:
+    def _say_paragraph(self, known: xr.Dataset) -> None:
         from phenviz.disease import methods_paragraph
 
-        known = self.run.dataset
-        assert known is not None
         simulated = simulated_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""

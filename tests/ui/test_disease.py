@@ -1,0 +1,87 @@
+"""Hypotheses in a real browser, on simulated traits of the real world."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)
+pytestmark = pytest.mark.ui
+
+SIMULATED = "disease?source=simulated&permutations=1000"
+# scoring some 15,000 variants on a busy machine
+_RUN_MS = 300_000
+
+
+def open_tested(open_page, query=SIMULATED, **how):
+    page = open_page(query, ready="disease-status", **how)
+    page.locator("[data-testid=disease-status][data-state=done]").wait_for(timeout=_RUN_MS)
+    return page
+
+
+def test_simulated_traits_are_shown_and_labelled_without_any_pack(open_page):
+    page = open_tested(open_page)
+    expect(page.get_by_test_id("simulated")).to_have_text("SIMULATED")
+    expect(page.get_by_test_id("disease-trait")).to_contain_text("SIMULATED-")
+    page.wait_for_url(re.compile("trait=SIMULATED-"))
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_one_click_leads_to_the_loci_and_one_more_to_explore(open_page, width):
+    page = open_tested(open_page, width=width)
+    page.get_by_role("button", name="What stands behind this").click()
+    page.locator("[data-testid=evidence-status][data-state=done]").wait_for(timeout=_RUN_MS, state="attached")
+    rows = page.get_by_test_id("disease-loci").locator("tbody tr")
+    expect(rows.first).to_be_visible()
+    rows.first.click()
+    page.get_by_test_id("disease-variants").locator("tbody tr").first.click()
+    page.get_by_test_id("logos").wait_for(timeout=_RUN_MS)
+    page.wait_for_url(re.compile("evidence=.*variant=20:"))
+    context = re.search("evidence=([^&]+)", page.url).group(1)
+    page.get_by_test_id("to-explore").click()
+    page.get_by_test_id("view-length").wait_for()
+    assert "/explore?locus=chr20:" in page.url and f"focus={context}" in page.url
+
+
+def test_traits_and_cell_types_are_found_by_synonym_and_term(open_page):
+    page = open_tested(open_page)
+    box = page.get_by_test_id("disease-find")
+    box.fill("erythroblast")
+    box.press("Enter")
+    page.wait_for_url(re.compile("focus=Ery"))
+    box.fill("CL:0000236")
+    box.press("Enter")
+    page.wait_for_url(re.compile("focus=B(&|$)"))
+    box.fill("hepatocyte")
+    box.press("Enter")
+    expect(page.get_by_test_id("disease-find-message")).to_contain_text("neither a trait nor a cell type")
+
+
+def test_what_is_on_screen_is_exported(open_page):
+    page = open_tested(open_page)
+    for name, suffix in (("SVG", ".svg"), ("TSV", ".tsv"), ("Methods", ".txt")):
+        page.get_by_role("button", name="Export").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=re.compile(name)).click()
+        assert download.value.suggested_filename.endswith(suffix)
+        assert "SIMULATED" in download.value.path().read_text()
+
+
+def test_a_table_that_is_no_table_is_refused_in_words(open_page, tmp_path):
+    page = open_page("disease?source=simulated", ready="disease-status")
+    page.get_by_label("Fine-mapped variants of").click()
+    page.get_by_role("option", name="a table of your own").click()
+    path = tmp_path / "notes.tsv"
+    path.write_text("hello world\n1 2\n")
+    page.get_by_test_id("vcf-file").set_input_files(path)
+    expect(page.get_by_test_id("vcf-note")).to_contain_text(re.compile("column|contig|position"))
+
+
+def test_missing_packs_are_named_with_their_size_and_offered(open_page):
+    page = open_page("disease?source=ukbb-blood-finemap", ready="disease-status")
+    status = page.get_by_test_id("disease-status")
+    expect(status).to_have_attribute("data-state", re.compile("missing|waiting|done|queued|running"))
+    if status.get_attribute("data-state") == "missing":
+        expect(page.get_by_role("button", name=re.compile("Fetch ukbb-blood-finemap .*MB"))).to_be_visible()
