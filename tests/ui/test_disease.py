@@ -12,7 +12,7 @@ pytestmark = pytest.mark.ui
 
 SIMULATED = "disease?source=simulated&permutations=1000"
 # scoring some 15,000 variants on a busy machine
-_RUN_MS = 300_000
+_RUN_MS = 240_000
 
 
 def open_tested(open_page, query=SIMULATED, **how):
@@ -36,6 +36,7 @@ def test_one_click_leads_to_the_loci_and_one_more_to_explore(open_page, width):
     rows = page.get_by_test_id("disease-loci").locator("tbody tr")
     expect(rows.first).to_be_visible()
     rows.first.click()
+    page.get_by_text("Variants of this locus").wait_for()
     page.get_by_test_id("disease-variants").locator("tbody tr").first.click()
     page.get_by_test_id("logos").wait_for(timeout=_RUN_MS)
     page.wait_for_url(re.compile("evidence=.*variant=20:"))
