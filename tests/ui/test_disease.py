@@ -46,20 +46,6 @@ def test_one_click_leads_to_the_loci_and_one_more_to_explore(open_page, width):
     assert "/explore?locus=chr20:" in page.url and f"focus={context}" in page.url
 
 
-def test_traits_and_cell_types_are_found_by_synonym_and_term(open_page):
-    page = open_tested(open_page)
-    box = page.get_by_test_id("disease-find")
-    box.fill("erythroblast")
-    box.press("Enter")
-    page.wait_for_url(re.compile("focus=Ery"))
-    box.fill("CL:0000236")
-    box.press("Enter")
-    page.wait_for_url(re.compile("focus=B(&|$)"))
-    box.fill("hepatocyte")
-    box.press("Enter")
-    expect(page.get_by_test_id("disease-find-message")).to_contain_text("neither a trait nor a cell type")
-
-
 def test_what_is_on_screen_is_exported(open_page):
     page = open_tested(open_page)
     for name, suffix in (("SVG", ".svg"), ("TSV", ".tsv"), ("Methods", ".txt")):
@@ -68,16 +54,6 @@ def test_what_is_on_screen_is_exported(open_page):
             page.get_by_role("menuitem", name=re.compile(name)).click()
         assert download.value.suggested_filename.endswith(suffix)
         assert "SIMULATED" in download.value.path().read_text()
-
-
-def test_a_table_that_is_no_table_is_refused_in_words(open_page, tmp_path):
-    page = open_page("disease?source=simulated", ready="disease-status")
-    page.get_by_label("Fine-mapped variants of").click()
-    page.get_by_role("option", name="a table of your own").click()
-    path = tmp_path / "notes.tsv"
-    path.write_text("hello world\n1 2\n")
-    page.get_by_test_id("vcf-file").set_input_files(path)
-    expect(page.get_by_test_id("vcf-note")).to_contain_text(re.compile("column|contig|position"))
 
 
 def test_missing_packs_are_named_with_their_size_and_offered(open_page):
