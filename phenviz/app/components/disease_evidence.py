@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -73,7 +74,7 @@ class DiseaseEvidence(Viewer):
     ) -> None:
         super().__init__()
         self._state, self._runtime, self._hypotheses, self._run = state, runtime, hypotheses, run
-        self._locus = -1
+        self._session, self._locus = session, -1
         self._drawn: tuple[object, ...] = ()
         self._back = pmui.Button(
             label="All traits", icon="arrow_back", variant="text", size="small", margin=(6, 4, 0, 4),
@@ -86,8 +87,10 @@ class DiseaseEvidence(Viewer):
         self._leave = LeaveOneOut(state.theme)
         self._leave.on_pick(self._choose_row)
         size: dict[str, Any] = {"sizing_mode": "stretch_width", "height": _HEIGHT, "margin": 0}
-        self.loci = DataGrid(_LOCI, on_row=self._choose_locus, testid="disease-loci", **size)
-        self.variants = DataGrid(_VARIANTS, on_row=self._choose_variant, testid="disease-variants", **size)
+        self.loci = DataGrid(_LOCI, on_row=self._later(self._choose_locus), testid="disease-loci", **size)
+        self.variants = DataGrid(
+            _VARIANTS, on_row=self._later(self._choose_variant), testid="disease-variants", **size
+        )
         self._motifs = DiseaseMotifs(session, state, runtime)
         self._detail = VariantDetail(
             session, state, runtime, lambda: state.variant if state.evidence else "", ["variant", "evidence"],
@@ -227,6 +230,10 @@ class DiseaseEvidence(Viewer):
             return float("nan")
         one = {"method": self._run.method, "trait": state.trait, "context": state.evidence}
         return float(dataset["z"].sel(one)) if state.evidence in dataset["context"].values else float("nan")
+
+    def _later(self, function: Callable[[str], None]) -> Callable[[str], None]:
+        """Run what a table hears with the lock that figures need."""
+        return lambda key: self._session.run_soon(lambda: function(key))
 
     def _choose_locus(self, key: str) -> None:
         self._locus = int(key)

@@ -20,6 +20,7 @@ from phenviz.app.disease_parts import (
     trait_words,
 )
 from phenviz.app.disease_state import SORTS, DiseaseState
+from phenviz.app.session import Session
 from phenviz.app.words import escaped
 from phenviz.genome.contexts import Context
 from phenviz.tracks.disease import HypothesisMap, TraitBars, TraitForest
@@ -32,13 +33,15 @@ class DiseaseMap(Viewer):
 
     Parameters
     ----------
+    session
+        Its document is what figures are drawn in.
     state
         Method, trait, context and order are shown and set.
     contexts
         Contexts of the model; those that are ticked are drawn.
     """
 
-    def __init__(self, state: DiseaseState, contexts: tuple[Context, ...]) -> None:
+    def __init__(self, session: Session, state: DiseaseState, contexts: tuple[Context, ...]) -> None:
         super().__init__()
         self._state, self._contexts = state, contexts
         self._dataset: xr.Dataset | None = None
@@ -64,7 +67,9 @@ class DiseaseMap(Viewer):
         self._trait.param.watch(self._take_trait, "value")
         self._method = pmui.Select(options={}, label="Method", size="small", width=290, margin=(6, 8))
         self._find = NameBox(
-            self._search, placeholder="Trait or cell type: name, synonym, CL:…, EFO:…",
+            # what a component of ours hears comes without the lock that figures need
+            lambda text: session.run_soon(lambda: self._search(text)),
+            placeholder="Trait or cell type: name, synonym, CL:…, EFO:…",
             label="Find a trait or cell type", testid="disease-find", sizing_mode="stretch_width",
             margin=(12, 8, 6, 8),
         )  # fmt: skip

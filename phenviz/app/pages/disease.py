@@ -121,7 +121,7 @@ class DiseasePage:
             options={title: key for key, title in FIGURES.items()}, label="Figure to export", size="small",
             sizing_mode="stretch_width", margin=(4, 12),
         )  # fmt: skip
-        self.map = DiseaseMap(state, contexts)
+        self.map = DiseaseMap(session, state, contexts)
         self.methods = DiseaseMethods(state, contexts)
         self.behind = DiseaseEvidence(session, state, runtime, self.run, self.evidence)
         self._views = {"map": self.map, "methods": self.methods, "qq": self.methods}
