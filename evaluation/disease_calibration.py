@@ -114,8 +114,7 @@ def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
         header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
         tables.append(f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n")
     return f"""Measured with {model}; {seconds / 60:.0f} minutes, scores cached. Each set has the posterior
-    structure of
-a real trait (loci with a posterior of at least {sets.LEAST_LOCUS}, variants of at least
+structure of a real trait (loci with a posterior of at least {sets.LEAST_LOCUS}, variants of at least
 {sets.LEAST_POSTERIOR}), moved to places where there is nothing to find, drawn from {PLACES:,} moved loci. In
 brackets: 95 % binomial intervals of one context a set. A method is called off where the interval leaves out
 the nominal level.
@@ -178,7 +177,7 @@ def _write(
             for name, own in table.sample(frac=1, random_state=0).groupby("method", sort=False)
         }
         qq_figure(named, title=f"Loci moved {where}").save(
-            TABLES / f"disease_qq_{where.replace(' ', '_')}.svg"
+            TABLES / f"disease_qq_{where.replace(' ', '_')}.png"
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease calibration", section(found, model, seconds), PAGE)

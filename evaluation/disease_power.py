@@ -261,7 +261,7 @@ def main() -> None:
     TABLES.mkdir(parents=True, exist_ok=True)
     for where, table in found.items():
         table.round(4).to_csv(TABLES / f"disease_power_{where}.tsv", sep="\t", index=False)
-        power_figure(table).save(TABLES / f"disease_power_{where}.svg")
+        power_figure(table).save(TABLES / f"disease_power_{where}.png")
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease power", section(found, model, time.perf_counter() - began), PAGE)
 
