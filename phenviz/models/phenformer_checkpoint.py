@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-
 from phenviz import __version__
-from phenviz.data.cache import write_whole
 from phenviz.errors import ModelError
+from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.checkpoint import write_card
 from phenviz.models.phenformer import Phenformer
 from phenviz.models.readout import GeneReadout
 
@@ -45,9 +37,8 @@ def save_phenformer(
         The weights file.
     """
     path = Path(path).with_suffix(".safetensors")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in phenformer.state_dict().items()}
-    raw = save_tensors(tensors)
-    phenformer.weights_hash = hashlib.sha256(raw).hexdigest()
+    tensors = phenformer.state_dict()
+    phenformer.weights_hash = weights.write_weights(path, tensors)
     phenformer.card = {
         "format": FORMAT,
         "config": phenformer.config(),
@@ -61,9 +52,7 @@ def save_phenformer(
         "code_version": __version__,
         **(card or {}),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, raw)
-    write_card(path, phenformer.card)
+    weights.write_card(path, phenformer.card)
     return path
 
 
@@ -86,21 +75,11 @@ def load_phenformer(
         those of its config, or the model was trained on tokens of another backbone or readout.
     """
     path = Path(path).with_suffix(".safetensors")
-    card = _read_card(path.with_suffix(".json"))
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{path} can't be read ({error.strerror}); put the weights beside their card"
-        ) from error
-    found = hashlib.sha256(raw).hexdigest()
-    if found != card["weights"].get("sha256"):
-        raise ModelError(
-            f"{path} has SHA-256 {found[:12]}..., its card was written for another file: the file is damaged "
-            "or another version; fetch both files again"
-        )
-    phenformer = _build(path, card, raw)
-    phenformer.weights_hash, phenformer.card = found, card
+    card = weights.read_card(path, entries=CARD_ENTRIES, of="Phenformer", layout=FORMAT)
+    tensors = weights.read_weights(path, card["weights"].get("sha256"))
+    phenformer = weights.from_card(path, "config", Phenformer.from_config, card)
+    weights.load_weights(phenformer, tensors, path, "config")
+    phenformer.weights_hash, phenformer.card = card["weights"]["sha256"], card
     phenformer.backbone_hash, phenformer.readout_hash = card["backbone_sha256"], card["readout_sha256"]
     if backbone is not None:
         check_models(phenformer, backbone, readout)
@@ -145,40 +124,3 @@ def _check_hash(phenformer: Phenformer, what: str, name: str, wanted: str | None
             f"{phenformer.name} was trained on a {what} with the hash {wanted[:8]}, but {name} has "
             f"{found[:8]}: give the {what} that it belongs to"
         )
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(
-            f"{path} can't be read ({error.strerror}); the card belongs beside the weights"
-        ) from error
-    except ValueError as error:
-        raise ModelError(f"{path} is no JSON ({error}); fetch the card again") from error
-    missing = [entry for entry in CARD_ENTRIES if not isinstance(card, dict) or entry not in card]
-    if missing:
-        raise ModelError(f"{path} lacks {', '.join(missing)}: it is no card of a Phenformer")
-    if card["format"] != FORMAT:
-        raise ModelError(
-            f"{path} has format {card['format']!r}, this version reads {FORMAT!r}; update PhenViz"
-        )
-    return card
-
-
-def _build(path: Path, card: Mapping[str, Any], raw: bytes) -> Phenformer:
-    try:
-        phenformer = Phenformer.from_config(card["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path.with_suffix('.json')}: the entry 'config' can't be read ({error!r}); fetch the card again"
-        ) from error
-    try:
-        tensors: dict[str, torch.Tensor] = load_tensors(raw)
-        phenformer.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights in {path} don't fit the config in its card ({' '.join(str(error).split())[:300]}): "
-            "fetch both again"
-        ) from error
-    return phenformer

@@ -17,8 +17,6 @@ nothing. Bins enter through sums only, so a changed bin changes a gene's express
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -30,15 +28,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import nn
 
 from phenviz.errors import ModelError, TargetError
 from phenviz.genome import Context, Gene, ReferenceGenome
+from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
 UNITS = "ln(1 + CPM)"
+CARD_ENTRIES = ("sha256", "backbone_sha256", "config")
 # scores stay within +-_SCORE_LIMIT: exp() of them can be summed as it is, without subtracting a maximum
 _SCORE_LIMIT = 12.0
 # each head begins with another scale of decay with the distance, between these (bp)
@@ -294,9 +292,7 @@ def save_readout(
         SHA-256 of the weights file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    raw = save({name: tensor.detach().cpu().contiguous() for name, tensor in readout.state_dict().items()})
-    readout.weights_hash = hashlib.sha256(raw).hexdigest()
+    readout.weights_hash = weights.write_weights(path, readout.state_dict())
     fixed = {
         "kind": "readout",
         "sha256": readout.weights_hash,
@@ -304,8 +300,7 @@ def save_readout(
         "units": readout.units,
         "config": readout.config(),
     }
-    path.write_bytes(raw)
-    path.with_suffix(".json").write_text(json.dumps({**fixed, **(card or {})}, indent=1) + "\n")
+    weights.write_card(path, {**fixed, **(card or {})})
     return readout.weights_hash
 
 
@@ -326,37 +321,11 @@ def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None
         another backbone.
     """
     path = Path(path)
-    card = _read_card(path)
-    raw = path.read_bytes()
-    found = hashlib.sha256(raw).hexdigest()
-    if found != card["sha256"]:
-        raise ModelError(
-            f"readout {path} has the hash {found[:8]}, its card says {card['sha256'][:8]}: fetch both again"
-        )
-    readout = GeneReadout.from_config(card["config"])
-    try:
-        readout.load_state_dict(load(raw))
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights in {path} don't fit the shape in its card ({error}): fetch both again"
-        ) from error
-    readout.weights_hash, readout.backbone_hash = found, card["backbone_sha256"]
+    card = weights.read_card(path, entries=CARD_ENTRIES, of="gene readout")
+    tensors = weights.read_weights(path, card["sha256"])
+    readout = weights.from_card(path, "config", GeneReadout.from_config, card)
+    weights.load_weights(readout, tensors, path, "config")
+    readout.weights_hash, readout.backbone_hash = card["sha256"], card["backbone_sha256"]
     if backbone is not None:
         check_backbone(readout, backbone)
     return readout.eval()
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    for part in (path, path.with_suffix(".json")):
-        if not part.is_file():
-            raise ModelError(
-                f"readout {part} is missing: train one with `phenviz train readout`, or correct the path"
-            )
-    beside = path.with_suffix(".json")
-    try:
-        card = json.loads(beside.read_text())
-    except ValueError as error:
-        raise ModelError(f"card {beside} is no JSON ({error}): fetch it again") from error
-    if missing := {"sha256", "backbone_sha256", "config"} - set(card):
-        raise ModelError(f"card {beside} lacks {', '.join(sorted(missing))}: fetch it again")
-    return card
