@@ -219,7 +219,7 @@ class World:
             if found is not None:
                 contig, position, reference, _ = found
                 site = Locus(contig, position, position + len(reference))
-                length = self.reference.contigs[self.reference.resolve_contig(contig)]
+                length = self.reference.length(contig)
                 wide = site.widened(_HIT_FLANK)
                 return Locus(contig, wide.start, min(wide.end, length))
         raise LocusError(

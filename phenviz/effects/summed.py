@@ -99,5 +99,5 @@ def _carriers(individual: Individual, seen: Locus, unphased: Unphased, seed: int
 
 
 def _seen(locus: Locus, flank: int, reference: ReferenceGenome) -> Locus:
-    end = min(locus.end + flank, reference.contigs[reference.resolve_contig(locus.contig)])
+    end = min(locus.end + flank, reference.length(locus.contig))
     return Locus(locus.contig, max(locus.start - flank, 0), end)

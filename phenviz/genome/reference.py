@@ -89,6 +89,10 @@ class ReferenceGenome:
             raise LocusError(f"{self.assembly} here has no contig {name!r}: it has {known}{more}")
         return found
 
+    def length(self, contig: str) -> int:
+        """Return the bases of a contig, by any of its names."""
+        return self.contigs[self.resolve_contig(contig)]
+
     def check(self, locus: Locus) -> Locus:
         """Return the locus with the FASTA's contig name; raise if it can't be worked on.
 

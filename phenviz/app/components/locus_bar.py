@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import panel as pn
 import param
@@ -16,6 +17,9 @@ from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
+
+if TYPE_CHECKING:
+    from phenviz.world import World
 
 
 class NavigationButtons(JSComponent):
@@ -51,6 +55,17 @@ class LocusBar(Viewer):
     contig_length
         Bases of a contig by its name.
     """
+
+    @classmethod
+    def of(cls, state: PageState, world: World) -> LocusBar:
+        """Make the bar for a world: its genes, contigs and rsIDs."""
+        return cls(
+            state,
+            resolve=world.locus,
+            nearest_names=world.annotation.nearest_names,
+            names=[str(name) for name in world.annotation.genes["gene_name"]],
+            contig_length=world.reference.length,
+        )
 
     def __init__(
         self,

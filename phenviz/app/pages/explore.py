@@ -72,17 +72,11 @@ class ExplorePage:
         runtime, session, state, runs = self.runtime, self.session, self.state, self.runs
         world = runtime.world
         names = [str(name) for name in world.annotation.genes["gene_name"]]
-        contig_length = self._contig_length
+        contig_length = world.reference.length
         self.frame = PageFrame(
             "explore", runtime, session, state, lambda: query_of(state, world.contexts), runs.adopt
         )
-        self.locus_bar = LocusBar(
-            state,
-            resolve=world.locus,
-            nearest_names=world.annotation.nearest_names,
-            names=names,
-            contig_length=contig_length,
-        )
+        self.locus_bar = LocusBar.of(state, world)
         self.tracks = TracksView(session, state, runtime, runs)
         toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
         ObservedPeaks(session, runtime, self.tracks.set_observed, toolbar.offer).start()
@@ -130,10 +124,6 @@ class ExplorePage:
         self.runs.remember()
         if (words := self.runs.restore()) is not None:
             self.session.say(words)
-
-    def _contig_length(self, contig: str) -> int:
-        reference = self.runtime.world.reference
-        return reference.contigs[reference.resolve_contig(contig)]
 
     def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
         from phenviz.attribution import find_motifs

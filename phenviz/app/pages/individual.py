@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,13 +98,7 @@ class IndividualPage:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("individual", runtime, session, state, self._query)
-        self.locus_bar = LocusBar(
-            state,
-            resolve=world.locus,
-            nearest_names=world.annotation.nearest_names,
-            names=[str(name) for name in world.annotation.genes["gene_name"]],
-            contig_length=self._contig_length,
-        )
+        self.locus_bar = LocusBar.of(state, world)
         self.picker = PersonPicker(
             self._heard,
             sources=[list(pair) for pair in self.people.sources()],
@@ -138,7 +131,7 @@ class IndividualPage:
         return frame.page(
             [
                 self.locus_bar,
-                IdeogramView(state, world.annotation, self._contig_length),
+                IdeogramView(state, world.annotation, world.reference.length),
                 self.tracks,
                 self.detail,
                 table,
@@ -201,7 +194,9 @@ class IndividualPage:
             view = Locus(contig, max(at - _READABLE_VIEW // 2, 0), at + _READABLE_VIEW // 2)
         chosen = self._context_of(key)
         state.param.update(
-            variant=key, focus=chosen or state.focus, locus=centred(view, at, self._contig_length(contig))
+            variant=key,
+            focus=chosen or state.focus,
+            locus=centred(view, at, self.runtime.world.reference.length(contig)),
         )
 
     def _context_of(self, key: str) -> str:
@@ -256,8 +251,3 @@ class IndividualPage:
         if len(samples) and not self.state.sample:
             # somebody is better than nobody: the page shows at once what it is for
             self.state.sample = str(samples["sample"].iloc[0])
-
-    @property
-    def _contig_length(self) -> Callable[[str], int]:
-        reference = self.runtime.world.reference
-        return lambda contig: reference.contigs[reference.resolve_contig(contig)]

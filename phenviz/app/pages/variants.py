@@ -92,13 +92,7 @@ class VariantsPage:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
-        self.locus_bar = LocusBar(
-            state,
-            resolve=world.locus,
-            nearest_names=world.annotation.nearest_names,
-            names=[str(name) for name in world.annotation.genes["gene_name"]],
-            contig_length=self._contig_length,
-        )
+        self.locus_bar = LocusBar.of(state, world)
         drop = VcfDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
         self.source = VariantSource(session, state, run, drop)
         self.source.offer(self._origins())
@@ -199,8 +193,3 @@ class VariantsPage:
             raise ResultError("there is nothing to export yet: score some variants first")
         matching = self.grid.matching
         return lambda: variants_file(matching, effects, suffix)
-
-    @property
-    def _contig_length(self) -> Callable[[str], int]:
-        reference = self.runtime.world.reference
-        return lambda contig: reference.contigs[reference.resolve_contig(contig)]
