@@ -112,13 +112,14 @@ class PageFrame:
             title="PhenViz",
             meta_title=f"{title} · PhenViz",
             header=[self.header],
+            # a persistent bar that isn't there would still push the page out of the window
             sidebar=list(sidebar),
             sidebar_width=_LEFT,
             sidebar_open=bool(sidebar),
+            sidebar_variant="auto" if sidebar else "temporary",
             contextbar=list(panel),
             contextbar_width=_RIGHT,
             contextbar_open=bool(panel),
-            # a persistent one that isn't there would still push the page out of the window
             contextbar_variant="persistent" if panel else "temporary",
             contextbar_resizable=True,
             main=[pn.Column(*main, self.actions, sizing_mode="stretch_both", margin=0)],

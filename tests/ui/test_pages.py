@@ -20,6 +20,10 @@ def test_the_model_card_opens_in_a_tab_of_its_own(open_page):
     card = opened.value
     card.get_by_role("heading", name=re.compile("Model card")).wait_for()
     card.get_by_text("not for clinical use").first.wait_for()
+    # without bars at its sides a page once lay half outside of the window
+    box = card.get_by_role("heading", name=re.compile("Model card")).bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= card.viewport_size["width"]
 
 
 def test_links_between_pages_keep_locus_and_contexts(open_page):

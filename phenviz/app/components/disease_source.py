@@ -19,7 +19,7 @@ from phenviz.app.words import escaped, readable_bytes, readable_seconds
 
 UPLOAD = "upload"
 _SAID = {
-    SIMULATED: "Made-up traits whose cell types are known: no data.",
+    SIMULATED: "Made-up traits, to try the page. Not data.",
     UPLOAD: "Columns trait, contig, position (from 1), ref, alt, posterior under their usual names; or a "
     "SuSiE, FINEMAP, CAVIAR, PICS or GWAS-SSF file.",
 }

@@ -54,9 +54,10 @@ class AboutPage:
         top = words(
             f"<p class='quiet'>PhenViz {escaped(phenviz.__version__)} · world "
             f"<b>{escaped(world.name)}</b>, {escaped(world.assembly)} · not for clinical use · everything "
-            "is computed on this machine, and nothing is sent anywhere</p>"
+            "is computed on this machine, and nothing is sent anywhere</p>",
+            margin=(0, 10),
         )
         text = pn.pane.Markdown(f"{card_text(world)}\n\n---\n\n{notices()}", sizing_mode="stretch_width")
-        column = pn.Column(top, text, sizing_mode="stretch_width", max_width=900, align="center")
+        column = pn.Column(top, text, sizing_mode="stretch_width", max_width=900, styles={"margin": "0 auto"})
         scrolled = pn.Column(column, scroll="y-auto", sizing_mode="stretch_both", margin=(12, 0))
         self.page = frame.page([scrolled])
