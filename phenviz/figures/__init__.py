@@ -6,10 +6,11 @@ from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedPeaks
 from phenviz.figures.explore import explore_figure, figure_of, personal_figure
-from phenviz.figures.figure import FIGURE_SUFFIXES, ONE_COLUMN_MM, TWO_COLUMNS_MM, LocusFigure
+from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import CarriedVariants, HaplotypeDifference, HaplotypeTracks
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
+from phenviz.figures.paper import FIGURE_SUFFIXES, ONE_COLUMN_MM, TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.figures.variants import variant_forest, variants_figure, variants_heatmap
 

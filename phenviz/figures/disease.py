@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from phenviz.errors import ResultError
 from phenviz.figures.activity import context_colours
 from phenviz.figures.chart import Chart
-from phenviz.figures.figure import TWO_COLUMNS_MM
+from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import ACCENT, DIVERGING, FAINT, INK, MUTED, SMALL_PT, TEXT_PT, text_width_mm
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))

@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from phenviz.errors import ResultError
 from phenviz.figures.chart import Chart
-from phenviz.figures.figure import TWO_COLUMNS_MM
+from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import ACCENT, FAINT, INK, MUTED, SMALL_PT, TEXT_PT
 
 _PALETTE = ("#27496d", "#d9480f", "#039164", "#8e81af", "#9c3440", "#5c6b7a", "#e08a1e", "#2a6fb0")

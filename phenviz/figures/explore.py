@@ -21,7 +21,7 @@ from phenviz.figures.bases import Attribution, Contribution, Logo, MutagenesisHe
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedPeaks
-from phenviz.figures.figure import TWO_COLUMNS_MM, LocusFigure
+from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import (
     HAPLOTYPES,
@@ -33,6 +33,7 @@ from phenviz.figures.haplotypes import (
     most_changed,
 )
 from phenviz.figures.marks import Highlights, Overlay
+from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.figures.variants import variants_figure
 from phenviz.genome.locus import Locus

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,41 +11,22 @@ from matplotlib.figure import Figure
 from phenviz.errors import ResultError
 from phenviz.figures.component import Component
 from phenviz.figures.marks import Overlay
+from phenviz.figures.paper import FOOTER_LINE_MM, TWO_COLUMNS_MM, Paper, footer_lines
 from phenviz.figures.style import (
     MM_PER_INCH,
-    MM_PER_POINT,
     MUTED,
     SMALL_PT,
     TITLE_PT,
-    figure_settings,
-    text_width_mm,
 )
 from phenviz.genome.locus import Locus
-from phenviz.results.files import check_suffix, write_aside
-
-FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
-ONE_COLUMN_MM = 89.0
-TWO_COLUMNS_MM = 183.0
 
 _EDGE_MM = 1.0
 _GAP_MM = 1.8
 _LEAST_TRACK_MM = 15.0
 _TITLE_MM = 5.0
-# hinting moves letters onto pixels, so that a line in a PNG can be a little wider than it was measured
-_FILLED = 0.95
-_FOOTER_LINE_MM = SMALL_PT * 1.3 * MM_PER_POINT
-# text of an SVG is drawn where it is read: any reader has one of these
-_FONT_FAMILY = re.compile(rb"font-family: [^;\"]+")
-_FONT_STACK = b"font-family: Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-# a date in the file would make the same figure another file every time
-_METADATA: dict[str, dict[str, str | None]] = {
-    "svg": {"Date": None, "Creator": "PhenViz"},
-    "pdf": {"CreationDate": None, "ModDate": None, "Creator": "PhenViz"},
-    "png": {"Software": "PhenViz"},
-}
 
 
-class LocusFigure:
+class LocusFigure(Paper):
     """Components over a locus, drawn for print.
 
     Drawn by matplotlib without pyplot and without a browser; several threads may draw at once.
@@ -92,46 +68,6 @@ class LocusFigure:
             raise ResultError(f"a figure of {locus} needs at least one component")
         self.footer = provenance(self.components) if footer is None else footer
 
-    def save(self, path: str | os.PathLike[str], *, dpi: float = 300) -> Path:
-        """Write the figure; the suffix (``.svg``, ``.pdf`` or ``.png``) says how.
-
-        Text stays text in SVG and PDF, and the same figure gives the same bytes.
-
-        Raises
-        ------
-        ResultError
-            If the suffix is another, or the folder is missing.
-        """
-        suffix = check_suffix(path, FIGURE_SUFFIXES)
-        content = self.render(suffix[1:], dpi=dpi)
-        (written,) = write_aside([Path(path)], lambda parts: _write_bytes(parts[0], content))
-        return written
-
-    def render(self, kind: str, *, dpi: float = 300) -> bytes:
-        """Return the figure as ``svg``, ``pdf`` or ``png``.
-
-        Parameters
-        ----------
-        dpi
-            Dots an inch of PNG, and of images inside SVG and PDF.
-        """
-        if kind not in _METADATA:
-            raise ResultError(f"a figure can't be drawn as {kind!r}: choose {', '.join(_METADATA)}")
-        buffer = io.BytesIO()
-        with figure_settings():
-            self.figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
-        content = buffer.getvalue()
-        return _FONT_FAMILY.sub(_FONT_STACK, content) if kind == "svg" else content
-
-    @cached_property
-    def figure(self) -> Figure:
-        """The matplotlib figure, to change by hand before it is saved."""
-        with figure_settings():
-            return self._drawn()
-
-    def _repr_png_(self) -> bytes:
-        return self.render("png", dpi=150)
-
     def _drawn(self) -> Figure:
         plan = self._plan()
         figure = Figure(figsize=(self.width_mm / MM_PER_INCH, plan.height / MM_PER_INCH))
@@ -162,10 +98,10 @@ class LocusFigure:
             raise ResultError(f"none of these components has anything to draw at {self.locus}")
         above = [(part, height) for part, height in sized if height > 0 and not part.shares_axis]
         below = [(part, height) for part, height in sized if height > 0 and part.shares_axis]
-        footer = _wrap(self.footer, (self.width_mm - 2 * _EDGE_MM) * _FILLED)
+        footer = footer_lines(self.footer, self.width_mm - 2 * _EDGE_MM)
         top = _EDGE_MM + (_TITLE_MM if self.title else 0)
         head = top + _stacked(above) + max((overlay.head_mm for overlay in self.overlays), default=0)
-        foot = _EDGE_MM + (len(footer) * _FOOTER_LINE_MM if footer else -_GAP_MM)
+        foot = _EDGE_MM + (len(footer) * FOOTER_LINE_MM if footer else -_GAP_MM)
         return _Plan(left, width, top, head, head + _stacked(below) + foot, above, below, footer)
 
     def _axes(self, figure: Figure, plan: _Plan, top: float, height: float) -> Axes:
@@ -193,7 +129,7 @@ class LocusFigure:
             y = 1 - _EDGE_MM / plan.height
             figure.text(x, y, self.title, va="top", fontsize=TITLE_PT, fontweight="bold")
         for line, text in enumerate(reversed(plan.footer)):
-            y = (_EDGE_MM + line * _FOOTER_LINE_MM) / plan.height
+            y = (_EDGE_MM + line * FOOTER_LINE_MM) / plan.height
             figure.text(x, y, text, va="bottom", fontsize=SMALL_PT, color=MUTED)
 
 
@@ -240,21 +176,3 @@ def provenance(components: Sequence[Component]) -> str:
     )
     meanings = dict.fromkeys(line for part in components for line in part.meanings())
     return "\n".join([*origins, *meanings])
-
-
-def _wrap(text: str, width_mm: float) -> list[str]:
-    lines: list[str] = []
-    for paragraph in text.splitlines():
-        line = ""
-        for word in paragraph.split():
-            longer = f"{line} {word}".strip()
-            if line and text_width_mm(longer, SMALL_PT) > width_mm:
-                lines.append(line)
-                longer = word
-            line = longer
-        lines.append(line)
-    return lines
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

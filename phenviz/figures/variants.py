@@ -12,7 +12,7 @@ from phenviz.errors import ResultError
 from phenviz.figures.activity import by_lineage, context_colours
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import short_number
-from phenviz.figures.figure import TWO_COLUMNS_MM
+from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import DIVERGING, FAINT, INK, MUTED, SMALL_PT, TEXT_PT, UNKNOWN, text_width_mm
 from phenviz.results import validate
 
