@@ -110,8 +110,9 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
         )
     except (OSError, EOFError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{path} can't be read as narrowPeak ({error}): ten tab-separated columns are needed, "
-            "the seventh the fold enrichment and the tenth the offset of the summit"
+            f"{path} can't be read as narrowPeak ({error}): {path.name} is no narrowPeak file, or damaged; "
+            "ten tab-separated columns are needed, the seventh the fold enrichment and the tenth the offset "
+            "of the summit"
         ) from error
     table = table.assign(context=context, summit=table["start"] + table["summit"])
     return table.sort_values(["contig", "start", "end"], ignore_index=True)

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phenviz.data.peaks import read_narrowpeak_files
 from phenviz.errors import DataError
-from phenviz.genome.locus import bare_contig
 
 CLUSTER_DISTANCE = 250
 SIGNAL_STEP = 16
 # MACS piles up extended fragments: enrichment falls off over some hundred bases round a summit.
 SIGNAL_REACH = 500
-_COLUMNS = {0: "contig", 1: "start", 2: "end", 6: "fold_enrichment", 9: "offset"}
 
 
 def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = None) -> pd.DataFrame:
@@ -41,26 +40,10 @@ def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = N
     DataError
         If a file is missing or isn't narrowPeak.
     """
-    tables = []
     for context, path in paths.items():
-        try:
-            table = pd.read_csv(
-                path, sep="\t", header=None, comment="#", usecols=list(_COLUMNS), dtype={0: str}
-            )
-        except FileNotFoundError as error:
-            raise DataError(
-                f"peaks of {context}: {path} isn't there; `phenviz data fetch blood16-atac`"
-            ) from error
-        except ValueError as error:
-            raise DataError(
-                f"peaks of {context}: {path} is no narrowPeak of ten columns ({error})"
-            ) from error
-        table = table.rename(columns=_COLUMNS)
-        table["contig"] = table["contig"].map(bare_contig)
-        if contig is not None:
-            table = table[table["contig"] == bare_contig(contig)]
-        tables.append(table.assign(context=context, summit=table["start"] + table.pop("offset")))
-    peaks = pd.concat(tables, ignore_index=True)
+        if not Path(path).is_file():
+            raise DataError(f"peaks of {context}: {path} isn't there; `phenviz data fetch blood16-atac`")
+    peaks = read_narrowpeak_files({context: Path(path) for context, path in paths.items()}, contig)
     columns = ["context", "contig", "start", "end", "fold_enrichment", "summit"]
     return peaks[columns].sort_values(["contig", "summit"], kind="stable", ignore_index=True)
 
