@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ _LINE = 1.25  # of the text's size
 SCALE_ROOM_MM = 14.5
 
 
-class Component:
+class Component(ABC):
     """One track of a figure.
 
     Attributes
@@ -52,9 +53,9 @@ class Component:
         attrs = self.source.attrs
         return [f"{joined(self.label)}: {attrs['definition']} ({attrs['units']})"]
 
+    @abstractmethod
     def height(self, locus: Locus, width_mm: float) -> float:
         """Height in mm, for a track ``width_mm`` wide; 0 leaves it out."""
-        raise NotImplementedError
 
     def left_room(self) -> float:
         """Width in mm for names at the left of the track."""
@@ -64,9 +65,9 @@ class Component:
         """Width in mm for a scale at the right of the track."""
         return 1.0
 
+    @abstractmethod
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw into axes that span the locus (x in bases, 0-based)."""
-        raise NotImplementedError
 
     def draw_label(self, ax: Axes) -> None:
         """Write the label at the left, half way up."""

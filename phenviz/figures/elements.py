@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,9 +25,9 @@ class _Boxes(RowsComponent):
 
     colours: Mapping[str, str]
 
+    @abstractmethod
     def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
         """Return starts and ends of a row's boxes."""
-        raise NotImplementedError
 
     def height(self, locus: Locus, width_mm: float) -> float:
         """One line of text a row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
 
 
-class Overlay:
+class Overlay(ABC):
     """Something drawn across all tracks.
 
     Attributes
@@ -27,9 +28,9 @@ class Overlay:
     head_mm: float = 0.0
     above: bool = True
 
+    @abstractmethod
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw into axes over all tracks: x in bases (0-based), y from 0 to 1."""
-        raise NotImplementedError
 
 
 class VariantMarks(Overlay):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -57,7 +58,7 @@ class Axis:
         return self._sheets[1]
 
 
-class Track:
+class Track(ABC):
     """A figure of fixed height whose data follow the view.
 
     Subclasses set `name` and `title`, put glyphs on `figure`, and fill their sources in `load`.
@@ -137,11 +138,11 @@ class Track:
         if self.view is not None:
             self.draw(self.view)
 
+    @abstractmethod
     def load(self, stretch: Stretch, view: View) -> None:
         """Fill the sources for a stretch."""
-        raise NotImplementedError
 
-    def follow(self, view: View) -> None:
+    def follow(self, view: View) -> None:  # noqa: B027 - most tracks have nothing to do then
         """Do what has to be done at every move, however small."""
 
     def restyle(self, theme: Theme) -> None:
