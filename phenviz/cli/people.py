@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ from phenviz.cli.common import with_options
 from phenviz.errors import DataError, PhenvizError
 
 if TYPE_CHECKING:
-    from phenviz.variation import Individual, Individuals
+    from phenviz.variation import Haplotype, Individual, Individuals
     from phenviz.world import World
 
 
@@ -75,3 +76,17 @@ def individual_of(individuals: Individuals, sample: str | None) -> Individual:
             f"there are {len(names):,} samples ({', '.join(names[:3])} ...): choose one with --sample"
         )
     return individuals.individual(names[0])
+
+
+def tell_about(pair: Sequence[Haplotype]) -> None:
+    """Say on stderr what went into two haplotypes, and what didn't."""
+    for haplotype in pair:
+        click.echo(haplotype.describe(), err=True)
+    if not any(haplotype.applied or haplotype.reasons for haplotype in pair):
+        click.echo(
+            f"note: {pair[0].sample} has no variant in {pair[0].locus}, or the file doesn't cover it: both "
+            "haplotypes are the reference's",
+            err=True,
+        )
+    for line in pair[0].report.left_out():
+        click.echo(f"note: of the file's records there {line}", err=True)

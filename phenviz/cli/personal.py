@@ -10,7 +10,7 @@ import click
 from phenviz.cli.common import PhenvizCommand, device_option, reference_option, world_option
 from phenviz.cli.compute import contexts_option
 from phenviz.cli.expression import write_expression
-from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option
+from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option, tell_about
 from phenviz.cli.tracks import TRACK_SUFFIXES, write_tracks
 from phenviz.errors import PhenvizError
 
@@ -134,8 +134,7 @@ def _write_sequences(
     write_fasta(pair, output, assembly=reference.assembly)
     for note in individual.individuals.notes:
         click.echo(f"note: {note}", err=True)
-    for haplotype in pair:
-        click.echo(haplotype.describe(), err=True)
+    tell_about(pair)
 
 
 def _open(

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenviz.cli.common import FIGURE_SUFFIXES, wait_for
+from phenviz.cli.people import tell_about
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from phenviz.variation import Individual, Unphased
+    from phenviz.variation import Haplotype, Individual, Unphased
     from phenviz.world import World
 
 TRACK_SUFFIXES = (".bw", ".bed", ".nc", ".zarr", ".parquet", *FIGURE_SUFFIXES)
@@ -64,7 +65,8 @@ def write_tracks(
     PhenvizError
         What the computation or the disk refused.
     """
-    from phenviz.results import save
+    from phenviz.results import locus_of
+    from phenviz.results.haplotypes import save_haplotypes
     from phenviz.service import ModelService
 
     if output.suffix.lower() not in TRACK_SUFFIXES:
@@ -75,29 +77,16 @@ def write_tracks(
             contexts=list(contexts) or None, unphased=unphased, seed=seed,
         )  # fmt: skip
         dataset = wait_for(job)
-    if output.suffix.lower() in FIGURE_SUFFIXES:
-        return (_draw(dataset, individual, world, output, unphased, seed),)
-    if output.suffix.lower() not in (".bw", ".bed"):
-        return save(dataset, output)
-    return tuple(
-        path
-        for name in dataset["haplotype"].values.tolist()
-        for path in save(_one(dataset, name), output.with_name(f"{output.stem}.{name}{output.suffix}"))
-    )
-
-
-def _one(dataset: xr.Dataset, haplotype: str) -> xr.Dataset:
-    """Return one haplotype as a prediction of its own."""
-    return dataset.sel(haplotype=haplotype, drop=True).assign_attrs(haplotype=haplotype)
-
-
-def _draw(
-    dataset: xr.Dataset, individual: Individual, world: World, output: Path, unphased: Unphased, seed: int
-) -> Path:
-    from phenviz.figures import personal_figure
-    from phenviz.results import locus_of
-
     pair = individual.haplotypes(locus_of(dataset), unphased=unphased, seed=seed)
+    tell_about(pair)
+    if output.suffix.lower() in FIGURE_SUFFIXES:
+        return (_draw(dataset, pair, world, output),)
+    return save_haplotypes(dataset, output)
+
+
+def _draw(dataset: xr.Dataset, pair: Sequence[Haplotype], world: World, output: Path) -> Path:
+    from phenviz.figures import personal_figure
+
     variants = _with_effects(carried_variants([one.variants for one in pair]), dataset, world)
     return personal_figure(dataset, annotation=world.annotation, variants=variants).save(output)
 

@@ -172,7 +172,7 @@ def _draw(source: str, output: Path, scorer: _Scorer) -> None:
 def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     """Yield tables of variants, at least one."""
     from phenviz.effects.annotate import CHUNK
-    from phenviz.variation import iter_variants, parse_variants
+    from phenviz.variation import VariantReport, iter_variants, parse_variants
     from phenviz.variation.read import empty_table
 
     reference, path = scorer.world.reference, Path(source).expanduser()
@@ -185,11 +185,11 @@ def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     if path.name.lower().endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")):
         yield from _pieces(path, CHUNK)
         return
-    empty = True
     for found in iter_variants(path, reference, chunk=CHUNK):
-        empty, scorer.report = False, found.report
+        scorer.report = found.report
         yield found.table
-    if empty:
+    if scorer.report is None:
+        scorer.report = VariantReport(source=source)
         yield empty_table()
 
 

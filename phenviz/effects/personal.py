@@ -67,7 +67,8 @@ def predict_haplotypes(
         ``activity`` (haplotype, context, bin), float32, with coordinates ``haplotype`` (``"reference"``,
         ``"1"``, ``"2"``) and ``bin_start`` (0-based, of the reference): all three line up, and where no
         variant is seen they are equal. Attributes ``sample``, ``phasing`` (what the file left open, and what
-        was done), ``variants`` (applied, of each haplotype) and ``variants_skipped``.
+        was done), ``variants`` (applied, of each haplotype), ``variants_skipped`` (carried, but overlapping
+        another one) and ``records_left_out`` (what of the file can't be put into a sequence, in words).
 
     Raises
     ------
@@ -90,7 +91,8 @@ def predict_haplotypes(
         sample=individual.sample,
         phasing=both[0].phasing.describe(),
         variants=[len(own) for own in edits],
-        variants_skipped=sum(len(haplotype.skipped) for haplotype in both),
+        variants_skipped=sum(len(haplotype.reasons) for haplotype in both),
+        records_left_out="; ".join(both[0].report.left_out()),
     )
 
 

@@ -288,7 +288,8 @@ def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Da
     phasings = dict.fromkeys(str(part.attrs["phasing"]) for part in parts)
     joined = grid.join(params.locus, parts)
     # a variant near the border of two pieces is seen by both, so their counts can't be added
-    joined.attrs.pop("variants", None)
+    for counted in ("variants", "variants_skipped", "records_left_out"):
+        joined.attrs.pop(counted, None)
     return joined.assign_attrs(phasing="; ".join(phasings))
 
 

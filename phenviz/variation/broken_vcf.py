@@ -16,6 +16,12 @@ _GZIP = b"\x1f\x8b"
 # blocks of bgzip are gzip members with a field BC; the last one is empty (SAM specification, 4.1)
 _BGZF = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+# what some editors and spreadsheets put in front of a text
+_MARKS = {
+    b"\xef\xbb\xbf": "UTF-8 with a byte order mark",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _FIXED = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 _ALLELE = frozenset("0123456789./|")
 
@@ -123,6 +129,9 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _no_vcf(path: Path, start: bytes) -> str:
+    for mark, encoding in _MARKS.items():
+        if start.startswith(mark):
+            return f"{path} is text in {encoding}: save it again as UTF-8 without a byte order mark"
     first = start.split(b"\n", 1)[0][:40].decode("latin-1")
     fields = start.split(b"\n", 1)[0].split(b"\t")
     if start.startswith(b"#") or (len(fields) > 4 and fields[1].isdigit()):

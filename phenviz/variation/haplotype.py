@@ -16,6 +16,7 @@ from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
+from phenviz.variation.report import VariantReport, counted
 from phenviz.variation.table import RECORD_COLUMNS, check_columns, text_column
 
 # why a carried variant isn't in a haplotype
@@ -49,6 +50,8 @@ class Haplotype:
         1 or 2; 0 if nobody's.
     phasing
         What the file left open about heterozygotes, and what was done about it.
+    report
+        What became of the file's records there, whoever carries them.
     """
 
     locus: Locus
@@ -60,6 +63,7 @@ class Haplotype:
     sample: str = ""
     number: int = 0
     phasing: Phasing = field(default_factory=Phasing)
+    report: VariantReport = field(default_factory=VariantReport)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -94,13 +98,11 @@ class Haplotype:
     def describe(self) -> str:
         """Say in a line whose haplotype this is, what went into it and what didn't."""
         whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
-        variants = f"{len(self.applied):,} variant{'' if len(self.applied) == 1 else 's'}"
-        text = f"{whose}: {variants} in {self.locus}, {len(self):,} bases"
+        text = f"{whose}: {counted(len(self.applied), 'variant')} in {self.locus}, {len(self):,} bases"
         if self.reasons:
             counts = Counter(self.reasons.values())
             text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"
-        told = self.phasing.certain and not self.phasing.haploid
-        return text if told else f"{text}; {self.phasing.describe()}"
+        return text if self.phasing.plain else f"{text}; {self.phasing.describe()}"
 
     def to_reference(self, offsets: ArrayLike) -> NDArray[np.int64]:
         """Return the 0-based reference position of bases; see `CoordinateMap.to_reference`."""

@@ -203,19 +203,29 @@ class Individual:
     individuals: Individuals
     sample: str
 
-    def variants(self, locus: Locus) -> pd.DataFrame:
+    def variants(self, locus: Locus, *, unphased: Unphased = "as listed", seed: int = 0) -> pd.DataFrame:
         """Return the variants of a locus that this individual carries.
+
+        Parameters
+        ----------
+        locus
+            Where.
+        unphased, seed
+            What to do about heterozygotes whose phase the file doesn't know, see `haplotype`; by default
+            their alleles stay in the order of the file, and ``phased`` tells them apart.
 
         Returns
         -------
         pd.DataFrame
             `VARIANT_COLUMNS`, ``haplotype_1`` and ``haplotype_2`` (1 alternate, 0 not, -1 missing,
-            -2 no second copy; in the order of the file), ``phased``, ``phase_set``, then `RECORD_COLUMNS`.
+            -2 no second copy), ``phased``, ``phase_set``, then `RECORD_COLUMNS`.
         """
         found = self.individuals.genotypes(locus, [self.sample])
-        found = found.select(np.flatnonzero((found.alleles[:, 0] == 1).any(axis=1)))
+        alleles, _ = found.oriented(0, unphased=unphased, seed=seed)
+        carried = np.flatnonzero((alleles == 1).any(axis=1))
+        found, alleles = found.select(carried), alleles[carried]
         table = found.variants.copy()
-        values = (found.alleles[:, 0, 0], found.alleles[:, 0, 1], found.phased[:, 0], found.phase_set[:, 0])
+        values = (alleles[:, 0], alleles[:, 1], found.phased[:, 0], found.phase_set[:, 0])
         for column, value in zip(HAPLOTYPE_COLUMNS, values, strict=True):
             table[column] = value
         return table[[*VARIANT_COLUMNS, *HAPLOTYPE_COLUMNS, *RECORD_COLUMNS]]
@@ -255,10 +265,8 @@ class Individual:
         found = self.individuals.genotypes(locus, [self.sample])
         alleles, phasing = found.oriented(0, unphased=unphased, seed=seed)
         build = HaplotypeBuilder(self.individuals.reference, locus, found.variants).build
-        first, second = (
-            replace(build(alleles[:, copy] == 1), sample=self.sample, number=copy + 1, phasing=phasing)
-            for copy in (0, 1)
-        )
+        about = {"sample": self.sample, "phasing": phasing, "report": found.report}
+        first, second = (replace(build(alleles[:, copy] == 1), number=copy + 1, **about) for copy in (0, 1))
         return first, second
 
 

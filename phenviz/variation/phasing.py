@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.variation.records import ABSENT
+from phenviz.variation.records import ABSENT, MISSING
+from phenviz.variation.report import counted
 
 Unphased = Literal["refuse", "as listed", "random"]
 UNPHASED_CHOICES: tuple[str, ...] = get_args(Unphased)
@@ -35,6 +36,9 @@ class Phasing:
     haploid
         Records whose call has one allele; haplotype 2 has the reference there, though the individual may
         have no second copy at all.
+    missing
+        Records whose call lacks one allele or both; a haplotype has the reference there, though nobody
+        knows what the individual has.
     """
 
     choice: Unphased = "refuse"
@@ -42,6 +46,7 @@ class Phasing:
     unphased: int = 0
     phase_sets: int = 0
     haploid: int = 0
+    missing: int = 0
 
     @property
     def certain(self) -> bool:
@@ -50,14 +55,21 @@ class Phasing:
 
     def describe(self) -> str:
         """Say it in a few words, for headers and screens."""
-        single = f"; {self.haploid} haploid calls" if self.haploid else ""
+        rest = f"; {counted(self.haploid, 'haploid call')}" if self.haploid else ""
+        if self.missing:
+            rest += f"; {counted(self.missing, 'missing call')} taken as the reference"
         if self.certain:
-            return f"as in the file{single}"
+            return f"as in the file{rest}"
         how = f"random, seed {self.seed}" if self.choice == "random" else self.choice
-        parts = [f"{self.unphased} unphased heterozygotes"] if self.unphased else []
+        parts = [counted(self.unphased, "unphased heterozygote")] if self.unphased else []
         if self.phase_sets > 1:
             parts.append(f"{self.phase_sets} phase sets")
-        return f"{' and '.join(parts)} put {how}{single}"
+        return f"{' and '.join(parts)} put {how}{rest}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to say: all calls are whole, and the file decides."""
+        return self.certain and not self.haploid and not self.missing
 
 
 def orient(
@@ -113,6 +125,7 @@ def orient(
         unphased=_n_records(variants, loose),
         phase_sets=len(sets),
         haploid=_n_records(variants, alleles[:, 1] == ABSENT),
+        missing=_n_records(variants, (alleles == MISSING).any(axis=1)),
     )
     if done.certain or unphased == "as listed":
         return alleles, done

@@ -83,17 +83,28 @@ class VariantReport:
 
     def describe(self) -> str:
         """Say in a few lines what became of the records."""
-        lines = [f"{self.source or 'variants'}: {self.read:,} records read, {self.kept:,} variants kept"]
+        read, kept = counted(self.read, "record"), counted(self.kept, "variant")
+        lines = [f"{self.source or 'variants'}: {read} read, {kept} kept"]
         if self.split:
-            lines.append(f"{self.split:,} records with several alternate alleles split")
+            lines.append(f"{counted(self.split, 'record')} with several alternate alleles split")
         if self.left_aligned:
-            lines.append(f"{self.left_aligned:,} variants left-aligned or trimmed")
+            lines.append(f"{counted(self.left_aligned, 'variant')} left-aligned or trimmed")
+        return "\n".join([*lines, *self.left_out(), *self.notes])
+
+    def left_out(self) -> list[str]:
+        """Say what isn't in the table, one reason a line; empty where everything is."""
+        lines = []
         if self.no_genotype:
-            lines.append(f"{self.no_genotype:,} records without genotypes, taken as missing")
+            lines.append(f"{counted(self.no_genotype, 'record')} without genotypes, taken as missing")
         for reason, count in self.skipped.items():
             shown = "; ".join(self.examples.get(reason, ()))
             lines.append(f"{count:,} skipped: {REASONS[reason]}" + (f" ({shown})" if shown else ""))
-        return "\n".join([*lines, *self.notes])
+        return lines
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things, one of them without the plural's s."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class Tally:

@@ -46,6 +46,11 @@ _BROKEN = {
         lambda lines: b"<html>\n<body>404</body></html>\n",
         r"is no VCF \(it begins with '<html>'\)",
     ),
+    "a byte order mark": (
+        lambda lines: b"\xef\xbb\xbf" + _file(lines),
+        r"UTF-8 with a byte order mark: save",
+    ),
+    "text in UTF-16": (lambda lines: _file(lines).decode().encode("utf-16"), r"is text in UTF-16: save"),
     "a table": (lambda lines: b"gene\tstart\nHNF4A\t1\n", r"is no VCF \(it begins with 'gene"),
     "a picture": (lambda lines: b"\x89PNG\r\n\x1a\n" + bytes(range(256)), r"is no VCF"),
     "no header": (

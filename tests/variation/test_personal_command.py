@@ -57,7 +57,7 @@ def test_what_is_unphased_is_put_as_chosen_and_the_header_says_so(reference, cal
     result = run(calls, "--sample", "S2", *where, "-o", out, "--unphased", choice, "--seed", 7)
     assert result.exit_code == 0, result.output
     how = "random, seed 7" if choice == "random" else "as listed"
-    assert out.read_text().count(f'phase="1 unphased heterozygotes put {how}"') == 2
+    assert out.read_text().count(f'phase="1 unphased heterozygote put {how}"') == 2
 
 
 def test_the_only_sample_needs_no_name_and_several_do(reference, calls, tmp_path):
@@ -93,3 +93,26 @@ def test_lines_are_sixty_bases_long(reference, calls, tmp_path):
         assert [len(line) for line in lines[1 : len(lines) // 2]] == [60] * (length // 60) + [length % 60][
             : length % 60
         ]
+
+
+def test_what_cannot_be_put_into_a_sequence_is_counted(reference, tmp_path):
+    base = {p: decode(reference.codes("20")[p - 1 : p]) for p in (6_100, 6_200, 6_300)}
+    records = [
+        f"20 6100 . {base[6_100]} <DEL> 0|1",
+        f"20 6200 . {base[6_200]} * 0|1",
+        f"20 6300 . {base[6_300]} {base[6_300]}T .|1",
+    ]
+    path = write_vcf(tmp_path / "odd.vcf", records, ("S1",))
+    told = run(
+        path, "--locus", "20:6001-7000", "--reference", reference.path, "-o", tmp_path / "out.fa"
+    ).stderr
+    assert "1 skipped: symbolic alleles such as <DEL> (record 1, 20:6100" in told
+    assert "1 skipped: '*' alleles" in told and "1 missing call taken as the reference" in told
+
+
+def test_a_locus_without_variants_is_told_apart_from_a_person_without_any(reference, calls, tmp_path):
+    where = ("--locus", "20:30001-31000", "--reference", reference.path, "-o", tmp_path / "out.fa")
+    assert (
+        "S1 has no variant in chr20:30,001-31,000, or the file doesn't cover it"
+        in run(calls, "--sample", "S1", *where).stderr
+    )

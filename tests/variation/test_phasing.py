@@ -38,8 +38,9 @@ def test_calls_without_an_order_need_no_phase(reference, tmp_path):
     person = _open(reference, tmp_path, ["0/0", "1/1", "./.", "0/.", "1", ".", "0|1"]).individual("S1")
     first, second = person.haplotypes(LOCUS)
     assert _carried(first) == [1, 4] and _carried(second) == [1, 6]
-    assert first.phasing.certain and first.phasing.describe() == "as in the file; 1 haploid calls"
-    assert second.describe().endswith("400 bases; as in the file; 1 haploid calls")
+    told = "as in the file; 1 haploid call; 3 missing calls taken as the reference"
+    assert first.phasing.certain and first.phasing.describe() == told
+    assert second.describe().endswith(f"400 bases; {told}")
 
 
 def test_half_missing_calls_with_the_alternate_need_a_phase(reference, tmp_path):
