@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from phenviz.genome.codes import N_CODE, one_hot
 from phenviz.models.peaks import SummitClusters
 from phenviz.models.training_data import GUARD, TrainingData, outside
-from phenviz.models.training_network import TrainableBackbone
+from phenviz.models.training_network import TrainableBackbone, has_fast_bfloat16
 
 WINDOW = 1_280
 CENTRE_BINS = 2
@@ -145,7 +145,7 @@ def central_bins(
     Of the four central bins.
     """
     first = (WINDOW // 128 - 2 * CENTRE_BINS) // 2
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
         embedding = network.encode(one_hot)[:, :, first : first + 2 * CENTRE_BINS]
         activity, auxiliary = network.head(embedding).float(), network.auxiliary(embedding).float()
     contexts = activity.shape[1]
