@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "mutagenesis": "In-silico mutagenesis",
+    "mutagenesis-coarse": "Mutagenesis, coarse to fine",
     "integrated-gradients": "Integrated gradients",
     "saliency": "Saliency",
 }
@@ -23,7 +24,26 @@ BASELINES = {
     "mean-shuffle": ("dinucleotide", 1),
     "10-shuffles": ("dinucleotide", 10),
 }
+_SHORT = {
+    "mutagenesis": "ISM",
+    "mutagenesis-coarse": "ISM, coarse to fine",
+    "integrated-gradients": "IG",
+    "saliency": "Saliency",
+}
+_KINDS = {"mutagenesis": "mutagenesis", "mutagenesis-coarse": "mutagenesis_coarse"}
 _SEPARATOR = "~"
+
+
+def methods_for(*, global_backbone: bool) -> dict[str, str]:
+    """Return the methods that make sense, and how they are called.
+
+    Parameters
+    ----------
+    global_backbone
+        Whether the sequence model sees its whole window at once, so that exact mutagenesis of all bases is
+        rarely affordable. With a local one it is exact everywhere, and cheap.
+    """
+    return {key: label for key, label in METHODS.items() if global_backbone or key != "mutagenesis-coarse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +84,14 @@ class Request:
     @property
     def kind(self) -> str:
         """Kind of the service's job."""
-        return "mutagenesis" if self.method == "mutagenesis" else "attribute"
+        return _KINDS.get(self.method, "attribute")
 
     def parameters(self) -> dict[str, Any]:
         """Return the keyword arguments of the service's job."""
         if self.kind == "mutagenesis":
             return {"locus": self.locus, "contexts": self.contexts, "gene": self.gene}
+        if self.kind == "mutagenesis_coarse":
+            return {"locus": self.locus, "context": self.contexts[0], "gene": self.gene}
         from phenviz.attribution import Target
 
         target = Target(gene=self.gene, context=self.contexts[0])
@@ -85,6 +107,8 @@ class Request:
         params = job.params
         if job.kind == "mutagenesis":
             return cls("mutagenesis", params["locus"], params["contexts"], params["gene"])
+        if job.kind == "mutagenesis_coarse":
+            return cls("mutagenesis-coarse", params["locus"], (params["context"],), params["gene"])
         if job.kind == "attribute":
             target, begins = params["target"], (params["baseline"], params["n_baselines"])
             # an array is no choice of the form
@@ -96,9 +120,8 @@ class Request:
 
     def title(self) -> str:
         """Return one line to read."""
-        short = {"mutagenesis": "ISM", "integrated-gradients": "IG", "saliency": "Saliency"}[self.method]
         what = self.contexts[0] if len(self.contexts) == 1 else f"{len(self.contexts)} contexts"
-        return f"{short} · {self.gene + ' in ' if self.gene else ''}{what}"
+        return f"{_SHORT[self.method]} · {self.gene + ' in ' if self.gene else ''}{what}"
 
     def text(self) -> str:
         """Write the request into one URL value; `parse` reads it back."""

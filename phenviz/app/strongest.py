@@ -27,7 +27,8 @@ def strongest_bases(dataset: xr.Dataset, context: str, count: int = 200) -> pd.D
     -------
     pd.DataFrame
         `BASE_COLUMNS`: 1-based position; reference base (empty where the result doesn't know it); effect:
-        contribution for a mutagenesis, else attribution; the change with the largest effect; motif is empty.
+        contribution for a mutagenesis, else attribution; the change with the largest effect, with a tilde
+        where it is known to first order only; motif is empty.
     """
     mutagenesis = kind_of(dataset) == "mutagenesis"
     values = of_context(contribution(dataset) if mutagenesis else dataset["attribution"], context)
@@ -81,7 +82,8 @@ def _strongest_changes(dataset: xr.Dataset, context: str, order: np.ndarray, bas
     effect = np.asarray(of_context(dataset["effect"], context).isel(position=order), dtype=float)
     alleles = [str(allele) for allele in dataset["allele"].to_numpy()]
     best = np.argmax(np.abs(np.nan_to_num(effect)), axis=1)
+    exact = np.asarray(dataset["method"]) == "exact" if "method" in dataset else np.full(len(bases), True)
     return [
-        f"{bases[position]}>{alleles[allele]} {effect[row, allele]:+.2f}"
+        f"{bases[position]}>{alleles[allele]} {'' if exact[position] else '~'}{effect[row, allele]:+.2f}"
         for row, (position, allele) in enumerate(zip(order, best, strict=True))
     ]

@@ -96,17 +96,31 @@ def predict(
 @click.argument("locus")
 @contexts_option
 @click.option("--gene", metavar="G", help="Score the change of this gene's expression instead of activity.")
+@click.option(
+    "--coarse-to-fine",
+    type=click.IntRange(0),
+    metavar="N",
+    help="All bases to first order, from one gradient, and the N stretches of 32 bases that matter most "
+    "exactly; for one cell type of a backbone such as Enformer, which would take a window a change.",
+)
 @_where_and_how
 def mutagenesis(
     locus: str,
     contexts: tuple[str, ...],
     gene: str | None,
+    coarse_to_fine: int | None,
     output: Path,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
     """Change every base of LOCUS to every other base and score each change."""
+    if coarse_to_fine is not None:
+        if len(contexts) != 1:
+            raise click.UsageError("--coarse-to-fine explains one cell type: give --context C once")
+        how: dict[str, Any] = {"context": contexts[0], "gene": gene, "n_windows": coarse_to_fine}
+        _compute("mutagenesis_coarse", locus, output, reference, world, device, **how)
+        return
     chosen = list(contexts) or None
     _compute("mutagenesis", locus, output, reference, world, device, contexts=chosen, gene=gene)
 

@@ -20,7 +20,9 @@ from phenviz.app.state import ExploreState
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
-from tests.toys import GAP
+from tests.phenformer_toys import GlobalToy
+from tests.toys import GAP, toy_backbone
+from tests.toys import toy_project as toy_project_file
 
 SITE = Locus("20", 6_000, 6_200)
 
@@ -145,6 +147,39 @@ def test_steps_and_baselines_are_asked_for_where_there_is_a_path(page):
     assert shown == {"mutagenesis": False, "integrated-gradients": True, "saliency": False}
     panel._baseline.value, panel._steps.value = "10-shuffles", "64"
     assert (page.state.baseline, page.state.steps) == ("10-shuffles", "64")
+
+
+def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, monkeypatch):
+    folder = toy_project_file(tmp_path).parent
+    text = (folder / "project.yaml").read_text()
+    published = "backbone: {kind: enformer, weights: toy.safetensors}"
+    (folder / "project.yaml").write_text(text.replace("checkpoint: toy.safetensors", published))
+    monkeypatch.setattr(
+        "phenviz.models.adapters.load_adapter", lambda *_: GlobalToy(toy_backbone(), window=2_048).eval()
+    )
+    runtime = Runtime(open_world(folder / "project.yaml"), "cpu").warm().start()
+    assert runtime.service_ready.result(60) is not None
+    page = ExplorePage(runtime)
+    try:
+        assert "mutagenesis-coarse" in page.run_panel._method.options.values()
+        page.state.settled = SITE
+        page.state.focus = "Mono"
+        request = page.run_panel.request()
+        assert Request.parse(request.text()) == request == Request("mutagenesis-coarse", SITE, ("Mono",))
+        finish(page, page.runs.start(request))
+        assert set(page.runs.dataset["method"].values) == {"exact", "first-order"}
+        exact = page.runs.dataset["method"].values == "exact"
+        for position, _, _, change, *_ in page.results._dock.tables["bases"]["rows"]:
+            assert ("~" in change) != exact[int(str(position).replace(",", "")) - 1 - SITE.start]
+        assert Request.of_job(page.runs.current.job) == request
+    finally:
+        page.session.close()
+        runtime.stop()
+
+
+def test_a_local_model_offers_only_what_is_exact(page):
+    assert "mutagenesis-coarse" not in page.run_panel._method.options.values()
+    assert page.state.method == "mutagenesis"
 
 
 def test_several_baselines_show_their_spread(page):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel as pn
@@ -12,7 +12,7 @@ from panel.viewable import Viewer
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import words
 from phenviz.app.components.run_status import RunStatus
-from phenviz.app.request import METHODS, STEPS, Request
+from phenviz.app.request import STEPS, Request
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
@@ -23,6 +23,8 @@ from phenviz.genome.locus import Locus
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
+    "mutagenesis-coarse": "Every base to first order, from one gradient; the eight stretches of 32 bases "
+    "that matter most, exactly (tinted; a tilde marks the others in the table).",
     "integrated-gradients": "What each base adds to the prediction, from a baseline to this sequence.",
     "saliency": "The gradient at each base: fast, and local.",
 }
@@ -48,6 +50,8 @@ class RunPanel(Viewer):
         Method, target, gene and window are shown and set.
     runs
         Estimates, starts and cancels.
+    methods
+        What can be run, and how it is called: some of `phenviz.app.request.METHODS`.
     gene
         Finds a gene by name, or raises a `PhenvizError`.
     gene_names
@@ -66,6 +70,7 @@ class RunPanel(Viewer):
         state: ExploreState,
         runs: Runs,
         *,
+        methods: Mapping[str, str],
         gene: Callable[[str], Gene],
         gene_names: list[str],
         nearest_names: Callable[[str], list[str]],
@@ -77,7 +82,7 @@ class RunPanel(Viewer):
         self._find_gene, self._nearest_names = gene, nearest_names
         self._contig_length = contig_length
         self._estimated = self._allow = False
-        self._build(gene_names, has_readout)
+        self._build(methods, gene_names, has_readout)
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
@@ -127,11 +132,11 @@ class RunPanel(Viewer):
         steps = state.steps if state.steps == "auto" else int(state.steps)
         return Request(state.method, locus, contexts, target, steps, state.baseline)
 
-    def _build(self, gene_names: list[str], has_readout: bool) -> None:
+    def _build(self, methods: Mapping[str, str], gene_names: list[str], has_readout: bool) -> None:
         state = self._state
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (2, 0)}
         self._method = pmui.RadioBoxGroup(
-            options={label: key for key, label in METHODS.items()},
+            options={label: key for key, label in methods.items()},
             value=state.method,
             label="",
             sx={

@@ -19,6 +19,7 @@ from phenviz.app.components.tracks_view import TRACKS, TracksView
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.observed import ObservedPeaks
+from phenviz.app.request import methods_for
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
 from phenviz.app.start import open_state
@@ -58,7 +59,9 @@ class ExplorePage:
         self.runtime = runtime
         self.session = Session()
         arguments = arguments_of_address()
-        self.state = ExploreState()
+        # Enformer and Borzoi see their whole window at once; asked of the project, as loading takes a while
+        self._global_backbone = world.project.backbone is not None
+        self.state = ExploreState(method="mutagenesis-coarse" if self._global_backbone else "mutagenesis")
         problems = apply_query(self.state, arguments, world.contexts)
         problems = open_state(self.state, world, arguments, problems)
         self.runs = Runs(self.state, lambda: runtime.service)
@@ -84,6 +87,7 @@ class ExplorePage:
             session,
             state,
             runs,
+            methods=methods_for(global_backbone=self._global_backbone),
             gene=world.annotation.gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
