@@ -53,11 +53,19 @@ def _params(
     target: Target,
     locus: str | Locus | None = None,
     method: str = "integrated-gradients",
-    n_steps: int = 32,
+    n_steps: int | str = 32,
     baseline: str | NDArray[np.floating] = "zero",
+    n_baselines: int = 1,
 ) -> TraitParams:
     if method not in METHODS:
         raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
+    if isinstance(n_steps, str):
+        raise JobError(
+            f"{n_steps!r} steps aren't possible for a trait, as all windows take their steps together: give a "
+            "number, such as 32, and look at the convergence delta of the result"
+        )
+    if n_baselines != 1:
+        raise JobError(f"{n_baselines} baselines aren't possible for a trait: leave their number out")
     if n_steps < 1:
         raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
     if not target.trait:

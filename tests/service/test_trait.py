@@ -185,6 +185,27 @@ def test_command_explains_a_trait_by_all_windows_or_by_a_locus(run, world, tmp_p
     assert load(part).position.values.tolist() == list(range(5_000, 6_000))
 
 
+def test_command_integrates_with_its_defaults_as_the_function_does(run, world, tmp_path):
+    out = tmp_path / "part.nc"
+    how = ("--trait", "MCV", "--world", world.project.path, "--device", "cpu", "-o", out)
+    done = run("chr20:5,001-6,000", *how)
+    assert done.exit_code == 0, done.output
+    expected = trait_integrated_gradients(
+        world.reference, world.backbone, world.phenformer, trait="MCV", readout=world.readout, n_steps=32
+    )
+    found = load(out)
+    inside = expected.attribution.sel(position=found.position)
+    np.testing.assert_allclose(found.attribution, inside, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["--steps", "auto"], "give a number"), (["--baselines", "3"], "3 baselines")]
+)
+def test_command_refuses_in_words_what_a_trait_cannot_have(run, world, tmp_path, arguments, words):
+    done = run("--trait", "MCV", "--world", world.project.path, "-o", tmp_path / "out.nc", *arguments)
+    assert done.exit_code == 1 and words in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
