@@ -61,8 +61,8 @@ def _params(
         raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
     if isinstance(n_steps, str):
         raise JobError(
-            f"{n_steps!r} steps aren't possible for a trait, as all windows take their steps together: give a "
-            "number, such as 32, and look at the convergence delta of the result"
+            f"{n_steps!r} steps aren't possible for a trait, as all windows take their steps together: give "
+            "a number, such as 32, and look at the convergence delta of the result"
         )
     if n_baselines != 1:
         raise JobError(f"{n_baselines} baselines aren't possible for a trait: leave their number out")
