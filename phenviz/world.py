@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from phenviz.data.cache import cache_dir
-from phenviz.data.embedded import embedded_project
+from phenviz.data.embedded_world import embedded_project
 from phenviz.data.project import Project, read_project
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
 from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, read_bands, read_elements, read_genes

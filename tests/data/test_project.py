@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from phenviz.data.embedded import MOTIFS, embedded_project
+from phenviz.data.embedded import MOTIFS
+from phenviz.data.embedded_world import embedded_project
 from phenviz.data.project import read_project
 from phenviz.errors import ProjectError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from phenviz.data.embedded import embedded_project
+from phenviz.data.embedded_world import embedded_project
 
 CHROMIUM = Path(os.environ.get("PHENVIZ_CHROMIUM", "/usr/bin/chromium"))
 _START_SECONDS = 180

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phenviz.data.embedded import embedded_project
+from phenviz.data.embedded_world import embedded_project
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=60_000)

@@ -1,0 +1,40 @@
+"""The project of the embedded world: what it is made of."""
+
+from __future__ import annotations
+
+from phenviz.data.blood16 import BLOOD16
+from phenviz.data.embedded import (
+    ASSEMBLY,
+    BACKBONE,
+    CONTIG,
+    CYTOBANDS,
+    ELEMENTS,
+    GENES,
+    INDIVIDUALS,
+    MOTIFS,
+    PEAKS_PACK,
+    READOUT,
+    REFERENCE,
+)
+from phenviz.data.project import Project
+
+
+def embedded_project() -> Project:
+    """Return the project of the embedded world: its parts are files of the package."""
+    return Project(
+        name="embedded",
+        assembly=ASSEMBLY,
+        reference=REFERENCE,
+        annotation=GENES,
+        bands=CYTOBANDS,
+        elements=ELEMENTS,
+        checkpoint=BACKBONE if BACKBONE.is_file() else None,
+        readout=READOUT if READOUT.is_file() else None,
+        motifs=MOTIFS,
+        contexts=BLOOD16,
+        individuals=(INDIVIDUALS,),
+        # the source (shapeit4's example) took them from the European part of the 1000 Genomes Project
+        superpopulation="EUR",
+        peaks=PEAKS_PACK,
+        peak_contig=CONTIG,
+    )
