@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
 import xarray as xr
 
 from phenviz.app.state import ExploreState
@@ -49,14 +48,18 @@ def data_file(dataset: xr.Dataset, suffix: str) -> File:
             f"write it with the command line (`phenviz ... -o file{suffix}`)"
         )
     with tempfile.TemporaryDirectory() as folder:
-        written = save(dataset, Path(folder) / f"{stem(dataset)}{suffix}")
-        if len(written) == 1:
-            return File(written[0].name, written[0].read_bytes(), "application/octet-stream")
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
-            for path in written:
-                zipped.write(path, path.name)
-        return File(f"{stem(dataset)}{suffix}.zip", archive.getvalue(), _MIME[".zip"])
+        return packed(save(dataset, Path(folder) / f"{stem(dataset)}{suffix}"), f"{stem(dataset)}{suffix}")
+
+
+def packed(written: Sequence[Path], name: str) -> File:
+    """Return what was written as one file: several become a ZIP of this name."""
+    if len(written) == 1:
+        return File(written[0].name, written[0].read_bytes(), "application/octet-stream")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
+        for path in written:
+            zipped.write(path, path.name)
+    return File(f"{name}.zip", archive.getvalue(), _MIME[".zip"])
 
 
 def figure_file(figure: object, name: str, suffix: str) -> File:
@@ -133,31 +136,3 @@ def stem(dataset: xr.Dataset) -> str:
     what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
     what = {"effect": "mutagenesis"}.get(what, what)
     return f"phenviz_{what}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
-
-
-def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str) -> File:
-    """Write variants with their effect in every context, in the order of a table.
-
-    Parameters
-    ----------
-    table
-        `phenviz.app.ranking.ranked`, with ``row``: where each lies in the effects.
-    effects
-        ``effect`` (variant, context).
-    suffix
-        ``.tsv``, ``.parquet`` (one row a variant) or ``.nc`` (the whole result of these variants).
-    """
-    chosen = effects.isel(variant=table["row"].to_numpy())
-    if suffix == ".nc":
-        return data_file(chosen, suffix)
-    wide = pd.DataFrame(
-        chosen["effect"].transpose("variant", "context").to_numpy(),
-        columns=[f"effect_{name}" for name in chosen["context"].to_numpy()],
-    )
-    whole = pd.concat([table.drop(columns=["row", "key"]).reset_index(drop=True), wide], axis=1)
-    buffer = io.BytesIO()
-    if suffix == ".parquet":
-        whole.to_parquet(buffer, index=False)
-    else:
-        buffer.write(whole.to_csv(sep="\t", index=False).encode())
-    return File(f"phenviz_variants{suffix}", buffer.getvalue(), "application/octet-stream")

@@ -39,7 +39,7 @@ class People:
         """Return key and title of each source."""
         found = []
         if self._world.project.individuals:
-            found.append((WORLD, f"Individuals of world {self._world.name}"))
+            found.append((WORLD, "The world's individuals"))
         found += [(f"{_FOLDER}{path.name}", f"{path.name} (server)") for path in files_of(self._folder)]
         title = self._uploaded.name if self._uploaded is not None else "A VCF of your own"
         return [*found, (UPLOAD, title)]
@@ -77,6 +77,11 @@ class People:
         if individuals is None:
             return pd.DataFrame({"sample": [], "population": [], "superpopulation": []}, dtype=object)
         return individuals.samples
+
+    def notes(self, source: str) -> tuple[str, ...]:
+        """Say what a user should know about how a source is read; nothing before it is opened."""
+        opened = self._opened.get(source)
+        return opened.notes if opened is not None else ()
 
     def individual(self, source: str, sample: str) -> Individual:
         """Return one person.

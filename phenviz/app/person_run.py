@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState
 from phenviz.genome.locus import Locus
 from phenviz.tracks import PersonalActivity
+from phenviz.variation.records import ABSENT
 
 if TYPE_CHECKING:
     from phenviz.progress import Progress
@@ -36,6 +37,7 @@ class _Asked:
     source: str
     sample: str
     unphased: Unphased
+    seed: int
     locus: Locus
 
 
@@ -97,10 +99,21 @@ class PersonRun(param.Parameterized):
         return self._work.found.get("effects") if self._work is not None else None
 
     @property
-    def phasing(self) -> str:
-        """What the file left open about the phase, and what was done."""
+    def facts(self) -> Mapping[str, Any]:
+        """What `phenviz.effects.predict_haplotypes` says of the haplotypes; empty until they are there."""
         exact = self._work.found.get("exact") if self._work is not None else None
-        return str(exact.attrs.get("phasing", "")) if exact is not None else ""
+        return exact.attrs if exact is not None else {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the file is read."""
+        return self._people.notes(self._state.source)
+
+    @property
+    def prediction(self) -> xr.Dataset | None:
+        """Activity along both haplotypes, in the way that is asked for; None until it is there."""
+        work, name = (self._sum, "summed") if self._state.mode == "sum" else (self._work, "exact")
+        return work.found.get(name) if work is not None else None
 
     def activity(self) -> PersonalActivity | None:
         """Return the predicted activity in the way that is asked for, as far as it is there."""
@@ -118,7 +131,11 @@ class PersonRun(param.Parameterized):
             effects = self.effects
             here = effects.isel(variant=np.flatnonzero(inside)) if effects is not None else None
             annotation = self._runtime.world.annotation
-            self._ranked = (wanted, ranked(variants[inside], here, self._state.contexts, annotation))
+            carried = variants[inside]
+            carried = carried.assign(
+                carried=carried_by(carried, self._state.unphased), row=np.flatnonzero(inside)
+            )
+            self._ranked = (wanted, ranked(carried, here, self._state.contexts, annotation))
         return self._ranked[1]
 
     def agreement(self) -> float | None:
@@ -144,7 +161,7 @@ class PersonRun(param.Parameterized):
         if self._runtime.service is None or not state.sample or locus is None or locus.length > LONGEST:
             self.changed += 1
             return
-        wanted = _Asked(state.source, state.sample, state.unphased, locus)
+        wanted = _Asked(state.source, state.sample, state.unphased, state.seed, locus)
         if self._asked is None or not _serves(self._asked, wanted):
             self.cancel()
             wide = replace(wanted, locus=self._widened(locus))
@@ -226,13 +243,14 @@ class PersonRun(param.Parameterized):
         world = self._runtime.world
         progress.stage("reading genotypes")
         person = self._people.individual(asked.source, asked.sample)
-        variants = person.variants(asked.locus)
+        variants = person.variants(asked.locus, **_in_order(asked))
         tell("variants", variants)
         effects = score_variants(variants, world.reference, world.backbone, progress=progress)
         tell("effects", effects)
         exact = predict_haplotypes(
-            person, asked.locus, world.reference, world.backbone, unphased=asked.unphased, progress=progress
-        )
+            person, asked.locus, world.reference, world.backbone,
+            unphased=asked.unphased, seed=asked.seed, progress=progress,
+        )  # fmt: skip
         tell("exact", exact)
 
     def _compute_sum(
@@ -243,12 +261,29 @@ class PersonRun(param.Parameterized):
         world = self._runtime.world
         person = self._people.individual(asked.source, asked.sample)
         summed = sum_of_variants(
-            exact, person, world.reference, world.backbone, unphased=asked.unphased, progress=progress
-        )
+            exact, person, world.reference, world.backbone,
+            unphased=asked.unphased, seed=asked.seed, progress=progress,
+        )  # fmt: skip
         tell("summed", summed)
 
 
+def carried_by(variants: pd.DataFrame, unphased: Unphased) -> pd.Series:
+    """Say on which haplotype each variant of a person lies, or that nobody knows."""
+    first, second = variants["haplotype_1"].eq(1), variants["haplotype_2"].eq(1)
+    words = first.map({True: "haplotype 1", False: "haplotype 2"})
+    if unphased == "refuse":
+        words = words.mask(~variants["phased"].astype(bool) & variants["haplotype_2"].ne(ABSENT), "unphased")
+    return words.mask(first & second, "both")
+
+
+def _in_order(asked: _Asked) -> dict[str, Any]:
+    # where a phase is refused, the list of variants says of which it isn't known; the prediction says why
+    # there is none
+    choice = "as listed" if asked.unphased == "refuse" else asked.unphased
+    return {"unphased": choice, "seed": asked.seed}
+
+
 def _serves(there: _Asked, wanted: _Asked) -> bool:
-    same = (there.source, there.sample, there.unphased) == (wanted.source, wanted.sample, wanted.unphased)
+    same = replace(there, locus=wanted.locus) == wanted
     own, other = there.locus, wanted.locus
     return same and own.contig == other.contig and own.start <= other.start and other.end <= own.end

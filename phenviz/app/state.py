@@ -58,6 +58,7 @@ class IndividualState(PageState):
     sample = param.String(default="", doc="Name of the individual; empty for nobody.")
     mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
     unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
+    seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
     variant = param.String(default="", doc="Key of the variant that is looked at (`ranking.key_of`).")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
 
@@ -75,7 +76,7 @@ class VariantsState(PageState):
 _OF_VARIANTS = ("origin", "variant", "filter", "sort")
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
-_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "variant")
+_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant")
 _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
 
 

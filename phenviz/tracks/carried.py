@@ -43,8 +43,8 @@ class Carried(Track):
         Parameters
         ----------
         table
-            Columns position (from 1), ref, alt, id, haplotype_1, haplotype_2, effect (NaN where it isn't
-            known) and context (whose effect it is).
+            Columns position (from 1), ref, alt, id, haplotype_1, haplotype_2, carried (in words), effect
+            (NaN where it isn't known) and context (whose effect it is).
         empty
             What is said where there are none.
         """
@@ -86,7 +86,6 @@ class Carried(Track):
 
     def _columns(self, table: pd.DataFrame, row: int, limit: float) -> dict[str, list]:
         one = table[table[f"haplotype_{row + 1}"] == 1]
-        both = (one["haplotype_1"] == 1) & (one["haplotype_2"] == 1)
         return {
             "x": [centre_of(int(position)) for position in one["position"]],
             "y": [1.5 - row] * len(one),
@@ -94,7 +93,7 @@ class Carried(Track):
             "name": one["id"].where(one["id"] != "", "no rsID").tolist(),
             "where": [f"{int(position):,}" for position in one["position"]],
             "change": [f"{ref}>{alt}" for ref, alt in zip(one["ref"], one["alt"], strict=True)],
-            "by": np.where(both, "both haplotypes", f"haplotype {row + 1}").tolist(),
+            "by": one["carried"].tolist(),
             "context": one["context"].tolist(),
             "effect": ["not computed" if value != value else f"{value:+.3f}" for value in one["effect"]],
         }

@@ -265,9 +265,12 @@ class Individual:
         found = self.individuals.genotypes(locus, [self.sample])
         alleles, phasing = found.oriented(0, unphased=unphased, seed=seed)
         build = HaplotypeBuilder(self.individuals.reference, locus, found.variants).build
-        about = {"sample": self.sample, "phasing": phasing, "report": found.report}
-        first, second = (replace(build(alleles[:, copy] == 1), number=copy + 1, **about) for copy in (0, 1))
-        return first, second
+
+        def copy_of(number: int) -> Haplotype:
+            plain = build(alleles[:, number - 1] == 1)
+            return replace(plain, sample=self.sample, number=number, phasing=phasing, report=found.report)
+
+        return copy_of(1), copy_of(2)
 
 
 def _nearest(name: str, known: Sequence[str]) -> list[str]:

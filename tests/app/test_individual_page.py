@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import time
+import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from phenviz.app.pages.individual import IndividualPage
+from phenviz.app.person_exports import FORMATS
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
 from phenviz.effects import predict_haplotypes, score_variants
+from phenviz.errors import ResultError
 from phenviz.genome import Locus
+from phenviz.results import load
 from phenviz.world import open_world
 from tests.app.test_uploads import piece
 from tests.effects.toys import write_people
@@ -48,7 +54,7 @@ def settle(page) -> None:
     while time.monotonic() < end:
         page.session._tick()
         work = page.run.work
-        if page.picker.note != "Opening…" and page.run.status != "loading" and (work is None or work.over):
+        if page.run.status not in ("loading", "empty") and (work is None or work.over):
             break
         time.sleep(0.05)
     page.session._tick()
@@ -115,7 +121,7 @@ def test_a_click_on_a_row_zooms_to_the_variant_and_turns_to_its_context(page):
 def test_nothing_of_a_person_stays_on_screen_when_another_source_is_chosen(page):
     page._heard({"source": "upload"})
     assert page.run.status == "empty"
-    assert page.run.table() is None and page.run.activity() is None and page.run.phasing == ""
+    assert page.run.table() is None and page.run.activity() is None and page.run.facts == {}
     assert page.grid.view.rows == [] and "individual" in page.grid.view.status["words"]
 
 
@@ -159,8 +165,89 @@ def test_unphased_calls_are_refused_until_the_user_chooses(page):
     assert page.run.status == "failed" and "phase" in page.run.error
     page.state.unphased = "as listed"
     settle(page)
-    assert page.run.status == "done" and "unphased" in page.run.phasing
+    assert page.run.status == "done" and "unphased" in page.run.facts["phasing"]
     assert "sample" not in page._query() and "source" not in page._query()
+
+
+def test_the_order_in_an_unphased_file_is_no_phase(page):
+    drop(page, own_vcf(page))
+    assert set(page.run.table()["carried"]) == {"unphased"}
+    page.state.unphased = "as listed"
+    settle(page)
+    assert set(page.run.table()["carried"]) == {"haplotype 2"}
+
+
+def test_a_random_phase_is_the_same_in_list_and_prediction_and_changes_with_its_seed(page):
+    drop(page, own_vcf(page))
+    page.state.unphased = "random"
+    found = {}
+    for seed in range(6):
+        page.state.seed = seed
+        settle(page)
+        assert f"random, seed {seed}" in page.run.facts["phasing"]
+        listed = page.run.table().set_index("position")["carried"].sort_index()
+        me = page.people.individual("upload", "me")
+        pair = me.haplotypes(VIEW, unphased="random", seed=seed)
+        for number, haplotype in enumerate(pair, start=1):
+            assert set(haplotype.variants["position"]) == set(listed[listed == f"haplotype {number}"].index)
+        found[seed] = tuple(listed)
+    assert len(set(found.values())) > 1
+
+
+def test_the_seed_is_asked_for_only_where_it_matters(page):
+    panel = page.panel
+    assert not panel._seed.visible
+    page.state.unphased = "random"
+    assert panel._seed.visible
+    panel._seed.value = 5
+    assert page.state.seed == 5 and page._query()["seed"] == "5"
+
+
+def test_every_format_holds_what_the_page_shows(page):
+    page.state.contexts = ("Ery", "B")
+    key = page.grid.view.keys[0]
+    page.state.variant = key
+    files = {suffix: page._make_file(suffix)() for suffix in FORMATS.values()}
+    assert files[".svg"].content.startswith(b"<?xml") and b"ann, chr20:2,001-9,000" in files[".svg"].content
+    with zipfile.ZipFile(io.BytesIO(files[".bw"].content)) as archive:
+        names = archive.namelist()
+    assert len(names) == 6 and sum(".reference." in name for name in names) == 2
+    table = pd.read_csv(io.BytesIO(files[".tsv"].content), sep="\t", comment="#")
+    assert table["position"].tolist() == page.run.table()["position"].tolist()
+    assert table["carried"].tolist() == page.run.table()["carried"].tolist()
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".parquet"])
+def test_exported_tracks_are_those_of_the_view_and_the_ticked_contexts(page, runtime, tmp_path, suffix):
+    world = runtime.world
+    page.state.contexts = ("Ery", "B")
+    path = tmp_path / f"back{suffix}"
+    path.write_bytes(page._make_file(suffix)().content)
+    back = load(path)
+    ann = page.people.individual("file:family.vcf", "ann")
+    exact = predict_haplotypes(ann, VIEW, world.reference, world.backbone, contexts=["Ery", "B"])
+    np.testing.assert_allclose(back["activity"], exact["activity"], rtol=1e-4, atol=1e-5)
+    assert back["bin_start"].values.tolist() == exact["bin_start"].values.tolist()
+    assert (back.attrs["start"], back.attrs["end"]) == (VIEW.start, VIEW.end)
+
+
+def test_exported_sequences_are_both_haplotypes_of_the_view(page):
+    text = page._make_file(".fa")().content.decode()
+    pair = page.people.individual("file:family.vcf", "ann").haplotypes(VIEW)
+    bodies = ["".join(record.splitlines()[1:]) for record in text.split(">")[1:]]
+    assert bodies == [haplotype.sequence for haplotype in pair]
+
+
+def test_what_is_not_there_yet_cannot_be_exported(page):
+    page._heard({"source": "upload"})
+    for suffix in FORMATS.values():
+        with pytest.raises(ResultError, match="nobody is chosen yet"):
+            page._make_file(suffix)
+    page._heard({"source": "file:family.vcf"})
+    settle(page)
+    page.state.contexts = ()
+    with pytest.raises(ResultError, match="no context is ticked"):
+        page._make_file(".svg")
 
 
 def test_a_genome_of_ones_own_is_sent_nowhere(page, monkeypatch):
@@ -216,9 +303,20 @@ def test_tracks_are_hidden_from_the_menu(page):
 def test_an_address_brings_back_person_and_choices():
     state = IndividualState(
         locus=VIEW, settled=VIEW, contexts=("Ery",), focus="Ery", source="world", sample="HG00096",
-        mode="sum", unphased="random", variant="20:5:A:C", hidden=("genes",), theme="dark",
+        mode="sum", unphased="random", seed=7, variant="20:5:A:C", hidden=("genes",), theme="dark",
     )  # fmt: skip
     again = IndividualState()
     assert apply_individual_query(again, individual_query(state, CONTEXTS), CONTEXTS) == []
-    for name in ("contexts", "focus", "source", "sample", "mode", "unphased", "variant", "hidden", "theme"):
+    for name in (
+        "contexts",
+        "focus",
+        "source",
+        "sample",
+        "mode",
+        "unphased",
+        "seed",
+        "variant",
+        "hidden",
+        "theme",
+    ):
         assert getattr(again, name) == getattr(state, name), name

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.exports import variants_file
 from phenviz.app.pages.variants import VariantsPage
 from phenviz.app.ranking import nearest_genes
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.variant_exports import FORMATS
 from phenviz.effects import score_variants
+from phenviz.errors import ResultError
 from phenviz.genome import Locus
+from phenviz.results import load
 from phenviz.variation import read_variants
 from phenviz.world import open_world
 from tests.effects.toys import write_people
@@ -153,17 +155,46 @@ def test_one_variant_is_shown_with_its_effects_genes_and_carriers(page, runtime)
     assert not page.shows_one
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
-def test_what_is_exported_is_the_filtered_table_with_every_context(page, suffix):
+def test_what_is_exported_is_the_filtered_table_with_every_context(page):
     page.grid.search("effect>0")
-    file = variants_file(page.grid.matching, page.run.effects, suffix)
-    read = pd.read_parquet if suffix == ".parquet" else lambda text: pd.read_csv(text, sep="\t")
-    table = read(io.BytesIO(file.content))
-    assert table["position"].tolist() == page.grid.matching["position"].tolist()
-    assert (table["effect"] > 0).all()
-    np.testing.assert_allclose(
-        table[["effect_Ery", "effect_Mono", "effect_B"]].abs().max(axis=1), table["effect"].abs(), rtol=1e-4
-    )
+    file = page._make_file(".tsv")()
+    table = pd.read_csv(io.BytesIO(file.content), sep="\t", comment="#")
+    shown = page.grid.matching
+    assert table["position"].tolist() == shown["position"].tolist()
+    assert table["gene"].tolist() == shown["gene"].tolist() and "allele_frequency" in table
+    largest = table[["effect.Ery", "effect.Mono", "effect.B"]].abs().max(axis=1)
+    np.testing.assert_allclose(largest, shown["effect"].abs(), rtol=1e-4)
+    assert file.content.startswith(b"# effects of variants (toy1)") and b"# model: " in file.content
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".nc"])
+def test_an_exported_result_reads_back_as_it_was(page, suffix, tmp_path):
+    page.grid.search("effect>0")
+    path = tmp_path / f"back{suffix}"
+    path.write_bytes(page._make_file(suffix)().content)
+    back, shown = load(path), page.grid.matching
+    assert back["position"].values.tolist() == shown["position"].tolist()
+    np.testing.assert_allclose(np.abs(back["effect"]).max("context"), shown["effect"].abs(), rtol=1e-4)
+    assert back.attrs["model"] == page.run.effects.attrs["model"]
+
+
+@pytest.mark.parametrize("one", [False, True])
+def test_every_format_holds_the_list_or_the_one_variant_on_screen(page, one):
+    if one:
+        page.grid.view._handle_msg({"row": page.grid.view.keys[1]})
+    files = {suffix: page._make_file(suffix)() for suffix in FORMATS.values()}
+    assert files[".svg"].content.startswith(b"<?xml") and files[".pdf"].content.startswith(b"%PDF")
+    # a line a variant, after the column names
+    rows = [line for line in files[".tsv"].content.splitlines() if not line.startswith(b"#")][1:]
+    assert len(rows) == (1 if one else len(page.grid.matching))
+    word = b"quantile" if one else b"Effects of variants"
+    assert word in files[".svg"].content
+
+
+def test_a_filter_that_leaves_nothing_is_told_instead_of_an_empty_file(page):
+    page.grid.search("effect>1000")
+    with pytest.raises(ResultError, match="change the filter"):
+        page._make_file(".tsv")()
 
 
 def test_the_nearest_gene_is_the_one_with_the_fewest_bases_between(runtime):

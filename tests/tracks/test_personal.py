@@ -38,7 +38,7 @@ def variants():
             "position": [WINDOW.start + 25_605, WINDOW.start + 1_300],
             "ref": ["A", "C"], "alt": ["T", "CA"],
             "id": ["rs1", ""], "haplotype_1": [1, 1], "haplotype_2": [0, 1], "effect": [0.5, np.nan],
-            "context": ["Mono", ""],
+            "context": ["Mono", ""], "carried": ["haplotype 1", "both"],
         }
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_each_variant_stands_on_the_haplotypes_that_carry_it(shown):
     dots = made(shown, "variants")[0]._dots.data
     first, second = (WINDOW.start + 128 * 200 + 5), WINDOW.start + 1_300
     assert sorted(zip(dots["x"], dots["y"], strict=True)) == [(second, 0.5), (second, 1.5), (first, 1.5)]
-    assert dots["by"][0] == "haplotype 1" and "both haplotypes" in dots["by"]
+    assert dots["by"][0] == "haplotype 1" and "both" in dots["by"]
     assert dots["effect"].count("not computed") == 2
 
 

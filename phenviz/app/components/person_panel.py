@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
@@ -49,6 +50,10 @@ class PersonPanel(Viewer):
             options=_UNPHASED, value=state.unphased, label="Unphased heterozygotes", size="small",
             **(wide | {"margin": (12, 0, 4, 0)}),
         )  # fmt: skip
+        self._seed = pmui.IntInput(
+            value=state.seed, start=0, end=state.param.seed.bounds[1], label="Seed", size="small",
+            **(wide | {"margin": (6, 0, 4, 0)}),
+        )  # fmt: skip
         self._explained, self._facts, self._told = words(**wide), words(**wide), words(**wide)
         self._bar = pmui.LinearProgress(
             value=0, variant="determinate", sizing_mode="stretch_width", margin=(8, 0, 2, 0)
@@ -62,9 +67,10 @@ class PersonPanel(Viewer):
         )
         self._mode.param.watch(lambda event: setattr(state, "mode", event.new), "value")
         self._unphased.param.watch(lambda event: setattr(state, "unphased", event.new), "value")
+        self._seed.param.watch(self._draw_lots, "value")
         self._cancel.on_click(lambda _event: run.cancel())
         self._again.on_click(lambda _event: run.again())
-        state.param.watch(self._follow, ["mode", "unphased"])
+        state.param.watch(self._follow, ["mode", "unphased", "seed"])
         run.param.watch(self._draw, ["changed"])
         session.on_tick(self._draw)
         self._follow()
@@ -76,6 +82,7 @@ class PersonPanel(Viewer):
             self._mode,
             self._explained,
             self._unphased,
+            self._seed,
             self._bar,
             self._told,
             pn.Row(self._cancel, self._again, margin=0, height=42),
@@ -85,8 +92,15 @@ class PersonPanel(Viewer):
         )
 
     def _follow(self, *_events: object) -> None:
-        self._mode.value, self._unphased.value = self._state.mode, self._state.unphased
-        self._explained.object = f"<span class='quiet'>{_EXPLAINED[self._state.mode]}</span>"
+        state = self._state
+        self._mode.value, self._unphased.value, self._seed.value = state.mode, state.unphased, state.seed
+        self._seed.visible = state.unphased == "random"
+        self._explained.object = f"<span class='quiet'>{_EXPLAINED[state.mode]}</span>"
+
+    def _draw_lots(self, event: param.parameterized.Event) -> None:
+        # an emptied box is None: the seed stays what it was
+        if event.new is not None:
+            self._state.seed = int(event.new)
 
     def _draw(self, *_events: object) -> None:
         run = self._run
@@ -117,9 +131,17 @@ class PersonPanel(Viewer):
         }.get(status, "")
 
     def _known(self) -> str:
-        run, lines = self._run, []
-        if run.phasing:
-            lines.append(f"Phase: {escaped(run.phasing)}.")
+        run, facts, lines = self._run, self._run.facts, []
+        if facts:
+            lines.append(f"Phase: {escaped(facts['phasing'])}.")
+            if facts["variants_skipped"]:
+                lines.append(
+                    f"{facts['variants_skipped']:,} left out of the haplotypes, because they overlap another "
+                    "variant before them."
+                )
+            if facts["records_left_out"]:
+                lines.append(f"Of the file's records here {escaped(facts['records_left_out'])}.")
+        lines += [f"{escaped(note)}." for note in run.notes]
         agreement = run.agreement()
         if agreement is not None:
             lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import panel_material_ui as pmui
 
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.data_grid import DataGrid, GridColumn
+from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.person_panel import PersonPanel
@@ -20,9 +22,11 @@ from phenviz.app.components.person_tracks import PersonTracks
 from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.components.vcf_drop import VcfDrop
+from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.navigation import centred
 from phenviz.app.people import UPLOAD, People
+from phenviz.app.person_exports import FORMATS, person_file
 from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
 from phenviz.app.start import open_state
@@ -114,6 +118,7 @@ class IndividualPage:
             sizing_mode="stretch_width",
             margin=(4, 12),
         )
+        self.panel = PersonPanel(session, state, run)
         self.tracks = PersonTracks(session, state, runtime, run)
         self.grid = DataGrid(
             _COLUMNS,
@@ -137,7 +142,8 @@ class IndividualPage:
                 table,
             ],
             sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
-            panel=[PersonPanel(session, state, run), self._track_menu()],
+            panel=[self.panel, self._track_menu()],
+            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
         )
 
     def _track_menu(self) -> TrackMenu:
@@ -151,7 +157,7 @@ class IndividualPage:
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run
-        state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "mode"])
+        state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "seed", "mode"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
         state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
         run.param.watch(lambda _event: self._list(), ["changed"])
@@ -179,9 +185,6 @@ class IndividualPage:
             }
             self.grid.show(pd.DataFrame({"key": []}), said.get(status, "Reading genotypes…"))
             return
-        both = (table["haplotype_1"] == 1) & (table["haplotype_2"] == 1)
-        carried = table["haplotype_1"].eq(1).map({True: "haplotype 1", False: "haplotype 2"})
-        table = table.assign(carried=carried.mask(both, "both"))
         self.grid.show(table, "No variant is carried in this view.")
         self.grid.choose(self.state.variant)
 
@@ -205,6 +208,9 @@ class IndividualPage:
             return ""
         found = table.loc[table["key"] == key, "context"]
         return str(found.iloc[0]) if len(found) else ""
+
+    def _make_file(self, suffix: str) -> Callable[[], File]:
+        return person_file(self.runtime.world, self.state, self.people, self.run, suffix)
 
     # whose genome
 

@@ -18,12 +18,13 @@ from phenviz.app.components.variant_plots import VariantPlots
 from phenviz.app.components.variant_source import VariantSource
 from phenviz.app.components.variant_view import VariantView
 from phenviz.app.components.vcf_drop import VcfDrop
-from phenviz.app.exports import File, variants_file
+from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.session import Session
 from phenviz.app.start import open_state
 from phenviz.app.state import VariantsState, apply_variants_query, variants_query
 from phenviz.app.uploads import PrivateFolder, files_of
+from phenviz.app.variant_exports import FORMATS, variants_file
 from phenviz.app.variant_run import FOLDER, PASTED, REGION, UPLOAD, VariantRun
 from phenviz.errors import ResultError
 
@@ -42,7 +43,6 @@ _COLUMNS = (
     GridColumn("effect", "Effect", "{:+.3f}", "effect"),
     GridColumn("quantile", "Quantile", "{:+.3f}", "number"),
 )
-_FORMATS = {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
 _EMPTY = {
     "empty": "Choose on the left which variants to score.",
     "waiting": "Press “Score variants” to score those of this view.",
@@ -119,7 +119,7 @@ class VariantsPage:
         return frame.page(
             [self.locus_bar, self._holder],
             sidebar=[self.source, ContextPicker(state, world.contexts)],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, _FORMATS)],
+            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
         )
 
     def _keep_in_step(self) -> None:
@@ -191,5 +191,9 @@ class VariantsPage:
         effects = self.run.effects
         if effects is None:
             raise ResultError("there is nothing to export yet: score some variants first")
-        matching = self.grid.matching
-        return lambda: variants_file(matching, effects, suffix)
+        table = self.grid.matching
+        if self.shows_one:
+            whole = self.run.table()
+            assert whole is not None
+            table = whole[whole["key"] == self.state.variant]
+        return lambda: variants_file(table, effects, suffix)

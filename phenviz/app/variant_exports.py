@@ -1,0 +1,56 @@
+"""Files of effects of variants: what a table shows, with every context."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
+from phenviz.errors import ResultError
+
+FORMATS = FIGURE_FORMATS | {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
+# what a table knows beyond the effects
+_ALSO = ("allele_frequency", "carried", "gene", "distance")
+
+
+def variants_file(
+    table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: str = "phenviz_variants"
+) -> File:
+    """Write variants with their effect in every context, in the order of a table.
+
+    Parameters
+    ----------
+    table
+        `phenviz.app.ranking.ranked`, with ``row``: where each lies in the effects.
+    effects
+        ``effect`` (variant, context).
+    suffix
+        ``.tsv`` (one row a variant), ``.parquet`` (one row a variant and context), ``.nc``, or one of
+        `FIGURE_FORMATS`: a heat map of the strongest, of one variant its effect in each context.
+    name
+        Of the file, without its suffix.
+
+    Raises
+    ------
+    ResultError
+        If the table has no rows.
+    """
+    if table.empty:
+        raise ResultError("the table shows no variant: change the filter, then export")
+    chosen = effects.isel(variant=table["row"].to_numpy())
+    if suffix in FIGURE_FORMATS.values():
+        from phenviz.figures import variants_figure
+
+        return figure_file(variants_figure(chosen), name, suffix)
+    from phenviz.effects import join_scores
+    from phenviz.results.variants import variants_file as written_to
+
+    also = {column: ("variant", table[column].to_numpy()) for column in _ALSO if column in table}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}{suffix}"
+        with written_to(path, join_scores) as append:
+            append(chosen.assign_coords(also))
+        return packed([path], name)
