@@ -18,14 +18,18 @@ from phenviz.figures.component import (
     short_number,
     value_scale,
 )
-from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes
+from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes, reduce_mean
 from phenviz.figures.style import FAINT, INK, MM_PER_POINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.locus import Locus
+from phenviz.genome.ticks import format_length
 from phenviz.results import bin_size_of, validate
 
 _STRIP_MM = 1.2
 _MOST_COLUMNS = 1_600
 _AREA_TOP = 0.84
+# Bins in a stretch from where on nearly each stretch would hold a peak. On screen, where half as many points
+# lie side by side, a track changes at the same zoom.
+_AVERAGED_FROM = 16
 
 
 class _Activity(RowsComponent):
@@ -44,19 +48,40 @@ class _Activity(RowsComponent):
         """Width in mm for numbers and the unit."""
         return SCALE_ROOM_MM
 
-    def highest(self, locus: Locus, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Edges (n + 1,) and highest activity (context, n) of at most ``most`` stretches of the locus."""
+    def summary(self, locus: Locus, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reduce the bins of the locus to at most ``most`` stretches.
+
+        Returns
+        -------
+        edges
+            Shape (n + 1,).
+        values
+            Highest activity of each stretch, or its mean where a stretch holds so many bins that nearly each
+            holds a peak; shape (context, n).
+        """
+        starts, values = self._inside(locus)
+        joined = groups_of(values.shape[1], most)
+        if joined >= _AVERAGED_FROM:
+            values = reduce_mean(values, joined)
+        elif joined > 1:
+            values = reduce_extremes(values, joined)[1]
+        edges = starts[0] + bin_size_of(self.prediction) * joined * np.arange(values.shape[1] + 1)
+        return edges, values
+
+    def note(self, locus: Locus, most: int) -> str:
+        """Say what `summary` made of the stretches."""
+        joined = groups_of(self._inside(locus)[1].shape[1], most)
+        if joined < _AVERAGED_FROM:
+            return "" if joined == 1 else "maximum"
+        return f"mean of {format_length(joined * bin_size_of(self.prediction))}"
+
+    def _inside(self, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
         size = bin_size_of(self.prediction)
         starts = self.prediction["bin_start"].values
         inside = (starts < locus.end) & (starts + size > locus.start)
         if not inside.any():
             raise ResultError(f"this prediction has no bin in {locus}: predict there first")
-        values = self.prediction["activity"].transpose("context", "bin").values[:, inside]
-        joined = groups_of(values.shape[1], most)
-        if joined > 1:
-            values = reduce_extremes(values, joined)[1]
-        edges = starts[inside][0] + size * joined * np.arange(values.shape[1] + 1)
-        return edges, values
+        return starts[inside], self.prediction["activity"].transpose("context", "bin").values[:, inside]
 
     @property
     def units(self) -> str:
@@ -65,7 +90,7 @@ class _Activity(RowsComponent):
 
 
 class ActivityHeatmap(_Activity):
-    """Contexts x bins, rows by lineage; long windows keep the highest value of each stretch.
+    """Contexts x bins, rows by lineage; long windows keep the highest value of each stretch, or its mean.
 
     Parameters
     ----------
@@ -95,7 +120,7 @@ class ActivityHeatmap(_Activity):
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the map as one image, the strip of lineages, and the colour bar."""
-        edges, values = self.highest(locus, _MOST_COLUMNS)
+        edges, values = self.summary(locus, _MOST_COLUMNS)
         limit, above = self._limit(values)
         rows = len(self.row_names)
         image = ax.imshow(
@@ -105,6 +130,7 @@ class ActivityHeatmap(_Activity):
         )  # fmt: skip
         ax.set_xlim(locus.start, locus.end)
         self._draw_lineages(ax)
+        self.draw_note(ax, self.note(locus, _MOST_COLUMNS))
         colour_bar(ax, image, self.units, above=above)
         for spine in ax.spines.values():
             spine.set(visible=True, color=FAINT, linewidth=0.5)
@@ -171,7 +197,7 @@ class ActivityAreas(_Activity):
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw areas from below, each with its baseline and the scale's end."""
-        edges, values = self.highest(locus, MOST_POINTS // 2)
+        edges, values = self.summary(locus, MOST_POINTS // 2)
         top = float(np.nanmax(values, initial=0.0)) or 1.0
         rows = len(self.row_names)
         ax.set_ylim(0, rows)
@@ -189,6 +215,7 @@ class ActivityAreas(_Activity):
             ax.plot([locus.start, locus.end], [base, base], color=FAINT, linewidth=0.5, solid_capstyle="butt")
         ax.set_xlim(locus.start, locus.end)
         self.draw_row_names(ax, bases + 0.4)
+        self.draw_note(ax, self.note(locus, MOST_POINTS // 2))
         value_scale(ax, 0, rows, self.units)
         # the zero of a row would touch the top of the next one, so only the last row has its zero written
         ax.set_yticks([*(bases + _AREA_TOP), 0.0], [*[short_number(top)] * rows, "0"], color=INK)

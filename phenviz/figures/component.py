@@ -120,6 +120,14 @@ class RowsComponent(Component):
             linespacing=1.1,
         )  # fmt: skip
 
+    def draw_note(self, ax: Axes, text: str) -> None:
+        """Write in small letters, below the label, how the numbers were reduced."""
+        ax.annotate(
+            text, (from_left(ax, -self.names_room() - 1.5), 0), xycoords="axes fraction",
+            xytext=(0, -1.0 / MM_PER_POINT), textcoords="offset points", ha="right", va="center",
+            fontsize=SMALL_PT, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+
     def draw_row_names(self, ax: Axes, places: np.ndarray, colours: dict[str, str] | None = None) -> None:
         """Write the row names at heights ``places`` (data coordinates)."""
         for name, place in zip(self.row_names, places, strict=True):

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
-from phenviz.figures.component import RowsComponent, bases_per_mm, from_left
-from phenviz.figures.style import FAINT, MUTED, NEUTRAL, SMALL_PT
+from phenviz.figures.component import RowsComponent, bases_per_mm
+from phenviz.figures.style import FAINT, NEUTRAL
 from phenviz.genome.locus import Locus, bare_contig
 
 _HALF = 0.36
@@ -40,10 +40,7 @@ class _Boxes(RowsComponent):
         scale = bases_per_mm(ax, locus)
         dense = scale >= _DENSITY_FROM
         if dense:
-            ax.text(
-                from_left(ax, -self.names_room() - 1.5), -0.1, "density", transform=ax.transAxes, ha="right",
-                va="center", fontsize=SMALL_PT, color=MUTED,
-            )  # fmt: skip
+            self.draw_note(ax, "density")
         for name, place in zip(self.row_names, places, strict=True):
             line = place + _HALF if dense else place
             ax.plot([locus.start, locus.end], [line, line], color=FAINT, linewidth=0.4, zorder=0.5)

@@ -80,7 +80,7 @@ class HaplotypeTracks(RowsComponent):
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the rows, the legend above them, and the scale."""
-        drawn = {name: area.highest(locus, MOST_POINTS // 2) for name, area in self._areas.items()}
+        drawn = {name: area.summary(locus, MOST_POINTS // 2) for name, area in self._areas.items()}
         top = max(float(np.nanmax(values, initial=0.0)) for _, values in drawn.values()) or 1.0
         rows = len(self.row_names)
         bases = rows - 1.0 - np.arange(rows)
@@ -91,6 +91,7 @@ class HaplotypeTracks(RowsComponent):
         for base in bases:
             ax.plot([locus.start, locus.end], [base, base], color=FAINT, linewidth=0.5)
         self.draw_row_names(ax, bases + 0.4)
+        self.draw_note(ax, self._areas[REFERENCE].note(locus, MOST_POINTS // 2))
         value_scale(ax, 0, rows, self._areas[REFERENCE].units)
         ax.set_yticks([*(bases + _TOP), 0.0], [*[short_number(top)] * rows, "0"], color=INK)
         ax.set_yticks(bases, minor=True)

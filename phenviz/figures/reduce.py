@@ -1,4 +1,4 @@
-"""Fewer points for the same picture: long tracks keep the extremes of each stretch."""
+"""Fewer points for the same picture: long tracks keep the extremes of each stretch, or its mean."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def reduce_strongest(values: NDArray[np.floating], size: int) -> NDArray:
         return values
     lowest, highest = reduce_extremes(values, size)
     return np.where(np.abs(lowest) > np.abs(highest), lowest, highest)
+
+
+def reduce_mean(values: NDArray[np.floating], size: int) -> NDArray:
+    """Mean of the numbers among every ``size`` neighbours, shape (..., ceil(n / size)); NaN where none is."""
+    grouped = _grouped(values, size)
+    count = np.isfinite(grouped).sum(axis=-1)
+    total = np.nansum(grouped, axis=-1)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _grouped(values: NDArray, size: int) -> NDArray:

@@ -16,18 +16,21 @@ from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.signed import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, nice_ceiling
+from phenviz.tracks.view import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 STYLES = ("heatmap", "areas")
 _MOST_PIXELS, _LEAST_PIXELS = 208, 60
 _SCALE_POINTS = 4_000
+# where the colour scale ends: above it lie few of the means of a zoom level, and the peaks among maxima
+_MEAN_QUANTILE, _MAXIMUM_QUANTILE = 0.995, 0.9
 _ROW_PIXELS = {"heatmap": 13, "areas": 26}
 
 
 class Activity(Track):
     """Predicted activity of the chosen contexts over the contig.
 
-    Where several bins share a pixel, their maximum is drawn, so that no peak is lost.
+    Where several bins share a pixel, their maximum is drawn, so that no peak is lost; where so many do that
+    nearly every pixel would hold one, their mean.
     """
 
     name = "activity"
@@ -40,9 +43,11 @@ class Activity(Track):
         self._contexts: Sequence[Context] = ()
         self._focus = ""
         self._style = STYLES[0]
-        self._high = 0.0
+        # ends of the colour scale: 0 bins a point stands for the maxima of all fine zoom levels
+        self._highs: dict[int, float] = {}
+        self._high = 1.0
         self._scale: Scale | None = None
-        self._per_point = ""
+        self._how = ""
         self._hatching = Hatching(self, theme)
         self._heat = HeatMap(self, theme.sequential)
         self._areas: list[tuple[ColumnDataSource, GlyphRenderer]] = []
@@ -66,7 +71,7 @@ class Activity(Track):
     def set_pyramid(self, pyramid: Pyramid | None) -> None:
         """Draw another pyramid."""
         self._pyramid = pyramid
-        self._high = 0.0
+        self._highs = {}
         self.reload()
 
     def set_style(self, style: str) -> None:
@@ -95,14 +100,18 @@ class Activity(Track):
             return
         size = self._pyramid.bin_size
         start, end = stretch.locus.start // size, -(-stretch.locus.end // size)
-        edges, _, maximum = self._pyramid.read(start, end, stretch.points(view.pixels))
-        values = maximum[list(self._rows)]
+        edges, mean, maximum = self._pyramid.read(start, end, stretch.points(view.pixels))
+        joined = int(edges[1] - edges[0]) // size
+        averaged = joined >= AVERAGED_FROM
+        values = (mean if averaged else maximum)[list(self._rows)]
         runs = [(left * size, right * size) for left, right in self._pyramid.missing(start, end)]
         self._hatching.show(runs[:200], len(self._contexts))
-        self._rescale(self._pyramid)
+        self._rescale(self._pyramid, joined if averaged else 0)
         self._heat.show(edges, np.log1p(values))
         self._draw_areas(edges, values)
-        self._per_point = "" if edges[1] - edges[0] == size else ", maximum in a pixel"
+        finest = f"{size} bp bins"
+        coarse = mean_over(joined * size) if averaged else f"maximum in a pixel of {finest}"
+        self._how = coarse if joined > 1 else finest
 
     def follow(self, view: View) -> None:
         """Say how much of the view has been predicted."""
@@ -111,7 +120,7 @@ class Activity(Track):
         where, size = view.locus, self._pyramid.bin_size
         shown = self._pyramid.covered(where.start // size, -(-where.end // size))
         self.say(
-            description=f"{self._peak()}in {size} bp bins{self._per_point}",
+            description=f"{self._peak()}{self._how}",
             note="" if shown > 0.999 else f"{shown:.0%} of the view computed",
             scale=self._scale if self._style == "heatmap" else None,
         )
@@ -119,16 +128,21 @@ class Activity(Track):
     def _peak(self) -> str:
         return "" if self._style == "heatmap" else f"0 to {self._high:g}, "
 
-    def _rescale(self, pyramid: Pyramid) -> None:
-        _, _, peaks = pyramid.read(0, pyramid.n_bins, _SCALE_POINTS)
-        known = peaks[np.isfinite(peaks)]
+    def _rescale(self, pyramid: Pyramid, averaged: int) -> None:
+        """Choose the end of the colour scale, for means of ``averaged`` bins or (0) for maxima."""
+        points = pyramid.n_bins // averaged if averaged else _SCALE_POINTS
+        _, mean, maximum = pyramid.read(0, pyramid.n_bins, points)
+        shown, share = (mean, _MEAN_QUANTILE) if averaged else (maximum, _MAXIMUM_QUANTILE)
+        known = shown[np.isfinite(shown)]
+        high = self._highs.get(averaged, 0.0)
         if known.size:
             # one scale for all that is known, that only grows: a colour keeps its meaning while one moves,
             # and a view without a peak looks empty
-            self._high = max(self._high, nice_ceiling(float(np.quantile(known, 0.9))))
-        high = self._high or 1.0
-        self._heat.mapper.update(low=0, high=math.log1p(high))
-        self._scale = Scale("0", self.theme.sequential, f"{high:g}")
+            high = max(high, nice_ceiling(float(np.quantile(known, share))))
+        self._highs[averaged] = high
+        self._high = high or 1.0
+        self._heat.mapper.update(low=0, high=math.log1p(self._high))
+        self._scale = Scale("0", self.theme.sequential, f"{self._high:g}")
 
     def _lay_out(self) -> None:
         n = max(len(self._contexts), 1)
@@ -156,7 +170,7 @@ class Activity(Track):
                 source.data = {"x": [], "y1": [], "y2": []}
                 continue
             base = len(self._contexts) - 1 - row + 0.04
-            tall = np.minimum(np.nan_to_num(values[row]) / (self._high or 1.0), 1.0) * 0.9
+            tall = np.minimum(np.nan_to_num(values[row]) / self._high, 1.0) * 0.9
             x, tops = stairs(edges, base + tall)
             source.data = {"x": x, "y1": np.full(len(x), base), "y2": tops}
             renderer.glyph.fill_color = legible(self._contexts[row].colour, self.theme, 3.0)

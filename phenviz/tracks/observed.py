@@ -11,19 +11,23 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import Locus, bare_contig
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, nice_ceiling
+from phenviz.tracks.view import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 _COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
-_ROW_PIXELS, _LEAST_PIXELS = 8, 48
+_ROW_PIXELS, _LEAST_PIXELS = 10, 48
+# a bin of the predicted activity
+_BIN = 128
+# where the colour scale ends, among peaks and among means over a pixel
+_QUANTILE, _MEAN_QUANTILE = 0.98, 0.995
 
 
 class Observed(Track):
-    """Peaks as a heat map of their fold enrichment."""
+    """Peaks as a heat map of their fold enrichment; far out, the mean over each pixel, 0 between peaks."""
 
     name = "observed"
     title = "Observed ATAC peaks"
@@ -31,6 +35,8 @@ class Observed(Track):
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 16 * _ROW_PIXELS, (0, 16))
         self._peaks: pd.DataFrame | None = None
+        self._highs: dict[int, float] = {}
+        self._high = 1.0
         self._contexts: Sequence[Context] = ()
         self._heat = HeatMap(self, theme.sequential)
         self.add_hover(
@@ -42,6 +48,9 @@ class Observed(Track):
     def set_peaks(self, peaks: pd.DataFrame | None) -> None:
         """Draw the peaks of this contig (`of_contig`)."""
         self._peaks = peaks
+        self._highs = {}
+        if peaks is not None:
+            self._high = nice_ceiling(float(peaks["fold_enrichment"].quantile(_QUANTILE)))
         self.reload()
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
@@ -69,16 +78,32 @@ class Observed(Track):
             (self._peaks["start"] < stretch.locus.end) & (self._peaks["end"] > stretch.locus.start)
         ]
         names = [context.name for context in self._contexts]
-        edges, values = paint_peaks(near, names, stretch, stretch.points(view.pixels))
-        high = nice_ceiling(float(self._peaks["fold_enrichment"].quantile(0.98)))
+        points = stretch.points(view.pixels)
+        # on the same grid as the predicted activity, so that both change at the same zoom
+        level = math.ceil(math.log2(max(stretch.locus.length / points / _BIN, 1)))
+        bases = _BIN * 2**level
+        averaged = 2**level >= AVERAGED_FROM
+        if averaged:
+            edges, values = average_peaks(near, names, stretch.locus, bases)
+        else:
+            edges, values = paint_peaks(near, names, stretch, points)
+        high = self._high_of_means(bases, view.contig_length) if averaged else self._high
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
+        coarse = mean_over(bases) if averaged else "maximum in a pixel"
         self.say(
-            description="fold enrichment, measured"
-            + ("" if edges[1] - edges[0] < 128 else ", maximum in a pixel"),
+            description=f"fold enrichment, measured{f', {coarse}' if level else ''}",
             empty="" if len(near) else "No peak was observed here",
             scale=Scale("0", self.theme.sequential, f"{high:g}"),
         )
+
+    def _high_of_means(self, bases: int, contig_length: int) -> float:
+        """End of the colour scale at a zoom level: that of the whole contig, whatever part is looked at."""
+        if bases not in self._highs and self._peaks is not None:
+            whole = Locus("", 0, contig_length)
+            _, means = average_peaks(self._peaks, self._peaks["context"].unique(), whole, bases)
+            self._highs[bases] = nice_ceiling(float(np.quantile(means, _MEAN_QUANTILE)))
+        return self._highs[bases]
 
     def _name_rows(self) -> None:
         names = [context.name for context in self._contexts]
@@ -123,3 +148,40 @@ def paint_peaks(
             span = values[int(row), begin:end]
             np.maximum(span, fold, out=span)
     return np.arange(first, last + 1, dtype=np.int64) * size, values
+
+
+def average_peaks(
+    peaks: pd.DataFrame, contexts: Sequence[str], locus: Locus, bases: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Average the fold enrichment over stretches of a contig; it is 0 between peaks.
+
+    Returns
+    -------
+    edges
+        Multiples of ``bases`` that cover the locus, shape (n + 1,), 0-based.
+    means
+        Shape (contexts, n).
+    """
+    first, last = locus.start // bases, -(-locus.end // bases)
+    edges = np.arange(first, last + 1, dtype=np.int64) * bases
+    means = np.zeros((len(contexts), last - first), dtype=np.float32)
+    for row, name in enumerate(contexts):
+        own = peaks[peaks["context"] == name]
+        folds = own["fold_enrichment"].to_numpy(float)
+        until = _integral(own["start"].to_numpy(), folds, edges) - _integral(
+            own["end"].to_numpy(), folds, edges
+        )
+        means[row] = np.diff(until) / bases
+    return edges, means
+
+
+def _integral(
+    borders: NDArray[np.int64], weights: NDArray[np.float64], edges: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sum, at each edge, of weight times distance over the borders that lie before it."""
+    order = np.argsort(borders)
+    borders, weights = borders[order], weights[order]
+    before = np.searchsorted(borders, edges)
+    weight = np.concatenate(([0.0], np.cumsum(weights)))
+    moment = np.concatenate(([0.0], np.cumsum(weights * borders)))
+    return edges.astype(float) * weight[before] - moment[before]

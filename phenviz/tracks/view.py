@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus
+from phenviz.genome.ticks import format_length
 
 # A base counted from 1 is centred on its own number, so that ticks and tooltips read x as it is:
 # the 0-based border p lies at x = p + 0.5.
 EDGE = 0.5
 MIN_BASES = 20
+# bins of a track that share a point, from where on their mean says more than their maximum
+AVERAGED_FROM = 32
 _NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -122,6 +125,11 @@ def nice_ceiling(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next((power * step for step in _NICE if power * step >= value * (1 - 1e-9)), power * 10)
+
+
+def mean_over(bases: int) -> str:
+    """Say that each point is the mean over so many bases."""
+    return f"mean over each {format_length(bases)}"
 
 
 @overload

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from phenviz.figures.reduce import groups_of, reduce_extremes, reduce_strongest
+from phenviz.figures.reduce import groups_of, reduce_extremes, reduce_mean, reduce_strongest
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
@@ -15,6 +15,17 @@ def test_extremes_equal_the_plain_loop(size):
             known = [v for v in values[row, begin : begin + size] if np.isfinite(v)]
             expected = (min(known), max(known)) if known else (np.nan, np.nan)
             np.testing.assert_equal((lowest[row, group], highest[row, group]), expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_the_mean_leaves_out_what_is_unknown(size):
+    values = np.random.default_rng(size).normal(size=(2, 50))
+    values[0, 10:20] = np.nan
+    mean = reduce_mean(values, size)
+    for row in range(2):
+        for group, begin in enumerate(range(0, 50, size)):
+            known = [v for v in values[row, begin : begin + size] if np.isfinite(v)]
+            np.testing.assert_allclose(mean[row, group], np.mean(known) if known else np.nan)
 
 
 def test_the_strongest_keeps_its_sign():

@@ -8,9 +8,19 @@ from bokeh.models import ColumnDataSource
 
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import Locus
-from phenviz.tracks import TRACKS, Pyramid
+from phenviz.tracks import TRACKS, Browser, Pyramid
 from phenviz.tracks.frame import GUTTER
-from tests.tracks.toys import CONTEXTS, LENGTH, LOCUS, attribution, browser, mutagenesis, names, track
+from tests.tracks.toys import (
+    CONTEXTS,
+    LENGTH,
+    LOCUS,
+    annotation,
+    attribution,
+    browser,
+    mutagenesis,
+    names,
+    track,
+)
 
 N_BINS = -(-LENGTH // 128)
 
@@ -444,3 +454,43 @@ def test_everything_can_be_sent_to_a_page():
     document.add_root(full(locus=Locus("20", 120_000, 120_200)).layout)
     assert json.dumps(document.to_json(), default=str)
     document.validate()
+
+
+def far_out():
+    """Browser of a contig so long that a pixel holds far more bins than can be told apart."""
+    length = 64_000 * 128
+    shown = Browser(annotation(), length, locus=Locus("20", 0, length), contexts=CONTEXTS)
+    values = np.ones((3, 64_000), dtype=np.float32)
+    values[:, ::50] = 40
+    values[1] *= 2
+    shown.set_activity(Pyramid.of(values, 128))
+    shown.set_observed(peaks())
+    return shown, values
+
+
+def test_far_out_the_mean_is_drawn_because_nearly_every_pixel_holds_a_peak():
+    shown, values = far_out()
+    activity = track(shown, "activity")
+    drawn = np.expm1(activity._heat.source.data["image"][0][::-1])
+    np.testing.assert_allclose(drawn.mean(axis=1), values.mean(axis=1), rtol=0.02)
+    assert np.expm1(activity._heat.mapper.high) < 6
+    assert "mean over each 8.19 kb" in activity.texts.description
+
+
+def test_near_by_the_maximum_is_drawn_so_that_no_peak_is_lost():
+    shown, _ = far_out()
+    shown.set_locus(Locus("20", 0, 8_000 * 128))
+    activity = track(shown, "activity")
+    drawn = np.expm1(activity._heat.source.data["image"][0])
+    assert drawn.max() == pytest.approx(80)
+    assert "maximum in a pixel" in activity.texts.description
+
+
+def test_far_out_observed_peaks_are_averaged_too():
+    shown, _ = far_out()
+    observed = track(shown, "observed")
+    source = observed._heat.source.data
+    total = np.expm1(source["image"][0][::-1].astype(float)).sum(axis=1)
+    per_point = source["dw"][0] / source["image"][0].shape[1]
+    np.testing.assert_allclose(total * per_point, [5.0 * 400, 9.0 * 200, 0], rtol=1e-4)
+    assert "mean over each 8.19 kb" in observed.texts.description
