@@ -39,7 +39,7 @@ def position_ticks(start: float, end: float, max_ticks: int = 6) -> tuple[NDArra
     return ones - 1, [format_position(int(position), step) for position in ones]
 
 
-def tick_step(length: float, max_ticks: int = 6) -> int:
+def tick_step(length: float, max_ticks: float = 6) -> int:
     """Smallest round step (1, 2 or 5 times a power of ten) that needs at most ``max_ticks`` ticks."""
     if length <= max_ticks:
         return 1

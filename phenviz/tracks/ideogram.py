@@ -37,6 +37,8 @@ _STAIN = {
     "stalk": 0.3,
 }
 _SETTLED_AFTER = 80
+# share of the chromosome below which the box is but a few pixels wide
+_NARROW = 0.01
 
 
 class Ideogram:
@@ -95,7 +97,8 @@ class Ideogram:
         finally:
             self._moving = False
         self._tell_soon.cancel()
-        self._line.location = x_of(float(locus.centre))
+        # a box too narrow to be seen gets a line; in a wide one it would point at a place that means nothing
+        self._line.update(location=x_of(float(locus.centre)), visible=locus.length < self._length * _NARROW)
 
     def on_pick(self, callback: Callable[[Locus], None]) -> None:
         """Call back when the user has chosen another part of the chromosome."""

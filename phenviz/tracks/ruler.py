@@ -73,8 +73,9 @@ class Ruler(Track):
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Place ticks, and the bases when few enough are on screen to be read."""
-        count = min(max(view.pixels // _LABEL_PIXELS, 3), 12)
-        self._step = tick_step(view.length, count)
+        # as many as leave that room between two; one more may lie on the borders
+        count = min(max(view.pixels / _LABEL_PIXELS, 2), 12)
+        self._step = tick_step(view.length, count + 1)
         self._majors = _multiples(stretch.locus, self._step)
         minors = _multiples(stretch.locus, max(self._step // 5, 1))
         tops = np.where(minors % self._step == 0, _LINE + 6, _LINE + 3)
@@ -110,6 +111,10 @@ class Ruler(Track):
         self._letters.data = {"xs": xs, "ys": ys, "colour": colours}
 
     def _paint_glyphs(self) -> None:
+        # where the page scrolls, positions and bases stay in sight above the tracks they belong to
+        self.figure.styles = {
+            "position": "sticky", "top": "0", "z-index": "1", "background-color": self.theme.surface
+        }  # fmt: skip
         self._line.line_color = self._tick.line_color = self.theme.muted
         self._label.text_color = self.theme.ink
         self.name_rows(["drag to zoom"], [self.theme.muted], 10)
