@@ -1,6 +1,7 @@
-"""Run all benchmarks and write ``results.md``: ``python -m benchmarks [--quick] [--only NAME ...]``.
+"""Run benchmarks and put their tables into ``results.md``: ``python -m benchmarks [--only NAME ...]``.
 
-All of them take about 20 minutes and 7 GB of memory on two idle cores; ``--quick`` two minutes.
+All of them take about an hour and 7 GB of memory on two idle cores; ``--quick`` a few minutes. A run of some
+leaves the tables of the others as they are: each says when, where and by which command it was made.
 """
 
 from __future__ import annotations
@@ -8,16 +9,25 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from benchmarks import gradients, mutagenesis, phenformer, prediction, scaling, settings, variants
+from benchmarks.report import Section
 from benchmarks.world import describe
+from evaluation.report import write_section
 
 NAMES = ("prediction", "mutagenesis", "gradients", "phenformer", "variants", "scaling", "settings")
+TITLE = """# Benchmarks
+
+PhenViz beside its peers and beside the plain way, on the same model and the same input. Contestants take
+turns, so that a busy minute hits all alike; ratios are taken turn by turn.
+"""
 
 
 def main() -> None:
+    """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short loci and one repeat: does it run at all?")
     parser.add_argument("--repeats", type=int, help="turns that all contestants take (default 5; quick 1)")
@@ -25,29 +35,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of results.md")
     options = parser.parse_args()
     repeats = options.repeats or (1 if options.quick else 5)
-    options.out.mkdir(parents=True, exist_ok=True)
-    runs = {
+    runs: dict[str, Callable[[], Section]] = {
         "prediction": lambda: prediction.run(repeats, options.quick),
         "mutagenesis": lambda: mutagenesis.run(repeats, options.quick),
         "gradients": lambda: gradients.run(repeats, options.quick),
-        "phenformer": lambda: phenformer.run(min(repeats, 3), options.quick),
+        "phenformer": lambda: phenformer.run(repeats, options.quick),
         "variants": lambda: variants.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),
         "settings": lambda: settings.run(repeats, options.quick),
     }
-    head = [f"# Benchmarks, {date.today().isoformat()}", "", *describe()]
-    command = "make bench" if len(sys.argv) == 1 else f"python -m benchmarks {' '.join(sys.argv[1:])}"
-    head += [f"Made by `{command}`: {repeats} turn(s) each, all in one run on the same input."]
-    parts = ["\n\n".join(line for line in head if line) + "\n"]
+    results = options.out / "results.md"
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not results.is_file():
+        results.write_text(TITLE)
+        for name in NAMES:
+            write_section(name, "", results)
     for name in options.only:
         print(name, file=sys.stderr, flush=True)
         began = time.monotonic()
         section = runs[name]().markdown()
         print(section, flush=True)
         print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        parts.append(section)
-        # written after each, so that a long run that is broken off leaves what it had
-        (options.out / "results.md").write_text("\n".join(parts))
+        write_section(name, f"{section}\n{_made_by(name, repeats, options.quick)}", results)
+
+
+def _made_by(name: str, repeats: int, quick: bool) -> str:
+    command = f"python -m benchmarks --only {name}{' --quick' if quick else ''} --repeats {repeats}"
+    return f"Made on {date.today().isoformat()} by `{command}`. {' '.join(describe())}"
 
 
 if __name__ == "__main__":
