@@ -127,7 +127,10 @@ class Inputs:
             table, rows = self.trait(trait)
             own = side.covariates.iloc[rows].reset_index(drop=True)
             self._replicas[trait, kind] = side.matcher.replicas(
-                table, own, self.generator("replicas", trait, kind), count=self.settings.replicas
+                table,
+                own,
+                lambda locus: self.generator("replicas", locus, kind),
+                count=self.settings.replicas,
             )
         return self._replicas[trait, kind]
 
@@ -153,6 +156,11 @@ class Inputs:
 
         background = self._draw(lambda variants: self.peaks.at(variants).mean(1))
         return self._side(scores(self.variants), scores(background.variants), background)
+
+    @property
+    def cheapest_kind(self) -> str:
+        """Kind of evidence to match positions on where neither is tested: observed peaks cost no model."""
+        return "model" if self.world.peaks is None else "observed"
 
     @cached_property
     def peaks(self) -> Peaks:

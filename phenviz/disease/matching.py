@@ -9,7 +9,9 @@ elements, and what neighbouring elements have in common, and only its place is r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -74,12 +76,14 @@ class Matcher:
         stops = np.r_[np.flatnonzero(contig[1:] != contig[:-1]) + 1, len(contig)]
         stretch = np.searchsorted(stops, np.arange(len(contig)), side="right")
         self._start, self._stop = np.r_[0, stops][stretch], stops[stretch]
+        self._trees: dict[tuple[str, ...], tuple[NDArray[np.float64], cKDTree]] = {}
+        self._made: dict[tuple[str, int], NDArray[np.intp]] = {}
 
     def replicas(
         self,
         table: pd.DataFrame,
         covariates: pd.DataFrame,
-        generator: np.random.Generator,
+        generator: Callable[[str], np.random.Generator],
         *,
         count: int = REPLICAS,
     ) -> Replicas:
@@ -88,26 +92,39 @@ class Matcher:
         Parameters
         ----------
         table
-            The trait's variants: ``locus``, ``contig``, ``position``, ``posterior``.
+            The trait's variants: ``locus``, ``contig``, ``position``, ``ref``, ``alt``, ``posterior``.
         covariates
             Of these variants, same rows.
+        generator
+            Gives the randomness of a locus by the text that identifies it: traits that share a locus share
+            its replicas, which are made once.
         count
             Replicas a locus; fewer where the background is small.
         """
         columns = [name for name in covariates.columns if name in self.covariates]
-        points, own = standardise(self.covariates, columns), standardise(covariates, columns)
-        tree = cKDTree(points)
+        own = standardise(covariates, columns)
+        points, tree = self._tree(tuple(columns))
         made = {}
         for name, rows in table.groupby("locus", sort=False).indices.items():
             rows = rows[np.lexsort((table["position"].to_numpy()[rows],))]
-            locus = _Locus(table.iloc[rows], own[rows], covariates["activity"].to_numpy(float)[rows])
-            made[str(name)] = (rows, self._replace(locus, tree, points, generator, count))
+            members = table.iloc[rows]
+            key = (_identity(members), count)
+            if key not in self._made:
+                locus = _Locus(members, own[rows], covariates["activity"].to_numpy(float)[rows])
+                self._made[key] = self._replace(locus, tree, points, generator(key[0]), count)
+            made[str(name)] = (rows, self._made[key])
         return Replicas(
             rows=tuple(replaced for _, replaced in made.values()),
             order=tuple(rows for rows, _ in made.values()),
             names=tuple(made),
             imbalance=self._imbalance(table, covariates, columns, made),
         )
+
+    def _tree(self, columns: tuple[str, ...]) -> tuple[NDArray[np.float64], cKDTree]:
+        if columns not in self._trees:
+            points = standardise(self.covariates, list(columns))
+            self._trees[columns] = (points, cKDTree(points))
+        return self._trees[columns]
 
     def _replace(
         self,
@@ -123,9 +140,8 @@ class Matcher:
         stand_in = np.empty((len(nearest), len(locus.heads)), dtype=np.intp)
         stand_in[:, locus.lead] = nearest
         others = np.delete(np.arange(len(locus.heads)), locus.lead)
-        for replica, row in enumerate(nearest if len(others) else ()):
-            near = self._neighbours(int(self._element[row]))
-            stand_in[replica, others] = near[_choose(wanted[others], points[near], generator)]
+        for head in others:
+            stand_in[:, head] = self._nearby(nearest, wanted[head], points, generator)
         return self._spread(stand_in, locus, generator)
 
     def _distinct(self, tree: cKDTree, point: NDArray[np.float64], count: int) -> NDArray[np.intp]:
@@ -135,18 +151,47 @@ class Matcher:
         again = pd.Series(self._element[nearest]).groupby(self._element[nearest]).cumcount().to_numpy()
         return np.asarray(nearest[again < _MOST_OF_AN_ELEMENT][:count])
 
-    def _neighbours(self, element: int) -> NDArray[np.intp]:
-        """Rows of other elements within 500 kb; where there are hardly any, of the nearest ones."""
-        start, stop = self._start[element], self._stop[element]
-        place, here = self._place[start:stop], self._place[element]
-        first, last = np.searchsorted(place, [here - NEIGHBOURHOOD, here + NEIGHBOURHOOD + 1])
-        if last - first < 2 * _CHOICES:
-            middle = element - start
-            first, last = max(middle - _CHOICES, 0), min(middle + _CHOICES, stop - start)
-        last_row = self._first[start + last - 1] + self._size[start + last - 1]
-        near = np.arange(self._first[start + first], last_row)
-        elsewhere = near[self._element[near] != element]
-        return elsewhere if len(elsewhere) else near
+    def _nearby(
+        self,
+        leads: NDArray[np.intp],
+        wanted: NDArray[np.float64],
+        points: NDArray[np.float64],
+        generator: np.random.Generator,
+    ) -> NDArray[np.intp]:
+        """For each lead, give one of the few rows of other elements within reach that are most like it."""
+        element = self._element[leads]
+        first, last = self._reach[element].T
+        columns = first[:, None] + np.arange(int((last - first).max()))
+        rows = np.minimum(columns, last[:, None] - 1)
+        inside = columns < last[:, None]
+        elsewhere = inside & (self._element[rows] != element[:, None])
+        # where there is no other element, its own must do
+        offered = np.where(elsewhere.any(1, keepdims=True), elsewhere, inside)
+        away = np.where(offered, ((points - wanted) ** 2).sum(1)[rows], np.inf)
+        few = min(_CHOICES, away.shape[1])
+        near = np.argpartition(away, few - 1, axis=1)[:, :few]
+        near = np.take_along_axis(near, np.take_along_axis(away, near, 1).argsort(1), 1)
+        pick = generator.integers(0, np.minimum(offered.sum(1), few))
+        return np.asarray(rows[np.arange(len(leads)), near[np.arange(len(leads)), pick]])
+
+    @cached_property
+    def _reach(self) -> NDArray[np.intp]:
+        """First row, and the one after the last, within 500 kb of each element, (E, 2).
+
+        Where there is hardly an element as near, those of the nearest ones.
+        """
+        result = np.empty((len(self._place), 2), dtype=np.intp)
+        for element, here in enumerate(self._place):
+            start, stop = self._start[element], self._stop[element]
+            first, last = np.searchsorted(
+                self._place[start:stop], [here - NEIGHBOURHOOD, here + NEIGHBOURHOOD + 1]
+            )
+            if last - first < 2 * _CHOICES:
+                middle = element - start
+                first, last = max(middle - _CHOICES, 0), min(middle + _CHOICES, stop - start)
+            final = start + last - 1
+            result[element] = self._first[start + first], self._first[final] + self._size[final]
+        return result
 
     def _spread(
         self, stand_in: NDArray[np.intp], locus: _Locus, generator: np.random.Generator
@@ -209,11 +254,7 @@ class _Locus:
         self.lead = int(np.argmax(np.bincount(self.block, weight)))
 
 
-def _choose(
-    wanted: NDArray[np.float64], offered: NDArray[np.float64], generator: np.random.Generator
-) -> NDArray[np.intp]:
-    """For each wanted point, one of the few nearest offered ones."""
-    distance = ((wanted[:, None, :] - offered[None, :, :]) ** 2).sum(-1)
-    few = min(_CHOICES, offered.shape[0])
-    near = np.argpartition(distance, few - 1, axis=1)[:, :few]
-    return np.asarray(near[np.arange(len(wanted)), generator.integers(0, few, len(wanted))])
+def _identity(members: pd.DataFrame) -> str:
+    """Write down what a locus is made of."""
+    columns = (members[name] for name in ("contig", "position", "ref", "alt", "posterior"))
+    return "|".join(":".join(map(str, row)) for row in zip(*columns, strict=True))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import binomtest, kstest
 
 from phenviz.disease.engine import LocusSums, leave_one_out, locus_sums, matched_test, untested, usual_level
 from phenviz.disease.matching import Replicas
@@ -19,6 +19,14 @@ def test_p_values_are_uniform_where_observed_and_null_are_alike():
     p = [matched_test(_sums(rng), 400, rng).p_value[0] for _ in range(250)]
     assert kstest(p, "uniform").pvalue > 0.001
     assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.09
+
+
+def test_p_values_of_a_single_locus_are_true_however_few_its_replicas():
+    rng = np.random.default_rng(11)
+    p = np.array([matched_test(_sums(rng, 1, 99, 1), 4_000, rng).p_value[0] for _ in range(1_500)])
+    # of 100 exchangeable numbers, one is the largest
+    assert binomtest(int((p <= 0.0125).sum()), len(p), 0.01).pvalue > 0.001
+    assert p.min() > 0.005
 
 
 def test_two_sided_p_values_are_uniform_too():

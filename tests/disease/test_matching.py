@@ -62,7 +62,7 @@ def test_replicas_stand_in_for_every_variant_and_are_alike_in_activity(world, ba
         world.annotation,
         worlds.known_scores(table, None, None)["active"].values.mean(1),
     )
-    replicas = matcher.replicas(table, own, rng, count=50)
+    replicas = matcher.replicas(table, own, lambda locus: rng, count=50)
     assert sorted(np.concatenate(replicas.order).tolist()) == list(range(len(table)))
     for order, rows in zip(replicas.order, replicas.rows, strict=True):
         assert rows.shape[1] == len(order) and 20 <= len(rows) <= 50 and rows.max() < len(background)
