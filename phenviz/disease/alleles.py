@@ -119,18 +119,25 @@ def _count(report: TraitReport, kind: str, reason: str, words: list[str], hit: n
 def _refuse_another_assembly(
     table: pd.DataFrame, verdict: np.ndarray, reference: ReferenceGenome, report: TraitReport
 ) -> None:
-    """Stop where the file can't be of this assembly.
+    """Stop where the file can't be of this assembly; where there are too few variants to tell, say so.
 
     At random positions an SNV fits as it is or swapped half of the time, and nearly always once it may be
-    turned over too; what can't be turned over (A/T, C/G, indels) then doesn't fit. A file that is only
-    written on the other strand has no such misfits.
+    turned over too; what can't be turned over (A/T, C/G) then doesn't fit. A file that is only written on the
+    other strand has no such misfits among its SNVs; its indels can't be turned over, and are left out.
     """
-    judged = np.isin(verdict, ["fits", "swapped", "flipped", "swapped_flipped", "reference_mismatch"])
-    fits = np.isin(verdict, ["fits", "swapped"])
-    wrong = verdict == "reference_mismatch"
-    if judged.sum() < _FEWEST_TO_JUDGE or fits.sum() >= _LEAST_FIT * judged.sum():
+    snv = ((table["ref"].str.len() == 1) & (table["alt"].str.len() == 1)).to_numpy()
+    judged = snv & np.isin(verdict, ["fits", "swapped", "flipped", "swapped_flipped", "reference_mismatch"])
+    fits = judged & np.isin(verdict, ["fits", "swapped"])
+    wrong = judged & (verdict == "reference_mismatch")
+    if not judged.any() or fits.sum() >= _LEAST_FIT * judged.sum():
         return
-    if wrong.sum() > _MOST_WRONG * judged.sum():
+    odd = f"at {judged.sum() - fits.sum():,} of {judged.sum():,} variants neither allele is the base of "
+    if judged.sum() < _FEWEST_TO_JUDGE:
+        report.notes.append(
+            f"{odd}{reference.assembly}, most fit on the other strand only: make sure that the positions are "
+            f"of {reference.assembly} and count from 1"
+        )
+    elif wrong.sum() > _MOST_WRONG * judged.sum():
         shift = _best_shift(table[judged], reference)
         hint = (
             f"nearly all would {shift:+d} base further on: give 1-based positions of the first base"
@@ -138,9 +145,8 @@ def _refuse_another_assembly(
             else f"the file seems to be of another assembly: lift it over to {reference.assembly}"
         )
         raise DataError(
-            f"{report.source}: at {judged.sum() - fits.sum():,} of {judged.sum():,} variants neither "
-            f"allele is "
-            f"the base of {reference.assembly} ({', '.join(report.examples['reference_mismatch'])}); {hint}"
+            f"{report.source}: {odd}{reference.assembly} "
+            f"({', '.join(report.examples['reference_mismatch'])}); {hint}"
         )
 
 

@@ -19,6 +19,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "region": ("locus", "region", "locus_id", "cs_id", "cs", "credible_set", "indexsnp", "index_snp"),
     "contig": ("contig", "chromosome", "chr", "chrom", "#chrom", "#chr", "seqnames", "chrom_id"),
     "position": ("position", "pos", "base_pair_location", "bp", "bp_hg19", "position_grch37", "snp_pos"),
+    # of BED files: 0-based start, end
+    "start": ("start", "chromstart", "chrom_start"),
+    "end": ("end", "chromend", "chrom_end"),
     "ref": ("ref", "reference", "ref_allele", "reference_allele", "other_allele", "a2", "nea", "allele2",
             "non_effect_allele", "allele0"),
     "alt": ("alt", "alternate", "alternative", "alt_allele", "effect_allele", "a1", "ea", "allele1"),
@@ -36,7 +39,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "allele_frequency": ("effect_allele_frequency", "eaf", "allele_frequency", "alt_frequency", "af", "maf"),
 }  # fmt: skip
 _NUMERIC = (
-    "position", "posterior", "beta", "odds_ratio", "se", "z", "p_value", "neg_log_10_p_value",
+    "position", "start", "end", "posterior", "beta", "odds_ratio", "se", "z", "p_value", "neg_log_10_p_value",
     "allele_frequency",
 )  # fmt: skip
 _MISSING = ["", "NA", "na", "N/A", "NaN", "nan", ".", "-", "#NA", "none", "None", "null"]

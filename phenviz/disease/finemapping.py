@@ -17,11 +17,16 @@ def with_positions(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     SuSiE's and CAVIAR's tables name variants only. The names must hold the position
     (``20:1600925_G_A``); an rsID alone isn't looked up.
 
+    BED-like tables have ``start`` (from 0) and ``end`` instead of the position.
+
     Raises
     ------
     DataError
         If there are neither columns nor such names.
     """
+    if {"contig", "start", "end"} <= set(table) and "position" not in table:
+        # BED counts from 0; where start and end are the same, both count from 1
+        table = table.assign(position=table["start"] + (table["end"] > table["start"]))
     if {"contig", "position"} <= set(table):
         return _without_negative_sets(table)
     column = next((name for name in ("variant", "id") if name in table), None)

@@ -16,7 +16,7 @@ from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, bare_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
@@ -90,12 +90,27 @@ def hypotheses(
         If no context has a name that was asked for.
     """
     names = _checked([method] if isinstance(method, str) else list(method))
-    if not traits.traits:
-        raise DataError(f"nothing to test: {traits.report.describe()}")
+    check_testable(traits, world)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
     )
     return run_methods(inputs, names, contexts)
+
+
+def check_testable(traits: TraitVariants, world: World) -> None:
+    """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
+    report = traits.report
+    if not traits.traits:
+        here = ", ".join(f"chr{bare_contig(name)}" for name in list(world.reference.contigs)[:5])
+        reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
+        raise DataError(
+            f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on {here} "
+            f"({reasons or 'no rows'}): give variants that lie there, or open a world with their contigs"
+        )
+    if not (traits.table["posterior"] > 0).any():
+        raise DataError(
+            f"nothing to test: every posterior of {report.source} is 0: give those of fine-mapping"
+        )
 
 
 def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] | None = None) -> xr.Dataset:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from phenviz.disease import columns as tables
 from phenviz.disease.traits import TraitReport
 from phenviz.errors import DataError
 
@@ -55,7 +54,11 @@ def approximate_posteriors(
     DataError
         If there are no betas and standard errors, or no locus is significant.
     """
-    tables.require(table, ("beta", "se"), path)
+    if not {"beta", "se"} <= set(table):
+        raise DataError(
+            f"{os.fspath(path)} has neither posteriors (column posterior, pip, pp or prob) nor beta with its "
+            f"standard error (beta and se) to compute them from: it has {', '.join(map(str, table.columns))}"
+        )
     usable = table["beta"].notna() & (table["se"] > 0)
     report.count("skipped", "without_beta_or_standard_error", [""] * int((~usable).sum()))
     table = table[usable].reset_index(drop=True)

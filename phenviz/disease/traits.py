@@ -57,7 +57,7 @@ class TraitReport:
             counts: dict[str, int] = getattr(self, kind)
             counts[reason] = counts.get(reason, 0) + len(rows)
             kept = self.examples.setdefault(reason, [])
-            kept.extend(list(rows)[: _EXAMPLES - len(kept)])
+            kept.extend([row for row in rows if row][: _EXAMPLES - len(kept)])
 
     def describe(self) -> str:
         """Say it in a few lines."""

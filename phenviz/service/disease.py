@@ -177,13 +177,13 @@ class _Shared:
         self._inputs: Inputs | None = None
 
     def inputs(self, world: World, progress: Progress) -> Inputs:
+        from phenviz.disease.hypotheses import check_testable
         from phenviz.disease.inputs import Inputs, Settings
 
         progress = _Halving(progress)
         if self._inputs is None:
             traits = self._params.source.read(world, progress)
-            if not traits.traits:
-                raise DataError(f"nothing to test: {traits.report.describe()}")
+            check_testable(traits, world)
             settings = Settings(self._params.permutations, self._params.seed)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress

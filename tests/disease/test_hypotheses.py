@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,8 +112,11 @@ def test_unknown_methods_traits_and_empty_tables_are_refused_with_what_there_is(
         hypotheses(planted, world, method="magic")
     with pytest.raises(DataError, match="no trait 'blue'"):
         planted.select(["blue"])
-    with pytest.raises(DataError, match="nothing to test"):
+    with pytest.raises(DataError, match=r"nothing to test: none of the .* is a variant on chr20"):
         hypotheses(worlds.variants_of(worlds.trait_at(world, [])), world)
+    weightless = replace(planted, table=planted.table.assign(posterior=0.0))
+    with pytest.raises(DataError, match=r"nothing to test: every posterior of .* is 0"):
+        hypotheses(weightless, world)
 
 
 def test_loci_add_up_to_the_effect(world, planted, result):

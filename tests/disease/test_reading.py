@@ -8,7 +8,7 @@ import pytest
 
 from phenviz.disease import read_trait_pack, read_trait_variants
 from phenviz.disease.summary_statistics import log_bayes_factor
-from phenviz.disease.traits import assign_loci
+from phenviz.disease.traits import TraitReport, assign_loci
 from phenviz.errors import DataError
 
 _OTHER = str.maketrans("ACGT", "TGCA")
@@ -108,6 +108,41 @@ def test_positions_that_count_from_0_are_noticed(world, tmp_path):
         read_trait_variants(tmp_path / "t.tsv", world.reference)
 
 
+def test_a_file_on_the_other_strand_keeps_its_single_base_changes(world, tmp_path):
+    table = _rows(world, 100)
+    for column in ("ref", "alt"):
+        table[column] = [allele.translate(_OTHER) for allele in table[column]]
+    table.loc[:4, "alt"] = table.loc[:4, "ref"] + "GGT"
+    table.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    report = read_trait_variants(tmp_path / "t.tsv", world.reference).report
+    assert report.kept >= 95 and report.skipped.get("reference_mismatch", 0) <= 5
+    assert report.changed["strand_flipped"] > 40
+
+
+def test_a_few_variants_that_fit_nowhere_as_written_bring_a_warning(world, tmp_path):
+    table = _rows(world, 8)
+    for column in ("ref", "alt"):
+        table[column] = [allele.translate(_OTHER) for allele in table[column]]
+    table.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    described = read_trait_variants(tmp_path / "t.tsv", world.reference).report.describe()
+    assert "make sure that the positions are of small1 and count from 1" in described
+
+
+def test_bed_columns_count_from_0(world, tmp_path):
+    table = _rows(world).rename(columns={"chromosome": "#chrom", "pos": "end"})
+    table.insert(1, "start", table["end"] - 1)
+    table.drop(columns="trait").to_csv(tmp_path / "fine mapped.bed", sep="\t", index=False)
+    found = read_trait_variants(tmp_path / "fine mapped.bed", world.reference)
+    assert found.report.kept == 40 and found.table["position"].tolist() == table["end"].tolist()
+    assert found.report.changed == {} and found.traits == ["fine mapped"]
+
+
+def test_a_count_without_examples_shows_no_empty_brackets():
+    report = TraitReport("x")
+    report.count("skipped", "outside_significant_loci", ["", ""])
+    assert report.describe().endswith("left out: 2 outside significant loci")
+
+
 def test_a_variant_without_alleles_keeps_its_place(world, tmp_path):
     _rows(world)[["trait", "chromosome", "pos", "pip"]].to_csv(tmp_path / "p.tsv", sep="\t", index=False)
     found = read_trait_variants(tmp_path / "p.tsv", world.reference)
@@ -139,7 +174,7 @@ def test_a_bad_cell_is_named_with_its_line_and_column(world, tmp_path, column, r
         ("trait\tchr\tpos\tref\talt\tpip\n", "holds no row"),
         ("x\ty\n1\t2\n", "no column of its header is known"),
         ("rsid\tpip\nrs1\t0.5\n", "go by name only"),
-        ("chr\tpos\tref\talt\n20\t5000\tA\tC\n", "no column beta"),
+        ("chr\tpos\tref\talt\n20\t5000\tA\tC\n", "neither posteriors .* nor beta"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused_with_the_fix(world, tmp_path, content, says):
