@@ -2,8 +2,8 @@
 
 Every set has the posterior structure of a real trait: its loci are those of fine-mapped blood traits
 (posteriors, distances between variants, single-base changes and indels), moved elsewhere on the chromosome.
-What is moved is only where they lie; alleles are drawn anew. Sets are drawn from some thousand moved loci,
-whose variants are scored once.
+What is moved is only where they lie; alleles are drawn anew. Each moved locus serves one set (of one
+setting): sets that share loci aren't independent, and intervals that count them as such are too narrow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from phenviz.disease.traits import TRAIT_COLUMNS, TraitReport
 from phenviz.world import World
 
 PACK = "ukbb-blood-finemap"
-# what is lighter hardly moves a statistic, and would double what has to be scored
-LEAST_POSTERIOR = 0.02
+# what is lighter holds 15 % of the posterior, and would double what has to be scored
+LEAST_POSTERIOR = 0.05
 LEAST_LOCUS = 0.2
 NEAR_TSS_SD = 15_000
 
