@@ -109,6 +109,7 @@ def explore_figure_file(
             mutagenesis=of_focus(drawn, focus) if kind == "mutagenesis" else None,
             contexts=contexts or None,
             style=style,
+            without=hidden,
             focus=None if one_base else highlight,
             overlays=[VariantMarks([highlight.start])] if one_base and highlight is not None else [],
         )

@@ -162,8 +162,9 @@ class Runs(param.Parameterized):
         self.changed += 1
 
     def drop(self) -> None:
-        """Let go of everything large."""
-        self.param.update(current=None, dataset=None, all=[])
+        """Let go of everything large; nobody is told, as the page that shows it is being taken down."""
+        with param.parameterized.discard_events(self):
+            self.param.update(current=None, dataset=None, all=[])
 
     def _take_partials(self, run: Run) -> None:
         count = len(run.job.partials)

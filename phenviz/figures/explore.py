@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -66,6 +66,7 @@ def explore_figure(
     mutagenesis: xr.Dataset | None = None,
     contexts: Sequence[str] | None = None,
     style: str = "heatmap",
+    without: Collection[str] = (),
     focus: Locus | str | None = None,
     overlays: Sequence[Overlay] = (),
     width_mm: float = TWO_COLUMNS_MM,
@@ -84,10 +85,13 @@ def explore_figure(
     observed
         Measured peaks: columns context, start, end (and contig).
     contexts
-        Short names of the contexts to draw; all by default. Of a mutagenesis, and of an attribution in
-        several contexts, at most the three strongest are drawn.
+        Short names of the contexts to draw; all by default. A mutagenesis, and an attribution in several
+        contexts, are drawn in those of them that they hold (in their own where they hold none), at most the
+        three strongest.
     style
         ``heatmap`` or ``areas``, for the prediction.
+    without
+        Parts of the annotation to leave out: ``genes``, ``elements``.
     focus
         A gene's name to stress, or a locus to tint.
     overlays
@@ -106,7 +110,7 @@ def explore_figure(
     tracks: list[Component | Overlay] = [*overlays]
     if isinstance(focus, Locus):
         tracks.append(Highlights([(focus.start, focus.end)]))
-    tracks += _annotation_tracks(locus, annotation, drawn, gene)
+    tracks += _annotation_tracks(locus, annotation, drawn, gene, without)
     if observed is not None:
         tracks.append(_observed_track(observed, drawn, contexts))
     if prediction is not None:
@@ -204,7 +208,11 @@ def _check_kinds(**results: xr.Dataset | None) -> None:
 
 
 def _annotation_tracks(
-    locus: Locus, annotation: _Annotation | None, dataset: xr.Dataset | None, gene: str | None
+    locus: Locus,
+    annotation: _Annotation | None,
+    dataset: xr.Dataset | None,
+    gene: str | None,
+    without: Collection[str] = (),
 ) -> list[Component]:
     assembly = "" if dataset is None else str(dataset.attrs.get("assembly", ""))
     tracks: list[Component] = [Ruler(locus.contig, assembly)]
@@ -213,9 +221,10 @@ def _annotation_tracks(
     bands = annotation.bands(locus.contig)
     if len(bands):
         tracks.insert(0, Ideogram(bands))
-    tracks.append(Genes(annotation.genes_in(locus), focus=gene))
+    if "genes" not in without:
+        tracks.append(Genes(annotation.genes_in(locus), focus=gene))
     elements = annotation.elements_in(locus)
-    if len(elements):
+    if len(elements) and "elements" not in without:
         tracks.append(Elements(elements, *_element_groups(elements, dataset)))
     return tracks
 
@@ -266,7 +275,7 @@ def _attribution_tracks(
     track = Logo if letters else Attribution
     if "context" not in attribution["attribution"].dims:
         return [track(attribution)]
-    chosen = select_contexts(attribution, contexts)
+    chosen = _of_held(attribution, contexts)
     names = _strongest(chosen, abs(chosen["attribution"]).max("position").values)
     return [track(chosen, name) for name in names]
 
@@ -276,9 +285,15 @@ def _mutagenesis_tracks(
 ) -> list[Component]:
     letters = letters_fit(locus, width_mm - _SIDES_MM)
     track = Logo if letters else Contribution
-    chosen = select_contexts(mutagenesis, contexts)
+    chosen = _of_held(mutagenesis, contexts)
     names = _strongest(chosen, abs(chosen["effect"]).max(["position", "allele"]).values)
     return [part for name in names for part in (track(chosen, name), MutagenesisHeatmap(chosen, name))]
+
+
+def _of_held(dataset: xr.Dataset, contexts: Sequence[str] | None) -> xr.Dataset:
+    """Keep the wanted contexts of a result that was computed in some: others are for the tracks above."""
+    held = dataset["context"].values.astype(str).tolist()
+    return select_contexts(dataset, [name for name in contexts or () if name in held] or None)
 
 
 def _strongest(dataset: xr.Dataset, size: np.ndarray) -> list[str]:

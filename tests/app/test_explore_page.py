@@ -11,7 +11,7 @@ import pytest
 from bokeh.document import Document
 
 from phenviz.app.activity import ActivityMap
-from phenviz.app.exports import DATA_FORMATS, data_file
+from phenviz.app.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
 from phenviz.app.pages.explore import ExplorePage
 from phenviz.app.request import Request
 from phenviz.app.runs import Run, Runs
@@ -236,6 +236,25 @@ def test_what_fails_in_a_callback_is_told_in_words(page, caplog):
     assert isinstance(said[0], ZeroDivisionError)
 
 
+@pytest.mark.parametrize("suffix", FIGURE_FORMATS.values())
+def test_every_figure_format_can_be_exported_with_a_result_on_screen(page, suffix):
+    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono"))))
+    page.state.param.update(locus=SITE, focus="Mono")
+    file = page._make_file(suffix)()
+    assert file.name == f"phenviz_chr20_6001-6200{suffix}"
+    assert len(file.content) > 1_000
+
+
+def test_an_exported_figure_shows_the_tracks_of_the_screen(page):
+    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono"))))
+    page.state.param.update(locus=SITE, focus="Mono")
+    drawn = page._make_file(".svg")().content.decode()
+    page.state.hidden = ("genes", "mutagenesis")
+    fewer = page._make_file(".svg")().content.decode()
+    assert [label in drawn for label in (">Genes<", ">Mono<", ">Effect<")] == [True, True, True]
+    assert [label in fewer for label in (">Genes<", ">Mono<", ">Effect<")] == [False, True, False]
+
+
 @pytest.mark.parametrize("suffix", DATA_FORMATS.values())
 def test_every_data_format_can_be_exported(page, suffix):
     run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
@@ -268,6 +287,23 @@ def test_a_model_that_cannot_be_loaded_is_told_and_does_not_stop_the_page(toy_pr
     activity.want("me", SITE)
     assert activity.pyramid("20") is None
     assert activity.covered("me") == 0
+
+
+def test_a_closed_page_is_not_drawn_again(page, caplog):
+    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery",))))
+    told = []
+    page.runs.param.watch(told.append, ["current", "dataset", "all"])
+    page.session.close()
+    assert page.runs.dataset is None
+    assert (told, caplog.messages) == ([], [])
+
+
+def test_what_is_offered_last_is_what_a_click_does(page):
+    pressed = []
+    for name in ("fetch", "try again"):
+        page.toolbar.offer("a note", name, lambda name=name: pressed.append(name))
+    page.toolbar.menu._handle_msg({"action": True})
+    assert pressed == ["try again"]
 
 
 def test_a_page_opens_with_few_models_because_each_costs_the_browser_time(page):

@@ -84,7 +84,9 @@ class TrackToolbar(Viewer):
         )  # fmt: skip
         self._activity = words(margin=(0, 6), sizing_mode=None, width=260, align="center")
         self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
+        self._on_offer: Callable[[], None] = lambda: None
         self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
+        self.menu.param.watch(lambda _event: self._on_offer(), "pressed")
         self._hide.on_click(lambda _event: runs.hide())
         state.param.watch(self._follow, ["activity_style", "hidden"])
         runs.param.watch(self._name_result, ["changed", "dataset", "current"])
@@ -99,8 +101,8 @@ class TrackToolbar(Viewer):
 
     def offer(self, note: str, action: str, on_press: Callable[[], None]) -> None:
         """Tell in the menu what could be fetched, with a button that does it."""
+        self._on_offer = on_press
         self.menu.param.update(note=note, action=action)
-        self.menu.param.watch(lambda _event: on_press(), "pressed")
 
     def _follow(self, *_events: object) -> None:
         self._style.value = self._state.activity_style

@@ -81,8 +81,8 @@ class ExplorePage:
         )
         self.locus_bar = LocusBar.of(state, world)
         self.tracks = TracksView(session, state, runtime, runs)
-        toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
-        ObservedPeaks(session, runtime, self.tracks.set_observed, toolbar.offer).start()
+        self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
+        ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
         self.run_panel = RunPanel(
             session,
             state,
@@ -106,7 +106,7 @@ class ExplorePage:
             [
                 self.locus_bar,
                 IdeogramView(state, world.annotation, contig_length),
-                toolbar,
+                self.toolbar,
                 self.tracks,
                 self.results,
             ],
