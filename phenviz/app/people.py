@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,13 @@ class People:
         """Say what a user should know about how a source is read; nothing before it is opened."""
         opened = self._opened.get(source)
         return opened.notes if opened is not None else ()
+
+    def in_words(self, text: str) -> str:
+        """Return a message with files by their names: where they lie on the server concerns nobody."""
+        folders = [self._folder, self._uploaded.parent if self._uploaded is not None else None]
+        for folder in folders:
+            text = text.replace(f"{folder}{os.sep}", "") if folder is not None else text
+        return text
 
     def individual(self, source: str, sample: str) -> Individual:
         """Return one person.

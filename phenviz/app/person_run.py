@@ -18,6 +18,7 @@ from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState
 from phenviz.genome.locus import Locus
 from phenviz.tracks import PersonalActivity
+from phenviz.tracks.carried import UNPHASED
 from phenviz.variation.records import ABSENT
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class PersonRun(param.Parameterized):
     @property
     def error(self) -> str:
         """What went wrong, in words."""
-        return next((work.error for work in (self._work, self._sum) if work is not None and work.error), "")
+        errors = (work.error for work in (self._work, self._sum) if work is not None and work.error)
+        return self._people.in_words(next(errors, ""))
 
     @property
     def effects(self) -> xr.Dataset | None:
@@ -272,7 +274,7 @@ def carried_by(variants: pd.DataFrame, unphased: Unphased) -> pd.Series:
     first, second = variants["haplotype_1"].eq(1), variants["haplotype_2"].eq(1)
     words = first.map({True: "haplotype 1", False: "haplotype 2"})
     if unphased == "refuse":
-        words = words.mask(~variants["phased"].astype(bool) & variants["haplotype_2"].ne(ABSENT), "unphased")
+        words = words.mask(~variants["phased"].astype(bool) & variants["haplotype_2"].ne(ABSENT), UNPHASED)
     return words.mask(first & second, "both")
 
 

@@ -16,6 +16,7 @@ from phenviz.app.words import readable_bytes
 from phenviz.errors import DataError
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+_STORES = (".vcz", ".zarr")
 LARGEST = 512 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _GZIP, _BCF, _VCF = b"\x1f\x8b", b"BCF", b"##fileformat=VCF"
@@ -159,10 +160,15 @@ def check_head(name: str, content: bytes) -> None:
 
 
 def files_of(folder: Path | None) -> list[Path]:
-    """Return the VCFs that lie in the folder which the server was given, by name."""
+    """Return the files of variants that lie in the folder which the server was given, by name.
+
+    Beside VCFs these are PLINK 2 filesets (``.pgen``) and VCF Zarr stores (folders ``.vcz`` or ``.zarr``).
+    """
     if folder is None or not folder.is_dir():
         return []
-    inside = (
-        path for path in folder.iterdir() if path.is_file() and path.resolve().parent == folder.resolve()
+    inside = (path for path in folder.iterdir() if path.resolve().parent == folder.resolve())
+    return sorted(
+        path
+        for path in inside
+        if path.name.lower().endswith(_STORES if path.is_dir() else (*SUFFIXES, ".pgen"))
     )
-    return sorted(path for path in inside if path.name.lower().endswith(SUFFIXES))

@@ -16,9 +16,7 @@ FORMATS = FIGURE_FORMATS | {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc
 _ALSO = ("allele_frequency", "carried", "gene", "distance")
 
 
-def variants_file(
-    table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: str = "phenviz_variants"
-) -> File:
+def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: str) -> File:
     """Write variants with their effect in every context, in the order of a table.
 
     Parameters

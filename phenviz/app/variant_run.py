@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,6 @@ MOST_VARIANTS = 200_000
 _AT_ONCE_BELOW = 200_000
 _CHUNK = 10_000
 _STAGES = {"reading variants": 1, "scoring variants": 8}
-_RSID = re.compile(r"rs\d+", re.IGNORECASE)
 REGION, PASTED, UPLOAD, FOLDER = "region", "pasted", "upload", "file:"
 
 
@@ -87,8 +85,15 @@ class VariantRun(param.Parameterized):
 
     @property
     def report(self) -> str:
-        """What was left out while reading, in words."""
-        return str(self._work.found.get("report", "")) if self._work is not None else ""
+        """What was left out while reading, in words, one matter a line."""
+        return self._in_words(str(self._work.found.get("report", ""))) if self._work is not None else ""
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in words."""
+        if self._work is None:
+            return "the model could not be loaded"
+        return self._in_words(self._work.error)
 
     @property
     def complete(self) -> bool:
@@ -185,6 +190,11 @@ class VariantRun(param.Parameterized):
         self.cancel()
         self._work = self._effects = self._ranked = None
 
+    def _in_words(self, text: str) -> str:
+        # where a file lies on the server concerns nobody
+        path = self._asked.path if self._asked is not None else None
+        return text.replace(str(path), path.name) if path is not None else text
+
     def _wanted(self) -> _Asked | None:
         state = self._state
         if state.origin == REGION:
@@ -247,26 +257,11 @@ class VariantRun(param.Parameterized):
 
     def _pasted(self, text: str) -> pd.DataFrame:
         from phenviz.variation import parse_variants
-        from phenviz.variation.rsids import find_rsid
+        from phenviz.variation.rsids import resolve_rsids
 
-        lines, unknown = [], []
-        for line in text.replace(";", "\n").splitlines():
-            if not _RSID.fullmatch(line.strip()):
-                lines.append(line)
-                continue
-            places = (find_rsid(path, line) for path in self._runtime.world.project.individuals)
-            place = next((found for found in places if found is not None), None)
-            if place is None:
-                unknown.append(line.strip())
-            else:
-                contig, start, ref, alt = place
-                lines.append(f"{contig}\t{start + 1}\t{line.strip().lower()}\t{ref}\t{alt}")
-        if unknown:
-            raise DataError(
-                f"this world doesn't know {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}: "
-                "write them as 20:1600925:G:A"
-            )
-        return parse_variants("\n".join(lines), self._runtime.world.reference)
+        world = self._runtime.world
+        lines = resolve_rsids(text.replace(";", "\n"), world.project.individuals)
+        return parse_variants(lines, world.reference)
 
 
 class _Counted(Progress):

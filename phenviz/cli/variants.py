@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LOOKS = 0.1
 _EPILOG = (
     "VARIANTS is a VCF or BCF file, a PLINK 2 .pgen, a VCF Zarr store, a table (.tsv, .csv or .parquet with "
-    "the columns contig, position, ref and alt), or one variant as text: chr20:1,600,925 G>A. What was "
-    "finished is kept: after an interruption the same command goes on from there."
+    "the columns contig, position, ref and alt), or one variant as text: chr20:1,600,925 G>A, or an rsID of "
+    "the world's individuals. What was finished is kept: after an interruption the same command goes on from "
+    "there."
 )
 
 
@@ -174,11 +175,14 @@ def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     from phenviz.effects.annotate import CHUNK
     from phenviz.variation import VariantReport, iter_variants, parse_variants
     from phenviz.variation.read import empty_table
+    from phenviz.variation.rsids import resolve_rsids
 
     reference, path = scorer.world.reference, Path(source).expanduser()
     if not path.exists():
+        if ":" not in source and path.suffix:
+            raise DataError(f"{source} is missing: check the path of the file")
         try:
-            yield parse_variants(source, reference)
+            yield parse_variants(resolve_rsids(source, scorer.world.project.individuals), reference)
         except PhenvizError as error:
             raise DataError(f"{source} is no file, and as text: {error}") from error
         return

@@ -32,6 +32,7 @@ HAPLOTYPES = ("1", "2")
 HAPLOTYPE_COLOURS = dict(zip(HAPLOTYPES, palette.HAPLOTYPES, strict=True))
 DIFFERENCE = "log2(1 + haplotype) - log2(1 + reference) of each bin"
 
+_ROW_MM, _LEAST_MM = 2.7, 20.0
 _LEGEND_MM = 3.6
 _SWATCH_MM = 4.0
 _TOP = 0.84
@@ -139,14 +140,14 @@ class HaplotypeDifference(RowsComponent):
             raise ResultError(f"no haplotype {haplotype!r}: choose {' or '.join(HAPLOTYPES)}")
         self.source = check_personal(personal)
         self.label = f"Haplotype {haplotype}\nagainst reference"
-        self.row_mm = 2.7
         self._haplotype, self._limit = haplotype, limit
         self._change = difference_of(by_lineage(select_contexts(personal, contexts)))
         self._size = bin_size_of(personal)
         self.row_names = tuple(self._change["context"].values.astype(str))
+        self.row_mm = max(_ROW_MM, _LEAST_MM / len(self.row_names))
 
     def height(self, locus: Locus, width_mm: float) -> float:
-        """One line of text a context."""
+        """One line of text a context, and room for the scale beside a few."""
         return len(self.row_names) * self.row_mm
 
     def right_room(self) -> float:

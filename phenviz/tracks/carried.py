@@ -12,6 +12,8 @@ from phenviz.tracks.haplotypes import centre_of
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import Stretch, View, nice_ceiling
 
+# in the column ``carried``: nobody knows on which haplotype
+UNPHASED = "unphased"
 _HEIGHT = 56
 _MOST = 2_000
 _ROWS = ("haplotype 1", "haplotype 2")
@@ -68,8 +70,8 @@ class Carried(Track):
             order = np.argsort(-inside["effect"].abs().fillna(0).to_numpy(), kind="stable")
             inside = inside.iloc[order[:_MOST]]
         limit = nice_ceiling(max(float(table["effect"].abs().max(skipna=True) or 0), 0.02))
-        parts = [self._columns(inside, row, limit) for row in range(2)]
-        self._dots.data = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]}
+        parts = [self._columns(inside, limit, *part) for part in self._parts(inside)]
+        self._dots.data = {name: [one for part in parts for one in part[name]] for name in parts[0]}
 
     def follow(self, view: View) -> None:
         """Say how many there are."""
@@ -84,11 +86,19 @@ class Carried(Track):
             empty="" if count else "No variant is carried in this view",
         )
 
-    def _columns(self, table: pd.DataFrame, row: int, limit: float) -> dict[str, list]:
-        one = table[table[f"haplotype_{row + 1}"] == 1]
+    def _parts(self, table: pd.DataFrame) -> list[tuple[NDArray[np.bool_], float]]:
+        """Which variants stand on which height; those of unknown phase stand between the haplotypes."""
+        unknown = (table["carried"] == UNPHASED).to_numpy()
+        on = [(table[f"haplotype_{number}"] == 1).to_numpy() & ~unknown for number in (1, 2)]
+        return [(on[0], 1.5), (on[1], 0.5), (unknown, 1.0)]
+
+    def _columns(
+        self, table: pd.DataFrame, limit: float, rows: NDArray[np.bool_], height: float
+    ) -> dict[str, list]:
+        one = table[rows]
         return {
             "x": [centre_of(int(position)) for position in one["position"]],
-            "y": [1.5 - row] * len(one),
+            "y": [height] * len(one),
             "colour": self._colours(one["effect"].to_numpy(float), limit),
             "name": one["id"].where(one["id"] != "", "no rsID").tolist(),
             "where": [f"{int(position):,}" for position in one["position"]],

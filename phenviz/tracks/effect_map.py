@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, HoverTool, Image, LinearColorMapper, Rect, Scatter, Segment, Span
+from bokeh.models import (
+    ColumnDataSource,
+    HoverTool,
+    Image,
+    LinearColorMapper,
+    NoOverlap,
+    Rect,
+    Scatter,
+    Segment,
+    Span,
+)
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
@@ -39,6 +49,8 @@ class EffectMap:
         self.limit = 1.0
         self.layout = plain_figure("effect-map", None, "", "", x=(0, 1), y=(0, 1))
         self.layout.xaxis.major_label_orientation = 0.9
+        # in a low window there are more rows than lines of text
+        self.layout.yaxis.major_label_policy = NoOverlap(min_distance=0)
         colours = get_theme(theme)
         self._mapper = LinearColorMapper(palette=list(colours.diverging), nan_color="rgba(0, 0, 0, 0)")
         self._image = ColumnDataSource({"image": [], "dw": [], "dh": []})

@@ -15,6 +15,7 @@ from phenviz.errors import DataError
 _GZIP = b"\x1f\x8b"
 # blocks of bgzip are gzip members with a field BC; the last one is empty (SAM specification, 4.1)
 _BGZF = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
+_BGZF_HEAD = 18
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 # what some editors and spreadsheets put in front of a text
 _MARKS = {
@@ -78,6 +79,28 @@ def lacks_end_mark(path: Path) -> bool:
             return False
         raw.seek(max(path.stat().st_size - len(_BGZF_END), 0))
         return raw.read() != _BGZF_END
+
+
+def refuse_half_block(path: Path) -> None:
+    """Look whether a bgzip file ends within a block: through an index, what is missing looks like no record.
+
+    Raises
+    ------
+    DataError
+        If it does.
+    """
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as raw:
+        while place < size:
+            raw.seek(place)
+            head = raw.read(_BGZF_HEAD)
+            if len(head) == _BGZF_HEAD and not _BGZF.match(head):
+                # laid out in another way than bgzip does it
+                return
+            # the field holds the block's length less one
+            place += int.from_bytes(head[16:18], "little") + 1 if len(head) == _BGZF_HEAD else _BGZF_HEAD
+    if place > size:
+        raise DataError(_damaged(path, "its last block of bgzip isn't whole"))
 
 
 def refuse_broken_lines(path: Path) -> None:
@@ -157,7 +180,7 @@ def _check_header(path: Path) -> None:
     raise DataError(f"{path} ends within its header: it was cut short; copy or write it again")
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _damaged(path: Path, error: Exception | str) -> str:
     return f"{path} is cut short or damaged ({error}): copy or download it again"
 
 

@@ -19,6 +19,10 @@ MISMATCH_LIMIT = 0.01
 _BASES = frozenset("ACGTN")
 _IUPAC = re.compile(r"[ACGTNRYSWKMBDHV]+")
 _LOOK_LEFT = 256
+_FIXES = {
+    "reference_mismatch": "write them on this assembly, with its forward strand's bases as REF",
+    "unknown_contig": "give a FASTA that has these contigs, or leave them out",
+}
 
 
 def normalise(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFrame:
@@ -292,7 +296,8 @@ def _unusable(ref: str, alternate: str) -> str | None:
 def _refuse_skipped(report: VariantReport) -> None:
     for reason in report.skipped:
         example = report.examples[reason][0]
-        raise DataError(f"{report.source} holds {REASONS[reason]}, the first is {example}: leave them out")
+        fix = _FIXES.get(reason, "leave them out")
+        raise DataError(f"{report.source} holds {REASONS[reason]}, the first is {example}: {fix}")
 
 
 def _short(sequence: str) -> str:

@@ -161,7 +161,7 @@ def _refusal(
     phasing: Phasing,
     sample: str,
 ) -> str:
-    choices = "choose unphased='as listed' or 'random' with a seed (--unphased), or phase the file first"
+    choices = "choose 'as listed' or 'random' with a seed (unphased=, --unphased), or phase the file first"
     if loose.any():
         first = _name(variants.iloc[int(np.argmax(loose))])
         more = f" and {phasing.unphased - 1:,} more" if phasing.unphased > 1 else ""

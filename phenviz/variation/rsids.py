@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from phenviz.variation.broken_vcf import is_text_vcf, text_lines
 from phenviz.variation.sources import open_source
 
 Place = tuple[str, int, str, str]
+_RSID = re.compile(r"rs\d+", re.IGNORECASE)
 
 
 def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
@@ -46,6 +49,41 @@ def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
         raise DataError(f"{path} is missing: give the path of a VCF file")
     stat = path.stat()
     return _places(path.resolve(), stat.st_size, stat.st_mtime_ns).get(rsid.strip().lower())
+
+
+def resolve_rsids(text: str, known: Iterable[str | os.PathLike[str]]) -> str:
+    """Return pasted lines with each rsID replaced by where it lies.
+
+    Parameters
+    ----------
+    text
+        Lines for `phenviz.variation.parse_variants`; some may be an rsID alone.
+    known
+        Files of variants that are looked at, in this order.
+
+    Raises
+    ------
+    DataError
+        Names the rsIDs that none of the files has.
+    """
+    paths, lines, unknown = list(known), [], []
+    for line in text.splitlines():
+        if not _RSID.fullmatch(line.strip()):
+            lines.append(line)
+            continue
+        places = (find_rsid(path, line) for path in paths)
+        place = next((found for found in places if found is not None), None)
+        if place is None:
+            unknown.append(line.strip())
+        else:
+            contig, start, ref, alt = place
+            lines.append(f"{contig}\t{start + 1}\t{line.strip().lower()}\t{ref}\t{alt}")
+    if unknown:
+        raise DataError(
+            f"this world doesn't know {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}: "
+            "write them as 20:1600925:G:A"
+        )
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
-from phenviz.variation.broken_vcf import check_start, explain, lacks_end_mark, refuse_broken_lines
+from phenviz.variation.broken_vcf import (
+    check_start,
+    explain,
+    lacks_end_mark,
+    refuse_broken_lines,
+    refuse_half_block,
+)
 from phenviz.variation.htslib import quiet_cyvcf2
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records, touches
 
@@ -53,6 +59,8 @@ class VcfSource:
         self._contigs = _contig_names(reader)
         reader.close()
         self.indexed = _index_of(self.path) is not None
+        if lacks_end_mark(self.path):
+            refuse_half_block(self.path)
         self.notes = _notes(self.path)
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:

@@ -277,6 +277,26 @@ def test_what_is_wrong_with_a_file_is_said_where_it_was_dropped(page):
     assert page.drop.answered == 3
 
 
+def test_a_message_names_a_file_and_not_where_it_lies(page, runtime):
+    folder = page.people.uploads.path
+    broken = own_vcf(page).replace(b"0/1", b"0/9")
+    drop(page, broken)
+    assert page.run.status == "failed"
+    assert page.run.error.startswith("me.vcf, record 1") and str(folder) not in page.run.error
+    (runtime.folder / "broken.vcf").write_bytes(broken)
+    page._heard({"source": "file:broken.vcf"})
+    settle(page)
+    assert page.run.error.startswith("broken.vcf, record 1")
+
+
+def test_what_the_file_leaves_open_stands_beside_the_tracks(page):
+    drop(page, own_vcf(page).replace(b"0/1", b"./1"))
+    page.state.unphased = "as listed"
+    settle(page)
+    told = page.panel._facts.object
+    assert "2 missing calls taken as the reference" in told and "me.vcf has no index" in told
+
+
 def test_nothing_of_a_person_reaches_the_result_store(page, runtime):
     before = {path for path in runtime.service.store.folder.rglob("*")}
     page._heard({"sample": "dee"})

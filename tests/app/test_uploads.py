@@ -104,7 +104,7 @@ def test_a_lost_or_damaged_piece_is_told():
     folder.close()
 
 
-def test_only_vcfs_that_lie_in_the_servers_folder_itself_are_offered(tmp_path):
+def test_only_files_of_variants_that_lie_in_the_servers_folder_itself_are_offered(tmp_path):
     inside, outside = tmp_path / "files", tmp_path / "secret.vcf"
     inside.mkdir()
     outside.write_bytes(VCF)
@@ -112,7 +112,13 @@ def test_only_vcfs_that_lie_in_the_servers_folder_itself_are_offered(tmp_path):
     (inside / "notes.txt").write_text("no")
     (inside / "link.vcf").symlink_to(outside)
     (inside / "folder.vcf").mkdir()
-    assert [path.name for path in files_of(inside)] == ["cohort.vcf"]
+    for store in ("cohort.vcz", "cohort.zarr"):
+        (inside / store).mkdir()
+    (inside / "cohort.pgen").write_bytes(b"\x6c\x1b\x10")
+    (inside / "cohort.pvar").write_text("part of the fileset")
+    (inside / "link.vcz").symlink_to(tmp_path)
+    names = [path.name for path in files_of(inside)]
+    assert names == ["cohort.pgen", "cohort.vcf", "cohort.vcz", "cohort.zarr"]
 
 
 def test_a_source_that_is_not_offered_cannot_be_opened(tmp_path, toy_project):

@@ -174,3 +174,27 @@ def test_a_person_is_drawn_with_the_variants_as_they_were_applied(project, run, 
         keys = ["position", "ref", "alt"]
         assert own[keys].values.tolist() == one.variants[keys].values.tolist()
     assert (table["haplotype_1"] + table["haplotype_2"] > 0).all()
+
+
+def test_a_variant_is_named_by_its_rsid_and_a_missing_file_is_no_variant(project, run, tmp_path):
+    (person,) = open_world(project).project.individuals
+    line = next(line for line in person.read_text().splitlines() if not line.startswith("#"))
+    contig, position, _, *rest = line.split("\t")
+    named = person.with_name("named.vcf")
+    head = [text for text in person.read_text().splitlines() if text.startswith("#")]
+    named.write_text("\n".join([*head, "\t".join([contig, position, "rs77", *rest]), ""]))
+    world = project.with_name("named.yaml")
+    world.write_text(project.read_text().replace("people.vcf", "named.vcf"))
+    target = tmp_path / "out.tsv"
+    found = CliRunner().invoke(main, ["variants", "rs77", "-o", str(target), "--world", str(world)])
+    assert found.exit_code == 0, found.output
+    table = pd.read_csv(target, sep="\t", comment="#")
+    assert table["position"].tolist() == [int(position)] and table["id"].tolist() == ["rs77"]
+    assert "doesn't know rs78" in run("variants", "rs78", "-o", target, status=1).output
+    assert "calls.vcf is missing" in run("variants", "calls.vcf", "-o", target, status=1).output
+
+
+def test_a_file_without_records_says_so(run, tmp_path):
+    empty = tmp_path / "empty.vcf"
+    empty.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+    assert "0 records read" in run("variants", empty, "-o", tmp_path / "out.tsv").output

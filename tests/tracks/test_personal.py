@@ -75,6 +75,13 @@ def test_rows_are_the_ticked_contexts(shown):
     assert "Tick a context" in made(shown, "haplotypes")[0].texts.empty
 
 
+def test_a_variant_of_unknown_phase_stands_between_the_haplotypes(shown):
+    shown.set_variants(variants().assign(carried=["unphased", "both"]))
+    dots = made(shown, "variants")[0]._dots.data
+    of_first = [y for y, name in zip(dots["y"], dots["name"], strict=True) if name == "rs1"]
+    assert of_first == [1.0] and sorted(dots["y"]) == [0.5, 1.0, 1.5]
+
+
 def test_each_variant_stands_on_the_haplotypes_that_carry_it(shown):
     dots = made(shown, "variants")[0]._dots.data
     first, second = (WINDOW.start + 128 * 200 + 5), WINDOW.start + 1_300

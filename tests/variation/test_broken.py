@@ -209,6 +209,19 @@ def test_a_bgzip_file_cut_in_a_block_is_no_shorter_file(reference, tmp_path):
 
 
 @needs_bcftools
+def test_a_file_cut_within_a_block_is_refused_whatever_its_index_says(reference, tmp_path):
+    (tmp_path / "calls.vcf").write_bytes(_file(_lines(reference, 400)))
+    path = bgzip(tmp_path / "calls.vcf")
+    whole = path.read_bytes()
+    for kept in (len(whole) - 27, len(whole) - 29, len(whole) - 60):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(
+            DataError, match=r"is cut short or damaged \(its last block of bgzip isn't whole\)"
+        ):
+            open_individuals(path, reference)
+
+
+@needs_bcftools
 def test_a_bgzip_file_cut_between_blocks_is_told(reference, tmp_path):
     (tmp_path / "calls.vcf").write_bytes(_file(_lines(reference)))
     path = bgzip(tmp_path / "calls.vcf")

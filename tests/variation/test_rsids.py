@@ -4,7 +4,7 @@ import pytest
 
 from phenviz.data import embedded
 from phenviz.errors import DataError
-from phenviz.variation.rsids import find_rsid
+from phenviz.variation.rsids import find_rsid, resolve_rsids
 
 _VCF = """##fileformat=VCFv4.2
 #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO
@@ -62,3 +62,13 @@ def test_a_file_that_is_no_vcf_is_named_with_its_line(tmp_path):
     path.write_text("gene\tstart\nGATA1\t1\n")
     with pytest.raises(DataError, match=r"genes\.tsv, line 1"):
         find_rsid(path, "rs1")
+
+
+def test_rsids_among_pasted_lines_become_the_places_of_the_first_file_that_has_them(tmp_path):
+    first, second = tmp_path / "first.vcf", tmp_path / "second.vcf"
+    first.write_text(_VCF.replace("rs13", "rs14"))
+    second.write_text(_VCF.replace("101", "102"))
+    text = resolve_rsids("20:5:A:C\nRS11\n rs13 \n", [first, second])
+    assert text.splitlines() == ["20:5:A:C", "20\t101\trs11\tA\tG", "20\t300\trs13\tC\tCTT"]
+    with pytest.raises(DataError, match="doesn't know rs1, rs2: write them as 20:1600925:G:A"):
+        resolve_rsids("rs1\nrs11\nrs2", [first, second])

@@ -20,9 +20,7 @@ _EXPLAINED = {
     "exact": "Each haplotype is predicted from its own sequence, with all of its variants in place.",
     "sum": "What each variant changes by itself, added up: as if no two of them acted together.",
 }
-_UNPHASED = {
-    "Refuse": "refuse", "Take the order in the file": "as listed", "Draw at random": "random",
-}  # fmt: skip
+_UNPHASED = {"Refuse": "refuse", "As listed in the file": "as listed", "Random, by a seed": "random"}
 _NARROW = {"fontSize": "12px", "py": "3px", "textTransform": "none"}
 
 

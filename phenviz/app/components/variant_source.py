@@ -110,15 +110,15 @@ class VariantSource(Viewer):
         run, work = self._run, self._run.work
         status = run.status
         if status == "failed":
-            error = work.error if work is not None else "the model could not be loaded"
-            return f"<div class='failed' role='alert'><b>Failed.</b> {escaped(error)}</div>"
+            return f"<div class='failed' role='alert'><b>Failed.</b> {escaped(run.error)}</div>"
         if status in ("queued", "running") and work is not None:
             left = f", {readable_seconds(work.eta)} left" if work.eta else ""
             return f"{escaped(work.stage.capitalize())}: {work.progress:.0%}{left}"
         if status == "cancelled":
             return "<span class='cancelled'><b>Cancelled.</b> What was scored stays, marked partial.</span>"
         stale = "<br>The view has moved: press the button to score what it shows now." if run.stale else ""
-        report = f"<br><span class='quiet'>{escaped(run.report)}</span>" if run.report else ""
+        lines = escaped(run.report).splitlines()
+        report = "".join(f"<p class='quiet'>{line}</p>" for line in lines)
         return {
             "loading": "<span class='quiet'>Loading the model…</span>",
             "empty": "<span class='quiet'>Nothing to score yet.</span>",

@@ -222,7 +222,7 @@ class IndividualPage:
             elif "sample" in message:
                 self.state.param.update(sample=str(message["sample"]), variant="")
         except Exception as error:
-            self.picker.param.update(note=words_of(error), failed=True)
+            self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
 
     def _take_file(self, path: Path) -> None:
         self.people.take(path)
@@ -243,7 +243,7 @@ class IndividualPage:
         try:
             samples = done.result()
         except Exception as error:
-            self.picker.param.update(note=words_of(error), failed=True)
+            self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
             self.picker.show_samples(pd.DataFrame({"sample": [], "population": [], "superpopulation": []}))
             return
         self.picker.note = ""

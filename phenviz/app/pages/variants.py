@@ -43,6 +43,8 @@ _COLUMNS = (
     GridColumn("effect", "Effect", "{:+.3f}", "effect"),
     GridColumn("quantile", "Quantile", "{:+.3f}", "number"),
 )
+# alleles have any length, names of files don't
+_LONGEST_NAME = 60
 _EMPTY = {
     "empty": "Choose on the left which variants to score.",
     "waiting": "Press “Score variants” to score those of this view.",
@@ -191,9 +193,12 @@ class VariantsPage:
         effects = self.run.effects
         if effects is None:
             raise ResultError("there is nothing to export yet: score some variants first")
-        table = self.grid.matching
-        if self.shows_one:
-            whole = self.run.table()
-            assert whole is not None
-            table = whole[whole["key"] == self.state.variant]
-        return lambda: variants_file(table, effects, suffix)
+        table, name = self.grid.matching, "phenviz_variants"
+        whole = self.run.table()
+        if self.shows_one and whole is not None:
+            key = self.state.variant
+            table, name = (
+                whole[whole["key"] == key],
+                f"phenviz_variant_{key[:_LONGEST_NAME].replace(':', '_')}",
+            )
+        return lambda: variants_file(table, effects, suffix, name)
