@@ -73,7 +73,7 @@ class World:
         """Genes, bands and regulatory elements."""
         project = self.project
         return Annotation(
-            read_genes(project.annotation),
+            read_genes(project.annotation, cache_dir=cache_dir()),
             read_bands(project.bands) if project.bands else None,
             read_elements(project.elements) if project.elements else None,
         )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyranges
 
 from phenviz.errors import DataError
 from phenviz.genome.annotation import BAND_COLUMNS, ELEMENT_COLUMNS, GENE_COLUMNS
+from phenviz.genome.features import read_gff3, read_gtf
 
-_GENE_FEATURES = ("gene", "ncRNA_gene", "pseudogene")
+# counts up whenever the same file gives other genes than before
+_CACHE_VERSION = 1
+# smaller files are read faster than anybody notices
+_CACHED_BYTES = 2**20
 
 
-def read_genes(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_genes(
+    path: str | os.PathLike[str], *, cache_dir: str | os.PathLike[str] | None = None
+) -> pd.DataFrame:
     """Read one row a gene (its canonical, else its longest transcript) by the file's suffix.
 
     Parameters
@@ -27,6 +32,9 @@ def read_genes(path: str | os.PathLike[str]) -> pd.DataFrame:
         ``.gtf``, ``.gff3``/``.gff``, ``.bed`` (12 columns) or ``.tsv`` with the columns gene_name,
         gene_id, strand, tx_start, tx_end, exon_starts, exon_ends and, if the file has several contigs,
         contig; each also with ``.gz``. Coordinates as the format has them (GTF and GFF3 1-based).
+    cache_dir
+        Folder where the genes of a large file are kept, as a whole genome's GTF takes a while to read; None
+        for not keeping them.
 
     Returns
     -------
@@ -41,18 +49,39 @@ def read_genes(path: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(path)
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
     readers = {
-        "gtf": _read_gtf,
-        "gff3": _read_gff3,
-        "gff": _read_gff3,
+        "gtf": read_gtf,
+        "gff3": read_gff3,
+        "gff": read_gff3,
         "bed": _read_bed12,
         "tsv": _read_table,
     }
     if kind not in readers:
         raise DataError(f"annotation {path}: give a .gtf, .gff3, .bed (12 columns) or .tsv, plain or .gz")
+    kept = _kept_in(cache_dir, path)
+    if kept is not None and kept.is_file():
+        try:
+            return pd.read_parquet(kept)
+        except (OSError, ValueError):
+            # damaged: what is read below takes its place
+            kept.unlink(missing_ok=True)
     genes = _guarded(readers[kind], path, "annotation")
     if genes.empty:
         raise DataError(f"annotation {path} holds no gene with exons: give a complete {kind.upper()} file")
-    return genes[GENE_COLUMNS]
+    genes = genes[GENE_COLUMNS].reset_index(drop=True)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        genes.to_parquet(part, index=False)
+        part.replace(kept)
+    return genes
+
+
+def _kept_in(cache_dir: str | os.PathLike[str] | None, path: Path) -> Path | None:
+    """Name the file that keeps the genes of an annotation: another one for each state of that file."""
+    if cache_dir is None or not path.is_file() or (found := path.stat()).st_size < _CACHED_BYTES:
+        return None
+    state = f"{_CACHE_VERSION}|{path.resolve()}|{found.st_size}|{found.st_mtime_ns}"
+    return Path(cache_dir, "annotations", f"{hashlib.sha256(state.encode()).hexdigest()[:16]}.parquet")
 
 
 def read_bands(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -88,68 +117,6 @@ def _guarded(reader: Callable[[Path], pd.DataFrame], path: Path, what: str) -> p
         return reader(path)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, EOFError) as error:
         raise DataError(f"{what} {path} can't be read: {type(error).__name__}: {error}") from error
-
-
-def _features(read: Callable[..., pd.DataFrame], path: Path) -> pd.DataFrame:
-    # pyranges 0.1 leaves its file open and uses pandas options that pandas 3.1 deprecates
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return read(str(path), as_df=True)
-
-
-def _read_gtf(path: Path) -> pd.DataFrame:
-    table = _features(pyranges.read_gtf, path)
-    for column in ("gene_name", "tag"):
-        if column not in table:
-            table[column] = ""
-    table["gene_name"] = table["gene_name"].fillna("").where(lambda name: name != "", table["gene_id"])
-    exons = table[table["Feature"] == "exon"]
-    return _genes_from_exons(exons, canonical=exons["tag"].astype(str).str.contains("canonical", case=False))
-
-
-def _read_gff3(path: Path) -> pd.DataFrame:
-    table = _features(pyranges.read_gff3, path)
-    for column in ("ID", "Parent", "Name", "gene_id", "gene_name", "tag"):
-        if column not in table:
-            table[column] = ""
-        table[column] = table[column].fillna("").astype(str)
-    genes = table[table["Feature"].isin(_GENE_FEATURES)].set_index("ID")
-    parent = table.set_index("ID")["Parent"]
-    parent = parent[~parent.index.duplicated()]
-    exons = table[table["Feature"] == "exon"].copy()
-    exons["transcript_id"] = exons["Parent"].str.split(",").str[0]
-    gene_key = exons["transcript_id"].map(parent).fillna("")
-    known = gene_key.isin(genes.index)
-    exons, gene_key = exons[known], gene_key[known]
-    genes = genes[~genes.index.duplicated()]
-    stable = genes["gene_id"].where(genes["gene_id"] != "", genes.index.str.removeprefix("gene:"))
-    symbol = (
-        genes["gene_name"].where(genes["gene_name"] != "", genes["Name"]).where(lambda s: s != "", stable)
-    )
-    exons["gene_id"], exons["gene_name"] = gene_key.map(stable), gene_key.map(symbol)
-    transcript_tag = table.drop_duplicates("ID").set_index("ID")["tag"]
-    tags = exons["transcript_id"].map(transcript_tag).fillna("")
-    return _genes_from_exons(exons, canonical=tags.str.contains("canonical", case=False))
-
-
-def _genes_from_exons(exons: pd.DataFrame, canonical: pd.Series) -> pd.DataFrame:
-    exons = exons.assign(canonical=canonical.to_numpy(), length=exons["End"] - exons["Start"])
-    keys = ["Chromosome", "gene_id", "transcript_id"]
-    exons = exons.sort_values("Start")
-    transcripts = exons.groupby(keys, sort=False, observed=True).agg(
-        start=("Start", "min"),
-        end=("End", "max"),
-        strand=("Strand", "first"),
-        gene_name=("gene_name", "first"),
-        canonical=("canonical", "any"),
-        length=("length", "sum"),
-        exon_starts=("Start", lambda values: values.to_numpy(dtype=np.int64)),
-        exon_ends=("End", lambda values: values.to_numpy(dtype=np.int64)),
-    )
-    best = transcripts.reset_index().sort_values(["canonical", "length"], ascending=False, kind="stable")
-    genes = best.drop_duplicates(["Chromosome", "gene_id"]).rename(columns={"Chromosome": "contig"})
-    return genes.assign(contig=genes["contig"].astype(str), strand=genes["strand"].astype(str))
 
 
 def _read_bed12(path: Path) -> pd.DataFrame:

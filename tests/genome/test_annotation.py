@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gzip
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from phenviz.errors import DataError, LocusError
-from phenviz.genome import Annotation, Locus, read_bands, read_elements, read_genes
+from phenviz.genome import Annotation, Locus, annotation_files, read_bands, read_elements, read_genes
 
 GTF = """#!genome-build toy
 20\tx\tgene\t101\t200\t.\t-\t.\tgene_id "E1.2"; gene_name "ABC"; gene_type "protein_coding";
@@ -50,6 +53,56 @@ def test_gff3_takes_the_longest_transcript(tmp_path):
     gene = _gene(tmp_path, "a.gff3", GFF3)
     assert gene.exons == ((100, 120), (180, 200))
     assert (gene.tss, gene.gene_id) == (100, "E1")
+
+
+def test_gtf_finds_the_canonical_tag_among_several(tmp_path):
+    many = 'tag "basic"; tag "MANE_Select"; tag "Ensembl_canonical"; note "a # sign"; tag "last";'
+    text = GTF.replace('tag "Ensembl_canonical";', many)
+    assert _gene(tmp_path, "a.gtf", text).exons == ((100, 190),)
+
+
+def test_gff3_follows_a_tag_of_the_transcript_and_decodes_names(tmp_path):
+    text = GFF3.replace("Name=ABC", "Name=A%2CBC;description=a # sign")
+    text = text.replace("ID=transcript:T2;", "ID=transcript:T2;tag=basic,Ensembl_canonical;")
+    (tmp_path / "a.gff3").write_text(text)
+    gene = Annotation(read_genes(tmp_path / "a.gff3")).gene("A,BC")
+    assert gene.exons == ((100, 110),)
+
+
+@pytest.mark.parametrize("name", ["a.gtf", "a.gtf.gz"])
+def test_genes_of_a_large_file_are_kept_until_it_changes(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(annotation_files, "_CACHED_BYTES", 1)
+    write = gzip.compress if name.endswith(".gz") else bytes
+    path, kept = tmp_path / name, tmp_path / "kept"
+    path.write_bytes(write(GTF.encode()))
+    first = read_genes(path, cache_dir=kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(annotation_files, "read_gtf", lambda path: pytest.fail("read again"))
+        again = read_genes(path, cache_dir=kept)
+    assert Annotation(again).gene("ABC") == Annotation(first).gene("ABC")
+    path.write_bytes(write(GTF.replace("ABC", "XYZ").encode() + b"\n"))
+    assert Annotation(read_genes(path, cache_dir=kept)).gene("xyz").gene_id == "E1.2"
+    for file in (kept / "annotations").iterdir():
+        file.write_bytes(b"damaged")
+    assert Annotation(read_genes(path, cache_dir=kept)).gene("xyz").gene_id == "E1.2"
+
+
+def test_many_genes_keep_their_own_exons(tmp_path):
+    rng = np.random.default_rng(2)
+    lines, expected = [], {}
+    for gene in range(60):
+        best = (-1, [])
+        for transcript in range(rng.integers(1, 4)):
+            cuts = np.sort(rng.choice(np.arange(1, 5_000), 2 * rng.integers(1, 6), replace=False))
+            exons = cuts.reshape(-1, 2)
+            best = max(best, ((exons[:, 1] - exons[:, 0]).sum(), exons.tolist()), key=lambda pair: pair[0])
+            for start, end in rng.permutation(exons):
+                ids = f'gene_id "E{gene}"; transcript_id "{gene}.{transcript}";'
+                lines.append(f"20\tx\texon\t{start + 1}\t{end}\t.\t+\t.\t{ids}")
+        expected[f"E{gene}"] = tuple(map(tuple, best[1]))
+    (tmp_path / "a.gtf").write_text("\n".join(rng.permutation(lines)) + "\n")
+    annotation = Annotation(read_genes(tmp_path / "a.gtf"))
+    assert {name: annotation.gene(name).exons for name in expected} == expected
 
 
 def test_bed12_blocks_are_exons(tmp_path):
