@@ -151,7 +151,7 @@ def has_fast_bfloat16() -> bool:
     Where it doesn't, PyTorch emulates it: a step of training took 5 s instead of 0.3 s on such a machine.
     """
     # torch 2.6 can't tell yet
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
 
 
