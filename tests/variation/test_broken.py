@@ -215,9 +215,7 @@ def test_a_file_cut_within_a_block_is_refused_whatever_its_index_says(reference,
     whole = path.read_bytes()
     for kept in (len(whole) - 27, len(whole) - 29, len(whole) - 60):
         path.write_bytes(whole[:kept])
-        with pytest.raises(
-            DataError, match=r"is cut short or damaged \(its last block of bgzip isn't whole\)"
-        ):
+        with pytest.raises(DataError, match="is cut short or damaged"):
             open_individuals(path, reference)
 
 
