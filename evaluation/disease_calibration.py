@@ -24,6 +24,7 @@ from scipy.stats import binomtest
 from evaluation import disease_sets as sets
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
 from phenviz.disease import hypotheses, method_names
+from phenviz.disease.calibration import MEASURED
 from phenviz.disease.methods import methods
 from phenviz.progress import Progress
 from phenviz.world import World, open_world
@@ -191,6 +192,18 @@ def _write(
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease calibration", section(found, model, seconds), PAGE)
+    shown_by_the_page(found, model).to_csv(MEASURED, sep="\t", index=False)
+
+
+def shown_by_the_page(found: dict[str, pd.DataFrame], model: str) -> pd.DataFrame:
+    """Make the table that the package carries, so that the Disease page can say how often a method errs."""
+    parts = []
+    for where, table in found.items():
+        rates = table.drop(columns=[f"all_{level}" for level in LEVELS]).round(4)
+        verdicts = [_verdict(row) for _, row in table.iterrows()]
+        rates.insert(0, "where", where)
+        parts.append(rates.assign(verdict=verdicts, model=model))
+    return pd.concat(parts, ignore_index=True)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+from phenviz.attribution import ablate
 from phenviz.cli import main
+from phenviz.world import open_world
 from tests.data.conftest import toy_pack  # noqa: F401  (a fixture)
 from tests.toys import write_fasta
 
@@ -264,3 +267,38 @@ def test_the_installed_program_says_its_version_and_fails_in_one_line(tmp_path):
     )
     assert failed.returncode == 1
     assert failed.stderr.startswith("phenviz: ") and failed.stderr.count("\n") == 1
+
+
+def test_ablate_scores_each_locus_as_the_function_does(toy_project, tmp_path):
+    out = tmp_path / "ablated.parquet"
+    loci = ("chr20:1,001-1,040", "chr20:6,001-6,020")
+    done = run("ablate", *loci, "--context", "Mono", "--seed", 4, "--world", toy_project, "-o", out)
+    assert done.exit_code == 0, done.output
+    world = open_world(toy_project)
+    expected = ablate(
+        [world.locus(text) for text in loci], world.reference, world.backbone, contexts=["Mono"],
+        rng=np.random.default_rng(4),
+    )  # fmt: skip
+    np.testing.assert_allclose(pd.read_parquet(out)["effect"], expected.effect.values[:, 0], rtol=1e-5)
+
+
+def test_marginalize_takes_jaspar_names_and_bases(toy_project, tmp_path):
+    out = tmp_path / "motifs.nc"
+    words = ("gata1", "mine=AGATAAGG", "acgt")
+    done = run("marginalize", *words, "--backgrounds", 5, "--world", toy_project, "-o", out)
+    assert done.exit_code == 0, done.output
+    found = xr.load_dataset(out, engine="h5netcdf")
+    assert found["motif"].values.tolist() == ["GATA1", "mine", "ACGT"]
+    assert found["sequence"].values[1:].tolist() == ["AGATAAGG", "ACGT"]
+    assert found["difference"].shape == (3, 3) and found.attrs["n_backgrounds"] == 5
+
+
+@pytest.mark.parametrize("word", ["NOBODY9", "mine=ACGX", "mine="])
+def test_what_is_no_motif_is_refused_in_words(toy_project, tmp_path, word):
+    error = fails("marginalize", word, "--world", toy_project, "-o", tmp_path / "m.nc")
+    assert repr(word) in error and "GATA1, or NAME=SEQUENCE" in error
+
+
+def test_edits_of_elements_are_no_tracks(toy_project, tmp_path):
+    error = fails("ablate", "ALPHA", "--world", toy_project, "-o", tmp_path / "a.bw", status=2)
+    assert ".nc .zarr .parquet" in error

@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 
 from phenviz.app.words import escaped
+from phenviz.disease.calibration import calibration_words
+from phenviz.disease.methods import BY_LOCI
 from phenviz.disease.simulated import is_simulated
 
 MOST_CONTEXTS = 40
@@ -112,6 +114,11 @@ def trait_words(dataset: xr.Dataset, trait: str) -> str:
     )
 
 
+def interval_words(method: str) -> str:
+    """Say where the intervals of a method come from."""
+    return "bootstrap of loci" if method in BY_LOCI else "normal approximation"
+
+
 def simulated_words(dataset: xr.Dataset | None) -> str:
     """Return the label of simulated results; empty for others."""
     if dataset is None or not is_simulated(str(dataset.attrs.get("source", ""))):
@@ -134,7 +141,17 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     imbalance = part["imbalance"].values
     if np.isfinite(imbalance).any():
         words.append(f"largest imbalance after matching {np.nanmax(imbalance):.2f} SD")
-    return " · ".join(words)
+    words.append(calibrated(method))
+    return " · ".join(filter(None, words))
+
+
+def calibrated(method: str) -> str:
+    """Say how often a method errs on null traits, as measured; marked where it doesn't hold."""
+    said = calibration_words(method)
+    if not said:
+        return ""
+    mark = "" if said.endswith("(holds)") else " class='partial'"
+    return f"<span data-testid='calibration'{mark}>{escaped(said)}</span>"
 
 
 def _falling(values: np.ndarray) -> np.ndarray:

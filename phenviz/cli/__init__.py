@@ -12,6 +12,7 @@ from phenviz.cli.common import PhenvizGroup
 from phenviz.cli.compute import attribute, mutagenesis, predict
 from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
+from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
@@ -31,5 +32,8 @@ def main() -> None:
     """
 
 
-for _command in (serve, predict, mutagenesis, attribute, variants, personal, hypotheses, train, data, doctor):
+for _command in (
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
+    train, data, doctor,
+):  # fmt: skip
     main.add_command(_command)

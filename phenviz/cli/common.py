@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -86,14 +86,23 @@ def _in_words(error: Exception) -> str:
     return f"unexpected {kind}: {error} (this is a bug: run it again with --debug and report what it shows)"
 
 
-def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    from phenviz.results import DATA_SUFFIXES, check_suffix
+def checked_output(
+    value: str, suffixes: Iterable[str], context: click.Context, parameter: click.Parameter
+) -> Path:
+    """Return the path of an output, or refuse it as wrong usage before anything is computed."""
+    from phenviz.results import check_suffix
 
     try:
-        check_suffix(value, (*DATA_SUFFIXES, *FIGURE_SUFFIXES))
+        check_suffix(value, suffixes)
     except PhenvizError as error:
         raise click.BadParameter(str(error), context, parameter) from error
     return Path(value)
+
+
+def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    from phenviz.results import DATA_SUFFIXES
+
+    return checked_output(value, (*DATA_SUFFIXES, *FIGURE_SUFFIXES), context, parameter)
 
 
 world_option = click.option(

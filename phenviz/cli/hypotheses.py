@@ -11,12 +11,12 @@ import click
 from phenviz.cli.common import (
     FIGURE_SUFFIXES,
     PhenvizCommand,
+    checked_output,
     progress_bar,
     reference_option,
     with_options,
     world_option,
 )
-from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,13 +31,7 @@ _DRAWINGS = ("heatmap", "bars", "forest")
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    from phenviz.results import check_suffix
-
-    try:
-        check_suffix(value, _SUFFIXES)
-    except PhenvizError as error:
-        raise click.BadParameter(str(error), context, parameter) from error
-    return Path(value)
+    return checked_output(value, _SUFFIXES, context, parameter)
 
 
 _input_options = with_options(

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phenviz.cli.common import PhenvizCommand, device_option, reference_option, world_option
+from phenviz.cli.common import (
+    PhenvizCommand,
+    checked_output,
+    device_option,
+    reference_option,
+    world_option,
+)
 from phenviz.cli.compute import contexts_option
 from phenviz.cli.expression import write_expression
 from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option, tell_about
 from phenviz.cli.tracks import TRACK_SUFFIXES, write_tracks
-from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.genome import Locus, ReferenceGenome
@@ -25,14 +30,9 @@ _EPILOG = (
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    from phenviz.results import check_suffix
     from phenviz.variation.fasta import FASTA_SUFFIXES
 
-    try:
-        check_suffix(value, (*FASTA_SUFFIXES, *TRACK_SUFFIXES, ".tsv"))
-    except PhenvizError as error:
-        raise click.BadParameter(str(error), context, parameter) from error
-    return Path(value)
+    return checked_output(value, (*FASTA_SUFFIXES, *TRACK_SUFFIXES, ".tsv"), context, parameter)
 
 
 @click.command(cls=PhenvizCommand, epilog=_EPILOG)

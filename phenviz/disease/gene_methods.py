@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.disease.covariates import nearest_genes
-from phenviz.disease.engine import locus_sums, matched_test
+from phenviz.disease.engine import LocusSums, matched_test, untested
 from phenviz.disease.inputs import Inputs
+from phenviz.disease.matching import Replicas
 from phenviz.disease.methods import Method, Outcome
 from phenviz.errors import DataError
 from phenviz.genome import Annotation
@@ -26,9 +29,9 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     ones, given covariates. Here the score of a gene is the sum of the posteriors of the variants whose
     nearest TSS is its own, and by Frisch, Waugh and Lovell the coefficient of such a regression goes with the
     sum of score times what the covariates (mean expression, log of the length, log of the distance to the
-    next gene) leave of the specificity. That sum is compared with the one of matched loci instead of a
-    t distribution: most scores are 0, genes of one locus aren't independent, and lonely genes are hit more
-    often by what lies anywhere, and are specific more often.
+    next gene) leave of the specificity. That sum is compared with the one of the loci moved to where matched
+    variants lie instead of a t distribution: most scores are 0, genes of one locus aren't independent, and
+    lonely genes are hit more often by what lies anywhere, and are specific more often.
 
     References
     ----------
@@ -44,18 +47,45 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
         numbers = np.array([row.get(gene, -1) for gene in nearest_genes(variants, annotation)], dtype=np.intp)
         return np.where(numbers[:, None] >= 0, left[numbers], 0.0)
 
-    own, pool = nearest(inputs.variants), nearest(side.background.variants)
     results, imbalance = {}, {}
     for trait in inputs.traits.traits:
-        table, rows = inputs.trait(trait)
-        weight = table["posterior"].to_numpy(float)
+        table, _ = inputs.trait(trait)
         replicas = inputs.replicas(trait, kind)
-        # what is usual for a gene doesn't change with the activity of the variant beside it
-        even = np.ones(len(rows)), np.ones(len(pool))
-        sums = locus_sums(own[rows], weight, replicas, pool, *even)
-        results[trait] = matched_test(sums, inputs.settings.permutations, inputs.generator(trait, name))
+        sums = _moved_sums(table, replicas, side.background.variants, nearest)
+        results[trait] = (
+            matched_test(sums, inputs.settings.permutations, inputs.generator(trait, name))
+            if sums.weight.sum() > 0
+            else untested(len(contexts))
+        )
         imbalance[trait] = max(abs(value) for value in replicas.imbalance.values())
     return Outcome(contexts, results, imbalance)
+
+
+def _moved_sums(
+    table: pd.DataFrame,
+    replicas: Replicas,
+    background: pd.DataFrame,
+    nearest: Callable[[pd.DataFrame], Array],
+) -> LocusSums:
+    """Sum each locus, and each locus moved as it is to where its heaviest variant's stand-ins lie.
+
+    Replicas let the elements of a locus lie apart by up to 500 kb, so that their nearest genes differ more
+    than those of a real locus do: such a null is too narrow, and called 8 % of null traits at 0.05.
+    """
+    contig, position = background["contig"].to_numpy(object), background["position"].to_numpy(np.int64)
+    weight, place = table["posterior"].to_numpy(float), table["position"].to_numpy(np.int64)
+    own = nearest(table)
+    observed, null, total = [], [], []
+    for rows, stand_in in zip(replicas.order, replicas.rows, strict=True):
+        lead = int(weight[rows].argmax())
+        moved = position[stand_in[:, lead], None] + place[rows] - place[rows[lead]]
+        where = pd.DataFrame(
+            {"contig": contig[stand_in[:, lead]].repeat(len(rows)), "position": moved.ravel()}
+        )
+        observed.append(weight[rows] @ own[rows])
+        null.append(np.einsum("n,knc->kc", weight[rows], nearest(where).reshape(*moved.shape, -1)))
+        total.append(weight[rows].sum())
+    return LocusSums(np.array(observed), np.array(null), np.array(total))
 
 
 def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, Array]:
@@ -102,7 +132,8 @@ METHODS = {
     "gene-expression": Method(
         "expression of the nearest genes",
         "The specificity of the expression of the nearest genes (what mean expression, length and distance "
-        "to the next gene leave of it), weighted by posterior, was compared with matched loci.",
+        "to the next gene leave of it), weighted by posterior, was compared with that of loci moved to where "
+        "matched variants lie.",
         "ln(1 + CPM) beyond the mean of contexts",
         gene_expression,
     ),

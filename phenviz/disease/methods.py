@@ -235,6 +235,8 @@ MATCHED = {
     "control-track-variance": Matched("model", track_variance, weighted=False),
     "control-random-weights": Matched("model", random_weights),
 }
+# methods that draw loci, whose intervals are those of a bootstrap of loci
+BY_LOCI = (*MATCHED, "gene-expression")
 _MATCHED = {
     "variant": Method(
         "predicted effect of variants",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from phenviz.disease.methods import MATCHED, methods
+from phenviz.disease.methods import BY_LOCI, methods
 from phenviz.errors import ResultError
 
 
@@ -32,15 +32,14 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     attrs, names = dataset.attrs, [str(name) for name in dataset["method"].values]
     parts = [_sources(dataset)]
     parts += [methods()[name].text for name in names if name in methods()]
-    if any(name in MATCHED for name in names):
+    if any(name in BY_LOCI for name in names):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
             f"drawn from a "
             f"background of {attrs['background']}; loci, not variants, were drawn independently, "
             f"{attrs['permutations']:,} times. Effects are differences from the mean of the null, "
-            f"p-values are the "
-            "share of draws that reach the observed value, and intervals are those of a bootstrap of "
-            "loci (95 %)."
+            "p-values are the share of draws, of a locus or one of its replicas, that reach the observed "
+            "value, and intervals are those of a bootstrap of loci (95 %)."
         )
     parts.append(
         f"Multiple testing was controlled by {attrs['multiple_testing']}; Bonferroni thresholds count "

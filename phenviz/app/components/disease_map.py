@@ -14,6 +14,7 @@ from phenviz.app.disease_parts import (
     arranged,
     cell_words,
     effective_words,
+    interval_words,
     method_part,
     shown_contexts,
     thresholds,
@@ -160,7 +161,7 @@ class DiseaseMap(Viewer):
         self._about_trait.object = (
             f"<b data-testid='disease-trait'>{title}</b><br><span class='quiet'>"
             f"{escaped(trait_words(dataset, state.trait))}. Solid line: Bonferroni 5 %; {passed}. Intervals: "
-            "95 %, bootstrap of loci.</span>"
+            f"95 %, {interval_words(state.method)}.</span>"
         )
         found = (
             cell_words(dataset, state.method, state.trait, state.focus) if chosen else "no cell type chosen"

@@ -7,7 +7,7 @@ import xarray as xr
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane, words
-from phenviz.app.disease_parts import arranged, method_part, shown_contexts
+from phenviz.app.disease_parts import arranged, calibrated, method_part, shown_contexts
 from phenviz.app.disease_state import DiseaseState
 from phenviz.app.words import escaped
 from phenviz.genome.contexts import Context
@@ -92,7 +92,7 @@ class DiseaseMethods(Viewer):
         control = " <span class='partial'>control</span>" if int(one["is_control"]) else ""
         title = words(
             f"<b>{escaped(str(one['method_label'].values))}</b>{control} "
-            f"<span class='quiet'>{escaped(name)}</span>",
+            f"<span class='quiet'>{escaped(name)} · {calibrated(name) or 'calibration not measured'}</span>",
             margin=(2, 8),
         )
         pane = FigurePane(self._plots[view, name].layout, sizing_mode="stretch_width", margin=0)
