@@ -82,4 +82,4 @@ class ObservedPeaks:
         try:
             self._take(done.result())
         except Exception as error:
-            self._offer(f"{pack} can't be fetched: {words_of(error)}", "Try again", lambda: self._fetch(pack))
+            self._offer(words_of(error), "Try again", lambda: self._fetch(pack))

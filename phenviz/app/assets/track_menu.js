@@ -12,7 +12,8 @@ summary::after { content: " ▾"; opacity: 0.6; }
 label { display: flex; gap: 8px; align-items: center; padding: 3px 4px; border-radius: 5px; cursor: pointer; }
 label:hover { background: color-mix(in srgb, currentColor 6%, transparent); }
 input { accent-color: var(--panel-primary-color, #1a73e8); margin: 0; }
-.note { border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); margin-top: 6px; padding: 8px 4px 2px; }
+.note { border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); margin-top: 6px; padding: 8px 4px 2px;
+  overflow-wrap: anywhere; max-height: 40vh; overflow-y: auto; }
 .note[hidden], .note button[hidden] { display: none; }
 .note button { margin-top: 6px; padding: 3px 10px; border-radius: 5px; font: inherit; cursor: pointer; background: none;
   border: 1px solid var(--panel-primary-color, #1a73e8); color: var(--panel-primary-color, #1a73e8); }
@@ -29,8 +30,8 @@ export function render({model}) {
   const button = make("button", {type: "button"})
   button.addEventListener("click", () => model.send_msg({action: "press"}))
   const note = make("div", {className: "note"}, words, button)
-  const details = make("details", {className: "menu"}, make("summary", {textContent: "Tracks"}),
-    make("div", {className: "panel"}, list, note))
+  const summary = make("summary")
+  const details = make("details", {className: "menu"}, summary, make("div", {className: "panel"}, list, note))
   details.dataset.testid = "track-menu"
   document.addEventListener("pointerdown", (event) => {
     if (details.open && !event.composedPath().includes(details)) details.open = false
@@ -46,6 +47,8 @@ export function render({model}) {
       })
       return make("label", {}, box, label)
     }))
+    // what is missing shall be seen without opening the menu
+    summary.textContent = model.action ? "Tracks · 1 to fetch" : "Tracks"
     words.textContent = model.note
     note.hidden = !model.note
     button.textContent = model.action
