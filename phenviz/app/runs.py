@@ -12,6 +12,7 @@ import param
 from phenviz.app.request import Request
 from phenviz.app.session import words_of
 from phenviz.app.state import ExploreState
+from phenviz.app.words import readable_share
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ class Runs(param.Parameterized):
         except PhenvizError as error:
             return words_of(error)
         if stored > 0:
-            return f"{stored:.0%} of the run of this address is kept: press Run to go on from there."
+            return (
+                f"{readable_share(stored)} of the run of this address is kept: press Run to go on from there."
+            )
         return "The result of this address isn't kept any more: press Run to compute it again."
 
     def tick(self) -> None:
@@ -151,7 +154,7 @@ class Runs(param.Parameterized):
         if run is None:
             return
         job = run.job
-        now = (run, job.state, job.stage, round(job.progress, 3), round(job.eta))
+        now = (run, job.state, job.stage, round(job.progress, 4), round(job.eta))
         if job.state != "done":
             self._take_partials(run)
         if now == self._told:

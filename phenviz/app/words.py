@@ -27,3 +27,8 @@ def readable_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.2g} {unit}" if count < 10 * size else f"{count / size:,.0f} {unit}"
     return f"{count:.0f} B"
+
+
+def readable_share(share: float) -> str:
+    """Write a share: ``48%``; small ones keep a decimal, so that a long run is seen to move."""
+    return f"{share:.1%}" if 0 < share < 0.0995 else f"{share:.0%}"

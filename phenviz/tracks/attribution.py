@@ -12,7 +12,15 @@ from phenviz.genome.locus import Locus
 from phenviz.results import gaps
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
-from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.signed import (
+    Bases,
+    SignedPlot,
+    choose_context,
+    covered_part,
+    elsewhere,
+    label_of,
+    positions_of,
+)
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import Stretch, View, x_of
@@ -103,7 +111,7 @@ class Attribution(Track):
         if self._bases is None:
             self.say(empty=_EMPTY)
         elif self._bases.overlaps(view.locus):
-            self._describe()
+            self._describe(view)
         else:
             self.say(empty=elsewhere("Attribution was computed", self._bases.locus))
 
@@ -122,8 +130,8 @@ class Attribution(Track):
         self._gaps = gaps(positions)
         self._bases = Bases.of(self._contig, positions, rows)
 
-    def _describe(self) -> None:
-        assert self._dataset is not None
+    def _describe(self, view: View) -> None:
+        assert self._dataset is not None and self._bases is not None
         attrs = self._dataset.attrs
         parts = [
             label_of(self._dataset, choose_context(self._dataset, self._focus)),
@@ -135,7 +143,9 @@ class Attribution(Track):
             parts.append(f"band: one standard deviation over {attrs.get('n_baselines', 'the')} baselines")
         if self._gaps:
             parts.append("tinted: outside of all gene windows")
-        note = ""
+        notes = []
+        if (covered := covered_part(self._bases.locus, view)) is not None:
+            notes.append(covered)
         if "convergence_delta" in attrs:
-            note = f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}"
-        self.say(description=" · ".join(part for part in parts if part), note=note)
+            notes.append(f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}")
+        self.say(description=" · ".join(part for part in parts if part), note=" · ".join(notes))

@@ -9,7 +9,15 @@ from phenviz.results import contribution, exact_stretches, reference_bases
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
-from phenviz.tracks.signed import Bases, SignedPlot, choose_context, elsewhere, label_of, positions_of
+from phenviz.tracks.signed import (
+    Bases,
+    SignedPlot,
+    choose_context,
+    covered_part,
+    elsewhere,
+    label_of,
+    positions_of,
+)
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, nice_ceiling
@@ -102,7 +110,10 @@ class Contribution(Track):
         if self._mutations is None:
             self.say(empty=_EMPTY)
         elif self._mutations.contributions.overlaps(view.locus):
-            self.say(description=self._mutations.described(f"{self._mutations.label} · {_DEFINITION}"))
+            self.say(
+                description=self._mutations.described(f"{self._mutations.label} · {_DEFINITION}"),
+                note=covered_part(self._mutations.contributions.locus, view) or "",
+            )
         else:
             self.say(empty=elsewhere("Mutagenesis was computed", self._mutations.contributions.locus))
 

@@ -16,7 +16,7 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import Stretch, nice_ceiling, x_of
+from phenviz.tracks.view import Stretch, View, nice_ceiling, x_of
 
 # lower and upper border of a band, shape (n,) each
 Band: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -254,3 +254,12 @@ def elsewhere(what: str, locus: Locus) -> str:
     return (
         f"{what} for {Locus(bare_contig(locus.contig), locus.start, locus.end)}: move there, or run it here"
     )
+
+
+def covered_part(locus: Locus, view: View) -> str | None:
+    """Say which part of the view a result covers; None where it covers all of it."""
+    shown = view.locus
+    if locus.start <= shown.start and locus.end >= shown.end:
+        return None
+    part = Locus(bare_contig(locus.contig), max(locus.start, shown.start), min(locus.end, shown.end))
+    return f"computed here: {part}"

@@ -170,3 +170,13 @@ def test_a_notebook_shows_the_band_behind_the_curve():
     np.testing.assert_allclose(band.dimension_values("lower"), values - spread, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(band.dimension_values("upper"), values + spread, rtol=1e-5, atol=1e-6)
     assert isinstance(view(attribution()), hv.Curve)
+
+
+def test_a_result_of_part_of_the_view_says_which_part_was_computed():
+    shown = browser(locus=Locus("20", 100_000, 120_200))
+    shown.set_attribution(attribution())
+    shown.set_mutagenesis(mutagenesis())
+    assert "computed here: chr20:110,001-120,200" in track(shown, "attribution").texts.note
+    assert "computed here: chr20:120,001-120,200" in track(shown, "contribution").texts.note
+    shown.set_locus(CLOSE)
+    assert [track(shown, name).texts.note for name in ("attribution", "contribution")] == ["", ""]

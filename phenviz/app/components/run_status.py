@@ -8,7 +8,7 @@ from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
 from phenviz.app.runs import Run, Runs
-from phenviz.app.words import escaped, readable_seconds
+from phenviz.app.words import escaped, readable_seconds, readable_share
 
 _HEIGHT = 78
 
@@ -53,7 +53,7 @@ class RunStatus(Viewer):
             return f"{title}<br>Waiting for a run before it"
         if state == "running":
             left = f", {readable_seconds(job.eta)} left" if job.eta else ""
-            return f"{title}<br>{escaped(job.stage or 'Starting')}: {job.progress:.0%}{left}"
+            return f"{title}<br>{escaped(job.stage or 'Starting')}: {readable_share(job.progress)}{left}"
         if state == "failed":
             return f"{title}<div class='failed' role='alert'><b>Failed.</b> {escaped(job.error or '')}</div>"
         if state == "cancelled":
@@ -62,5 +62,6 @@ class RunStatus(Viewer):
                 if self._runs.partial
                 else "nothing was finished"
             )
-            return f"{title}<div class='cancelled'><b>Cancelled</b> at {job.progress:.0%}: {kept}.</div>"
+            share = readable_share(job.progress)
+            return f"{title}<div class='cancelled'><b>Cancelled</b> at {share}: {kept}.</div>"
         return f"{title}<div class='done'><b>Done.</b> {escaped(run.request.locus)}</div>"

@@ -15,7 +15,7 @@ from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.words import escaped
+from phenviz.app.words import escaped, readable_share
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _BAR_WIDTH = 90
@@ -116,7 +116,8 @@ class TrackToolbar(Viewer):
             return
         mark = ""
         if self._runs.partial:
-            mark = f" <span class='partial' data-testid='partial'>partial, {run.job.progress:.0%}</span>"
+            share = readable_share(run.job.progress)
+            mark = f" <span class='partial' data-testid='partial'>partial, {share}</span>"
         self._result.object = (
             f"<div class='one-line'><span class='quiet' data-testid='shown'>"
             f"{escaped(run.request.title())}</span>{mark}</div>"
