@@ -29,7 +29,7 @@ _MIDDLE = 0.45
 _LENGTH_RATIO = 1.5
 # What a run as short as this took is partly what every first run takes (loading, warming up): for work of
 # more than so many times its size, only half of it, in powers of ten, is believed.
-_TELLING_SECONDS = 5.0
+_TELLING_SECONDS = 30.0
 _BEYOND = 10
 # shorter runs say more about the clock than about the work
 _SHORTEST_SECONDS = 0.02
