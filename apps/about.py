@@ -3,4 +3,4 @@
 from phenviz.app.pages.about import about_page
 from phenviz.app.serve import runtime_of_process
 
-about_page(runtime_of_process()).servable()
+about_page(runtime_of_process()).servable(title="About · PhenViz")

@@ -107,10 +107,10 @@ class PageFrame:
         self.header = Header(
             self._place(), model_name(self._runtime.world), *self._links(), ShareButton(margin=0), *actions
         )
-        title = next(entry.title for entry in PAGES if entry.key == self._key)
+        entry = next(entry for entry in PAGES if entry.key == self._key)
         self._page = pmui.Page(
             title="PhenViz",
-            meta_title=f"{title} · PhenViz",
+            meta_title=entry.tab_title,
             header=[self.header],
             # a persistent bar that isn't there would still push the page out of the window
             sidebar=list(sidebar),

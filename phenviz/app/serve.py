@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import panel as pn
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 LOG = logging.getLogger("phenviz.app")
+_T = TypeVar("_T")
 # Between the page and its web socket lie the scripts, which a slow line brings late; but what a user has
 # handed over is to be gone soon after the tab is closed.
 _PATIENCE_MS = 30_000
@@ -61,7 +62,7 @@ def serve(
     runtime = Runtime(world, device, files).warm().start()
     return pn.serve(
         routes(runtime),
-        title="PhenViz",
+        title=_by_path({entry.key: entry.tab_title for entry in PAGES}),
         port=port,
         show=show,
         address=address,
@@ -74,8 +75,7 @@ def serve(
 
 def routes(runtime: Runtime) -> dict[str, Callable[[], Any]]:
     """Return what builds the page at each path; the first page stands at the root, too."""
-    pages = {f"/{entry.key}": _builder(entry, runtime) for entry in PAGES}
-    return {"/": pages[f"/{PAGES[0].key}"]} | pages
+    return _by_path({entry.key: _builder(entry, runtime) for entry in PAGES})
 
 
 def runtime_of_process() -> Runtime:
@@ -94,6 +94,10 @@ def runtime_of_process() -> Runtime:
 
     runtime: Runtime = pn.state.as_cached("phenviz-runtime", make)
     return runtime
+
+
+def _by_path(of_page: dict[str, _T]) -> dict[str, _T]:
+    return {"/": of_page[PAGES[0].key]} | {f"/{key}": value for key, value in of_page.items()}
 
 
 def _builder(entry: PageEntry, runtime: Runtime) -> Callable[[], Any]:

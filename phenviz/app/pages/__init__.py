@@ -45,6 +45,11 @@ class PageEntry:
     builder: str
     linked: bool = True
 
+    @property
+    def tab_title(self) -> str:
+        """What the browser's tab is called: several are told apart."""
+        return f"{self.title} · PhenViz"
+
     def build(self, runtime: Runtime) -> Any:
         """Build the page for one tab."""
         module, _, function = self.builder.partition(":")
