@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
 _LINE = 1.25  # of the text's size
-SCALE_ROOM_MM = 14.5
+SCALE_ROOM_MM = 15.5
 
 
 class Component(ABC):
