@@ -54,11 +54,14 @@ class Runtime:
         self._peaks_lock = threading.Lock()
 
     def warm(self) -> Runtime:
-        """Read what the first page draws, so that it hasn't to wait for it."""
+        """Import and read what the first page draws, so that it hasn't to wait for it."""
+        import phenviz.app.pages.explore  # noqa: F401
+
         world = self.world
         contig = next(iter(world.reference.contigs))
         world.reference.codes(contig)
         world.annotation.bands(contig)
+        world.annotation.elements_in(Locus(contig, 0, 1))  # builds what elements are found by
         return self
 
     def start(self) -> Runtime:

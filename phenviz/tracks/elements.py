@@ -77,17 +77,15 @@ def sort_elements(cell_types: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
     member
         Shape (elements, lineages).
     """
-    known: dict[str, str] = {}
-    found = []
-    for names in cell_types.fillna("").astype(str).tolist():
-        for name in names.split("|"):
-            if name not in known:
-                known[name] = lineage_of(name)
-        found.append({known[name] for name in names.split("|")})
-    present = set(known.values())
+    # every page does this for all elements of the assembly; few of their lists differ
+    row_of, lists = pd.factorize(cell_types.fillna("").astype(str))
+    lineage = {name: lineage_of(name) for name in {name for names in lists for name in names.split("|")}}
+    present = set(lineage.values())
     lineages = [name for name in (*_WORDS, _OTHER) if name in present] or [_OTHER]
-    member = np.array([[lineage in one for lineage in lineages] for one in found], dtype=bool)
-    return lineages, member.reshape(len(found), len(lineages))
+    member = np.zeros((len(lists), len(lineages)), dtype=bool)
+    for row, names in enumerate(lists):
+        member[row, [lineages.index(lineage[name]) for name in names.split("|")]] = True
+    return lineages, member[row_of]
 
 
 class Elements(Track):
