@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from phenviz.app.activity import ActivityMap
+from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +131,6 @@ class Runtime:
         import xarray as xr
 
         from phenviz.attribution import find_motifs
-        from phenviz.genome.locus import Locus
         from phenviz.results import result_attrs
 
         rng = np.random.default_rng(0)
