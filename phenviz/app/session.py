@@ -119,7 +119,8 @@ class Session:
 
     def _start(self) -> None:
         self._loaded = True
-        pn.state.add_periodic_callback(self._tick, period=_TICK_MS)
+        # Panel's own periodic callback never began in 2 of 12 pages that a busy machine opened
+        self.document.add_periodic_callback(self._tick, _TICK_MS)
         for function in self._waiting:
             self.run_soon(function)
         self._waiting.clear()

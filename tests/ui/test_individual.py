@@ -71,6 +71,24 @@ def test_a_click_on_a_variant_zooms_there_and_draws_both_logos(open_page):
     page.get_by_test_id("logos").wait_for()
 
 
+def test_figure_and_data_on_screen_are_exported(open_page):
+    page = open_page(VIEW + "&sample=HG00099")
+    wait_until_done(page)
+    # effects come after the genotypes, and the table with them
+    expect(page.get_by_test_id("person-variants").locator("td.effect").first).not_to_have_text("")
+    for item, begin in (
+        ("SVG", b"<?xml"),
+        ("PDF", b"%PDF"),
+        ("FASTA", b">HG00099|haplotype_1|"),
+        ("TSV", b"#"),
+    ):
+        page.get_by_role("button", name="Export").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=re.compile(f"^{item}")).click()
+        assert download.value.path().read_bytes().startswith(begin)
+        assert download.value.suggested_filename.startswith("phenviz_HG00099_chr20_3768001-3786000")
+
+
 def test_people_are_found_by_name_and_the_address_keeps_them(open_page):
     page = open_page(VIEW)
     page.get_by_test_id("person-search").fill("hg00103")

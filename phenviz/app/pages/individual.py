@@ -104,7 +104,8 @@ class IndividualPage:
         frame = PageFrame("individual", runtime, session, state, self._query)
         self.locus_bar = LocusBar.of(state, world)
         self.picker = PersonPicker(
-            self._heard,
+            # what is chosen while the browser still draws the page would be lost there
+            lambda message: session.run_soon(lambda: self._heard(message)),
             sources=[list(pair) for pair in self.people.sources()],
             source=state.source,
             chosen=state.sample,
