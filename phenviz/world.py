@@ -11,7 +11,16 @@ from phenviz.data.cache import cache_dir
 from phenviz.data.embedded_world import embedded_project
 from phenviz.data.project import Project, read_project
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
-from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, read_bands, read_elements, read_genes
+from phenviz.genome import (
+    Annotation,
+    Context,
+    Locus,
+    ReferenceGenome,
+    bare_contig,
+    read_bands,
+    read_elements,
+    read_genes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +171,7 @@ class World:
         return self._peaks
 
     def locus(self, text: str) -> Locus:
-        """Find what a user typed: a gene, an rsID or coordinates (1-based inclusive).
+        """Find what a user typed: a gene, an rsID, a whole contig or coordinates (1-based inclusive).
 
         Returns
         -------
@@ -181,6 +190,9 @@ class World:
             return self.reference.check(self._rsid(typed))
         if ":" in typed or len(typed.split()) == 3:
             return self.reference.check(Locus.parse(typed))
+        for contig, length in self.reference.contigs.items():
+            if bare_contig(contig) == bare_contig(typed):
+                return self.reference.check(Locus(contig, 0, length))
         return self.reference.check(self.annotation.gene(typed).locus)
 
     def context(self, name: str) -> Context:

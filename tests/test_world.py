@@ -38,6 +38,7 @@ def test_the_embedded_world_is_all_of_chromosome_20(world):
         ("hnf4a", Locus("20", 43_029_923, 43_063_236, "+")),
         ("ENSG00000101076", Locus("20", 43_029_923, 43_063_236, "+")),
         ("rs6116042", Locus("20", 3_776_467, 3_777_468)),
+        ("chr20", Locus("20", 0, 63_025_520)),
     ],
 )
 def test_whatever_a_biologist_types_finds_its_locus(world, typed, locus):

@@ -236,6 +236,12 @@ def test_what_fails_in_a_callback_is_told_in_words(page, caplog):
     assert isinstance(said[0], ZeroDivisionError)
 
 
+def test_a_contig_by_its_name_is_shown_whole_and_nothing_in_it_is_pointed_at(page):
+    page.locus_bar.go_to("chr20")
+    length = page.runtime.world.reference.contigs["20"]
+    assert (page.state.locus, page.state.highlight) == (Locus("20", 0, length), None)
+
+
 @pytest.mark.parametrize("suffix", FIGURE_FORMATS.values())
 def test_every_figure_format_can_be_exported_with_a_result_on_screen(page, suffix):
     finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono"))))

@@ -120,7 +120,7 @@ class LocusBar(Viewer):
             return
         length = self._contig_length(found.contig)
         typed_range = ":" in text or len(text.split()) == 3
-        if typed_range and found.length > 1:
+        if (typed_range and found.length > 1) or found.length == length:
             view, place = found, None  # shown as it was typed: there is nothing in it to point at
         else:
             # a gene or a single base gets some air on both sides
