@@ -11,7 +11,8 @@ button.current { border-color: var(--panel-primary-color, #1a73e8); }
 .title { flex: 1; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .detail { opacity: 0.72; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .state { white-space: nowrap; opacity: 0.85; }
-.failed .state { color: #d9534f; } .done .state { color: #2e8b57; } .cancelled .state { color: #b7791f; }
+.failed .state { color: var(--phenviz-bad); } .done .state { color: var(--phenviz-good); }
+.cancelled .state { color: var(--phenviz-warn); }
 `
 const WORDS = {queued: "waiting", done: "done", failed: "failed", cancelled: "cancelled"}
 
