@@ -16,6 +16,8 @@ from phenviz.tracks.theme import Theme, get_theme
 from phenviz.tracks.view import Stretch, View, x_of
 
 _HEIGHT = 96
+# width of a mark between two bases, in bases
+_GAP = 0.3
 
 
 class Logo(Track):
@@ -115,7 +117,9 @@ class AlleleLogos:
             length = max(len(letters), 1)
             track.plot.least = least
             track.axis.range.update(start=x_of(start), end=x_of(start + length))
-            strip.data_source.data = {"x0": [x_of(start + first)], "x1": [x_of(start + last)]}
+            # where bases are missing, a mark stands between their neighbours
+            half = _GAP / 2 if first == last else 0.0
+            strip.data_source.data = {"x0": [x_of(start + first) - half], "x1": [x_of(start + last) + half]}
             track.overlay.set(title=title)
             track.set_data(start, letters, numbers)
             track.draw(View(contig, start, start + length, start + length, 400))

@@ -15,3 +15,12 @@ def test_both_alleles_are_drawn_on_one_scale_with_what_differs_tinted():
     assert second.axis.range.end - second.axis.range.start == 4
     logos.set_theme("dark")
     Document().add_root(logos.layout)
+
+
+def test_where_bases_are_missing_a_mark_stands_between_their_neighbours():
+    logos = AlleleLogos()
+    values = np.zeros(3, np.float32), np.zeros(2, np.float32)
+    logos.show("20", 1_000, ("ACG", "AG"), values, ((1, 2), (1, 1)), ("REF AC", "ALT A"))
+    tinted, mark = (strip.data_source.data for strip in logos._strips)
+    assert tinted["x1"][0] - tinted["x0"][0] == 1
+    assert 0 < mark["x1"][0] - mark["x0"][0] < 0.5 and mark["x0"][0] + mark["x1"][0] == 2 * tinted["x0"][0]
