@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -96,11 +97,15 @@ class KeptTables:
             If it can't be read, or holds no variant of this genome; it isn't kept then.
         """
         from phenviz.disease import read_trait_variants
+        from phenviz.disease.hypotheses import check_testable
 
-        found = read_trait_variants(path, reference)
+        try:
+            found = read_trait_variants(path, reference)
+        except DataError as error:
+            # whoever handed the table over knows its name, not the folder that it came into
+            raise DataError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
+        check_testable(found, reference)
         report = found.report.describe()
-        if not found.traits:
-            raise DataError(f"nothing in this table can be tested. {report}")
         digest = hashlib.sha256(path.name.encode() + b"\x00" + path.read_bytes()).hexdigest()[:16]
         folder = self.folder / digest
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

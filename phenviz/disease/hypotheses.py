@@ -17,6 +17,7 @@ from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
@@ -90,18 +91,18 @@ def hypotheses(
         If no context has a name that was asked for.
     """
     names = _checked([method] if isinstance(method, str) else list(method))
-    check_testable(traits, world)
+    check_testable(traits, world.reference)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
     )
     return run_methods(inputs, names, contexts)
 
 
-def check_testable(traits: TraitVariants, world: World) -> None:
+def check_testable(traits: TraitVariants, reference: ReferenceGenome) -> None:
     """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
     report = traits.report
     if not traits.traits:
-        here = ", ".join(f"chr{bare_contig(name)}" for name in list(world.reference.contigs)[:5])
+        here = ", ".join(f"chr{bare_contig(name)}" for name in list(reference.contigs)[:5])
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
         raise DataError(
             f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on {here} "

@@ -183,7 +183,7 @@ class _Shared:
         progress = _Halving(progress)
         if self._inputs is None:
             traits = self._params.source.read(world, progress)
-            check_testable(traits, world)
+            check_testable(traits, world.reference)
             settings = Settings(self._params.permutations, self._params.seed)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress

@@ -12,7 +12,7 @@ import pytest
 from phenviz.app.disease_evidence import locus_table, variant_table
 from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease_names import Names
-from phenviz.app.disease_parts import arranged, method_part, thresholds
+from phenviz.app.disease_parts import arranged, interval_words, method_part, thresholds
 from phenviz.app.disease_state import DiseaseState, apply_disease_query, disease_query
 from phenviz.app.disease_tables import KeptTables, TableFolder
 from phenviz.app.pages.disease import DiseasePage
@@ -237,9 +237,10 @@ def own_table(runtime, folder, rows=6):
 def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(page, runtime, tmp_path):
     page._take_file(own_table(runtime, tmp_path))
     for _ in range(200):
-        if page.state.source.startswith("own:"):
+        if page._report.object:
             break
         time.sleep(0.05)
+    assert page.state.source.startswith("own:")
     assert "6 of 7 rows kept" in page._report.object
     assert page.run.status in ("waiting", "queued", "running", "done")
     page.run.run()
@@ -251,16 +252,29 @@ def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(pag
     assert page.state.source == "simulated" and page.tables.find(address["source"][4:]) is None
 
 
-def test_a_table_that_cannot_be_tested_is_refused_with_the_reason_and_not_kept(page, tmp_path):
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("7\t5\tA\tC\t0.5", "none of the 1 rows of bad.tsv is a variant on chr20"),
+        ("20\t5\tA\tC\t1.5", "bad.tsv, line 2, column 'posterior': it is 1.5"),
+    ],
+)
+def test_a_table_that_cannot_be_tested_is_refused_with_the_reason_and_not_kept(page, tmp_path, line, says):
     path = tmp_path / "bad.tsv"
-    path.write_text("chromosome\tposition\tref\talt\tpip\n7\t5\tA\tC\t0.5\n")
+    path.write_text(f"chromosome\tposition\tref\talt\tpip\n{line}\n")
     page._take_file(path)
     for _ in range(200):
         if page.drop.failed:
             break
         time.sleep(0.05)
-    assert "nothing in this table can be tested" in page.drop.note
+    assert says in page.drop.note and str(tmp_path) not in page.drop.note
     assert not page.tables.folder.is_dir() or not list(page.tables.folder.iterdir())
+
+
+def test_each_method_says_how_often_it_errs_and_where_its_intervals_come_from(page):
+    said = page.map._about_map.object
+    assert "of null traits at p 0.05" in said and "bootstrap of loci" in page.map._about_trait.object
+    assert "normal approximation" in interval_words("gchromvar")
 
 
 @pytest.mark.parametrize("key", ["../../etc", "", "A" * 16, "0" * 15])
