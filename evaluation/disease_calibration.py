@@ -37,8 +37,8 @@ PERMUTATIONS = 2_000
 RANDOM_WEIGHTS = "control-random-weights"
 RANDOM_WEIGHTS_SETS = 400
 MODEL_METHODS = (
-    "variant", "variant-specific", "variant-signed", "variant-activity", "control-shuffled",
-    "control-track-variance",
+    "variant", "variant-specific", "variant-relative", "variant-signed", "variant-activity",
+    "control-shuffled", "control-track-variance",
 )  # fmt: skip
 
 

@@ -47,7 +47,8 @@ _test_options = with_options(
         "methods",
         multiple=True,
         metavar="M",
-        help="variant (default), variant-specific, variant-signed, variant-activity, accessibility, "
+        help="variant (default), variant-specific, variant-relative, variant-signed, variant-activity, "
+        "accessibility, "
         "gchromvar, overlap, overlap-remo, accessibility-rank, gene-expression, control-shuffled, "
         "control-track-variance, control-random-weights, or all; may be repeated.",
     ),

@@ -15,6 +15,8 @@ from phenviz.genome.contexts import Context
 
 Array = NDArray[np.float64]
 EFFECT_UNITS = "log2 fold change"
+# effects far below this are noise of the model, and their pattern over contexts is too
+_NO_EFFECT = 0.02
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,18 @@ def specific(inputs: Inputs, side: Side) -> Feature:
     return Feature(own - own.mean(1, keepdims=True), pool - pool.mean(1, keepdims=True), pool.mean(1))
 
 
+def relative(inputs: Inputs, side: Side) -> Feature:
+    """Size of the effect in each context over its mean over contexts: where a variant acts, however strongly.
+
+    It is bounded, so that no single strong effect outweighs all other loci.
+    """
+    return _feature(*(_over_mean(scores.magnitude) for scores in (side.own, side.pool)))
+
+
+def _over_mean(magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(magnitude / (magnitude.mean(1, keepdims=True) + _NO_EFFECT))
+
+
 def signed(inputs: Inputs, side: Side) -> Feature:
     """Effect with its sign: accessibility gained by the alternate."""
     known = (inputs.variants["alt"] != "N").to_numpy()
@@ -228,6 +242,7 @@ def methods() -> Mapping[str, Method]:
 MATCHED = {
     "variant": Matched("model", magnitude),
     "variant-specific": Matched("model", specific),
+    "variant-relative": Matched("model", relative),
     "variant-signed": Matched("model", signed, signed=True),
     "variant-activity": Matched("model", activity),
     "accessibility": Matched("observed", magnitude),
@@ -250,6 +265,12 @@ _MATCHED = {
         "As variant, after subtracting each variant's mean over contexts.",
         EFFECT_UNITS,
         MATCHED["variant-specific"].run,
+    ),
+    "variant-relative": Method(
+        "predicted effect relative to the mean of contexts",
+        "As variant, after dividing each variant's effects by their mean over contexts plus 0.02.",
+        "ratio to the mean of contexts",
+        MATCHED["variant-relative"].run,
     ),
     "variant-signed": Method(
         "predicted effect times beta",

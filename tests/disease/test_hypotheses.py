@@ -11,7 +11,10 @@ from phenviz.disease import hypotheses, locus_evidence, methods_paragraph, table
 from phenviz.errors import DataError, ResultError, TargetError
 from tests.disease import worlds
 
-MODEL = ("variant", "variant-specific", "variant-signed", "variant-activity", "control-shuffled")
+MODEL = (
+    "variant", "variant-specific", "variant-relative", "variant-signed", "variant-activity",
+    "control-shuffled",
+)  # fmt: skip
 OBSERVED = ("accessibility", "gchromvar", "overlap", "overlap-remo", "accessibility-rank")
 
 
@@ -33,7 +36,16 @@ def result(world, planted):
 
 
 @pytest.mark.parametrize(
-    "method", ["variant", "variant-specific", "variant-activity", "accessibility", "gchromvar", "overlap"]
+    "method",
+    [
+        "variant",
+        "variant-specific",
+        "variant-relative",
+        "variant-activity",
+        "accessibility",
+        "gchromvar",
+        "overlap",
+    ],
 )
 def test_a_planted_context_is_ranked_first(result, method):
     z = result["z"].sel({"method": method})
