@@ -114,6 +114,7 @@ def power_figure(
                     own["loci"], own[f"{value}_low"], own[f"{value}_high"], color=colour, alpha=0.1, lw=0
                 )
             ax.set_ylim(0, 1.02)
+            ax.set_xticks(sorted(table["loci"].unique()))
             ax.set_xlabel("loci", fontsize=TEXT_PT)
             ax.set_title(f"{100 * share:.0f} % of loci true", fontsize=TEXT_PT, loc="left")
             if number == 0:
@@ -125,9 +126,8 @@ def power_figure(
         legend.axis("off")
         legend.legend(handles, labels, loc="upper left", fontsize=SMALL_PT, frameon=False, borderpad=0)
 
-    return Chart(
-        draw, 64, width_mm=width_mm, title="Power on planted contexts", footer="bands: 95 % intervals"
-    )
+    title = "Power on planted contexts (SIMULATED)"
+    return Chart(draw, 64, width_mm=width_mm, title=title, footer="bands: 95 % intervals")
 
 
 def _qq(ax: Axes, values: np.ndarray) -> None:

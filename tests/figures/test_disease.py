@@ -96,7 +96,8 @@ def test_power_curves_and_leave_one_out_are_drawn(tmp_path):
         {"method": m, "loci": n, "share": s, "top_1": 0.5, "top_1_low": 0.4, "top_1_high": 0.6}
         for m in ("a", "b") for n in (5, 10) for s in (0.5, 1.0)
     ]  # fmt: skip
-    assert b"50 % of loci true" in disease_qq.power_figure(pd.DataFrame(rows)).render("svg")
+    drawn = disease_qq.power_figure(pd.DataFrame(rows)).render("svg")
+    assert b"50 % of loci true" in drawn and b"SIMULATED" in drawn
     evidence = xr.Dataset(
         {
             "excess": (("locus", "context"), [[1.0], [2.0]]),
