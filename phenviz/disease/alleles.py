@@ -129,12 +129,13 @@ def _refuse_another_assembly(
     judged = snv & np.isin(verdict, ["fits", "swapped", "flipped", "swapped_flipped", "reference_mismatch"])
     fits = judged & np.isin(verdict, ["fits", "swapped"])
     wrong = judged & (verdict == "reference_mismatch")
-    if not judged.any() or fits.sum() >= _LEAST_FIT * judged.sum():
+    few = judged.sum() < _FEWEST_TO_JUDGE
+    if fits.sum() >= (1 if few else _LEAST_FIT) * judged.sum():
         return
     odd = f"at {judged.sum() - fits.sum():,} of {judged.sum():,} variants neither allele is the base of "
-    if judged.sum() < _FEWEST_TO_JUDGE:
+    if few:
         report.notes.append(
-            f"{odd}{reference.assembly}, most fit on the other strand only: make sure that the positions are "
+            f"{odd}{reference.assembly}, at best its complement: make sure that the positions are "
             f"of {reference.assembly} and count from 1"
         )
     elif wrong.sum() > _MOST_WRONG * judged.sum():
