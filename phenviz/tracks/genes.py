@@ -132,12 +132,15 @@ class Genes(Track):
         self._say_what(view)
         starts, ends = self._named["start"].to_numpy(float), self._named["end"].to_numpy(float)
         pinned = view.start + 4 * view.bases_per_pixel
-        x = x_of(np.clip(pinned, starts, np.maximum(starts, ends - self._room)))
-        if len(x) != len(self._names.data["x"]) or not np.array_equal(x, self._names.data["x"]):
-            arrows = self._named["strand"].map({"-": "◂ ", "+": ""}).fillna("")
-            ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
-            text = arrows + self._named["gene_name"].astype(str) + ends_with
-            self._names.data = {"x": x, "y": self._name_y, "text": text.to_numpy()}
+        left = np.clip(pinned, starts, np.maximum(starts, ends - self._room))
+        arrows = self._named["strand"].map({"-": "◂ ", "+": ""}).fillna("")
+        ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
+        text = (arrows + self._named["gene_name"].astype(str) + ends_with).to_numpy()
+        # half of a name reads like the name of another gene
+        x, text = x_of(left), np.where(left < view.start, "", text)
+        shown = self._names.data
+        if not (np.array_equal(x, shown["x"]) and np.array_equal(text, shown["text"])):
+            self._names.data = {"x": x, "y": self._name_y, "text": text}
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""

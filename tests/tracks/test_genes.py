@@ -47,6 +47,18 @@ def test_the_name_of_a_gene_that_begins_off_screen_stays_in_sight_within_the_gen
     assert gene["start"] + 5_000 <= place <= gene["end"]
 
 
+def test_no_name_is_cut_at_the_left_border():
+    shown = browser()
+    table = track(shown, "genes")._annotation.genes
+    gene = table.loc[(table["end"] - table["start"]).idxmax()]
+    # of the gene, only its last bases are in sight
+    shown.set_locus(Locus("20", int(gene["end"]) - 20, int(gene["end"]) + 20_000))
+    names = track(shown, "genes")._names.data
+    left = [x for x, text in zip(names["x"], names["text"], strict=True) if text]
+    assert left and min(left) >= int(gene["end"]) - 20
+    assert not any(str(gene["gene_name"]) in text.split() for text in names["text"])
+
+
 def test_a_crowded_view_says_how_many_names_are_left_out():
     shown = browser(Locus("20", 0, 1_000_000))
     named = len(track(shown, "genes")._names.data["text"])
