@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from phenviz.figures.component import RowsComponent, bases_per_mm
 from phenviz.figures.style import FAINT, NEUTRAL
+from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, bare_contig
 
 _HALF = 0.36
@@ -63,45 +64,26 @@ class _Boxes(RowsComponent):
 
 
 class Elements(_Boxes):
-    """Regulatory elements, in one row for each group of cell types.
+    """Regulatory elements, in one row for each lineage of the cells that they are active in.
 
     Parameters
     ----------
     elements
         Columns start, end (0-based half-open), cell_types (names joined by ``|``).
-    groups
-        Name of a row to the cell types that belong to it; an element stands in every row that shares a cell
-        type with it, and in the last row if it shares none.
     colours
-        Colour of each group.
+        Colour of each lineage of `phenviz.genome.lineages`.
     """
 
-    other = "other cells"
-
-    def __init__(
-        self,
-        elements: pd.DataFrame,
-        groups: Mapping[str, Sequence[str]] = {},
-        colours: Mapping[str, str] = {},
-    ) -> None:
+    def __init__(self, elements: pd.DataFrame, colours: Mapping[str, str] = {}) -> None:
         self.label = "Elements"
         self.elements = elements
-        cell_types = [set(str(names).split("|")) for names in elements["cell_types"]]
-        self._rows = {
-            name: np.array([not wanted.isdisjoint(types) for types in cell_types], dtype=bool)
-            for name, wanted in ((name, set(types)) for name, types in groups.items())
-        }
-        self._rows = {name: members for name, members in self._rows.items() if members.any()}
-        rest = (
-            ~np.any(list(self._rows.values()), axis=0) if self._rows else np.ones(len(elements), dtype=bool)
-        )
-        if rest.any():
-            self._rows[self.other if self._rows else "all cells"] = rest
-        self.row_names = tuple(self._rows)
+        lineages, member = lineages_of(elements["cell_types"])
+        self._rows = dict(zip(lineages, member.T, strict=True))
+        self.row_names = tuple(lineages)
         self.colours = {name: colours.get(name, NEUTRAL) for name in self.row_names}
 
     def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
-        """Return starts and ends of a group's elements in the locus."""
+        """Return starts and ends of a lineage's elements in the locus."""
         return _inside(self.elements[self._rows[row_name]], locus)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,7 @@ from phenviz.figures.variants import variants_figure
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import kind_of, locus_of, validate
+from phenviz.results.palette import lineage_colours
 
 _MOST_CONTEXTS = 3
 _MOST_PERSONAL_CONTEXTS = 4
@@ -225,29 +226,18 @@ def _annotation_tracks(
         tracks.append(Genes(annotation.genes_in(locus), focus=gene))
     elements = annotation.elements_in(locus)
     if len(elements) and "elements" not in without:
-        tracks.append(Elements(elements, *_element_groups(elements, dataset)))
+        tracks.append(Elements(elements, _element_colours(dataset)))
     return tracks
 
 
-def _element_groups(
-    elements: pd.DataFrame, dataset: xr.Dataset | None
-) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
-    """Cell types of the elements that are, or are kinds of, the contexts of each lineage."""
+def _element_colours(dataset: xr.Dataset | None) -> dict[str, str]:
+    """Colours of the elements' lineages: those of the contexts, so that one hue means one lineage."""
     if dataset is None or not {"context_label", "group"} <= set(dataset.coords):
-        return {}, {}
-    cell_types = sorted({name for names in elements["cell_types"] for name in str(names).split("|")})
+        return lineage_colours(())
     ordered = by_lineage(dataset)
     colours = context_colours(ordered)
-    groups: dict[str, list[str]] = {}
-    colour_of: dict[str, str] = {}
-    for context, label, group in zip(
-        ordered["context"].values, ordered["context_label"].values, ordered["group"].values, strict=True
-    ):
-        # "memory B cell" is a kind of "B cell"
-        kinds = [name for name in cell_types if str(label).lower() in name.lower()]
-        groups.setdefault(str(group), []).extend(kinds)
-        colour_of.setdefault(str(group), colours[str(context)])
-    return groups, colour_of
+    pairs = zip(ordered["group"].values, ordered["context"].values, strict=True)
+    return lineage_colours((str(group), colours[str(name)]) for group, name in pairs)
 
 
 def _observed_track(

@@ -11,7 +11,9 @@ from bokeh.models import ColumnDataSource, Quad
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
+from phenviz.genome.lineages import OTHER_TISSUES, lineage_of, lineages_of
 from phenviz.genome.locus import Locus
+from phenviz.results.palette import lineage_colours
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import Stretch, View, x_of
@@ -23,71 +25,6 @@ _ROW_PIXELS = 13
 _MOST_SINGLE = 3_000
 _LISTED = 6
 
-# Words of cell type names (Cell Ontology) that tell the lineage; the first that fits counts.
-_WORDS = {
-    "B cells": ("B cell", "plasma cell", "plasmablast"),
-    "T and NK cells": ("T cell", "killer", "lymphocyte", "thymocyte", "innate lymphoid"),
-    "myeloid": (
-        "monocyte", "macrophage", "dendritic", "myeloid", "mast cell", "granulocyte", "neutrophil",
-        "eosinophil", "basophil", "leukocyte", "microglia",
-    ),
-    "erythroid, platelets": ("erythro", "reticulocyte", "megakaryo", "platelet", "normoblast"),
-    "progenitors": ("hematopoietic", "haematopoietic", "common lymphoid", "multipotent progenitor"),
-}  # fmt: skip
-_OTHER = "other tissues"
-_NOT_BLOOD = ("pancreatic", "plasma cell of", "erythroepithelial")
-_GROUP_OF_LINEAGE = {
-    "B cells": "lymphoid",
-    "T and NK cells": "lymphoid",
-    "myeloid": "myeloid",
-    "erythroid, platelets": "erythroid",
-    "progenitors": "progenitors",
-}
-_COLOURS = {
-    "B cells": "#553cc1",
-    "T and NK cells": "#7161e9",
-    "myeloid": "#30a271",
-    "erythroid, platelets": "#9c3440",
-    "progenitors": "#82729f",
-}
-
-
-def lineage_of(cell_type: str) -> str:
-    """Lineage of a cell type by its name; ``other tissues`` where it isn't blood."""
-    if any(word in cell_type for word in _NOT_BLOOD):
-        return _OTHER
-    for lineage, words in _WORDS.items():
-        if any(word in cell_type for word in words):
-            return lineage
-    return _OTHER
-
-
-def sort_elements(cell_types: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
-    """Find out which lineages each element is active in.
-
-    Parameters
-    ----------
-    cell_types
-        Names joined by ``|``, one entry an element.
-
-    Returns
-    -------
-    lineages
-        Those that occur, blood first.
-    member
-        Shape (elements, lineages).
-    """
-    # every page does this for all elements of the assembly; few of their lists differ
-    row_of, lists = pd.factorize(cell_types.fillna("").astype(str))
-    lineage = {name: lineage_of(name) for name in {name for names in lists for name in names.split("|")}}
-    present = set(lineage.values())
-    lineages = [name for name in (*_WORDS, _OTHER) if name in present] or [_OTHER]
-    member = np.zeros((len(lists), len(lineages)), dtype=bool)
-    for row, names in enumerate(lists):
-        member[row, [lineages.index(lineage[name]) for name in names.split("|")]] = True
-    return lineages, member[row_of]
-
-
 class Elements(Track):
     """Elements of the annotation: one by one, or their density where they are too many to tell apart."""
 
@@ -95,11 +32,11 @@ class Elements(Track):
     title = "Regulatory elements"
 
     def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
-        self._lineages, self._member = sort_elements(annotation.elements["cell_types"])
+        self._lineages, self._member = lineages_of(annotation.elements["cell_types"])
         n_rows = len(self._lineages)
         super().__init__(axis, theme, n_rows * _ROW_PIXELS, (0, n_rows))
         self._annotation = annotation
-        self._row_colours = dict(_COLOURS)
+        self._row_colours = lineage_colours(())
         self._boxes = ColumnDataSource({})
         box = Quad(
             left="left", right="right", bottom="bottom", top="top", fill_color="colour", line_color="colour",
@@ -110,13 +47,7 @@ class Elements(Track):
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
         """Take the colours of lineages from the contexts, so that one hue means one lineage everywhere."""
-        by_group: dict[str, list[str]] = {}
-        for context in contexts:
-            by_group.setdefault(context.group, []).append(context.colour)
-        for lineage, group in _GROUP_OF_LINEAGE.items():
-            if colours := by_group.get(group):
-                # B cells come first in their group, T and NK cells last
-                self._row_colours[lineage] = colours[0 if lineage == "B cells" else -1]
+        self._row_colours = lineage_colours((context.group, context.colour) for context in contexts)
         self.reload()
 
     def load(self, stretch: Stretch, view: View) -> None:
@@ -198,5 +129,5 @@ class Elements(Track):
 def _listed(names: list[str]) -> str:
     if len(names) <= _LISTED:
         return ", ".join(names)
-    blood_first = sorted(names, key=lambda name: lineage_of(name) == _OTHER)
+    blood_first = sorted(names, key=lambda name: lineage_of(name) == OTHER_TISSUES)
     return f"{', '.join(blood_first[:_LISTED])} and {len(names) - _LISTED} more"

@@ -256,7 +256,7 @@ def test_elements_stand_in_the_row_of_their_lineage():
     svg = explore_figure(WINDOW, annotation=make_annotation(), prediction=make_prediction(WINDOW)).render(
         "svg"
     )
-    assert {"erythroid", "other cells"} <= set(texts_of(svg))
+    assert {"erythroid, platelets", "other tissues"} <= set(texts_of(svg))
 
 
 def test_an_unknown_context_is_named():

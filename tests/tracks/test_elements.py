@@ -1,30 +1,8 @@
 import numpy as np
-import pytest
 
 from phenviz.genome import Locus
-from phenviz.tracks.elements import lineage_of
+from phenviz.genome.lineages import lineage_of
 from tests.tracks.toys import browser, track
-
-
-@pytest.mark.parametrize(
-    ("cell_type", "lineage"),
-    [
-        ("naive B cell", "B cells"),
-        ("plasma cell", "B cells"),
-        ("type B pancreatic cell", "other tissues"),
-        ("CD4-positive, alpha-beta T cell", "T and NK cells"),
-        ("natural killer cell", "T and NK cells"),
-        ("classical monocyte", "myeloid"),
-        ("plasmacytoid dendritic cell", "myeloid"),
-        ("erythroid lineage cell", "erythroid, platelets"),
-        ("hematopoietic stem cell", "progenitors"),
-        ("hepatocyte", "other tissues"),
-        ("basal cell of epidermis", "other tissues"),
-        ("mesothelial cell", "other tissues"),
-    ],
-)
-def test_the_lineage_of_a_cell_type_is_read_from_its_name(cell_type, lineage):
-    assert lineage_of(cell_type) == lineage
 
 
 def test_an_element_is_drawn_once_in_each_lineage_that_it_is_active_in():
