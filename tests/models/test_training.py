@@ -247,12 +247,12 @@ def test_the_outputs_see_single_motifs_from_the_start():
     with_motif = torch.arange(64) % 2 == 0
     bases[with_motif, 600:609] = torch.from_numpy(motif.argmax(0))
     x = F.one_hot(bases, 4).transpose(1, 2).float()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad():
         network.train()
         for _ in range(30):
             network.encode(x)
         network.eval()
-        embedding = network.encode(x).float()
+        embedding = network.encode(x)
     here = embedding[:, :, 4]
     difference = (here[with_motif].mean(0) - here[~with_motif].mean(0)) / here.std(0).clamp(min=1e-6)
     assert int(difference.abs().argmax()) == 5
@@ -263,7 +263,7 @@ def test_the_exported_backbone_equals_the_network(training):
     torch.manual_seed(3)
     network = TrainableBackbone(training["config"].stages, CONTEXTS, auxiliary=2, dropout=0.2)
     x = F.one_hot(torch.randint(0, 4, (6, 1024)), 4).transpose(1, 2).float()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad():
         network.train()
         for _ in range(50):
             network.encode(x)
@@ -272,13 +272,11 @@ def test_the_exported_backbone_equals_the_network(training):
             norm.offset.normal_()
         network.head.weight.normal_(std=0.2)
         network.eval()
-        expected = network.head(network.encode(x)).float()
+        expected = network.head(network.encode(x))
     with torch.no_grad():
         backbone = network.export(name="toy", window=1024)
         found = backbone.log_activity(backbone.encode(x))
-    # the network computes in bfloat16, which keeps 8 bits
-    assert torch.corrcoef(torch.stack([found.ravel(), expected.ravel()]))[0, 1] > 0.999
-    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.1)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(backbone(x.flip(1, 2)), backbone(x).flip(2), rtol=1e-4, atol=1e-5)
 
 
