@@ -18,7 +18,10 @@ from benchmarks.report import Section
 from benchmarks.world import describe
 from evaluation.report import write_section
 
-NAMES = ("prediction", "mutagenesis", "gradients", "phenformer", "variants", "scaling", "settings")
+NAMES = (
+    "prediction", "mutagenesis", "gradients", "gradients-short", "phenformer", "variants", "scaling",
+    "settings",
+)  # fmt: skip
 TITLE = """# Benchmarks
 
 PhenViz beside its peers and beside the plain way, on the same model and the same input. Contestants take
@@ -38,7 +41,8 @@ def main() -> None:
     runs: dict[str, Callable[[], Section]] = {
         "prediction": lambda: prediction.run(repeats, options.quick),
         "mutagenesis": lambda: mutagenesis.run(repeats, options.quick),
-        "gradients": lambda: gradients.run(repeats, options.quick),
+        "gradients": lambda: gradients.run(repeats, *((65_536, 8) if options.quick else (1_000_000, 32))),
+        "gradients-short": lambda: gradients.run(repeats, 131_072, 8),
         "phenformer": lambda: phenformer.run(repeats, options.quick),
         "variants": lambda: variants.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),

@@ -17,8 +17,7 @@ from phenviz.attribution import Target, integrated_gradients
 DOUBLE_LENGTH = 32_768
 
 
-def run(repeats: int, quick: bool) -> Section:
-    length, steps = (131_072, 8) if quick else (1_000_000, 32)
+def run(repeats: int, length: int, steps: int) -> Section:
     names = {"PhenViz": "phenviz_gradients", "Captum, whole window": "captum_gradients"}
     series = {name: Series() for name in names}
     with tempfile.TemporaryDirectory() as folder:
