@@ -34,7 +34,19 @@ _METADATA: dict[str, dict[str, str | None]] = {
 
 
 class Paper(ABC):
-    """A figure for print; drawn by matplotlib without pyplot when it is first looked at."""
+    """A figure for print; drawn by matplotlib without pyplot when it is first looked at.
+
+    Attributes
+    ----------
+    title
+        What stands at the top; empty or None for nothing.
+    """
+
+    title: str | None
+
+    def __repr__(self) -> str:
+        # no address in memory, so that the same notebook gives the same outputs
+        return f"<{type(self).__name__}: {self.title or 'untitled'}>"
 
     @cached_property
     def figure(self) -> Figure:

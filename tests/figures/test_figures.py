@@ -259,6 +259,11 @@ def test_elements_stand_in_the_row_of_their_lineage():
     assert {"erythroid, platelets", "other tissues"} <= set(texts_of(svg))
 
 
+def test_a_figure_is_told_without_an_address_in_memory():
+    figures = [explore_figure(CLOSE, prediction=make_prediction(CLOSE)) for _ in range(2)]
+    assert repr(figures[0]) == repr(figures[1]) and "0x" not in repr(figures[0])
+
+
 def test_an_unknown_context_is_named():
     with pytest.raises(ResultError, match="no context Bone"):
         ActivityHeatmap(make_prediction(), ["Bone"])
