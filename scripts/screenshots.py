@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 CHROMIUM = os.environ.get("PHENVIZ_CHROMIUM", "/usr/bin/chromium")
 _SIZE = {"width": 1440, "height": 900}
-_WAIT_MS = 180_000
+_WAIT_MS = 600_000
 
 
 def main() -> None:

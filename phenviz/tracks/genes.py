@@ -137,7 +137,8 @@ class Genes(Track):
         ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
         text = (arrows + self._named["gene_name"].astype(str) + ends_with).to_numpy()
         # half of a name reads like the name of another gene
-        x, text = x_of(left), np.where(left < view.start, "", text)
+        right = left + self._room - _GAP_PIXELS * view.bases_per_pixel
+        x, text = x_of(left), np.where((left < view.start) | (right > view.end), "", text)
         shown = self._names.data
         if not (np.array_equal(x, shown["x"]) and np.array_equal(text, shown["text"])):
             self._names.data = {"x": x, "y": self._name_y, "text": text}

@@ -47,16 +47,17 @@ def test_the_name_of_a_gene_that_begins_off_screen_stays_in_sight_within_the_gen
     assert gene["start"] + 5_000 <= place <= gene["end"]
 
 
-def test_no_name_is_cut_at_the_left_border():
+@pytest.mark.parametrize(("bases", "seen"), [(4_000, True), (20, False)])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_no_name_is_cut_at_a_border(side, bases, seen):
     shown = browser()
-    table = track(shown, "genes")._annotation.genes
-    gene = table.loc[(table["end"] - table["start"]).idxmax()]
-    # of the gene, only its last bases are in sight
-    shown.set_locus(Locus("20", int(gene["end"]) - 20, int(gene["end"]) + 20_000))
-    names = track(shown, "genes")._names.data
-    left = [x for x, text in zip(names["x"], names["text"], strict=True) if text]
-    assert left and min(left) >= int(gene["end"]) - 20
-    assert not any(str(gene["gene_name"]) in text.split() for text in names["text"])
+    genes = track(shown, "genes")._annotation.genes
+    gene = genes[genes["gene_name"] == "GENE8"].iloc[0]
+    # so many bases of the gene are in sight, at one side of the window
+    start = int(gene["end"]) - bases if side == "left" else int(gene["start"]) + bases - 20_000
+    shown.set_locus(Locus("20", start, start + 20_000))
+    texts = track(shown, "genes")._names.data["text"]
+    assert any("GENE8" in text.split() for text in texts) is seen
 
 
 def test_a_crowded_view_says_how_many_names_are_left_out():
