@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from phenviz.errors import ResultError
 from phenviz.figures.chart import Chart
-from phenviz.figures.paper import TWO_COLUMNS_MM
+from phenviz.figures.paper import TWO_COLUMNS_MM, footer_lines
 from phenviz.figures.style import ACCENT, FAINT, INK, MUTED, SMALL_PT, TEXT_PT
 
 _PALETTE = ("#27496d", "#d9480f", "#039164", "#8e81af", "#9c3440", "#5c6b7a", "#e08a1e", "#2a6fb0")
@@ -42,9 +42,10 @@ def qq_figure(
     def draw(chart: Chart) -> None:
         for number, (name, values) in enumerate(named.items()):
             row, column = divmod(number, columns)
-            ax = chart.panel(2 + column * width + 8, row * _SIDE_MM + 5, width - 10, _SIDE_MM - 15)
+            ax = chart.panel(2 + column * width + 8, row * _SIDE_MM + 7, width - 10, _SIDE_MM - 17)
             _qq(ax, values)
-            ax.set_title(name, fontsize=SMALL_PT, loc="left", pad=3)
+            lines = "\n".join(footer_lines(name, width - 10))
+            ax.set_title(lines, fontsize=SMALL_PT, loc="left", pad=3)
 
     footer = "−log10 p: observed against expected; band: 95 % of what uniform p-values give, point by point"
     return Chart(draw, rows * _SIDE_MM, width_mm=width_mm, title=title, footer=footer)
@@ -93,26 +94,34 @@ def power_figure(
 ) -> Chart:
     """Draw power against the number of loci, one panel a share of true loci, one line a method.
 
+    Controls are grey lines: what a method must rise above.
+
     Parameters
     ----------
     table
         ``method``, ``loci``, ``share``, and ``value`` with ``value_low`` and ``value_high``.
     """
     shares = sorted(table["share"].unique())
-    methods = list(dict.fromkeys(table["method"]))
-    width = (width_mm - 40) / len(shares)
+    found = list(dict.fromkeys(table["method"]))
+    controls = [name for name in found if str(name).startswith("control")]
+    methods = [name for name in found if name not in controls]
+    width = (width_mm - 46) / len(shares)
 
     def draw(chart: Chart) -> None:
         for number, share in enumerate(shares):
             ax = chart.panel(2 + number * width + 10, 6, width - 13, 45)
+            of_share = table[table["share"] == share]
             for place, method in enumerate(methods):
-                own = table[(table["share"] == share) & (table["method"] == method)].sort_values("loci")
+                own = of_share[of_share["method"] == method].sort_values("loci")
                 colour = _PALETTE[place % len(_PALETTE)]
                 dashes = "-" if place < len(_PALETTE) else (0, (3, 2))
                 ax.plot(own["loci"], own[value], color=colour, lw=1.1, ls=dashes, label=method)
-                ax.fill_between(
-                    own["loci"], own[f"{value}_low"], own[f"{value}_high"], color=colour, alpha=0.1, lw=0
-                )
+                low, high = own[f"{value}_low"], own[f"{value}_high"]
+                ax.fill_between(own["loci"], low, high, color=colour, alpha=0.07, lw=0)
+            for place, method in enumerate(controls):
+                own = of_share[of_share["method"] == method].sort_values("loci")
+                dots = (0, (1 + 2 * place, 1.5))
+                ax.plot(own["loci"], own[value], color=MUTED, lw=0.8, ls=dots, label=method)
             ax.set_ylim(0, 1.02)
             ax.set_xticks(sorted(table["loci"].unique()))
             ax.set_xlabel("loci", fontsize=TEXT_PT)
@@ -122,12 +131,12 @@ def power_figure(
             else:
                 ax.set_yticklabels([])
         handles, labels = ax.get_legend_handles_labels()
-        legend = chart.panel(chart.width_mm - 32, 6, 30, 45)
+        legend = chart.panel(chart.width_mm - 40, 6, 38, 45)
         legend.axis("off")
         legend.legend(handles, labels, loc="upper left", fontsize=SMALL_PT, frameon=False, borderpad=0)
 
     title = "Power on planted contexts (SIMULATED)"
-    return Chart(draw, 64, width_mm=width_mm, title=title, footer="bands: 95 % intervals")
+    return Chart(draw, 64, width_mm=width_mm, title=title, footer="bands: 95 % intervals; controls without")
 
 
 def _qq(ax: Axes, values: np.ndarray) -> None:
