@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks" / "src").glob("*.py"))
 
-pytestmark = pytest.mark.notebook
+# on a slow machine with an empty cache a tutorial takes longer than any other test may
+pytestmark = [pytest.mark.notebook, pytest.mark.timeout(1_800)]
 
 
 @pytest.fixture(scope="module")
