@@ -35,7 +35,7 @@ _SEPARATOR = "~"
 
 
 def methods_for(*, global_backbone: bool) -> dict[str, str]:
-    """Return the methods that make sense, and how they are called.
+    """Return the methods that make sense, and how they are called; the usual one first.
 
     Parameters
     ----------
@@ -43,7 +43,9 @@ def methods_for(*, global_backbone: bool) -> dict[str, str]:
         Whether the sequence model sees its whole window at once, so that exact mutagenesis of all bases is
         rarely affordable. With a local one it is exact everywhere, and cheap.
     """
-    return {key: label for key, label in METHODS.items() if global_backbone or key != "mutagenesis-coarse"}
+    coarse = "mutagenesis-coarse"
+    others = {key: label for key, label in METHODS.items() if key != coarse}
+    return {coarse: METHODS[coarse], **others} if global_backbone else others
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,13 @@ class ExploreState(PageState):
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
 
 
+    def offer(self, methods: Iterable[str]) -> None:
+        """Allow only some methods; the first is the usual one, which an address needn't name."""
+        method = self.param["method"]
+        method.objects = list(methods)
+        method.default = self.method = method.objects[0]
+
+
 class IndividualState(PageState):
     """State of the Individual page."""
 

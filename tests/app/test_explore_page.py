@@ -16,7 +16,7 @@ from phenviz.app.pages.explore import ExplorePage
 from phenviz.app.request import Request
 from phenviz.app.runs import Run, Runs
 from phenviz.app.runtime import Runtime
-from phenviz.app.state import ExploreState
+from phenviz.app.state import ExploreState, apply_query, query_of
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
@@ -162,6 +162,10 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
     page = ExplorePage(runtime)
     try:
         assert "mutagenesis-coarse" in page.run_panel._method.options.values()
+        page.state.method = "mutagenesis"
+        assert query_of(page.state, ())["method"] == "mutagenesis"
+        page.state.method = "mutagenesis-coarse"
+        assert "method" not in query_of(page.state, ())
         page.state.settled = SITE
         page.state.focus = "Mono"
         request = page.run_panel.request()
@@ -180,6 +184,9 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
 def test_a_local_model_offers_only_what_is_exact(page):
     assert "mutagenesis-coarse" not in page.run_panel._method.options.values()
     assert page.state.method == "mutagenesis"
+    problems = apply_query(page.state, {"method": "mutagenesis-coarse"}, ())
+    assert page.state.method == "mutagenesis" and "isn't possible" in problems[0]
+    assert ExploreState(method="mutagenesis-coarse").method == "mutagenesis-coarse"
 
 
 def test_several_baselines_show_their_spread(page):

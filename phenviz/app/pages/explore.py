@@ -60,8 +60,9 @@ class ExplorePage:
         self.session = Session()
         arguments = arguments_of_address()
         # Enformer and Borzoi see their whole window at once; asked of the project, as loading takes a while
-        self._global_backbone = world.project.backbone is not None
-        self.state = ExploreState(method="mutagenesis-coarse" if self._global_backbone else "mutagenesis")
+        self._methods = methods_for(global_backbone=world.project.backbone is not None)
+        self.state = ExploreState()
+        self.state.offer(self._methods)
         problems = apply_query(self.state, arguments, world.contexts)
         problems = open_state(self.state, world, arguments, problems)
         self.runs = Runs(self.state, lambda: runtime.service)
@@ -87,7 +88,7 @@ class ExplorePage:
             session,
             state,
             runs,
-            methods=methods_for(global_backbone=self._global_backbone),
+            methods=self._methods,
             gene=world.annotation.gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
