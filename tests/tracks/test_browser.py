@@ -1,49 +1,26 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource
 
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import Locus
-from phenviz.tracks import TRACKS, Browser, Pyramid
+from phenviz.tracks import TRACKS, Pyramid
 from phenviz.tracks.frame import GUTTER
 from tests.tracks.toys import (
-    CONTEXTS,
     LENGTH,
     LOCUS,
-    annotation,
+    activity,
     attribution,
     browser,
+    full,
     mutagenesis,
     names,
+    peaks,
     track,
 )
-
-N_BINS = -(-LENGTH // 128)
-
-
-def activity(seed=0):
-    return Pyramid.of(np.random.default_rng(seed).random((3, N_BINS)).astype(np.float32), 128)
-
-
-def peaks():
-    return pd.DataFrame(
-        [("chr20", 110_000, 110_400, "Ery", 5.0), ("chr20", 110_100, 110_300, "Mono", 9.0)],
-        columns=["contig", "start", "end", "context", "fold_enrichment"],
-    )
-
-
-def full(**settings):
-    shown = browser(**settings)
-    shown.set_activity(activity())
-    shown.set_observed(peaks())
-    shown.set_mutagenesis(mutagenesis())
-    shown.set_attribution(attribution())
-    return shown
-
 
 # where it is
 
@@ -141,59 +118,6 @@ def test_no_view_sends_more_than_a_few_points_a_pixel(locus):
     assert len(track(shown, "attribution")._plot.steps.data["x"]) <= 12_002
 
 
-def test_the_heat_map_shows_the_maximum_of_each_point_first_context_on_top():
-    shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
-    pyramid = activity()
-    shown.set_activity(pyramid)
-    data = track(shown, "activity")._heat.source.data
-    first = round((data["x"][0] - 0.5) / 128)
-    expected = np.log1p(pyramid.read(first, first + data["image"][0].shape[1], 10_000)[2])
-    np.testing.assert_allclose(data["image"][0][::-1], expected, rtol=1e-6)
-
-
-def test_chosen_contexts_are_drawn_in_their_order_from_their_own_rows():
-    shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
-    shown.set_activity(activity())
-    everything = track(shown, "activity")._heat.source.data["image"][0][::-1]
-    shown.set_contexts([CONTEXTS[2], "Ery"])
-    chosen = track(shown, "activity")._heat.source.data["image"][0][::-1]
-    np.testing.assert_array_equal(chosen, everything[[2, 0]])
-    assert list(track(shown, "activity").texts.rows) == ["B", "Ery"]
-
-
-def test_what_was_written_to_the_pyramid_appears_on_refresh():
-    shown = browser(locus=Locus("20", 0, 128 * 50))
-    pyramid = Pyramid(N_BINS, 3, 128)
-    shown.set_activity(pyramid)
-    assert np.isnan(track(shown, "activity")._heat.source.data["image"][0]).all()
-    assert track(shown, "activity")._hatching.source.data["left"]
-    pyramid.write(0, np.ones((3, 200)))
-    shown.refresh()
-    assert np.isfinite(track(shown, "activity")._heat.source.data["image"][0]).all()
-    assert not track(shown, "activity")._hatching.source.data["left"]
-
-
-def test_a_colour_keeps_its_meaning_while_one_moves_to_weaker_parts():
-    values = np.ones((3, N_BINS), dtype=np.float32)
-    values[:, 1_000] = 40
-    shown = browser(locus=Locus("20", 990 * 128, 1_010 * 128))
-    shown.set_activity(Pyramid.of(values, 128))
-    high = track(shown, "activity")._heat.mapper.high
-    shown.set_locus(Locus("20", 5_000 * 128, 5_020 * 128))
-    assert track(shown, "activity")._heat.mapper.high == high
-
-
-def test_areas_are_drawn_for_the_chosen_contexts_only():
-    shown = full()
-    shown.set_contexts(["Ery", "B"])
-    shown.set_activity_style("areas")
-    assert [renderer.visible for _, renderer in track(shown, "activity")._areas] == [True, True]
-    shown.set_contexts(["B"])
-    assert [renderer.visible for _, renderer in track(shown, "activity")._areas] == [True, False]
-    shown.set_activity_style("heatmap")
-    assert not any(renderer.visible for _, renderer in track(shown, "activity")._areas)
-
-
 def test_a_width_reported_while_the_page_is_laid_out_is_not_believed():
     shown = full()
     before = track(shown, "activity")._heat.source.data
@@ -267,25 +191,6 @@ def test_a_hidden_track_shows_the_present_view_when_it_comes_back():
     shown.set_locus(Locus("20", 700_000, 701_000))
     shown.set_tracks()
     assert track(shown, "activity").stretch.locus.overlaps(Locus("20", 700_000, 701_000))
-
-
-def test_observed_peaks_appear_only_where_there_are_some():
-    shown = browser()
-    assert "observed" not in names(shown)
-    shown.set_observed(peaks())
-    assert "observed" in names(shown)
-    shown.set_observed(None)
-    assert "observed" not in names(shown)
-
-
-def test_the_strongest_of_the_peaks_that_share_a_point_is_painted():
-    shown = browser(locus=Locus("20", 109_900, 110_600))
-    shown.set_observed(peaks())
-    image = np.expm1(track(shown, "observed")._heat.source.data["image"][0][::-1])
-    np.testing.assert_allclose(image.max(axis=1), [5, 9, 0], rtol=1e-5)
-    edges = track(shown, "observed")._heat.source.data
-    per_point = edges["dw"][0] / image.shape[1]
-    assert abs((image[0] > 0).sum() * per_point - 400) <= 2 * per_point
 
 
 @pytest.mark.parametrize(
@@ -454,43 +359,3 @@ def test_everything_can_be_sent_to_a_page():
     document.add_root(full(locus=Locus("20", 120_000, 120_200)).layout)
     assert json.dumps(document.to_json(), default=str)
     document.validate()
-
-
-def far_out():
-    """Browser of a contig so long that a pixel holds far more bins than can be told apart."""
-    length = 64_000 * 128
-    shown = Browser(annotation(), length, locus=Locus("20", 0, length), contexts=CONTEXTS)
-    values = np.ones((3, 64_000), dtype=np.float32)
-    values[:, ::50] = 40
-    values[1] *= 2
-    shown.set_activity(Pyramid.of(values, 128))
-    shown.set_observed(peaks())
-    return shown, values
-
-
-def test_far_out_the_mean_is_drawn_because_nearly_every_pixel_holds_a_peak():
-    shown, values = far_out()
-    activity = track(shown, "activity")
-    drawn = np.expm1(activity._heat.source.data["image"][0][::-1])
-    np.testing.assert_allclose(drawn.mean(axis=1), values.mean(axis=1), rtol=0.02)
-    assert np.expm1(activity._heat.mapper.high) < 6
-    assert "mean over each 8.19 kb" in activity.texts.description
-
-
-def test_near_by_the_maximum_is_drawn_so_that_no_peak_is_lost():
-    shown, _ = far_out()
-    shown.set_locus(Locus("20", 0, 8_000 * 128))
-    activity = track(shown, "activity")
-    drawn = np.expm1(activity._heat.source.data["image"][0])
-    assert drawn.max() == pytest.approx(80)
-    assert "maximum in a pixel" in activity.texts.description
-
-
-def test_far_out_observed_peaks_are_averaged_too():
-    shown, _ = far_out()
-    observed = track(shown, "observed")
-    source = observed._heat.source.data
-    total = np.expm1(source["image"][0][::-1].astype(float)).sum(axis=1)
-    per_point = source["dw"][0] / source["image"][0].shape[1]
-    np.testing.assert_allclose(total * per_point, [5.0 * 400, 9.0 * 200, 0], rtol=1e-4)
-    assert "mean over each 8.19 kb" in observed.texts.description

@@ -6,9 +6,10 @@ import xarray as xr
 
 from phenviz.genome import Annotation, Context, Locus
 from phenviz.results import context_coords, result_attrs
-from phenviz.tracks import Browser
+from phenviz.tracks import Browser, Pyramid
 
 LENGTH = 1_000_000
+N_BINS = -(-LENGTH // 128)
 CONTEXTS = (
     Context("Ery", "erythroid", "CL:0000764", "erythroid", "#9c3440"),
     Context("Mono", "monocyte", "CL:0000576", "myeloid", "#039164"),
@@ -112,3 +113,35 @@ def track(shown, name):
 def names(shown):
     """Names of the figures on the page, from the top."""
     return [figure.name for figure in shown.layout.children]
+
+
+def activity(seed=0):
+    return Pyramid.of(np.random.default_rng(seed).random((3, N_BINS)).astype(np.float32), 128)
+
+
+def peaks():
+    return pd.DataFrame(
+        [("chr20", 110_000, 110_400, "Ery", 5.0), ("chr20", 110_100, 110_300, "Mono", 9.0)],
+        columns=["contig", "start", "end", "context", "fold_enrichment"],
+    )
+
+
+def far_out():
+    """Browser of a contig so long that a pixel holds far more bins than can be told apart."""
+    length = 64_000 * 128
+    shown = Browser(annotation(), length, locus=Locus("20", 0, length), contexts=CONTEXTS)
+    values = np.ones((3, 64_000), dtype=np.float32)
+    values[:, ::50] = 40
+    values[1] *= 2
+    shown.set_activity(Pyramid.of(values, 128))
+    shown.set_observed(peaks())
+    return shown, values
+
+
+def full(**settings):
+    shown = browser(**settings)
+    shown.set_activity(activity())
+    shown.set_observed(peaks())
+    shown.set_mutagenesis(mutagenesis())
+    shown.set_attribution(attribution())
+    return shown
