@@ -26,7 +26,10 @@ def measured_calibration() -> pd.DataFrame:
 
 
 def calibration_words(method: str) -> str:
-    """Say how often a method calls a null trait at p <= 0.05; empty where nobody has measured it."""
+    """Say how often a method calls a null trait at p <= 0.05, and with which model that was measured.
+
+    Empty where nobody has measured it.
+    """
     table = measured_calibration()
     own = table[table["method"] == method]
     if own.empty:
@@ -34,4 +37,5 @@ def calibration_words(method: str) -> str:
     rates = " and ".join(f"{100 * row['rate_0.05']:.1f} % {row['where']}" for _, row in own.iterrows())
     verdicts = {str(row["where"]): str(row["verdict"]) for _, row in own.iterrows()}
     off = "; ".join(f"{verdict} {where}" for where, verdict in verdicts.items() if verdict != "holds")
-    return f"calls {rates} of null traits at p 0.05 ({off or 'holds'})"
+    model = own["model"].iloc[0]
+    return f"calls {rates} of null traits at p 0.05, measured with {model} ({off or 'holds'})"
