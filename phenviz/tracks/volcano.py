@@ -41,7 +41,7 @@ class Volcano:
         self._theme = get_theme(theme)
         self._table = pd.DataFrame({"key": []})
         self._callbacks: list[Callable[[str], None]] = []
-        self.note = ""
+        self.note, self.ranked = "", True
         self.layout = plain_figure("volcano", None, "", "", x=(-1, 1), y=(0, 1))
         self._points = ColumnDataSource({name: [] for name in _COLUMNS})
         self._chosen = ColumnDataSource({"x": [], "y": []})
@@ -81,9 +81,10 @@ class Volcano:
         self.note = "" if len(drawn) == len(known) else f"{len(drawn):,} of {len(known):,} points drawn"
         self._table = drawn
         ranked = len(drawn) > 0 and bool(np.isfinite(drawn["quantile"]).any())
+        self.ranked = ranked or not len(drawn)
         y = _rarity(drawn["quantile"].to_numpy(float)) if ranked else _activity(drawn)
         self.layout.xaxis.axis_label = "effect, log2 fold change"
-        self.layout.yaxis.axis_label = "rarity, −log10" if ranked or not len(drawn) else "log10(1 + activity)"
+        self.layout.yaxis.axis_label = "rarity, −log10" if self.ranked else "log10(1 + activity)"
         x = drawn["effect"].to_numpy(float) if len(drawn) else np.empty(0)
         limit = nice_ceiling(float(np.abs(x).max(initial=0.01))) if len(x) else 1.0
         self.layout.x_range.update(start=-limit * 1.05, end=limit * 1.05)

@@ -62,8 +62,10 @@ class VariantPlots(Viewer):
         """Draw the rows of a table in their order; ``row`` says where each lies in the effects."""
         self._volcano.show(table if len(table) else _nothing())
         note = f" · {self._volcano.note}" if self._volcano.note else ""
-        what = "share of common variants that are as strong"
-        self._say(self._left, f"<b>Effect and rarity</b> <span class='quiet'>{what}{escaped(note)}</span>")
+        title, what = "Effect and rarity", "share of common variants that are as strong"
+        if not self._volcano.ranked:
+            title, what = "Effect and activity", "rarity once common variants are scored"
+        self._say(self._left, f"<b>{title}</b> <span class='quiet'>{what}{escaped(note)}</span>")
         ticked = [context for context in self._contexts if context.name in self._state.contexts]
         top = table.head(_ROWS)
         if effects is None or not len(top) or not ticked:
