@@ -39,7 +39,7 @@ def small_background():
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     runtime = Runtime(open_world(toy_project(tmp_path_factory.mktemp("disease_page"))), "cpu").warm().start()
-    assert runtime.service_ready.result(60) is not None
+    assert runtime.service_ready.result(300) is not None
     yield runtime
     runtime.stop()
 

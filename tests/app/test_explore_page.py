@@ -30,7 +30,7 @@ SITE = Locus("20", 6_000, 6_200)
 @pytest.fixture(scope="module")
 def runtime(toy_project):
     runtime = Runtime(open_world(toy_project), "cpu").warm().start()
-    assert runtime.service_ready.result(60) is not None
+    assert runtime.service_ready.result(300) is not None
     yield runtime
     runtime.stop()
 
@@ -43,7 +43,7 @@ def page(runtime):
 
 
 def finish(page, run) -> None:
-    assert run.job.wait(60)
+    assert run.job.wait(300)
     for _ in range(3):
         page.session._tick()
 
@@ -158,7 +158,7 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
         "phenviz.models.adapters.load_adapter", lambda *_: GlobalToy(toy_backbone(), window=2_048).eval()
     )
     runtime = Runtime(open_world(folder / "project.yaml"), "cpu").warm().start()
-    assert runtime.service_ready.result(60) is not None
+    assert runtime.service_ready.result(300) is not None
     page = ExplorePage(runtime)
     try:
         assert "mutagenesis-coarse" in page.run_panel._method.options.values()

@@ -33,7 +33,7 @@ def runtime(toy_project, tmp_path_factory):
     world = open_world(toy_project)
     write_people(folder / "family.vcf", world.reference, 4, count=60)
     runtime = Runtime(world, "cpu", folder).warm().start()
-    assert runtime.service_ready.result(60) is not None
+    assert runtime.service_ready.result(300) is not None
     yield runtime
     runtime.stop()
 

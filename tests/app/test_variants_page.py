@@ -34,7 +34,7 @@ def runtime(tmp_path_factory):
     write_people(folder / "family.vcf", open_world(project).reference, 4, count=60)
     project.write_text(project.read_text() + "individuals: [family.vcf]\n")
     runtime = Runtime(open_world(project), "cpu", folder).warm().start()
-    assert runtime.service_ready.result(60) is not None
+    assert runtime.service_ready.result(300) is not None
     yield runtime
     runtime.stop()
 
@@ -51,8 +51,8 @@ def page(runtime):
 def settle(page) -> None:
     page.session._tick()
     if page.run.work is not None:
-        assert page.run.work.wait(60)
-    page.runtime.common_effects().result(60)
+        assert page.run.work.wait(300)
+    page.runtime.common_effects().result(300)
     page.session._tick()
 
 
@@ -101,14 +101,14 @@ def test_an_rsid_of_the_worlds_individuals_is_found(runtime, page, monkeypatch):
     assert page.run.table()["id"].tolist() == ["rs7"]
     page.state.lines = "rs7\nrs8"
     page.run.ask()
-    page.run.work.wait(60)
+    page.run.work.wait(300)
     assert page.run.status == "failed" and "rs8" in page.run.work.error
 
 
 def test_a_line_that_is_no_variant_is_named(page):
     page.state.param.update(origin="pasted", lines="20:5000:A:C\nnonsense")
     page.run.ask()
-    page.run.work.wait(60)
+    page.run.work.wait(300)
     page.session._tick()
     assert page.run.status == "failed" and page.run.work.error
     assert "Failed" in page.source._told.object
@@ -131,7 +131,7 @@ def test_a_file_that_is_not_offered_is_not_read(page):
 def test_too_many_variants_are_refused_with_the_way_out(page, monkeypatch):
     monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 3)
     page.run.ask()
-    page.run.work.wait(60)
+    page.run.work.wait(300)
     assert page.run.status == "failed" and "phenviz variants" in page.run.work.error
 
 
