@@ -123,6 +123,9 @@ class Genes(Track):
         self._arrows.data = _arrows(genes, y, per_pixel)
         self._boxes.data = _boxes(genes, y)
         self._named = genes[packed.named].reset_index(drop=True)
+        arrows = self._named["strand"].map({"-": "◂ ", "+": ""}).fillna("")
+        ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
+        self._texts = (arrows + self._named["gene_name"].astype(str) + ends_with).to_numpy()
         self._room = self._room[packed.named]
         self._name_y = (y - 0.48)[packed.named]
         self._genes, self._packed = genes, packed
@@ -133,12 +136,9 @@ class Genes(Track):
         starts, ends = self._named["start"].to_numpy(float), self._named["end"].to_numpy(float)
         pinned = view.start + 4 * view.bases_per_pixel
         left = np.clip(pinned, starts, np.maximum(starts, ends - self._room))
-        arrows = self._named["strand"].map({"-": "◂ ", "+": ""}).fillna("")
-        ends_with = self._named["strand"].map({"+": " ▸"}).fillna("")
-        text = (arrows + self._named["gene_name"].astype(str) + ends_with).to_numpy()
         # half of a name reads like the name of another gene
         right = left + self._room - _GAP_PIXELS * view.bases_per_pixel
-        x, text = x_of(left), np.where((left < view.start) | (right > view.end), "", text)
+        x, text = x_of(left), np.where((left < view.start) | (right > view.end), "", self._texts)
         shown = self._names.data
         if not (np.array_equal(x, shown["x"]) and np.array_equal(text, shown["text"])):
             self._names.data = {"x": x, "y": self._name_y, "text": text}
