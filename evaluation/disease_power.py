@@ -29,6 +29,7 @@ from evaluation import disease_sets as sets
 from evaluation.disease_calibration import MODEL_METHODS, PAGE, RANDOM_WEIGHTS
 from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.data.embedded import MOTIFS
+from phenviz.data.motifs import read_motifs
 from phenviz.disease import hypotheses, method_names
 from phenviz.progress import Progress
 from phenviz.world import World, open_world
@@ -78,11 +79,8 @@ def motif_sites(world: World, name: str, contig: str, summits: np.ndarray) -> pd
         ``position`` (1-based), ``ref``, ``alt``, ``score`` (log2 odds); only matches that score above 0.6 of
         the motif's maximum.
     """
-    from memelite.io import read_meme
-
-    motifs = read_meme(str(MOTIFS))
-    key = next(motif for motif in motifs if name == motif.split()[-1].upper())
-    probabilities = np.asarray(motifs[key], dtype=float) + 1e-3
+    motif = next(motif for motif in read_motifs(MOTIFS) if name == motif.name.upper())
+    probabilities = motif.frequencies + 1e-3
     weights = np.log2(probabilities / probabilities.sum(0) / 0.25)
     both = (weights, weights[::-1, ::-1])
     width, rows = weights.shape[1], []

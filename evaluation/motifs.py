@@ -23,8 +23,9 @@ from scipy.stats import false_discovery_control, fisher_exact
 
 from evaluation.report import TABLES, markdown_table, write_section
 from phenviz.attribution import count_motifs, find_motifs, mutagenesis
-from phenviz.attribution.motifs import control_motifs, read_motifs
+from phenviz.attribution.motifs import control_motifs
 from phenviz.data.embedded import CONTIG, MOTIFS
+from phenviz.data.motifs import read_motifs
 from phenviz.data.packs import require_pack
 from phenviz.data.peaks import pack_peak_files
 from phenviz.genome import Locus, one_hot

@@ -50,7 +50,6 @@ class ExploreState(PageState):
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
 
-
     def offer(self, methods: Iterable[str]) -> None:
         """Allow only some methods; the first is the usual one, which an address needn't name."""
         method = self.param["method"]

@@ -4,7 +4,7 @@ from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.edits import ablate, insert, substitute, swap
 from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
 from phenviz.attribution.marginal import marginalize
-from phenviz.attribution.motifs import control_motifs, count_motifs, find_motifs, read_motifs
+from phenviz.attribution.motifs import control_motifs, count_motifs, find_motifs
 from phenviz.attribution.mutagenesis import mutagenesis
 from phenviz.attribution.targets import Target
 
@@ -20,7 +20,6 @@ __all__ = [
     "marginalize",
     "mutagenesis",
     "mutagenesis_coarse_to_fine",
-    "read_motifs",
     "saliency",
     "substitute",
     "swap",

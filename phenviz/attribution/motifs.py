@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, fisher_exact
 
-from phenviz.errors import DataError, ResultError
+from phenviz.data.motifs import Motif, read_motifs
+from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import contribution, kind_of, reference_bases
@@ -24,15 +22,6 @@ COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", 
 _FLANK = 2
 _SHORTEST, _LONGEST = 4, 25
 _CODE_OF_LETTER = {letter: code for code, letter in enumerate(ALPHABET + "N")}
-
-
-@dataclass(frozen=True, slots=True)
-class Motif:
-    """A known motif: accession, name, and base frequencies (4, width)."""
-
-    motif_id: str
-    name: str
-    frequencies: NDArray[np.float64]
 
 
 def find_motifs(
@@ -159,39 +148,6 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
     names = ["context", "motif", "hits", "seqlets", "control_hits", "control_seqlets", "fold", "p_value"]
     table = pd.DataFrame(rows, columns=names)
     return table.sort_values(["context", "p_value", "hits"], ascending=[True, True, False], ignore_index=True)
-
-
-def read_motifs(path: str | os.PathLike[str]) -> tuple[Motif, ...]:
-    """Read motifs in MEME format; kept in memory.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or holds no motif.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"motifs {path} are missing: give a file in MEME format")
-    return _read_motifs(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _read_motifs(path: Path, modified: int) -> tuple[Motif, ...]:
-    from memelite.io import read_meme
-
-    try:
-        tables = read_meme(str(path))
-    except (ValueError, AttributeError, IndexError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"motifs {path} can't be read as MEME ({error}): give a file in MEME format"
-        ) from error
-    if not tables:
-        raise DataError(f"motifs {path} hold no motif: give a file in MEME format")
-    motifs = []
-    for label, frequencies in tables.items():
-        motif_id, _, name = label.partition(" ")
-        motifs.append(Motif(motif_id, name or motif_id, frequencies))
-    return tuple(motifs)
 
 
 def _tracks(dataset: xr.Dataset, contexts: Sequence[str] | None) -> dict[str, NDArray[np.float64]]:

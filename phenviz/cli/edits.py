@@ -140,7 +140,7 @@ def marginalize(
 
 def _motifs(words: tuple[str, ...], world: World) -> dict[str, str | NDArray[np.floating]]:
     """Read what was typed: names of the world's motifs, bases, or NAME=BASES."""
-    from phenviz.attribution import read_motifs
+    from phenviz.data.motifs import read_motifs
 
     known = {motif.name.upper(): motif for motif in read_motifs(world.project.motifs)}
     chosen: dict[str, str | NDArray[np.floating]] = {}

@@ -101,12 +101,25 @@ def fetch_pack(
         try:
             pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, path=folder, downloader=get)
         except OSError as error:
-            # requests' errors are OSErrors too
             raise DataError(
-                f"{file.name} of data pack {pack.name} can't be fetched from {file.url} ({error}): check the "
-                f"network and the free space in {folder}, or give a directory that has it with --mirror DIR"
+                f"{file.name} of data pack {pack.name} can't be fetched from {file.url}: {_reason(error)}. "
+                f"Check the network and the free space in {folder}, or give a directory that has it with "
+                "--mirror DIR"
             ) from error
     return folder
+
+
+def _reason(error: OSError) -> str:
+    """Say in words why a file couldn't be fetched; requests' errors, OSErrors too, tell of its own inside."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, exceptions.Timeout):
+        return f"the server didn't answer within {_TIMEOUT_SECONDS} seconds"
+    if isinstance(error, exceptions.ConnectionError):
+        return "there is no connection to the server"
+    return error.strerror or str(error)
 
 
 def _downloader(file: DataFile, progress: Progress) -> Callable[[str, str, object], None]:

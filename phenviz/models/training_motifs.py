@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phenviz.errors import DataError
+from phenviz.data.motifs import read_motifs
 
 # Factors that decide blood fates, and those that mark open chromatin everywhere; taken before any other.
 BLOOD_FACTORS = tuple(
@@ -22,36 +22,6 @@ BLOOD_FACTORS = tuple(
 )
 
 Matrix = NDArray[np.float64]
-
-
-def read_meme(path: str | Path) -> list[tuple[str, str, Matrix]]:
-    """Read the motifs of a MEME file.
-
-    Returns
-    -------
-    list
-        Of (identifier, name, base probabilities of shape (4, width)).
-
-    Raises
-    ------
-    DataError
-        If the file is missing or holds no motif.
-    """
-    motifs: list[tuple[str, str, list[list[float]]]] = []
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"motifs: {path} can't be read ({error.strerror})") from error
-    for line in lines:
-        fields = line.split()
-        if line.startswith("MOTIF"):
-            motifs.append((fields[1], fields[-1], []))
-        elif motifs and len(fields) == 4 and fields[0][0].isdigit():
-            motifs[-1][2].append([float(field) for field in fields])
-    found = [(identifier, name, np.array(rows).T) for identifier, name, rows in motifs if rows]
-    if not found:
-        raise DataError(f"motifs: {path} holds no motif in MEME format")
-    return found
 
 
 def starting_filters(path: str | Path, n: int, width: int) -> NDArray[np.float32]:
@@ -72,9 +42,10 @@ def starting_filters(path: str | Path, n: int, width: int) -> NDArray[np.float32
         Log odds against equal bases, centred, shape (chosen, 4, width); fewer than ``n`` where the file
         holds fewer different motifs.
     """
-    motifs = read_meme(path)
-    chosen = choose_motifs([name for _, name, _ in motifs], [matrix for *_, matrix in motifs], n, width)
-    filters = np.stack([_log_odds(motifs[index][2], width) for index in chosen])
+    motifs = read_motifs(path)
+    matrices = [motif.frequencies for motif in motifs]
+    chosen = choose_motifs([motif.name for motif in motifs], matrices, n, width)
+    filters = np.stack([_log_odds(matrices[index], width) for index in chosen])
     return (filters / np.sqrt((filters**2).sum((1, 2), keepdims=True))).astype(np.float32)
 
 

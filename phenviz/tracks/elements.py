@@ -25,6 +25,7 @@ _ROW_PIXELS = 13
 _MOST_SINGLE = 3_000
 _LISTED = 6
 
+
 class Elements(Track):
     """Elements of the annotation: one by one, or their density where they are too many to tell apart."""
 

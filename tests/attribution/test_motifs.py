@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 import phenviz.data
-from phenviz.attribution import control_motifs, count_motifs, find_motifs, read_motifs
+from phenviz.attribution import control_motifs, count_motifs, find_motifs
+from phenviz.data.motifs import read_motifs
 from phenviz.errors import DataError, ResultError
 
 MOTIFS = Path(phenviz.data.__file__).parent / "embedded" / "jaspar2026.human.meme"

@@ -2,6 +2,7 @@ import threading
 from typing import ClassVar
 
 import pytest
+import requests
 
 from phenviz.data import packs
 from phenviz.data.cache import cache_root
@@ -73,20 +74,34 @@ def test_a_mirror_without_the_pack_is_said(toy_pack, tmp_path):
         packs.fetch_pack("toy-pack", mirror=tmp_path / "nowhere")
 
 
-def test_no_network_is_said_with_the_way_out(toy_pack, monkeypatch):
-    import requests
+def _answer(status, reason):
+    reply = requests.Response()
+    reply.status_code, reply.reason, reply.url = status, reason, "https://example.invalid/Ery"
+    return reply
 
-    def refuse(*args, **kwargs):
-        raise requests.exceptions.ConnectionError("no route to host")
 
-    monkeypatch.setattr(requests, "get", refuse)
-    with pytest.raises(DataError, match=r"no route to host.*--mirror"):
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (requests.ConnectionError("HTTPSConnectionPool(host=...)"), "there is no connection to the server"),
+        (requests.ConnectTimeout("HTTPSConnectionPool(host=...)"), "didn't answer within 30 seconds"),
+        (_answer(404, "Not Found"), "answered 404 Not Found"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_failed_download_is_said_in_words_with_the_way_out(toy_pack, monkeypatch, failure, words):
+    def get(*args, **kwargs):
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    monkeypatch.setattr(requests, "get", get)
+    with pytest.raises(DataError, match=rf"{words}\..*--mirror") as told:
         packs.fetch_pack("toy-pack")
+    assert "HTTPSConnectionPool" not in str(told.value)
 
 
 def test_a_download_is_checked_like_a_copy(toy_pack, monkeypatch):
-    import requests
-
     class Reply:
         headers: ClassVar = {"content-length": "5"}
 

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from evaluation.motifs import EXPECTED, FAMILIES, TEST, Counts, count_families, holds_family, section
-from phenviz.attribution import count_motifs, read_motifs
+from phenviz.attribution import count_motifs
 from phenviz.data.blood16 import BLOOD16
 from phenviz.data.embedded import MOTIFS
+from phenviz.data.motifs import read_motifs
 from phenviz.genome import encode, one_hot
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from phenviz.errors import Cancelled, DataError, ModelError
+from phenviz.data.motifs import read_motifs
+from phenviz.errors import Cancelled, ModelError
 from phenviz.genome import ReferenceGenome, decode
 from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import tiny_config
@@ -20,7 +21,7 @@ from phenviz.models.peaks import cluster_summits, find_peak_files, read_narrow_p
 from phenviz.models.training import default_config, train_backbone
 from phenviz.models.training_calibration import calibrate_head, fit_slope_and_offsets, log_activity
 from phenviz.models.training_data import GUARD, prepare_data
-from phenviz.models.training_motifs import choose_motifs, read_meme, starting_filters
+from phenviz.models.training_motifs import choose_motifs, starting_filters
 from phenviz.models.training_network import BothStrandScan, TrainableBackbone
 from phenviz.models.training_summits import (
     BACKGROUND,
@@ -336,15 +337,12 @@ def test_calibration_is_folded_into_the_head(training):
         np.testing.assert_allclose(new, slope * old + offset, atol=1e-4)
 
 
-def test_the_stem_starts_from_different_motifs(training, tmp_path):
-    motifs = read_meme(training["motifs"])
-    assert [name for _, name, _ in motifs] == ["GATA1", "POLYC"]
+def test_the_stem_starts_from_different_motifs(training):
+    motifs = read_motifs(training["motifs"])
+    assert [motif.name for motif in motifs] == ["GATA1", "POLYC"]
     twice = [*motifs, motifs[0]]
-    chosen = choose_motifs([name for _, name, _ in twice], [matrix for *_, matrix in twice], 3, 7)
+    chosen = choose_motifs([motif.name for motif in twice], [motif.frequencies for motif in twice], 3, 7)
     assert chosen == [0, 1]
     filters = starting_filters(training["motifs"], 8, 7)
     np.testing.assert_allclose((filters**2).sum((1, 2)), 1, rtol=1e-5)
     assert decode(filters[0].argmax(0).astype(np.uint8))[:6] == "GATAAG"
-    (tmp_path / "none.meme").write_text("MEME version 4\n")
-    with pytest.raises(DataError, match="no motif"):
-        read_meme(tmp_path / "none.meme")
