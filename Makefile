@@ -32,6 +32,7 @@ test: setup chromium bcftools check fast-test slow-test
 
 check: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
