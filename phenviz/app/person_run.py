@@ -108,8 +108,10 @@ class PersonRun(param.Parameterized):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about how the file is read."""
-        return self._people.notes(self._state.source)
+        """What a user should know about how the file is read, and why quantiles are missing."""
+        notes = self._people.notes(self._state.source)
+        missing = self._runtime.missing_quantiles if self.effects is not None else ""
+        return (*notes, missing) if missing else notes
 
     @property
     def prediction(self) -> xr.Dataset | None:

@@ -99,6 +99,17 @@ class Runtime:
                 self._common = self.background.submit(self._score_common)
             return self._common
 
+    @property
+    def missing_quantiles(self) -> str:
+        """Why effects have no rank among those of common variants yet, in words; "" once they have."""
+        common = self.common_effects()
+        if not common.done():
+            return "Quantiles follow: common variants are being scored, which takes a minute once"
+        if common.exception() is not None:
+            return "Common variants couldn't be scored, so there are no quantiles; the server's log says why"
+        ranked = common.result() is not None
+        return "" if ranked else "No quantiles: this world has no individuals with common variants"
+
     def stop(self) -> None:
         """End the background threads."""
         self.activity.stop()
@@ -109,7 +120,11 @@ class Runtime:
         from phenviz.effects.quantiles import world_background
 
         self.service_ready.result()
-        return world_background(self.world)
+        try:
+            return world_background(self.world)
+        except Exception:
+            LOG.exception("common variants could not be scored")
+            raise
 
     def _load(self) -> None:
         try:

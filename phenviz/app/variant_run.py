@@ -85,8 +85,11 @@ class VariantRun(param.Parameterized):
 
     @property
     def report(self) -> str:
-        """What was left out while reading, in words, one matter a line."""
-        return self._in_words(str(self._work.found.get("report", ""))) if self._work is not None else ""
+        """What was left out while reading, and why quantiles are missing, in words, one matter a line."""
+        if self._work is None:
+            return ""
+        left_out = self._in_words(str(self._work.found.get("report", "")))
+        return f"{left_out}\n{self._runtime.missing_quantiles}".strip()
 
     @property
     def error(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import Future
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,19 @@ def test_the_variants_of_the_view_are_ranked_by_their_largest_effect(page, runti
     np.testing.assert_allclose(table["effect"].abs(), expected, rtol=1e-4, atol=1e-6)
     assert (np.diff(table["effect"].abs()) <= 0).all()
     assert table["quantile"].notna().all() and "allele_frequency" in table
+
+
+def test_missing_quantiles_are_explained(page, runtime, monkeypatch):
+    assert page.run.report == ""
+    coming: Future[None] = Future()
+    monkeypatch.setattr(runtime, "_common", coming)
+    assert page.run.report.startswith("Quantiles follow: common variants are being scored")
+    coming.set_result(None)
+    assert page.run.report == "No quantiles: this world has no individuals with common variants"
+    failed: Future[None] = Future()
+    failed.set_exception(ValueError("broken"))
+    monkeypatch.setattr(runtime, "_common", failed)
+    assert "couldn't be scored" in page.run.report and "broken" not in page.run.report
 
 
 def test_table_volcano_and_map_show_the_same_variants(page):
