@@ -18,7 +18,7 @@ The score of a method on one trait, from its z (ties by p-value):
 
 A trait counts if at least one posterior unit (one expected causal variant) falls on the loci tested; others
 are shown and not counted. White cells as a whole (``WBC_COUNT``) have no one lineage: the trait is
-shown and not counted. The traits aren't independent (six of them measure red cells), so a mean over the
+shown and not counted. The traits aren't independent (many of them measure red cells), so a mean over the
 lineages stands beside the mean over traits.
 """
 

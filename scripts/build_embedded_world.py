@@ -124,8 +124,8 @@ PARTS = (
     ),
 )
 _WEIGHTS_SOURCE = (
-    "trained by the PhenViz developers (phenviz train) on the packs blood16-atac and blood16-rna; "
-    "first layer started from JASPAR 2026"
+    "trained by the PhenViz developers (phenviz train) on the packs blood16-atac and blood16-rna, with the "
+    "elements of REMO v1 as auxiliary targets; first layer started from JASPAR 2026"
 )
 
 

@@ -200,11 +200,10 @@ print(f"read again: {dict(again['activity'].sizes)} from {again.attrs['model'].s
 # ```
 # phenviz predict     chr20:1,570,001-1,630,000 -o SIRPB1_prediction.nc
 # phenviz mutagenesis chr20:1,600,701-1,600,950 -o SIRPB1_mutagenesis.parquet
-# phenviz attribute   chr20:1,600,701-1,600,950 --context mDC -o SIRPB1_attribution.bw
-# phenviz predict     SIRPB1 -o SIRPB1.svg
+# phenviz attribute   chr20:1,600,701-1,600,950 --context HSC -o SIRPB1_attribution.bw
 # ```
 #
-# and `phenviz serve` opens the dashboard, where all of this is a click away.
+# A suffix `.svg`, `.pdf` or `.png` draws a figure instead, and `phenviz serve` opens the dashboard, where all of this is a click away.
 #
 # ## What this shows, and what not
 #

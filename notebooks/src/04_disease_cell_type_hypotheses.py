@@ -16,7 +16,7 @@
 #
 # The example has answers in every textbook: red blood cells come from **erythroid** cells, platelets from
 # **megakaryocytes**. The variants are real, fine-mapped for blood counts in UK Biobank (data pack `ukbb-blood-finemap`,
-# 18 MB, `phenviz data fetch ukbb-blood-finemap`). Where the pack isn't at hand, the notebook says so and goes on with
+# 19.2 MB, `phenviz data fetch ukbb-blood-finemap`). Where the pack isn't at hand, the notebook says so and goes on with
 # **simulated** traits: then it shows how the tools work, and nothing about blood.
 #
 # The model has read DNA only, of one chromosome. What it says are hypotheses, not for clinical use.
@@ -234,8 +234,8 @@ print(f"p < 0.05 in {float(rate.mean()):.1%} of the tests of null traits (95 % i
 # The interval counts traits, not tests, since cell types resemble each other. Fifty traits with lone variants are a
 # glance, not a proof: `python -m evaluation.disease_calibration` does it for 1,000 sets with the posteriors of real
 # traits, for every method, and writes the rates into the documentation (*Hypotheses*, *Calibration*). Where a method's
-# rate is off there, take its p-values for a ranking only; g-chromVAR and the rank test rest on normal approximations
-# that few loci strain.
+# rate is off there, take its p-values for a ranking only; the rank test rests on a normal approximation that few
+# loci strain, and g-chromVAR draws peaks one by one, as if those of one locus were independent.
 #
 # Below, one more look: all p-values, sorted, against those expected if nothing acted through any cell type. The band
 # holds 95 % of them, if they were independent. The null traits and the control should keep to it; traits

@@ -158,13 +158,13 @@ def wait_for(job: Job) -> xr.Dataset:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Give a `Progress` that is drawn as a bar where stderr is a terminal."""
+def progress_bar(cancelled: str = "cancelled; what was finished is kept") -> Iterator[Progress]:
+    """Give a `Progress` that is drawn as a bar where stderr is a terminal; Ctrl-C ends with these words."""
     with _bar() as show:
         try:
             yield Progress(on_change=show)
         except KeyboardInterrupt:
-            raise Cancelled("cancelled; what was finished is kept") from None
+            raise Cancelled(cancelled) from None
 
 
 @contextmanager

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _SUFFIXES = (".nc", ".zarr", ".parquet")
+_CANCELLED = "cancelled; nothing was written"
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
@@ -79,7 +80,7 @@ def ablate(
     where = pick_device(device)
     name = find_gene(opened, gene)
     target = None if name is None else (opened.annotation.gene(name), place(opened.readout, where))
-    with progress_bar() as progress:
+    with progress_bar(_CANCELLED) as progress:
         found = ablate_spans(
             [opened.locus(text) for text in loci],
             opened.reference,
@@ -125,7 +126,7 @@ def marginalize(
     from phenviz.service.requests import find_contexts
 
     opened = open_with_reference(world, reference)
-    with progress_bar() as progress:
+    with progress_bar(_CANCELLED) as progress:
         found = marginalize_motifs(
             _motifs(motifs, opened),
             opened.reference,
