@@ -38,10 +38,11 @@ strands averaged; 95 % intervals from a bootstrap over blocks of 250 kb.
 
 {markdown_table(["", "motif scores, logistic regression", "first CNN", "target", "**blood16**"], rows)}
 
-The columns beside were measured before this network was designed, on the same peaks and test region: motif scores with
-logistic regression, and a first network (160 JASPAR motifs on both strands, 312,000 weights, 1 kb windows, 12 epochs).
-The targets were set from them. The correlation is Pearson's over all summits and contexts, 0 where there is no peak; whether the first CNN's
-was computed just so isn't known to us. {_verdict(test)}
+The columns beside were measured before this network was designed, on the same peaks and test region: motif
+scores with logistic regression, and a first network (160 JASPAR motifs on both strands, 312,000 weights,
+1 kb windows, 12 epochs). The targets were set from them. The correlation is Pearson's over all summits and
+contexts, 0 where there is no peak; whether the first CNN's was computed just so isn't known to us.
+{_verdict(test)}
 
 Validation region {_place(validation)} ({validation["summits"]:,} summits; used for choosing, so optimistic):
 {chosen_on}.

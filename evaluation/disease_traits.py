@@ -119,8 +119,8 @@ def section(dataset: xr.Dataset, scores: pd.DataFrame, shares: pd.DataFrame, sec
     return f"""Model {dataset.attrs["model"]}, {dataset.attrs["permutations"]:,} permutations, seed
 {dataset.attrs["seed"]}; {seconds / 60:.1f} minutes. AUROC is the main figure (0.5 is chance): the
 probability that an expected context has a larger z than one of another lineage. Means are over the traits
-with a posterior of at least {LEAST_POSTERIOR:g} on chr20, but for white cells as a whole, which have no one lineage. Of the
-counted ones {red} measure red cells, so the mean of lineages stands beside.
+with a posterior of at least {LEAST_POSTERIOR:g} on chr20, but for white cells as a whole, which have no
+one lineage. Of the counted ones {red} measure red cells, so the mean of lineages stands beside.
 
 {markdown_table(header, rows)}
 
