@@ -19,8 +19,8 @@ from benchmarks.world import describe
 from evaluation.report import write_section
 
 NAMES = (
-    "prediction", "mutagenesis", "gradients", "gradients-short", "phenformer", "variants", "scaling",
-    "settings",
+    "prediction", "mutagenesis", "gradients", "gradients-short", "phenformer", "one-graph", "variants",
+    "scaling", "settings",
 )  # fmt: skip
 TITLE = """# Benchmarks
 
@@ -44,6 +44,7 @@ def main() -> None:
         "gradients": lambda: gradients.run(repeats, *((65_536, 8) if options.quick else (1_000_000, 32))),
         "gradients-short": lambda: gradients.run(repeats, 131_072, 8),
         "phenformer": lambda: phenformer.run(repeats, options.quick),
+        "one-graph": lambda: phenformer.run_one_graph(repeats),
         "variants": lambda: variants.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),
         "settings": lambda: settings.run(repeats, options.quick),

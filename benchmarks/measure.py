@@ -60,6 +60,19 @@ def paired_ratio(ours: Series, theirs: Series) -> str:
     return f"{statistics.median(ratios):.3g} ({ratios[0]:.3g} - {ratios[-1]:.3g})"
 
 
+def agreeing(error: float, limit: float) -> str:
+    """Write by how much two ways differ; a comparison of times means nothing where they disagree.
+
+    Raises
+    ------
+    AssertionError
+        If they differ by more than the limit.
+    """
+    if not error <= limit:
+        raise AssertionError(f"results differ by {error:.1e}, more than {limit:.0e}: nothing is compared")
+    return f"{error:.1e}"
+
+
 def in_a_process(**task: object) -> dict[str, float]:
     """Run a task of `benchmarks.child` in a process of its own; return its seconds and peak bytes."""
     command = [sys.executable, "-m", "benchmarks.child", json.dumps(task)]

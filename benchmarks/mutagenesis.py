@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tangermeme.saturation_mutagenesis import saturation_mutagenesis
 
-from benchmarks.measure import in_turns, paired_ratio, seconds
+from benchmarks.measure import agreeing, in_turns, paired_ratio, seconds
 from benchmarks.report import Section
 from benchmarks.world import START, locus, open_bench
 from phenviz.attribution import mutagenesis
@@ -148,4 +148,4 @@ def _effects_of_windows(positions: int, length: int, batch_size: int) -> np.ndar
 def _difference(theirs: np.ndarray, ours: np.ndarray) -> str:
     count = min(len(theirs), len(ours))
     scale = np.abs(ours[:count]).max()
-    return f"{np.abs(theirs[:count] - ours[:count]).max() / scale:.1e}"
+    return agreeing(float(np.abs(theirs[:count] - ours[:count]).max() / scale), 1e-4)

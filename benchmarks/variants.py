@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from tangermeme.variant_effect import substitution_effect
 
-from benchmarks.measure import in_a_process, in_turns, paired_ratio, seconds
+from benchmarks.measure import agreeing, in_a_process, in_turns, paired_ratio, seconds
 from benchmarks.report import Section
 from benchmarks.world import open_bench
 from phenviz.effects import score_variants
@@ -72,7 +72,7 @@ def run(repeats: int, quick: bool) -> Section:
         faster = "" if name == OURS else paired_ratio(series[OURS], values)
         ours = kept[OURS].loc[kept[name].index]
         difference = float((kept[name] - ours).abs().max(axis=None))
-        rows.append([name, values.spread(), faster, f"{difference:.1e}"])
+        rows.append([name, values.spread(), faster, agreeing(difference, 1e-4)])
     found = in_a_process(run="phenviz_variants", length=count)
     notes = [
         f"{count:,} single-base variants at random places of the chromosome, {kept[OURS].shape[1]} contexts: "
