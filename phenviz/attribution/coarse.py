@@ -28,6 +28,7 @@ from phenviz.genome.codes import ALPHABET, N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.double import doubled
 from phenviz.models.memory import in_batches
 from phenviz.models.predict import activity_units
 from phenviz.models.readout import GeneReadout
@@ -175,7 +176,7 @@ def _gradient(
         start = BaselineSource("zero", reference, Locus(contig, max(piece.start, 0), piece.end))
         begin = torch.from_numpy(start.window(piece.start, piece.end)).to(bases)[None]
         found = method.attribute(bases, baselines=begin, n_steps=n_steps, internal_batch_size=1)
-    return found[0].detach().double().cpu().numpy()
+    return found[0].detach().cpu().double().numpy()
 
 
 def _add_first_order(
@@ -234,7 +235,7 @@ def _mutants(
     encode = tiled(backbone.encode, piece, backbone)
     device, _ = placement(backbone)
     with torch.inference_mode():
-        before = piece.score(encode(bases))[0, 0].double()
+        before = doubled(piece.score(encode(bases))[0, 0])
 
         def score(first: int, last: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
             batch = rows[first:last]
@@ -243,7 +244,7 @@ def _mutants(
             at = torch.from_numpy(np.repeat(places[batch] + locus.start - piece.start, 3)).to(device)
             mutants[index, :, at] = 0
             mutants[index, torch.from_numpy(others[batch].reshape(-1)).to(device), at] = 1
-            change = piece.score(encode(mutants))[:, 0].double() - before
+            change = doubled(piece.score(encode(mutants))[:, 0]) - before
             return batch, change.view(-1, 3).cpu().numpy()
 
         size = max(_BATCH_BASES // (3 * (piece.end - piece.start)), 1)

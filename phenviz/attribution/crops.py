@@ -19,6 +19,7 @@ from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.double import doubled
 from phenviz.models.memory import in_batches
 from phenviz.models.parallel import SharedProgress, over_tiles
 from phenviz.models.readout import GeneReadout
@@ -101,7 +102,7 @@ class ActivityRound:
 
     def effects(self, embedding: torch.Tensor, first_bin: int) -> torch.Tensor:
         """See `EditTarget.effects`."""
-        sums = self._backbone.activity(embedding)[:, self._channels].double().sum(-1)
+        sums = doubled(self._backbone.activity(embedding)[:, self._channels]).sum(-1)
         return torch.log1p((sums[1:] - sums[:1]) / (1 + sums[:1])) / math.log(2)
 
 

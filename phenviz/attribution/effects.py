@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,6 +14,7 @@ from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.double import double_copy, doubled
 from phenviz.models.expression import embed
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.models.windows import select_contexts
@@ -145,11 +145,11 @@ class GeneExpression:
             f"{readout.reach:,} bp of its TSS"
         )
         # in double precision: a change in one of hundreds of bins must not drown in the rounding of their sum
-        self._readout = copy.deepcopy(readout).double()
+        self._readout = double_copy(readout)
         around = gene_bins(gene, backbone, reference, readout.reach)
         self._first_bin = around.first_bin
         with torch.inference_mode():
-            embedding = embed(around, reference, backbone).double()
+            embedding = doubled(embed(around, reference, backbone))
             self._readout.to(embedding.device)
             self._distance = torch.from_numpy(around.distance).to(embedding)
             self._sums = self._readout.pooled_terms(embedding, self._distance).sum(-1)
@@ -160,6 +160,7 @@ class GeneExpression:
         """See `MutantTarget.effects`."""
         count = len(bins)
         effects = changes.change.new_zeros(count, 3, len(self._rows))
+        bins = bins.to(self._sums.device)
         offsets = torch.arange(changes.bins.first, changes.bins.last + 1, device=bins.device)
         # a changed bin's number among the gene's own bins, (changed bins, positions)
         number = first_bin + bins + offsets[:, None] - self._first_bin
@@ -168,14 +169,14 @@ class GeneExpression:
         if not near.any():
             return effects
         number, inside = number[:, near].clamp(0, len(self._distance) - 1), inside[:, near]
-        before = changes.before[:, near].double()
-        after = before[:, :, None] + changes.change[:, near].double()
+        before = doubled(changes.before[:, near])
+        after = before[:, :, None] + doubled(changes.change[:, near])
         old = self._terms(before, number)
         new = self._terms(after, number[:, :, None].expand(-1, -1, 3))
         moved = torch.where(inside[:, :, None, None], new - old[:, :, None], 0.0).sum(0)
         expression = self._readout.from_pooled((self._sums + moved).flatten(0, 1))
         change = expression - self._readout.from_pooled(self._sums)
-        effects[near] = change[:, self._rows].unflatten(0, (-1, 3)).to(effects.dtype)
+        effects[near] = change[:, self._rows].unflatten(0, (-1, 3)).to(effects)
         return effects
 
     def of_windows(self, embedding: torch.Tensor, first_bin: int) -> torch.Tensor:
@@ -197,7 +198,7 @@ class GeneExpression:
         last = min(first_bin + embedding.shape[2], self._first_bin + len(self._distance))
         if first >= last:
             return embedding.new_zeros(len(embedding) - 1, len(self._rows))
-        own = embedding[:, :, first - first_bin : last - first_bin].double()
+        own = doubled(embedding[:, :, first - first_bin : last - first_bin])
         distance = self._distance[first - self._first_bin : last - self._first_bin]
         sums = self._readout.pooled_terms(own, distance).sum(-1)
         changed = self._readout.from_pooled(self._sums + sums[1:] - sums[:1])

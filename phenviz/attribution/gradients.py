@@ -284,7 +284,7 @@ def saliency(
         method.gradient_func = _gradient_of_each
         grads = method.attribute(ends, abs=False)
         with torch.no_grad():
-            value = piece.score(path.encode(*path.end))[0].double().cpu().numpy()
+            value = piece.score(path.encode(*path.end))[0].cpu().double().numpy()
         return Part(_pulled_back(path, [grad.detach() for grad in grads]), value, np.zeros_like(value), 1)
 
     run = Run(locus, reference, backbone, resolved, progress, flank)
@@ -351,7 +351,7 @@ def _ends(piece: Piece, path: Path) -> list[np.ndarray]:
     """Return the piece's share of each target at the sequence and at the baseline."""
     with torch.no_grad():
         ends = [piece.score(path.encode(*end))[0] for end in (path.end, path.begin)]
-    return [end.double().cpu().numpy() for end in ends]
+    return [end.cpu().double().numpy() for end in ends]
 
 
 def _gradient_of_each(

@@ -192,7 +192,7 @@ class TraitEngine:
         if self.n_steps is None:
             with torch.inference_mode():
                 embedding = self.reader.encode(tile, self.sequences[number])
-                found: NDArray[np.float64] = self.reader.sums(embedding, tile).double().cpu().numpy()
+                found: NDArray[np.float64] = self.reader.sums(embedding, tile).cpu().double().numpy()
             progress.advance(length)
             return found
         piece, path = self._path(tile, number)
@@ -201,7 +201,7 @@ class TraitEngine:
             with torch.no_grad():
                 ends = zip(path.begin, path.end, strict=True)
                 embedding = path.encode(*(begin + float(point) * (end - begin) for begin, end in ends))
-                parts.append(piece.score(embedding).double().cpu().numpy())
+                parts.append(piece.score(embedding).cpu().double().numpy())
             progress.advance(length)
         return np.concatenate(parts)
 

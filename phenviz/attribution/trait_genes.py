@@ -74,7 +74,7 @@ def trait_genes(
     values = _attribute(phenformer, index, tokens, begin, None if method == "saliency" else n_steps)
     with torch.no_grad():
         value, baseline_value = (float(phenformer(end[None])[0, index]) for end in (tokens, begin))
-    numbers = values.sum(0).double().cpu().numpy()
+    numbers = values.sum(0).cpu().double().numpy()
     attrs = {
         "assembly": reference.assembly,
         "model": f"{phenformer.name}@{phenformer.weights_hash[:8]}",

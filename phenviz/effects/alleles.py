@@ -23,6 +23,7 @@ from phenviz.effects.single_base import SingleBaseEngine
 from phenviz.genome.codes import encode
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.double import double_device, doubled
 from phenviz.models.local import LocalBackbone
 from phenviz.models.windows import one_hot_tensor, placement
 
@@ -65,7 +66,8 @@ class AlleleBins:
     alternate_of, alternate_bin, alternate
         The same of the alternate allele.
     weights
-        Share of the bin that each row of the alternate allele stands for, (rows,).
+        Share of the bin that each row of the alternate allele stands for, (rows,), float64; where that can be
+        computed (`double_device`).
     inserted
         Where an insertion reaches beyond its own bin.
     bin_size
@@ -94,16 +96,18 @@ class AlleleBins:
         Returns
         -------
         tuple of torch.Tensor
-            Sum of REF, and sum of ALT minus sum of REF: both (variants, K), float64.
+            Sum of REF, and sum of ALT minus sum of REF: both (variants, K), float64; on the device where that
+            can be computed (`double_device`).
         """
-        before = values(self.reference, self.reference_bin).double()
-        after = values(self.alternate, self.alternate_bin).double()
+        before = doubled(values(self.reference, self.reference_bin))
+        after = doubled(values(self.alternate, self.alternate_bin))
+        reference_of, alternate_of = self.reference_of.to(before.device), self.alternate_of.to(before.device)
         total = before.new_zeros(self.count, before.shape[1])
-        total.index_add_(0, self.reference_of, before)
+        total.index_add_(0, reference_of, before)
         # differences bin by bin first: nearly equal sums would lose their difference to rounding
         moved = torch.zeros_like(total)
-        moved.index_add_(0, self.alternate_of, after * self.weights[:, None])
-        moved.index_add_(0, self.reference_of, -before)
+        moved.index_add_(0, alternate_of, after * self.weights[:, None])
+        moved.index_add_(0, reference_of, -before)
         for one in self.inserted:
             rows = after[one.first : one.last]
             moved[one.variant] += (rows.amax(0) - rows[0]) / self.bin_size
@@ -232,7 +236,7 @@ class TileEngine:
             after = wider
         of = torch.arange(len(chosen), device=self._device).repeat_interleave(asked.shape[1])
         bins = asked.flatten() + left
-        weights = torch.ones(len(of), dtype=torch.float64, device=self._device)
+        weights = torch.ones(len(of), dtype=torch.float64, device=double_device(self._device))
         return AlleleBins(
             len(chosen),
             of,
@@ -384,10 +388,11 @@ def with_patches(
     device = reference.device
 
     def column(parts: Sequence[NDArray[Any]], kind: type) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([np.zeros(0, kind), *parts]).astype(kind)).to(device)
+        return torch.from_numpy(np.concatenate([np.zeros(0, kind), *parts]).astype(kind))
 
     return AlleleBins(
         count, reference_of, reference_bin, reference,
-        column(of, np.int64), column(bins, np.int64), torch.cat(embeddings), column(weights, np.float64),
+        column(of, np.int64).to(device), column(bins, np.int64).to(device), torch.cat(embeddings),
+        column(weights, np.float64).to(double_device(device)),
         tuple(inserted), backbone.bin_size,
     )  # fmt: skip

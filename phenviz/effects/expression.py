@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from phenviz.effects.tiles import CPU_TILE_BASES, engine_for, over_variants
 from phenviz.errors import LocusError, ModelError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.double import double_copy, doubled
 from phenviz.models.expression import embed
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
@@ -230,7 +230,7 @@ class _Targets:
         self._contig = np.array([bins.contig for bins in self.bins], dtype=object)
         self._reference, self._backbone, self._channels = reference, backbone, channels
         # in double precision: a change in one of hundreds of bins must not drown in the rounding of their sum
-        self._double = copy.deepcopy(readout).double()
+        self._double = double_copy(readout)
         self._sums: dict[int, torch.Tensor] = {}
         self._lock = threading.Lock()
 
@@ -254,10 +254,10 @@ class _Targets:
         first = int(self._first[gene])
 
         def terms(embedding: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-            number = numbers - first
+            number = numbers.to(before.device) - first
             inside = (number >= 0) & (number < len(distance))
             values = before.new_zeros(len(number), before.shape[1])
-            own = embedding[inside].double().T[None]
+            own = doubled(embedding[inside]).T[None]
             values[inside] = self._double.pooled_terms(own, distance[number[inside]])[0].T
             return values
 
@@ -269,7 +269,7 @@ class _Targets:
         with self._lock:
             known = self._sums.get(gene)
             if known is None:
-                embedding = embed(self.bins[gene], self._reference, self._backbone).double()
+                embedding = doubled(embed(self.bins[gene], self._reference, self._backbone))
                 self._double.to(embedding.device)
                 distance = torch.from_numpy(self.bins[gene].distance).to(embedding)
                 known = self._sums[gene] = self._double.pooled_terms(embedding, distance).sum(-1)

@@ -232,7 +232,7 @@ class HaplotypeEngine:
             for numbers, embedding in embed_patches(patches, self._backbone):
                 bins = np.stack([_bins_of(patches[number]) for number in numbers])
                 flat = self._values(embedding.flatten(0, 1), torch.from_numpy(bins.ravel()))
-                values = flat.unflatten(0, embedding.shape[:2]).double().cpu().numpy()
+                values = flat.unflatten(0, embedding.shape[:2]).cpu().double().numpy()
                 for number, own in zip(numbers, values, strict=True):
                     self._add_one(patches[number], own, touched, sums)
 

@@ -12,8 +12,17 @@ from phenviz.errors import MemoryLimitError
 
 T = TypeVar("T")
 
-# PyTorch has an exception of its own for CUDA only; the CPU and MPS allocators raise a RuntimeError
-_MEMORY_WORDS = ("not enough memory", "can't allocate memory", "out of memory", "alloc_cpu", "std::bad_alloc")
+# PyTorch has an exception of its own for CUDA's allocator only; those of the CPU and MPS, and CUDA's
+# libraries when they allocate by themselves, raise a RuntimeError
+_MEMORY_WORDS = (
+    "not enough memory",
+    "can't allocate memory",
+    "out of memory",
+    "alloc_cpu",
+    "std::bad_alloc",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+)
 
 
 def out_of_memory(error: BaseException) -> bool:

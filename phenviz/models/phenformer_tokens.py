@@ -346,7 +346,7 @@ def distinct(haplotypes: tuple[BaseSource, BaseSource]) -> tuple[tuple[BaseSourc
 
 def _detached(reader: TokenReader, tile: Tile, sequence: BaseSource) -> NDArray[np.float64]:
     with torch.inference_mode():
-        sums: NDArray[np.float64] = reader.sums(reader.encode(tile, sequence), tile)[0].double().cpu().numpy()
+        sums: NDArray[np.float64] = reader.sums(reader.encode(tile, sequence), tile)[0].cpu().double().numpy()
     return sums
 
 
