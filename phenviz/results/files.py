@@ -13,9 +13,11 @@ from typing import Any
 import h5netcdf  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results.disk import DiskFile
 from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
 from phenviz.results.schema import kind_of, plain_value, text_array
 from phenviz.results.slabs import is_long, long_dimension, slab_rows, slabs
@@ -196,21 +198,26 @@ def _write_netcdf(dataset: xr.Dataset, path: Path, progress: Progress) -> None:
         name: dict(squeeze) for name, variable in first.variables.items()
         if variable.dtype.kind in "fiu" and variable.size > 1
     }  # fmt: skip
-    if not _is_slabbed(dataset):
-        first.to_netcdf(path, engine="h5netcdf", encoding=encoding)
-        return
-    dim = str(long_dimension(dataset))
-    for name, chunks in _chunks(first, dim).items():
-        encoding.setdefault(name, {})["chunksizes"] = chunks
-    first.to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=[dim])
-    with h5netcdf.File(path, "a") as file:
+    unlimited = []
+    if _is_slabbed(dataset):
+        unlimited = [str(long_dimension(dataset))]
+        for name, chunks in _chunks(first, unlimited[0]).items():
+            encoding.setdefault(name, {})["chunksizes"] = chunks
+    with DiskFile(path) as disk, h5netcdf.File(disk, "w") as file:
+        # in memory, as this way of writing leaves out arrays of Dask
+        first.compute().dump_to_store(H5NetCDFStore(file), encoding=encoding, unlimited_dims=unlimited)
         for slab in encoded_slabs:
-            before = file.dimensions[dim].size
-            file.resize_dimension(dim, before + slab.sizes[dim])
-            for name, variable in slab.variables.items():
-                if dim in variable.dims:
-                    place = tuple(slice(before, None) if d == dim else slice(None) for d in variable.dims)
-                    file.variables[name][place] = variable.values
+            disk.check()
+            _append(file, slab, unlimited[0])
+
+
+def _append(file: h5netcdf.File, slab: xr.Dataset, dim: str) -> None:
+    before = file.dimensions[dim].size
+    file.resize_dimension(dim, before + slab.sizes[dim])
+    for name, variable in slab.variables.items():
+        if dim in variable.dims:
+            place = tuple(slice(before, None) if d == dim else slice(None) for d in variable.dims)
+            file.variables[name][place] = variable.values
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path, progress: Progress) -> None:

@@ -118,7 +118,11 @@ class ResultStore:
         return self._find(key) is not None
 
     def get(self, key: str) -> xr.Dataset | None:
-        """Return an entry, in memory and checked; None if it isn't there, or was damaged and so deleted."""
+        """Return an entry, in memory and checked; None if it isn't there or can't be read.
+
+        One that is damaged is deleted, too; one that the system can't read now (memory or file handles ran
+        out, the disk fails) stays.
+        """
         entry = self._find(key)
         if entry is None:
             return None
@@ -126,15 +130,8 @@ class ResultStore:
             if _checksum(entry.path) != _checksum_in_name(entry.path):
                 raise DataError("its checksum is wrong")
             dataset = load(entry.path)
-        except FileNotFoundError:
-            # another process evicted it between our look and our read
-            self._forget(key)
-            return None
         except Exception as error:
-            logger.warning(
-                "result %s is damaged (%s): it is deleted and computed again", entry.path.name, error
-            )
-            self.discard(key)
+            self._lose(key, entry, error)
             return None
         self._touch(key, entry)
         return dataset
@@ -146,6 +143,8 @@ class ResultStore:
         # the suffix of results.save decides about the format, so that of the unfinished file is .nc too
         part = self.folder / f".part-{os.getpid()}-{uuid.uuid4().hex}.nc"
         try:
+            # again, as the user may have deleted it since
+            self.folder.mkdir(parents=True, exist_ok=True)
             save(dataset, part)
             size = part.stat().st_size
             if size > self.limit:
@@ -214,6 +213,19 @@ class ResultStore:
                     known.path.unlink(missing_ok=True)
             if self._size > self.limit:
                 self._evict()
+
+    def _lose(self, key: str, entry: _Entry, error: Exception) -> None:
+        """Do what is right with an entry that couldn't be read: forget, keep or delete it."""
+        if not entry.path.exists():
+            # another process evicted it between our look and our read
+            self._forget(key)
+        elif _fault_of_the_system(error):
+            logger.warning("result %s can't be read now (%s): it is computed again", entry.path.name, error)
+        else:
+            logger.warning(
+                "result %s is damaged (%s): it is deleted and computed again", entry.path.name, error
+            )
+            self.discard(key)
 
     def _touch(self, key: str, entry: _Entry) -> None:
         with contextlib.suppress(OSError):
@@ -299,9 +311,21 @@ def _checksum_in_name(path: Path) -> str:
     return path.name.split(".")[1]
 
 
+def _fault_of_the_system(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, says nothing about the file that was read."""
+    while error is not None:
+        # HDF5 calls a damaged file an OSError, too, but without a number
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return {"array": digest, "shape": value.shape, "dtype": str(value.dtype)}

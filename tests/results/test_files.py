@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pybigtools
@@ -294,3 +297,36 @@ def test_progress_of_a_long_save_ends_at_one(tmp_path, monkeypatch):
         progress = Progress(on_change=lambda stage, fraction, seen=seen: seen.append(fraction))
         save(long_mutagenesis(monkeypatch), tmp_path / f"out{suffix}", progress=progress)
         assert seen[-1] == pytest.approx(1)
+
+
+_ON_A_FULL_DISK = """
+import resource, sys
+import numpy as np, xarray as xr
+from phenviz.errors import ResultError
+from phenviz.results import save, slabs
+from phenviz.service import ResultStore
+
+values = np.random.default_rng(0).random(100_000, dtype=np.float32)
+dataset = xr.Dataset({"attribution": ("position", values)}, {"position": np.arange(100_000)}, {"kind": 1})
+slabs.SLAB_BYTES = int(sys.argv[2])
+store = ResultStore(sys.argv[1] + "/store", limit=10**9)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+for allowed in (0, 500, 3_000, 100_000, 300_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, hard))
+    try:
+        save(dataset, sys.argv[1] + "/a.nc")
+    except ResultError as error:
+        kept = store.put("ab" * 32, dataset)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        print("free some room" in str(error), kept, flush=True)
+"""
+
+
+@pytest.mark.parametrize("slab_bytes", [20_000, 2**25])
+def test_a_full_disk_is_an_error_with_a_fix_and_fails_no_computation(tmp_path, slab_bytes):
+    pytest.importorskip("resource", reason="Windows has no limit on the size of files")
+    # in a process of its own, as HDF5 crashes the one in which it can't close a file
+    command = [sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path), str(slab_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split("\n")[:-1]) == (0, ["True False"] * 5), done.stderr
+    assert not list(tmp_path.rglob("*.nc"))

@@ -22,6 +22,8 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7 * 10**9, 8 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
 
 
 def test_auto_takes_the_fastest_there_is(monkeypatch, two_gpus):
@@ -77,10 +79,41 @@ def test_free_memory_is_that_of_the_device(two_gpus):
     assert free_bytes(torch.device("cuda:0")) == 7 * 10**9
 
 
-def test_free_memory_heeds_the_limit_of_the_container(tmp_path, monkeypatch):
-    (tmp_path / "max").write_text("3000\n")
-    (tmp_path / "current").write_text("1000\n")
-    monkeypatch.setattr(devices, "_CGROUP_LIMITS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+def test_what_pytorch_keeps_for_reuse_is_free(monkeypatch, two_gpus):
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 900)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
+    assert free_bytes(torch.device("cuda:0")) == 7 * 10**9 + 700
+
+
+@pytest.fixture(params=["v2", "v1"])
+def cgroup(request, tmp_path, monkeypatch):
+    """Play a container: returns what writes a file of its cgroup, by its name in version 2."""
+    folders = {"v2": tmp_path / "v2", "v1": tmp_path / "v1"}
+    folders[request.param].mkdir()
+    played = [
+        (str(folder), *names) for folder, (_, *names) in zip(folders.values(), devices._CGROUPS, strict=True)
+    ]
+    monkeypatch.setattr(devices, "_CGROUPS", played)
+    in_v1 = {"memory.max": "memory.limit_in_bytes", "memory.current": "memory.usage_in_bytes"}
+
+    def write(name, text):
+        own = in_v1.get(name, name) if request.param == "v1" else name
+        (folders[request.param] / own).write_text(text)
+
+    return write
+
+
+def test_free_memory_heeds_the_limit_of_the_container(cgroup):
+    cgroup("memory.max", "3000\n")
+    cgroup("memory.current", "1000\n")
     assert free_bytes(torch.device("cpu")) == 2000
-    (tmp_path / "max").write_text("max\n")
+    cgroup("memory.max", "max\n")
     assert free_bytes(torch.device("cpu")) > 2000
+
+
+def test_files_that_the_kernel_keeps_in_memory_count_as_free(cgroup):
+    cgroup("memory.max", "3000\n")
+    cgroup("memory.current", "2900\n")
+    # version 1 has both names: its inactive_file leaves out the cgroups within
+    cgroup("memory.stat", "anon 100\ninactive_anon 7\ninactive_file 2500\ntotal_inactive_file 2500\n")
+    assert free_bytes(torch.device("cpu")) == 2600

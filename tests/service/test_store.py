@@ -1,6 +1,8 @@
 """The result store: found by content, checked at read, bounded in size."""
 
+import errno
 import os
+import shutil
 import threading
 import time
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from phenviz.errors import DataError
+from phenviz.errors import DataError, ResultError
 from phenviz.genome import Locus
 from phenviz.service import ResultStore
 from phenviz.service.store import canonical_key, parse_size
@@ -71,6 +73,48 @@ def test_file_that_was_never_a_result_is_not_trusted(store, caplog):
     path.parent.mkdir()
     path.write_bytes(text)
     assert store.get(key_of(1)) is None and not path.exists()
+
+
+@pytest.mark.parametrize("step", ["_checksum", "load"])
+@pytest.mark.parametrize(
+    "cause",
+    [MemoryError(), OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "Input/output error")],
+    ids=["memory", "handles", "disk"],
+)
+def test_entry_that_cannot_be_read_now_is_kept(store, monkeypatch, caplog, step, cause):
+    store.put(key_of(1), dataset_of(1))
+
+    def fail(path):
+        # as results.load words whatever happens while it reads
+        raise ResultError("damaged or no result file") from cause
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"phenviz.service.store.{step}", fail)
+        assert store.get(key_of(1)) is None
+    assert "can't be read now" in caplog.text
+    xr.testing.assert_identical(store.get(key_of(1)), dataset_of(1))
+
+
+def test_entry_evicted_while_it_is_read_is_just_missing(store, monkeypatch, caplog):
+    from phenviz.results import load
+
+    store.put(key_of(1), dataset_of(1))
+
+    def evict_first(path):
+        path.unlink()
+        return load(path)
+
+    monkeypatch.setattr("phenviz.service.store.load", evict_first)
+    assert store.get(key_of(1)) is None
+    assert len(store) == store.size == 0 and not caplog.records
+
+
+def test_folder_that_was_deleted_is_made_again(store):
+    store.put(key_of(1), dataset_of(1))
+    shutil.rmtree(store.folder)
+    assert store.get(key_of(1)) is None
+    assert store.put(key_of(2), dataset_of(2))
+    xr.testing.assert_identical(store.get(key_of(2)), dataset_of(2))
 
 
 def test_least_recently_used_entry_goes_first(tmp_path):
