@@ -25,6 +25,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "ref": ("ref", "reference", "ref_allele", "reference_allele", "other_allele", "a2", "nea", "allele2",
             "non_effect_allele", "allele0"),
     "alt": ("alt", "alternate", "alternative", "alt_allele", "effect_allele", "a1", "ea", "allele1"),
+    # beside ref and alt (PLINK 2): the one that beta is of
+    "effect_allele": ("effect_allele", "a1", "ea"),
     "id": ("id", "rsid", "rs_id", "snp", "variant_id", "snpid", "markername"),
     "variant": ("variant", "variant_name", "variable", "snp_id", "name"),
     "posterior": ("posterior", "pip", "pp", "prob", "posterior_probability", "pics_probability",
@@ -36,7 +38,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "z": ("z", "zscore", "z_score", "zscore_marginal"),
     "p_value": ("p_value", "p", "pval", "pvalue", "p-value"),
     "neg_log_10_p_value": ("neg_log_10_p_value", "mlog10p", "neglog10p", "log10p", "nlog10p"),
-    "allele_frequency": ("effect_allele_frequency", "eaf", "allele_frequency", "alt_frequency", "af", "maf"),
+    "allele_frequency": ("effect_allele_frequency", "eaf", "allele_frequency", "alt_frequency", "af",
+                         "af_allele2", "maf"),
 }  # fmt: skip
 _NUMERIC = (
     "position", "start", "end", "posterior", "beta", "odds_ratio", "se", "z", "p_value", "neg_log_10_p_value",
@@ -120,6 +123,9 @@ def _header(path: Path) -> tuple[int, str]:
 
 def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     own = {str(column).strip().lower(): column for column in table.columns}
+    if {"allele1", "allele2", "af_allele2"} <= set(own):
+        # SAIGE, whose effects are of the second allele
+        own |= {"ref": own["allele1"], "alt": own["allele2"]}
     found: dict[str, object] = {}
     for ours, names in SYNONYMS.items():
         column = next((own[name] for name in names if name in own), None)

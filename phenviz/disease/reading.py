@@ -216,12 +216,21 @@ def _cleaned(part: pd.DataFrame, path: Path, line: int, trait: str) -> pd.DataFr
     for column in ("ref", "alt"):
         known = part[column].fillna("").astype(str).str.strip().str.upper() if column in part else ""
         part = part.assign(**{column: known})
+    if "effect_allele" in part:
+        part = _as_effects_are(part)
     if "trait" not in part:
         part = part.assign(trait=trait)
     part["trait"] = part["trait"].fillna(trait).astype(str)
     if "odds_ratio" in part and "beta" not in part:
         part["beta"] = np.log(part["odds_ratio"].where(part["odds_ratio"] > 0))
     return part
+
+
+def _as_effects_are(part: pd.DataFrame) -> pd.DataFrame:
+    """Make ``alt`` the allele that effects are of; `check_alleles` turns these rows, with their signs."""
+    of_reference = part["effect_allele"].astype(str).str.strip().str.upper() == part["ref"]
+    ref, alt = part["ref"], part["alt"]
+    return part.assign(ref=ref.where(~of_reference, alt), alt=alt.where(~of_reference, ref))
 
 
 def _contig(name: object) -> str:

@@ -274,3 +274,24 @@ def test_packs_are_read_whole_and_what_lies_elsewhere_is_counted():
     assert share["MCHC"] == 0 and 0.04 < share["MPV"] < 0.05
     pics = read_trait_pack("pics-39-traits", reference)
     assert len(pics.table) == 220 and pics.report.changed == {"alternate_unknown": 220}
+
+
+def test_effects_of_plink_are_of_its_counted_allele(world, tmp_path):
+    table = _rows(world).rename(columns={"chromosome": "#CHROM", "pos": "POS", "ref": "REF", "alt": "ALT"})
+    # --glm counts the minor allele, which may be the reference
+    of_reference = np.arange(len(table)) % 3 == 0
+    table["A1"] = table["ALT"].where(~of_reference, table["REF"])
+    table.to_csv(tmp_path / "x.glm.linear.tsv", sep="\t", index=False)
+    found = read_trait_variants(tmp_path / "x.glm.linear.tsv", world.reference)
+    assert found.report.changed["swapped_alleles"] == of_reference.sum()
+    assert found.table["alt"].tolist() == table["ALT"].tolist()
+    np.testing.assert_allclose(found.table["beta"], table["beta"].where(~of_reference, -table["beta"]))
+
+
+def test_effects_of_saige_are_of_its_second_allele(world, tmp_path):
+    table = _rows(world).assign(AF_Allele2=0.3)
+    named = table.rename(columns={"ref": "Allele1", "alt": "Allele2", "chromosome": "CHR", "pos": "POS"})
+    named.to_csv(tmp_path / "saige.tsv", sep="\t", index=False)
+    found = read_trait_variants(tmp_path / "saige.tsv", world.reference)
+    assert found.table["alt"].tolist() == table["alt"].tolist() and not found.report.changed
+    np.testing.assert_allclose(found.table["beta"], table["beta"])
