@@ -81,14 +81,41 @@ def test_a_figure_suffix_draws_the_result(toy_project, tmp_path, suffix):
 @pytest.mark.parametrize("method", ["integrated-gradients", "saliency"])
 def test_attribute_explains_a_context_over_a_locus(toy_project, tmp_path, method):
     out = tmp_path / "why.nc"
+    steps = ("--steps", "8") if method == "integrated-gradients" else ()
     result = run(
-        *("attribute", "20:1001-1300", "--context", "B", "--method", method, "--steps", "8"),
+        *("attribute", "20:1001-1300", "--context", "B", "--method", method, *steps),
         *("--world", toy_project, "-o", out),
     )
     assert result.exit_code == 0, result.output
     dataset = xr.load_dataset(out, engine="h5netcdf")
     assert dataset["attribution"].sizes["position"] == 300
     assert np.isfinite(dataset["attribution"].values).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            (
+                "attribute",
+                "ALPHA",
+                "--context",
+                "B",
+                "--method",
+                "saliency",
+                "--steps",
+                "8",
+                "--baselines",
+                "2",
+            ),
+            "leave --steps and --baselines out: saliency is one gradient",
+        ),
+        (("ablate", "20:1001-1050", "--by", "N", "--shuffles", "5"), "leave --shuffles out: with --by N"),
+    ],
+)
+def test_options_that_would_mean_nothing_are_refused(toy_project, tmp_path, arguments, said):
+    result = run(*arguments, "--world", toy_project, "-o", tmp_path / "out.nc")
+    assert result.exit_code == 2 and said in " ".join(result.stderr.split())
 
 
 def test_another_fasta_of_the_assembly_changes_the_bases(toy_project, tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from phenviz.errors import Cancelled, PhenvizError
 from phenviz.progress import Progress
@@ -122,6 +123,26 @@ output_option = click.option(
     callback=_check_output,
     help="Result file: .nc .zarr .parquet .bed .bw (one bigWig a context) .svg .pdf .png",
 )
+
+
+def refuse_given(options: Mapping[str, str], why: str) -> None:
+    """Refuse options of the present command that were given but mean nothing together with the others.
+
+    Parameters
+    ----------
+    options
+        Parameter -> option, as it is typed.
+    why
+        Completes "leave --steps out: ...".
+    """
+    context = click.get_current_context()
+    given = [
+        option
+        for parameter, option in options.items()
+        if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"leave {' and '.join(given)} out: {why}")
 
 
 def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

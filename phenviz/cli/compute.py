@@ -14,6 +14,7 @@ from phenviz.cli.common import (
     output_option,
     progress_bar,
     reference_option,
+    refuse_given,
     wait_for,
     with_options,
     world_option,
@@ -52,6 +53,7 @@ class Steps(click.ParamType):
         return click.IntRange(1).convert(value, parameter, context)
 
 
+_OF_THE_PATH = {"steps": "--steps", "baseline": "--baseline", "baselines": "--baselines"}
 _where_and_how = with_options(output_option, reference_option, world_option, device_option)
 
 
@@ -187,7 +189,9 @@ def attribute(
     if trait is None and locus is None:
         raise click.UsageError("Missing argument 'LOCUS': only --trait explains all gene windows without one")
     how: dict[str, Any] = {"target": Target(gene, context, trait), "method": method}
-    if method == "integrated-gradients":
+    if method == "saliency":
+        refuse_given(_OF_THE_PATH, "saliency is one gradient, without steps and baseline")
+    else:
         how |= {"n_steps": steps, "baseline": baseline, "n_baselines": baselines}
     kind = "attribute" if trait is None else "trait"
     _compute(kind, locus, output, reference, world, device, **how)

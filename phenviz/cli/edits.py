@@ -13,6 +13,7 @@ from phenviz.cli.common import (
     device_option,
     progress_bar,
     reference_option,
+    refuse_given,
     with_options,
     world_option,
 )
@@ -71,6 +72,8 @@ def ablate(
     """Take the meaning out of each LOCUS, one at a time, and score what changes."""
     import numpy as np
 
+    if by == "N":
+        refuse_given({"shuffles": "--shuffles", "seed": "--seed"}, "with --by N nothing is shuffled")
     from phenviz.attribution import ablate as ablate_spans
     from phenviz.cli.worlds import open_with_reference
     from phenviz.service.device import pick_device, place

@@ -12,6 +12,7 @@ from phenviz.cli.common import (
     checked_output,
     device_option,
     reference_option,
+    refuse_given,
     world_option,
 )
 from phenviz.cli.compute import contexts_option
@@ -79,6 +80,7 @@ def personal(
 
     _check_what(output, locus, genes)
     if output.suffix.lower() in FASTA_SUFFIXES:
+        refuse_given({"contexts": "--context"}, "sequences are the same in every cell type")
         place, genome, people = _open(vcf, locus, genes, reference, world)
         _write_sequences(individual_of(people, sample), place, genome, output, unphased, seed)
         click.echo(output)

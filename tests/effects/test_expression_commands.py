@@ -119,6 +119,7 @@ def test_what_was_asked_wrongly_is_told_before_anything_is_computed(world, run, 
     assert "give --locus ALPHA for tracks" in refused("--gene", "ALPHA", out="o.bw")
     assert "give --locus ALPHA for tracks" in refused("--gene", "ALPHA", out="o.svg")
     assert "give one --gene" in refused("--gene", "ALPHA", "--gene", "BETA", out="o.fa")
+    assert "leave --context out" in refused("--locus", "ALPHA", "--context", "B", out="o.fa")
     assert ".tsv is for the expression" in refused("--locus", "ALPHA", out="o.tsv")
     assert "no gene 'NOBODY'" in refused("--gene", "NOBODY", status=1)
     assert "no gene 'NOBODY'" in refused("--gene", "NOBODY", out="o.fa", status=1)
