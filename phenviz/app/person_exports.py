@@ -14,6 +14,7 @@ from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.variant_exports import variants_file
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, bare_contig
+from phenviz.results.intervals import file_name
 
 if TYPE_CHECKING:
     from phenviz.app.people import People
@@ -59,7 +60,7 @@ def person_file(
     locus, sample, contexts = state.settled or state.locus, state.sample, list(state.contexts)
     if not sample:
         raise ResultError("nobody is chosen yet: choose an individual on the left, then export")
-    name = f"phenviz_{sample}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    name = f"phenviz_{file_name(sample)}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
     table = run.table()
     if suffix == ".fa":
         source, choices = state.source, {"unphased": state.unphased, "seed": state.seed}

@@ -23,7 +23,7 @@ from phenviz.variation.records import ABSENT
 
 if TYPE_CHECKING:
     from phenviz.progress import Progress
-    from phenviz.variation import Unphased
+    from phenviz.variation import Individual, Unphased
 
 # longer windows are a job for the command line
 LONGEST = 2_000_000
@@ -65,7 +65,7 @@ class PersonRun(param.Parameterized):
         self._sum: Computation | None = None
         self._told: tuple[Any, ...] = ()
         self._activity: dict[str, PersonalActivity] = {}
-        self._ranked: tuple[Any, pd.DataFrame] | None = None
+        self._ranked: tuple[tuple[Any, ...], pd.DataFrame] | None = None
 
     # what there is
 
@@ -129,10 +129,10 @@ class PersonRun(param.Parameterized):
         locus = self._state.settled
         if variants is None or locus is None:
             return None
-        wanted = (id(variants), id(self.effects), self._state.contexts, locus)
-        if self._ranked is None or self._ranked[0] != wanted:
+        effects = self.effects
+        wanted = (variants, effects, self._state.contexts, locus)
+        if self._ranked is None or not _same(self._ranked[0], wanted):
             inside = variants["position"].between(locus.start + 1, locus.end).to_numpy()
-            effects = self.effects
             here = effects.isel(variant=np.flatnonzero(inside)) if effects is not None else None
             annotation = self._runtime.world.annotation
             carried = variants[inside]
@@ -169,7 +169,7 @@ class PersonRun(param.Parameterized):
         if self._asked is None or not _serves(self._asked, wanted):
             self.cancel()
             wide = replace(wanted, locus=self._widened(locus))
-            self._asked, self._sum, self._activity, self._told = wide, None, {}, ()
+            self._asked, self._sum, self._ranked, self._activity, self._told = wide, None, None, {}, ()
             self._work = Computation(
                 lambda progress, tell: self._compute(wide, progress, tell), _STAGES, self._runtime.personal
             )
@@ -246,7 +246,7 @@ class PersonRun(param.Parameterized):
 
         world = self._runtime.world
         progress.stage("reading genotypes")
-        person = self._people.individual(asked.source, asked.sample)
+        person = self._person(asked, progress)
         variants = person.variants(asked.locus, **_in_order(asked))
         tell("variants", variants)
         effects = score_variants(variants, world.reference, world.backbone, progress=progress)
@@ -263,12 +263,15 @@ class PersonRun(param.Parameterized):
         from phenviz.effects.summed import sum_of_variants
 
         world = self._runtime.world
-        person = self._people.individual(asked.source, asked.sample)
+        person = self._person(asked, progress)
         summed = sum_of_variants(
             exact, person, world.reference, world.backbone,
             unphased=asked.unphased, seed=asked.seed, progress=progress,
         )  # fmt: skip
         tell("summed", summed)
+
+    def _person(self, asked: _Asked, progress: Progress) -> Individual:
+        return replace(self._people.individual(asked.source, asked.sample), progress=progress)
 
 
 def carried_by(variants: pd.DataFrame, unphased: Unphased) -> pd.Series:
@@ -285,6 +288,11 @@ def _in_order(asked: _Asked) -> dict[str, Any]:
     # there is none
     choice = "as listed" if asked.unphased == "refuse" else asked.unphased
     return {"unphased": choice, "seed": asked.seed}
+
+
+def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    # tables and datasets can't be compared with ==, nor need they
+    return one[0] is other[0] and one[1] is other[1] and one[2:] == other[2:]
 
 
 def _serves(there: _Asked, wanted: _Asked) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import param
@@ -82,6 +83,9 @@ class VariantsState(PageState):
 _OF_VARIANTS = ("origin", "variant", "filter", "sort")
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
+# CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
+_VCF_COLUMNS = 5
+_BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
 _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant")
 _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
 
@@ -126,8 +130,9 @@ def apply_individual_query(
 def variants_query(state: VariantsState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
     """Write a state of the Variants page into the values of a URL; many pasted lines are left out."""
     query = page_query(state, all_contexts) | values_of(state, _OF_VARIANTS)
-    if state.origin == "pasted" and len(state.lines) <= _LONGEST_LINES:
-        query["lines"] = ";".join(line.strip() for line in state.lines.splitlines() if line.strip())
+    lines = _short_lines(state.lines) if state.origin == "pasted" else ""
+    if 0 < len(lines) <= _LONGEST_LINES:
+        query["lines"] = lines
     return query
 
 
@@ -137,8 +142,28 @@ def apply_variants_query(
     """Take over what a URL says of the Variants page, apart from its locus; see `apply_page_query`."""
     problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_VARIANTS)
     if "lines" in query:
-        state.lines = query["lines"].replace(";", "\n")
+        state.lines = separate_lines(query["lines"])
     return problems
+
+
+def separate_lines(text: str) -> str:
+    """Write pasted variants one a line, where some stand side by side with a ``;`` between them."""
+    return "\n".join(part for line in text.splitlines() for part in _variants_of_line(line))
+
+
+def _variants_of_line(line: str) -> list[str]:
+    # a VCF has a ';' in headers, ID and INFO, too
+    of_vcf = "\t" in line.strip() or line.startswith("##")
+    return _BEFORE_VCF_LINE.split(line) if of_vcf else line.split(";")
+
+
+def _short_lines(text: str) -> str:
+    """Leave out of pasted lines what isn't needed; "" if there are too many for an address anyway."""
+    if text.count("\n") > _LONGEST_LINES:
+        return ""
+    lines = (line.strip() for line in separate_lines(text).splitlines())
+    needed = (line.split("\t")[:_VCF_COLUMNS] for line in lines if line and not line.startswith("##"))
+    return "\n".join("\t".join(columns) for columns in needed)
 
 
 def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:

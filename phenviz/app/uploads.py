@@ -27,6 +27,8 @@ _MOST_FILES = 8
 @dataclass
 class _Incoming:
     path: Path
+    # where it comes in: a file of the same name may be in use until this one is whole
+    part: Path
     size: int
     received: int = 0
     next_piece: int = field(default=0)
@@ -82,13 +84,14 @@ class PrivateFolder:
             )
         if len(self._incoming) >= _MOST_FILES:
             raise DataError(f"{name}: too many uploads at once: wait for the others, or open the page anew")
-        path = self.path / name
-        path.touch(mode=0o600)
-        path.write_bytes(b"")
-        self._incoming[name] = _Incoming(path, size)
+        # no name that is taken begins with a dot
+        part = self.path / f".{name}"
+        part.touch(mode=0o600)
+        part.write_bytes(b"")
+        self._incoming[name] = _Incoming(self.path / name, part, size)
 
     def add(self, name: str, number: int, piece: str) -> Path | None:
-        """Append a piece; return the file once it is whole.
+        """Append a piece; return the file once it is whole, in the place of an earlier one of its name.
 
         Parameters
         ----------
@@ -121,19 +124,19 @@ class PrivateFolder:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{name} arrived damaged: choose the file again") from error
-        with incoming.path.open("ab") as file:
+        with incoming.part.open("ab") as file:
             file.write(content)
         incoming.next_piece += 1
         if incoming.received < incoming.size:
             return None
         del self._incoming[name]
-        return incoming.path
+        return incoming.part.replace(incoming.path)
 
     def discard(self, name: str) -> None:
         """Remove a file that is still coming in."""
         incoming = self._incoming.pop(name, None)
         if incoming is not None:
-            incoming.path.unlink(missing_ok=True)
+            incoming.part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,21 @@ import xarray as xr
 from phenviz.app.computation import Computation
 from phenviz.app.ranking import ranked
 from phenviz.app.runtime import Runtime
-from phenviz.app.state import VariantsState
+from phenviz.app.state import VariantsState, separate_lines
 from phenviz.app.uploads import files_of
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 
+if TYPE_CHECKING:
+    from phenviz.genome.reference import ReferenceGenome
+    from phenviz.variation import VariantSet
+
 # more than this is a job for the command line, which streams
 MOST_VARIANTS = 200_000
 # a region up to this long is scored without being asked
 _AT_ONCE_BELOW = 200_000
+# variants scored, or records read, at once
 _CHUNK = 10_000
 _STAGES = {"reading variants": 1, "scoring variants": 8}
 REGION, PASTED, UPLOAD, FOLDER = "region", "pasted", "upload", "file:"
@@ -60,7 +65,7 @@ class VariantRun(param.Parameterized):
         self._work: Computation | None = None
         self._told: tuple[Any, ...] = ()
         self._effects: tuple[int, xr.Dataset] | None = None
-        self._ranked: tuple[Any, pd.DataFrame] | None = None
+        self._ranked: tuple[xr.Dataset, tuple[str, ...], pd.DataFrame] | None = None
 
     @property
     def status(self) -> str:
@@ -129,18 +134,18 @@ class VariantRun(param.Parameterized):
         variants = self._work.found.get("variants") if self._work is not None else None
         if effects is None or variants is None:
             return None
-        wanted = (id(effects), self._state.contexts)
-        if self._ranked is None or self._ranked[0] != wanted:
+        contexts, known = self._state.contexts, self._ranked
+        if known is None or known[0] is not effects or known[1] != contexts:
             there = variants.iloc[: effects.sizes["variant"]]
             active = effects["active"].max("context").to_numpy()
             table = ranked(
                 there.assign(row=np.arange(len(there)), active=active),
                 effects,
-                self._state.contexts,
+                contexts,
                 self._runtime.world.annotation,
             )
-            self._ranked = (wanted, table)
-        return self._ranked[1]
+            self._ranked = known = (effects, contexts, table)
+        return known[2]
 
     def ask(self) -> None:
         """Score what is asked for now."""
@@ -218,7 +223,7 @@ class VariantRun(param.Parameterized):
 
         world = self._runtime.world
         progress.stage("reading variants")
-        variants, report = self._read(asked)
+        variants, report = self._read(asked, progress)
         if len(variants) > MOST_VARIANTS:
             raise DataError(
                 f"{len(variants):,} variants are more than this page takes ({MOST_VARIANTS:,}): zoom in, or "
@@ -234,7 +239,7 @@ class VariantRun(param.Parameterized):
             parts.append(scores)
             tell("parts", list(parts))
 
-    def _read(self, asked: _Asked) -> tuple[pd.DataFrame, str]:
+    def _read(self, asked: _Asked, progress: Progress) -> tuple[pd.DataFrame, str]:
         world = self._runtime.world
         if asked.origin == REGION:
             assert asked.locus is not None and world.individuals is not None
@@ -248,10 +253,8 @@ class VariantRun(param.Parameterized):
             return kept.reset_index(drop=True), ""
         if asked.origin == PASTED:
             return self._pasted(asked.lines), ""
-        from phenviz.variation import read_variants
-
         assert asked.path is not None
-        found = read_variants(asked.path, world.reference)
+        found = _read_file(asked.path, world.reference, progress)
         if not len(found.table):
             raise DataError(
                 f"{asked.path.name} holds no variant that can be scored: {found.report.describe()}"
@@ -263,8 +266,35 @@ class VariantRun(param.Parameterized):
         from phenviz.variation.rsids import resolve_rsids
 
         world = self._runtime.world
-        lines = resolve_rsids(text.replace(";", "\n"), world.project.individuals)
+        lines = resolve_rsids(separate_lines(text), world.project.individuals)
         return parse_variants(lines, world.reference)
+
+
+def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> VariantSet:
+    """Read all variants of a file as `read_variants` does, but give up once there are too many."""
+    from phenviz.variation import VariantReport, VariantSet, iter_variants
+    from phenviz.variation.normalise import sort_variants
+    from phenviz.variation.read import empty_table
+
+    tables, kept, report = [empty_table()], 0, VariantReport(str(path))
+    for piece in iter_variants(path, reference, chunk=_CHUNK, progress=progress):
+        tables.append(piece.table)
+        kept, report = kept + len(piece.table), piece.report
+        if kept > MOST_VARIANTS:
+            raise DataError(
+                f"{path.name} holds more than {MOST_VARIANTS:,} variants, the most that this page takes "
+                f"({kept:,} in its first {report.read:,} records): use `phenviz variants`, which streams "
+                "files of any length"
+            )
+    table = sort_variants(pd.concat(tables, ignore_index=True), reference)
+    again = table.duplicated(["contig", "position", "ref", "alt"]).to_numpy()
+    if again.any():
+        # pieces don't know which variants the pieces before them held
+        duplicates = report.skipped.get("duplicate", 0) + int(again.sum())
+        skipped = {**report.skipped, "duplicate": duplicates}
+        table = table[~again].reset_index(drop=True)
+        report = replace(report, kept=len(table), skipped=skipped)
+    return VariantSet(table, report)
 
 
 class _Counted(Progress):

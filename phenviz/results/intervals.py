@@ -85,7 +85,7 @@ def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
     if "context" not in dataset.dims:
         return {None: path}
     names = [str(name) for name in dataset["context"].values]
-    return {name: path.with_name(f"{path.stem}.{_file_name(name)}{path.suffix}") for name in names}
+    return {name: path.with_name(f"{path.stem}.{file_name(name)}{path.suffix}") for name in names}
 
 
 def write_bigwigs(
@@ -248,5 +248,6 @@ def _chrom(dataset: xr.Dataset) -> str:
     return f"chr{bare_contig(str(dataset.attrs['contig']))}"
 
 
-def _file_name(context: str) -> str:
-    return re.sub(r"[^\w.+-]+", "_", context)
+def file_name(text: str) -> str:
+    """Write the name of a context or sample so that it can be part of a file's name."""
+    return re.sub(r"[^\w.+-]+", "_", text)

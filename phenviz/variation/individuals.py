@@ -14,6 +14,7 @@ import pandas as pd
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.chained import group_by_samples
 from phenviz.variation.genotypes import Genotypes
 from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
@@ -121,7 +122,9 @@ class Individuals:
         found = [read_genotypes(batch, self.reference, locus, None) for batch in self._batches]
         return merge_genotypes(found).variants[VARIANT_COLUMNS]
 
-    def genotypes(self, locus: Locus, samples: Iterable[str] | None = None) -> Genotypes:
+    def genotypes(
+        self, locus: Locus, samples: Iterable[str] | None = None, *, progress: Progress = NO_PROGRESS
+    ) -> Genotypes:
         """Return the alleles of samples at the variants whose record touches a locus.
 
         Parameters
@@ -130,6 +133,8 @@ class Individuals:
             Where; ``chr20`` and ``20`` are the same contig.
         samples
             Names, in the order wanted; all for None.
+        progress
+            Is asked after each piece whether to go on.
 
         Raises
         ------
@@ -145,7 +150,7 @@ class Individuals:
             # files give samples in their own order
             chosen = [index for index, sample in enumerate(batch.samples) if sample in wanted]
             if chosen or not names:
-                found.append(read_genotypes(batch, self.reference, locus, chosen))
+                found.append(read_genotypes(batch, self.reference, locus, chosen, progress))
         return merge_genotypes(found).with_samples(names)
 
     def allele_counts(self, locus: Locus, by: str | None = "population") -> pd.DataFrame:
@@ -198,10 +203,13 @@ class Individual:
         Everybody of the file.
     sample
         Name.
+    progress
+        Is asked whether to go on while genotypes are read.
     """
 
     individuals: Individuals
     sample: str
+    progress: Progress = NO_PROGRESS
 
     def variants(self, locus: Locus, *, unphased: Unphased = "as listed", seed: int = 0) -> pd.DataFrame:
         """Return the variants of a locus that this individual carries.
@@ -220,7 +228,7 @@ class Individual:
             `VARIANT_COLUMNS`, ``haplotype_1`` and ``haplotype_2`` (1 alternate, 0 not, -1 missing,
             -2 no second copy), ``phased``, ``phase_set``, then `RECORD_COLUMNS`.
         """
-        found = self.individuals.genotypes(locus, [self.sample])
+        found = self.individuals.genotypes(locus, [self.sample], progress=self.progress)
         alleles, _ = found.oriented(0, unphased=unphased, seed=seed)
         carried = np.flatnonzero((alleles == 1).any(axis=1))
         found, alleles = found.select(carried), alleles[carried]
@@ -262,7 +270,7 @@ class Individual:
         self, locus: Locus, *, unphased: Unphased = "refuse", seed: int = 0
     ) -> tuple[Haplotype, Haplotype]:
         """Return both haplotypes of a locus, reading the file once; see `haplotype`."""
-        found = self.individuals.genotypes(locus, [self.sample])
+        found = self.individuals.genotypes(locus, [self.sample], progress=self.progress)
         alleles, phasing = found.oriented(0, unphased=unphased, seed=seed)
         build = HaplotypeBuilder(self.individuals.reference, locus, found.variants).build
 

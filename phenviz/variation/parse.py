@@ -17,7 +17,8 @@ _POSITION = r"(?P<position>\d[\d,_]*)"
 _ALLELES = r"(?P<ref>[A-Za-z]+)\s*(?:[:\-_/>|\s]|->)\s*(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)"
 _VARIANT = re.compile(rf"^(?P<contig>[^\s:\-]+)\s*[:\-\s_]\s*(?:g\.)?{_POSITION}\s*[:\-\s_]?\s*{_ALLELES}$")
 _VCF_LINE = re.compile(
-    r"^(?P<contig>\S+)\t(?P<position>\d+)\t(?P<id>\S+)\t(?P<ref>[A-Za-z]+)\t(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)"
+    r"^(?P<contig>\S+)\t(?P<position>\d+)\t(?P<id>\S+)\t(?P<ref>[A-Za-z]+)"
+    r"\t(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)(?=\s|$)"
 )
 _WANTED = "write 20:1600925:G:A, chr20-1600925-G-A, chr20:1,600,925 G>A or the first columns of a VCF"
 _LIMIT = 100_000

@@ -164,10 +164,12 @@ def _pieces(
     if locus is not None:
         locus = replace(locus, contig=reference.resolve_contig(locus.contig))
     for records in source.records(locus, None, size):
+        progress.check()
+        if not len(records):
+            continue
         rows = split_records(records, reference, tally)
         _stop_early(tally, reference, locus)
         yield rows.table()
-        progress.check()
 
 
 def _stop_early(tally: Tally, reference: ReferenceGenome, locus: Locus | None) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.genotypes import Genotypes
 from phenviz.variation.normalise import Rows, split_records
 from phenviz.variation.read import check_assembly
@@ -21,7 +22,11 @@ _GENOTYPES = 16_000_000
 
 
 def read_genotypes(
-    source: Source, reference: ReferenceGenome, locus: Locus, samples: Sequence[int] | None
+    source: Source,
+    reference: ReferenceGenome,
+    locus: Locus,
+    samples: Sequence[int] | None,
+    progress: Progress = NO_PROGRESS,
 ) -> Genotypes:
     """Read the genotypes of some samples at the variants whose record touches a locus.
 
@@ -35,6 +40,8 @@ def read_genotypes(
         Its contig named as in the reference.
     samples
         Rising indices into the file's samples; None for the variants alone.
+    progress
+        Is asked after each piece whether to go on.
 
     Raises
     ------
@@ -47,8 +54,10 @@ def read_genotypes(
     pieces, first = [], 0
     size = max(min(_PIECE, _GENOTYPES // max(len(chosen), 1)), 1)
     for records in source.records(locus, samples, size):
-        pieces.append(_piece(records, reference, first, tally))
-        first += len(records)
+        progress.check()
+        if len(records):
+            pieces.append(_piece(records, reference, first, tally))
+            first += len(records)
     check_assembly(tally, reference, source)
     tables, calls = zip(*pieces, strict=True) if pieces else ((), ())
     # with an empty piece in front there is always something to join

@@ -87,7 +87,7 @@ class Source(Protocol):
         samples
             Rising indices of the samples whose genotypes are read; None for sites only.
         size
-            At most so many records a piece.
+            At most so many records a piece; one may be empty, so that whoever waits can look up.
         """
         ...
 

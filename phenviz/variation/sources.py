@@ -49,6 +49,27 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     return VcfSource(path)
 
 
+def content_of(path: str | os.PathLike[str]) -> tuple[str, int, int]:
+    """Tell one state of a file of variants from another: its path, bytes, and last change (ns).
+
+    A PLINK 2 fileset and a VCF Zarr store change with any of their files.
+    """
+    path = Path(path).expanduser().resolve()
+    stats = [file.stat() for file in _files_of(path)]
+    return str(path), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+
+
+def _files_of(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [path, *path.rglob("*")]
+    suffixes = (".pgen", *_PLINK)
+    own = next((suffix for suffix in suffixes if path.name.endswith(suffix)), None)
+    if own is None:
+        return [path]
+    stem = path.name.removesuffix(own)
+    return [file for suffix in suffixes if (file := path.with_name(stem + suffix)).is_file()]
+
+
 def _begins_with(path: Path, magic: bytes) -> bool:
     try:
         with path.open("rb") as raw:

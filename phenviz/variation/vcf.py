@@ -26,6 +26,8 @@ from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Reco
 # a file and its index are often copied one after the other
 _SECONDS_OF_COPYING = 60
 _NOT_GIVEN = np.iinfo(np.int32).min
+# records passed by on the way to a locus before whoever waits can look up
+_LOOK_UP = 10_000
 
 
 class VcfSource:
@@ -68,7 +70,7 @@ class VcfSource:
         wanted = [] if samples is None else [self.samples[index] for index in samples]
         reader = self._open(wanted)
         try:
-            numbered: Iterator[tuple[int, Any]]
+            numbered: Iterator[tuple[int, Any | None]]
             if locus is not None and self.indexed:
                 numbered = ((0, variant) for variant in self._found(reader, locus))
             else:
@@ -92,7 +94,7 @@ class VcfSource:
                     warnings.simplefilter("ignore")
                     yield from self._guarded(reader(f"{name}:{locus.start + 1}-{locus.end}"))
 
-    def _streamed(self, reader: Any, locus: Locus | None) -> Iterator[tuple[int, Any]]:
+    def _streamed(self, reader: Any, locus: Locus | None) -> Iterator[tuple[int, Any | None]]:
         order = _Order(self.path)
         for number, variant in enumerate(self._guarded(reader), 1):
             order.check(number, variant)
@@ -103,6 +105,8 @@ class VcfSource:
                     return
                 if touches(variant.POS, len(variant.REF), locus):
                     yield number, variant
+            if locus is not None and number % _LOOK_UP == 0:
+                yield number, None
 
     def _guarded(self, variants: Any) -> Iterator[Any]:
         iterator = iter(variants)
@@ -116,12 +120,13 @@ class VcfSource:
             yield variant
 
     def _pieces(
-        self, numbered: Iterator[tuple[int, Any]], n_samples: int, size: int, *, sites_only: bool
+        self, numbered: Iterator[tuple[int, Any | None]], n_samples: int, size: int, *, sites_only: bool
     ) -> Iterator[Records]:
         piece = _Piece(self.path, None if sites_only else n_samples)
         for number, variant in numbered:
-            piece.add(number, variant)
-            if len(piece) == size:
+            if variant is not None:
+                piece.add(number, variant)
+            if variant is None or len(piece) == size:
                 yield piece.records()
                 piece = _Piece(self.path, None if sites_only else n_samples)
         if len(piece):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import time
 import zipfile
 
@@ -19,6 +20,7 @@ from phenviz.effects import predict_haplotypes, score_variants
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from phenviz.results import load
+from phenviz.variation import individuals
 from phenviz.world import open_world
 from tests.app.test_uploads import piece
 from tests.effects.toys import write_people
@@ -133,6 +135,38 @@ def test_a_small_move_computes_nothing_anew(page):
     assert page.run.work is not work
 
 
+def test_genotypes_are_read_no_further_after_a_cancel(page, monkeypatch):
+    before, read = page.run.work, individuals.read_genotypes
+
+    def cancelled_while_reading(*arguments):
+        while page.run.work is before:
+            time.sleep(0.01)
+        page.run.work.cancel()
+        return read(*arguments)
+
+    monkeypatch.setattr(individuals, "read_genotypes", cancelled_while_reading)
+    page._heard({"sample": "bob"})
+    settle(page)
+    assert page.run.status == "cancelled" and page.run.table() is None
+
+
+def test_the_table_of_one_person_is_let_go_when_another_is_computed(page, monkeypatch):
+    assert page.run.table() is not None
+    ended = threading.Event()
+    monkeypatch.setattr(page.run, "_compute", lambda *_arguments: ended.wait(60))
+    page._heard({"sample": "bob"})
+    assert page.run._ranked is None
+    ended.set()
+
+
+def test_a_table_is_ranked_anew_when_effects_are_replaced(page, monkeypatch):
+    # ids of what was let go are given out again
+    monkeypatch.setattr("phenviz.app.person_run.id", lambda _thing: 0, raising=False)
+    before = page.run.table()["effect"].abs()
+    page.run.work.add("effects", page.run.effects.assign(effect=2 * page.run.effects["effect"]))
+    np.testing.assert_allclose(page.run.table()["effect"].abs(), 2 * before)
+
+
 def test_a_view_that_is_too_long_is_told_and_nothing_is_computed(page, monkeypatch):
     monkeypatch.setattr("phenviz.app.person_run.LONGEST", 1_000)
     page.run.changed += 1
@@ -215,6 +249,14 @@ def test_every_format_holds_what_the_page_shows(page):
     table = pd.read_csv(io.BytesIO(files[".tsv"].content), sep="\t", comment="#")
     assert table["position"].tolist() == page.run.table()["position"].tolist()
     assert table["carried"].tolist() == page.run.table()["carried"].tolist()
+
+
+def test_a_sample_with_a_slash_in_its_name_is_exported(page):
+    page.state.unphased = "as listed"
+    drop(page, own_vcf(page).replace(b"\tme\n", b"\tclinic/me 1\n"))
+    assert page.state.sample == "clinic/me 1" and page.run.status == "done"
+    names = {page._make_file(suffix)().name for suffix in FORMATS.values()}
+    assert all(name.startswith("phenviz_clinic_me_1_chr20_2001-9000") for name in names)
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".parquet"])

@@ -104,6 +104,28 @@ def test_a_lost_or_damaged_piece_is_told():
     folder.close()
 
 
+def test_a_file_in_use_stays_until_another_of_its_name_is_whole():
+    folder = PrivateFolder()
+    path = send(folder, "mine.vcf", VCF)
+    longer = VCF + b"20\t5\t.\tA\tC\n"
+    folder.begin("mine.vcf", len(longer))
+    folder.add("mine.vcf", 0, piece(longer[:60]))
+    assert path.read_bytes() == VCF
+    folder.add("mine.vcf", 1, piece(longer[60:]))
+    assert path.read_bytes() == longer
+    assert list(folder.path.iterdir()) == [path] and stat.S_IMODE(path.stat().st_mode) == 0o600
+    folder.close()
+
+
+def test_an_upload_that_fails_leaves_the_file_before_it_as_it_was():
+    folder = PrivateFolder()
+    path = send(folder, "mine.vcf", VCF)
+    with pytest.raises(DataError, match="doesn't begin like a VCF"):
+        send(folder, "mine.vcf", b"no VCF at all")
+    assert path.read_bytes() == VCF and list(folder.path.iterdir()) == [path]
+    folder.close()
+
+
 def test_only_files_of_variants_that_lie_in_the_servers_folder_itself_are_offered(tmp_path):
     inside, outside = tmp_path / "files", tmp_path / "secret.vcf"
     inside.mkdir()

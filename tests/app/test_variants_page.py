@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from concurrent.futures import Future
 
 import numpy as np
@@ -14,9 +15,11 @@ from phenviz.app.ranking import nearest_genes
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import VariantsState, apply_variants_query, variants_query
 from phenviz.app.variant_exports import FORMATS
+from phenviz.app.variant_run import _read_file
 from phenviz.effects import score_variants
-from phenviz.errors import ResultError
+from phenviz.errors import Cancelled, DataError, ResultError
 from phenviz.genome import Locus
+from phenviz.progress import Progress
 from phenviz.results import load
 from phenviz.variation import read_variants
 from phenviz.world import open_world
@@ -104,6 +107,32 @@ def test_pasted_lines_are_scored(page, runtime):
     assert sorted(page.run.table()["position"]) == [5_000, 7_000]
 
 
+def test_long_pasted_text_is_taken_whole_or_refused_but_never_cut(page, monkeypatch):
+    lines, longest = page.source._lines, page.source._lines.max_length - 1
+    assert longest >= 100_000 * len("chr20-12345678-ACGT-A")
+    monkeypatch.setattr("phenviz.app.components.variant_source._LONGEST", 30)
+    page.state.param.update(origin="pasted", lines="rs7")
+    lines.value = lines.value_input = "20:5000:A:C\n20:5000:A:CTTTTTTTTT"
+    with pytest.raises(DataError, match="more than 30 characters: put them into a VCF"):
+        page.source._start()
+    assert page.state.lines == "rs7"
+
+
+def test_semicolons_in_lines_of_a_vcf_separate_no_variants(page, runtime):
+    bases = [runtime.world.reference.sequence(Locus("20", at - 1, at)) for at in (5_000, 6_000, 7_000)]
+    first, second, third = ((base, "C" if base == "A" else "A") for base in bases)
+    page.state.origin = "pasted"
+    page.state.lines = (
+        '##INFO=<ID=DP,Number=1,Type=Integer,Description="Depth; of all">\n'
+        f"20\t5000\trs1;rs2\t{first[0]}\t{first[1]}\t.\tPASS\tDP=3;AN=5\tGT\t0|1\n"
+        f"20:6000:{second[0]}:{second[1]};20:7000:{third[0]}:{third[1]}"
+    )
+    page.run.ask()
+    settle(page)
+    table = page.run.table().set_index("position")
+    assert sorted(table.index) == [5_000, 6_000, 7_000] and table.loc[5_000, "id"] == "rs1;rs2"
+
+
 def test_an_rsid_of_the_worlds_individuals_is_found(runtime, page, monkeypatch):
     ref = runtime.world.reference.sequence(Locus("20", 4_999, 5_000))
     place = ("20", 4_999, ref, "C" if ref == "A" else "A")
@@ -147,6 +176,37 @@ def test_too_many_variants_are_refused_with_the_way_out(page, monkeypatch):
     page.run.ask()
     page.run.work.wait(300)
     assert page.run.status == "failed" and "phenviz variants" in page.run.work.error
+
+
+def test_a_file_with_too_many_variants_is_read_no_further(page, monkeypatch):
+    monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 8)
+    monkeypatch.setattr("phenviz.app.variant_run._CHUNK", 5)
+    page.state.origin = "file:family.vcf"
+    page.run.ask()
+    page.run.work.wait(300)
+    assert page.run.error.startswith("family.vcf holds more than 8 variants")
+    assert "(10 in its first 10 records): use `phenviz variants`" in page.run.error
+
+
+def test_reading_a_file_ends_when_it_is_cancelled(runtime):
+    cancel = threading.Event()
+    progress = Progress(on_change=lambda _stage, _fraction: cancel.set(), cancel_event=cancel)
+    with pytest.raises(Cancelled):
+        _read_file(runtime.folder / "family.vcf", runtime.world.reference, progress)
+
+
+def test_a_file_read_in_pieces_is_as_one_read_at_once(runtime, tmp_path, monkeypatch):
+    monkeypatch.setattr("phenviz.app.variant_run._CHUNK", 3)
+    lines = (runtime.folder / "family.vcf").read_text().splitlines(keepends=True)
+    twice = [line for line in lines for _ in range(1 if line.startswith("#") else 2)]
+    path = tmp_path / "twice.vcf"
+    for content in (lines, twice, [line for line in lines if line.startswith("#")]):
+        path.write_text("".join(content))
+        found = _read_file(path, runtime.world.reference, Progress())
+        whole = read_variants(path, runtime.world.reference)
+        pd.testing.assert_frame_equal(found.table, whole.table)
+        for name in ("source", "read", "kept", "left_aligned", "skipped"):
+            assert getattr(found.report, name) == getattr(whole.report, name), name
 
 
 def test_one_variant_is_shown_with_its_effects_genes_and_carriers(page, runtime):
@@ -239,3 +299,29 @@ def test_an_address_brings_back_the_list_and_the_variant():
     assert apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS) == []
     for name in ("contexts", "focus", "origin", "lines", "variant", "filter", "sort"):
         assert getattr(again, name) == getattr(state, name), name
+
+
+def test_a_reload_keeps_filter_and_sorting(runtime, monkeypatch):
+    address = {"filter": "|effect|>0.01", "sort": "-position"}
+    monkeypatch.setattr("phenviz.app.pages.variants.arguments_of_address", lambda: address)
+    page = VariantsPage(runtime)
+    assert (page.state.filter, page.state.sort) == ("|effect|>0.01", "-position")
+    assert (page.grid.filter, page.grid.sort) == ("|effect|>0.01", "-position")
+    page.session.close()
+
+
+def test_an_address_holds_of_a_vcf_line_what_describes_the_variant():
+    info = ";".join(f"AF_{number}=0.5" for number in range(300))
+    state = VariantsState(
+        locus=VIEW, settled=VIEW, origin="pasted",
+        lines=f"##source=x;y\n20\t5\trs1;rs2\tA\tC\t.\tPASS\t{info}\tGT\t0|1\nrs7;20:6:A:C\n",
+    )  # fmt: skip
+    again = VariantsState()
+    apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS)
+    assert again.lines == "20\t5\trs1;rs2\tA\tC\nrs7\n20:6:A:C"
+
+
+def test_an_address_with_semicolons_between_lines_of_a_vcf_opens():
+    state = VariantsState()
+    apply_variants_query(state, {"lines": "20\t5\t.\tA\tC;20\t6\trs1;rs2\tA\tC"}, CONTEXTS)
+    assert state.lines == "20\t5\t.\tA\tC\n20\t6\trs1;rs2\tA\tC"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,16 @@ import pytest
 
 import phenviz
 from phenviz.data.embedded import INDIVIDUALS
-from phenviz.errors import DataError, LocusError
+from phenviz.errors import Cancelled, DataError, LocusError
 from phenviz.genome import Locus, decode
-from phenviz.variation import VARIANT_COLUMNS, apply_variants, open_individuals, unique_haplotypes
+from phenviz.progress import Progress
+from phenviz.variation import (
+    VARIANT_COLUMNS,
+    apply_variants,
+    open_individuals,
+    read_variants,
+    unique_haplotypes,
+)
 from phenviz.world import World
 from tests.variation.oracles import random_records, write_vcf
 
@@ -245,3 +253,39 @@ def test_a_row_with_another_ref_and_a_locus_off_the_contig_are_refused(reference
         apply_variants(reference, Locus("20", 1_000, 1_010), row)
     with pytest.raises(LocusError, match="leaves the contig"):
         apply_variants(reference, Locus("20", 50_000, 60_000), row)
+
+
+class _Counting(Progress):
+    looks = 0
+
+    def check(self) -> None:
+        self.looks += 1
+        super().check()
+
+
+def test_on_its_way_to_a_locus_a_reader_looks_whether_to_go_on(reference, calls, monkeypatch):
+    monkeypatch.setattr("phenviz.variation.vcf._LOOK_UP", 10)
+    cohort, late = open_individuals(calls[0], reference), Locus("20", 2_900, 2_910)
+    progress = _Counting()
+    cohort.genotypes(late, ["S2"], progress=progress)
+    assert progress.looks > 5
+    cancel = threading.Event()
+    cancel.set()
+    person = dataclasses.replace(cohort.individual("S2"), progress=Progress(cancel_event=cancel))
+    for read in (person.variants, person.haplotypes):
+        with pytest.raises(Cancelled):
+            read(late)
+
+
+def test_looking_up_while_reading_changes_nothing_of_what_is_read(reference, calls, monkeypatch):
+    def read():
+        found = open_individuals(calls[0], reference).genotypes(LOCUS, ["S1", "S4"])
+        return found, read_variants(calls[0], reference, locus=LOCUS)
+
+    plain, plain_sites = read()
+    monkeypatch.setattr("phenviz.variation.vcf._LOOK_UP", 3)
+    found, sites = read()
+    pd.testing.assert_frame_equal(found.variants, plain.variants)
+    pd.testing.assert_frame_equal(sites.table, plain_sites.table)
+    np.testing.assert_array_equal(found.alleles, plain.alleles)
+    assert found.report == plain.report and sites.report == plain_sites.report

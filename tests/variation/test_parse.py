@@ -64,6 +64,7 @@ def test_pasted_lines_become_one_sorted_table(toy_world):
     ("line", "said"),
     [
         ("hello", "line 3: can't read 'hello'"),
+        ("20\t1000\t.\tA\tC,<DEL>\t.\tPASS", "line 3: can't read"),
         ("20:60000:A:C", "line 3: .*leave their contig"),
         ("7:5:A:C", "line 3: .*lacks"),
     ],

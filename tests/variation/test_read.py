@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from phenviz.data.embedded import INDIVIDUALS
 from phenviz.errors import DataError
 from phenviz.genome import Locus, decode
 from phenviz.variation import VARIANT_COLUMNS, iter_variants, open_individuals, read_variants
+from phenviz.variation.sources import content_of
 from tests.variation.oracles import bgzip, needs_bcftools, random_records, run, write_vcf
 
 SAMPLES = ("S1", "S2", "S3")
@@ -282,3 +285,18 @@ def test_the_embedded_file_holds_what_its_source_says(grch37):
     assert len(found) == 24_990 and int((lengths == 2).sum()) == 23_670
     assert found.report.skipped == {} and found.report.left_aligned == 0
     assert found.table["position"].is_monotonic_increasing
+
+
+def test_a_fileset_and_a_store_are_others_once_any_of_their_files_changed(files, indexed_files, tmp_path):
+    for kind, path, part in (
+        ("pgen", files["pgen"], "plink.pvar"),
+        ("zarr", indexed_files["zarr"], None),
+    ):
+        copied = tmp_path / kind
+        shutil.copytree(path if path.is_dir() else path.parent, copied)
+        named = copied if path.is_dir() else copied / path.name
+        before = content_of(named)
+        assert content_of(named) == before
+        changed = copied / part if part else next(file for file in copied.rglob("*") if file.is_file())
+        os.utime(changed, ns=(0, before[2] + 10**9))
+        assert content_of(named) != before, kind

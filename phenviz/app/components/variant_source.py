@@ -14,8 +14,11 @@ from phenviz.app.session import Session
 from phenviz.app.state import VariantsState
 from phenviz.app.variant_run import PASTED, REGION, UPLOAD, VariantRun
 from phenviz.app.words import escaped, readable_seconds
+from phenviz.errors import DataError
 
 _PLACEHOLDER = "One a line:\n20:1600925:G:A\nchr20-4157072-C-G\nrs6116042"
+# characters: as many lines as are parsed, of 50 each, and a fraction of what fits into one message
+_LONGEST = 5_000_000
 _SAID = {
     REGION: "All variants of the world's individuals in the view.",
     PASTED: "Lines such as 20:1600925:G:A, or rsIDs of the world's individuals.",
@@ -45,7 +48,8 @@ class VariantSource(Viewer):
         self._origin = pmui.Select(options={}, label="Variants of", size="small", **wide)
         self._lines = pmui.TextAreaInput(
             value=state.lines, placeholder=_PLACEHOLDER, label="", rows=6, size="small",
-            css_classes=["variant-lines"], **wide,
+            # a browser cuts longer text without a word: one more tells that there was more
+            max_length=_LONGEST + 1, css_classes=["variant-lines"], **wide,
         )  # fmt: skip
         self._said, self._told = words(**wide), words(min_height=36, **wide)
         self._score = pmui.Button(
@@ -59,7 +63,7 @@ class VariantSource(Viewer):
             value=0, variant="determinate", sizing_mode="stretch_width", margin=(6, 0, 2, 0)
         )
         self._origin.param.watch(self._choose, "value")
-        self._score.on_click(lambda _event: self._start())
+        self._score.on_click(lambda _event: session.safely(self._start))
         self._cancel.on_click(lambda _event: run.cancel())
         state.param.watch(self._follow, ["origin", "lines"])
         run.param.watch(self._draw, ["changed"])
@@ -83,7 +87,12 @@ class VariantSource(Viewer):
 
     def _start(self) -> None:
         if self._state.origin == PASTED:
-            self._state.lines = str(self._lines.value_input or self._lines.value or "")[:200_000]
+            text = str(self._lines.value_input or self._lines.value or "")
+            if len(text) > _LONGEST:
+                raise DataError(
+                    f"the pasted lines have more than {_LONGEST:,} characters: put them into a VCF file"
+                )
+            self._state.lines = text
         self._run.ask()
 
     def _follow(self, *_events: object) -> None:
@@ -113,7 +122,9 @@ class VariantSource(Viewer):
             return f"<div class='failed' role='alert'><b>Failed.</b> {escaped(run.error)}</div>"
         if status in ("queued", "running") and work is not None:
             left = f", {readable_seconds(work.eta)} left" if work.eta else ""
-            return f"{escaped(work.stage.capitalize())}: {work.progress:.0%}{left}"
+            # capitalize() would write names of files in small letters
+            stage = work.stage[:1].upper() + work.stage[1:]
+            return f"{escaped(stage)}: {work.progress:.0%}{left}"
         if status == "cancelled":
             return "<span class='cancelled'><b>Cancelled.</b> What was scored stays, marked partial.</span>"
         stale = "<br>The view has moved: press the button to score what it shows now." if run.stale else ""

@@ -102,7 +102,7 @@ class IndividualPage:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("individual", runtime, session, state, self._query)
-        self.locus_bar = LocusBar.of(state, world)
+        self.locus_bar = LocusBar.of(state, world, session)
         self.picker = PersonPicker(
             # what is chosen while the browser still draws the page would be lost there
             lambda message: session.run_soon(lambda: self._heard(message)),
@@ -123,7 +123,8 @@ class IndividualPage:
         self.tracks = PersonTracks(session, state, runtime, run)
         self.grid = DataGrid(
             _COLUMNS,
-            on_row=self._jump,
+            # what a component of ours hears comes without the lock that figures need
+            on_row=lambda key: session.run_soon(lambda: self._jump(key)),
             testid="person-variants",
             sizing_mode="stretch_both",
             margin=0,

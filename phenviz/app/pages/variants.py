@@ -94,21 +94,24 @@ class VariantsPage:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
-        self.locus_bar = LocusBar.of(state, world)
+        self.locus_bar = LocusBar.of(state, world, session)
         drop = VcfDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
         self.source = VariantSource(session, state, run, drop)
         self.source.offer(self._origins())
         self.plots = VariantPlots(state, world.contexts, self._choose)
         self.grid = DataGrid(
             _COLUMNS,
-            on_row=self._choose,
-            on_change=self._sifted,
+            # what a component of ours hears comes without the lock that figures need
+            on_row=lambda key: session.run_soon(lambda: self._choose(key)),
+            on_change=lambda: session.run_soon(self._sifted),
             testid="variants",
             sizing_mode="stretch_both",
             margin=0,
         )
-        self.grid.search(state.filter)
-        self.grid.sort_by(state.sort.removeprefix("-"), state.sort.startswith("-"))
+        # each of the two writes both into the state
+        searched, sort = state.filter, state.sort
+        self.grid.search(searched)
+        self.grid.sort_by(sort.removeprefix("-"), sort.startswith("-"))
         table = pn.Column(
             self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
             styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
