@@ -137,17 +137,28 @@ class ActivityMap:
             yield tile
 
     def _next_tile(self) -> tuple[str, int, int] | None:
-        step = max(self._tile_bases // self._world.backbone.bin_size, 1)
-        for locus in reversed(list(self._wishes.values())):
-            missing = self._missing(locus)
-            if not missing:
+        for who, locus in reversed(list(self._wishes.items())):
+            try:
+                tile = self._tile_of(locus)
+            except Exception:
+                # one session's impossible wish must not stop the thread that all sessions share
+                LOG.exception("%s can't be predicted: the wish for it is dropped", locus)
+                self._wishes.pop(who)
                 continue
-            middle = sum(self._bins(locus)) // 2
-            nearest = [min(max(middle, first), last - 1) for first, last in missing]
-            # what is nearest to the middle of the view comes first
-            first = min(nearest, key=lambda at: abs(at - middle)) // step * step
-            return locus.contig, first, min(first + step, self._n_bins(locus.contig))
+            if tile is not None:
+                return tile
         return None
+
+    def _tile_of(self, locus: Locus) -> tuple[str, int, int] | None:
+        step = max(self._tile_bases // self._world.backbone.bin_size, 1)
+        missing = self._missing(locus)
+        if not missing:
+            return None
+        middle = sum(self._bins(locus)) // 2
+        nearest = [min(max(middle, first), last - 1) for first, last in missing]
+        # what is nearest to the middle of the view comes first
+        first = min(nearest, key=lambda at: abs(at - middle)) // step * step
+        return locus.contig, first, min(first + step, self._n_bins(locus.contig))
 
     def _predict(self, service: ModelService, contig: str, first: int, last: int) -> None:
         bin_size = self._world.backbone.bin_size

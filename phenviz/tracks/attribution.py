@@ -128,7 +128,9 @@ class Attribution(Track):
             rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
         positions = positions_of(dataset)
         self._gaps = gaps(positions)
-        self._bases = Bases.of(self._contig, positions, rows)
+        # a result of another contig is of use only to say where it lies
+        contig = str(dataset.attrs.get("contig", self._contig))
+        self._bases = Bases.of(contig, positions, rows)
 
     def _describe(self, view: View) -> None:
         assert self._dataset is not None and self._bases is not None

@@ -183,14 +183,20 @@ class Browser:
         self._arrange()
 
     def set_attribution(self, dataset: xr.Dataset | None) -> None:
-        """Draw an attribution; may be called again and again with one that grows."""
+        """Draw an attribution; may be called again and again with one that grows.
+
+        One of another contig isn't drawn: the track says where it lies.
+        """
         self._attribution = dataset
         for track in self._stack.tracks():
             if isinstance(track, Attribution):
                 track.set_dataset(dataset)
 
     def set_mutagenesis(self, dataset: xr.Dataset | None) -> None:
-        """Draw a mutagenesis; may be called again and again with one that grows."""
+        """Draw a mutagenesis; may be called again and again with one that grows.
+
+        One of another contig isn't drawn: the track says where it lies.
+        """
         self._mutagenesis = dataset
         self._lay_mutations()
 
@@ -239,7 +245,10 @@ class Browser:
         dataset = self._mutagenesis
         if dataset is None or dataset.sizes.get("position", 0) == 0:
             return None
-        return Mutations(dataset, self._focus, self._contig)
+        return Mutations(dataset, self._focus, self._contig_of(dataset))
+
+    def _contig_of(self, dataset: xr.Dataset) -> str:
+        return str(dataset.attrs.get("contig", self._contig))
 
     def _make_ruler(self) -> list[Track]:
         return [Ruler(self._stack.axis, self._stack.theme, self._contig, self._sequence)]

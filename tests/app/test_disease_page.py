@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from phenviz.app.components import disease_evidence
 from phenviz.app.disease_evidence import locus_table, variant_table
 from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease_names import Names
@@ -125,6 +126,38 @@ def test_parts_of_loci_add_up_to_the_effect(page):
     table = locus_table(evidence, "Ery")
     assert (np.diff(table["excess"]) <= 0).all()
     assert table["posterior"].sum() == pytest.approx(float(evidence["variant_posterior"].sum()))
+
+
+def test_loci_of_another_trait_at_the_same_place_in_memory_are_not_left_on_screen(page, monkeypatch):
+    # evidence may come to lie where some lay that was let go
+    monkeypatch.setattr(disease_evidence, "id", lambda _: 7, raising=False)
+    for trait in page.run.dataset["trait"].values[:2]:
+        page.state.param.update(trait=trait, focus="B", evidence="B")
+        settle(page)
+        table = locus_table(page.evidence.dataset, "B")
+        assert page.behind.loci.view.keys == table["key"].astype(str).tolist()
+        assert page.behind.loci.matching["lead"].tolist() == table["lead"].tolist()
+
+
+def test_the_method_of_a_link_is_kept_while_others_finish_before_it(page, monkeypatch):
+    whole, wanted = page.run.dataset, METHODS[1]
+    part = whole.sel({"method": [METHODS[0]]}).assign_attrs(complete=0)
+    status = ["running"]
+    monkeypatch.setattr(type(page.run), "status", property(lambda _run: status[0]))
+    page.run.dataset = part
+    page.state.param.update(method=wanted, trait="")
+    assert (page.state.method, page.state.trait) == (wanted, "")
+    assert "still to come" in page._shown.object
+    assert len(page._make_file(".svg")().content) > 1_000
+    page.state.view = "methods"
+    assert page._shown is page.methods
+    page.state.view = "map"
+    page.run.dataset = whole
+    page.run.changed += 1
+    assert page.state.method == wanted and page._shown is page.map
+    status[0], page.run.dataset = "cancelled", part
+    page.run.changed += 1
+    assert page.state.method == METHODS[0]
 
 
 def test_links_lead_to_the_locus_with_the_context_ticked(page):

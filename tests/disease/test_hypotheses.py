@@ -106,6 +106,7 @@ def test_the_paragraph_names_the_settings_that_were_used(result):
     text = methods_paragraph(result)
     assert "1,000 times" in text and "seed 0" in text and "3 traits" in text
     assert "g-chromVAR" in text and str(result.attrs["background"]) in text
+    assert "on chr1, chr2 (" in methods_paragraph(result.assign_attrs(contig="chr1,2"))
     with pytest.raises(ResultError, match="no hypotheses"):
         methods_paragraph(result[["variants"]].drop_dims("method", errors="ignore"))
 

@@ -127,6 +127,20 @@ def test_a_width_reported_while_the_page_is_laid_out_is_not_believed():
     assert track(shown, "activity")._heat.source.data is not before
 
 
+def test_results_of_another_contig_are_not_drawn_at_the_same_numbers():
+    shown = browser(locus=Locus("20", 120_000, 120_200))
+    shown.set_mutagenesis(mutagenesis(Locus("21", 120_000, 120_400)))
+    shown.set_attribution(attribution(Locus("21", 110_000, 130_000)))
+    for name in ("contribution", "attribution"):
+        assert not len(track(shown, name)._plot.letters.data["xs"])
+    assert "computed for chr21:120,001-120,400" in track(shown, "contribution").texts.empty
+    assert "computed for chr21:110,001-130,000" in track(shown, "attribution").texts.empty
+    shown.set_mutagenesis(mutagenesis(Locus("chr20", 120_000, 120_400)))
+    shown.set_attribution(attribution(Locus("chr20", 110_000, 130_000)))
+    for name in ("contribution", "attribution"):
+        assert len(track(shown, name)._plot.letters.data["xs"])
+
+
 # what it refuses
 
 

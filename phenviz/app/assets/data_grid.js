@@ -25,6 +25,7 @@ td.effect.up { color: var(--phenviz-up, #b3261e); }
 td.effect.down { color: var(--phenviz-down, #1f5f8b); }
 tbody tr { cursor: pointer; }
 tbody tr:hover { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 10%, transparent); }
+tbody tr:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: -2px; }
 tbody tr.chosen { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 18%, transparent); }
 .empty { display: flex; align-items: center; justify-content: center; height: 100%; min-height: 60px; opacity: 0.8;
   text-align: center; padding: 0 24px; font-size: 13px; }
@@ -74,10 +75,24 @@ export function render({model}) {
       const sign = kind === "effect" && text ? (text.startsWith("-") || text.startsWith("−") ? " down" : " up") : ""
       return make("td", {textContent: text, title: text.length > 9 ? text : "", className: kind + sign})
     }))
+    const chosen = key === model.status.chosen
+    const press = () => model.send_msg({row: key})
     line.dataset.key = key
-    if (key === model.status.chosen) line.classList.add("chosen")
-    line.addEventListener("click", () => model.send_msg({row: key}))
+    line.tabIndex = 0
+    line.classList.toggle("chosen", chosen)
+    line.setAttribute("aria-selected", String(chosen))
+    line.addEventListener("click", press)
+    line.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return
+      event.preventDefault()
+      press()
+    })
     return line
+  }
+  const focusedKey = () => scroll.getRootNode().activeElement?.closest("tbody tr")?.dataset.key
+  const focus = (key) => {
+    const line = [...scroll.querySelectorAll("tbody tr")].find((other) => other.dataset.key === key)
+    line?.focus({preventScroll: true})
   }
 
   let drawn = null
@@ -98,8 +113,13 @@ export function render({model}) {
       return
     }
     const top = scroll.scrollTop
-    scroll.replaceChildren(make("table", {}, make("thead", {}, head()), make("tbody", {}, ...model.rows.map(row))))
+    const focused = focusedKey()
+    const table = make("table", {}, make("thead", {}, head()), make("tbody", {}, ...model.rows.map(row)))
+    // only in a grid may a row be selected
+    table.setAttribute("role", "grid")
+    scroll.replaceChildren(table)
     scroll.scrollTop = top
+    if (focused !== undefined) focus(focused)
   }
   model.on("status", update)
   model.on("rows", update)

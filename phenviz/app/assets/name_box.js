@@ -34,9 +34,13 @@ export function render({model}) {
   const input = make("input", {type: "text", spellcheck: false, autocomplete: "off", placeholder: model.placeholder})
   input.setAttribute("role", "combobox")
   input.setAttribute("aria-label", model.label)
+  input.setAttribute("aria-autocomplete", "list")
+  input.setAttribute("aria-expanded", "false")
+  input.setAttribute("aria-controls", `${model.testid}-options`)
   input.dataset.testid = model.testid
-  const list = make("div", {className: "pop", hidden: true})
+  const list = make("div", {className: "pop", hidden: true, id: `${model.testid}-options`})
   list.setAttribute("role", "listbox")
+  list.setAttribute("aria-label", model.label)
   const words = make("div", {className: "message"})
   const chips = make("div", {className: "chips"})
   const close = make("button", {className: "close", type: "button", textContent: "×"})
@@ -46,8 +50,13 @@ export function render({model}) {
   card.dataset.testid = `${model.testid}-message`
   let active = -1
 
+  const open = (shown) => {
+    list.hidden = !shown
+    input.setAttribute("aria-expanded", String(shown))
+    input.removeAttribute("aria-activedescendant")
+  }
   const ask = (text) => {
-    list.hidden = true
+    open(false)
     if (text.trim()) model.send_msg({text: text.trim()})
   }
   const matches = (text) => {
@@ -61,23 +70,28 @@ export function render({model}) {
     active = -1
     card.hidden = true
     input.classList.remove("wrong")
-    list.replaceChildren(...matches(input.value).map((name) => {
-      const option = make("div", {className: "option", textContent: name})
+    list.replaceChildren(...matches(input.value).map((name, number) => {
+      const option = make("div", {className: "option", textContent: name, id: `${list.id}-${number}`})
       option.setAttribute("role", "option")
+      option.setAttribute("aria-selected", "false")
       option.addEventListener("pointerdown", (event) => { event.preventDefault(); input.value = name; ask(name) })
       return option
     }))
-    list.hidden = list.children.length === 0
+    open(list.children.length > 0)
   }
   const choose = (step) => {
     const options = [...list.children]
-    if (!options.length) return
+    if (list.hidden || !options.length) return
     active = (active + step + options.length) % options.length
-    options.forEach((option, number) => option.classList.toggle("active", number === active))
+    options.forEach((option, number) => {
+      option.classList.toggle("active", number === active)
+      option.setAttribute("aria-selected", String(number === active))
+    })
+    input.setAttribute("aria-activedescendant", options[active].id)
   }
   input.addEventListener("input", offer)
   input.addEventListener("focus", () => input.select())
-  input.addEventListener("blur", () => { list.hidden = true })
+  input.addEventListener("blur", () => open(false))
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
       if (active >= 0 && !list.hidden) input.value = list.children[active].textContent
@@ -87,7 +101,8 @@ export function render({model}) {
       choose(event.key === "ArrowDown" ? 1 : -1)
     } else if (event.key === "Escape") {
       input.value = model.value
-      list.hidden = card.hidden = true
+      open(false)
+      card.hidden = true
       input.classList.remove("wrong")
     }
   })

@@ -1,4 +1,4 @@
-// Short ranked tables behind tabs; they scroll, and a click on a row is told to Python.
+// Short ranked tables behind tabs; they scroll, and a row that is clicked or entered is told to Python.
 const STYLE = `
 .dock { display: flex; flex-direction: column; height: 100%; font: 12px/1.35 var(--phenviz-font, system-ui, sans-serif);
   color: var(--panel-on-background-color, #222);
@@ -19,6 +19,7 @@ th.number, td.number { text-align: right; }
 th:last-child, td:last-child { width: 40%; }
 tbody tr { cursor: pointer; }
 tbody tr:hover { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 10%, transparent); }
+tbody tr:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: -2px; }
 tbody tr.chosen { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 18%, transparent); }
 .empty { display: flex; align-items: center; justify-content: center; height: 100%; opacity: 0.8; text-align: center;
   padding: 0 24px; font-size: 13px; }
@@ -43,30 +44,54 @@ export function render({model}) {
     tab.addEventListener("click", () => choose(number))
     tabs.append(tab)
     dock.append(panel)
-    return {key, tab, panel, drawn: null}
+    return {key, tab, panel, drawn: null, chosen: null}
   })
   const choose = (chosen) => panels.forEach(({tab, panel}, number) => {
     tab.setAttribute("aria-selected", String(number === chosen))
     panel.hidden = number !== chosen
   })
-  const fill = ({key, panel}) => {
+  // ranks change while a result grows: position and base, or motif and position, stay
+  const nameOf = (cells) => cells.slice(0, 2).join(" ")
+  const mark = ({panel, chosen}) => panel.querySelectorAll("tbody tr").forEach((row) => {
+    row.classList.toggle("chosen", row.dataset.name === chosen)
+    row.setAttribute("aria-selected", String(row.dataset.name === chosen))
+  })
+  const rowOf = (part, cells, number, columns) => {
+    const row = make("tr", {title: "Go there", tabIndex: 0}, ...cells.map((text, column) =>
+      make("td", {textContent: text, className: columns[column][1]})))
+    row.dataset.name = nameOf(cells)
+    const press = () => {
+      part.chosen = row.dataset.name
+      mark(part)
+      model.send_msg({table: part.key, row: number})
+    }
+    row.addEventListener("click", press)
+    row.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return
+      event.preventDefault()
+      press()
+    })
+    return row
+  }
+  const fill = (part) => {
+    const {key, panel} = part
     const {columns, rows, words} = model.tables[key]
     if (!rows.length) {
       panel.replaceChildren(make("div", {className: "empty", textContent: words}))
       return
     }
     const head = make("tr", {}, ...columns.map(([title, kind]) => make("th", {textContent: title, className: kind})))
-    const body = rows.map((cells, number) => {
-      const row = make("tr", {title: "Go there"}, ...cells.map((text, column) =>
-        make("td", {textContent: text, className: columns[column][1]})))
-      row.addEventListener("click", () => {
-        panel.querySelectorAll("tr.chosen").forEach((other) => other.classList.remove("chosen"))
-        row.classList.add("chosen")
-        model.send_msg({table: key, row: number})
-      })
-      return row
-    })
-    panel.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)))
+    const body = rows.map((cells, number) => rowOf(part, cells, number, columns))
+    const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))
+    // only in a grid may a row be selected
+    table.setAttribute("role", "grid")
+    const held = panel.getRootNode().activeElement
+    const focused = held && panel.contains(held) ? held.dataset.name : undefined
+    const top = panel.scrollTop
+    panel.replaceChildren(table)
+    panel.scrollTop = top
+    mark(part)
+    if (focused !== undefined) body.find((row) => row.dataset.name === focused)?.focus({preventScroll: true})
   }
   const update = () => panels.forEach((part) => {
     const now = JSON.stringify(model.tables[part.key])

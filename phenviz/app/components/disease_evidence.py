@@ -75,7 +75,7 @@ class DiseaseEvidence(Viewer):
         super().__init__()
         self._state, self._runtime, self._hypotheses, self._run = state, runtime, hypotheses, run
         self._session, self._locus = session, -1
-        self._drawn: tuple[object, ...] = ()
+        self._drawn: tuple[xr.Dataset, str] | None = None
         self._back = pmui.Button(
             label="All traits", icon="arrow_back", variant="text", size="small", margin=(6, 4, 0, 4),
             sx={"textTransform": "none"},
@@ -149,10 +149,10 @@ class DiseaseEvidence(Viewer):
 
     def _show(self, evidence: xr.Dataset) -> None:
         state = self._state
-        drawn = (id(evidence), state.evidence)
         loci = locus_table(evidence, state.evidence)
-        if drawn != self._drawn:
-            self._drawn, self._locus = drawn, -1
+        drawn = self._drawn
+        if drawn is None or drawn[0] is not evidence or drawn[1] != state.evidence:
+            self._drawn, self._locus = (evidence, state.evidence), -1
             self.loci.show(loci, "This trait has no locus here.")
             top = loci.iloc[:KEPT]
             whole = self._z()

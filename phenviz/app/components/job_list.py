@@ -43,7 +43,11 @@ class JobList(Viewer):
         super().__init__()
         self._state, self._runs = state, runs
         self._list = RunList(sizing_mode="stretch_width", margin=(0, 14, 14, 14))
-        self._list.param.watch(self._open, "opened")
+        self._list.param.watch(
+            # what a component of ours hears comes without the lock that figures need
+            lambda event: session.run_soon(lambda: self._open(event.new)),
+            "opened",
+        )
         session.on_tick(self._draw)
         runs.param.watch(self._draw, ["all", "current"])
 
@@ -65,8 +69,8 @@ class JobList(Viewer):
         if rows != self._list.rows:
             self._list.rows = rows
 
-    def _open(self, event: param.parameterized.Event) -> None:
+    def _open(self, job: str) -> None:
         for run in self._runs.all:
-            if str(run.job.id) == event.new:
+            if str(run.job.id) == job:
                 self._state.locus = run.request.locus
                 self._runs.show(run)

@@ -13,6 +13,7 @@ from panel.viewable import Viewer
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import ASSETS, words
 from phenviz.app.navigation import History, framed, moved, zoomed
+from phenviz.app.session import Session
 from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus
@@ -54,10 +55,12 @@ class LocusBar(Viewer):
         What the box completes to.
     contig_length
         Bases of a contig by its name.
+    session
+        Brings what is pressed and typed to the figures.
     """
 
     @classmethod
-    def of(cls, state: PageState, world: World) -> LocusBar:
+    def of(cls, state: PageState, world: World, session: Session) -> LocusBar:
         """Make the bar for a world: its genes, contigs and rsIDs."""
         return cls(
             state,
@@ -65,6 +68,7 @@ class LocusBar(Viewer):
             nearest_names=world.annotation.nearest_names,
             names=[str(name) for name in world.annotation.genes["gene_name"]],
             contig_length=world.reference.length,
+            session=session,
         )
 
     def __init__(
@@ -75,17 +79,18 @@ class LocusBar(Viewer):
         nearest_names: Callable[[str], list[str]],
         names: list[str],
         contig_length: Callable[[str], int],
+        session: Session,
     ) -> None:
         super().__init__()
-        self._state = state
+        self._state, self._session = state, session
         self._resolve = resolve
         self._nearest_names = nearest_names
         self._contig_length = contig_length
         self._history = History()
-        self._history_buttons = NavigationButtons(self._press, group="history", margin=0, align="center")
-        self._zoom_buttons = NavigationButtons(self._press, group="zoom", margin=(2, 0), align="center")
+        self._history_buttons = NavigationButtons(self._pressed, group="history", margin=0, align="center")
+        self._zoom_buttons = NavigationButtons(self._pressed, group="zoom", margin=(2, 0), align="center")
         self._box = NameBox(
-            self.go_to,
+            lambda text: session.run_soon(lambda: self.go_to(text)),
             names=names,
             placeholder="Gene, chr20:1,000-2,000, 20:42.9M-43M or rsID",
             label="Locus",
@@ -129,6 +134,10 @@ class LocusBar(Viewer):
             place = Locus(found.contig, found.centre, found.centre + 1) if rsid else found
         self._state.param.update(highlight=place, locus=Locus(view.contig, view.start, view.end))
         self._box.show(str(self._state.locus))
+
+    def _pressed(self, action: str, amount: float) -> None:
+        # what a component of ours hears comes without the lock that figures need
+        self._session.run_soon(lambda: self._press(action, amount))
 
     def _press(self, action: str, amount: float) -> None:
         state, length = self._state, self._contig_length(self._state.locus.contig)

@@ -20,6 +20,7 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
 from phenviz.app.strongest import strongest_bases, with_motifs
 from phenviz.genome.locus import Locus
+from phenviz.results import locus_of
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
@@ -95,12 +96,13 @@ class ResultsTable(Viewer):
         self._session, self._state, self._runs = session, state, runs
         self._find_motifs, self._background = find_motifs, background
         self._contig_length = contig_length
-        self._asked: tuple[object, str] | None = None
+        self._asked: tuple[xr.Dataset, str] | None = None
         self._hits: pd.DataFrame | None = None
         self._searching = False
-        self._positions: dict[str, list[int]] = {"bases": [], "motifs": []}
+        self._places: dict[str, list[Locus]] = {"bases": [], "motifs": []}
         self._dock = RankedTables(
-            self._jump,
+            # what a component of ours hears comes without the lock that figures need
+            lambda which, row: session.run_soon(lambda: self._jump(which, row)),
             titles=[["bases", "Strongest bases"], ["motifs", "Motifs"]],
             tables={"bases": _content(_BASES), "motifs": _content(_MOTIFS)},
             sizing_mode="stretch_both",
@@ -111,6 +113,7 @@ class ResultsTable(Viewer):
         runs.param.watch(self._draw_soon, ["dataset", "changed"])
         runs.param.watch(self._unfold, ["current"])
         state.param.watch(self._draw_soon, ["focus"])
+        session.on_close(self._drop)
         self._draw()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -123,13 +126,13 @@ class ResultsTable(Viewer):
     def _draw(self) -> None:
         dataset = self._runs.dataset
         if dataset is None:
-            self._asked, self._hits, self._searching = None, None, False
+            self._drop()
             self._say("bases", "The bases that matter most stand here once the run has finished a part.")
             self._say(
                 "motifs", "Motifs (JASPAR) under the strongest bases stand here once the run is complete."
             )
             return
-        if self._asked != (id(dataset), self._state.focus):
+        if not self._is_asked(dataset):
             self._hits, self._searching = None, False
         run = self._runs.current
         if run is not None and run.job.state == "done":
@@ -139,19 +142,25 @@ class ResultsTable(Viewer):
             bases = with_motifs(bases, self._hits)
         elif self._searching:
             bases["motif"] = "searching motifs…"
-        self._show("bases", bases, _BASES)
+        self._show("bases", bases, _BASES, dataset)
+
+    def _drop(self) -> None:
+        self._asked, self._hits, self._searching = None, None, False
+
+    def _is_asked(self, dataset: xr.Dataset) -> bool:
+        return self._asked is not None and self._asked[0] is dataset and self._asked[1] == self._state.focus
 
     def _look_for_motifs(self, dataset: xr.Dataset) -> None:
-        asked = (id(dataset), self._state.focus)
-        if asked == self._asked:
+        if self._is_asked(dataset):
             return
+        asked = (dataset, self._state.focus)
         self._asked, self._hits, self._searching = asked, None, True
         self._say("motifs", "Looking for motifs under the strongest bases…")
         found = self._background.submit(self._find_motifs, dataset, self._state.focus)
         found.add_done_callback(lambda done: self._session.run_soon(lambda: self._take_motifs(asked, done)))
 
-    def _take_motifs(self, asked: tuple[object, str], done: Future[pd.DataFrame]) -> None:
-        if asked != self._asked:
+    def _take_motifs(self, asked: tuple[xr.Dataset, str], done: Future[pd.DataFrame]) -> None:
+        if asked is not self._asked:
             return  # meanwhile another result or context is on screen
         self._searching = False
         try:
@@ -160,7 +169,8 @@ class ResultsTable(Viewer):
             self._say("motifs", words_of(error))
         else:
             if len(self._hits):
-                self._show("motifs", self._hits.assign(position=self._hits["start"] + 1), _MOTIFS)
+                hits = self._hits.assign(position=self._hits["start"] + 1)
+                self._show("motifs", hits, _MOTIFS, asked[0])
             else:
                 self._say("motifs", "No known motif stands out among these bases.")
         self._draw()
@@ -169,22 +179,22 @@ class ResultsTable(Viewer):
         columns = _BASES if which == "bases" else _MOTIFS
         self._dock.tables = self._dock.tables | {which: _content(columns, words=text)}
 
-    def _show(self, which: str, frame: pd.DataFrame, columns: _Columns) -> None:
+    def _show(self, which: str, frame: pd.DataFrame, columns: _Columns, dataset: xr.Dataset) -> None:
         parts = [[written.format(value) for value in frame[name]] for name, _, written, _ in columns]
-        self._positions[which] = [int(position) - 1 for position in frame["position"]]
+        contig = locus_of(dataset).contig
+        self._places[which] = [Locus(contig, int(end) - 1, int(end)) for end in frame["position"]]
         rows = [list(row) for row in zip(*parts, strict=True)]
         self._dock.tables = self._dock.tables | {which: _content(columns, rows)}
 
     def _jump(self, which: str, row: int) -> None:
-        if not 0 <= row < len(self._positions.get(which, [])):
+        if not 0 <= row < len(self._places.get(which, [])):
             return
-        position, view = self._positions[which][row], self._state.locus
-        if view.length > 4 * _READABLE_VIEW:
-            start = max(position - _READABLE_VIEW // 2, 0)
-            view = Locus(view.contig, start, start + _READABLE_VIEW)
+        # the view may have moved to another contig meanwhile
+        place, length = self._places[which][row], self._state.locus.length
+        length = _READABLE_VIEW if length > 4 * _READABLE_VIEW else length
+        view = Locus(place.contig, place.start, place.start + length)
         self._state.param.update(
-            highlight=Locus(view.contig, position, position + 1),
-            locus=centred(view, position, self._contig_length(view.contig)),
+            highlight=place, locus=centred(view, place.start, self._contig_length(place.contig))
         )
 
 

@@ -37,6 +37,8 @@ _BASELINES = {
 }
 _STEPS = {"As many as needed" if steps == "auto" else steps: steps for steps in STEPS}
 _NARROW = {"fontSize": "12px", "py": "3px", "textTransform": "none"}
+# the heading above is no label to a screen reader: what names the radios is only not drawn
+_UNSEEN_LABEL = "#radio-group-label { display: none; }"
 
 
 class RunPanel(Viewer):
@@ -53,7 +55,7 @@ class RunPanel(Viewer):
     methods
         What can be run, and how it is called: some of `phenviz.app.request.METHODS`.
     gene
-        Finds a gene by name, or raises a `PhenvizError`.
+        Finds a gene by name, on a contig of the reference, or raises a `PhenvizError`.
     gene_names
         What the gene box completes to.
     nearest_names
@@ -124,7 +126,8 @@ class RunPanel(Viewer):
             gene = self._find_gene(state.gene)
         if state.window == "gene" and gene is not None:
             wide = gene.locus.widened(state.flank)
-            locus = Locus(locus.contig, wide.start, min(wide.end, self._contig_length(gene.locus.contig)))
+            # the gene may lie on another contig than the view
+            locus = Locus(wide.contig, wide.start, min(wide.end, self._contig_length(wide.contig)))
         contexts = state.contexts if state.method == "mutagenesis" else (state.focus,)
         target = gene.name if gene is not None and state.target == "gene" else None
         if state.method != "integrated-gradients":
@@ -138,7 +141,8 @@ class RunPanel(Viewer):
         self._method = pmui.RadioBoxGroup(
             options={label: key for key, label in methods.items()},
             value=state.method,
-            label="",
+            label="Method",
+            stylesheets=[_UNSEEN_LABEL],
             sx={
                 "& .MuiFormControlLabel-label": {"fontSize": "13px"},
                 "& .MuiRadio-root": {"p": "3px 8px"},

@@ -132,7 +132,7 @@ class DiseasePage:
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._shown: object = None
-        self._drawn: int | None = None
+        self._drawn: xr.Dataset | None = None
         self._offered = "heatmap"
         return frame.page(
             [main],
@@ -193,25 +193,41 @@ class DiseasePage:
         dataset = run.dataset if wanted else None
         names = methods_of(dataset) if dataset is not None else []
         if dataset is None or not names:
-            said = escaped(_EMPTY.get(run.status, ""))
-            self._empty.object = f"<div class='empty-card' data-testid='disease-empty'>{said}</div>"
+            self._say_empty(_EMPTY.get(run.status, ""))
             self._banner.object = self._paragraph.object = ""
             self._view.visible = False
             self._put(self._empty)
             return
-        self._look_at(dataset, names)
+        awaited = self._awaited(dataset)
+        if not awaited:
+            self._look_at(dataset, names)
         self._view.value = state.view
         looked_at = "leave-one-out" if state.evidence else _VIEW_FIGURE[state.view]
         if looked_at != self._offered:
             # what is on screen is what one wants to export; another figure can still be chosen
             self._offered = self._figure.value = looked_at
-        if id(dataset) != self._drawn:
-            self._drawn = id(dataset)
+        if dataset is not self._drawn:
+            self._drawn = dataset
             self.map.show(dataset, names)
             self.methods.show(dataset, names)
             self._say_paragraph(dataset)
         self._view.visible = not state.evidence
-        self._put(self.behind if state.evidence else self._views[state.view])
+        shown = self.behind if state.evidence else self._views[state.view]
+        if awaited and shown is self.map:
+            label = self._methods.get(state.method, state.method)
+            self._say_empty(f"{label} is still to come; finished methods stand under “{VIEWS['methods']}”.")
+            shown = self._empty
+        self._put(shown)
+
+    def _awaited(self, known: xr.Dataset) -> bool:
+        """Tell whether the method that is looked at, as an address may name it, will be tested yet."""
+        method, run = self.state.method, self.run
+        to_come = run.status not in ("failed", "cancelled") and not known.attrs.get("complete", 1)
+        asked = run.asked["method"] if run.asked is not None else ()
+        return to_come and method in asked and method not in known["method"].values
+
+    def _say_empty(self, text: str) -> None:
+        self._empty.object = f"<div class='empty-card' data-testid='disease-empty'>{escaped(text)}</div>"
 
     def _look_at(self, known: xr.Dataset, names: list[str]) -> None:
         """Look at something that the result has: its first method, and the pair with the smallest p."""
@@ -262,14 +278,17 @@ class DiseasePage:
         state, dataset = self.state, self.run.dataset
         if dataset is None:
             raise ResultError("there is nothing to export yet: test some traits first")
+        methods = methods_of(dataset)
+        # the one that is looked at may be still to come
+        method = methods[0] if methods and state.method not in methods else state.method
         return disease_file(
             dataset,
             suffix,
             figure=self._figure.value,
-            method=state.method,
+            method=method,
             trait=state.trait,
             context=state.evidence or state.focus,
             shown=self.map.part if self._figure.value in ("heatmap", "bars", "forest") else None,
-            methods=methods_of(dataset),
+            methods=methods,
             evidence=self.evidence.dataset if state.evidence else None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import panel_material_ui as pmui
@@ -25,13 +26,14 @@ from phenviz.app.session import Session
 from phenviz.app.start import open_state
 from phenviz.app.state import ExploreState, apply_query, query_of
 from phenviz.app.strongest import round_the_strongest
-from phenviz.errors import ResultError
+from phenviz.errors import PhenvizError, ResultError
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from phenviz.app.runtime import Runtime
+    from phenviz.genome.annotation import Gene
 
 
 def explore_page(runtime: Runtime) -> pmui.Page:
@@ -65,6 +67,7 @@ class ExplorePage:
         self.state.offer(self._methods)
         problems = apply_query(self.state, arguments, world.contexts)
         problems = open_state(self.state, world, arguments, problems)
+        problems += self._resolve_shown()
         self.runs = Runs(self.state, lambda: runtime.service)
         self._restored = False
         self.page = self._layout()
@@ -80,7 +83,7 @@ class ExplorePage:
         self.frame = PageFrame(
             "explore", runtime, session, state, lambda: query_of(state, world.contexts), runs.adopt
         )
-        self.locus_bar = LocusBar.of(state, world)
+        self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
         self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
         ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
@@ -89,7 +92,7 @@ class ExplorePage:
             state,
             runs,
             methods=self._methods,
-            gene=world.annotation.gene,
+            gene=self._find_gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
             has_readout=world.project.readout is not None,
@@ -103,6 +106,7 @@ class ExplorePage:
             background=runtime.background,
             contig_length=contig_length,
         )
+        self.jobs = JobList(session, state, runs)
         return self.frame.page(
             [
                 self.locus_bar,
@@ -112,7 +116,7 @@ class ExplorePage:
                 self.results,
             ],
             sidebar=[ContextPicker(state, world.contexts)],
-            panel=[self.run_panel, JobList(session, state, runs)],
+            panel=[self.run_panel, self.jobs],
             actions=[ExportMenu(session, self._make_file, self.frame.actions, runtime.background)],
         )
 
@@ -129,6 +133,27 @@ class ExplorePage:
         self.runs.remember()
         if (words := self.runs.restore()) is not None:
             self.session.say(words)
+
+    def _resolve_shown(self) -> list[str]:
+        """Call the contig of the address's run as the reference does; return why that isn't possible."""
+        shown, reference = self.state.shown, self.runtime.world.reference
+        if shown is None:
+            return []
+        try:
+            contig = reference.resolve_contig(shown.locus.contig)
+        except PhenvizError as error:
+            self.state.shown = None
+            return [str(error)]
+        self.state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
+        return []
+
+    def _find_gene(self, name: str) -> Gene:
+        """Find a gene, called by what finds this very one again, on a contig as the reference calls it."""
+        world = self.runtime.world
+        gene = world.annotation.gene(name)
+        contig = world.reference.resolve_contig(gene.locus.contig)
+        name = world.annotation.key_of(gene)
+        return replace(gene, name=name, locus=replace(gene.locus, contig=contig))
 
     def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
         from phenviz.attribution import find_motifs
