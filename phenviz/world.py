@@ -21,6 +21,7 @@ from phenviz.genome import (
     read_elements,
     read_genes,
 )
+from phenviz.genome.contexts import fitting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,23 +206,21 @@ class World:
         Raises
         ------
         TargetError
-            If one of the names fits no context.
+            If one of the names fits no context, or there is none.
         """
         if names is None:
             return self.contexts
-        chosen: set[str] = set()
+        chosen: set[int] = set()
         for name in names:
-            wanted = name.strip().lower()
-            fitting = {
-                c.name for c in self.contexts if wanted in (c.name.lower(), c.label.lower(), c.curie.lower())
-            }
-            fitting = fitting or {c.name for c in self.contexts if wanted == c.group.lower()}
-            if not fitting:
+            found = fitting(self.contexts, name)
+            if not found:
                 raise TargetError(
                     f"no context {name!r} in world {self.name!r}: it has {_names(self.contexts)}"
                 )
-            chosen |= fitting
-        return tuple(context for context in self.contexts if context.name in chosen)
+            chosen.update(found)
+        if not chosen:
+            raise TargetError("no context was chosen: choose at least one, or leave them out for all")
+        return tuple(self.contexts[place] for place in sorted(chosen))
 
     def _rsid(self, rsid: str) -> Locus:
         from phenviz.variation.rsids import find_rsid

@@ -9,6 +9,7 @@ import torch
 
 from phenviz.attribution.cones import Span
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.memory import in_batches
 
 _ALTERNATES = ((1, 2, 3), (0, 2, 3), (0, 1, 3), (0, 1, 2))
 
@@ -133,6 +134,8 @@ class WindowEngine:
 
     def __init__(self, backbone: SequenceBackbone, bins: Span) -> None:
         self.backbone, self.bins = backbone, bins
+        # windows in a pass; fewer once they didn't fit
+        self._at_once = 3
 
     def reference(self, codes: torch.Tensor, one_hot: torch.Tensor) -> ReferenceTile:
         """Run the reference window once."""
@@ -150,6 +153,15 @@ class WindowEngine:
         for column, place in enumerate(places.tolist()):
             mutants = reference.codes.long()[None].repeat(3, 1)
             mutants[:, place] = alternates(reference.codes[place])
-            embedding = self.backbone.encode(table[mutants].transpose(1, 2).contiguous())
-            after[:, column] = embedding[:, :, rows[:, column]].permute(2, 0, 1)
+            embedding = self._encode(table[mutants].transpose(1, 2).contiguous(), rows[:, column])
+            after[:, column] = embedding.permute(2, 0, 1)
         return Changes(self.bins, before, after - before[:, :, None])
+
+    def _encode(self, windows: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        def run(start: int, end: int) -> torch.Tensor:
+            embedding = self.backbone.encode(windows[start:end])[:, :, rows]
+            if start == 0:
+                self._at_once = end
+            return embedding
+
+        return torch.cat(list(in_batches(len(windows), self._at_once, run)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import contribution, kind_of, reference_bases
+from phenviz.results.stretches import stretches
 
 COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
 # Bases added on both sides before comparing: seqlets tend to end inside of a motif
@@ -70,12 +72,13 @@ def find_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, contexts)
-    codes, first = _codes(dataset), int(dataset["position"].values[0])
+    parts = stretches(dataset["position"].to_numpy())
     tables = []
     progress.stage("finding motifs", len(tracks))
     for context, track in tracks.items():
-        seqlets = _call_seqlets(track, threshold)
-        tables.append(_annotate(seqlets, track, codes, first, motifs).assign(context=context))
+        pieces = [_Stretch.of(dataset, track, start, end) for start, end in parts]
+        called = [(piece, _call_seqlets(piece.track, threshold)) for piece in pieces]
+        tables.append(_annotate(called, motifs).assign(context=context))
         progress.advance()
     return pd.concat(tables, ignore_index=True).sort_values("p_value", ignore_index=True)[COLUMNS]
 
@@ -93,7 +96,7 @@ def control_motifs(
     hits
         What `find_motifs` returned.
     dataset
-        The dataset that it was given: one locus.
+        The dataset that it was given: one locus, without gaps.
     motifs_path
         The motifs that it was given.
     generator
@@ -106,13 +109,14 @@ def control_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, None)
-    codes, first = _codes(dataset), int(dataset["position"].values[0])
+    ((first, last),) = stretches(dataset["position"].to_numpy())
     tables = []
     for context, group in hits.groupby("context", sort=False):
         lengths = (group["end"] - group["start"]).to_numpy()
-        start = generator.integers(0, np.maximum(len(codes) - lengths, 0) + 1)
+        start = generator.integers(0, np.maximum(last - first - lengths, 0) + 1)
         drawn = pd.DataFrame({"start": start, "end": start + lengths, "score": np.nan})
-        tables.append(_annotate(drawn, tracks[str(context)], codes, first, motifs).assign(context=context))
+        whole = _Stretch.of(dataset, tracks[str(context)], first, last)
+        tables.append(_annotate([(whole, drawn)], motifs).assign(context=context))
     joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
     return joined.sort_values("p_value", ignore_index=True)[COLUMNS]
 
@@ -150,12 +154,28 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
     return table.sort_values(["context", "p_value", "hits"], ascending=[True, True, False], ignore_index=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Bases that follow one another: the first one's position, their codes, and a number for each."""
+
+    first: int
+    codes: NDArray[np.uint8]
+    track: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset, track: NDArray[np.float64], start: int, end: int) -> _Stretch:
+        """Cut one out of a dataset and its track, from position to position."""
+        own = slice(*np.searchsorted(dataset["position"].to_numpy(), [start, end]).tolist())
+        letters = reference_bases(dataset.isel(position=own))
+        codes = np.array([_CODE_OF_LETTER.get(letter, 4) for letter in letters], dtype=np.uint8)
+        return cls(start, codes, track[own])
+
+
 def _tracks(dataset: xr.Dataset, contexts: Sequence[str] | None) -> dict[str, NDArray[np.float64]]:
     """Take one number a base for each context; unknown bases are 0."""
     kind = kind_of(dataset)
     if kind == "attribution":
-        name = str(dataset.attrs.get("target_context", ""))
-        return {name: np.nan_to_num(dataset["attribution"].values.astype(np.float64))}
+        return _attribution_tracks(dataset["attribution"], str(dataset.attrs.get("target_context", "")))
     if kind != "mutagenesis":
         raise ResultError(
             "motifs are found in a mutagenesis or an attribution: pass what one of them returned"
@@ -171,8 +191,16 @@ def _tracks(dataset: xr.Dataset, contexts: Sequence[str] | None) -> dict[str, ND
     return {name: np.nan_to_num(column) for name, column in columns.items()}
 
 
-def _codes(dataset: xr.Dataset) -> NDArray[np.uint8]:
-    return np.array([_CODE_OF_LETTER.get(letter, 4) for letter in reference_bases(dataset)], dtype=np.uint8)
+def _attribution_tracks(attribution: xr.DataArray, context: str) -> dict[str, NDArray[np.float64]]:
+    values = attribution.astype(np.float64).fillna(0)
+    if other := set(values.dims) - {"position", "context"}:
+        raise ResultError(
+            f"this attribution has a value for each {other.pop()}, and motifs are found in one sequence: "
+            "select one of them first"
+        )
+    if "context" not in values.dims:
+        return {context: values.values}
+    return {str(name): values.sel(context=name).values for name in values["context"].values}
 
 
 def _call_seqlets(track: NDArray[np.float64], threshold: float) -> pd.DataFrame:
@@ -197,23 +225,17 @@ def _call_seqlets(track: NDArray[np.float64], threshold: float) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _annotate(
-    seqlets: pd.DataFrame,
-    track: NDArray[np.float64],
-    codes: NDArray[np.uint8],
-    first: int,
-    motifs: tuple[Motif, ...],
-) -> pd.DataFrame:
-    """Compare the bases of seqlets with all motifs; places become positions on the contig."""
-    if seqlets.empty:
+def _annotate(called: Sequence[tuple[_Stretch, pd.DataFrame]], motifs: tuple[Motif, ...]) -> pd.DataFrame:
+    """Compare the bases of seqlets with all motifs; places in stretches become positions on the contig."""
+    called = [(stretch, seqlets) for stretch, seqlets in called if len(seqlets)]
+    if not called:
         return pd.DataFrame({name: [] for name in COLUMNS})
     # imported here: numba comes with it
     from memelite.tomtom import tomtom
 
-    bases = one_hot(codes).astype(np.float64)
-    bounds = zip(seqlets["start"], seqlets["end"], strict=True)
-    places = [slice(max(start - _FLANK, 0), end + _FLANK) for start, end in bounds]
-    queries = [_weighted(bases[:, place], track[place]) for place in places]
+    queries = [query for stretch, seqlets in called for query in _queries(stretch, seqlets)]
+    tables = [seqlets.assign(first=stretch.first) for stretch, seqlets in called]
+    seqlets = pd.concat(tables, ignore_index=True)
     found = tomtom(queries, [motif.frequencies for motif in motifs], n_nearest=1, n_jobs=1)
     p_value, strand, best = (np.asarray(found[column])[:, 0] for column in (0, 4, 5))
     p_value = np.clip(p_value, 0.0, 1.0)
@@ -222,8 +244,8 @@ def _annotate(
     best = best.astype(int)
     return pd.DataFrame(
         {
-            "start": seqlets["start"].to_numpy() + first,
-            "end": seqlets["end"].to_numpy() + first,
+            "start": (seqlets["start"] + seqlets["first"]).to_numpy(),
+            "end": (seqlets["end"] + seqlets["first"]).to_numpy(),
             "strand": np.where(strand.astype(int) == 0, "+", "-"),
             "motif": [motifs[index].name for index in best],
             "motif_id": [motifs[index].motif_id for index in best],
@@ -232,6 +254,13 @@ def _annotate(
             "score": seqlets["score"].to_numpy(dtype=float),
         }
     )
+
+
+def _queries(stretch: _Stretch, seqlets: pd.DataFrame) -> list[NDArray[np.float64]]:
+    bases = one_hot(stretch.codes).astype(np.float64)
+    bounds = zip(seqlets["start"], seqlets["end"], strict=True)
+    places = [slice(max(start - _FLANK, 0), end + _FLANK) for start, end in bounds]
+    return [_weighted(bases[:, place], stretch.track[place]) for place in places]
 
 
 def _weighted(bases: NDArray[np.float64], track: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -160,6 +160,8 @@ def _tiles(
         return _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, shared)
 
     if backbone.receptive_field is None:
+        # a position is three whole windows: one at a time, so that progress shows and a cancel is heard
+        batch_size = 1
         _, kept = central_bins(backbone, first)
         for start in range(first, last, kept.stop - kept.start):
             end = min(start + kept.stop - kept.start, last)

@@ -112,7 +112,7 @@ def resolve(
             f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)"
         )
     gene, readout = gene_target
-    if gene.name.casefold() != target.gene.casefold():
+    if target.gene.casefold() not in (gene.name.casefold(), gene.gene_id.casefold()):
         raise TargetError(
             f"the target is {target.gene}, but gene_target holds {gene.name}: pass the same gene"
         )

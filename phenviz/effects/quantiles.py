@@ -23,6 +23,7 @@ from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.sources import content_of
 
 if TYPE_CHECKING:
     from phenviz.variation import Individuals
@@ -219,10 +220,7 @@ def background_key(world: World, backbone: SequenceBackbone) -> str | None:
     """
     if world.individuals is None:
         return None
-    files = []
-    for path in map(Path, world.project.individuals):
-        stat = path.stat()
-        files.append([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
+    files = [content_of(path) for path in world.project.individuals]
     parts = [
         _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, backbone.name, backbone.weights_hash,
         world.reference.fingerprint, files,

@@ -97,6 +97,10 @@ class Annotation:
             raise LocusError(f"no gene {name.strip()!r} in this annotation: {hint}")
         return self._gene_at(row)
 
+    def key_of(self, gene: Gene) -> str:
+        """Return what `gene` finds this very gene by: its symbol, or its id if the symbol means another."""
+        return gene.name if self.gene(gene.name).gene_id == gene.gene_id else gene.gene_id
+
     def nearest_names(self, name: str, count: int = 3) -> list[str]:
         """Return known gene symbols closest to what was typed, best first."""
         typed = name.strip().upper()

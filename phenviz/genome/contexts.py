@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -28,3 +29,18 @@ class Context:
     curie: str
     group: str
     colour: str
+
+
+def fitting(contexts: Sequence[Context], wanted: str) -> list[int]:
+    """Return the places of the contexts that a name, a label or a CURIE fits, else of those in such a group.
+
+    Case doesn't matter. A CURIE may stand for several contexts, such as the stages of one cell type.
+    """
+    text = wanted.strip().casefold()
+    for words in (lambda c: (c.name, c.label, c.curie), lambda c: (c.group,)):
+        found = [
+            place for place, context in enumerate(contexts) if text in (w.casefold() for w in words(context))
+        ]
+        if found:
+            return found
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,14 @@ def bare_contig(name: str) -> str:
     """Name of a contig without ``chr``: ``chr20`` and ``20`` are the same contig."""
     name = name.strip()
     return name[3:] if name.lower().startswith("chr") and len(name) > 3 else name
+
+
+def _whole(name: str, position: object) -> int:
+    try:
+        # numpy's integers, as tables hold them, become plain ones
+        return operator.index(position)  # type: ignore[arg-type]
+    except TypeError:
+        raise LocusError(f"{name} {position!r} of a locus is no whole number of bases: give an int") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ class Locus:
     strand: str = "."
 
     def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            object.__setattr__(self, name, _whole(name, getattr(self, name)))
         if self.strand not in ("+", "-", "."):
             raise LocusError(f"strand {self.strand!r} of a locus: give '+', '-' or '.'")
         if self.start < 0:

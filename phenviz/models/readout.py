@@ -32,6 +32,7 @@ from torch import nn
 
 from phenviz.errors import ModelError, TargetError
 from phenviz.genome import Context, Gene, ReferenceGenome
+from phenviz.genome.contexts import fitting
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
@@ -232,27 +233,28 @@ class GeneReadout(nn.Module):
         return (by_head[:, :, 1:] / (1 + by_head[:, :, :1])).flatten(1)
 
     def select(self, names: Sequence[str] | None = None) -> list[int]:
-        """Return the rows of contexts by name, label or CURIE; all for None.
+        """Return the rows of contexts by name, label, CURIE or group, each once; all for None.
 
         Raises
         ------
         TargetError
-            If the readout doesn't predict one of them.
+            If the readout doesn't predict one of them, or there is none.
         """
         if names is None:
             return list(range(len(self.contexts)))
-        return [self._row(name) for name in names]
+        if not names:
+            raise TargetError("no context was chosen: choose at least one, or leave them out for all")
+        return list(dict.fromkeys(row for name in names for row in self._rows(name)))
 
-    def _row(self, name: str) -> int:
-        wanted = name.strip().lower()
-        for row, context in enumerate(self.contexts):
-            if wanted in (context.name.lower(), context.label.lower(), context.curie.lower()):
-                return row
-        known = ", ".join(context.name for context in self.contexts)
-        raise TargetError(
-            f"the gene readout predicts no expression in {name!r} (its RNA data has no such population): "
-            f"choose among {known}, or explain the activity of a window instead of a gene"
-        )
+    def _rows(self, name: str) -> list[int]:
+        found = fitting(self.contexts, name)
+        if not found:
+            known = ", ".join(context.name for context in self.contexts)
+            raise TargetError(
+                f"the gene readout predicts no expression in {name!r} (its RNA data has no such population): "
+                f"choose among {known}, or explain the activity of a window instead of a gene"
+            )
+        return found
 
     def _kernel(self, distance: torch.Tensor) -> torch.Tensor:
         """Score of the distance alone, ([B,] H, bins): a decay, and bumps on a scale of fold changes."""

@@ -26,6 +26,27 @@ def gaps(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
     return [(int(positions[index]) + 1, int(positions[index + 1])) for index in before]
 
 
+def stretches(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """List the stretches of positions that follow one another.
+
+    Parameters
+    ----------
+    positions
+        0-based, ascending, shape (n,).
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        Start and end (0-based half-open), from left to right.
+    """
+    if not len(positions):
+        return []
+    between = gaps(positions)
+    starts = [int(positions[0]), *(end for _, end in between)]
+    ends = [*(start for start, _ in between), int(positions[-1]) + 1]
+    return list(zip(starts, ends, strict=True))
+
+
 def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
     """List the stretches whose effects were predicted exactly; everywhere else they are first-order.
 
@@ -41,10 +62,5 @@ def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
     """
     if "method" not in dataset.data_vars:
         return None
-    positions = dataset["position"].to_numpy()[dataset["method"].to_numpy().astype(str) == EXACT]
-    if not len(positions):
-        return []
-    between = gaps(positions)
-    starts = [int(positions[0]), *(end for _, end in between)]
-    ends = [*(start for start, _ in between), int(positions[-1]) + 1]
-    return list(zip(starts, ends, strict=True))
+    exact = dataset["method"].to_numpy().astype(str) == EXACT
+    return stretches(dataset["position"].to_numpy()[exact])

@@ -30,7 +30,7 @@ from phenviz.service.requests import (
     FLOAT_BYTES,
     WORKING_BYTES,
     cells,
-    find_contexts,
+    find_context,
     find_gene,
     find_locus,
     gapped,
@@ -89,7 +89,7 @@ def _params(
     if target.context is None:
         raise TargetError("the target names no context: choose one")
     gene = find_gene(world, target.gene)
-    named = Target(gene=gene, context=find_contexts(world, target.context, gene)[0])
+    named = Target(gene=gene, context=find_context(world, target.context, gene))
     if method == "saliency":
         # neither has a meaning for a plain gradient, so neither must make another result of it
         n_steps, baseline, n_baselines = 1, "zero", 1

@@ -17,7 +17,7 @@ from phenviz.service.requests import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
-    find_contexts,
+    find_context,
     find_gene,
     find_locus,
     gene_identity,
@@ -61,12 +61,12 @@ def _params(
     steps = n_steps if first == "integrated-gradients" else 1
     return CoarseParams(
         find_locus(world, locus),
-        find_contexts(world, context, name)[0],
+        find_context(world, context, name),
         name,
         first,
-        steps,
-        window,
-        n_windows,
+        int(steps),
+        int(window),
+        int(n_windows),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phenviz.data.packs import has_pack
 from phenviz.errors import DataError
 from phenviz.progress import Progress
 from phenviz.service.kinds import Backend, Kind, Piece
@@ -140,10 +141,17 @@ def _hypotheses_params(
 
 
 def _world_identity(world: World) -> dict[str, Any]:
-    """Name what results depend on besides model and reference: genes, and where peaks come from."""
+    """Name what results depend on besides model and reference: genes and observed peaks."""
     genes = world.annotation.genes[["contig", "tss", "gene_name"]].astype(str)
     digest = hashlib.sha256(pd.util.hash_pandas_object(genes, index=False).to_numpy().tobytes())
-    return {"genes": digest.hexdigest(), "peaks": str(world.project.peaks)}
+    return {"genes": digest.hexdigest(), "peaks": _peaks_identity(world.project.peaks)}
+
+
+def _peaks_identity(peaks: str | Mapping[str, Path]) -> Any:
+    if isinstance(peaks, str):
+        # without its pack, backgrounds are matched on predicted instead of observed activity
+        return [peaks, has_pack(peaks)]
+    return {name: [str(path), path.stat().st_size, path.stat().st_mtime_ns] for name, path in peaks.items()}
 
 
 class _Halving(Progress):

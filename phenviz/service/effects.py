@@ -45,7 +45,6 @@ PERSONAL_CELL = 2**17
 _TEXT = ("contig", "ref", "alt", "id")
 # what one variant takes beside its numbers: coordinates, alleles
 _ROW_BYTES = 1_000
-_LONGEST_PATH = 4_096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +134,8 @@ def _variants_params(
 def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
     from phenviz.variation import parse_variants, read_variants
 
-    if isinstance(variants, os.PathLike) or (len(variants) < _LONGEST_PATH and Path(variants).exists()):
+    # unlike Path.exists, this is False for what is too long for a name
+    if isinstance(variants, os.PathLike) or os.path.exists(variants):
         return read_variants(variants, world.reference).table
     return parse_variants(variants, world.reference)
 
@@ -231,8 +231,10 @@ def find_people(
     """
     path = None if individuals is None else str(Path(individuals).expanduser().resolve())
     people(world, path)
-    files = world.project.individuals if path is None else (Path(path),)
-    return path, tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    from phenviz.variation.sources import content_of
+
+    files = world.project.individuals if path is None else (path,)
+    return path, tuple(content_of(file) for file in files)
 
 
 def find_phasing(unphased: str, seed: int) -> tuple[str, int]:

@@ -96,21 +96,23 @@ class Work:
 
     @property
     def held_bytes(self) -> int:
-        """Memory that the result takes."""
-        return 0 if self.result is None or self.streamed else self.result.nbytes
+        """Memory that the result takes, or what was finished before a cancel."""
+        if self.streamed:
+            return 0
+        return self.parts.nbytes if self.result is None else self.result.nbytes
 
     @property
     def usable(self) -> bool:
         """Whether one who asks for the same can have this."""
-        return self.state not in ("failed", "cancelled") and not self.cancel_event.is_set()
+        given_up = self.state in ("failed", "cancelled") or self.cancel_event.is_set()
+        return not given_up and not self.parts.lost
 
     @property
     def progress(self) -> float:
         """Fraction of the whole work that is finished, 0 to 1; it never goes back."""
         if self.state == "done":
             return 1.0
-        piece = self.pieces[self.next_piece].units if self.next_piece < len(self.pieces) else 0.0
-        return min((self._done_units + self._fraction * piece) / self._total_units, 1.0)
+        return min((self._done_units + self._fraction * self._units_now) / self._total_units, 1.0)
 
     @property
     def seconds_left(self) -> float:
@@ -120,13 +122,19 @@ class Work:
         busy, computed = self.busy_seconds, self.computed_units
         if self._piece_began is not None and self._fraction > 0:
             busy += time.monotonic() - self._piece_began
-            computed += self._fraction * self.pieces[self.next_piece].units
+            computed += self._fraction * self._units_now
         left = max(self.missing_units - computed, 0.0)
         expected = self._expected_seconds * left / self.missing_units if self.missing_units else 0.0
         if computed <= 0:
             return expected
         trust = min(computed / (_TRUSTED_PART * self.missing_units or 1.0), 1.0)
         return trust * left * busy / computed + (1 - trust) * expected
+
+    @property
+    def _units_now(self) -> float:
+        """Size of the present piece."""
+        pieces = self.pieces
+        return pieces[self.next_piece].units if self.next_piece < len(pieces) else 0.0
 
     def begin_piece(self) -> bool:
         """Take the next piece up; False if the work is over or was given up."""
@@ -170,7 +178,9 @@ class Work:
     def end_piece(self, part: xr.Dataset, computed: bool) -> None:
         """Note a finished piece."""
         with self.changed:
-            units = self.pieces[self.next_piece].units
+            if self.over:
+                return
+            units = self._units_now
             if computed and self._piece_began is not None:
                 self.busy_seconds += time.monotonic() - self._piece_began
                 self.computed_units += units
@@ -190,6 +200,9 @@ class Work:
                 # the result holds all of them
                 self.parts.clear()
                 self.tiles.clear()
+            self._done_units += self._fraction * self._units_now
+            # what they compute with may be large, and nobody asks for it again
+            self.pieces = ()
             self.result, self.error = result, error
             self.state, self.stage, self.finished = state, state, datetime.now(UTC)
             self._piece_began = None

@@ -39,6 +39,14 @@ class Parts(Protocol):
 
     tiles: list[xr.Dataset]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether a finished piece turned out not to be there any more."""
+
     def add(self, part: xr.Dataset) -> None:
         """Take the next trimmed piece."""
 
@@ -58,6 +66,16 @@ class HeldParts:
     def __init__(self, kind: Kind, params: Any, parts: Iterable[xr.Dataset] = ()) -> None:
         self._kind, self._params, self._parts = kind, params, list(parts)
         self.tiles: list[xr.Dataset] = []
+
+    @property
+    def nbytes(self) -> int:
+        """See `Parts.nbytes`."""
+        return sum(part.nbytes for part in (*self._parts, *self.tiles))
+
+    @property
+    def lost(self) -> bool:
+        """Memory loses nothing."""
+        return False
 
     def add(self, part: xr.Dataset) -> None:
         """See `Parts.add`."""
@@ -94,6 +112,16 @@ class StoredParts:
         self._template: xr.Dataset | None = None
         self._end = reader.locus.start
         self.tiles: list[xr.Dataset] = []
+
+    @property
+    def nbytes(self) -> int:
+        """What is in the store takes no memory."""
+        return 0
+
+    @property
+    def lost(self) -> bool:
+        """See `Parts.lost`."""
+        return self._reader.lost
 
     def add(self, part: xr.Dataset) -> None:
         """See `Parts.add`."""
@@ -145,6 +173,7 @@ class PieceReader:
         hold: Hold,
     ) -> None:
         self.locus: Locus = params.locus
+        self.lost = False
         self._kind, self._params, self._pieces, self._fetch, self._hold = kind, params, pieces, fetch, hold
         extents = [piece.extent for piece in pieces if piece.extent is not None]
         self._starts = [start for start, _ in extents]
@@ -210,6 +239,7 @@ class PieceReader:
         dataset = self._fetch(piece)
         part = piece.trim(dataset) if dataset is not None else None
         if part is None:
+            self.lost = True
             raise ResultError(
                 f"a part of this {self._kind.name} of {self.locus} isn't in the store any more (deleted, or "
                 "evicted by another process): ask for it again, only what is missing is computed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from phenviz.errors import ModelError
+from phenviz.errors import LocusError, ModelError, TargetError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
@@ -24,8 +24,18 @@ FLOAT_BYTES = 4
 
 
 def find_locus(world: World, locus: str | Locus) -> Locus:
-    """Return a locus as the world has it, from a `Locus` or from what a user would type."""
-    return world.reference.check(locus) if isinstance(locus, Locus) else world.locus(locus)
+    """Return a locus as the world has it, from a `Locus` or from what a user would type.
+
+    Raises
+    ------
+    LocusError
+        If it is neither, unknown, or leaves its contig.
+    """
+    if isinstance(locus, Locus):
+        return world.reference.check(locus)
+    if not isinstance(locus, str):
+        raise LocusError(f"{locus!r} is no locus: give a region, a gene, an rsID or a Locus")
+    return world.locus(locus)
 
 
 def find_contexts(
@@ -33,12 +43,12 @@ def find_contexts(
 ) -> tuple[str, ...]:
     """Return short names of contexts, in the model's order, from names, labels, CURIEs or groups.
 
-    With a gene, they are those of the gene readout, which may be others than the backbone's (no groups then).
+    With a gene, they are those of the gene readout, which may be others than the backbone's.
 
     Raises
     ------
     TargetError
-        If the model doesn't predict one of them.
+        If the model doesn't predict one of them, or none is asked for.
     """
     asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
     if gene is not None and world.readout is not None:
@@ -46,8 +56,25 @@ def find_contexts(
     return tuple(context.name for context in world.select_contexts(asked))
 
 
+def find_context(world: World, context: str, gene: str | None = None) -> str:
+    """Return the short name of one context, as `find_contexts` finds it.
+
+    Raises
+    ------
+    TargetError
+        If several fit, or none does.
+    """
+    found = find_contexts(world, context, gene)
+    if len(found) > 1:
+        raise TargetError(
+            f"{context!r} fits several contexts, and one is explained at a time: choose one of "
+            f"{', '.join(found)}"
+        )
+    return found[0]
+
+
 def find_gene(world: World, gene: str | None) -> str | None:
-    """Return a gene's name as the annotation has it.
+    """Return what the annotation finds a gene by: its name, or its id where another gene has that name, too.
 
     Raises
     ------
@@ -58,7 +85,7 @@ def find_gene(world: World, gene: str | None) -> str | None:
     """
     if not gene:
         return None
-    name = world.annotation.gene(gene).name
+    name = world.annotation.key_of(world.annotation.gene(gene))
     if world.readout is None:
         raise ModelError(
             f"the expression of {name} needs a gene readout, and world {world.name!r} has none: set "

@@ -131,7 +131,7 @@ class Runner:
             return True
         try:
             found = self._do_piece(work, compute)
-            if work.next_piece == len(work.pieces):
+            if not work.over and work.next_piece == len(work.pieces):
                 self._finish(work)
         except BaseException as error:
             self._fail(work, error)

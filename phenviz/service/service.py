@@ -221,13 +221,8 @@ class ModelService:
         key = self._runner.key(chosen, {"whole": normal})
         with self._lock:
             self._check_open()
-            work = self._active.get(key) or self._kept.get(key)
-            if (
-                work is not None
-                and work.state not in ("failed", "cancelled")
-                and not work.cancel_event.is_set()
-            ):
-                return self._job_on(work, holder)
+            if (known := self._usable(key)) is not None:
+                return self._job_on(known, holder)
         # outside of the lock: looking up thousands of pieces must not hold up the other sessions
         work = self._plan(chosen, normal, key)
         with self._lock:
@@ -321,14 +316,14 @@ class ModelService:
         return job
 
     def _forget_old_jobs(self) -> None:
-        results = {id(job._work): job._work for job in self._jobs.values() if job._work.result is not None}
-        held = sum(work.held_bytes for work in results.values())
+        ended = {id(job._work): job._work for job in self._jobs.values() if job._work.over}
+        held = sum(work.held_bytes for work in ended.values())
         for job in list(self._jobs.values()):
             if len(self._jobs) <= _REMEMBERED_JOBS and held <= _REMEMBERED_BYTES:
                 return
             if job.over:
                 del self._jobs[job.id]
-                work = results.pop(id(job._work), None)
+                work = ended.pop(id(job._work), None)
                 held -= work.held_bytes if work is not None else 0
 
     def _check_open(self) -> None:
@@ -351,7 +346,8 @@ class ModelService:
                 work.jobs = others
                 return True
             # from now on, who asks for the same gets a work of his own
-            self._active.pop(work.key, None)
+            if self._active.get(work.key) is work:
+                del self._active[work.key]
         work.give_up()
         if work.over:
             self._compute_lane.remove(work)

@@ -106,8 +106,8 @@ def _mutagenesis_params(
 def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
     # A base's effects don't depend on where the locus ends, so cells are exact. The first and the last are
     # computed as far as asked for only (most requests are shorter than a cell), but taken from a whole one
-    # where that was computed before.
-    target = gene_identity(world, params.gene)
+    # where that was computed before. A global backbone's windows do begin with what is asked for.
+    target, is_local = gene_identity(world, params.gene), world.backbone.receptive_field is not None
 
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.attribution.mutagenesis import mutagenesis
@@ -121,7 +121,7 @@ def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
     pieces = []
     for cell in cells(world, params.locus, MUTAGENESIS_CELL):
         asked = grid.overlap(cell, params.locus)
-        wider = () if asked == cell else ({"cell": cell, **target},)
+        wider = ({"cell": cell, **target},) if is_local and asked != cell else ()
         identity, extent = {"cell": asked, **target}, (asked.start, asked.end)
         pieces.append(Piece(identity, partial(compute, asked), 3 * asked.length, trim, wider, extent))
     return pieces

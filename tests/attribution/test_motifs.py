@@ -117,3 +117,24 @@ def test_missing_or_empty_motif_files_are_errors_in_words(tmp_path, planted):
 def test_a_result_of_another_kind_is_refused():
     with pytest.raises(ResultError, match="mutagenesis or an attribution"):
         find_motifs(xr.Dataset({"activity": (("context", "bin"), np.zeros((1, 2)))}), MOTIFS)
+
+
+def test_motifs_behind_a_gap_lie_where_they_are(planted, hits):
+    """A trait's attribution has only the bases that its gene windows see."""
+    gap = slice(GATA1_AT[1] - 150, GATA1_AT[1] + 150)
+    kept = planted.isel(position=np.r_[: gap.start, gap.stop : planted.sizes["position"]])
+    found = find_motifs(kept, MOTIFS)
+    assert overlapping(found, GATA1_AT[1]).empty
+    for place in (GATA1_AT[0], *GATA1_AT[2:]):
+        (hit,), (expected,) = overlapping(found, place).itertuples(), overlapping(hits, place).itertuples()
+        assert (hit.motif, hit.start, hit.end) == (expected.motif, expected.start, expected.end)
+
+
+def test_an_attribution_of_several_contexts_is_searched_one_by_one(planted):
+    both = xr.concat([planted.attribution, -planted.attribution], dim="context")
+    dataset = planted.assign(attribution=both.transpose("position", "context"))
+    hits = find_motifs(dataset.assign_coords(context=["Ery", "Mono"]), MOTIFS)
+    signs = {hit.context: np.sign(hit.score) for hit in overlapping(hits, GATA1_AT[0]).itertuples()}
+    assert signs == {"Ery": 1, "Mono": -1}
+    with pytest.raises(ResultError, match="for each haplotype"):
+        find_motifs(planted.assign(attribution=both.rename(context="haplotype")), MOTIFS)

@@ -272,6 +272,31 @@ def test_a_gene_on_another_contig_is_refused(toy_world):
         )
 
 
+def test_a_global_backbone_takes_one_position_at_a_time_and_fewer_windows_where_memory_is_short(toy_world):
+    class Short(Wrapped):
+        def encode(self, one_hot):
+            if len(one_hot) > 1:
+                raise MemoryError
+            return super().encode(one_hot)
+
+    how = {"receptive_field": None, "window": 4_096}
+    locus, cancel = Locus("20", 14_000, 14_010), threading.Event()
+    expected = mutagenesis(locus, toy_world.reference, Wrapped(toy_world.backbone, **how))
+    short = Short(toy_world.backbone, **how)
+    found = mutagenesis(locus, toy_world.reference, short)
+    np.testing.assert_allclose(found["effect"], expected["effect"], rtol=1e-4, atol=1e-6)
+    assert short.seen == [1] * (1 + 3 * locus.length)
+
+    def stop(stage, fraction):
+        if fraction:
+            cancel.set()
+
+    heard = Wrapped(toy_world.backbone, **how)
+    with pytest.raises(Cancelled):
+        mutagenesis(locus, toy_world.reference, heard, progress=Progress(on_change=stop, cancel_event=cancel))
+    assert heard.seen == [1, 3]
+
+
 def test_a_global_backbone_refuses_a_genes_expression(toy_world):
     backbone = Wrapped(toy_world.backbone, receptive_field=None, window=4_096)
     gene = toy_world.annotation.gene("BETA")

@@ -155,3 +155,12 @@ def test_elements_and_bands_of_a_locus(tmp_path):
     assert annotation.elements_in(Locus("20", 20, 30)).empty
     assert annotation.elements_in(Locus("21", 0, 100)).empty
     assert list(annotation.bands("20")["name"]) == ["p13", "p12"]
+
+
+def test_a_gene_is_found_by_its_key_though_another_has_its_symbol(tmp_path):
+    line = '20\tx\texon\t{0}\t{1}\t.\t+\t.\tgene_id "{2}"; transcript_id "{2}"; gene_name "Y_RNA";\n'
+    (tmp_path / "twice.gtf").write_text(line.format(101, 200, "E7") + line.format(901, 950, "E8"))
+    annotation = Annotation(read_genes(tmp_path / "twice.gtf"))
+    first, second = annotation.gene("E7"), annotation.gene("E8")
+    assert (annotation.key_of(first), annotation.key_of(second)) == ("Y_RNA", "E8")
+    assert annotation.gene(annotation.key_of(second)).tss == 900

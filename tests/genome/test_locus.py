@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +68,11 @@ def test_widening_stops_at_the_first_base():
 def test_loci_overlap_whatever_way_the_contig_is_written():
     assert Locus("chr20", 0, 10).overlaps(Locus("20", 9, 12))
     assert not Locus("20", 0, 10).overlaps(Locus("20", 10, 12))
+
+
+def test_positions_may_be_numpy_integers_but_nothing_between_bases():
+    locus = Locus("20", np.int64(5), np.int32(9))
+    assert (type(locus.start), type(locus.end)) == (int, int) and locus == Locus("20", 5, 9)
+    for start in (5.0, "5", None):
+        with pytest.raises(LocusError, match="no whole number of bases"):
+            Locus("20", start, 9)

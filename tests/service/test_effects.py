@@ -6,7 +6,7 @@ import pytest
 
 from phenviz.effects import Background, predict_haplotypes, score_gene, score_variants
 from phenviz.errors import DataError, JobError, TargetError
-from phenviz.genome import Locus
+from phenviz.genome import Locus, decode
 from phenviz.models.readout import save_readout
 from phenviz.service import KINDS, ModelService
 from phenviz.world import open_world
@@ -129,3 +129,10 @@ def test_unknown_people_and_missing_files_are_refused_before_the_job(service):
         service.personal("ALPHA", "ann", unphased="guess")
     with pytest.raises(JobError, match="personal"):
         service.submit("predict", locus="ALPHA", individual="ann")
+
+
+def test_many_lines_of_text_are_no_path(service, world):
+    letters = decode(world.reference.fetch_codes("20", 5_000, 5_040))
+    lines = [f"20:{5_001 + at}:{base}:{'A' if base != 'A' else 'C'}" for at, base in enumerate(letters)]
+    found = service.variant_effects("\n".join(lines))
+    assert found.sizes["variant"] == len(lines)

@@ -204,3 +204,15 @@ def wait_until(condition, seconds=60.0):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.002)
+
+
+def test_what_a_cancelled_job_has_finished_counts_as_held(service, counting):
+    job = service.submit("count", stop=200)
+    while len(job.partials) < 3:
+        time.sleep(0.001)
+    before = job.progress
+    job.cancel()
+    assert job.wait(60)
+    assert job._work.held_bytes >= sum(part["value"].nbytes for part in job.partials)
+    # closures of pieces would keep whatever they computed with
+    assert job._work.pieces == () and job.progress >= before

@@ -1,6 +1,7 @@
 """The real kinds of job on the toy world: equal to the plain functions, however they are cut into pieces."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from phenviz.genome import Locus
 from phenviz.models.predict import predict
 from phenviz.models.readout import GeneReadout, save_readout
 from phenviz.service import ModelService, attribute, standard
+from phenviz.service.requests import find_context, find_contexts
 from phenviz.world import open_world
 from tests.toys import CONTEXTS, GAP
 
@@ -243,7 +245,10 @@ def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world,
         ("predict", {"locus": "chr20:10-5"}, LocusError, "reversed"),
         ("predict", {"locus": "ALPHA", "contexts": ["Liver"]}, TargetError, "Liver"),
         ("predict", {"locus": "ALPHA", "individual": "HG00096"}, JobError, "HG00096"),
+        ("predict", {"locus": "ALPHA", "contexts": []}, TargetError, "no context was chosen"),
+        ("predict", {"locus": None}, LocusError, "None is no locus"),
         ("mutagenesis", {"locus": "ALPHA", "gene": "NOGENE"}, LocusError, "NOGENE"),
+        ("mutagenesis", {"locus": "ALPHA", "gene": "ALPHA", "contexts": []}, TargetError, "no context"),
         ("attribute", {"locus": "ALPHA", "target": Target()}, TargetError, "names no context"),
         ("attribute", {"locus": "ALPHA", "target": Target(trait="MCV")}, TargetError, "MCV"),
         (
@@ -304,3 +309,35 @@ def test_missing_model_is_told_when_a_job_is_asked_for(tmp_path, toy_project):
         pytest.raises((ModelError, DataError)),
     ):
         service.predict("ALPHA")
+
+
+def test_contexts_of_a_gene_come_once_each_and_by_group(real_service, world):
+    asked = ["Ery", world.contexts[0].curie, "erythroid"]
+    found = real_service.mutagenesis("chr20:14,001-14,020", contexts=asked, gene="BETA")
+    assert found["context"].values.tolist() == ["Ery"]
+
+
+def test_what_fits_several_contexts_explains_none_of_them():
+    world = open_world()
+    for asked in ("lymphoid", "CL:0000557"):
+        assert len(find_contexts(world, asked)) > 1
+        with pytest.raises(TargetError, match="explained at a time: choose one of"):
+            find_context(world, asked)
+    assert find_context(world, "monocyte") == "Mono"
+
+
+def test_positions_from_tables_are_as_good_as_plain_numbers(real_service):
+    found = real_service.predict(Locus("20", np.int64(5_000), np.int64(5_256)))
+    assert found.attrs["start"] == 5_000
+
+
+def test_windows_of_a_global_backbone_depend_on_what_was_asked_for(world):
+    """The same bases within a longer locus lie elsewhere in their window: numbers of another request."""
+    inside = Locus("20", 1_000, 1_200)
+
+    def wider(receptive_field):
+        backbone = SimpleNamespace(bin_size=128, receptive_field=receptive_field)
+        some = SimpleNamespace(backbone=backbone, reference=world.reference)
+        return standard._mutagenesis_pieces(some, standard.MutagenesisParams(inside, ("B",)))[0].wider
+
+    assert wider(1_074) and not wider(None)

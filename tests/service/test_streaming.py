@@ -161,6 +161,8 @@ def test_piece_that_was_deleted_is_an_error_in_words(make, stream):
     service.store.clear()
     with pytest.raises(ResultError, match="isn't in the store any more"):
         result.isel(position=slice(0, 10)).load()
+    again = ask(service, "mutagenesis").result(60)
+    assert np.isfinite(again["effect"].isel(position=slice(0, 10)).values).all()
 
 
 def test_store_that_keeps_nothing_refuses_what_is_too_long_for_memory(make, stream, tmp_path):
