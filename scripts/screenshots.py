@@ -1,7 +1,8 @@
 """Take the pictures of the README from a running dashboard: ``python scripts/screenshots.py``.
 
 Starts the dashboard on the embedded world, drives it with Chromium (``PHENVIZ_CHROMIUM``, by default
-``/usr/bin/chromium``) through playwright, and writes ``docs/images/*.png``.
+``/usr/bin/chromium``) through playwright, and writes ``docs/images/*.png``; that of real traits only where
+their data packs are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phenviz.data.packs import has_pack
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -23,6 +26,11 @@ IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 CHROMIUM = os.environ.get("PHENVIZ_CHROMIUM", "/usr/bin/chromium")
 _SIZE = {"width": 1440, "height": 900}
 _WAIT_MS = 600_000
+_DISEASE_PACKS = ("ukbb-blood-finemap", "blood16-atac")
+_DISEASE = (
+    "disease?source=ukbb-blood-finemap&methods=variant,overlap,accessibility-rank,accessibility"
+    "&trait=MCH&focus=Ery"
+)
 
 
 def main() -> None:
@@ -70,6 +78,19 @@ def take_all(page: Page, address: str) -> None:
     page.get_by_test_id("variants").locator("tbody tr").first.click()
     page.locator("table.facts", has_text="JASPAR").wait_for()
     _save(page, "variant")
+    if all(has_pack(name) for name in _DISEASE_PACKS):
+        take_disease(page, address)
+
+
+def take_disease(page: Page, address: str) -> None:
+    """Test real traits, unless that was done before, and take the map."""
+    page.goto(address + _DISEASE)
+    status = page.get_by_test_id("disease-status")
+    status.and_(page.locator("[data-state=waiting], [data-state=done]")).wait_for()
+    if status.get_attribute("data-state") == "waiting":
+        page.get_by_role("button", name="Test", exact=True).click()
+    status.and_(page.locator("[data-state=done]")).wait_for()
+    _save(page, "disease")
 
 
 def _open(page: Page, address: str) -> None:
@@ -82,6 +103,7 @@ def _run(page: Page) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
     page.locator("[data-testid=run-status][data-state=done]").wait_for()
     page.get_by_test_id("table-bases").locator("tbody tr").first.wait_for()
+    page.get_by_text("searching motifs…").first.wait_for(state="detached")
 
 
 def _save(page: Page, name: str) -> None:
