@@ -63,6 +63,7 @@ class Runtime:
         world.reference.codes(contig)
         world.annotation.bands(contig)
         world.annotation.elements_in(Locus(contig, 0, 1))  # builds what elements are found by
+        world.annotation.element_lineages  # noqa: B018  (for the whole assembly, once)
         return self
 
     def start(self) -> Runtime:

@@ -9,8 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import pyranges
+from numpy.typing import NDArray
 
 from phenviz.errors import LocusError
+from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, bare_contig
 
 GENE_COLUMNS = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
@@ -65,6 +67,11 @@ class Annotation:
         self.elements = _prepared(
             elements if elements is not None else _empty(ELEMENT_COLUMNS), ELEMENT_COLUMNS
         )
+
+    @cached_property
+    def element_lineages(self) -> tuple[list[str], NDArray[np.bool_]]:
+        """Lineages that each regulatory element is active in; see `lineages_of`. Looked up once for all."""
+        return lineages_of(self.elements["cell_types"])
 
     @cached_property
     def _row_of_name(self) -> dict[str, int]:

@@ -46,7 +46,7 @@ def lineages_of(cell_types: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
     member
         Shape (elements, lineages).
     """
-    # every page does this for all elements of the assembly; few of their lists differ
+    # few of the lists differ, however many elements an assembly has
     row_of, lists = pd.factorize(cell_types.fillna("").astype(str))
     lineage = {name: lineage_of(name) for name in {name for names in lists for name in names.split("|")}}
     present = set(lineage.values())

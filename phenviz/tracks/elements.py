@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, Quad
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
-from phenviz.genome.lineages import OTHER_TISSUES, lineage_of, lineages_of
+from phenviz.genome.lineages import OTHER_TISSUES, lineage_of
 from phenviz.genome.locus import Locus
 from phenviz.results.palette import lineage_colours
 from phenviz.tracks.frame import Axis, Track
@@ -33,7 +33,7 @@ class Elements(Track):
     title = "Regulatory elements"
 
     def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
-        self._lineages, self._member = lineages_of(annotation.elements["cell_types"])
+        self._lineages, self._member = annotation.element_lineages
         n_rows = len(self._lineages)
         super().__init__(axis, theme, n_rows * _ROW_PIXELS, (0, n_rows))
         self._annotation = annotation
