@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 from bokeh.document import Document
 
-from phenviz.app.activity import ActivityMap
 from phenviz.app.components import results_table
 from phenviz.app.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
 from phenviz.app.pages.explore import ExplorePage
@@ -22,33 +19,10 @@ from phenviz.app.state import ExploreState, apply_query, query_of
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
+from tests.app.explore import SITE, finish
 from tests.phenformer_toys import GlobalToy
-from tests.toys import GAP, toy_backbone
+from tests.toys import toy_backbone
 from tests.toys import toy_project as toy_project_file
-
-SITE = Locus("20", 6_000, 6_200)
-OTHER = Locus("21", 1_000, 1_100)
-
-
-@pytest.fixture(scope="module")
-def runtime(toy_project):
-    runtime = Runtime(open_world(toy_project), "cpu").warm().start()
-    assert runtime.service_ready.result(300) is not None
-    yield runtime
-    runtime.stop()
-
-
-@pytest.fixture
-def page(runtime):
-    page = ExplorePage(runtime)
-    yield page
-    page.session.close()
-
-
-def finish(page, run) -> None:
-    assert run.job.wait(300)
-    for _ in range(3):
-        page.session._tick()
 
 
 def test_a_page_of_any_world_opens_at_its_first_gene(page):
@@ -69,12 +43,6 @@ def test_an_unknown_name_leaves_the_view_and_offers_names(page):
     assert page.state.locus == before
     assert "GAMMA1" in page.locus_bar._box.suggestions
     assert "no gene" in page.locus_bar._box.message
-
-
-def test_another_contig_gets_tracks_of_its_own(page):
-    page.locus_bar.go_to("chr21:1-5,000")
-    assert page.tracks._browser.locus == Locus("21", 0, 5_000)
-    assert "chr21" in page.frame.header._line.object
 
 
 def test_a_run_shows_its_result_and_its_strongest_bases(page):
@@ -246,46 +214,6 @@ def test_what_fails_in_a_callback_is_told_in_words(page, caplog):
     assert isinstance(said[0], ZeroDivisionError)
 
 
-def test_a_contig_by_its_name_is_shown_whole_and_nothing_in_it_is_pointed_at(page):
-    page.locus_bar.go_to("chr20")
-    length = page.runtime.world.reference.contigs["20"]
-    assert (page.state.locus, page.state.highlight) == (Locus("20", 0, length), None)
-
-
-def test_a_gene_of_another_contig_is_run_on_its_own_contig(page):
-    page.state.param.update(window="gene", gene="DELTA", flank=200)
-    assert page.state.locus.contig == "20"
-    assert page.run_panel.request().locus == Locus("21", 0, 5_200)
-
-
-def test_a_result_of_another_contig_is_not_drawn_at_the_same_numbers(page):
-    page.state.param.update(locus=OTHER, settled=OTHER)
-    finish(page, page.runs.start(Request("mutagenesis", OTHER, ("Ery",))))
-    contribution = page.tracks._browser._stack.need("mutagenesis")[0]
-    assert len(contribution._plot.letters.data["xs"])
-    page.locus_bar.go_to("20:1,001-1,100")
-    contribution = page.tracks._browser._stack.need("mutagenesis")[0]
-    assert not len(contribution._plot.letters.data["xs"])
-    assert "computed for chr21:1,001-1,100" in contribution.texts.empty
-
-
-@pytest.mark.parametrize("table", ["bases", "motifs"])
-def test_a_click_on_a_row_goes_to_the_contig_of_the_result(page, table):
-    finish(page, page.runs.start(Request("mutagenesis", OTHER, ("Ery",))))
-    frame = results_table.strongest_bases(page.runs.dataset, "Ery")
-    if table == "motifs":
-        hits = frame.assign(start=frame["position"] - 1, end=frame["position"], strand="+", score=1.0,
-                            p_value=0.1, q_value=0.1, motif_id="")  # fmt: skip
-        found: Future = Future()
-        found.set_result(hits)
-        page.results._asked = asked = (page.runs.dataset, "Ery")
-        page.results._take_motifs(asked, found)
-    page.results._dock._handle_msg({"table": table, "row": 3})
-    at = int(frame["position"].iloc[3]) - 1
-    assert page.state.highlight == Locus("21", at, at + 1)
-    assert page.state.locus.contig == "21" and page.state.locus.start <= at < page.state.locus.end
-
-
 def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page, monkeypatch):
     # a result may come to lie where one lay that was let go
     monkeypatch.setattr(results_table, "id", lambda _: 7, raising=False)
@@ -302,35 +230,6 @@ def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page
     # drawn a moment later, so that nobody sees that there was no result in between
     page.runs.dataset = page.runs.dataset.copy()
     assert len(searched) == 2 and searched[1] is page.runs.dataset
-
-
-def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_path, monkeypatch):
-    project = toy_project_file(tmp_path)
-    fasta = tmp_path / "toy.fa"
-    fasta.write_text(fasta.read_text().replace(">", ">chr"))
-    asked = {"run": Request("mutagenesis", SITE, ("Ery",)).text(), "locus": "chr21:1-5,000"}
-    monkeypatch.setattr("phenviz.app.pages.explore.arguments_of_address", lambda: asked)
-    runtime = Runtime(open_world(project), "cpu").warm().start()
-    assert runtime.service_ready.result(300) is not None
-    page = ExplorePage(runtime)
-    try:
-        assert page.state.shown.locus == Locus("chr20", SITE.start, SITE.end)
-        finish(page, page.runs.start(page.state.shown))
-        page.jobs._list._handle_msg({"id": str(page.runs.current.job.id)})
-        assert page.state.locus == page.tracks._browser.locus == Locus("chr20", SITE.start, SITE.end)
-    finally:
-        page.session.close()
-        runtime.stop()
-
-
-def test_an_address_that_names_a_run_on_an_unknown_contig_still_opens(runtime, monkeypatch):
-    asked = {"run": Request("mutagenesis", Locus("7", 0, 100), ("Ery",)).text()}
-    monkeypatch.setattr("phenviz.app.pages.explore.arguments_of_address", lambda: asked)
-    said = []
-    monkeypatch.setattr("phenviz.app.session.Session.say", lambda _self, text: said.append(text))
-    page = ExplorePage(runtime)
-    assert page.state.shown is None and "no contig '7'" in said[0]
-    page.session.close()
 
 
 def test_what_our_own_components_hear_waits_for_the_lock_that_figures_need(page, monkeypatch):
@@ -384,49 +283,6 @@ def test_every_data_format_can_be_exported(page, suffix):
     file = data_file(page.runs.dataset, suffix)
     assert file.name.startswith("phenviz_mutagenesis_chr20_6001-6200")
     assert len(file.content) > 100
-
-
-def test_the_view_is_predicted_tile_by_tile_as_in_one_window(runtime):
-    activity = runtime.activity
-    length = runtime.world.reference.contigs["20"]
-    activity.want("me", Locus("20", 0, length))
-    for _ in range(600):
-        if activity.covered("me") == 1:
-            break
-        time.sleep(0.05)
-    whole = runtime.service.predict(Locus("20", 0, length))["activity"].to_numpy()
-    _, mean, _ = activity.pyramid("20").read(0, whole.shape[1], whole.shape[1])
-    inside = slice(GAP[0] // 128 + 40, None)
-    np.testing.assert_allclose(mean[:, inside], whole[:, inside], rtol=1e-4, atol=1e-5)
-    activity.forget("me")
-
-
-def test_a_view_that_cannot_be_predicted_leaves_the_thread_to_the_others(runtime, caplog):
-    activity = runtime.activity
-
-    def wait_until(answered) -> None:
-        for _ in range(600):
-            if answered():
-                return
-            time.sleep(0.05)
-        raise AssertionError("not answered")
-
-    activity.want("them", Locus("7", 0, 1_000))
-    wait_until(lambda: "them" not in activity._wishes)
-    assert "chr7:1-1,000 can't be predicted" in caplog.text
-    activity.want("me", Locus("21", 0, 9_000))
-    wait_until(lambda: activity.covered("me") == 1)
-    activity.forget("me")
-
-
-def test_a_model_that_cannot_be_loaded_is_told_and_does_not_stop_the_page(toy_project):
-    world = open_world(toy_project)
-    failed: Future = Future()
-    failed.set_exception(RuntimeError("no weights"))
-    activity = ActivityMap(world, failed)
-    activity.want("me", SITE)
-    assert activity.pyramid("20") is None
-    assert activity.covered("me") == 0
 
 
 def test_a_closed_page_is_not_drawn_again(page, caplog):
