@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from phenviz.data.cache import cache_dir
 from phenviz.data.embedded_world import embedded_project
 from phenviz.data.project import Project, read_project
-from phenviz.errors import DataError, LocusError, ModelError, TargetError
+from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.genome import (
     Annotation,
     Context,
@@ -21,7 +21,7 @@ from phenviz.genome import (
     read_elements,
     read_genes,
 )
-from phenviz.genome.contexts import fitting
+from phenviz.genome.contexts import choose_contexts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,17 +210,11 @@ class World:
         """
         if names is None:
             return self.contexts
-        chosen: set[int] = set()
-        for name in names:
-            found = fitting(self.contexts, name)
-            if not found:
-                raise TargetError(
-                    f"no context {name!r} in world {self.name!r}: it has {_names(self.contexts)}"
-                )
-            chosen.update(found)
-        if not chosen:
-            raise TargetError("no context was chosen: choose at least one, or leave them out for all")
-        return tuple(self.contexts[place] for place in sorted(chosen))
+
+        def unknown(name: str) -> str:
+            return f"no context {name!r} in world {self.name!r}: it has {_names(self.contexts)}"
+
+        return tuple(self.contexts[place] for place in sorted(choose_contexts(self.contexts, names, unknown)))
 
     def _rsid(self, rsid: str) -> Locus:
         from phenviz.variation.rsids import find_rsid

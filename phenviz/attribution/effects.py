@@ -136,8 +136,7 @@ class GeneExpression:
         contexts: Sequence[Context | str] | None,
     ) -> None:
         check_backbone(readout, backbone)
-        names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
-        self._rows = readout.select(names)
+        self._rows = readout.select(contexts)
         self.contexts = tuple(readout.contexts[row] for row in self._rows)
         self.units = f"change of {readout.units}"
         self.definition = (

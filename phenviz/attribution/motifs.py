@@ -106,10 +106,17 @@ def control_motifs(
     -------
     pd.DataFrame
         As `find_motifs`; ``score`` is NaN.
+
+    Raises
+    ------
+    ResultError
+        If the dataset has gaps.
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, None)
-    ((first, last),) = stretches(dataset["position"].to_numpy())
+    (first, last), *others = stretches(dataset["position"].to_numpy())
+    if others:
+        raise ResultError("places are drawn from one stretch of bases, and this result has gaps: select one")
     tables = []
     for context, group in hits.groupby("context", sort=False):
         lengths = (group["end"] - group["start"]).to_numpy()

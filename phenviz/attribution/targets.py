@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from phenviz.errors import TargetError
 from phenviz.genome.annotation import Gene
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import Context, refuse_several
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.readout import GeneReadout, check_backbone
-from phenviz.models.windows import context_channel
+from phenviz.models.windows import select_contexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,10 @@ def resolve(
         raise TargetError(f"the target names no context: choose one of {known}")
     several = contexts is not None
     if target.gene is None:
-        channels = tuple(context_channel(backbone, context) for context in asked)
-        found = tuple(backbone.contexts[channel] for channel in channels)
-        return ResolvedTarget(channels, found, several)
+        found, channels = select_contexts(backbone, asked)
+        if not several:
+            refuse_several([context.name for context in found], asked[0])
+        return ResolvedTarget(tuple(channels), found, several)
     if gene_target is None:
         raise TargetError(
             f"target {target.gene} needs the gene and its readout: pass gene_target=(gene, readout)"
@@ -118,4 +119,7 @@ def resolve(
         )
     check_backbone(readout, backbone)
     rows = tuple(readout.select(asked))
-    return ResolvedTarget(rows, tuple(readout.contexts[row] for row in rows), several, gene, readout)
+    found = tuple(readout.contexts[row] for row in rows)
+    if not several:
+        refuse_several([context.name for context in found], asked[0])
+    return ResolvedTarget(rows, found, several, gene, readout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -125,21 +125,22 @@ output_option = click.option(
 )
 
 
-def refuse_given(options: Mapping[str, str], why: str) -> None:
+def refuse_given(*names: str, why: str) -> None:
     """Refuse options of the present command that were given but mean nothing together with the others.
 
     Parameters
     ----------
-    options
-        Parameter -> option, as it is typed.
+    *names
+        Of the command's parameters.
     why
         Completes "leave --steps out: ...".
     """
     context = click.get_current_context()
     given = [
-        option
-        for parameter, option in options.items()
-        if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
     if given:
         raise click.UsageError(f"leave {' and '.join(given)} out: {why}")

@@ -53,7 +53,6 @@ class Steps(click.ParamType):
         return click.IntRange(1).convert(value, parameter, context)
 
 
-_OF_THE_PATH = {"steps": "--steps", "baseline": "--baseline", "baselines": "--baselines"}
 _where_and_how = with_options(output_option, reference_option, world_option, device_option)
 
 
@@ -190,7 +189,8 @@ def attribute(
         raise click.UsageError("Missing argument 'LOCUS': only --trait explains all gene windows without one")
     how: dict[str, Any] = {"target": Target(gene, context, trait), "method": method}
     if method == "saliency":
-        refuse_given(_OF_THE_PATH, "saliency is one gradient, without steps and baseline")
+        why = "saliency is one gradient, without steps and baseline"
+        refuse_given("steps", "baseline", "baselines", why=why)
     else:
         how |= {"n_steps": steps, "baseline": baseline, "n_baselines": baselines}
     kind = "attribute" if trait is None else "trait"

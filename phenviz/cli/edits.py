@@ -73,7 +73,7 @@ def ablate(
     import numpy as np
 
     if by == "N":
-        refuse_given({"shuffles": "--shuffles", "seed": "--seed"}, "with --by N nothing is shuffled")
+        refuse_given("shuffles", "seed", why="with --by N nothing is shuffled")
     from phenviz.attribution import ablate as ablate_spans
     from phenviz.cli.worlds import open_with_reference
     from phenviz.service.device import pick_device, place

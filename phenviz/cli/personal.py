@@ -80,7 +80,7 @@ def personal(
 
     _check_what(output, locus, genes)
     if output.suffix.lower() in FASTA_SUFFIXES:
-        refuse_given({"contexts": "--context"}, "sequences are the same in every cell type")
+        refuse_given("contexts", why="sequences are the same in every cell type")
         place, genome, people = _open(vcf, locus, genes, reference, world)
         _write_sequences(individual_of(people, sample), place, genome, output, unphased, seed)
         click.echo(output)

@@ -220,8 +220,7 @@ class _Targets:
                 f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with "
                 "a finite receptive field: score the activity round the variants instead"
             )
-        names = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
-        channels = readout.select(names)
+        channels = readout.select(contexts)
         self.genes, self.contexts = genes, [readout.contexts[channel] for channel in channels]
         self.readout = readout
         self.bins = [gene_bins(gene, backbone, reference, readout.reach) for gene in genes]

@@ -101,8 +101,7 @@ def predict_expression(
     cohort, names = _cohort(individuals, samples)
     chosen = find_genes(genes, annotation)
     check_backbone(readout, backbone)
-    asked = None if contexts is None else [c.name if isinstance(c, Context) else c for c in contexts]
-    rows = readout.select(asked)
+    rows = readout.select(contexts)
     model = _Model(reference, backbone, readout)
     sites = [model.site(gene) for gene in chosen]
     progress.stage("predicting expression", sum(site.cells for site in sites))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from phenviz.errors import TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,53 @@ class Context:
     colour: str
 
 
-def fitting(contexts: Sequence[Context], wanted: str) -> list[int]:
-    """Return the places of the contexts that a name, a label or a CURIE fits, else of those in such a group.
+def choose_contexts(
+    contexts: Sequence[Context], asked: Iterable[Context | str], unknown: Callable[[str], str]
+) -> list[int]:
+    """Find contexts by name, label, CURIE or group, whatever the case.
 
-    Case doesn't matter. A CURIE may stand for several contexts, such as the stages of one cell type.
+    Parameters
+    ----------
+    contexts
+        To choose from.
+    asked
+        A CURIE may stand for several contexts, such as the stages of one cell type; so does a group, which
+        is what a word means that is no name, label or CURIE.
+    unknown
+        Says in words that nothing fits.
+
+    Returns
+    -------
+    list[int]
+        Places among the contexts, in the order asked for, each once.
+
+    Raises
+    ------
+    TargetError
+        If a word fits no context, or nothing is asked for.
     """
-    text = wanted.strip().casefold()
-    for words in (lambda c: (c.name, c.label, c.curie), lambda c: (c.group,)):
-        found = [
-            place for place, context in enumerate(contexts) if text in (w.casefold() for w in words(context))
-        ]
-        if found:
-            return found
-    return []
+    places: dict[int, None] = {}
+    for one in asked:
+        word = one.name if isinstance(one, Context) else one
+        found = _fitting(contexts, word.strip().casefold())
+        if not found:
+            raise TargetError(unknown(word))
+        places.update(dict.fromkeys(found))
+    if not places:
+        raise TargetError("no context was chosen: choose at least one, or leave them out for all")
+    return list(places)
+
+
+def refuse_several(names: Sequence[str], asked: str) -> None:
+    """Raise `TargetError` where what was asked for fits several contexts, and only one is possible."""
+    if len(names) > 1:
+        raise TargetError(
+            f"{asked!r} fits several contexts, and one is explained at a time: choose one of "
+            f"{', '.join(names)}"
+        )
+
+
+def _fitting(contexts: Sequence[Context], word: str) -> list[int]:
+    own = [{c.name.casefold(), c.label.casefold(), c.curie.casefold()} for c in contexts]
+    found = [place for place, words in enumerate(own) if word in words]
+    return found or [place for place, context in enumerate(contexts) if word == context.group.casefold()]

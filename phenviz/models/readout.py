@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from phenviz.errors import ModelError, TargetError
+from phenviz.errors import ModelError
 from phenviz.genome import Context, Gene, ReferenceGenome
-from phenviz.genome.contexts import fitting
+from phenviz.genome.contexts import choose_contexts
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
@@ -232,7 +232,7 @@ class GeneReadout(nn.Module):
         by_head = sums.unflatten(1, (self.heads, 1 + self.values))
         return (by_head[:, :, 1:] / (1 + by_head[:, :, :1])).flatten(1)
 
-    def select(self, names: Sequence[str] | None = None) -> list[int]:
+    def select(self, names: Sequence[Context | str] | None = None) -> list[int]:
         """Return the rows of contexts by name, label, CURIE or group, each once; all for None.
 
         Raises
@@ -242,19 +242,15 @@ class GeneReadout(nn.Module):
         """
         if names is None:
             return list(range(len(self.contexts)))
-        if not names:
-            raise TargetError("no context was chosen: choose at least one, or leave them out for all")
-        return list(dict.fromkeys(row for name in names for row in self._rows(name)))
 
-    def _rows(self, name: str) -> list[int]:
-        found = fitting(self.contexts, name)
-        if not found:
+        def unknown(name: str) -> str:
             known = ", ".join(context.name for context in self.contexts)
-            raise TargetError(
+            return (
                 f"the gene readout predicts no expression in {name!r} (its RNA data has no such population): "
                 f"choose among {known}, or explain the activity of a window instead of a gene"
             )
-        return found
+
+        return choose_contexts(self.contexts, names, unknown)
 
     def _kernel(self, distance: torch.Tensor) -> torch.Tensor:
         """Score of the distance alone, ([B,] H, bins): a decay, and bumps on a scale of fold changes."""

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.errors import TargetError
 from phenviz.genome.codes import one_hot
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import Context, choose_contexts
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 
@@ -49,12 +48,12 @@ def select_contexts(
     backbone
         Model whose contexts are meant.
     contexts
-        Contexts, or their names, labels or CURIEs (case-insensitive); None for all.
+        Contexts, or their names, labels, CURIEs or groups (case-insensitive); None for all.
 
     Returns
     -------
     tuple
-        The contexts in the order asked for, and their channels in `SequenceBackbone.activity`.
+        The contexts in the order asked for, each once, and their channels in `SequenceBackbone.activity`.
 
     Raises
     ------
@@ -64,24 +63,10 @@ def select_contexts(
     if contexts is None:
         return backbone.contexts, list(range(len(backbone.contexts)))
     asked = [contexts] if isinstance(contexts, (Context, str)) else list(contexts)
-    if not asked:
-        raise TargetError("no context was chosen: choose at least one, or pass None for all")
-    channels = [context_channel(backbone, context) for context in asked]
+
+    def unknown(name: str) -> str:
+        known = ", ".join(own.name for own in backbone.contexts[:20])
+        return f"{backbone.name} doesn't predict {name!r}: choose among {known}"
+
+    channels = choose_contexts(backbone.contexts, asked, unknown)
     return tuple(backbone.contexts[channel] for channel in channels), channels
-
-
-def context_channel(backbone: SequenceBackbone, context: Context | str) -> int:
-    """Return the channel of one context, given as `Context`, name, label or CURIE.
-
-    Raises
-    ------
-    TargetError
-        If the backbone doesn't predict it.
-    """
-    wanted = (context.name if isinstance(context, Context) else context).strip().casefold()
-    for words in ("name", "curie", "label"):
-        for channel, own in enumerate(backbone.contexts):
-            if getattr(own, words).casefold() == wanted:
-                return channel
-    known = ", ".join(own.name for own in backbone.contexts[:20])
-    raise TargetError(f"{backbone.name} doesn't predict {context!r}: choose among {known}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -22,8 +24,7 @@ def gaps(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
     list[tuple[int, int]]
         Start and end (0-based half-open), from left to right; empty where positions follow one another.
     """
-    before = np.flatnonzero(np.diff(positions) > 1)
-    return [(int(positions[index]) + 1, int(positions[index + 1])) for index in before]
+    return [(end, start) for (_, end), (start, _) in pairwise(stretches(positions))]
 
 
 def stretches(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
@@ -39,12 +40,8 @@ def stretches(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
     list[tuple[int, int]]
         Start and end (0-based half-open), from left to right.
     """
-    if not len(positions):
-        return []
-    between = gaps(positions)
-    starts = [int(positions[0]), *(end for _, end in between)]
-    ends = [*(start for start, _ in between), int(positions[-1]) + 1]
-    return list(zip(starts, ends, strict=True))
+    parts = np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1)
+    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
 def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from phenviz.errors import LocusError, ModelError, TargetError
+from phenviz.errors import LocusError, ModelError
 from phenviz.genome.annotation import Gene
+from phenviz.genome.contexts import refuse_several
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.service import grid
@@ -65,11 +66,7 @@ def find_context(world: World, context: str, gene: str | None = None) -> str:
         If several fit, or none does.
     """
     found = find_contexts(world, context, gene)
-    if len(found) > 1:
-        raise TargetError(
-            f"{context!r} fits several contexts, and one is explained at a time: choose one of "
-            f"{', '.join(found)}"
-        )
+    refuse_several(found, context)
     return found[0]
 
 

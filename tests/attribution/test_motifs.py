@@ -130,6 +130,12 @@ def test_motifs_behind_a_gap_lie_where_they_are(planted, hits):
         assert (hit.motif, hit.start, hit.end) == (expected.motif, expected.start, expected.end)
 
 
+def test_a_control_is_drawn_from_one_stretch(planted, hits):
+    kept = planted.isel(position=np.r_[:1_000, 1_300:4_000])
+    with pytest.raises(ResultError, match="has gaps"):
+        control_motifs(hits, kept, MOTIFS, np.random.default_rng(0))
+
+
 def test_an_attribution_of_several_contexts_is_searched_one_by_one(planted):
     both = xr.concat([planted.attribution, -planted.attribution], dim="context")
     dataset = planted.assign(attribution=both.transpose("position", "context"))

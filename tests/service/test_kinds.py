@@ -11,7 +11,7 @@ import xarray as xr
 from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.gradients import integrated_gradients, saliency
 from phenviz.attribution.mutagenesis import mutagenesis
-from phenviz.attribution.targets import Target
+from phenviz.attribution.targets import Target, resolve
 from phenviz.errors import DataError, JobError, LocusError, ModelError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.predict import predict
@@ -323,6 +323,11 @@ def test_what_fits_several_contexts_explains_none_of_them():
         assert len(find_contexts(world, asked)) > 1
         with pytest.raises(TargetError, match="explained at a time: choose one of"):
             find_context(world, asked)
+        with pytest.raises(TargetError, match="fits several contexts"):
+            resolve(Target(context=asked), world.backbone, None)
+        gene = (world.annotation.gene("HNF4A"), world.readout)
+        with pytest.raises(TargetError, match="fits several contexts"):
+            resolve(Target(gene="HNF4A", context=asked), world.backbone, gene)
     assert find_context(world, "monocyte") == "Mono"
 
 
