@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -51,12 +53,13 @@ class Runtime:
         self.service_ready: Future[ModelService] = Future()
         self.activity = ActivityMap(world, self.service_ready)
         self._started = threading.Event()
+        self._warming: subprocess.Popen[bytes] | None = None
         self._peaks: pd.DataFrame | None = None
         self._peaks_lock = threading.Lock()
 
     def warm(self) -> Runtime:
-        """Import and read what the first page draws, so that it hasn't to wait for it."""
-        import phenviz.app.pages.explore  # noqa: F401
+        """Import and read what the first page draws, and draw one, so that nobody has to wait for it."""
+        from phenviz.app.pages.explore import ExplorePage
 
         world = self.world
         contig = next(iter(world.reference.contigs))
@@ -64,6 +67,9 @@ class Runtime:
         world.annotation.bands(contig)
         world.annotation.elements_in(Locus(contig, 0, 1))  # builds what elements are found by
         world.annotation.element_lineages  # noqa: B018  (for the whole assembly, once)
+        example = ExplorePage(self)
+        example.page.get_root()
+        example.session.close()
         return self
 
     def start(self) -> Runtime:
@@ -114,6 +120,8 @@ class Runtime:
     def stop(self) -> None:
         """End the background threads."""
         self.activity.stop()
+        if self._warming is not None:
+            self._warming.terminate()
         self.personal.shutdown(wait=False, cancel_futures=True)
         self.background.shutdown(wait=False, cancel_futures=True)
 
@@ -142,25 +150,17 @@ class Runtime:
             self._warm_motifs()
 
     def _warm_motifs(self) -> None:
-        """Call the search for motifs once: the first call compiles, and nobody shall wait for that."""
-        import numpy as np
-        import xarray as xr
+        """Search for motifs once, so that nobody waits for what the first search loads and compiles."""
+        from phenviz.attribution.warm import search_an_example
 
-        from phenviz.attribution import find_motifs
-        from phenviz.results import result_attrs
-
-        rng = np.random.default_rng(0)
-        track = rng.normal(size=400).astype("float32")
-        track[200:212] += 8
-        example = xr.Dataset(
-            {
-                "attribution": ("position", track),
-                "reference": ("position", rng.choice(list("ACGT"), size=400)),
-            },
-            coords={"position": np.arange(400)},
-            attrs=result_attrs(Locus("20", 0, 400), definition="an example", units="none"),
-        )
+        motifs = self.world.project.motifs
         try:
-            find_motifs(example, self.world.project.motifs)
+            # elsewhere first: compiling would hold up all pages for most of a minute
+            with subprocess.Popen(
+                [sys.executable, "-m", "phenviz.attribution.warm", str(motifs)]
+            ) as self._warming:
+                failed = self._warming.wait()
+            if not failed:
+                search_an_example(motifs)
         except Exception:
             LOG.exception("the search for motifs could not be warmed up")

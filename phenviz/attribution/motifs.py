@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -212,9 +213,7 @@ def _attribution_tracks(attribution: xr.DataArray, context: str) -> dict[str, ND
 
 def _call_seqlets(track: NDArray[np.float64], threshold: float) -> pd.DataFrame:
     """Call positive and negative seqlets: start, end (places in the track) and score."""
-    # imported here: numba and scikit-learn come with it, which takes seconds
-    from tangermeme.seqlet import recursive_seqlets
-
+    recursive_seqlets = _seqlet_caller()
     taken, tables = np.zeros(len(track), dtype=bool), []
     # a track that never varies has no seqlets, nor has one shorter than the shortest
     if len(track) <= _LONGEST or np.ptp(track) == 0:
@@ -230,6 +229,19 @@ def _call_seqlets(track: NDArray[np.float64], threshold: float) -> pd.DataFrame:
             taken[start:end] = True
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+@cache
+def _seqlet_caller() -> Callable[..., pd.DataFrame]:
+    """Import tangermeme's; what numba compiles of it (15 s of work) is kept on disk for the next process."""
+    # imported here: numba and scikit-learn come with it, which takes seconds
+    from numba.core.dispatcher import Dispatcher
+    from tangermeme import seqlet
+
+    for function in vars(seqlet).values():
+        if isinstance(function, Dispatcher):
+            function.enable_caching()
+    return seqlet.recursive_seqlets
 
 
 def _annotate(called: Sequence[tuple[_Stretch, pd.DataFrame]], motifs: tuple[Motif, ...]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,17 @@ def test_an_attribution_of_several_contexts_is_searched_one_by_one(planted):
     assert signs == {"Ery": 1, "Mono": -1}
     with pytest.raises(ResultError, match="for each haplotype"):
         find_motifs(planted.assign(attribution=both.rename(context="haplotype")), MOTIFS)
+
+
+def test_what_the_search_compiles_is_kept_on_disk(hits):
+    from numba.core.dispatcher import Dispatcher
+    from tangermeme import seqlet
+
+    used = [each for each in vars(seqlet).values() if isinstance(each, Dispatcher) and each.signatures]
+    assert used
+    for function in used:
+        assert list(Path(function.stats.cache_path).glob(f"seqlet.{function.__name__}-*.nbi"))
+
+
+def test_the_search_can_be_warmed_up_in_a_process_of_its_own():
+    subprocess.run([sys.executable, "-m", "phenviz.attribution.warm", str(MOTIFS)], check=True)
