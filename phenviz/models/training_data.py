@@ -42,6 +42,16 @@ class TrainingData:
     elements: NDArray[np.int64]
     held_out: tuple[Region, ...]
 
+    @property
+    def learnt(self) -> list[Region]:
+        """Regions that are learnt from: what is left of the contig, `GUARD` bases from the held-out ones."""
+        edges = sorted(
+            (max(start - GUARD, 0), min(end + GUARD, len(self.codes))) for start, end in self.held_out
+        )
+        starts = [0, *(end for _, end in edges)]
+        ends = [*(start for start, _ in edges), len(self.codes)]
+        return [(start, end) for start, end in zip(starts, ends, strict=True) if end > start]
+
     def element_targets(self, starts: NDArray[np.int64], window: int, bins: int) -> torch.Tensor:
         """Return the share of the central bins of windows that lies in elements, shape (B, E, bins)."""
         steps = 128 // SIGNAL_STEP

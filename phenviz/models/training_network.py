@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -57,6 +58,13 @@ class TrainableBackbone(nn.Module):
         for layer, start in ((self.head, -2.0), (self.auxiliary, -3.0)):
             if layer.bias is not None:
                 nn.init.constant_(layer.bias, start)
+
+    @cached_property
+    def reach(self) -> int:
+        """Whole bins that a bin sees to each side of itself."""
+        backbone = self.export(name="", window=0)
+        assert backbone.receptive_field is not None  # a local backbone always has one
+        return (backbone.receptive_field - backbone.bin_size) // (2 * backbone.bin_size)
 
     def start_stem(self, filters: NDArray[np.float32]) -> None:
         """Begin the stem with known motifs; filters beyond them stay random, of the same norm."""

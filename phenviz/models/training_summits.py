@@ -19,7 +19,6 @@ from phenviz.models.peaks import SummitClusters
 from phenviz.models.training_data import GUARD, TrainingData, outside
 from phenviz.models.training_network import TrainableBackbone, has_fast_bfloat16
 
-WINDOW = 1_280
 CENTRE_BINS = 2
 JITTER = 48
 FAR = 1_000
@@ -33,7 +32,7 @@ class SummitBatch:
     Parameters
     ----------
     one_hot
-        Shape (B, 4, 1280).
+        Shape (B, 4, window).
     enrichment
         Fold enrichment of the summit in each context, 0 for background; shape (B, C).
     kind
@@ -62,6 +61,8 @@ class SummitLesson:
         Positions over 1 kb from every summit with known bases around.
     background, elements
         Background windows per summit, and share of the elements, in an epoch.
+    window
+        Bases in a window.
     """
 
     data: TrainingData
@@ -70,6 +71,7 @@ class SummitLesson:
     far: NDArray[np.int32]
     background: float
     elements: float
+    window: int
 
     @classmethod
     def prepare(
@@ -80,6 +82,7 @@ class SummitLesson:
         *,
         background: float,
         elements: float,
+        window: int,
     ) -> SummitLesson:
         """Keep what may be learnt from; ``summits`` are all single summits of the contig."""
         length = len(data.codes)
@@ -90,7 +93,7 @@ class SummitLesson:
             free[max(summit - FAR, 0) : summit + FAR] = False
         # slices instead of index arrays: a chromosome is long
         unknown = np.cumsum(data.codes == N_CODE, dtype=np.int32)
-        reach = WINDOW // 2
+        reach = window // 2
         free[reach:-reach] &= unknown[2 * reach - 1 : -1] == unknown[: -2 * reach]
         free[:GUARD] = free[-GUARD:] = False
         for start, end in data.held_out:
@@ -103,6 +106,7 @@ class SummitLesson:
             np.flatnonzero(free).astype(np.int32),
             background,
             elements,
+            window,
         )
 
     def size(self) -> tuple[int, int, int]:
@@ -128,13 +132,18 @@ class SummitLesson:
         order = rng.permutation(len(position))
         for first in range(0, len(order) - batch_size + 1, batch_size):
             rows = order[first : first + batch_size]
-            starts = position[rows] + rng.integers(-JITTER, JITTER + 1, batch_size) - WINDOW // 2
+            starts = position[rows] + rng.integers(-JITTER, JITTER + 1, batch_size) - self.window // 2
             yield SummitBatch(
-                torch.from_numpy(one_hot(self.data.codes[starts[:, None] + np.arange(WINDOW)])),
+                torch.from_numpy(one_hot(self.data.codes[starts[:, None] + np.arange(self.window)])),
                 torch.from_numpy(enrichment[rows]),
                 torch.from_numpy(kind[rows]),
-                self.data.element_targets(starts, WINDOW, 2 * CENTRE_BINS),
+                self.data.element_targets(starts, self.window, 2 * CENTRE_BINS),
             )
+
+
+def window_of(network: TrainableBackbone) -> int:
+    """Return the bases in a window of a network: four central bins, and what they see to each side."""
+    return 128 * (2 * CENTRE_BINS + 2 * network.reach)
 
 
 def central_bins(
@@ -142,11 +151,13 @@ def central_bins(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return log activity (B, C, 4) and the logits of membership (B, E, 4) and of being open (B, C, 4).
 
-    Of the four central bins.
+    Of the four central bins; a network sees its own window in the middle of ``one_hot``.
     """
-    first = (WINDOW // 128 - 2 * CENTRE_BINS) // 2
+    window, first = window_of(network), network.reach
+    left = (one_hot.shape[2] - window) // 2
     with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
-        embedding = network.encode(one_hot)[:, :, first : first + 2 * CENTRE_BINS]
+        embedding = network.encode(one_hot[:, :, left : left + window])
+        embedding = embedding[:, :, first : first + 2 * CENTRE_BINS]
         activity, auxiliary = network.head(embedding).float(), network.auxiliary(embedding).float()
     contexts = activity.shape[1]
     return activity, auxiliary[:, :-contexts], auxiliary[:, -contexts:]

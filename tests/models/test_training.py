@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from phenviz.data.motifs import read_motifs
 from phenviz.errors import Cancelled, ModelError
 from phenviz.genome import ReferenceGenome, decode
+from phenviz.genome.codes import N_CODE
 from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import tiny_config
 from phenviz.models.peaks import cluster_summits, find_peak_files, read_narrow_peaks
 from phenviz.models.training import default_config, train_backbone
-from phenviz.models.training_calibration import calibrate_head, fit_slope_and_offsets, log_activity
+from phenviz.models.training_calibration import Bins, calibrate_head, fit_slope_and_offsets, log_activity
 from phenviz.models.training_data import GUARD, prepare_data
 from phenviz.models.training_motifs import choose_motifs, starting_filters
 from phenviz.models.training_network import BothStrandScan, TrainableBackbone
@@ -27,15 +28,16 @@ from phenviz.models.training_summits import (
     BACKGROUND,
     JITTER,
     SUMMIT,
-    WINDOW,
     SummitLesson,
     central_bins,
     summit_losses,
+    window_of,
 )
 from phenviz.progress import Progress
 from tests.toys import CONTEXTS, toy_backbone
 
 LENGTH = 150_000
+WINDOW = 1_280
 MOTIF = np.array([2, 0, 3, 0, 0, 2, 1])  # GATAAGC
 LOSS_WEIGHTS = {"specificity_weight": 1.0, "element_weight": 1.0, "openness_weight": 1.0}
 MEME = """MEME version 4
@@ -166,6 +168,7 @@ def lesson_of(training, held_out, *, background=2.0, elements=1.0) -> SummitLess
         peaks["summit"].to_numpy(),
         background=background,
         elements=elements,
+        window=WINDOW,
     )
 
 
@@ -315,26 +318,74 @@ def test_training_runs_in_bfloat16_only_where_the_processor_has_it(monkeypatch, 
     assert seen == [True, False, False]
 
 
-def test_calibration_finds_the_slope_and_offsets_that_were_planted():
-    rng = np.random.default_rng(5)
+def planted_bins(rng, slope, offsets):
     predicted = rng.normal(0, 2, (3, 4_000))
-    offset = np.array([0.5, -0.2, 1.0])
-    target = np.logaddexp(0, 0.6 * predicted + offset[:, None])
-    slope, found = fit_slope_and_offsets(predicted, target, rng.random(4_000) + 0.5)
+    target = np.logaddexp(0, slope * predicted + np.asarray(offsets)[:, None])
+    return Bins(predicted, target, rng.random(4_000) + 0.5)
+
+
+def test_calibration_takes_slope_and_level_from_validation_and_contexts_from_what_was_learnt():
+    rng = np.random.default_rng(5)
+    same = [0.5, -0.2, 1.0]
+    slope, found = fit_slope_and_offsets(planted_bins(rng, 0.6, same), planted_bins(rng, 0.6, same))
     assert slope == pytest.approx(0.6, abs=1e-3)
-    np.testing.assert_allclose(found, offset, atol=2e-3)
+    np.testing.assert_allclose(found, same, atol=5e-3)
+    # a validation region where the first context is open more often says nothing of that context elsewhere
+    validation = planted_bins(rng, 0.6, [1.5, -0.2, 1.0])
+    _, found = fit_slope_and_offsets(validation, planted_bins(rng, 0.6, same))
+    np.testing.assert_allclose(found - found[1], np.subtract(same, same[1]), atol=0.05)
+    assert found[1] > -0.2
 
 
-def test_calibration_is_folded_into_the_head(training):
-    codes = training["reference"].codes("20")
-    backbone = toy_backbone()
-    signal = np.abs(np.random.default_rng(6).normal(0, 3, (3, len(codes) // 16 + 1))).astype(np.float16)
+def test_calibration_is_folded_into_the_head_and_skips_unknown_bases(training):
+    codes = training["reference"].codes("20").copy()
+    codes[30_000:40_000] = N_CODE
+    rng = np.random.default_rng(6)
+    signal = np.abs(rng.normal(0, 3, (3, len(codes) // 16 + 1))).astype(np.float16)
+    regions = {"validation": (0, 25_600), "learnt": [(25_600, 51_200)]}
+    backbone, other = toy_backbone(), toy_backbone()
     before = log_activity(backbone, codes, (0, 25_600))
-    calibrate_head(backbone, codes, signal, (0, 25_600), open_weight=5.0)
+    calibrate_head(backbone, codes, signal, **regions, open_weight=5.0)
     after = log_activity(backbone, codes, (0, 25_600))
     for old, new in zip(before, after, strict=True):
         slope, offset = np.polyfit(old, new, 1)
         np.testing.assert_allclose(new, slope * old + offset, atol=1e-4)
+    signal[:, 31_000 // 16 : 39_000 // 16] = 50.0
+    calibrate_head(other, codes, signal, **regions, open_weight=5.0)
+    np.testing.assert_array_equal(log_activity(other, codes, (0, 25_600)), after)
+
+
+def test_what_is_learnt_from_stays_clear_of_the_held_out_regions(training):
+    peaks = read_narrow_peaks(training["peaks"])
+    names = [context.name for context in CONTEXTS]
+    data = prepare_data(np.zeros(150_000, np.uint8), peaks, names, None, ((90_000, 120_000), (0, 10_000)))
+    assert data.learnt == [(12_000, 88_000), (122_000, 150_000)]
+
+
+def test_a_teacher_may_see_farther_and_learn_longer_than_its_student(training, tmp_path):
+    stages = training["config"].stages
+    farther = (*stages, {**stages[-1], "dilation": 3})
+    config = replace(
+        training["config"], teacher_changes=({"stages": farther, "epochs": 3, "background": 1.0},)
+    )
+    backbone = load_backbone(train_backbone(tmp_path / "toy", **{**training, "config": config}))
+    runs = [record["run"] for record in read_log(tmp_path / "toy.training/metrics.jsonl")]
+    assert runs == ["teacher-0"] * 3 + ["student"] * 2
+    assert len(backbone.stages) == len(stages)
+
+
+def test_a_network_sees_its_own_window_in_the_middle_of_a_longer_one(training):
+    torch.manual_seed(0)
+    network = TrainableBackbone(training["config"].stages, CONTEXTS, auxiliary=3, dropout=0.0).eval()
+    window = window_of(network)
+    assert window == 128 * (4 + 2 * network.reach)
+    x = F.one_hot(torch.randint(0, 4, (2, window + 512)), 4).transpose(1, 2).float()
+    for wide, narrow in zip(central_bins(network, x), central_bins(network, x[:, :, 256:-256]), strict=True):
+        torch.testing.assert_close(wide, narrow)
+    # what the four central bins can't see is outside the window, but for less than a bin
+    changed = x.flip(1)
+    changed[:, :, 128:-128] = x[:, :, 128:-128]
+    torch.testing.assert_close(central_bins(network, changed)[0], central_bins(network, x)[0])
 
 
 def test_the_stem_starts_from_different_motifs(training):
