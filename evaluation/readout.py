@@ -15,7 +15,7 @@ _NAMES = {
     "specific": "context-specific part, all genes and contexts",
 }
 READING = """\
-Readouts of two earlier backbones gave 0.70 and 0.67 across genes and 0.25 and 0.20 across contexts on the
+Readouts of two other backbones gave 0.70 and 0.67 across genes and 0.25 and 0.20 across contexts on the
 same test genes; nothing was chosen by these figures, but they show how much they move with the backbone.
 
 Read it so: the readout tells expressed from silent genes moderately well, from the promoter and its

@@ -117,10 +117,10 @@ table.assign(start=table["start"] + 1).set_index("motif")[["start", "end", "stra
 
 # %% [markdown]
 # Read such names with care. With some 900 motifs to compare with, something always fits: `p_value` is for one motif by
-# itself, `q_value` corrects for all of them, and a name with a large one is a guess. So it is here. The tallest letters
-# spell TTGTGAAAC, which resembles the site of the C/EBP factors (TTGCGCAAT) as much as the motif named in the table;
-# the table alone doesn't settle it. Members of a family bind almost the same letters, too, so even a sure name stands
-# for its family. What holds up when the strongest peaks of a cell type are taken together stands in the model card.
+# itself, `q_value` corrects for all of them, and a name with a large one is a guess. Here it is on the edge: the tallest
+# letters spell TTGTGAAAC, which resembles the site of the C/EBP factors (TTGCGCAAT). Members of a family bind almost
+# the same letters, too, so even a sure name stands for its family. What holds up when the strongest peaks of a cell
+# type are taken together stands in the model card.
 #
 # ## 3. And the fine-mapped variant?
 
@@ -176,7 +176,7 @@ values.round(1).to_frame("predicted ln(1 + CPM)").T
 # Monocytes on top, granulocyte-monocyte progenitors next and erythroid cells at the end: RNA was measured in nearly the
 # same order (data pack `blood16-rna`). But this gene was among those that the readout learned from. On genes that
 # it never saw it tells expressed from silent ones moderately well (correlation 0.67 across genes) and says little about
-# which cells express a gene more (0.24 across cell types); the model card has the table.
+# which cells express a gene more (0.25 across cell types); the model card has the table.
 #
 # ## 6. Take it along
 #
