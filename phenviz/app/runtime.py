@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import subprocess
 import sys
@@ -53,7 +54,8 @@ class Runtime:
         self.service_ready: Future[ModelService] = Future()
         self.activity = ActivityMap(world, self.service_ready)
         self._started = threading.Event()
-        self._warming: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._warming: subprocess.Popen[str] | None = None
         self._peaks: pd.DataFrame | None = None
         self._peaks_lock = threading.Lock()
 
@@ -76,6 +78,7 @@ class Runtime:
         """Begin to load the model; does nothing the second time."""
         if not self._started.is_set():
             self._started.set()
+            atexit.register(self.stop)
             threading.Thread(target=self._load, name="phenviz-load", daemon=True).start()
             self.activity.start()
         return self
@@ -118,7 +121,9 @@ class Runtime:
         return "" if ranked else "No quantiles: this world has no individuals with common variants"
 
     def stop(self) -> None:
-        """End the background threads."""
+        """End the background threads and processes."""
+        atexit.unregister(self.stop)
+        self._stopped = True
         self.activity.stop()
         if self._warming is not None:
             self._warming.terminate()
@@ -154,13 +159,17 @@ class Runtime:
         from phenviz.attribution.warm import search_an_example
 
         motifs = self.world.project.motifs
+        command = [sys.executable, "-m", "phenviz.attribution.warm", str(motifs)]
         try:
-            # elsewhere first: compiling would hold up all pages for most of a minute
-            with subprocess.Popen(
-                [sys.executable, "-m", "phenviz.attribution.warm", str(motifs)]
-            ) as self._warming:
-                failed = self._warming.wait()
-            if not failed:
+            # elsewhere first: compiling would hold up all pages for most of a minute. Ctrl-C is for the
+            # server, which ends this process itself
+            self._warming = subprocess.Popen(
+                command, stderr=subprocess.PIPE, text=True, start_new_session=True
+            )
+            _, said = self._warming.communicate()
+            if self._warming.returncode == 0:
                 search_an_example(motifs)
+            elif not self._stopped:
+                LOG.error("the search for motifs could not be warmed up: %s", said)
         except Exception:
             LOG.exception("the search for motifs could not be warmed up")
