@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # before torch starts its threads: tests run side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# what hypothesis notes down names files of this machine: it has no place in the clone
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "phenviz-hypothesis"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,8 @@ from phenviz.models import SequenceBackbone, load_backbone
 from phenviz.models.evaluation import METRICS
 
 WEIGHTS = embedded.WEIGHTS_DIR / "blood16.safetensors"
-PROMOTER = 37_434_348  # PPP1R16B's start, in the test region
+# a housekeeping promoter in the test region, and a gene desert
+PROMOTER, DESERT = 37_434_348, 40_950_000  # PPP1R16B's start; inside PTPRT
 TEST_REGION = (36_000_000, 48_000_000)
 
 
@@ -58,6 +59,12 @@ def test_it_reads_both_strands_alike(backbone, reference):
     with torch.inference_mode():
         forward, reverse = backbone(x), backbone(x.flip(1, 2)).flip(2)
     np.testing.assert_allclose(forward, reverse, rtol=1e-4, atol=1e-5)
+
+
+def test_a_promoter_is_open_and_a_desert_is_not(backbone, reference):
+    with torch.inference_mode():
+        promoter, desert = (backbone(window(reference, at)) for at in (PROMOTER, DESERT))
+    assert promoter.amax(2).mean() > 5 * desert.amax(2).mean()
 
 
 def test_promoters_are_open_and_most_other_places_are_not(backbone, reference):
