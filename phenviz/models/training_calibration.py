@@ -70,7 +70,7 @@ def calibrate_head(
         Region that wasn't learnt from: the slope and the level of all contexts together are fitted here.
     learnt
         Regions that were: how contexts differ in level is fitted here. A few million bases are no fair
-        sample of that: stem cells are more open in 8-12 Mb of chromosome 20 than anywhere else on it.
+        sample of that: stem cells are more open in 8-12 Mb of chromosome 20 than in any 4 Mb learnt from.
     open_weight
         Weight of the bins with signal in any context, where the others have 1. A training window holds
         several times more of them than the genome. Bins with unknown bases have 0.
