@@ -194,7 +194,7 @@ def value_scale(ax: Axes, low: float, high: float, units: str) -> None:
 
 def _write_units(ax: Axes, units: str) -> None:
     width, height = axes_mm(ax)
-    room = height + 1.8
+    room = height - 0.5  # what is longer would run into that of the next track
     words, lines = units.split(), [""]
     for word in words:
         wider = f"{lines[-1]} {word}".strip()
