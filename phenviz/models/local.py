@@ -205,7 +205,9 @@ class LocalBackbone(nn.Module):
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Turn one-hot (B, 4, L) into an embedding (B, D, L / bin_size).
 
-        Channels are A, C, G, T; N is all zero. Outside the window counts as N.
+        Channels are A, C, G, T; N is all zero. Every layer takes 0 for what lies outside the window, which is
+        not what N gives there: bins within half a receptive field of an end are no predictions. Give
+        `phenviz.models.backbone.halo` more bases on both sides, of sequence or N, and leave their bins out.
 
         Raises
         ------
