@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import FixedTicker, Range1d
+from bokeh.models import BasicTicker, FixedTicker, Range1d
 from bokeh.plotting import figure
 
 from phenviz.tracks.overlay import style_sheets
@@ -26,11 +26,14 @@ def plain_figure(
         if height is None
         else {"height": height, "sizing_mode": "stretch_width"}
     )
-    return figure(
+    shown = figure(
         name=name, x_range=Range1d(*x), y_range=Range1d(*y), x_axis_label=x_label, y_axis_label=y_label,
         tools="", toolbar_location=None, min_border_right=12, min_width=160, background_fill_color=None,
         border_fill_color=None, outline_line_color=None, lod_threshold=None, **sizing,
     )  # fmt: skip
+    # more numbers run into each other where such a figure is narrow
+    shown.xaxis.ticker = BasicTicker(desired_num_ticks=4)
+    return shown
 
 
 def paint_figure(shown: figure, theme: Theme) -> None:
