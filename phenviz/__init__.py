@@ -42,13 +42,29 @@ _ROOM_OF = {
     "World": "phenviz.world",
     "open_world": "phenviz.world",
 }
+_ROOMS = (
+    "attribution",
+    "data",
+    "disease",
+    "effects",
+    "figures",
+    "genome",
+    "models",
+    "results",
+    "service",
+    "tracks",
+    "variation",
+    "world",
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"phenviz.{name}")
     if name in _ROOM_OF:
         return getattr(importlib.import_module(_ROOM_OF[name]), name)
     raise AttributeError(f"module 'phenviz' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOM_OF])
+    return sorted({*globals(), *_ROOM_OF, *_ROOMS})

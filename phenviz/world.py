@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from phenviz.genome import (
     read_genes,
 )
 from phenviz.genome.contexts import choose_contexts
+from phenviz.genome.locus import is_contig_name, is_rsid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,11 +85,13 @@ class World:
     def annotation(self) -> Annotation:
         """Genes, bands and regulatory elements."""
         project = self.project
-        return Annotation(
-            read_genes(project.annotation, cache_dir=cache_dir()),
-            read_bands(project.bands) if project.bands else None,
-            read_elements(project.elements) if project.elements else None,
-        )
+        with project.naming("annotation"):
+            genes = read_genes(project.annotation, cache_dir=cache_dir())
+        with project.naming("bands"):
+            bands = read_bands(project.bands) if project.bands else None
+        with project.naming("elements"):
+            elements = read_elements(project.elements) if project.elements else None
+        return Annotation(genes, bands, elements)
 
     @cached_property
     def backbone(self) -> SequenceBackbone:
@@ -104,15 +109,18 @@ class World:
 
         backbone: SequenceBackbone
         if (published := self.project.backbone) is not None:
-            backbone = load_adapter(published.kind, published.weights, published.tracks)
+            with self.project.naming("backbone"):
+                backbone = load_adapter(published.kind, published.weights, published.tracks)
         elif self.project.checkpoint is not None:
-            backbone = load_backbone(self.project.checkpoint)
+            with self.project.naming("checkpoint"):
+                backbone = load_backbone(self.project.checkpoint)
         else:
             raise ModelError(
                 f"world {self.name!r} has no model: set 'checkpoint' in its project.yaml, "
                 "or train one with `phenviz train backbone`"
             )
-        self._check_contexts(backbone)
+        with self.project.naming("contexts"):
+            self._check_contexts(backbone)
         return backbone
 
     @cached_property
@@ -120,7 +128,11 @@ class World:
         """The gene readout (embedding bins to expression); None where the world has none."""
         from phenviz.models.readout import load_readout
 
-        return None if self.project.readout is None else load_readout(self.project.readout, self.backbone)
+        if self.project.readout is None:
+            return None
+        backbone = self.backbone
+        with self.project.naming("readout"):
+            return load_readout(self.project.readout, backbone)
 
     @cached_property
     def individuals(self) -> Individuals | None:
@@ -132,16 +144,18 @@ class World:
             If a file of genotypes or the panel can't be read.
         """
         from phenviz.variation import open_individuals
+        from phenviz.variation.samples import sample_table
 
         project = self.project
         if not project.individuals:
             return None
-        return open_individuals(
-            project.individuals,
-            self.reference,
-            panel=project.panel,
-            superpopulation=project.superpopulation,
-        )
+        reference = self.reference
+        with project.naming("individuals"):
+            people = open_individuals(project.individuals, reference)
+        with project.naming("panel"):
+            samples = people.samples["sample"].tolist()
+            people.samples = sample_table(samples, project.panel, project.superpopulation)
+        return people
 
     @cached_property
     def phenformer(self) -> Phenformer | None:
@@ -156,7 +170,9 @@ class World:
 
         if self.project.phenformer is None:
             return None
-        return load_phenformer(self.project.phenformer, self.backbone, self.readout)
+        backbone, readout = self.backbone, self.readout
+        with self.project.naming("phenformer"):
+            return load_phenformer(self.project.phenformer, backbone, readout)
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:
@@ -187,13 +203,14 @@ class World:
         typed = text.strip()
         if not typed:
             raise LocusError("nothing to look up: type a gene, chr20:1,000-2,000 or an rsID")
-        if typed.lower().startswith("rs") and typed[2:].isdigit():
+        if is_rsid(typed):
             return self.reference.check(self._rsid(typed))
         if ":" in typed or len(typed.split()) == 3:
-            return self.reference.check(Locus.parse(typed))
-        for contig, length in self.reference.contigs.items():
-            if bare_contig(contig) == bare_contig(typed):
-                return self.reference.check(Locus(contig, 0, length))
+            # parsing takes off "chr", which tells contigs apart where a FASTA has both 20 and chr20
+            contig = re.split(r"[:\s]", typed, maxsplit=1)[0]
+            return self.reference.check(replace(Locus.parse(typed), contig=contig))
+        if is_contig_name(typed) or bare_contig(typed) in map(bare_contig, self.reference.contigs):
+            return self.reference.check(Locus(typed, 0, self.reference.length(typed)))
         return self.reference.check(self.annotation.gene(typed).locus)
 
     def context(self, name: str) -> Context:
@@ -229,7 +246,7 @@ class World:
                 return Locus(contig, wide.start, min(wide.end, length))
         raise LocusError(
             f"{rsid} is not among the variants of world {self.name!r}: "
-            "give its position (chr20:1,600,925) instead"
+            "give its position instead, written like chr20:1,000,000"
         )
 
     def _check_contexts(self, backbone: SequenceBackbone) -> None:

@@ -62,6 +62,15 @@ def test_importing_the_package_loads_no_heavy_library():
     assert set(shown.split()) & _HEAVY == set()
 
 
+@pytest.mark.parametrize(
+    "name", ["results.save", "attribution.ablate", "effects.score_variants", "genome.Locus"]
+)
+def test_rooms_are_there_as_soon_as_the_package_is_imported(name):
+    code = f"import phenviz; print({name.partition('.')[0]!r} in dir(phenviz), callable(phenviz.{name}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["True", "True"]
+
+
 def test_rooms_import_downwards_only():
     command = Path(sys.executable).with_name("lint-imports")
     linted = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)

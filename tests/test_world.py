@@ -8,6 +8,7 @@ import pytest
 from phenviz import open_world
 from phenviz.errors import LocusError, ModelError, TargetError
 from phenviz.genome import Locus
+from tests.toys import GENES
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def test_the_embedded_world_is_all_of_chromosome_20(world):
         ("chr20 1000001 1000200", Locus("20", 1_000_000, 1_000_200)),
         ("hnf4a", Locus("20", 43_029_923, 43_063_236, "+")),
         ("ENSG00000101076", Locus("20", 43_029_923, 43_063_236, "+")),
+        ("ENSG00000101076.12", Locus("20", 43_029_923, 43_063_236, "+")),
         ("rs6116042", Locus("20", 3_776_467, 3_777_468)),
         ("chr20", Locus("20", 0, 63_025_520)),
     ],
@@ -51,10 +53,12 @@ def test_whatever_a_biologist_types_finds_its_locus(world, typed, locus):
         ("", "type a gene"),
         ("HNF4", "did you mean HNF4A"),
         ("chr7:100-200", "no contig"),
+        ("chrX", "no contig 'chrX': it has chr20"),
+        ("21", "no contig '21': it has chr20"),
         ("20:63M-64M", "ends at 63,025,520"),
         ("20:1-1000", "only N"),
         ("20:200-100", "reversed"),
-        ("rs1", "not among the variants"),
+        ("rs1", "not among the variants .* give its position instead, written like"),
     ],
 )
 def test_what_cannot_be_found_is_explained(world, typed, said):
@@ -90,3 +94,13 @@ def test_a_world_without_a_model_says_how_to_get_one(toy_project):
     (toy_project.parent / "bare.yaml").write_text(text)
     with pytest.raises(ModelError, match="set 'checkpoint'"):
         _ = open_world(toy_project.parent / "bare.yaml").backbone
+
+
+def test_a_contig_is_the_one_typed_where_the_fasta_has_both_20_and_chr20(tmp_path):
+    (tmp_path / "a.fa").write_text(">20\nAAAA\n>chr20\nCCCCCC\n")
+    (tmp_path / "genes.chr20.tsv").write_text(GENES)
+    project = tmp_path / "project.yaml"
+    project.write_text("assembly: x\nreference: a.fa\nannotation: genes.chr20.tsv\n")
+    both = open_world(project)
+    for typed in ("20:1-4", "chr20:1-4", "chr20 2 4", "chr20"):
+        assert both.locus(typed).contig == typed[:5].split(":")[0]

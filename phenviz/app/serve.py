@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import panel as pn
+from tornado.websocket import WebSocketClosedError
 
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
@@ -59,6 +60,7 @@ def serve(
         from phenviz.world import open_world
 
         world = open_world()
+    logging.getLogger("asyncio").addFilter(_worth_telling)
     runtime = Runtime(world, device, files).warm().start()
     return pn.serve(
         routes(runtime),
@@ -94,6 +96,11 @@ def runtime_of_process() -> Runtime:
 
     runtime: Runtime = pn.state.as_cached("phenviz-runtime", make)
     return runtime
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """Tell whether a record is more than a tab that was closed while something was on its way to it."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], WebSocketClosedError)
 
 
 def _by_path(of_page: dict[str, _T]) -> dict[str, _T]:

@@ -189,7 +189,8 @@ def apply_page_query(
         unknown = sorted(wanted - set(names) - {""})
         if unknown:
             problems.append(f"the address names contexts that this model doesn't have: {', '.join(unknown)}")
-        state.contexts = tuple(name for name in names if name in wanted)
+        known = tuple(name for name in names if name in wanted)
+        state.contexts = known if known or not unknown else tuple(names)
     if query.get("focus") in names:
         state.focus = query["focus"]
     return problems + apply_values(state, query, ("theme",))

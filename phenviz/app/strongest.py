@@ -8,6 +8,8 @@ import xarray as xr
 
 from phenviz.results import contribution, kind_of, reference_bases
 
+# of a motif that is named without a question mark
+LARGEST_Q = 0.1
 BASE_COLUMNS = ["position", "ref", "effect", "strongest change", "motif"]
 
 
@@ -52,11 +54,18 @@ def strongest_bases(dataset: xr.Dataset, context: str, count: int = 200) -> pd.D
 def with_motifs(bases: pd.DataFrame, motifs: pd.DataFrame) -> pd.DataFrame:
     """Name beside each base the motif hit that covers it, the one with the smallest p-value."""
     named = bases.copy()
-    best = motifs.sort_values("p_value", ascending=False)
+    best = motifs.assign(name=careful_names(motifs)).sort_values("p_value", ascending=False)
     for hit in best.itertuples(index=False):
         inside = named["position"].between(hit.start + 1, hit.end)
-        named.loc[inside, "motif"] = f"{hit.motif} (p = {hit.p_value:.1g})"
+        sure = f" (q = {hit.q_value:.1g})" if hit.q_value <= LARGEST_Q else ""
+        named.loc[inside, "motif"] = f"{hit.name}{sure}"
     return named
+
+
+def careful_names(motifs: pd.DataFrame) -> list[str]:
+    """Return the motif of each hit, with a question mark where chance explains the resemblance as well."""
+    pairs = zip(motifs["motif"], motifs["q_value"], strict=True)
+    return [name if q <= LARGEST_Q else f"{name}?" for name, q in pairs]
 
 
 def round_the_strongest(dataset: xr.Dataset, context: str, length: int) -> xr.Dataset:

@@ -41,7 +41,7 @@ class BaselineSource:
     Raises
     ------
     ModelError
-        If the name is unknown or the array has another shape.
+        If the name is unknown, or the array has another shape or holds no finite numbers.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class BaselineSource:
                 f"the baseline has shape {self._baseline.shape}: give (4,), or (4, {locus.length}) for "
                 f"{locus}"
             )
+        if self._baseline.dtype.kind not in "fiub" or not np.isfinite(self._baseline).all():
+            raise ModelError("the baseline holds NaN, an infinity or no numbers: give finite numbers")
 
     @property
     def is_zero(self) -> bool:
@@ -136,7 +138,9 @@ def baseline_sources(
     numbers = isinstance(baseline, (list, tuple)) and all(isinstance(one, (int, float)) for one in baseline)
     # a list of numbers is one base composition
     several = isinstance(baseline, (list, tuple)) and not (numbers and len(baseline))
-    if n_baselines < 1 or (several and not len(baseline)):
+    if not isinstance(n_baselines, int | np.integer) or n_baselines < 1:
+        raise ModelError(f"{n_baselines!r} baselines aren't possible: give a whole number, at least one")
+    if several and not len(baseline):
         raise ModelError("there is no baseline to integrate from: give at least one")
     if several:
         if n_baselines > 1:

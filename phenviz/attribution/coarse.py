@@ -98,8 +98,11 @@ def mutagenesis_coarse_to_fine(
         If a number makes no sense.
     """
     locus = reference.check(locus)
-    if window < 1 or n_windows < 0 or n_steps < 1:
-        raise ModelError(f"{n_windows} windows of {window} bases, {n_steps} steps: use positive numbers")
+    whole = all(isinstance(count, int | np.integer) for count in (window, n_windows, n_steps))
+    if not whole or window < 1 or n_windows < 0 or n_steps < 1:
+        raise ModelError(
+            f"{n_windows} windows of {window} bases, {n_steps} steps: use whole, positive numbers"
+        )
     if first not in ("saliency", "integrated-gradients"):
         raise ModelError(f"unknown first pass {first!r}: use 'saliency' or 'integrated-gradients'")
     resolved = resolve(target, backbone, gene_target)

@@ -18,6 +18,7 @@ from phenviz.attribution.crops import (
     window_of,
 )
 from phenviz.attribution.shuffles import Replacement, replacements
+from phenviz.attribution.targets import check_reached, reach_of_gene
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import encode
@@ -81,11 +82,12 @@ def ablate(
     LocusError
         If a span leaves its contig, or there is none.
     TargetError, ModelError
-        If a context isn't predicted, or the readout or the window don't fit.
+        If a context isn't predicted, no span reaches the gene's expression, or the readout or the window
+        don't fit.
     """
     rng = np.random.default_rng(SEED) if rng is None else rng
-    target = _target(reference, backbone, contexts, gene_target)
     checked = _checked(spans, reference)
+    target = _target(checked, reference, backbone, contexts, gene_target)
     crops = []
     for span in checked:
         crop, inside = _unedited(span, reference, backbone, target)
@@ -138,13 +140,16 @@ def substitute(
     SequenceError
         If a sequence is empty or holds other letters than A, C, G, T, N.
     """
-    target = _target(reference, backbone, contexts, gene_target)
     words, codes = _read(sequences)
     checked = _checked(places, reference)
+    longest = max(map(len, words))
+    written_over = [Locus(place.contig, place.start, place.start + longest) for place in checked]
+    spans = _checked(written_over, reference)
+    target = _target(spans, reference, backbone, contexts, gene_target)
     crops = []
     for place in checked:
         for written in codes:
-            span = _checked([Locus(place.contig, place.start, place.start + len(written))], reference)[0]
+            span = Locus(place.contig, place.start, place.start + len(written))
             crop, inside = _unedited(span, reference, backbone, target)
             crops.append(_with_rows(crop, inside, written[None]))
     return _by_place(crops, checked, words, reference, backbone, target, progress, "sequence written over: ")
@@ -231,10 +236,13 @@ def swap(
     TargetError, ModelError
         As in `ablate`.
     """
-    target = _target(reference, backbone, contexts, gene_target)
-    crops, loci = [], []
-    for pair in pairs:
-        first, second = _checked(pair, reference)
+    if not pairs:
+        raise LocusError("there is no pair to swap: give at least one")
+    checked = [_checked(pair, reference) for pair in pairs]
+    loci = [locus for pair in checked for locus in pair]
+    target = _target(loci, reference, backbone, contexts, gene_target)
+    crops = []
+    for first, second in checked:
         if first.length != second.length:
             raise LocusError(f"{first} and {second} differ in length, so they can't change places: cut one")
         if first.contig == second.contig and first.start < second.end and second.start < first.end:
@@ -254,9 +262,6 @@ def swap(
                     left - there.start - window : right - there.start - window
                 ]
             crops.append(_with_rows(crop, slice(0, len(edited)), edited[None]))
-        loci += [first, second]
-    if not crops:
-        raise LocusError("there is no pair to swap: give at least one")
     effects = np.stack([*_scored(crops, backbone, target, progress)])[:, 0]
     shaped = np.array([[locus.contig, locus.start, locus.end] for locus in loci], dtype=object).reshape(
         -1, 2, 3
@@ -274,6 +279,7 @@ def swap(
 
 
 def _target(
+    loci: Sequence[Locus],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     contexts: Sequence[Context | str] | None,
@@ -281,7 +287,9 @@ def _target(
 ) -> EditTarget:
     if gene_target is None:
         return ActivityRound(backbone, contexts)
-    return ExpressionOf(*gene_target, reference, backbone, contexts)
+    target = ExpressionOf(*gene_target, reference, backbone, contexts)
+    check_reached(loci, gene_target[0], reach_of_gene(*gene_target, reference, backbone))
+    return target
 
 
 def _checked(loci: Sequence[Locus], reference: ReferenceGenome) -> list[Locus]:

@@ -80,8 +80,10 @@ def integrated_gradients(
     gene_target
         The gene that the target names and the readout of its expression; None for a context's activity.
     baseline
-        ``"zero"``, ``"dinucleotide"`` (mean of shuffles) or an array; see `BaselineSource`. Several of them:
-        the mean of the attributions from each, with their spread.
+        ``"zero"`` (no bases), ``"dinucleotide"`` (mean of shuffles) or an array (4,), one base composition:
+        these replace all that the target depends on, also bases outside of the locus. An array (4, bases)
+        replaces the locus only: outside of it the baseline is the sequence itself and takes no share. See
+        `BaselineSource`. Several of them: the mean of the attributions from each, with their spread.
     n_baselines
         With ``"dinucleotide"``: integrate from so many single shuffles, instead of once from their mean.
     n_steps
@@ -308,7 +310,7 @@ def _step_counts(n_steps: Steps) -> Iterator[int]:
             yield count
             count *= 2
         return
-    if isinstance(n_steps, str) or n_steps < 1:
+    if not isinstance(n_steps, int | np.integer) or n_steps < 1:
         raise ModelError(f"integrated gradients in {n_steps!r} steps aren't possible: use 'auto', or 32")
     yield int(n_steps)
 

@@ -13,7 +13,8 @@ from phenviz.attribution.cones import Span
 from phenviz.attribution.effects import CentreMask, GeneExpression, MutantTarget
 from phenviz.attribution.engine import CropEngine, MutantEngine, WindowEngine, alternates, margin
 from phenviz.attribution.local_engine import LocalEngine
-from phenviz.errors import ModelError, TargetError
+from phenviz.attribution.targets import check_reached, reach_of_gene
+from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import ALPHABET, N_CODE
 from phenviz.genome.contexts import Context
@@ -41,6 +42,7 @@ def mutagenesis(
     *,
     contexts: Sequence[Context | str] | None = None,
     gene_target: tuple[Gene, GeneReadout] | None = None,
+    part_of: Locus | None = None,
     batch_size: int = 256,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
@@ -63,6 +65,9 @@ def mutagenesis(
     gene_target
         A gene and the readout that predicts its expression: scores the change of that expression. None for
         the activity round the changed base.
+    part_of
+        The locus that was asked for, where this one is a part of it: that one has to reach the gene. Bases
+        out of the gene's reach change nothing.
     batch_size
         Positions changed together; halved on its own when memory runs out.
     progress
@@ -81,7 +86,7 @@ def mutagenesis(
     LocusError
         If the locus leaves the contig or holds no base but N.
     TargetError
-        If the target has no such context, or the gene lies on another contig.
+        If the target has no such context, or no base of the locus reaches the gene's expression.
     ModelError
         If the readout belongs to another backbone, or a global backbone is asked for a gene's expression.
     MemoryLimitError
@@ -92,7 +97,7 @@ def mutagenesis(
     .. [1] AlphaGenome's ``DIFF_LOG2_SUM``, Borzoi's logSED.
     """
     locus = reference.check(locus)
-    target = _target(locus, reference, backbone, contexts, gene_target)
+    target = _target(part_of or locus, reference, backbone, contexts, gene_target)
     engine = _engine(backbone, target)
     effects = np.empty((locus.length, 4, len(target.contexts)), dtype=np.float32)
     progress.stage("mutagenesis", locus.length)
@@ -117,10 +122,7 @@ def _target(
             "mutant: use integrated gradients for a gene, or mutagenesis of the activity"
         )
     gene, readout = gene_target
-    if reference.resolve_contig(gene.locus.contig) != locus.contig:
-        raise TargetError(
-            f"{gene.name} lies at {gene.locus}, so no base of {locus} reaches it: choose the same contig"
-        )
+    check_reached([locus], gene, reach_of_gene(gene, readout, reference, backbone))
     return GeneExpression(gene, readout, reference, backbone, contexts)
 
 

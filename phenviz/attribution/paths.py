@@ -19,8 +19,8 @@ from phenviz.attribution.lean import (
     stem_of,
     windows_of_pools,
 )
-from phenviz.attribution.targets import ResolvedTarget
-from phenviz.errors import ModelError, TargetError
+from phenviz.attribution.targets import ResolvedTarget, check_reached
+from phenviz.errors import ModelError
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -143,11 +143,7 @@ def _gene_piece(
     else:
         before = after = halo(backbone) // backbone.bin_size
     start, end = around.start - before * backbone.bin_size, around.end + after * backbone.bin_size
-    if around.contig != locus.contig or locus.end <= start or end <= locus.start:
-        raise TargetError(
-            f"no base of {locus} reaches the expression of {gene.name}, which depends on "
-            f"{Locus(around.contig, max(start, 0), end)}: choose a locus that overlaps it"
-        )
+    check_reached([locus], gene, Locus(around.contig, max(start, 0), end))
 
     def score(embedding: torch.Tensor) -> torch.Tensor:
         distance = torch.from_numpy(around.distance).to(embedding)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from phenviz.errors import TargetError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context, refuse_several
-from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.readout import GeneReadout, check_backbone
+from phenviz.genome.locus import Locus
+from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.models.windows import select_contexts
 
 
@@ -123,3 +125,27 @@ def resolve(
     if not several:
         refuse_several([context.name for context in found], asked[0])
     return ResolvedTarget(rows, found, several, gene, readout)
+
+
+def reach_of_gene(
+    gene: Gene, readout: GeneReadout, reference: ReferenceGenome, backbone: SequenceBackbone
+) -> Locus:
+    """Return the bases that a gene's expression, read from a local backbone, depends on."""
+    around, flank = gene_bins(gene, backbone, reference, readout.reach), halo(backbone)
+    return Locus(around.contig, max(around.start - flank, 0), around.end + flank)
+
+
+def check_reached(loci: Sequence[Locus], gene: Gene, reach: Locus) -> None:
+    """Check that some base of some locus reaches a gene's expression.
+
+    Raises
+    ------
+    TargetError
+        If none does.
+    """
+    if not any(locus.overlaps(reach) for locus in loci):
+        asked = ", ".join(map(str, loci[:3])) + (" ..." if len(loci) > 3 else "")
+        raise TargetError(
+            f"no base of {asked} reaches the expression of {gene.name}, which depends on {reach}: choose a "
+            "locus that overlaps it"
+        )

@@ -13,9 +13,11 @@ import click
 
 from phenviz import __version__
 from phenviz.cli.common import PhenvizCommand, device_option, world_option
-from phenviz.errors import PhenvizError
+from phenviz.errors import DataError, PhenvizError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from phenviz.world import World
 
 _SHOWN_LIBRARIES = ("torch", "captum", "numpy", "pandas", "xarray", "panel", "holoviews", "bokeh")
@@ -25,7 +27,7 @@ _SHOWN_LIBRARIES = ("torch", "captum", "numpy", "pandas", "xarray", "panel", "ho
 @world_option
 @device_option
 def doctor(world: str | None, device: str) -> None:
-    """Show device, versions, world, model, cache and free memory."""
+    """Show device, versions, world, model, cache and free memory; read all files of the world."""
     from phenviz.world import open_world
 
     opened = open_world(world)
@@ -34,23 +36,31 @@ def doctor(world: str | None, device: str) -> None:
         "libraries": _libraries,
         "device": lambda: _device(device),
         "world": lambda: _world(opened),
+        "reference": lambda: _reference(opened),
+        "annotation": lambda: _annotation(opened),
         "model": lambda: _model(opened),
         "readout": lambda: _readout(opened),
+        "phenformer": lambda: _phenformer(opened),
+        "motifs": lambda: _motifs(opened),
+        "individuals": lambda: _individuals(opened),
+        "peaks": lambda: _peaks(opened),
         "memory": _memory,
         "cache": _cache,
         "packs": _packs,
         "embedded": _embedded,
     }
-    problems = 0
+    problems: dict[str, str] = {}
     for name, describe in parts.items():
         try:
             text = describe()
         except (PhenvizError, OSError) as error:
-            problems += 1
-            text = f"PROBLEM: {error}"
-        click.echo(f"{name:<10} {text}")
+            problems[name] = cause = " ".join(str(error).split())
+            # a part that needs a damaged one fails like it
+            first = next(part for part, said in problems.items() if said == cause)
+            text = f"PROBLEM: {cause if first == name else f'see {first}'}"
+        click.echo(f"{name:<11} {text}")
     if problems:
-        raise PhenvizError(f"{problems} of {len(parts)} checks failed: see above")
+        raise PhenvizError(f"{len(problems)} of {len(parts)} checks failed: see above")
 
 
 def _versions() -> str:
@@ -70,13 +80,21 @@ def _device(name: str) -> str:
 
 
 def _world(world: World) -> str:
-    contigs = world.reference.contigs
-    genes = len(world.annotation.genes)
-    vcfs = len(world.project.individuals)
-    return (
-        f"{world.name}: {world.assembly}, {len(contigs)} contigs, {sum(contigs.values()):,} bp, "
-        f"{genes:,} genes, {vcfs} VCF{'' if vcfs == 1 else 's'}"
-    )
+    return f"{world.name}: {world.assembly} ({world.project.path or 'comes with PhenViz'})"
+
+
+def _reference(world: World) -> str:
+    with world.project.naming("reference"):
+        contigs = world.reference.contigs
+        world.reference.verify()
+    return f"{len(contigs)} contig{'' if len(contigs) == 1 else 's'}, {sum(contigs.values()):,} bp"
+
+
+def _annotation(world: World) -> str:
+    found = world.annotation
+    _check_contigs(world, "annotation", found.genes)
+    _check_contigs(world, "elements", found.elements)
+    return f"{len(found.genes):,} genes, {len(found.elements):,} regulatory elements"
 
 
 def _model(world: World) -> str:
@@ -91,6 +109,59 @@ def _model(world: World) -> str:
 def _readout(world: World) -> str:
     readout = world.readout
     return "none (no gene expression)" if readout is None else f"{readout.name} ({readout.weights_hash[:12]})"
+
+
+def _phenformer(world: World) -> str:
+    model = world.phenformer
+    return "none (no traits)" if model is None else f"{model.name} ({model.weights_hash[:12]})"
+
+
+def _motifs(world: World) -> str:
+    from phenviz.data.motifs import read_motifs
+
+    with world.project.naming("motifs"):
+        return f"{len(read_motifs(world.project.motifs)):,}"
+
+
+def _individuals(world: World) -> str:
+    people = world.individuals
+    if people is None:
+        return "none"
+    files = len(world.project.individuals)
+    return f"{len(people):,} in {files} file{'' if files == 1 else 's'}"
+
+
+def _peaks(world: World) -> str:
+    project, peaks = world.project, world.peaks
+    if peaks is None:
+        return f"not here: `phenviz data fetch {project.peaks}`" if project.peaks else "none"
+    _check_contigs(world, "peaks", peaks)
+    known = [context.name for context in world.contexts]
+    # a pack may hold more than a model predicts
+    named = [] if isinstance(project.peaks, str) else list(project.peaks)
+    if unknown := [name for name in named if name not in known]:
+        with project.naming("peaks"):
+            raise DataError(f"no context of the model is {unknown[0]!r}: it has {', '.join(known)}")
+    return f"{len(peaks):,} in {peaks['context'].nunique()} contexts"
+
+
+def _check_contigs(world: World, key: str, table: pd.DataFrame) -> None:
+    from phenviz.genome import bare_contig
+
+    with world.project.naming("reference"):
+        contigs = list(world.reference.contigs)
+    found = list(table["contig"].unique())
+    known = {bare_contig(name).upper() for name in contigs}
+    if found and not known & {bare_contig(name).upper() for name in found}:
+        with world.project.naming(key):
+            raise DataError(
+                f"its contigs ({_some(found)}) are none of the reference ({_some(contigs)}): give a file of "
+                f"{world.assembly} that names contigs like it"
+            )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 def _memory() -> str:

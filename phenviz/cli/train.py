@@ -37,6 +37,8 @@ def _check_weights_name(context: click.Context, parameter: click.Parameter, valu
         raise click.BadParameter(f"{value} doesn't end in .safetensors", context, parameter)
     if not path.absolute().parent.is_dir():
         raise click.BadParameter(f"folder {path.parent} doesn't exist: make it first", context, parameter)
+    if path.is_dir():
+        raise click.BadParameter(f"{value} is a folder: choose another name", context, parameter)
     return path
 
 

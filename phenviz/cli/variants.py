@@ -11,6 +11,7 @@ import click
 from phenviz.cli.common import (
     FIGURE_SUFFIXES,
     PhenvizCommand,
+    checked_output,
     device_option,
     progress_bar,
     reference_option,
@@ -42,12 +43,10 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     from phenviz.results.variants import TABLE_SUFFIXES, table_suffix
 
     path = Path(value)
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"folder {path.parent} doesn't exist: make it, or choose another")
     known = (*VCF_SUFFIXES, *TABLE_SUFFIXES, *FIGURE_SUFFIXES)
     if table_suffix(path) is None and not path.name.lower().endswith((*VCF_SUFFIXES, *FIGURE_SUFFIXES)):
         raise click.BadParameter(f"end the name {path.name} with {' '.join(known)}")
-    return path
+    return checked_output(value, (path.suffix.lower(),), context, parameter)
 
 
 @click.command(cls=PhenvizCommand, epilog=_EPILOG)

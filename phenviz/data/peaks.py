@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -108,7 +109,7 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
         table = table.astype(
             {"start": "int64", "end": "int64", "fold_enrichment": "float32", "summit": "int64"}
         )
-    except (OSError, EOFError, ValueError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, AttributeError, zlib.error) as error:
         raise DataError(
             f"{path} can't be read as narrowPeak ({error}): {path.name} is no narrowPeak file, or damaged; "
             "ten tab-separated columns are needed, the seventh the fold enrichment and the tenth the offset "

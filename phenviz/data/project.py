@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from phenviz.data.embedded import MOTIFS
-from phenviz.errors import DataError, ProjectError
+from phenviz.errors import DataError, PhenvizError, ProjectError
 from phenviz.genome.contexts import Context
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Project:
         Read the peaks of this contig only; None for all.
     path
         The ``project.yaml``; None for the embedded world.
+    lines
+        Line of each key in that file.
     """
 
     name: str
@@ -121,6 +124,17 @@ class Project:
     peaks: str | Mapping[str, Path] = field(default_factory=dict)
     peak_contig: str | None = None
     path: Path | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def naming(self, key: str) -> Iterator[None]:
+        """Begin whatever error is raised in here with the key, and its line, whose file is at fault."""
+        try:
+            yield
+        except PhenvizError as error:
+            if key in self.lines:
+                error.args = (f"{self.path}, line {self.lines[key]}: '{key}': {error}",)
+            raise
 
     def peak_files(self) -> dict[str, Path]:
         """Name the narrowPeak file of each context.
@@ -143,9 +157,10 @@ class Project:
         from phenviz.data.packs import has_pack
         from phenviz.data.peaks import read_narrowpeak_files, read_narrowpeaks
 
-        if isinstance(self.peaks, str):
-            return read_narrowpeaks(self.peaks, self.peak_contig) if has_pack(self.peaks) else None
-        return read_narrowpeak_files(self.peaks, self.peak_contig) if self.peaks else None
+        with self.naming("peaks"):
+            if isinstance(self.peaks, str):
+                return read_narrowpeaks(self.peaks, self.peak_contig) if has_pack(self.peaks) else None
+            return read_narrowpeak_files(self.peaks, self.peak_contig) if self.peaks else None
 
 
 def read_project(path: str | os.PathLike[str]) -> Project:
@@ -166,7 +181,7 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     entries.refuse_unknown(_READERS)
     entries.require(REQUIRED_KEYS)
     values = {key: read(entries, key) for key, read in _READERS.items() if key in entries.values}
-    project = Project(**{"name": path.absolute().parent.name, **values}, path=path)
+    project = Project(**{"name": path.absolute().parent.name, **values}, path=path, lines=entries.lines)
     _check_peak_contexts(project, entries)
     if project.backbone is not None and project.checkpoint is not None:
         raise entries.error("backbone", "and 'checkpoint' both name the sequence model: keep one")

@@ -229,6 +229,7 @@ def _with_traits(dataset: xr.Dataset, inputs: Inputs) -> xr.Dataset:
 def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
     variants, world = inputs.variants, inputs.world
     contigs = sorted(variants["contig"].unique())
+    absent = inputs.traits.report.absent
     place = Locus(contigs[0], int(variants["position"].min()) - 1, int(variants["position"].max()))
     uses_model = any(name.startswith(("variant", "control")) for name in names)
     return result_attrs(
@@ -238,6 +239,7 @@ def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
         definition=DEFINITION,
         units="see method_units",
         **({} if len(contigs) == 1 else {"contig": ",".join(contigs)}),
+        **({"traits_left_out": ", ".join(absent)} if absent else {}),
         source=inputs.traits.report.source,
         rows_read=inputs.traits.report.read,
         rows_kept=inputs.traits.report.kept,

@@ -128,6 +128,7 @@ def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
                 getattr(report, kind)[reason] = getattr(report, kind).get(reason, 0) + count
         report.examples |= part.report.examples
         report.posterior |= part.report.posterior
+        report.absent += part.report.absent
         report.notes += part.report.notes
     return TraitVariants(pd.concat([part.table for part in parts], ignore_index=True), report)
 
@@ -135,7 +136,9 @@ def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
 def _finish(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> TraitVariants:
     totals = table.groupby("trait", sort=False)["posterior"].sum()
     report.posterior = {str(trait): float(total) for trait, total in totals.items()}
-    return make_trait_variants(check_alleles(table, reference, report), report)
+    found = make_trait_variants(check_alleles(table, reference, report), report)
+    report.absent = [trait for trait in report.posterior if trait not in found.traits]
+    return found
 
 
 def _is_pack_file(path: Path) -> bool:

@@ -38,6 +38,8 @@ class TraitReport:
         Reason -> up to three rows, as text.
     posterior
         Trait -> posterior of all rows read, whatever the contig.
+    absent
+        Traits that were read, but of which no row was kept.
     notes
         Sentences for the reader.
     """
@@ -49,6 +51,7 @@ class TraitReport:
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
     posterior: dict[str, float] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def count(self, kind: str, reason: str, rows: Sequence[str]) -> None:

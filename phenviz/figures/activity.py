@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import FuncNorm
 from matplotlib.patches import Rectangle
 
 from phenviz.errors import ResultError
@@ -33,9 +34,19 @@ _AVERAGED_FROM = 16
 
 
 class _Activity(RowsComponent):
-    """What both drawings of a prediction share."""
+    """What both drawings of a prediction share.
 
-    def __init__(self, prediction: xr.Dataset, contexts: Sequence[str] | None) -> None:
+    Attributes
+    ----------
+    most
+        Stretches that are drawn at most.
+    """
+
+    most = MOST_POINTS // 2
+
+    def __init__(
+        self, prediction: xr.Dataset, contexts: Sequence[str] | None, limit: float | None = None
+    ) -> None:
         if validate(prediction) != "prediction":
             raise ResultError("this track draws a prediction (variable 'activity'), not another result")
         self.source = prediction
@@ -43,13 +54,14 @@ class _Activity(RowsComponent):
         self.prediction = select_contexts(prediction, contexts)
         self.row_names = tuple(self.prediction["context"].values.astype(str))
         self.colours = context_colours(self.prediction)
+        self.limit = limit
 
     def right_room(self) -> float:
         """Width in mm for numbers and the unit."""
         return SCALE_ROOM_MM
 
-    def summary(self, locus: Locus, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reduce the bins of the locus to at most ``most`` stretches.
+    def summary(self, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
+        """Reduce the bins of the locus to at most `most` stretches.
 
         Returns
         -------
@@ -60,7 +72,7 @@ class _Activity(RowsComponent):
             holds a peak; shape (context, n).
         """
         starts, values = self._inside(locus)
-        joined = groups_of(values.shape[1], most)
+        joined = groups_of(values.shape[1], self.most)
         if joined >= _AVERAGED_FROM:
             values = reduce_mean(values, joined)
         elif joined > 1:
@@ -68,12 +80,27 @@ class _Activity(RowsComponent):
         edges = starts[0] + bin_size_of(self.prediction) * joined * np.arange(values.shape[1] + 1)
         return edges, values
 
-    def note(self, locus: Locus, most: int) -> str:
-        """Say what `summary` made of the stretches."""
-        joined = groups_of(self._inside(locus)[1].shape[1], most)
-        if joined < _AVERAGED_FROM:
-            return "" if joined == 1 else "maximum"
-        return f"mean of {format_length(joined * bin_size_of(self.prediction))}"
+    def meanings(self, locus: Locus) -> list[str]:
+        """Say what activity is, how bins are joined, and what becomes of values above the scale."""
+        joined = groups_of(self._inside(locus)[1].shape[1], self.most)
+        length = format_length(joined * bin_size_of(self.prediction))
+        how = "mean" if joined >= _AVERAGED_FROM else "maximum"
+        end, above = self.scale_end(self.summary(locus)[1])
+        notes = [
+            *([f"{how} of each {length}"] if joined > 1 else []),
+            *([f"drawn up to {short_number(end)}"] if above else []),
+        ]
+        (line,) = super().meanings(locus)
+        return ["; ".join([line, *notes])]
+
+    def scale_end(self, values: np.ndarray) -> tuple[float, bool]:
+        """Return the value where the scale of a drawing ends, and whether any of its values is higher."""
+        known = values[np.isfinite(values)]
+        highest = float(known.max()) if known.size else 1.0
+        if self.limit is not None:
+            return self.limit, highest > self.limit
+        usual = float(np.quantile(known, 0.998)) if known.size else 1.0
+        return (usual, True) if 0 < usual < highest / 2 else (highest or 1.0, False)
 
     def _inside(self, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
         size = bin_size_of(self.prediction)
@@ -92,6 +119,8 @@ class _Activity(RowsComponent):
 class ActivityHeatmap(_Activity):
     """Contexts x bins, rows by lineage; long windows keep the highest value of each stretch, or its mean.
 
+    Colours follow log(1 + activity), as on screen, so that weak peaks are seen beside strong ones.
+
     Parameters
     ----------
     prediction
@@ -106,9 +135,10 @@ class ActivityHeatmap(_Activity):
     def __init__(
         self, prediction: xr.Dataset, contexts: Sequence[str] | None = None, *, limit: float | None = None
     ) -> None:
-        super().__init__(by_lineage(select_contexts(prediction, contexts)), None)
+        super().__init__(by_lineage(select_contexts(prediction, contexts)), None, limit)
         self.source = prediction
-        self.limit = limit
+
+    most = _MOST_COLUMNS
 
     def height(self, locus: Locus, width_mm: float) -> float:
         """One line of text a context."""
@@ -120,28 +150,19 @@ class ActivityHeatmap(_Activity):
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the map as one image, the strip of lineages, and the colour bar."""
-        edges, values = self.summary(locus, _MOST_COLUMNS)
-        limit, above = self._limit(values)
+        edges, values = self.summary(locus)
+        limit, above = self.scale_end(values)
         rows = len(self.row_names)
         image = ax.imshow(
-            np.ma.masked_invalid(values), aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0,
-            vmax=limit,
+            np.ma.masked_invalid(values), aspect="auto", interpolation="nearest", cmap=SEQUENTIAL,
+            norm=FuncNorm((np.log1p, np.expm1), vmin=0, vmax=limit),
             extent=(edges[0], edges[-1], rows, 0),
         )  # fmt: skip
         ax.set_xlim(locus.start, locus.end)
         self._draw_lineages(ax)
-        self.draw_note(ax, self.note(locus, _MOST_COLUMNS))
         colour_bar(ax, image, self.units, above=above)
         for spine in ax.spines.values():
             spine.set(visible=True, color=FAINT, linewidth=0.5)
-
-    def _limit(self, values: np.ndarray) -> tuple[float, bool]:
-        known = values[np.isfinite(values)]
-        highest = float(known.max()) if known.size else 1.0
-        if self.limit is not None:
-            return self.limit, highest > self.limit
-        usual = float(np.quantile(known, 0.998)) if known.size else 1.0
-        return (usual, True) if 0 < usual < highest / 2 else (highest or 1.0, False)
 
     def _draw_lineages(self, ax: Axes) -> None:
         """Draw each context's colour beside its row, and a line where a lineage ends."""
@@ -181,14 +202,21 @@ class ActivityAreas(_Activity):
         A prediction.
     contexts
         Which areas, from top to bottom; all by default.
+    limit
+        Value at the top of an area, where higher ones are cut; by default as for `ActivityHeatmap`.
     row_mm
         Height of one area.
     """
 
     def __init__(
-        self, prediction: xr.Dataset, contexts: Sequence[str] | None = None, *, row_mm: float = 7.5
+        self,
+        prediction: xr.Dataset,
+        contexts: Sequence[str] | None = None,
+        *,
+        limit: float | None = None,
+        row_mm: float = 7.5,
     ) -> None:
-        super().__init__(prediction, contexts)
+        super().__init__(prediction, contexts, limit)
         self.row_mm = row_mm
 
     def height(self, locus: Locus, width_mm: float) -> float:
@@ -197,13 +225,13 @@ class ActivityAreas(_Activity):
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw areas from below, each with its baseline and the scale's end."""
-        edges, values = self.summary(locus, MOST_POINTS // 2)
-        top = float(np.nanmax(values, initial=0.0)) or 1.0
+        edges, values = self.summary(locus)
+        top, _ = self.scale_end(values)
         rows = len(self.row_names)
         ax.set_ylim(0, rows)
         bases = rows - 1.0 - np.arange(rows)
         for name, base, row in zip(self.row_names, bases, values, strict=True):
-            heights = base + _AREA_TOP * np.nan_to_num(row) / top
+            heights = base + _AREA_TOP * np.minimum(np.nan_to_num(row) / top, 1)
             ax.fill_between(
                 edges,
                 base,
@@ -215,7 +243,6 @@ class ActivityAreas(_Activity):
             ax.plot([locus.start, locus.end], [base, base], color=FAINT, linewidth=0.5, solid_capstyle="butt")
         ax.set_xlim(locus.start, locus.end)
         self.draw_row_names(ax, bases + 0.4)
-        self.draw_note(ax, self.note(locus, MOST_POINTS // 2))
         value_scale(ax, 0, rows, self.units)
         # the zero of a row would touch the top of the next one, so only the last row has its zero written
         ax.set_yticks([*(bases + _AREA_TOP), 0.0], [*[short_number(top)] * rows, "0"], color=INK)

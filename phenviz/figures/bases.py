@@ -102,7 +102,7 @@ class BaseTrack(ScaledComponent):
         ax.axhline(0, color=MUTED, linewidth=0.5, zorder=3)
         value_scale(ax, *signed_limits(values), self.units)
 
-    def meanings(self) -> list[str]:
+    def meanings(self, locus: Locus) -> list[str]:
         """Say what the numbers are, by the kind of result that they come from."""
         if self.source is None:
             return []
@@ -253,7 +253,7 @@ class MutagenesisHeatmap(RowsComponent):
         """Never: four rows are low."""
         return False
 
-    def meanings(self) -> list[str]:
+    def meanings(self, locus: Locus) -> list[str]:
         """Say what an effect is."""
         return _effect_meanings(self.mutagenesis)
 

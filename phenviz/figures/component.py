@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.colors import FuncNorm
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from phenviz.figures.style import (
     INK,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LINE = 1.25  # of the text's size
 SCALE_ROOM_MM = 15.5
+# numbers beside colours that follow log(1 + value), and where such a scale is so short that even ones do
+_LOG_TICKS, _LINEAR_UP_TO = [0, 1, 3, 10, 30, 100, 300, 1_000], 3.0
 
 
 class Component(ABC):
@@ -46,8 +49,8 @@ class Component(ABC):
     source: xr.Dataset | None = None
     shares_axis: bool = True
 
-    def meanings(self) -> list[str]:
-        """Say what its numbers are, for the footer: one line a kind of number."""
+    def meanings(self, locus: Locus) -> list[str]:
+        """Say what its numbers in this locus are, for the footer: one line a kind of number."""
         if self.source is None:
             return []
         attrs = self.source.attrs
@@ -168,7 +171,10 @@ def colour_bar(ax: Axes, mappable: ScalarMappable, units: str, *, above: bool = 
     tall = min(height, 24.0)
     cax = ax.inset_axes((1 + 1.5 / width, (1 - tall / height) / 2, 1.8 / width, tall / height))
     bar = ax.figure.colorbar(mappable, cax=cax, extend="max" if above else "neither", extendfrac=0.06)
-    bar.locator = MaxNLocator(3 if tall < 14 else 4, steps=[1, 2, 2.5, 5, 10])
+    if isinstance(mappable.norm, FuncNorm) and (mappable.norm.vmax or 0) > _LINEAR_UP_TO:
+        bar.locator = FixedLocator(_LOG_TICKS)
+    else:
+        bar.locator = MaxNLocator(3 if tall < 14 else 4, steps=[1, 2, 2.5, 5, 10])
     bar.formatter = FuncFormatter(short_number)
     bar.update_ticks()
     bar.outline.set_linewidth(0.4)

@@ -66,7 +66,7 @@ class LocusFigure(Paper):
         self.components = tuple(part for part in components if isinstance(part, Component))
         if not self.components:
             raise ResultError(f"a figure of {locus} needs at least one component")
-        self.footer = provenance(self.components) if footer is None else footer
+        self.footer = provenance(self.components, locus) if footer is None else footer
 
     def _drawn(self) -> Figure:
         plan = self._plan()
@@ -158,7 +158,7 @@ def _stacked(sized: _Sized) -> float:
     return sum(height + _GAP_MM for _, height in sized)
 
 
-def provenance(components: Sequence[Component]) -> str:
+def provenance(components: Sequence[Component], locus: Locus) -> str:
     """Say which assembly, model and version results come from, and what each number is; one line each."""
     sources = [part.source for part in components if part.source is not None]
     if not sources:
@@ -174,5 +174,5 @@ def provenance(components: Sequence[Component]) -> str:
         )
         for source in sources
     )
-    meanings = dict.fromkeys(line for part in components for line in part.meanings())
+    meanings = dict.fromkeys(line for part in components for line in part.meanings(locus))
     return "\n".join([*origins, *meanings])

@@ -22,7 +22,7 @@ from phenviz.figures.component import (
     short_number,
     value_scale,
 )
-from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_strongest
+from phenviz.figures.reduce import groups_of, reduce_strongest
 from phenviz.figures.style import DIVERGING, FAINT, INK, MUTED, NEUTRAL, SMALL_PT, text_width_mm
 from phenviz.genome.locus import Locus
 from phenviz.results import bin_size_of, palette, validate
@@ -79,9 +79,13 @@ class HaplotypeTracks(RowsComponent):
         """Width in mm for numbers and the unit."""
         return SCALE_ROOM_MM
 
+    def meanings(self, locus: Locus) -> list[str]:
+        """Say what activity is, and how bins are joined."""
+        return self._areas[REFERENCE].meanings(locus)
+
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the rows, the legend above them, and the scale."""
-        drawn = {name: area.summary(locus, MOST_POINTS // 2) for name, area in self._areas.items()}
+        drawn = {name: area.summary(locus) for name, area in self._areas.items()}
         top = max(float(np.nanmax(values, initial=0.0)) for _, values in drawn.values()) or 1.0
         rows = len(self.row_names)
         bases = rows - 1.0 - np.arange(rows)
@@ -92,7 +96,6 @@ class HaplotypeTracks(RowsComponent):
         for base in bases:
             ax.plot([locus.start, locus.end], [base, base], color=FAINT, linewidth=0.5)
         self.draw_row_names(ax, bases + 0.4)
-        self.draw_note(ax, self._areas[REFERENCE].note(locus, MOST_POINTS // 2))
         value_scale(ax, 0, rows, self._areas[REFERENCE].units)
         ax.set_yticks([*(bases + _TOP), 0.0], [*[short_number(top)] * rows, "0"], color=INK)
         ax.set_yticks(bases, minor=True)
@@ -154,7 +157,7 @@ class HaplotypeDifference(RowsComponent):
         """Width in mm for the colour bar."""
         return SCALE_ROOM_MM
 
-    def meanings(self) -> list[str]:
+    def meanings(self, locus: Locus) -> list[str]:
         """Say what the difference is."""
         return [f"Haplotype against reference: {DIFFERENCE}"]
 

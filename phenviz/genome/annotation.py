@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import LocusError
 from phenviz.genome.lineages import lineages_of
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, bare_contig, is_contig_name, is_rsid
 
 GENE_COLUMNS = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
 BAND_COLUMNS = ["contig", "start", "end", "name", "stain"]
@@ -86,14 +86,17 @@ class Annotation:
         return rows
 
     def gene(self, name: str) -> Gene:
-        """Return a gene by symbol or stable id, whatever the case.
+        """Return a gene by symbol or stable id, whatever the case; an Ensembl id may have another version.
 
         Raises
         ------
         LocusError
             If it is unknown; the message offers the nearest names.
         """
-        row = self._row_of_name.get(name.strip().upper())
+        key = name.strip().upper()
+        row = self._row_of_name.get(key)
+        if row is None and key.startswith("ENS"):
+            row = self._row_of_name.get(key.split(".")[0])
         if row is None:
             near = self.nearest_names(name)
             hint = (
@@ -109,7 +112,9 @@ class Annotation:
         return gene.name if self.gene(gene.name).gene_id == gene.gene_id else gene.gene_id
 
     def nearest_names(self, name: str, count: int = 3) -> list[str]:
-        """Return known gene symbols closest to what was typed, best first."""
+        """Return known gene symbols closest to what was typed, best first; none to an rsID or a contig."""
+        if is_rsid(name) or is_contig_name(name):
+            return []
         typed = name.strip().upper()
         symbols = {str(symbol).upper(): str(symbol) for symbol in self.genes["gene_name"]}
         begins = sorted((key for key in symbols if typed and key.startswith(typed)), key=len)

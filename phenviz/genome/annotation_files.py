@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,10 @@ import pandas as pd
 
 from phenviz.errors import DataError
 from phenviz.genome.annotation import BAND_COLUMNS, ELEMENT_COLUMNS, GENE_COLUMNS
-from phenviz.genome.features import read_gff3, read_gtf
+from phenviz.genome.features import read_gff3, read_gtf, stretches
 
 # counts up whenever the same file gives other genes than before
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 # smaller files are read faster than anybody notices
 _CACHED_BYTES = 2**20
 
@@ -86,7 +88,7 @@ def _kept_in(cache_dir: str | os.PathLike[str] | None, path: Path) -> Path | Non
 
 def read_bands(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read cytobands: UCSC's cytoBand columns contig, start, end, name, stain, with or without a header."""
-    return _guarded(lambda p: _read_headed(p, BAND_COLUMNS), Path(path), "cytobands")
+    return _guarded(_read_bands, Path(path), "cytobands")
 
 
 def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd.DataFrame:
@@ -102,8 +104,10 @@ def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd
 
     def read(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, sep="\t", dtype={"contig": str}).rename(columns={"remo": "name"})
-        if "contig" not in table.columns:
+        if contig is not None and "contig" not in table.columns:
             table["contig"] = contig
+        _require(table, ELEMENT_COLUMNS, f"regulatory elements {path}")
+        table["start"], table["end"] = _placed(table, f"regulatory elements {path}")
         table["cell_types"] = table["cell_types"].fillna("")
         return table[ELEMENT_COLUMNS]
 
@@ -115,23 +119,47 @@ def _guarded(reader: Callable[[Path], pd.DataFrame], path: Path, what: str) -> p
         raise DataError(f"{what} {path} is missing: check the path")
     try:
         return reader(path)
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, EOFError) as error:
+    except (
+        KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, EOFError, zlib.error,
+    ) as error:  # fmt: skip
         raise DataError(f"{what} {path} can't be read: {type(error).__name__}: {error}") from error
 
 
+def _require(table: pd.DataFrame, columns: Sequence[str], file: str) -> None:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"{file} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: give a "
+            f"tab-separated table with {', '.join(columns)}"
+        )
+
+
+def _placed(table: pd.DataFrame, file: str, *, headed: bool = True) -> tuple[pd.Series, pd.Series]:
+    first = 2 if headed else 1
+    return stretches(file, range(first, first + len(table)), table["start"], table["end"])
+
+
 def _read_bed12(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", header=None, comment="#")
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt") as lines:
+        # genome browsers' own lines say how to draw, not what lies where
+        kept = [
+            (number, line)
+            for number, line in enumerate(lines, 1)
+            if line.strip() and line.split(maxsplit=1)[0] not in ("track", "browser") and line[0] != "#"
+        ]
+    numbers = [number for number, _ in kept]
+    table = pd.read_csv(io.StringIO("".join(line for _, line in kept)), sep="\t", header=None, dtype={0: str})
     if table.shape[1] < 12:
         raise ValueError(f"{table.shape[1]} columns, where BED12 has 12 (with blockSizes and blockStarts)")
-    starts = table[1].astype("int64")
-    offsets = [_integers(text) for text in table[11]]
-    sizes = [_integers(text) for text in table[10]]
+    starts, ends = stretches(f"annotation {path}", numbers, table[1], table[2])
+    sizes, offsets = _blocks(path, numbers, table[10], table[11])
     exon_starts = [start + offset for start, offset in zip(starts, offsets, strict=True)]
     genes = pd.DataFrame(
         {
-            "contig": table[0].astype(str),
+            "contig": table[0],
             "start": starts,
-            "end": table[2].astype("int64"),
+            "end": ends,
             "strand": table[5].astype(str),
             "gene_name": table[3].astype(str),
             "gene_id": table[3].astype(str),
@@ -145,13 +173,30 @@ def _read_bed12(path: Path) -> pd.DataFrame:
 
 def _read_table(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, sep="\t", dtype={"contig": str})
+    table = table.rename(columns={"tx_start": "start", "tx_end": "end"})
     if "contig" not in table.columns:
         table["contig"] = _contig_in_name(path)
-    return table.rename(columns={"tx_start": "start", "tx_end": "end"}).assign(
-        gene_id=table["gene_id"].fillna(""),
-        exon_starts=[_integers(text) for text in table["exon_starts"]],
-        exon_ends=[_integers(text) for text in table["exon_ends"]],
+    _require(table, GENE_COLUMNS, f"annotation {path}")
+    numbers = range(2, 2 + len(table))
+    table["start"], table["end"] = _placed(table, f"annotation {path}")
+    table["exon_starts"], table["exon_ends"] = _blocks(
+        path, numbers, table["exon_starts"], table["exon_ends"]
     )
+    return table.assign(gene_id=table["gene_id"].fillna(""))
+
+
+def _blocks(
+    path: Path, numbers: Sequence[int], one: pd.Series, other: pd.Series
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read two columns of numbers joined by commas, as many in the one as in the other."""
+    pairs = [(_integers(first), _integers(second)) for first, second in zip(one, other, strict=True)]
+    for number, (first, second) in zip(numbers, pairs, strict=True):
+        if len(first) != len(second):
+            raise DataError(
+                f"annotation {path}, line {number}: lists of {len(first)} and {len(second)} exons (blocks): "
+                "give a start and an end (in BED12 a size and a start) for each"
+            )
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def _contig_in_name(path: Path) -> str:
@@ -165,8 +210,18 @@ def _integers(text: str) -> np.ndarray:
     return np.array([int(number) for number in str(text).strip(",").split(",")], dtype=np.int64)
 
 
-def _read_headed(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read_bands(path: Path) -> pd.DataFrame:
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt") as lines:
-        headed = lines.readline().split("\t")[:2] == columns[:2]
-    return pd.read_csv(path, sep="\t", header=0 if headed else None, names=columns, dtype={"contig": str})
+        first = lines.readline().rstrip("\n").split("\t")
+    if len(first) < len(BAND_COLUMNS):
+        raise DataError(
+            f"cytobands {path}, line 1: {len(first)} of the columns {', '.join(BAND_COLUMNS)}: give all, "
+            "separated by tabs, as UCSC's cytoBand table has them"
+        )
+    headed = first[:2] == BAND_COLUMNS[:2] or first[0].startswith("#")
+    table = pd.read_csv(
+        path, sep="\t", header=0 if headed else None, names=BAND_COLUMNS, dtype={"contig": str}
+    )
+    table["start"], table["end"] = _placed(table, f"cytobands {path}", headed=headed)
+    return table

@@ -11,16 +11,30 @@ from phenviz.errors import LocusError
 _SUFFIX = {"": 1, "bp": 1, "k": 1_000, "kb": 1_000, "m": 1_000_000, "mb": 1_000_000}
 _NUMBER = r"(\d[\d,_]*(?:\.\d+)?)\s*(bp|kb|mb|k|m)?"
 _RANGE = re.compile(
-    rf"^\s*(?P<contig>[^\s:]+)\s*[:\s]\s*{_NUMBER}\s*(?:-|–|\.\.|\s)\s*{_NUMBER}\s*(?::(?P<strand>[+-]))?\s*$",
+    rf"^\s*(?P<contig>[^\s:]+)\s*[:\s]\s*{_NUMBER}\s*(?:-|\.\.|\s)\s*{_NUMBER}\s*(?::(?P<strand>[+-]))?\s*$",
     re.IGNORECASE,
 )
+# what texts that are pasted from papers and web pages have in place of a hyphen, a minus among them
+_HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 _POINT = re.compile(rf"^\s*(?P<contig>[^\s:]+)\s*:\s*{_NUMBER}\s*$", re.IGNORECASE)
+_CONTIG = re.compile(r"(chr)?(\d{1,2}|X|Y|MT?)", re.IGNORECASE)
+_RSID = re.compile(r"rs\d+", re.IGNORECASE)
 
 
 def bare_contig(name: str) -> str:
     """Name of a contig without ``chr``: ``chr20`` and ``20`` are the same contig."""
     name = name.strip()
     return name[3:] if name.lower().startswith("chr") and len(name) > 3 else name
+
+
+def is_contig_name(text: str) -> bool:
+    """Tell whether a text can only mean a contig (``chrX``, ``21``), be it there or not."""
+    return _CONTIG.fullmatch(text.strip()) is not None
+
+
+def is_rsid(text: str) -> bool:
+    """Tell whether a text is an rsID (``rs6116042``), in any case."""
+    return _RSID.fullmatch(text.strip()) is not None
 
 
 def _whole(name: str, position: object) -> int:
@@ -84,20 +98,21 @@ class Locus:
         Parameters
         ----------
         text
-            ``chr20:1,000-2,000``, ``20:42.9M-43M``, ``chr20:34M-35M``, ``chr20 100 200``, ``20:100``
+            ``chr20:1,000-2,000``, ``20:42.9M-43M``, ``chr20:34-35M`` (a unit given once holds for both
+            ends, unless the first number is the larger one: ``20:500-2k``), ``chr20 100 200``, ``20:100``
             (one base), each with or without ``chr``, thousands separators and a strand ``:+``.
 
         Raises
         ------
         LocusError
-            If the text is no locus.
+            If the text is no locus, or may mean two (``20:1-2M``).
         """
-        if match := _RANGE.match(text):
+        plain = text.translate(_HYPHENS)
+        if match := _RANGE.match(plain):
             contig, first, first_unit, last, last_unit, strand = match.groups()
-            # "42.9-43M": a unit given once holds for both ends
-            first_unit = first_unit or (last_unit if "." in first else None)
+            first_unit = first_unit or _shared_unit(first, last, last_unit, text)
             start, end = _position(first, first_unit, text), _position(last, last_unit, text)
-        elif match := _POINT.match(text):
+        elif match := _POINT.match(plain):
             contig, first, first_unit = match.groups()
             start = end = _position(first, first_unit, text)
             strand = None
@@ -129,9 +144,25 @@ class Locus:
         return self._text()
 
 
+def _shared_unit(first: str, last: str, unit: str | None, text: str) -> str | None:
+    """Return the unit of a first number that has none, from that of the last one."""
+    if _SUFFIX[(unit or "").lower()] == 1 or ("." not in first and _number(first) > _number(last)):
+        return None
+    if first == "1":
+        raise LocusError(
+            f"{text.strip()!r} may begin at the first base or at 1{unit}: write 1bp-{last}{unit} or "
+            f"1{unit}-{last}{unit}"
+        )
+    return unit
+
+
+def _number(digits: str) -> float:
+    return float(digits.replace(",", "").replace("_", ""))
+
+
 def _position(number: str, unit: str | None, text: str) -> int:
     scale = _SUFFIX[(unit or "").lower()]
-    value = float(number.replace(",", "").replace("_", "")) * scale
+    value = _number(number) * scale
     if abs(value - round(value)) > 1e-6:
         raise LocusError(f"{text.strip()!r} holds a fraction of a base: positions are whole numbers")
     return round(value)

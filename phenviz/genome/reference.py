@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import struct
 import tempfile
 import threading
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from Bio import bgzf
 from numpy.typing import NDArray
-from pyfaidx import Fasta, FastaIndexingError, FastaNotFoundError
+from pyfaidx import Fasta, FastaIndexingError
 
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.codes import N_CODE, decode, encode
 from phenviz.genome.locus import Locus, bare_contig
 
 _CHUNK = 4_000_000
+_LONGEST_HEADER = 2**16
+# at the end of kept codes
+_CHECKSUM_BYTES = 4
+# what pyfaidx and Bio.bgzf raise on damaged files
+_BROKEN_BLOCK = (EOFError, RuntimeError, struct.error, zlib.error)
+_DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, *_BROKEN_BLOCK)
 
 
 class ReferenceGenome:
@@ -54,17 +67,60 @@ class ReferenceGenome:
         return {name: len(record) for name, record in self._fasta.items()}
 
     @cached_property
-    def _name_of_bare(self) -> dict[str, str]:
-        return {bare_contig(name).upper(): name for name in self.contigs}
+    def _names_of_bare(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for name in self.contigs:
+            names.setdefault(bare_contig(name).upper(), []).append(name)
+        return names
 
     @cached_property
     def _fasta(self) -> Fasta:
+        with self._guarded():
+            fasta = Fasta(str(self.path), as_raw=True, sequence_always_upper=True, **self._index_names())
+        places = fasta.faidx.index
+        if not places:
+            raise SequenceError(f"index {fasta.faidx.indexname} is empty: delete it, and it is made anew")
+        # a FASTA that was cut off lacks the last contig; the others are looked at when they are first read
+        self._check_place(fasta, max(places, key=lambda name: places[name].offset))
+        return fasta
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
         try:
-            return Fasta(str(self.path), as_raw=True, sequence_always_upper=True, **self._index_names())
-        except (FastaIndexingError, FastaNotFoundError, OSError, ValueError) as error:
+            yield
+        except _DAMAGE as error:
+            cause = "a block is damaged or cut off" if isinstance(error, _BROKEN_BLOCK) else error
             raise SequenceError(
-                f"reference {self.path} can't be read as FASTA ({error}): give a plain or bgzip FASTA"
+                f"reference {self.path} can't be read as FASTA ({cause}): give a whole one, plain or bgzip; "
+                "if this one is whole, delete its .fai and .gzi, which are then made anew"
             ) from error
+
+    def _check_place(self, fasta: Fasta, contig: str) -> None:
+        """Raise unless a contig lies where the index says, in lines of that width."""
+        place = fasta.faidx.index[contig]
+        if place.rlen == 0:
+            return
+        width = min(max(place.lenc, 1), place.rlen)
+        end = place.offset + place.rlen + (place.rlen - 1) // width * (place.lenb - place.lenc)
+        with self._guarded():
+            header = _raw(fasta, max(place.offset - _LONGEST_HEADER, 0), place.offset).splitlines()[-1:]
+            first = _raw(fasta, place.offset, place.offset + width + 1)
+            last = _raw(fasta, end - 1, end + 3)
+        if not (
+            [text[:1] for text in header] == [b">"]
+            and header[0][1:].split()[:1] == [contig.encode()]
+            and [len(line) for line in first.splitlines()] == [width]
+            and last[:1].strip()
+            and last[1:].lstrip(b"\r\n")[:1] in (b"", b">")
+        ):
+            raise self._misfit(contig)
+
+    def _misfit(self, contig: str) -> SequenceError:
+        return SequenceError(
+            f"reference {self.path} doesn't hold contig {contig!r} as its index says (cut off, or of another "
+            "length or line width): give the whole FASTA; if this one is whole, delete its .fai and .gzi, "
+            "which are then made anew"
+        )
 
     def _index_names(self) -> dict[str, str]:
         beside = [self.path.with_name(self.path.name + suffix) for suffix in (".fai", ".gzi")]
@@ -81,13 +137,19 @@ class ReferenceGenome:
         return {"indexname": f"{base}.fai", "gzi_indexname": f"{base}.gzi"}
 
     def resolve_contig(self, name: str) -> str:
-        """Return the contig's name as the FASTA has it; ``chr20`` and ``20`` are the same."""
-        found = self._name_of_bare.get(bare_contig(name).upper())
-        if found is None:
+        """Return the contig's name as the FASTA has it; ``chr20`` is ``20`` unless it has both."""
+        if name in self.contigs:
+            return name
+        found = self._names_of_bare.get(bare_contig(name).upper(), [])
+        if len(found) > 1:
+            raise LocusError(
+                f"{name!r} may be any of {', '.join(found)} of {self.path.name}: give one of these"
+            )
+        if not found:
             known = ", ".join(f"chr{bare_contig(contig)}" for contig in list(self.contigs)[:5])
             more = " ..." if len(self.contigs) > 5 else ""
             raise LocusError(f"{self.assembly} here has no contig {name!r}: it has {known}{more}")
-        return found
+        return found[0]
 
     def length(self, contig: str) -> int:
         """Return the bases of a contig, by any of its names."""
@@ -145,20 +207,60 @@ class ReferenceGenome:
                 self._codes[contig] = self._map_codes(contig)
             return self._codes[contig]
 
+    def verify(self) -> None:
+        """Read the whole file, which takes a while for a whole genome.
+
+        Raises
+        ------
+        SequenceError
+            If it is damaged, or not what its index says.
+        """
+        with self._lock:
+            for contig in self.contigs:
+                self._check_place(self._fasta, contig)
+        if self.path.suffix == ".gz":
+            # bgzip keeps a checksum of each block
+            with self._guarded(), gzip.open(self.path) as bases:
+                while bases.read(_CHUNK):
+                    pass
+
     def _map_codes(self, contig: str) -> NDArray[np.uint8]:
         path = self._cache_dir / "codes" / f"{self.fingerprint}-{contig}.u8"
-        if not path.is_file() or path.stat().st_size != self.contigs[contig]:
+        codes = _kept_codes(path, self.contigs[contig])
+        if codes is None:
             self._write_codes(contig, path)
-        return np.memmap(path, dtype=np.uint8, mode="r")
+            codes = _kept_codes(path, self.contigs[contig])
+        if codes is None:
+            raise SequenceError(
+                f"{path} isn't what was just written to it: check this disk, or set PHENVIZ_CACHE"
+            )
+        return codes
 
     def _write_codes(self, contig: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        length = self.contigs[contig]
+        checksum = 0
         # written aside and renamed, so that two processes or a crash never leave half a file
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            for start in range(0, length, _CHUNK):
-                part.write(encode(self._fasta[contig][start : min(start + _CHUNK, length)]).tobytes())
+            try:
+                for codes in self._read_codes(contig):
+                    checksum = zlib.crc32(codes.data, checksum)
+                    part.write(codes.tobytes())
+            except BaseException:
+                os.unlink(part.name)
+                raise
+            part.write(checksum.to_bytes(_CHECKSUM_BYTES, "little"))
         os.replace(part.name, path)
+
+    def _read_codes(self, contig: str) -> Iterator[NDArray[np.uint8]]:
+        self._check_place(self._fasta, contig)
+        length = self.contigs[contig]
+        for start in range(0, length, _CHUNK):
+            end = min(start + _CHUNK, length)
+            with self._guarded():
+                bases = self._fasta[contig][start:end]
+            if len(bases) != end - start or ">" in bases:
+                raise self._misfit(contig)
+            yield encode(bases)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -166,3 +268,24 @@ class ReferenceGenome:
         stat = self.path.stat()
         identity = f"{self.path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _raw(fasta: Fasta, start: int, end: int) -> bytes:
+    """Read bytes of a FASTA as they are, headers and line ends included; unpacked if it is bgzip."""
+    file, blocks = fasta.faidx.file, getattr(fasta.faidx, "gzi_index", None)
+    if blocks is None:
+        file.seek(start)
+    else:
+        block = blocks[max(bisect_right(blocks, start, key=lambda block: block.ustart) - 1, 0)]
+        file.seek(bgzf.make_virtual_offset(block.cstart, start - block.ustart))
+    return bytes(file.read(end - start))
+
+
+def _kept_codes(path: Path, length: int) -> NDArray[np.uint8] | None:
+    """Map kept codes; None if there are none, or they aren't what was written."""
+    if not path.is_file() or path.stat().st_size != length + _CHECKSUM_BYTES:
+        return None
+    kept = np.memmap(path, dtype=np.uint8, mode="r")
+    codes, checksum = kept[:length], int.from_bytes(kept[length:].tobytes(), "little")
+    # 25 ms for 63 Mb
+    return codes if zlib.crc32(codes.data) == checksum else None

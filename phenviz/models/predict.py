@@ -20,7 +20,7 @@ from phenviz.models.windows import one_hot_window, placement, select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
-DEFINITION = "predicted activity of each bin, as the model's output scale"
+DEFINITION = "predicted activity of each bin, on the model's output scale"
 
 # Measured on two CPU cores: short tiles stay in the cache, but the halo is computed twice; see benchmarks/.
 CPU_TILE_BASES = 16_384

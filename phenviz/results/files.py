@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.disk import DiskFile
 from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
-from phenviz.results.schema import kind_of, plain_value, text_array
+from phenviz.results.schema import kind_of, phenviz_version, plain_value, text_array
 from phenviz.results.slabs import is_long, long_dimension, slab_rows, slabs
 from phenviz.results.table import read_parquet, write_parquet
 
@@ -30,6 +31,8 @@ _BASES = "ACGTN"
 # of one chunk of a file, uncompressed
 _CHUNK_BYTES = 2**22
 _JSON_ATTRS = "attributes_as_json"
+# tells a Zarr store of ours, which a newer one may replace, from any other folder
+_SAVED_BY = "saved_by"
 
 
 def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SUFFIXES) -> str:
@@ -50,7 +53,8 @@ def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SU
     Raises
     ------
     ResultError
-        If the suffix is none of these, or the folder doesn't exist or can't be written to.
+        If the suffix is none of these, the folder doesn't exist or can't be written to, or something that
+        isn't PhenViz' own stands in the way (a folder, above all).
     """
     path, known = Path(path), tuple(suffixes)
     suffix = path.suffix.lower()
@@ -61,7 +65,36 @@ def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SU
         raise ResultError(f"folder {path.parent} for {path.name} doesn't exist: make it, or choose another")
     if not os.access(path.parent, os.W_OK):
         raise ResultError(f"folder {path.parent} for {path.name} can't be written to: choose another")
+    check_replaceable(path)
     return suffix
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that what is there by the name of an output, if anything, may give way to it.
+
+    Raises
+    ------
+    ResultError
+        If it is a folder that is no Zarr store of PhenViz, or a file where a store is wanted.
+    """
+    if not path.is_dir():
+        if path.suffix.lower() == ".zarr" and path.exists():
+            raise ResultError(f"{path} is a file, and a Zarr store is a folder: choose another name")
+    elif path.suffix.lower() != ".zarr":
+        raise ResultError(f"{path} is a folder: choose another name")
+    elif not _is_our_store(path):
+        raise ResultError(
+            f"{path} is a folder that PhenViz didn't write, and isn't replaced: choose another name, or "
+            "remove it yourself"
+        )
+
+
+def _is_our_store(path: Path) -> bool:
+    try:
+        attrs = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        return _SAVED_BY in attrs or "phenviz_version" in attrs
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def save(
@@ -75,7 +108,8 @@ def save(
         A result of any kind for ``.nc``, ``.zarr`` and ``.parquet`` (tidy); a prediction, mutagenesis or
         attribution for ``.bed`` (`write_bed`) and ``.bw`` (`write_bigwigs`).
     path
-        Where to. An older file is replaced only once the new one is complete.
+        Where to. An older file is replaced only once the new one is complete; a folder only where it is a
+        Zarr store that PhenViz wrote.
     progress
         Told after each slab of a long result.
 
@@ -87,7 +121,8 @@ def save(
     Raises
     ------
     ResultError
-        If the suffix is unknown, the folder is missing, the disk refuses, or the kind doesn't fit.
+        If the suffix is unknown, the folder is missing, another folder has the name, the disk refuses, or
+        the kind doesn't fit.
     """
     path = Path(path)
     suffix = check_suffix(path)
@@ -172,9 +207,8 @@ def write_aside(targets: list[Path], write: Callable[[list[Path]], None]) -> tup
 
 
 def _replace(part: Path, target: Path, token: str) -> None:
+    check_replaceable(target)
     if target.is_dir():  # a Zarr store is a folder, which os.replace doesn't put over another
-        if target.suffix.lower() != ".zarr":
-            raise ResultError(f"{target} is a folder: choose another name")
         old = target.with_name(f".{target.stem}.{token}.old")
         os.replace(target, old)
         os.replace(part, target)
@@ -221,16 +255,22 @@ def _append(file: h5netcdf.File, slab: xr.Dataset, dim: str) -> None:
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path, progress: Progress) -> None:
-    if not _is_slabbed(dataset):
-        _encoded(dataset).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
-        return
-    dim = str(long_dimension(dataset))
+    import zarr
+
+    slabbed = _is_slabbed(dataset)
+    dim = str(long_dimension(dataset)) if slabbed else ""
     for number, slab in enumerate(_encoded_slabs(dataset, progress)):
+        marked = slab.assign_attrs({_SAVED_BY: f"PhenViz {phenviz_version()}"})
         if number == 0:
-            encoding = {name: {"chunks": chunks} for name, chunks in _chunks(slab, dim).items()}
-            slab.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+            chunks = _chunks(slab, dim) if slabbed else {}
+            encoding = {name: {"chunks": sizes} for name, sizes in chunks.items()}
+            marked.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         else:
-            slab.to_zarr(path, mode="a", append_dim=dim, zarr_format=3, consolidated=False)
+            marked.to_zarr(path, mode="a", append_dim=dim, zarr_format=3, consolidated=False)
+    with warnings.catch_warnings():
+        # xarray looks for it first, but it isn't in the specification yet
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        zarr.consolidate_metadata(path)
 
 
 def _is_slabbed(dataset: xr.Dataset) -> bool:
@@ -281,7 +321,7 @@ def _decoded(dataset: xr.Dataset) -> xr.Dataset:
         elif variable.dtype.kind in "OT":
             texts = text_array(variable.values.ravel()).reshape(variable.shape)
             decoded[name] = (variable.dims, texts, attrs)
-    attrs = {str(name): plain_value(value) for name, value in dataset.attrs.items()}
+    attrs = {str(name): plain_value(value) for name, value in dataset.attrs.items() if name != _SAVED_BY}
     for name in str(attrs.pop(_JSON_ATTRS, "")).split():
         attrs[name] = json.loads(attrs[name])
     decoded.attrs = {

@@ -33,9 +33,11 @@ from phenviz.service.requests import (
     find_context,
     find_gene,
     find_locus,
+    find_target,
     gapped,
     gene_identity,
     gene_target,
+    is_count,
 )
 
 if TYPE_CHECKING:
@@ -64,17 +66,18 @@ class AttributeParams:
 def _params(
     world: World,
     locus: str | Locus,
-    target: Target,
+    target: Target | str,
     method: str = "integrated-gradients",
     n_steps: int | str = 32,
     baseline: str | NDArray[np.floating] = "zero",
     n_baselines: int = 1,
 ) -> AttributeParams:
+    target = find_target(target)
     if method not in METHODS:
         raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
-    if n_steps != "auto" and (isinstance(n_steps, str) or n_steps < 1):
+    if n_steps != "auto" and not is_count(n_steps):
         raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32, or 'auto'")
-    if n_baselines < 1 or (
+    if not is_count(n_baselines) or (
         n_baselines > 1 and not (isinstance(baseline, str) and baseline == "dinucleotide")
     ):
         raise JobError(

@@ -22,6 +22,7 @@ from phenviz.service.requests import (
     find_locus,
     gene_identity,
     gene_target,
+    is_count,
 )
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def _params(
 ) -> CoarseParams:
     if first not in FIRST:
         raise JobError(f"first pass {first!r} is unknown: use one of {', '.join(FIRST)}")
-    if window < 1 or n_windows < 0 or n_steps < 1:
-        raise JobError(f"{n_windows} windows of {window} bases, {n_steps} steps: use positive numbers")
+    if not (is_count(window) and is_count(n_windows, least=0) and is_count(n_steps)):
+        raise JobError(f"{n_windows} windows of {window} bases, {n_steps} steps: use whole, positive numbers")
     name = find_gene(world, gene)
     steps = n_steps if first == "integrated-gradients" else 1
     return CoarseParams(

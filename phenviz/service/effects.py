@@ -133,11 +133,12 @@ def _variants_params(
 
 def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
     from phenviz.variation import parse_variants, read_variants
+    from phenviz.variation.rsids import resolve_rsids
 
     # unlike Path.exists, this is False for what is too long for a name
     if isinstance(variants, os.PathLike) or os.path.exists(variants):
         return read_variants(variants, world.reference).table
-    return parse_variants(variants, world.reference)
+    return parse_variants(resolve_rsids(variants, world.project.individuals), world.reference)
 
 
 def _text_of_table(table: pd.DataFrame) -> bytes:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import xarray as xr
 
@@ -27,6 +27,16 @@ _TRUSTED_PART = 0.2
 _SECONDS_BETWEEN_CALLS = 0.1
 
 logger = logging.getLogger(__name__)
+
+
+class Finished(NamedTuple):
+    """How far a work was when somebody looked."""
+
+    progress: float
+    parts: Parts
+    settled: tuple[xr.Dataset, ...]
+    tiles: tuple[xr.Dataset, ...]
+    result: xr.Dataset | None
 
 
 class Work:
@@ -136,6 +146,12 @@ class Work:
         pieces = self.pieces
         return pieces[self.next_piece].units if self.next_piece < len(pieces) else 0.0
 
+    def look(self) -> Finished:
+        """Return what is finished now, which doesn't change any more."""
+        with self.changed:
+            parts = self.parts
+            return Finished(self.progress, parts.copy(), tuple(parts.tiles), tuple(self.tiles), self.result)
+
     def begin_piece(self) -> bool:
         """Take the next piece up; False if the work is over or was given up."""
         with self.changed:
@@ -239,7 +255,7 @@ class Job:
         self._work = work
         self._release = release
         self._withdrawn: datetime | None = None
-        self._left_to_others = False
+        self._left: Finished | None = None  # when it was left to others
         self._lock = threading.Lock()
         self._watchers: dict[object, Callable[[Job], None]] = {}
         self._told = 0.0
@@ -265,7 +281,7 @@ class Job:
     @property
     def state(self) -> State:
         """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
-        return "cancelled" if self._left_to_others else self._work.state
+        return "cancelled" if self._left is not None else self._work.state
 
     @property
     def over(self) -> bool:
@@ -280,7 +296,7 @@ class Job:
     @property
     def progress(self) -> float:
         """Fraction of the whole job, 0 to 1."""
-        return self._work.progress
+        return self._work.progress if self._left is None else self._left.progress
 
     @property
     def stage(self) -> str:
@@ -305,22 +321,19 @@ class Job:
     @property
     def finished(self) -> datetime | None:
         """When the job ended in any way (UTC)."""
-        return self._withdrawn if self._left_to_others else self._work.finished
+        return self._withdrawn if self._left is not None else self._work.finished
 
     @property
     def partials(self) -> tuple[xr.Dataset, ...]:
         """Finished tiles so far, in the order of the genome; kept after a cancel. The result once done."""
-        work = self._work
-        with work.changed:
-            return (work.result,) if work.result is not None else (*work.parts.tiles, *work.tiles)
+        seen = self._left or self._work.look()
+        return (seen.result,) if seen.result is not None else (*seen.settled, *seen.tiles)
 
     def partial_result(self) -> xr.Dataset | None:
         """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
-        work = self._work
-        with work.changed:
-            result, parts, tiles = work.result, work.parts.copy(), tuple(work.tiles)
-        joined = result if result is not None else parts.join(tiles)
-        return None if joined is None else joined.assign_attrs(complete=int(result is not None))
+        seen = self._left or self._work.look()
+        joined = seen.result if seen.result is not None else seen.parts.join(seen.tiles)
+        return None if joined is None else joined.assign_attrs(complete=int(seen.result is not None))
 
     def cancel(self) -> None:
         """Give the job up: at once if it waits, within a batch if it runs; others that share it keep it."""
@@ -328,7 +341,9 @@ class Job:
             if self._withdrawn is not None or self._work.over:
                 return
             self._withdrawn = datetime.now(UTC)
-        self._left_to_others = self._release(self)
+        left = self._work.look()
+        if self._release(self):
+            self._left = left
         with self._work.changed:
             self._work.changed.notify_all()
         self._tell(at_once=True)

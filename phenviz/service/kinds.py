@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -147,6 +148,22 @@ class Kind:
     streaming: Streaming | None = None
     mixed_precision: bool = False
     version: int = 1
+
+    def read(self, world: World, given: Mapping[str, Any]) -> Any:
+        """Check what a user gave, by `normalise`.
+
+        Raises
+        ------
+        JobError
+            If a parameter is missing, or this kind has none of that name.
+        """
+        taken = inspect.signature(self.normalise)
+        try:
+            taken.bind(world, **given)
+        except TypeError as error:
+            names = ", ".join(list(taken.parameters)[1:])
+            raise JobError(f"{self.name}: {error}; its parameters are {names}") from None
+        return self.normalise(world, **given)
 
     def fraction(self, stage: str, done: float) -> float:
         """Turn the fraction of one stage that is done into that of the piece."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
-from phenviz.errors import LocusError, ModelError
+from phenviz.attribution.targets import Target, check_reached, reach_of_gene
+from phenviz.errors import LocusError, ModelError, TargetError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import refuse_several
 from phenviz.genome.locus import Locus
@@ -70,6 +72,21 @@ def find_context(world: World, context: str, gene: str | None = None) -> str:
     return found[0]
 
 
+def find_target(target: Target | str) -> Target:
+    """Return a target; a text names a context.
+
+    Raises
+    ------
+    TargetError
+        If it is neither.
+    """
+    if isinstance(target, str):
+        return Target(context=target)
+    if not isinstance(target, Target):
+        raise TargetError(f"{target!r} is no target: give a Target, or the name of a context")
+    return target
+
+
 def find_gene(world: World, gene: str | None) -> str | None:
     """Return what the annotation finds a gene by: its name, or its id where another gene has that name, too.
 
@@ -89,6 +106,24 @@ def find_gene(world: World, gene: str | None) -> str | None:
             "'readout' in its project.yaml, or leave the gene out"
         )
     return name
+
+
+def check_reaches_gene(world: World, locus: Locus, gene: str) -> None:
+    """Check that some base of a locus reaches a gene's expression, as a local backbone sees it.
+
+    Raises
+    ------
+    TargetError
+        If none does.
+    """
+    assert world.readout is not None
+    found = world.annotation.gene(gene)
+    check_reached([locus], found, reach_of_gene(found, world.readout, world.reference, world.backbone))
+
+
+def is_count(value: object, least: int = 1) -> bool:
+    """Tell whether a value is a whole number, and large enough."""
+    return isinstance(value, Integral) and int(value) >= least
 
 
 def gene_target(backend: Backend, gene: str | None) -> tuple[Gene, GeneReadout] | None:

@@ -20,6 +20,7 @@ from phenviz.service.device import free_bytes, pick_device, settle_worker_thread
 from phenviz.service.jobs import Job, Work
 from phenviz.service.kinds import Kind, Registry
 from phenviz.service.lane import Lane
+from phenviz.service.requests import find_target
 from phenviz.service.runner import Runner
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
@@ -119,7 +120,7 @@ class ModelService:
         """Score every single-base change; see `phenviz.attribution.mutagenesis`. Waits for the result."""
         return self._wait("mutagenesis", locus=locus, contexts=contexts, gene=gene)
 
-    def attribute(self, locus: str | Locus | None, target: Target, **how: Any) -> xr.Dataset:
+    def attribute(self, locus: str | Locus | None, target: Target | str, **how: Any) -> xr.Dataset:
         """Explain a target by every base; see `phenviz.attribution`. Waits for the result.
 
         Parameters
@@ -127,11 +128,12 @@ class ModelService:
         locus
             Bases to explain; for a trait also None: all gene windows that its logit depends on.
         target
-            What is explained.
+            What is explained; a text is the name, label or CURIE of a context.
         **how
             ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32, or ``auto``), ``baseline``
             (``zero`` or ``dinucleotide``), ``n_baselines`` (1; single shuffles to average over).
         """
+        target = find_target(target)
         if target.trait is not None:
             return self._wait("trait", locus=locus, target=target, **how)
         return self._wait("attribute", locus=locus, target=target, **how)
@@ -147,7 +149,8 @@ class ModelService:
         Parameters
         ----------
         variants
-            A table, a file (VCF, BCF, PGEN, VCF Zarr), or lines of text such as ``chr20:1,600,925 G>A``.
+            A table, a file (VCF, BCF, PGEN, VCF Zarr), or lines of text such as ``chr20:1,600,925 G>A`` or an
+            rsID of the world's individuals.
         contexts
             As in `predict`.
         gene
@@ -214,10 +217,11 @@ class ModelService:
         Raises
         ------
         PhenvizError
-            If the request can't be fulfilled: unknown locus or context, too much memory, full queue.
+            If the request can't be fulfilled: unknown parameter, locus or context, too much memory, full
+            queue.
         """
         chosen = self._kinds[kind]
-        normal = chosen.normalise(self.world, **params)
+        normal = chosen.read(self.world, params)
         key = self._runner.key(chosen, {"whole": normal})
         with self._lock:
             self._check_open()
@@ -238,7 +242,7 @@ class ModelService:
     def estimate(self, kind: str, **params: Any) -> Estimate:
         """Say what a job would cost, before it is asked for; takes milliseconds."""
         chosen = self._kinds[kind]
-        normal = chosen.normalise(self.world, **params)
+        normal = chosen.read(self.world, params)
         return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal))
 
     def job(self, id: str) -> Job:

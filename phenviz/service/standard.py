@@ -24,6 +24,7 @@ from phenviz.service.requests import (
     FLOAT_BYTES,
     WORKING_BYTES,
     cells,
+    check_reaches_gene,
     find_contexts,
     find_gene,
     find_locus,
@@ -99,8 +100,11 @@ def _mutagenesis_params(
     contexts: str | Iterable[str] | None = None,
     gene: str | None = None,
 ) -> MutagenesisParams:
-    name = find_gene(world, gene)
-    return MutagenesisParams(find_locus(world, locus), find_contexts(world, contexts, name), name)
+    name, where = find_gene(world, gene), find_locus(world, locus)
+    if name is not None and world.backbone.receptive_field is not None:
+        # here, as cells out of the gene's reach may be in the store, from a longer locus
+        check_reaches_gene(world, where, name)
+    return MutagenesisParams(where, find_contexts(world, contexts, name), name)
 
 
 def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
@@ -114,7 +118,12 @@ def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
 
         target = gene_target(backend, params.gene)
         return mutagenesis(
-            cell, gapped(backend.world), backend.backbone, gene_target=target, progress=progress
+            cell,
+            gapped(backend.world),
+            backend.backbone,
+            gene_target=target,
+            part_of=params.locus,
+            progress=progress,
         )
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
 import time
 import uuid
@@ -37,7 +38,7 @@ DEFAULT_LIMIT = 5 * 10**9
 # evicting a little more than is needed saves looking at the whole folder at each of the next writes
 _FILL_AFTER_EVICTION = 0.9
 _ABANDONED_SECONDS = 3600
-_FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d[\d_]*(?:\.\d*)?(?:E\+?\d+)?)\s*(?:([KMGT])(I?))?B?")
 
 logger = logging.getLogger(__name__)
 
@@ -276,20 +277,21 @@ class ResultStore:
 
 
 def parse_size(text: str) -> int:
-    """Read a size in bytes: ``5000000``, ``500 MB``, ``5GB``.
+    """Read a size in bytes: ``5000000``, ``500 MB``, ``5GB`` (10^9), ``5 GiB`` (2^30).
 
     Raises
     ------
     DataError
         If the text is no size.
     """
-    bare = text.strip().upper()
-    digits = bare.rstrip("KMGTB ")
-    unit = bare[len(digits) :].strip().removesuffix("B")
     try:
-        return int(float(digits) * _FACTORS[unit])
-    except (ValueError, KeyError, OverflowError):
-        raise DataError(f"{text!r} is no size: write bytes or 500MB, 5GB") from None
+        if (match := _SIZE.fullmatch(text.strip().upper())) is None:
+            raise ValueError
+        digits, prefix, binary = match.groups()
+        power = "KMGT".index(prefix) + 1 if prefix else 0
+        return int(float(digits) * (2**10 if binary else 10**3) ** power)
+    except (ValueError, OverflowError):
+        raise DataError(f"{text!r} is no size: write bytes, or 500MB, 5GB, 5GiB") from None
 
 
 def _limit_of_environment() -> int:

@@ -23,7 +23,7 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service.attribute import METHODS
 from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.requests import WORKING_BYTES, find_locus
+from phenviz.service.requests import WORKING_BYTES, find_locus, find_target, is_count
 
 if TYPE_CHECKING:
     from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
@@ -50,13 +50,14 @@ class TraitParams:
 
 def _params(
     world: World,
-    target: Target,
+    target: Target | str,
     locus: str | Locus | None = None,
     method: str = "integrated-gradients",
     n_steps: int | str = 32,
     baseline: str | NDArray[np.floating] = "zero",
     n_baselines: int = 1,
 ) -> TraitParams:
+    target = find_target(target)
     if method not in METHODS:
         raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
     if isinstance(n_steps, str):
@@ -66,7 +67,7 @@ def _params(
         )
     if n_baselines != 1:
         raise JobError(f"{n_baselines} baselines aren't possible for a trait: leave their number out")
-    if n_steps < 1:
+    if not is_count(n_steps):
         raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32")
     if not target.trait:
         raise TargetError("the target names no trait: choose one")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
 from phenviz.tracks.frame import Axis, Track
-from phenviz.tracks.heat import Hatching, HeatMap, number_hover
+from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.signed import stairs
@@ -120,13 +120,13 @@ class Activity(Track):
         where, size = view.locus, self._pyramid.bin_size
         shown = self._pyramid.covered(where.start // size, -(-where.end // size))
         self.say(
-            description=f"{self._peak()}{self._how}",
+            description=f"{self._scale_words()}{self._how}",
             note="" if shown > 0.999 else f"{shown:.0%} of the view computed",
             scale=self._scale if self._style == "heatmap" else None,
         )
 
-    def _peak(self) -> str:
-        return "" if self._style == "heatmap" else f"0 to {self._high:g}, "
+    def _scale_words(self) -> str:
+        return f"{LOG_COLOURS}, " if self._style == "heatmap" else f"0 to {self._high:g}, "
 
     def _rescale(self, pyramid: Pyramid, averaged: int) -> None:
         """Choose the end of the colour scale, for means of ``averaged`` bins or (0) for maxima."""

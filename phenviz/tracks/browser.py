@@ -117,7 +117,7 @@ class Browser:
         self._stack.on_locus(callback)
 
     def set_highlight(self, loci: Iterable[Locus]) -> None:
-        """Tint loci on all tracks, such as the hit of a search."""
+        """Mark loci on all tracks, such as the hit of a search; tinted where colours aren't values."""
         self._stack.marks.set_strips([(x_of(locus.start), x_of(locus.end)) for locus in loci])
 
     def set_marks(self, positions: Iterable[int]) -> None:
@@ -225,6 +225,10 @@ class Browser:
         """
         self._order, self._hidden = tuple(order or TRACKS), frozenset(hidden)
         self._arrange()
+
+    def height_from(self, name: str) -> int:
+        """Return the pixels that the shown tracks from this one on take, with the ruler above them."""
+        return self._stack.height_from(name)
 
     # parts
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from bokeh.core.properties import value
 from bokeh.events import Tap
 from bokeh.models import (
     ColumnDataSource,
@@ -71,7 +72,7 @@ class HypothesisMap:
         cells = self.layout.add_glyph(self._cells, self._rect)
         self._star = Text(
             x="x", y="y", text="star", text_color="ink", text_align="center", text_baseline="middle",
-            text_font_size="11px", text_font=FONT, y_offset=2,
+            text_font_size="11px", text_font=value(FONT), y_offset=2,
         )  # fmt: skip
         self.layout.add_glyph(self._cells, self._star)
         strip = Rect(x="x", y="y", width=1.0, height=_STRIP, fill_color="colour", line_color=None)

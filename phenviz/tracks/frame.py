@@ -81,6 +81,8 @@ class Track(ABC):
     drag: ClassVar[str] = "pan"
     header: ClassVar[int] = HEADER
     gutter: ClassVar[int] = GUTTER
+    # a tint would change the colours of a track whose colours are values
+    tinted: ClassVar[bool] = False
 
     def __init__(self, axis: Axis, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)) -> None:
         self.axis, self.theme = axis, theme

@@ -25,6 +25,8 @@ _ROW_PIXELS = 23
 _LETTER_PIXELS = 7.0
 _GAP_PIXELS = 20  # the arrow of the strand, and some air
 _ARROW_PIXELS = 42
+# closer, two genes in a row look like one
+_BETWEEN_PIXELS = 10
 # past this, exons are thinner than a hair and thousands of them would be sent for nothing
 _EXONS_BELOW = 3_000.0
 
@@ -79,6 +81,7 @@ class Genes(Track):
 
     name = "genes"
     title = "Genes"
+    tinted = True
 
     def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
         super().__init__(axis, theme, ROWS * _ROW_PIXELS, (0, ROWS))
@@ -116,7 +119,7 @@ class Genes(Track):
         starts, ends = genes["start"].to_numpy(float), genes["end"].to_numpy(float)
         per_pixel = view.bases_per_pixel
         self._room = (genes["gene_name"].str.len().to_numpy(float) * _LETTER_PIXELS + _GAP_PIXELS) * per_pixel
-        packed = pack_genes(starts, ends, self._room)
+        packed = pack_genes(starts, ends + _BETWEEN_PIXELS * per_pixel, self._room)
         y = ROWS - packed.rows - 0.28
         self._bodies.data = {"x0": x_of(starts), "x1": x_of(ends), "y": y}
         self._exons.data = _exons(genes, y, per_pixel)

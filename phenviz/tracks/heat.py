@@ -13,6 +13,8 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.view import x_of
 
+# what stands beside colours that follow log(1 + value)
+LOG_COLOURS = "log scale"
 _EMPTY: dict[str, list[Any]] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
 
 

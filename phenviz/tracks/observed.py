@@ -13,7 +13,7 @@ from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus, bare_contig
 from phenviz.tracks.frame import Axis, Track
-from phenviz.tracks.heat import HeatMap, number_hover
+from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.view import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
@@ -92,7 +92,7 @@ class Observed(Track):
         self._heat.show(edges, np.log1p(values))
         coarse = mean_over(bases) if averaged else "maximum in a pixel"
         self.say(
-            description=f"fold enrichment, measured{f', {coarse}' if level else ''}",
+            description=f"{LOG_COLOURS}, fold enrichment measured{f', {coarse}' if level else ''}",
             empty="" if len(near) else "No peak was observed here",
             scale=Scale("0", self.theme.sequential, f"{high:g}"),
         )

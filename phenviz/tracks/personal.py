@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
 PERSONAL_TRACKS = ("ruler", "genes", "elements", "variants", "difference", "haplotypes")
-# more lines than this would hide what they stand for
-_MOST_LINES = 150
 
 
 class PersonalBrowser:
@@ -59,8 +57,6 @@ class PersonalBrowser:
         self._known = tuple(contexts)
         self._chosen: Sequence[Context] = self._known
         self._focus = ""
-        self._table: pd.DataFrame | None = None
-        self._selected: int | None = None
         makers: dict[str, Callable[[], Sequence[Track]]] = {
             "ruler": lambda: [Ruler(*self._basis(), locus.contig, sequence)],
             "genes": lambda: [Genes(*self._basis(), annotation)],
@@ -112,17 +108,14 @@ class PersonalBrowser:
                 track.set_data(data)
 
     def set_variants(self, table: pd.DataFrame | None, empty: str = "") -> None:
-        """Draw carried variants (see `Carried.set_table`), and a line through all tracks for each."""
-        self._table = table
+        """Draw carried variants (see `Carried.set_table`)."""
         for track in self._stack.made("variants"):
             assert isinstance(track, Carried)
             track.set_table(table, empty)
-        self._draw_lines()
 
     def select(self, position: int | None) -> None:
-        """Point at the variant at a position counted from 1."""
-        self._selected = position
-        self._draw_lines()
+        """Draw a line through all tracks at the variant at a position counted from 1; None for no line."""
+        self._stack.marks.set_lines([centre_of(position)] if position is not None else [])
 
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Change all colours."""
@@ -138,11 +131,3 @@ class PersonalBrowser:
     def _with_colours(self, track: Elements) -> Elements:
         track.set_contexts(self._known)
         return track
-
-    def _draw_lines(self) -> None:
-        table = self._table
-        faint: list[float] = []
-        if table is not None and len(table) <= _MOST_LINES:
-            faint = [centre_of(int(position)) for position in table["position"]]
-        chosen = [centre_of(self._selected)] if self._selected is not None else []
-        self._stack.marks.set_lines(chosen, [place for place in faint if place not in chosen])

@@ -41,6 +41,7 @@ class Ruler(Track):
     title = ""
     drag = "zoom"
     header = 6
+    tinted = True
 
     def __init__(
         self,

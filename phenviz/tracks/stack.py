@@ -175,6 +175,13 @@ class Stack:
         if list(self.layout.children) != figures:
             self.layout.children = figures
 
+    def height_from(self, name: str) -> int:
+        """Return the pixels that the tracks from this one on take, with the first, which stays in sight."""
+        figures = list(self.layout.children)
+        own = [track.figure for track in self.made(name)]
+        first = next((index for index, figure in enumerate(figures) if figure in own), len(figures))
+        return sum(int(figure.height) for figure in (*figures[:1], *figures[max(first, 1) :]))
+
     def restyle(self, theme: Theme) -> None:
         """Change all colours."""
         self.theme = theme
@@ -245,43 +252,41 @@ class Stack:
 
 
 class Marks:
-    """What runs through all tracks: tinted loci, lines, and the line under the pointer."""
+    """What runs through all tracks: borders of loci, lines, and the line under the pointer."""
 
     def __init__(self, theme: Theme) -> None:
         self.strips = ColumnDataSource({"x0": [], "x1": []})
-        self.lines = ColumnDataSource({"x": [], "alpha": [], "width": []})
+        self.lines = ColumnDataSource({"x": []})
         self.cursor = Span(dimension="height", line_width=1, line_alpha=0.5)
-        self._strip = VStrip(x0="x0", x1="x1", fill_alpha=0.07, line_alpha=0.5)
-        self._line = VSpan(x="x", line_width="width", line_alpha="alpha", line_dash=[4, 3])
+        self._tint = VStrip(x0="x0", x1="x1", fill_alpha=0.07, line_alpha=0.5)
+        self._borders = VStrip(x0="x0", x1="x1", fill_color=None, line_alpha=0.5)
+        self._line = VSpan(x="x", line_width=1.5, line_dash=[4, 3])
         self._views = CDSView(filter=AllIndices()), CDSView(filter=AllIndices())
         self.restyle(theme)
 
     def add_to(self, track: Track) -> None:
         """Draw on a track too."""
-        glyphs = (self.strips, self._strip), (self.lines, self._line)
+        strip = self._tint if track.tinted else self._borders
+        glyphs = (self.strips, strip), (self.lines, self._line)
         for (source, glyph), view in zip(glyphs, self._views, strict=True):
             # one glyph and one view in all figures: a page that has ten of each opens later
             renderer = GlyphRenderer(data_source=source, glyph=glyph, view=view, level="annotation")
             track.figure.renderers.append(renderer)
 
     def set_strips(self, borders: list[tuple[float, float]]) -> None:
-        """Tint stretches of the x axis."""
+        """Mark stretches of the x axis."""
         self.strips.data = {"x0": [left for left, _ in borders], "x1": [right for _, right in borders]}
 
-    def set_lines(self, places: Sequence[float], faint: Sequence[float] = ()) -> None:
-        """Draw lines at places of the x axis, and faint ones at others."""
-        some, others = len(places), len(faint)
-        self.lines.data = {
-            "x": [*faint, *places],
-            "alpha": [0.4] * others + [1.0] * some,
-            "width": [1.0] * others + [1.5] * some,
-        }
+    def set_lines(self, places: Sequence[float]) -> None:
+        """Draw lines at places of the x axis."""
+        self.lines.data = {"x": list(places)}
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
         self.cursor.line_color = theme.muted
-        self._strip.update(fill_color=theme.accent, line_color=theme.accent)
-        self._line.line_color = theme.accent
+        self._tint.fill_color = theme.accent
+        for glyph in (self._tint, self._borders, self._line):
+            glyph.line_color = theme.accent
 
 
 def _number(border: Any) -> float:

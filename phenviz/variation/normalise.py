@@ -15,12 +15,12 @@ from phenviz.variation.records import Records
 from phenviz.variation.report import REASONS, Tally, VariantReport
 from phenviz.variation.table import VARIANT_COLUMNS, check_columns, contig_ranks, text_column, variant_table
 
-MISMATCH_LIMIT = 0.01
 _BASES = frozenset("ACGTN")
 _IUPAC = re.compile(r"[ACGTNRYSWKMBDHV]+")
 _LOOK_LEFT = 256
 _FIXES = {
     "reference_mismatch": "write them on this assembly, with its forward strand's bases as REF",
+    "unknown_reference": "write the reference's bases as REF",
     "unknown_contig": "give a FASTA that has these contigs, or leave them out",
 }
 
@@ -239,16 +239,34 @@ def _fits(
     if not known and (start < 0 or start + len(ref) > len(codes)):
         tally.skip("beyond_contig", describe_record(records, index))
         return False
-    tally.compared += 1
-    if known:
+    if all(map(_is_symbolic, records.alternates[index])):
+        # left out allele by allele; what calls structural variants often writes N as their REF
         return True
-    here = codes[start : start + len(ref)]
-    # letters other than A, C, G and T are N on both sides
-    if _IUPAC.fullmatch(ref) and bool((encode(ref) == here).all()):
+    fault = None if known else _fault_of(ref, codes[start : start + len(ref)])
+    tally.compared += fault != "unknown_reference"
+    if fault is None:
         return True
-    record = describe_record(records, index)
-    tally.skip("reference_mismatch", f"{record}: REF is {_short(ref)}, {assembly} has {_short(decode(here))}")
+    here = _short(decode(codes[start : start + len(ref)]))
+    tally.skip(fault, f"{describe_record(records, index)}: REF is {_short(ref)}, {assembly} has {here}")
     return False
+
+
+def _fault_of(ref: str, here: NDArray[np.uint8]) -> str | None:
+    # letters other than A, C, G and T are N on both sides; an N in REF says nothing about the assembly
+    codes = encode(ref)
+    differs = codes != here
+    if not _IUPAC.fullmatch(ref) or (differs & (codes != N_CODE)).any():
+        return "reference_mismatch"
+    return "unknown_reference" if differs.any() else None
+
+
+def _is_symbolic(alternate: str) -> bool:
+    return alternate.startswith("<") or _is_breakend(alternate)
+
+
+def _is_breakend(alternate: str) -> bool:
+    ends = (alternate[:1], alternate[-1:])
+    return "[" in alternate or "]" in alternate or (len(alternate) > 1 and "." in ends)
 
 
 def _split_one(
@@ -286,7 +304,7 @@ def _unusable(ref: str, alternate: str) -> str | None:
         return "star"
     if alternate.startswith("<"):
         return "symbolic"
-    if "[" in alternate or "]" in alternate or (len(alternate) > 1 and "." in (alternate[0], alternate[-1])):
+    if _is_breakend(alternate):
         return "breakend"
     if not _BASES.issuperset(alternate) or not alternate:
         return "ambiguous"

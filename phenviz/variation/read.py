@@ -12,7 +12,7 @@ import pandas as pd
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.variation.normalise import MISMATCH_LIMIT, sort_variants, split_records
+from phenviz.variation.normalise import sort_variants, split_records
 from phenviz.variation.records import Source
 from phenviz.variation.report import Tally
 from phenviz.variation.sources import open_source
@@ -20,6 +20,10 @@ from phenviz.variation.table import VARIANT_COLUMNS, VariantSet, variant_table
 
 # so many records tell a wrong assembly from a few bad lines
 _ENOUGH = 10_000
+# a larger share of other REFs is another assembly; one or two bad lines of a short file are none yet
+_MISMATCHES = 0.01
+_MISMATCHES_OF_FEW = 0.25
+_SEVERAL = 3
 
 
 def read_variants(
@@ -50,8 +54,8 @@ def read_variants(
     Raises
     ------
     DataError
-        If the file can't be read, lies on contigs that the reference lacks, or has another REF than
-        the reference in more than 1 % of its records.
+        If the file can't be read, lies on contigs that the reference lacks, or is of another assembly
+        (`check_assembly`).
     LocusError
         If the reference lacks the contig of the locus.
     """
@@ -127,7 +131,8 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
     Raises
     ------
     DataError
-        If more than 1 % of the records have another REF, or all lie on unknown contigs.
+        If more than 1 % of the records have another REF, at least three of them or more than a quarter, or
+        all lie on unknown contigs.
     """
     if tally.read and tally.skipped("unknown_contig") == tally.read:
         raise DataError(
@@ -136,7 +141,7 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
             "give the FASTA that the file was called against"
         )
     wrong = tally.skipped("reference_mismatch")
-    if wrong <= MISMATCH_LIMIT * tally.compared:
+    if wrong <= (_MISMATCHES if wrong >= _SEVERAL else _MISMATCHES_OF_FEW) * tally.compared:
         return
     if partly_read is not None:
         start = Tally(tally.source)

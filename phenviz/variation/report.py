@@ -18,6 +18,7 @@ REASONS = {
     "unknown_contig": "records on contigs that the reference lacks",
     "beyond_contig": "records that leave their contig",
     "reference_mismatch": "records whose REF isn't what the reference has there",
+    "unknown_reference": "records whose REF isn't what the reference has there, but N",
 }
 _EXAMPLES = 3
 
@@ -42,7 +43,7 @@ class VariantReport:
         Records without genotypes, taken as missing; 0 where only sites were read.
     skipped
         Reason -> number of alleles (records for `unknown_contig`, `beyond_contig`,
-        `reference_mismatch` and `no_alternate`). Reasons are the keys of `REASONS`.
+        `reference_mismatch`, `unknown_reference` and `no_alternate`). Reasons are the keys of `REASONS`.
     examples
         Reason -> the first few, each with file, record, position and alleles.
     notes
@@ -119,7 +120,7 @@ class Tally:
     def __init__(self, source: str = "") -> None:
         self.source = source
         self.read = self.kept = self.split = self.left_aligned = self.no_genotype = 0
-        # records whose REF was compared with the reference
+        # records whose REF tells whether they are of the reference's assembly
         self.compared = 0
         self.notes: list[str] = []
         self._skipped: Counter[str] = Counter()

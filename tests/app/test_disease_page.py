@@ -285,6 +285,19 @@ def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(pag
     assert page.state.source == "simulated" and page.tables.find(address["source"][4:]) is None
 
 
+def test_traits_without_a_variant_here_are_named_beside_the_others(page, runtime, tmp_path):
+    path = own_table(runtime, tmp_path)
+    head, *lines = path.read_text().splitlines()
+    lines = [f"trait\t{head}", *(f"here\t{line}" for line in lines), "away\t7\t5\tA\tC\t0.5"]
+    path.write_text("\n".join(lines) + "\n")
+    kept = page.tables.keep(path, runtime.world.reference)
+    page.state.source = f"own:{kept.key}"
+    page.run.run()
+    settle(page)
+    assert page.run.dataset["trait"].values.tolist() == ["here"]
+    assert "no usable variant on chr20: away." in page._banner.object
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

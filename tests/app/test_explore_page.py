@@ -16,7 +16,7 @@ from phenviz.app.request import Request
 from phenviz.app.runs import Run, Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import ExploreState, apply_query, query_of
-from phenviz.errors import LocusError
+from phenviz.errors import JobError, LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
 from tests.app.explore import SITE, finish
@@ -43,6 +43,12 @@ def test_an_unknown_name_leaves_the_view_and_offers_names(page):
     assert page.state.locus == before
     assert "GAMMA1" in page.locus_bar._box.suggestions
     assert "no gene" in page.locus_bar._box.message
+
+
+def test_no_names_are_offered_for_an_unknown_rsid(page):
+    page.locus_bar.go_to("rs1")
+    assert "rs1 is not among" in page.locus_bar._box.message
+    assert page.locus_bar._box.suggestions == []
 
 
 def test_a_run_shows_its_result_and_its_strongest_bases(page):
@@ -107,6 +113,22 @@ def test_the_form_asks_for_what_it_says(page):
     page.state.gene = "NOBODY"
     with pytest.raises(LocusError, match="NOBODY"):
         page.run_panel.request()
+
+
+def test_a_flank_that_is_not_possible_is_refused_until_it_is_corrected(page):
+    page.state.param.update(window="gene", gene="ALPHA", flank=100)
+    field = page.run_panel._flank
+    for wrong in (-5, 99_999_999):
+        field.value = wrong
+        page.state.focus = "B" if page.state.focus == "Ery" else "Ery"
+        assert (field.value, field.error_state, field.helper_text) == (wrong, True, "0 to 1,000,000 bp")
+        with pytest.raises(JobError, match="flank"):
+            page.run_panel.request()
+    field.value = 100
+    assert (field.error_state, field.helper_text) == (False, "")
+    assert page.run_panel.request().locus == Locus("20", 5_900, 9_100)
+    field.value = None
+    assert page.run_panel.request().locus == Locus("20", 6_000, 9_000)
 
 
 def test_steps_and_baselines_are_asked_for_where_there_is_a_path(page):
@@ -222,7 +244,7 @@ def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page
     def search(_find, dataset, _context) -> Future:
         searched.append(dataset)
         done: Future = Future()
-        done.set_result(pd.DataFrame({"motif": [], "start": [], "end": [], "p_value": []}))
+        done.set_result(pd.DataFrame({"motif": [], "start": [], "end": [], "p_value": [], "q_value": []}))
         return done
 
     page.results._background = SimpleNamespace(submit=search)

@@ -50,6 +50,16 @@ def test_no_ticked_context_survives_the_address():
 
 
 @pytest.mark.parametrize(
+    ("text", "ticked"),
+    [("Bogus", ("Ery", "Mono", "B")), ("Bogus,Mono", ("Mono",)), ("", ())],
+)
+def test_unknown_contexts_are_left_out_and_all_are_ticked_where_no_known_one_is_left(text, ticked):
+    state = ExploreState()
+    apply_query(state, {"contexts": text}, CONTEXTS)
+    assert state.contexts == ticked
+
+
+@pytest.mark.parametrize(
     ("query", "word"),
     [
         ({"contexts": "Ery,Nonsense"}, "Nonsense"),

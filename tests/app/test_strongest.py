@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.strongest import round_the_strongest, strongest_bases, with_motifs
+from phenviz.app.strongest import careful_names, round_the_strongest, strongest_bases, with_motifs
 from phenviz.attribution import Target, mutagenesis, saliency
 from phenviz.genome import Locus
 from phenviz.results import contribution
@@ -46,10 +46,17 @@ def test_an_attribution_lists_its_bases_too(toy_world):
 def test_the_motif_with_the_smallest_p_value_stands_beside_a_base():
     bases = pd.DataFrame({"position": [11, 50], "motif": ["", ""]})
     hits = pd.DataFrame(
-        {"start": [10, 8], "end": [12, 14], "motif": ["GATA1", "SPI1"], "p_value": [1e-6, 1e-3]}
+        {
+            "start": [10, 8, 48],
+            "end": [12, 14, 52],
+            "motif": ["GATA1", "SPI1", "ELF3"],
+            "p_value": [1e-6, 1e-3, 1e-2],
+            "q_value": [1e-3, 0.2, 1.0],
+        }
     )
     named = with_motifs(bases, hits)
-    assert named["motif"].tolist() == ["GATA1 (p = 1e-06)", ""]
+    assert named["motif"].tolist() == ["GATA1 (q = 0.001)", "ELF3?"]
+    assert careful_names(hits) == ["GATA1", "SPI1?", "ELF3?"]
 
 
 def test_motifs_of_a_long_result_are_looked_for_round_its_strongest_base(scan):

@@ -177,7 +177,7 @@ def test_the_method_of_each_position_is_saved(toy_world, backbone, tmp_path, suf
 
 def test_requests_that_make_no_sense_are_refused(toy_world, backbone):
     locus = Locus("20", 5_003, 5_200)
-    for how in ({"window": 0}, {"n_windows": -1}, {"first": "guess"}):
+    for how in ({"window": 0}, {"n_windows": -1}, {"first": "guess"}, {"n_steps": 1.5}):
         with pytest.raises(ModelError):
             mutagenesis_coarse_to_fine(locus, toy_world.reference, backbone, target=MONO, **how)
     with pytest.raises(TargetError):

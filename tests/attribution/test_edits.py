@@ -160,7 +160,23 @@ def test_swapped_spans_hold_each_others_sequence(toy_world, apart):
             assert int(found.start[row, column]) == locus.start
 
 
-@pytest.mark.parametrize("place", [0, -3_072, 3_000, 9_000])
+def test_edits_that_reach_no_base_of_the_gene_are_refused(toy_world):
+    world = (toy_world.reference, toy_world.backbone)
+    target = (toy_world.annotation.gene("BETA"), toy_readout())
+    near = Locus("20", target[0].tss, target[0].tss + 8)
+    far, farther = Locus("20", 30_000, 30_008), Locus("20", 31_000, 31_008)
+    for ask in (
+        lambda: ablate([far, farther], *world, gene_target=target),
+        lambda: substitute([far], "ACGT", *world, gene_target=target),
+        lambda: swap([(far, farther)], *world, gene_target=target),
+    ):
+        with pytest.raises(TargetError, match=r"no base of chr20:30,001.* reaches the expression of BETA"):
+            ask()
+    found = ablate([near, far], *world, by="N", gene_target=target)
+    assert (found.effect[0] != 0).any() and (found.effect[1] == 0).all()
+
+
+@pytest.mark.parametrize("place", [0, -3_072, 3_000])
 def test_ablation_changes_a_genes_expression_as_predicting_it_anew_does(toy_world, place):
     gene, readout = toy_world.annotation.gene("BETA"), toy_readout()
     span = Locus("20", gene.tss + place - 40, gene.tss + place + 40)

@@ -196,7 +196,7 @@ def test_a_locus_that_does_not_reach_the_gene_is_refused(toy_world):
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("baseline", ["blurred", np.zeros((3,))])
+@pytest.mark.parametrize("baseline", ["blurred", np.zeros((3,)), np.full(4, np.nan), np.array(list("ACGT"))])
 def test_a_baseline_of_another_kind_is_refused(toy_world, baseline):
     with pytest.raises(ModelError, match="baseline"):
         integrated_gradients(
@@ -354,6 +354,8 @@ def test_single_shuffles_differ_from_each_other_and_are_the_same_every_time(toy_
         ({"baseline": ["zero", "blurred"]}, "blurred"),
         ({"baseline": ["zero"], "n_baselines": 2}, "not both"),
         ({"n_steps": 0}, "0 steps"),
+        ({"n_steps": 1.5}, "1.5 steps"),
+        ({"n_baselines": 1.5}, "1.5 baselines"),
         ({"n_steps": "many"}, "'many' steps"),
     ],
 )

@@ -10,6 +10,7 @@ from phenviz.attribution import mutagenesis
 from phenviz.attribution import mutagenesis as public_verb
 from phenviz.attribution.cones import Span, changed_spans
 from phenviz.attribution.effects import mask_bins
+from phenviz.attribution.targets import reach_of_gene
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
 from phenviz.genome import Context, Gene, Locus, ReferenceGenome
 from phenviz.genome.codes import decode, reverse_complement
@@ -251,24 +252,25 @@ def test_a_gene_on_the_reverse_complement_of_a_contig_has_the_same_effects(toy_w
 
 
 def test_bases_out_of_a_genes_reach_have_no_effect(toy_world):
-    gene = toy_world.annotation.gene("BETA")
-    far = mutagenesis(
-        Locus("20", 30_000, 30_050),
+    gene, readout = toy_world.annotation.gene("BETA"), toy_readout()
+    end = reach_of_gene(gene, readout, toy_world.reference, toy_world.backbone).end
+    partly = mutagenesis(
+        Locus("20", end - 128, end + 50),
         toy_world.reference,
         toy_world.backbone,
-        gene_target=(gene, toy_readout()),
+        gene_target=(gene, readout),
     )
-    assert (far.effect == 0).all()
+    assert (partly.effect.sel(position=slice(end, None)) == 0).all() and (partly.effect != 0).any()
 
 
-def test_a_gene_on_another_contig_is_refused(toy_world):
-    gene = toy_world.annotation.gene("DELTA")
-    with pytest.raises(TargetError, match="same contig"):
+@pytest.mark.parametrize(("gene", "start"), [("BETA", 30_000), ("DELTA", 3_000)])
+def test_a_locus_that_reaches_no_base_of_the_gene_is_refused(toy_world, gene, start):
+    with pytest.raises(TargetError, match=f"no base of chr20:.* reaches the expression of {gene}, which"):
         mutagenesis(
-            Locus("20", 30_000, 30_050),
+            Locus("20", start, start + 50),
             toy_world.reference,
             toy_world.backbone,
-            gene_target=(gene, toy_readout()),
+            gene_target=(toy_world.annotation.gene(gene), toy_readout()),
         )
 
 

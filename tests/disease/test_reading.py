@@ -92,6 +92,14 @@ def test_what_is_left_over_from_a_lift_over_is_named_and_left_out(world, tmp_pat
     assert report.kept == 49
 
 
+def test_traits_of_which_nothing_is_left_are_named(world, tmp_path):
+    table = _rows(world)
+    table.loc[len(table)] = ["weight", "7", 5_000, "A", "C", 0.5, 0.1, 0.1]
+    table.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    found = read_trait_variants(tmp_path / "t.tsv", world.reference)
+    assert found.traits == ["height"] and found.report.absent == ["weight"]
+
+
 def test_a_file_of_another_assembly_is_refused(world, tmp_path):
     table = _rows(world, 300)
     table["pos"] = np.random.default_rng(5).integers(1_000, 390_000, 300)

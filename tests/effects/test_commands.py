@@ -38,6 +38,14 @@ def run(project, tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.parametrize("name", ["out.zarr", "out.tsv", "out.vcf.gz"])
+def test_variants_replaces_no_folder_that_is_not_ours(run, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "notes.txt").write_text("precious")
+    found = run("variants", "chr20:5,000 A>C", "-o", tmp_path / name, status=2)
+    assert "is a folder" in found.output and (tmp_path / name / "notes.txt").read_text() == "precious"
+
+
 @pytest.mark.parametrize("suffix", [".nc", ".parquet", ".tsv", ".tsv.gz", ".zarr"])
 def test_variants_writes_every_kind_of_table(project, run, tmp_path, suffix, monkeypatch):
     monkeypatch.setattr("phenviz.effects.annotate.CHUNK", 13)

@@ -8,6 +8,7 @@ import pytest
 
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Locus, annotation_files, read_bands, read_elements, read_genes
+from tests.toys import GENES
 
 GTF = """#!genome-build toy
 20\tx\tgene\t101\t200\t.\t-\t.\tgene_id "E1.2"; gene_name "ABC"; gene_type "protein_coding";
@@ -49,6 +50,13 @@ def test_stable_ids_are_known_with_and_without_version(tmp_path):
     assert annotation.gene("e1").name == annotation.gene("E1.2").name == "ABC"
 
 
+def test_an_ensembl_id_of_another_version_is_known(tmp_path):
+    (tmp_path / "a.gtf").write_text(GTF.replace("E1.2", "ENSG1.2").replace("E2", "ENSG2"))
+    annotation = Annotation(read_genes(tmp_path / "a.gtf"))
+    assert annotation.gene("ensg1.7").name == "ABC"
+    assert annotation.gene("ENSG2.1").gene_id == "ENSG2"
+
+
 def test_gff3_takes_the_longest_transcript(tmp_path):
     gene = _gene(tmp_path, "a.gff3", GFF3)
     assert gene.exons == ((100, 120), (180, 200))
@@ -67,6 +75,74 @@ def test_gff3_follows_a_tag_of_the_transcript_and_decodes_names(tmp_path):
     (tmp_path / "a.gff3").write_text(text)
     gene = Annotation(read_genes(tmp_path / "a.gff3")).gene("A,BC")
     assert gene.exons == ((100, 110),)
+
+
+@pytest.mark.parametrize("tag", ["MANE Select", "RefSeq Select"])
+def test_the_selected_transcript_of_refseq_wins_over_a_longer_model(tmp_path, tag):
+    ids = 'gene_id "ABC"; transcript_id "{}"; gene "ABC";'
+    lines = [("101", "190", ids.format("NM_1") + f' tag "{tag}";'), ("101", "300", ids.format("XM_2"))]
+    gtf = "".join(f"20\tx\texon\t{start}\t{end}\t.\t+\t.\t{text}\n" for start, end, text in lines)
+    assert _gene(tmp_path, "a.gtf", gtf).exons == ((100, 190),)
+    gff = GFF3.replace("ID=transcript:T2;", f"ID=transcript:T2;tag={tag};")
+    assert _gene(tmp_path, "a.gff3", gff).exons == ((100, 110),)
+
+
+def test_a_tag_of_the_transcript_s_own_line_counts_in_a_gtf(tmp_path):
+    ids = 'gene_id "ABC"; transcript_id "NM_1"; tag "MANE Select";'
+    text = f"20\tx\ttranscript\t101\t120\t.\t+\t.\t{ids}\n"
+    text += '20\tx\texon\t101\t120\t.\t+\t.\tgene_id "ABC"; transcript_id "NM_1";\n'
+    text += '20\tx\texon\t101\t300\t.\t+\t.\tgene_id "ABC"; transcript_id "XM_2";\n'
+    assert _gene(tmp_path, "a.gtf", text).exons == ((100, 120),)
+
+
+def test_symbols_and_ids_of_refseq_are_those_that_people_know(tmp_path):
+    line = '20\tx\texon\t101\t200\t.\t+\t.\tgene_id "ABC_1"; transcript_id "NM_1"; gene "ABC";\n'
+    gene = _gene(tmp_path, "a.gtf", line)
+    assert (gene.name, gene.gene_id) == ("ABC", "ABC_1")
+    text = GFF3.replace("gene:E1", "gene-ABC").replace(";gene_id=E1", ";gene=ABC")
+    assert _gene(tmp_path, "a.gff3", text).gene_id == "ABC"
+
+
+def test_transcripts_that_ucsc_calls_genes_are_joined_by_name_where_they_overlap(tmp_path):
+    line = '{}\tx\texon\t{}\t{}\t.\t{}\t.\tgene_id "{}"; transcript_id "{}"; gene_name "ABC";\n'
+    places = [
+        ("20", 101, 200, "+", "T1"), ("20", 150, 400, "+", "T2"), ("20", 390, 420, "+", "T3"),
+        ("20", 120, 180, "-", "T4"), ("20", 9_001, 9_100, "+", "T5"), ("21", 101, 200, "+", "T6"),
+    ]  # fmt: skip
+    rows = [line.format(*place, place[-1]) for place in places]
+    (tmp_path / "a.gtf").write_text("".join(rows))
+    genes = read_genes(tmp_path / "a.gtf").sort_values("gene_id")
+    assert genes["gene_id"].tolist() == ["T1", "T4", "T5", "T6"]
+    assert genes["start"].tolist() == [149, 119, 9_000, 100]
+    (tmp_path / "b.gtf").write_text("".join(row.replace(' gene_name "ABC";', "") for row in rows))
+    assert len(read_genes(tmp_path / "b.gtf")) == 6
+
+
+def test_bed12_may_say_how_to_draw_it(tmp_path):
+    drawn = "browser position chr20:1-100\ntrack name=genes description=x\n#\n\n" + BED12
+    assert _gene(tmp_path, "a.bed", drawn).exons == ((100, 120), (180, 200))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.gtf", GTF.replace("181\t200", "200\t181"), "a.gtf, line 3: start 200 and end 181"),
+        ("a.gtf", GTF.replace("181\t200", "x\t200"), "a.gtf, line 3: start x and end 200"),
+        ("a.gff3", GFF3.replace("exon\t101", "exon\t0"), "a.gff3, line 4: start 0 and end 120"),
+        (
+            "a.bed",
+            BED12 + BED12.replace("100\t200\tABC", "300\t200\tABC"),
+            "a.bed, line 2: start 300 and end",
+        ),
+        ("a.bed", "track x\n" + BED12.replace("20,20,", "20,"), "a.bed, line 2: lists of 1 and 2 exons"),
+        ("chr20.tsv", GENES.replace("6300,9000,", "6300,"), "chr20.tsv, line 2: lists of 2 and 1 exons"),
+        ("chr20.tsv", GENES.replace("100\t5000", "5000\t100"), "chr20.tsv, line 5: start 5000 and end 100"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused_with_its_number(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_genes(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a.gtf", "a.gtf.gz"])
@@ -117,7 +193,7 @@ def test_bed12_blocks_are_exons(tmp_path):
         ("a.bed", "20\t1\t2\n", "3 columns, where BED12 has 12"),
         ("a.txt", "x", "give a .gtf, .gff3, .bed"),
         ("a.gtf", '20\tx\tgene\t1\t5\t.\t+\t.\tgene_id "E";\n', "holds no gene with exons|can't be read"),
-        ("chrom.tsv", "nothing\there\n", "can't be read"),
+        ("chrom.tsv", "nothing\there\n", "chrom.tsv lacks the columns start, end, strand"),
     ],
 )
 def test_a_wrong_annotation_is_refused_in_words(tmp_path, name, text, said):
@@ -129,6 +205,16 @@ def test_a_wrong_annotation_is_refused_in_words(tmp_path, name, text, said):
 def test_an_unknown_gene_gets_the_nearest_names(toy_world):
     with pytest.raises(LocusError, match="did you mean GAMMA1"):
         toy_world.annotation.gene("gamma")
+
+
+@pytest.mark.parametrize("typed", ["rs1", "RS44", "chrX", "chr7", "21"])
+def test_no_gene_is_offered_for_what_is_an_rsid_or_a_contig(typed):
+    named = ["RS1P", "RSPO4", "CHRNA4", "CHRX1", "21A"]
+    genes = pd.DataFrame(
+        [["20", 0, 9, "+", name, "", [0], [9]] for name in named],
+        columns=["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"],
+    )
+    assert Annotation(genes).nearest_names(typed) == []
 
 
 def test_genes_and_exons_in_a_locus_share_a_base_with_it(toy_world):

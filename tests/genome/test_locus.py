@@ -21,7 +21,19 @@ from phenviz.genome import Locus
         ("20:1.5k-2kb", 1_499, 2_000),
         ("20:100", 99, 100),
         ("20:100..200", 99, 200),
+        ("20:34-35M", 33_999_999, 35_000_000),
+        ("20:900-1,100 kb", 899_999, 1_100_000),
+        ("20:500-2k", 499, 2_000),
+        ("20:1,500-2k", 1_499, 2_000),
+        ("20:34bp-35M", 33, 35_000_000),
+        ("20:1bp-2M", 0, 2_000_000),
+        ("20:1M-2M", 999_999, 2_000_000),
+        ("20:1.5-2M", 1_499_999, 2_000_000),
+        ("20:100-200bp", 99, 200),
         ("20:100–200", 99, 200),
+        ("20:100—200", 99, 200),
+        ("20:100−200", 99, 200),
+        ("20:34–35M", 33_999_999, 35_000_000),
         ("  chr20 : 1_000 - 2_000  ", 999, 2_000),
     ],
 )
@@ -37,6 +49,7 @@ def test_what_is_shown_reads_back_as_the_same_locus(start, length):
 
 def test_the_strand_is_kept():
     assert Locus.parse("20:100-200:-").strand == "-"
+    assert Locus.parse("20:100–200:−").strand == "-"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +61,8 @@ def test_the_strand_is_kept():
         ("HNF4A", "can't read"),
         ("20:", "can't read"),
         ("20:1-2-3", "can't read"),
+        ("chr20:1-2M", "first base or at 1M: write 1bp-2M or 1M-2M"),
+        ("20:1-1mb", "first base or at 1mb"),
         ("20:-5-10", "can't read"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -108,3 +109,113 @@ def test_a_file_that_is_no_fasta_is_refused_in_words(tmp_path):
     reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path)
     with pytest.raises(SequenceError, match="bgzip"):
         _ = reference.contigs
+
+
+def _bgzip(plain, path):
+    with bgzf.open(str(path), "wb") as out:
+        out.write(plain.read_bytes())
+    return path
+
+
+def _replaced(path, content):
+    """Give a file other content, as old as if its index had been made after it."""
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    return ReferenceGenome(path, assembly="x", cache_dir=path.parent / "other")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_half_a_bgzip_reference_is_refused_in_words(tmp_path, indexed):
+    path = _bgzip(write_fasta(tmp_path / "a.fa"), tmp_path / "b.fa.gz")
+    if indexed:
+        _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    half = _replaced(path, path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SequenceError, match=r"b\.fa\.gz can't be read.*cut off.*give a whole one"):
+        _ = half.contigs
+
+
+def test_flipped_bytes_of_a_bgzip_reference_are_found(tmp_path):
+    path = _bgzip(write_fasta(tmp_path / "a.fa", seed=3), tmp_path / "b.fa.gz")
+    ReferenceGenome(path, assembly="x", cache_dir=tmp_path).verify()
+    content = bytearray(path.read_bytes())
+    content[3_000:3_050] = bytes(50)
+    damaged = _replaced(path, content)
+    for read in (damaged.verify, lambda: damaged.codes("20")):
+        with pytest.raises(SequenceError, match=r"b\.fa\.gz can't be read.*delete its \.fai and \.gzi"):
+            read()
+    assert not list((tmp_path / "other" / "codes").glob("*"))
+
+
+@pytest.mark.parametrize("width", [50, 61, 70])
+def test_an_index_of_another_line_width_is_refused(tmp_path, width):
+    path = write_fasta(tmp_path / "a.fa")
+    _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    lines = []
+    for contig in CONTIGS:
+        bases = _plain_sequence(path, contig)
+        lines += [f">{contig}", *(bases[i : i + width] for i in range(0, len(bases), width))]
+    changed = _replaced(path, "\n".join(lines).encode())
+    with pytest.raises(SequenceError, match=r"a\.fa doesn't hold contig '21' as its index says.*delete"):
+        _ = changed.contigs
+
+
+def test_a_reference_that_is_shorter_than_its_index_says_is_refused(tmp_path):
+    path = write_fasta(tmp_path / "a.fa")
+    _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    with pytest.raises(SequenceError, match="cut off"):
+        _ = _replaced(path, path.read_bytes()[:30_000]).contigs
+
+
+def test_a_contig_before_the_last_that_the_index_misplaces_is_refused_when_read(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">1\nACGT\nACGT\nAC\n>2\nGGGG\n")
+    _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    changed = _replaced(path, b">1\nACG\nTAC\nGTAC\n>2\nGGGG\n")
+    assert changed.sequence(Locus("2", 0, 4)) == "GGGG"
+    with pytest.raises(SequenceError, match="doesn't hold contig '1'"):
+        changed.codes("1")
+
+
+@pytest.mark.parametrize(("index", "said"), [("", r"a\.fa\.fai is empty: delete it"), ("x\n", "delete its")])
+def test_an_index_that_is_none_is_refused(tmp_path, index, said):
+    path = write_fasta(tmp_path / "a.fa")
+    (tmp_path / "a.fa.fai").write_text(index)
+    with pytest.raises(SequenceError, match=said):
+        _ = _replaced(path, path.read_bytes()).contigs
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace(b"\n", b"\r\n"), bytes.rstrip])
+def test_line_ends_make_no_difference(tmp_path, change):
+    path = write_fasta(tmp_path / "a.fa")
+    whole = _plain_sequence(path, "21")
+    path.write_bytes(change(path.read_bytes()))
+    reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path)
+    reference.verify()
+    assert reference.sequence(Locus("21", 0, CONTIGS["21"])) == whole
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda kept: bytes(1_000) + kept[1_000:], lambda kept: b"\x4d" + kept[1:], lambda kept: kept[:-9]],
+)
+def test_damaged_codes_in_the_cache_are_made_anew(tmp_path, damage):
+    path = write_fasta(tmp_path / "a.fa")
+    whole = _plain_sequence(path, "20")
+    for _ in range(2):
+        reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path)
+        assert reference.sequence(Locus("20", 0, CONTIGS["20"])) == whole
+        (kept,) = (tmp_path / "codes").iterdir()
+        # as another file, since this one is mapped
+        shutil.copy(kept, tmp_path / "copy")
+        kept.unlink()
+        kept.write_bytes(damage((tmp_path / "copy").read_bytes()))
+
+
+def test_where_a_fasta_has_both_20_and_chr20_each_is_itself(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">20\nAAAA\n>chr20\nCCCC\n>Chr7\nGG\n>chr7\nTT\n")
+    reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path)
+    assert reference.sequence(Locus("20", 0, 4)) == "AAAA"
+    assert reference.sequence(Locus("chr20", 0, 4)) == "CCCC"
+    with pytest.raises(LocusError, match="'7' may be any of Chr7, chr7"):
+        reference.length("7")

@@ -122,6 +122,45 @@ def test_suffixes_may_be_given_in_any_case(tmp_path):
     assert check_suffix(tmp_path / "Figure.SVG", (".svg", ".pdf")) == ".svg"
 
 
+@pytest.mark.parametrize("inside", [{}, {"notes.txt": "precious"}, {"zarr.json": '{"attributes": {"a": 1}}'}])
+def test_a_folder_that_phenviz_did_not_write_is_never_replaced(tmp_path, inside):
+    path = tmp_path / "project.zarr"
+    path.mkdir()
+    for name, text in inside.items():
+        (path / name).write_text(text)
+    for ask in (check_suffix, lambda path: save(make_prediction(), path)):
+        with pytest.raises(ResultError, match=r"project\.zarr is a folder that PhenViz didn't write"):
+            ask(path)
+    assert {file.name: file.read_text() for file in path.iterdir()} == inside
+
+
+def test_a_store_of_a_table_without_attributes_of_ours_is_replaced_too(tmp_path):
+    for seed in (1, 2):
+        save(xr.Dataset({"a": ("x", [seed])}), tmp_path / "table.zarr")
+    xr.testing.assert_identical(load(tmp_path / "table.zarr"), xr.Dataset({"a": ("x", [2])}))
+
+
+@pytest.mark.parametrize("name", ["x.nc", "x.parquet", "x.bw", "x.svg"])
+def test_a_folder_named_like_a_file_is_refused_before_anything_is_computed(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ResultError, match="is a folder: choose another name"):
+        check_suffix(tmp_path / name, (".nc", ".parquet", ".bw", ".svg"))
+
+
+def test_a_file_named_like_a_store_is_refused(tmp_path):
+    (tmp_path / "x.zarr").write_text("precious")
+    with pytest.raises(ResultError, match="is a file"):
+        check_suffix(tmp_path / "x.zarr")
+
+
+@pytest.mark.parametrize("slab_bytes", [2_000, 2**25])
+def test_xarray_opens_a_store_without_a_warning(tmp_path, monkeypatch, slab_bytes):
+    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", slab_bytes)
+    (path,) = save(make_mutagenesis(), tmp_path / "result.zarr")
+    with xr.open_zarr(path, consolidated=True) as opened:
+        assert opened.sizes == make_mutagenesis().sizes
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ResultError, match=r"gone\.nc"):
         load(tmp_path / "gone.nc")

@@ -97,6 +97,16 @@ def test_variants_come_from_text_and_files_too(world, service, variants, tmp_pat
         service.variant_effects(variants, contexts=["liver"])
 
 
+def test_an_rsid_of_the_worlds_individuals_is_a_variant(service, variants, monkeypatch):
+    row = variants[variants["contig"] == "20"].iloc[0]
+    known = {"RS17": ("20", row.position - 1, row.ref, row.alt)}
+    monkeypatch.setattr("phenviz.variation.rsids.find_rsid", lambda path, rsid: known.get(rsid))
+    found = service.variant_effects("RS17")
+    assert (found["position"].values.tolist(), found["id"].values.tolist()) == ([row.position], ["rs17"])
+    with pytest.raises(DataError, match="doesn't know RS404"):
+        service.variant_effects("RS404")
+
+
 def test_an_empty_table_gives_an_empty_result(service, variants):
     assert service.variant_effects(variants.iloc[:0]).sizes["variant"] == 0
 

@@ -72,9 +72,13 @@ def test_cancelling_one_of_two_lets_the_other_go_on(service, counting):
     assert first.state == "cancelled" and second.state == "running"
     with pytest.raises(Cancelled):
         first.result(1)
+    given_up_at = first.progress
+    assert given_up_at < 1
     counting.gate.set()
     assert numbers(second.result(60)) == [0, 1]
-    assert first.state == "cancelled"
+    # what the other one gets is no part of what was given up
+    assert (first.state, first.progress, first.partials) == ("cancelled", given_up_at, ())
+    assert first.partial_result() is None
 
 
 def test_cancel_stops_within_a_batch_once_all_have_cancelled(service, counting):

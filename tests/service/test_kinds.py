@@ -11,7 +11,7 @@ import xarray as xr
 from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.gradients import integrated_gradients, saliency
 from phenviz.attribution.mutagenesis import mutagenesis
-from phenviz.attribution.targets import Target, resolve
+from phenviz.attribution.targets import Target, reach_of_gene, resolve
 from phenviz.errors import DataError, JobError, LocusError, ModelError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.predict import predict
@@ -111,6 +111,16 @@ def test_mutagenesis_of_a_gene_is_that_of_the_plain_function(real_service, world
     target = (world.annotation.gene("ALPHA"), world.readout)
     expected = mutagenesis(locus, world.reference, world.backbone, contexts=["Mono"], gene_target=target)
     same(real_service.mutagenesis(locus, contexts=["Mono"], gene="alpha"), expected)
+
+
+def test_mutagenesis_out_of_a_genes_reach_is_refused_whatever_is_stored(real_service, world, monkeypatch):
+    monkeypatch.setattr("phenviz.service.standard.MUTAGENESIS_CELL", 512)
+    gene = world.annotation.gene("ALPHA")
+    end = reach_of_gene(gene, world.readout, world.reference, world.backbone).end
+    partly = real_service.mutagenesis(Locus("20", end - 128, end + 1_024), contexts=["Mono"], gene="ALPHA")
+    assert (partly["effect"] != 0).any() and (partly["effect"].sel(position=slice(end, None)) == 0).all()
+    with pytest.raises(TargetError, match=r"no base of .* reaches the expression of ALPHA"):
+        real_service.mutagenesis(Locus("20", end + 600, end + 700), contexts=["Mono"], gene="ALPHA")
 
 
 @pytest.mark.parametrize("gene", [None, "ALPHA"])
@@ -249,7 +259,17 @@ def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world,
         ("predict", {"locus": None}, LocusError, "None is no locus"),
         ("mutagenesis", {"locus": "ALPHA", "gene": "NOGENE"}, LocusError, "NOGENE"),
         ("mutagenesis", {"locus": "ALPHA", "gene": "ALPHA", "contexts": []}, TargetError, "no context"),
+        (
+            "predict",
+            {},
+            JobError,
+            "predict: missing a required argument: 'locus'; its parameters are locus, con",
+        ),
+        ("predict", {"locus": "ALPHA", "context": "B"}, JobError, "unexpected keyword argument 'context'"),
         ("attribute", {"locus": "ALPHA", "target": Target()}, TargetError, "names no context"),
+        ("attribute", {"locus": "ALPHA", "target": "Liver"}, TargetError, "Liver"),
+        ("attribute", {"locus": "ALPHA", "target": None}, TargetError, "None is no target"),
+        ("trait", {"target": "Mono"}, TargetError, "names no trait"),
         ("attribute", {"locus": "ALPHA", "target": Target(trait="MCV")}, TargetError, "MCV"),
         (
             "attribute",
@@ -257,7 +277,9 @@ def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world,
             JobError,
             "guess",
         ),
-        ("attribute", {"locus": "ALPHA", "target": Target(context="B"), "n_steps": 0}, JobError, "0 steps"),
+        ("attribute", {"locus": "ALPHA", "target": "B", "n_steps": 0}, JobError, "0 steps"),
+        ("attribute", {"locus": "ALPHA", "target": "B", "n_steps": 1.5}, JobError, "1.5 steps"),
+        ("mutagenesis_coarse", {"locus": "ALPHA", "context": "B", "window": 1.5}, JobError, "1.5 bases"),
         (
             "attribute",
             {"locus": "ALPHA", "target": Target(context="B"), "n_baselines": 4},
@@ -269,6 +291,12 @@ def test_result_from_the_store_is_identical_to_the_computed_one(tmp_path, world,
 def test_request_that_makes_no_sense_is_refused_before_it_waits(real_service, kind, params, error, words):
     with pytest.raises(error, match=words):
         real_service.submit(kind, **params)
+
+
+def test_a_target_may_be_the_name_of_a_context(real_service):
+    locus, named = Locus("20", 5_003, 5_200), Target(context="Mono")
+    expected = real_service.attribute(locus, named, n_steps=2)
+    xr.testing.assert_identical(real_service.attribute(locus, "monocyte", n_steps=2), expected)
 
 
 def test_gene_in_a_world_without_readout_is_an_error_that_says_so(tmp_path, toy_project):

@@ -231,9 +231,28 @@ def test_what_has_no_content_is_refused_as_key():
         canonical_key({"a": object()})
 
 
-@pytest.mark.parametrize(("text", "size"), [("5000", 5_000), ("500MB", 5 * 10**8), ("1.5 gb", 1_500_000_000)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("5000", 5_000),
+        ("500MB", 5 * 10**8),
+        ("1.5 gb", 1_500_000_000),
+        ("5 GiB", 5 * 2**30),
+        ("5GiB", 5 * 2**30),
+        ("5 GB", 5 * 10**9),
+        ("2k", 2_000),
+        ("0", 0),
+        ("1e9", 10**9),
+    ],
+)
 def test_sizes_are_read(text, size):
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["-5", "-5 GB", "lots", "5 XB", "5iB", "nan", "", "1e400"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(DataError, match="no size: write bytes"):
+        parse_size(text)
 
 
 def test_limit_of_the_environment_that_is_no_size_is_an_error_that_names_it(tmp_path, monkeypatch):

@@ -344,6 +344,18 @@ def test_marks_stand_on_the_middle_of_their_base_in_every_track():
         assert shown._stack.marks.lines in sources and shown._stack.marks.strips in sources
 
 
+def test_highlights_tint_no_track_whose_colours_are_values():
+    shown = full()
+    strips = shown._stack.marks.strips
+    tinted = {
+        one.name
+        for one in shown._stack.tracks()
+        for renderer in one.figure.renderers
+        if renderer.data_source is strips and renderer.glyph.fill_color is not None
+    }
+    assert tinted == {"ruler", "genes"}
+
+
 def test_two_browsers_live_in_two_documents():
     # a model shared between sessions would make the second page fail
     for _ in range(2):

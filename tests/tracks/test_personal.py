@@ -90,11 +90,13 @@ def test_each_variant_stands_on_the_haplotypes_that_carry_it(shown):
     assert dots["effect"].count("not computed") == 2
 
 
-def test_a_line_runs_through_all_tracks_at_each_variant_and_the_chosen_one_stands_out(shown):
+def test_a_line_runs_through_all_tracks_at_the_chosen_variant_only(shown):
+    lines = shown._stack.marks.lines
+    assert lines.data["x"] == []
     shown.select(WINDOW.start + 1_300)
-    lines = shown._stack.marks.lines.data
-    assert lines["x"][-1] == WINDOW.start + 1_300 and lines["alpha"][-1] == 1
-    assert len(lines["x"]) == 2 and lines["alpha"][0] < 1
+    assert lines.data["x"] == [WINDOW.start + 1_300]
+    shown.select(None)
+    assert lines.data["x"] == []
 
 
 def test_windows_without_prediction_say_so():

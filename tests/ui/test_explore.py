@@ -67,6 +67,35 @@ def test_an_unknown_gene_is_answered_in_words_with_names_to_click(open_page):
     page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('genes').x_range.start < 1590000")
 
 
+def test_escape_takes_back_what_was_wrong_and_the_same_mistake_is_told_again(open_page):
+    page = open_page()
+    box, message = page.get_by_test_id("locus"), page.get_by_test_id("locus-message")
+    for _ in range(2):
+        go_to(page, "SIRPBB1")
+        expect(message).to_contain_text("no gene 'SIRPBB1'")
+        page.get_by_test_id("suggestion").first.press("Escape")
+        expect(message).to_be_hidden()
+        expect(box).to_be_focused()
+        expect(box).to_have_value("chr20:1,592,001-1,610,000")
+
+
+def test_an_emptied_locus_box_shows_the_locus_again(open_page):
+    page = open_page()
+    go_to(page, "")
+    expect(page.get_by_test_id("locus")).to_have_value("chr20:1,592,001-1,610,000")
+
+
+@pytest.mark.parametrize("at", ["summary", "input", "body"])
+def test_escape_closes_the_menu_of_tracks_and_returns_to_its_button(open_page, at):
+    page = open_page()
+    menu = page.get_by_test_id("track-menu")
+    menu.locator("summary").click()
+    expect(menu.locator(".panel")).to_be_visible()
+    (page.locator("body") if at == "body" else menu.locator(at).first).press("Escape")
+    expect(menu.locator(".panel")).to_be_hidden()
+    expect(menu.locator("summary")).to_be_focused()
+
+
 def test_text_from_a_user_is_never_markup(open_page):
     page = open_page()
     go_to(page, "<img src=x onerror=alert(1)>")
@@ -96,6 +125,28 @@ def test_mutagenesis_of_200_bp_fills_the_tracks_and_the_table(open_page):
     page.get_by_test_id("table-motifs").locator("tbody tr").first.wait_for()
     page.get_by_test_id("table-motifs").locator("tbody tr").first.click()
     page.get_by_test_id("back").and_(page.locator(":enabled")).wait_for()
+
+
+def test_a_table_is_one_tab_stop_and_its_rows_are_reached_and_pressed_by_keys(open_page):
+    page = open_page(SITE)
+    press_run(page)
+    wait_for_run(page, "done")
+    panel = page.get_by_test_id("table-bases")
+    rows = panel.locator("tbody tr")
+    # what is found last is drawn into the rows
+    expect(panel).not_to_contain_text("searching motifs")
+    page.get_by_role("tab", name="Motifs").press("Tab")
+    expect(rows.first).to_be_focused()
+    for key, row in (("ArrowDown", 1), ("End", -1), ("ArrowDown", -1), ("Home", 0), ("ArrowUp", 0)):
+        page.keyboard.press(key)
+        expect(rows.nth(row)).to_be_focused()
+        expect(panel.locator("tr[tabindex='0']")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    position = rows.nth(1).locator("td").first.inner_text()
+    expect(rows.nth(1)).to_have_accessible_name(re.compile(f"^{position} [ACGT] "))
+    page.keyboard.press("Enter")
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(rows.nth(1)).to_be_focused()
 
 
 def test_reloading_the_address_restores_view_and_result(open_page):

@@ -71,6 +71,21 @@ def test_a_click_on_a_variant_zooms_there_and_draws_both_logos(open_page):
     page.get_by_test_id("logos").wait_for()
 
 
+@pytest.mark.parametrize("key", ["click", "Enter"])
+def test_the_row_that_is_pressed_is_the_variant_that_is_opened(open_page, key):
+    page = open_page(VIEW + "&sample=HG00099")
+    wait_until_done(page)
+    table = page.get_by_test_id("person-variants")
+    expect(table.locator("td.effect").first).not_to_have_text("")
+    row = table.locator("tbody tr").nth(1)
+    position = row.locator("td").first.inner_text()
+    row.click() if key == "click" else row.press(key)
+    page.wait_for_url(re.compile(f"variant=20:{position.replace(',', '')}:"))
+    chosen = table.locator("tr.chosen")
+    expect(chosen.locator("td").first).to_have_text(position)
+    expect(chosen).to_be_focused()
+
+
 def test_figure_and_data_on_screen_are_exported(open_page):
     page = open_page(VIEW + "&sample=HG00099")
     wait_until_done(page)

@@ -27,6 +27,7 @@ def test_the_variants_of_a_region_are_scored_filtered_and_sorted(open_page):
     assert all("CDC25B" in text for text in rows.all_inner_texts())
     page.get_by_role("button", name="Position", exact=True).click()
     page.get_by_role("columnheader", name="Position ↓").wait_for()
+    expect(page.get_by_role("button", name="Position ↓")).to_be_focused()
     page.wait_for_url(re.compile("sort=-position"))
 
 

@@ -216,7 +216,7 @@ def test_letters_that_stand_for_several_bases_match_unknown_bases_only(reference
         tmp_path / "iupac.vcf", ["20 100 . R A", *good, f"20 3000 . R {_base(reference, 3_000)}"]
     )
     found = read_variants(path, reference)
-    assert found.report.skipped == {"reference_mismatch": 1}
+    assert found.report.skipped == {"unknown_reference": 1}
     assert found.table.iloc[0].tolist() == ["20", 100, "N", "A", ""]
 
 
@@ -233,6 +233,41 @@ def test_more_than_one_percent_of_other_bases_is_another_assembly(reference, tmp
         return
     with pytest.raises(DataError, match=r"another assembly\? 3 of 200 records .* record 8, 20:2007"):
         read_variants(path, reference)
+
+
+@pytest.mark.parametrize(("wrong", "fitting"), [(1, 3), (2, 6), (0, 1)])
+def test_one_or_two_bad_records_of_a_short_file_are_skipped_and_counted(reference, tmp_path, wrong, fitting):
+    path = write_vcf(tmp_path / "calls.vcf", _short_file(reference, wrong, fitting))
+    report = read_variants(path, reference).report
+    assert (report.kept, report.skipped.get("reference_mismatch", 0)) == (fitting, wrong)
+
+
+@pytest.mark.parametrize(("wrong", "fitting"), [(1, 0), (1, 2), (2, 0), (2, 5), (3, 20), (5, 0)])
+def test_a_short_file_of_another_assembly_is_refused(reference, tmp_path, wrong, fitting):
+    path = write_vcf(tmp_path / "calls.vcf", _short_file(reference, wrong, fitting))
+    with pytest.raises(DataError, match=rf"another assembly\? {wrong} of {wrong + fitting} records"):
+        read_variants(path, reference)
+
+
+def _short_file(reference, wrong, fitting):
+    refs = [(p, _base(reference, p)) for p in range(2_000, 2_000 + wrong + fitting)]
+    bad = [f"20 {p} . {_other(base)} {base}" for p, base in refs[:wrong]]
+    return bad + [f"20 {p} . {base} {_other(base)}" for p, base in refs[wrong:]]
+
+
+def test_structural_variants_with_n_as_ref_are_skipped_and_do_not_blame_the_file(reference, tmp_path):
+    base = _base(reference, 2_000)
+    records = [
+        f"20 2000 . {base} {_other(base)}",
+        "20 3000 . N <DEL>",
+        "20 3001 . N N]20:4000]",
+        "20 3002 . N <DUP>,<INS>",
+        "20 3003 . N ACGTACGTACGT",
+        f"20 3004 . {_other(_base(reference, 3_004))} <INV>",
+    ]
+    report = read_variants(write_vcf(tmp_path / "sv.vcf", records), reference).report
+    assert report.skipped == {"symbolic": 4, "breakend": 1, "unknown_reference": 1}
+    assert report.kept == 1
 
 
 def test_a_few_bad_records_in_a_short_locus_do_not_blame_a_good_file(reference, tmp_path):

@@ -23,7 +23,7 @@ th.number button, td.number, th.effect button, td.effect { text-align: right; }
 td.allele { max-width: 84px; }
 td.effect.up { color: var(--phenviz-up, #b3261e); }
 td.effect.down { color: var(--phenviz-down, #1f5f8b); }
-tbody tr { cursor: pointer; }
+tbody tr { cursor: pointer; scroll-margin-top: 26px; }
 tbody tr:hover { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 10%, transparent); }
 tbody tr:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: -2px; }
 tbody tr.chosen { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 18%, transparent); }
@@ -76,26 +76,17 @@ export function render({model}) {
       return make("td", {textContent: text, title: text.length > 9 ? text : "", className: kind + sign})
     }))
     const chosen = key === model.status.chosen
-    const press = () => model.send_msg({row: key})
     line.dataset.key = key
-    line.tabIndex = 0
     line.classList.toggle("chosen", chosen)
     line.setAttribute("aria-selected", String(chosen))
-    line.addEventListener("click", press)
-    line.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return
-      event.preventDefault()
-      press()
-    })
     return line
   }
-  const focusedKey = () => scroll.getRootNode().activeElement?.closest("tbody tr")?.dataset.key
-  const focus = (key) => {
-    const line = [...scroll.querySelectorAll("tbody tr")].find((other) => other.dataset.key === key)
-    line?.focus({preventScroll: true})
-  }
+  const focused = () => scroll.getRootNode().activeElement
+  const focusedKey = () => focused()?.closest("tbody tr")?.dataset.key
 
   let drawn = null
+  // key of the row that had the focus, while it is not on screen
+  let gone
   const update = () => {
     const status = model.status
     const now = JSON.stringify([model.rows, model.keys, status])
@@ -107,22 +98,29 @@ export function render({model}) {
     count.textContent = pieces.filter(Boolean).join(" · ")
     back.disabled = first === 0
     forth.disabled = first + page >= matching
-    if (search.getRootNode().activeElement !== search) search.value = status.filter
+    if (focused() !== search) search.value = status.filter
+    const key = focusedKey() ?? (document.activeElement === document.body ? gone : undefined)
+    gone = key
     if (words) {
       scroll.replaceChildren(make("div", {className: "empty", textContent: words}))
       return
     }
     const top = scroll.scrollTop
-    const focused = focusedKey()
-    const table = make("table", {}, make("thead", {}, head()), make("tbody", {}, ...model.rows.map(row)))
+    const column = [...scroll.querySelectorAll("th button")].indexOf(focused())
+    const keys = [...model.keys]
+    const lines = model.rows.map(row)
+    const table = make("table", {}, make("thead", {}, head()), make("tbody", {}, ...lines))
     // only in a grid may a row be selected
     table.setAttribute("role", "grid")
     scroll.replaceChildren(table)
     scroll.scrollTop = top
-    if (focused !== undefined) focus(focused)
+    const called = (key) => lines[keys.indexOf(key)]
+    pressable(lines, (number) => model.send_msg({row: keys[number]}), called(key) ?? called(status.chosen))
+    if (called(key)) gone = undefined
+    const held = called(key) ?? table.querySelectorAll("th button")[column]
+    held?.focus({preventScroll: true})
   }
-  model.on("status", update)
-  model.on("rows", update)
+  for (const name of ["rows", "keys", "status"]) model.on(name, update)
   update()
   return make("div", {style: "height: 100%"}, make("style", {textContent: STYLE}), grid)
 }

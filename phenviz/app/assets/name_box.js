@@ -55,9 +55,16 @@ export function render({model}) {
     input.setAttribute("aria-expanded", String(shown))
     input.removeAttribute("aria-activedescendant")
   }
-  const ask = (text) => {
+  const restore = () => {
+    input.value = model.value
     open(false)
-    if (text.trim()) model.send_msg({text: text.trim()})
+    card.hidden = true
+    input.classList.remove("wrong")
+  }
+  const ask = (text) => {
+    if (!text.trim()) return restore()
+    open(false)
+    model.send_msg({text: text.trim()})
   }
   const matches = (text) => {
     const typed = text.trim().toUpperCase()
@@ -99,11 +106,6 @@ export function render({model}) {
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault()
       choose(event.key === "ArrowDown" ? 1 : -1)
-    } else if (event.key === "Escape") {
-      input.value = model.value
-      open(false)
-      card.hidden = true
-      input.classList.remove("wrong")
     }
   })
   close.addEventListener("click", () => model.send_msg({dismiss: true}))
@@ -126,5 +128,11 @@ export function render({model}) {
   model.on("suggestions", showMessage)
   showValue()
   showMessage()
-  return make("div", {className: "box"}, make("style", {textContent: STYLE}), input, list, card)
+  const box = make("div", {className: "box"}, make("style", {textContent: STYLE}), input, list, card)
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return
+    restore()
+    input.focus()
+  })
+  return box
 }

@@ -17,7 +17,7 @@ th { position: sticky; top: 0; z-index: 1; text-align: left; font-weight: 600; p
 td { padding: 3px 10px; white-space: nowrap; }
 th.number, td.number { text-align: right; }
 th:last-child, td:last-child { width: 40%; }
-tbody tr { cursor: pointer; }
+tbody tr { cursor: pointer; scroll-margin-top: 26px; }
 tbody tr:hover { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 10%, transparent); }
 tbody tr:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8); outline-offset: -2px; }
 tbody tr.chosen { background: color-mix(in srgb, var(--panel-primary-color, #1a73e8) 18%, transparent); }
@@ -56,21 +56,9 @@ export function render({model}) {
     row.classList.toggle("chosen", row.dataset.name === chosen)
     row.setAttribute("aria-selected", String(row.dataset.name === chosen))
   })
-  const rowOf = (part, cells, number, columns) => {
-    const row = make("tr", {title: "Go there", tabIndex: 0}, ...cells.map((text, column) =>
-      make("td", {textContent: text, className: columns[column][1]})))
+  const rowOf = (cells, columns) => {
+    const row = make("tr", {}, ...cells.map((text, column) => make("td", {textContent: text, className: columns[column][1]})))
     row.dataset.name = nameOf(cells)
-    const press = () => {
-      part.chosen = row.dataset.name
-      mark(part)
-      model.send_msg({table: part.key, row: number})
-    }
-    row.addEventListener("click", press)
-    row.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return
-      event.preventDefault()
-      press()
-    })
     return row
   }
   const fill = (part) => {
@@ -81,7 +69,7 @@ export function render({model}) {
       return
     }
     const head = make("tr", {}, ...columns.map(([title, kind]) => make("th", {textContent: title, className: kind})))
-    const body = rows.map((cells, number) => rowOf(part, cells, number, columns))
+    const body = rows.map((cells) => rowOf(cells, columns))
     const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))
     // only in a grid may a row be selected
     table.setAttribute("role", "grid")
@@ -91,7 +79,13 @@ export function render({model}) {
     panel.replaceChildren(table)
     panel.scrollTop = top
     mark(part)
-    if (focused !== undefined) body.find((row) => row.dataset.name === focused)?.focus({preventScroll: true})
+    const called = (name) => body.find((row) => row.dataset.name === name)
+    pressable(body, (number) => {
+      part.chosen = body[number].dataset.name
+      mark(part)
+      model.send_msg({table: key, row: number})
+    }, called(focused) ?? called(part.chosen))
+    called(focused)?.focus({preventScroll: true})
   }
   const update = () => panels.forEach((part) => {
     const now = JSON.stringify(model.tables[part.key])

@@ -36,6 +36,11 @@ export function render({model}) {
   document.addEventListener("pointerdown", (event) => {
     if (details.open && !event.composedPath().includes(details)) details.open = false
   })
+  document.addEventListener("keydown", (event) => {
+    if (!details.open || event.key !== "Escape") return
+    details.open = false
+    summary.focus()
+  })
   const update = () => {
     const hidden = new Set(model.hidden)
     list.replaceChildren(...model.tracks.map(([name, label]) => {

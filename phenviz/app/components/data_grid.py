@@ -11,7 +11,7 @@ import pandas as pd
 import param
 from panel.custom import JSComponent
 
-from phenviz.app.components.parts import ASSETS
+from phenviz.app.components.parts import script
 
 _PAGE = 100
 
@@ -50,7 +50,7 @@ class GridView(JSComponent):
     status = param.Dict(default={}, doc="total, matching, first, sort, descending, filter, chosen, words.")
     testid = param.String(default="grid")
 
-    _esm = ASSETS / "data_grid.js"
+    _esm = script("rows.js", "data_grid.js")
 
     def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**params)

@@ -57,15 +57,17 @@ class DiseaseSource(Viewer):
         self._state, self._run, self._tables, self._drop = state, run, tables, drop
         self._uploading = False
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
-        self._source = pmui.Select(options={}, label="Fine-mapped variants of", size="small", **wide)
+        # a label stands on the upper border of its field
+        labelled = wide | {"margin": (12, 0, 4, 0)}
+        self._source = pmui.Select(options={}, label="Fine-mapped variants of", size="small", **labelled)
         self._said = words(**wide)
         self._methods = pmui.MultiChoice(
             options={title: name for name, title in methods.items()}, value=list(state.methods),
-            label="Methods", chip=False, searchable=True, **wide,
+            label="Methods", chip=False, searchable=True, **labelled,
         )  # fmt: skip
         self._draws = pmui.Select(
             options={f"{int(draws):,}": draws for draws in PERMUTATIONS}, value=state.permutations,
-            label="Draws of the null", size="small", **wide,
+            label="Draws of the null", size="small", **labelled,
         )  # fmt: skip
         self._fetch = pmui.Button(
             label="Fetch", icon="cloud_download", variant="outlined", size="small", visible=False, **wide,
@@ -102,7 +104,7 @@ class DiseaseSource(Viewer):
         return pn.Column(
             self._source, self._said, self._drop, self._methods, self._draws, self._fetch,
             pn.Row(self._test, self._cancel, sizing_mode="stretch_width", margin=0),
-            self._bar, self._told, self._forget, sizing_mode="stretch_width", margin=(12, 12, 4, 12),
+            self._bar, self._told, self._forget, sizing_mode="stretch_width", margin=(4, 12),
         )  # fmt: skip
 
     def offer(self, sources: list[tuple[str, str]]) -> None:

@@ -24,6 +24,18 @@ _EXPLAINED = {
     "TSV": "TSV, one row a variant",
 }
 
+_SLOW_MS = 2_000
+# in the header, menus would have the colours of a coloured header
+_MENU_CSS = """
+.MuiPaper-root.MuiMenu-paper { margin-top: 4px; border-radius: 8px;
+  background: var(--panel-surface-color); color: var(--panel-on-surface-color);
+  border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  box-shadow: 0 6px 24px rgba(0, 0, 0, 0.22); }
+.MuiMenu-list .MuiMenuItem-root { margin: 0 8px; padding: 4px 8px; border-radius: 5px; font-size: 13px; }
+.MuiMenu-list .MuiMenuItem-root:is(:hover, .Mui-focusVisible) {
+  background: color-mix(in srgb, currentColor 6%, transparent); }
+"""
+
 
 class ExportMenu(Viewer):
     """A menu of formats; the file is made in the background and saved by the browser.
@@ -56,13 +68,17 @@ class ExportMenu(Viewer):
         icons = {name: "image" if name in FIGURE_FORMATS else "table_chart" for name in self._suffixes}
         self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(
-            items=[{"label": _EXPLAINED.get(name, name), "icon": icons[name]} for name in self._names],
+            items=[
+                {"label": _EXPLAINED.get(name, name), "icon": icons[name], "icon_size": "18px"}
+                for name in self._names
+            ],
             label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
-            align="center",
+            align="center", stylesheets=[_MENU_CSS],
             sx={"textTransform": "none", "color": "inherit !important", "height": "32px",
                 "borderColor": "color-mix(in srgb, currentColor 30%, transparent) !important"},
         )  # fmt: skip
         self._menu.on_click(self._chosen)
+        self._say_soon = session.debounced(self._say_slow, _SLOW_MS)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._menu
@@ -81,9 +97,14 @@ class ExportMenu(Viewer):
             self._session.show_error(error)
             return
         self._menu.loading = True
+        self._say_soon()
         self._background.submit(work).add_done_callback(
             lambda done: self._session.run_soon(lambda: self._deliver(done))
         )
+
+    def _say_slow(self) -> None:
+        if self._menu.loading:
+            self._session.say("The file is being made: what isn't computed yet is computed first.")
 
     def _deliver(self, done: Future[File]) -> None:
         self._menu.loading = False

@@ -16,7 +16,7 @@ from phenviz.app.navigation import History, framed, moved, zoomed
 from phenviz.app.session import Session
 from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, is_rsid
 from phenviz.genome.ticks import format_length
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LocusBar(Viewer):
         self._box = NameBox(
             lambda text: session.run_soon(lambda: self.go_to(text)),
             names=names,
-            placeholder="Gene, chr20:1,000-2,000, 20:42.9M-43M or rsID",
+            placeholder="Gene, chr20:1,000-2,000 or rsID",
             label="Locus",
             testid="locus",
             width=272,
@@ -130,8 +130,7 @@ class LocusBar(Viewer):
         else:
             # a gene or a single base gets some air on both sides
             view = framed(found, length, least=1_000 if found.length == 1 else 200)
-            rsid = text.strip().lower().startswith("rs") and text.strip()[2:].isdigit()
-            place = Locus(found.contig, found.centre, found.centre + 1) if rsid else found
+            place = Locus(found.contig, found.centre, found.centre + 1) if is_rsid(text) else found
         self._state.param.update(highlight=place, locus=Locus(view.contig, view.start, view.end))
         self._box.show(str(self._state.locus))
 

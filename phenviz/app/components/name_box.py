@@ -46,4 +46,6 @@ class NameBox(JSComponent):
         if message.get("dismiss"):
             self.show(self.value)
         else:
+            # the same message twice would be no change to the browser
+            self.param.update(message="", suggestions=[])
             self._on_enter(str(message["text"])[:200])

@@ -11,6 +11,11 @@ ASSETS = Path(__file__).parents[1] / "assets"
 _WORDS_CSS = (ASSETS / "words.css").read_text(encoding="utf-8")
 
 
+def script(*names: str) -> str:
+    """Return scripts as one: what they share comes first."""
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
 def words(html: str = "", **params: Any) -> pn.pane.HTML:
     """Return a pane for a line of text in the page's own type and colours.
 

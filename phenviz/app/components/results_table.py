@@ -13,14 +13,14 @@ import xarray as xr
 from panel.custom import JSComponent
 from panel.viewable import Viewer
 
-from phenviz.app.components.parts import ASSETS
+from phenviz.app.components.parts import script
 from phenviz.app.navigation import centred
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.strongest import strongest_bases, with_motifs
+from phenviz.app.strongest import careful_names, strongest_bases, with_motifs
 from phenviz.genome.locus import Locus
-from phenviz.results import locus_of
+from phenviz.results import kind_of, locus_of
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
@@ -32,7 +32,7 @@ _READABLE_VIEW = 160
 _BASES: _Columns = (
     ("position", "Position", "{:,}", "number"),
     ("ref", "Ref", "{}", ""),
-    ("effect", "Effect", "{:+.3f}", "number"),
+    ("effect", "Effect", "{:+.3g}", "number"),
     ("strongest change", "Strongest change", "{}", ""),
     ("motif", "Motif", "{}", ""),
 )
@@ -40,7 +40,7 @@ _MOTIFS: _Columns = (
     ("motif", "Motif", "{}", ""),
     ("position", "Position", "{:,}", "number"),
     ("strand", "Strand", "{}", ""),
-    ("score", "Score", "{:+.2f}", "number"),
+    ("score", "Score", "{:+.3g}", "number"),
     ("p_value", "p", "{:.1e}", "number"),
     ("q_value", "q", "{:.2g}", "number"),
     ("motif_id", "JASPAR", "{}", ""),
@@ -53,7 +53,7 @@ class RankedTables(JSComponent):
     titles = param.List(default=[], doc="Pairs of a table's key and its title.")
     tables = param.Dict(default={}, doc="For each key: columns (title, kind), rows of text, and words.")
 
-    _esm = ASSETS / "ranked_tables.js"
+    _esm = script("rows.js", "ranked_tables.js")
 
     def __init__(self, on_row: Callable[[str, int], None], **params: object) -> None:
         super().__init__(**params)
@@ -142,7 +142,11 @@ class ResultsTable(Viewer):
             bases = with_motifs(bases, self._hits)
         elif self._searching:
             bases["motif"] = "searching motifs…"
-        self._show("bases", bases, _BASES, dataset)
+        changes = kind_of(dataset) == "mutagenesis"
+        columns = tuple(column for column in _BASES if changes or column[0] != "strongest change")
+        self._show(
+            "bases", bases.assign(start=bases["position"] - 1, end=bases["position"]), columns, dataset
+        )
 
     def _drop(self) -> None:
         self._asked, self._hits, self._searching = None, None, False
@@ -169,7 +173,7 @@ class ResultsTable(Viewer):
             self._say("motifs", words_of(error))
         else:
             if len(self._hits):
-                hits = self._hits.assign(position=self._hits["start"] + 1)
+                hits = self._hits.assign(position=self._hits["start"] + 1, motif=careful_names(self._hits))
                 self._show("motifs", hits, _MOTIFS, asked[0])
             else:
                 self._say("motifs", "No known motif stands out among these bases.")
@@ -182,7 +186,8 @@ class ResultsTable(Viewer):
     def _show(self, which: str, frame: pd.DataFrame, columns: _Columns, dataset: xr.Dataset) -> None:
         parts = [[written.format(value) for value in frame[name]] for name, _, written, _ in columns]
         contig = locus_of(dataset).contig
-        self._places[which] = [Locus(contig, int(end) - 1, int(end)) for end in frame["position"]]
+        ends = zip(frame["start"], frame["end"], strict=True)
+        self._places[which] = [Locus(contig, int(start), int(end)) for start, end in ends]
         rows = [list(row) for row in zip(*parts, strict=True)]
         self._dock.tables = self._dock.tables | {which: _content(columns, rows)}
 
@@ -194,7 +199,8 @@ class ResultsTable(Viewer):
         length = _READABLE_VIEW if length > 4 * _READABLE_VIEW else length
         view = Locus(place.contig, place.start, place.start + length)
         self._state.param.update(
-            highlight=place, locus=centred(view, place.start, self._contig_length(place.contig))
+            highlight=place,
+            locus=centred(view, (place.start + place.end) // 2, self._contig_length(place.contig)),
         )
 
 

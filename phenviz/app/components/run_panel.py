@@ -125,6 +125,8 @@ class RunPanel(Viewer):
                 raise JobError("type a gene: its expression or its surroundings are to be explained")
             gene = self._find_gene(state.gene)
         if state.window == "gene" and gene is not None:
+            if self._flank.error_state:
+                raise JobError("the flank has to be corrected first")
             wide = gene.locus.widened(state.flank)
             # the gene may lie on another contig than the view
             locus = Locus(wide.contig, wide.start, min(wide.end, self._contig_length(wide.contig)))
@@ -138,6 +140,8 @@ class RunPanel(Viewer):
     def _build(self, methods: Mapping[str, str], gene_names: list[str], has_readout: bool) -> None:
         state = self._state
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (2, 0)}
+        # a label stands on the upper border of its field
+        labelled = wide | {"margin": (12, 0, 4, 0)}
         self._method = pmui.RadioBoxGroup(
             options={label: key for key, label in methods.items()},
             value=state.method,
@@ -159,17 +163,16 @@ class RunPanel(Viewer):
         )
         self._gene = NameBox(
             self._take_gene, names=gene_names, value=state.gene, placeholder="Gene name", label="Gene",
-            testid="gene", **(wide | {"margin": (8, 0, 2, 0)}),
+            testid="gene", **labelled,
         )  # fmt: skip
         self._flank = pmui.IntInput(
-            value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp",
-            **(wide | {"margin": (8, 0, 2, 0)}),
+            value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp", **labelled
         )  # fmt: skip
-        self._steps = pmui.Select(options=_STEPS, value=state.steps, label="Steps", size="small", **wide)
+        self._steps = pmui.Select(options=_STEPS, value=state.steps, label="Steps", size="small", **labelled)
         self._baseline = pmui.Select(
-            options=_BASELINES, value=state.baseline, label="Baseline", size="small", **wide
+            options=_BASELINES, value=state.baseline, label="Baseline", size="small", **labelled
         )
-        self._path = pn.Column(self._steps, self._baseline, sizing_mode="stretch_width", margin=(4, 0))
+        self._path = pn.Column(self._steps, self._baseline, sizing_mode="stretch_width", margin=0)
         self._explanation = words(**wide)
         self._target_words = words(**wide)
         self._cost = words(min_height=40, **(wide | {"margin": (8, 0, 2, 0)}))
@@ -178,15 +181,23 @@ class RunPanel(Viewer):
         self._cancel = pmui.Button(label="Cancel", variant="outlined", color="default", width=92, margin=0,
                                    disabled=True, css_classes=["cancel-button"])  # fmt: skip
         for widget, name in ((self._method, "method"), (self._target, "target"), (self._window, "window"),
-                             (self._flank, "flank"), (self._steps, "steps"),
-                             (self._baseline, "baseline")):  # fmt: skip
+                             (self._steps, "steps"), (self._baseline, "baseline")):  # fmt: skip
             widget.param.watch(lambda event, name=name: self._set(name, event.new), "value")
+        self._flank.param.watch(lambda event: self._take_flank(event.new), "value")
         self._run.on_click(lambda _event: self._start())
         self._cancel.on_click(lambda _event: self._runs.cancel())
 
     def _set(self, name: str, value: object) -> None:
         if value is not None and getattr(self._state, name) != value:
             setattr(self._state, name, value)
+
+    def _take_flank(self, flank: int | None) -> None:
+        # an emptied field shows 0
+        flank, (least, most) = flank or 0, self._state.param["flank"].bounds
+        wrong = not least <= flank <= most
+        self._flank.param.update(error_state=wrong, helper_text=f"{least} to {most:,} bp" if wrong else "")
+        self._set("flank", None if wrong else flank)
+        self._estimate_soon()
 
     def _take_gene(self, text: str) -> None:
         try:
@@ -204,8 +215,10 @@ class RunPanel(Viewer):
 
     def _follow(self, *_events: object) -> None:
         state = self._state
+        # a wrong flank stays to be corrected
+        flank = self._flank.value if self._flank.error_state else state.flank
         for widget, value in ((self._method, state.method), (self._target, state.target),
-                              (self._window, state.window), (self._flank, state.flank),
+                              (self._window, state.window), (self._flank, flank),
                               (self._steps, state.steps), (self._baseline, state.baseline)):  # fmt: skip
             if widget.value != value:
                 widget.value = value

@@ -53,7 +53,12 @@ class TracksView(Viewer):
         self._seen_version = -1
         self._has_activity = False
         self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
-        self._scroll = pn.Column(self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        # room below the last track, so that a track begins where the page is scrolled down
+        self._foot = pn.Spacer(height=0, margin=0)
+        self._scroll = pn.Column(
+            self._pane, self._foot, scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            styles={"container-type": "size"},
+        )  # fmt: skip
         self._scroll_down = session.debounced(lambda: setattr(self._scroll, "scroll_position", _BOTTOM), 400)
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._open_contig()
@@ -116,6 +121,9 @@ class TracksView(Viewer):
             self._open_contig()
         elif self._browser.locus != locus:
             self._browser.set_locus(locus)
+            run = self._runs.current
+            if run is not None and not run.request.locus.overlaps(locus):
+                self._scroll.scroll_position = 0  # what is looked for now is in the upper tracks
         self._settle()
 
     def _settled(self) -> None:
@@ -127,9 +135,19 @@ class TracksView(Viewer):
         self._browser.set_contexts(
             [context for context in self._runtime.world.contexts if context.name in chosen]
         )
+        self._lay_foot()
 
     def _choose_tracks(self, *_events: object) -> None:
         self._browser.set_tracks(hidden=self._hidden())
+        self._lay_foot()
+
+    def _lay_foot(self) -> None:
+        """Scrolled down to a result, show it and the predicted activity, and no part of a track above."""
+        run = self._runs.current
+        shown = [name for name in ("activity", "attribution", "mutagenesis") if name not in self._hidden()]
+        height = self._browser.height_from(shown[0]) if run is not None and shown else None
+        room = "0px" if height is None else f"max(0px, calc(100cqh - {height}px))"
+        self._foot.styles = {"min-height": room}
 
     def _hidden(self) -> set[str]:
         hidden = set(self._state.hidden) & set(TRACKS)
@@ -140,7 +158,7 @@ class TracksView(Viewer):
     def _point(self, *_events: object) -> None:
         place = self._state.highlight
         here = [place] if place is not None and place.contig == self._contig else []
-        # one base is a line through all tracks; more are tinted
+        # one base is a line through all tracks; more have a border on either side
         self._browser.set_marks([locus.start for locus in here if locus.length == 1])
         self._browser.set_highlight([locus for locus in here if locus.length > 1])
 

@@ -19,6 +19,12 @@ from phenviz.app.words import escaped
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
 
+# Panel writes code in light blue, whatever the theme
+_CODE_CSS = """
+code, :host .codehilite span { color: inherit; }
+.codehilite { background: color-mix(in srgb, currentColor 6%, transparent); }
+"""
+
 
 def about_page(runtime: Runtime) -> pmui.Page:
     """Build the page for one browser tab.
@@ -57,7 +63,11 @@ class AboutPage:
             "is computed on this machine, and nothing is sent anywhere</p>",
             margin=(0, 10),
         )
-        text = pn.pane.Markdown(f"{card_text(world)}\n\n---\n\n{notices()}", sizing_mode="stretch_width")
+        text = pn.pane.Markdown(
+            f"{card_text(world)}\n\n---\n\n{notices()}",
+            stylesheets=[_CODE_CSS],
+            sizing_mode="stretch_width",
+        )
         column = pn.Column(top, text, sizing_mode="stretch_width", max_width=900, styles={"margin": "0 auto"})
         scrolled = pn.Column(column, scroll="y-auto", sizing_mode="stretch_both", margin=(12, 0))
         self.page = frame.page([scrolled])

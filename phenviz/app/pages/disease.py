@@ -21,7 +21,7 @@ from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.parts import words
 from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
-from phenviz.app.disease_parts import method_part, methods_of, simulated_words
+from phenviz.app.disease_parts import left_out_words, method_part, methods_of, simulated_words
 from phenviz.app.disease_run import TRAIT_PACKS, DiseaseRun, EvidenceRun, source_title
 from phenviz.app.disease_state import (
     OWN,
@@ -255,13 +255,13 @@ class DiseasePage:
     def _say_paragraph(self, known: xr.Dataset) -> None:
         from phenviz.disease import methods_paragraph
 
-        simulated = simulated_words(known)
+        simulated, left_out = simulated_words(known), left_out_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
         if simulated and packs:
             pack = find_pack(packs[0])
             offer = f" For real ones choose “{escaped(source_title(pack.name, self.tables))}” on the left."
-        self._banner.object = f"<div>{simulated}{offer}</div>" if simulated else ""
+        self._banner.object = f"<div>{simulated}{offer}</div>" if simulated else left_out
         self._paragraph.object = (
             "<details><summary><b>Methods paragraph</b> <span class='quiet'>written from the settings of "
             "this result; also in the export menu</span></summary>"
