@@ -43,7 +43,7 @@ fast-test: setup
 	$(BIN)/python -m pytest -n 2 -m "not ui and not notebook"
 
 slow-test: setup chromium
-	$(BIN)/python -m pytest -m "ui or notebook"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "ui or notebook"
 
 chromium:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \
