@@ -82,7 +82,7 @@ class TrackToolbar(Viewer):
             label="Hide result", variant="text", size="small", margin=0, visible=False,
             sx={"textTransform": "none", "py": "0px"}, css_classes=["hide-result"],
         )  # fmt: skip
-        self._activity = words(margin=(0, 6), sizing_mode=None, width=260, align="center")
+        self._activity = words(margin=(0, 6), max_width=260, align="center")
         self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
         self._on_offer: Callable[[], None] = lambda: None
         self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
