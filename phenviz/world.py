@@ -200,18 +200,31 @@ class World:
         LocusError
             If it is none of these, unknown, or can't be worked on.
         """
+        return self.reference.check(self._find(text))
+
+    def view(self, text: str) -> Locus:
+        """Find a place to look at, as `locus` does, be it sequenced or not.
+
+        Raises
+        ------
+        LocusError
+            If it is unknown or leaves its contig.
+        """
+        return self.reference.inside(self._find(text))
+
+    def _find(self, text: str) -> Locus:
         typed = text.strip()
         if not typed:
             raise LocusError("nothing to look up: type a gene, chr20:1,000-2,000 or an rsID")
         if is_rsid(typed):
-            return self.reference.check(self._rsid(typed))
+            return self._rsid(typed)
         if ":" in typed or len(typed.split()) == 3:
             # parsing takes off "chr", which tells contigs apart where a FASTA has both 20 and chr20
             contig = re.split(r"[:\s]", typed, maxsplit=1)[0]
-            return self.reference.check(replace(Locus.parse(typed), contig=contig))
+            return replace(Locus.parse(typed), contig=contig)
         if is_contig_name(typed) or bare_contig(typed) in map(bare_contig, self.reference.contigs):
-            return self.reference.check(Locus(typed, 0, self.reference.length(typed)))
-        return self.reference.check(self.annotation.gene(typed).locus)
+            return Locus(typed, 0, self.reference.length(typed))
+        return self.annotation.gene(typed).locus
 
     def context(self, name: str) -> Context:
         """Return the one context with this name, label or CURIE; the first where several share a CURIE."""

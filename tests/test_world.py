@@ -66,6 +66,12 @@ def test_what_cannot_be_found_is_explained(world, typed, said):
         world.locus(typed)
 
 
+def test_a_gap_can_be_looked_at_but_not_worked_on(world):
+    assert world.view("20:1-1000") == Locus("20", 0, 1_000)
+    with pytest.raises(LocusError, match="ends at 63,025,520"):
+        world.view("20:63M-64M")
+
+
 def test_contexts_go_by_name_label_curie_and_group_in_the_model_s_order(world):
     assert [c.name for c in world.select_contexts(["mono", "CL:0000764"])] == ["Ery", "Mono"]
     assert [c.name for c in world.select_contexts(["CL:0000557"])] == ["GMP-A", "GMP-B", "GMP-C"]

@@ -45,7 +45,7 @@ def open_state(
     locus, site = _default_locus(world)
     if "locus" in arguments:
         try:
-            locus, site = world.locus(arguments["locus"]), None
+            locus, site = world.view(arguments["locus"]), None
         except PhenvizError as error:
             problems = [*problems, str(error)]
     focus = _EMBEDDED_FOCUS if _EMBEDDED_FOCUS in names else names[0]

@@ -163,14 +163,24 @@ class ReferenceGenome:
         LocusError
             If the contig is unknown, the locus leaves it, or all its bases are N.
         """
+        checked = self.inside(locus)
+        if not (self.codes(checked.contig)[checked.start : checked.end] != N_CODE).any():
+            raise LocusError(f"{locus} holds only N (unsequenced bases): choose a locus beside this gap")
+        return checked
+
+    def inside(self, locus: Locus) -> Locus:
+        """Return the locus with the FASTA's contig name, sequenced or not.
+
+        Raises
+        ------
+        LocusError
+            If the contig is unknown, or the locus leaves it.
+        """
         contig = self.resolve_contig(locus.contig)
         length = self.contigs[contig]
         if locus.end > length:
             raise LocusError(f"{locus} leaves the contig: chr{bare_contig(contig)} ends at {length:,}")
-        checked = Locus(contig, locus.start, locus.end, locus.strand)
-        if not (self.codes(contig)[checked.start : checked.end] != N_CODE).any():
-            raise LocusError(f"{locus} holds only N (unsequenced bases): choose a locus beside this gap")
-        return checked
+        return Locus(contig, locus.start, locus.end, locus.strand)
 
     def sequence(self, locus: Locus) -> str:
         """Return the bases of a locus on the forward strand, upper case."""

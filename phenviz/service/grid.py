@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from phenviz.errors import LocusError
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.results import bin_size_of, merge_tiles
@@ -98,7 +97,4 @@ class GappedReference:
 
     def check(self, locus: Locus) -> Locus:
         """Return the locus with the FASTA's contig name; raise only if it leaves the contig."""
-        contig = self._reference.resolve_contig(locus.contig)
-        if locus.end > self._reference.contigs[contig]:
-            raise LocusError(f"{locus} leaves the contig, which ends at {self._reference.contigs[contig]:,}")
-        return Locus(contig, locus.start, locus.end, locus.strand)
+        return self._reference.inside(locus)

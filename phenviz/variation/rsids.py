@@ -81,7 +81,7 @@ def resolve_rsids(text: str, known: Iterable[str | os.PathLike[str]]) -> str:
     if unknown:
         raise DataError(
             f"this world doesn't know {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}: "
-            "write them as 20:1600925:G:A"
+            "give position and alleles instead, written like 20:1000000:G:A"
         )
     return "\n".join(lines)
 

@@ -70,5 +70,5 @@ def test_rsids_among_pasted_lines_become_the_places_of_the_first_file_that_has_t
     second.write_text(_VCF.replace("101", "102"))
     text = resolve_rsids("20:5:A:C\nRS11\n rs13 \n", [first, second])
     assert text.splitlines() == ["20:5:A:C", "20\t101\trs11\tA\tG", "20\t300\trs13\tC\tCTT"]
-    with pytest.raises(DataError, match="doesn't know rs1, rs2: write them as 20:1600925:G:A"):
+    with pytest.raises(DataError, match="doesn't know rs1, rs2: give position and alleles instead"):
         resolve_rsids("rs1\nrs11\nrs2", [first, second])
