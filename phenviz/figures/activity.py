@@ -82,16 +82,16 @@ class _Activity(RowsComponent):
 
     def meanings(self, locus: Locus) -> list[str]:
         """Say what activity is, how bins are joined, and what becomes of values above the scale."""
+        end, above = self.scale_end(self.summary(locus)[1])
+        return [self.meaning(locus) + (f"; drawn up to {short_number(end)}" if above else "")]
+
+    def meaning(self, locus: Locus) -> str:
+        """Say what activity is, and how bins are joined."""
         joined = groups_of(self._inside(locus)[1].shape[1], self.most)
         length = format_length(joined * bin_size_of(self.prediction))
         how = "mean" if joined >= _AVERAGED_FROM else "maximum"
-        end, above = self.scale_end(self.summary(locus)[1])
-        notes = [
-            *([f"{how} of each {length}"] if joined > 1 else []),
-            *([f"drawn up to {short_number(end)}"] if above else []),
-        ]
         (line,) = super().meanings(locus)
-        return ["; ".join([line, *notes])]
+        return line + (f"; {how} of each {length}" if joined > 1 else "")
 
     def scale_end(self, values: np.ndarray) -> tuple[float, bool]:
         """Return the value where the scale of a drawing ends, and whether any of its values is higher."""

@@ -80,8 +80,8 @@ class HaplotypeTracks(RowsComponent):
         return SCALE_ROOM_MM
 
     def meanings(self, locus: Locus) -> list[str]:
-        """Say what activity is, and how bins are joined."""
-        return self._areas[REFERENCE].meanings(locus)
+        """Say what activity is, and how bins are joined; the scale holds the highest of them."""
+        return [self._areas[REFERENCE].meaning(locus)]
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the rows, the legend above them, and the scale."""

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from phenviz.errors import ResultError
 from phenviz.figures import (
+    ActivityAreas,
     ActivityHeatmap,
     Attribution,
     BaseTrack,
@@ -227,6 +228,26 @@ def test_the_heat_map_puts_each_value_at_its_bin():
     (image,) = [image for ax in figure.figure.axes for image in ax.images]
     np.testing.assert_array_equal(image.get_array(), prediction["activity"])
     assert list(image.get_extent()) == [0, 1_280, 3, 0]
+
+
+def test_colours_of_activity_follow_the_logarithm_as_on_screen():
+    window = Locus("20", 0, 1_280)
+    figure = LocusFigure(window, [ActivityHeatmap(make_prediction(window), limit=20.0)])
+    (image,) = [image for ax in figure.figure.axes for image in ax.images]
+    np.testing.assert_allclose(image.norm([0.0, 1.0, 20.0]), [0, np.log(2) / np.log(21), 1])
+
+
+def test_areas_end_at_their_limit_and_the_footer_says_so():
+    window = Locus("20", 0, 1_280)
+    prediction = make_prediction(window)
+    prediction["activity"][:] = 1.0
+    prediction["activity"][0, 3] = 50.0
+    figure = LocusFigure(window, [ActivityAreas(prediction, limit=2.0)])
+    assert "drawn up to 2" in figure.footer
+    (ax,) = [ax for ax in figure.figure.axes if ax.collections]
+    tops = [path.vertices[:, 1].max() for part in ax.collections for path in part.get_paths()]
+    assert max(tops) < len(prediction["context"])
+    assert "drawn up to" not in LocusFigure(window, [ActivityAreas(prediction, limit=50.0)]).footer
 
 
 def test_a_megabase_stays_a_small_file_and_keeps_its_extremes():
