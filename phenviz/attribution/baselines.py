@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from phenviz.attribution.targets import is_count
 from phenviz.errors import ModelError
 from phenviz.genome.codes import N_CODE, one_hot
 from phenviz.genome.locus import Locus
@@ -138,7 +139,7 @@ def baseline_sources(
     numbers = isinstance(baseline, (list, tuple)) and all(isinstance(one, (int, float)) for one in baseline)
     # a list of numbers is one base composition
     several = isinstance(baseline, (list, tuple)) and not (numbers and len(baseline))
-    if not isinstance(n_baselines, int | np.integer) or n_baselines < 1:
+    if not is_count(n_baselines):
         raise ModelError(f"{n_baselines!r} baselines aren't possible: give a whole number, at least one")
     if several and not len(baseline):
         raise ModelError("there is no baseline to integrate from: give at least one")

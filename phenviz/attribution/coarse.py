@@ -21,7 +21,7 @@ from phenviz.attribution.gradients import IntegratedGradients, Saliency
 from phenviz.attribution.lean import lean_encode
 from phenviz.attribution.mutagenesis import LETTERS
 from phenviz.attribution.paths import Piece, pieces, tiled
-from phenviz.attribution.targets import ResolvedTarget, Target, resolve
+from phenviz.attribution.targets import ResolvedTarget, Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import ALPHABET, N_CODE
@@ -98,8 +98,7 @@ def mutagenesis_coarse_to_fine(
         If a number makes no sense.
     """
     locus = reference.check(locus)
-    whole = all(isinstance(count, int | np.integer) for count in (window, n_windows, n_steps))
-    if not whole or window < 1 or n_windows < 0 or n_steps < 1:
+    if not (is_count(window) and is_count(n_windows, least=0) and is_count(n_steps)):
         raise ModelError(
             f"{n_windows} windows of {window} bases, {n_steps} steps: use whole, positive numbers"
         )

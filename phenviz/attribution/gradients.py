@@ -13,7 +13,7 @@ import xarray as xr
 from phenviz.attribution.baselines import Baseline, BaselineSource, baseline_sources
 from phenviz.attribution.paths import Path, Piece, path_of
 from phenviz.attribution.pieces import Forward, Part, Run
-from phenviz.attribution.targets import Target, resolve
+from phenviz.attribution.targets import Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.locus import Locus
@@ -310,7 +310,7 @@ def _step_counts(n_steps: Steps) -> Iterator[int]:
             yield count
             count *= 2
         return
-    if not isinstance(n_steps, int | np.integer) or n_steps < 1:
+    if isinstance(n_steps, str) or not is_count(n_steps):
         raise ModelError(f"integrated gradients in {n_steps!r} steps aren't possible: use 'auto', or 32")
     yield int(n_steps)
 

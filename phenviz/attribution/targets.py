@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from phenviz.errors import TargetError
 from phenviz.genome.annotation import Gene
@@ -149,3 +150,8 @@ def check_reached(loci: Sequence[Locus], gene: Gene, reach: Locus) -> None:
             f"no base of {asked} reaches the expression of {gene.name}, which depends on {reach}: choose a "
             "locus that overlaps it"
         )
+
+
+def is_count(value: object, least: int = 1) -> bool:
+    """Tell whether a value, such as a number of steps, is a whole number and large enough."""
+    return isinstance(value, Integral) and int(value) >= least

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.targets import Target
+from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError, TargetError
 from phenviz.genome.locus import Locus
 from phenviz.models.backbone import halo
@@ -37,7 +37,6 @@ from phenviz.service.requests import (
     gapped,
     gene_identity,
     gene_target,
-    is_count,
 )
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from phenviz.attribution.targets import Target
+from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
@@ -22,7 +22,6 @@ from phenviz.service.requests import (
     find_locus,
     gene_identity,
     gene_target,
-    is_count,
 )
 
 if TYPE_CHECKING:

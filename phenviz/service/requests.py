@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
 from phenviz.attribution.targets import Target, check_reached, reach_of_gene
@@ -119,11 +118,6 @@ def check_reaches_gene(world: World, locus: Locus, gene: str) -> None:
     assert world.readout is not None
     found = world.annotation.gene(gene)
     check_reached([locus], found, reach_of_gene(found, world.readout, world.reference, world.backbone))
-
-
-def is_count(value: object, least: int = 1) -> bool:
-    """Tell whether a value is a whole number, and large enough."""
-    return isinstance(value, Integral) and int(value) >= least
 
 
 def gene_target(backend: Backend, gene: str | None) -> tuple[Gene, GeneReadout] | None:

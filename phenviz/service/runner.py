@@ -15,11 +15,11 @@ from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import precision, precision_name
-from phenviz.service.jobs import Work
 from phenviz.service.kinds import Backend, Kind, Piece
 from phenviz.service.parts import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
 from phenviz.service.requests import COPIES, WORKING_BYTES
 from phenviz.service.store import ResultStore, canonical_key
+from phenviz.service.work import Work
 
 if TYPE_CHECKING:
     from phenviz.world import World

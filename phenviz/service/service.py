@@ -17,13 +17,14 @@ import xarray as xr
 from phenviz.errors import JobError, MemoryLimitError
 from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import free_bytes, pick_device, settle_worker_thread
-from phenviz.service.jobs import Job, Work
+from phenviz.service.jobs import Job
 from phenviz.service.kinds import Kind, Registry
 from phenviz.service.lane import Lane
 from phenviz.service.requests import find_target
 from phenviz.service.runner import Runner
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
+from phenviz.service.work import Work
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,13 +17,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.targets import Target
+from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError, ModelError, TargetError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service.attribute import METHODS
 from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.requests import WORKING_BYTES, find_locus, find_target, is_count
+from phenviz.service.requests import WORKING_BYTES, find_locus, find_target
 
 if TYPE_CHECKING:
     from phenviz.attribution.trait_engine import TokenWeights, TraitEngine

@@ -1,0 +1,227 @@
+"""Work: what is computed once, however many ask for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import xarray as xr
+
+from phenviz.errors import PhenvizError
+from phenviz.service.parts import HeldParts, Parts, StoredParts
+
+if TYPE_CHECKING:
+    from phenviz.service.jobs import Job
+    from phenviz.service.kinds import Kind, Piece
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+TERMINAL: tuple[State, ...] = ("done", "failed", "cancelled")
+
+# the part of the work after which the observed speed alone decides about the time left
+_TRUSTED_PART = 0.2
+
+
+class Finished(NamedTuple):
+    """How far a work was when somebody looked."""
+
+    progress: float
+    parts: Parts
+    settled: tuple[xr.Dataset, ...]
+    tiles: tuple[xr.Dataset, ...]
+    result: xr.Dataset | None
+
+
+class Work:
+    """What is computed once for all jobs that ask for it; the service moves it on, piece by piece.
+
+    Parameters
+    ----------
+    key
+        Content address of the whole result.
+    kind, params
+        What is computed.
+    pieces
+        The parts that are computed and stored one by one, in the order of the genome.
+    seconds
+        Expected time of computing.
+    missing_units
+        Work that the store doesn't hold yet.
+    parts
+        Where finished pieces go; in memory by default.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        kind: Kind,
+        params: Any,
+        pieces: Sequence[Piece],
+        seconds: float,
+        missing_units: float,
+        parts: Parts | None = None,
+    ) -> None:
+        self.key = key
+        self.kind = kind
+        self.params = params
+        self.pieces = tuple(pieces)
+        self.cancel_event = threading.Event()
+        self.changed = threading.Condition()
+        self.jobs: tuple[Job, ...] = ()
+        self.state: State = "queued"
+        self.stage = "waiting"
+        self.error: PhenvizError | None = None
+        self.result: xr.Dataset | None = None
+        self.started: datetime | None = None
+        self.finished: datetime | None = None
+        self.parts: Parts = HeldParts(kind, params) if parts is None else parts
+        self.tiles: list[xr.Dataset] = []
+        self.next_piece = 0
+        self.computed_units = 0.0
+        self.busy_seconds = 0.0
+        self._done_units = 0.0
+        self._fraction = 0.0
+        self._piece_began: float | None = None
+        self._in_progress = False
+        self._total_units = sum(piece.units for piece in self.pieces) or 1.0
+        self.missing_units = missing_units
+        self._expected_seconds = seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in TERMINAL
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the result stays in the store, and is read from there."""
+        return isinstance(self.parts, StoredParts)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the result takes, or what was finished before a cancel."""
+        if self.streamed:
+            return 0
+        return self.parts.nbytes if self.result is None else self.result.nbytes
+
+    @property
+    def usable(self) -> bool:
+        """Whether one who asks for the same can have this."""
+        given_up = self.state in ("failed", "cancelled") or self.cancel_event.is_set()
+        return not given_up and not self.parts.lost
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the whole work that is finished, 0 to 1; it never goes back."""
+        if self.state == "done":
+            return 1.0
+        return min((self._done_units + self._fraction * self._units_now) / self._total_units, 1.0)
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected time of computing that is left: as estimated at first, as observed later."""
+        if self.over:
+            return 0.0
+        busy, computed = self.busy_seconds, self.computed_units
+        if self._piece_began is not None and self._fraction > 0:
+            busy += time.monotonic() - self._piece_began
+            computed += self._fraction * self._units_now
+        left = max(self.missing_units - computed, 0.0)
+        expected = self._expected_seconds * left / self.missing_units if self.missing_units else 0.0
+        if computed <= 0:
+            return expected
+        trust = min(computed / (_TRUSTED_PART * self.missing_units or 1.0), 1.0)
+        return trust * left * busy / computed + (1 - trust) * expected
+
+    @property
+    def _units_now(self) -> float:
+        """Size of the present piece."""
+        pieces = self.pieces
+        return pieces[self.next_piece].units if self.next_piece < len(pieces) else 0.0
+
+    def look(self) -> Finished:
+        """Return what is finished now, which doesn't change any more."""
+        with self.changed:
+            parts = self.parts
+            return Finished(self.progress, parts.copy(), tuple(parts.tiles), tuple(self.tiles), self.result)
+
+    def begin_piece(self) -> bool:
+        """Take the next piece up; False if the work is over or was given up."""
+        with self.changed:
+            if self.over or self.cancel_event.is_set():
+                return False
+            self._in_progress = True
+            if self.state == "queued":
+                self.state, self.stage, self.started = "running", "starting", datetime.now(UTC)
+            self._piece_began, self._fraction = time.monotonic(), 0.0
+        self.notify()
+        return True
+
+    def lay_down(self) -> None:
+        """Note that nobody is at the work now, and settle it if it was given up meanwhile."""
+        with self.changed:
+            self._in_progress, self._piece_began = False, None
+            given_up = self.cancel_event.is_set()
+        if given_up:
+            self.end("cancelled")
+
+    def give_up(self) -> None:
+        """Stop: at once if nobody is at it, else at the next look at the cancel event."""
+        with self.changed:
+            self.cancel_event.set()
+            in_progress = self._in_progress
+        if not in_progress:
+            self.end("cancelled")
+
+    def report(self, stage: str, fraction: float) -> None:
+        """Note how far the present piece is."""
+        self.stage, self._fraction = stage, max(self._fraction, fraction)
+        self.notify()
+
+    def add_tile(self, tile: xr.Dataset) -> None:
+        """Note a finished part of the present piece."""
+        with self.changed:
+            self.tiles.append(tile)
+        self.notify()
+
+    def end_piece(self, part: xr.Dataset, computed: bool) -> None:
+        """Note a finished piece."""
+        with self.changed:
+            if self.over:
+                return
+            units = self._units_now
+            if computed and self._piece_began is not None:
+                self.busy_seconds += time.monotonic() - self._piece_began
+                self.computed_units += units
+            self._done_units += units
+            self._fraction, self._piece_began = 0.0, None
+            self.next_piece += 1
+            self.tiles.clear()
+            self.parts.add(part)
+        self.notify()
+
+    def end(self, state: State, result: xr.Dataset | None = None, error: PhenvizError | None = None) -> bool:
+        """Settle the work for good; tell whether it wasn't settled before."""
+        with self.changed:
+            if self.over:
+                return False
+            if result is not None:
+                # the result holds all of them
+                self.parts.clear()
+                self.tiles.clear()
+            self._done_units += self._fraction * self._units_now
+            # what they compute with may be large, and nobody asks for it again
+            self.pieces = ()
+            self.result, self.error = result, error
+            self.state, self.stage, self.finished = state, state, datetime.now(UTC)
+            self._piece_began = None
+            self.changed.notify_all()
+        self.notify(at_once=True)
+        return True
+
+    def notify(self, at_once: bool = False) -> None:
+        """Tell those who watch."""
+        for job in self.jobs:
+            job._tell(at_once)
