@@ -9,13 +9,20 @@ import os
 import sys
 import threading
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import torch
 
 from phenviz.errors import ModelError
+
+if TYPE_CHECKING:
+    from phenviz.models.backbone import SequenceBackbone
+    from phenviz.models.phenformer import Phenformer
+    from phenviz.models.readout import GeneReadout
+    from phenviz.world import World
 
 M = TypeVar("M")
 logger = logging.getLogger(__name__)
@@ -89,6 +96,34 @@ def place(model: M, device: torch.device) -> M:
         return model
     # a copy, as the world's own model stays where its other users left it
     return copy.deepcopy(model).to(device).eval()
+
+
+class PlacedWorld:
+    """A world whose models are on a device; all else is the world's own.
+
+    Whatever takes a world, however deep below a job, so finds the models where the job runs.
+    """
+
+    def __init__(self, world: World, device: torch.device) -> None:
+        self._world, self._device = world, device
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+    @cached_property
+    def backbone(self) -> SequenceBackbone:
+        """The sequence model."""
+        return place(self._world.backbone, self._device)
+
+    @cached_property
+    def readout(self) -> GeneReadout | None:
+        """The gene readout, where the world has one."""
+        return place(self._world.readout, self._device)
+
+    @cached_property
+    def phenformer(self) -> Phenformer | None:
+        """The disease model, where the world has one."""
+        return place(self._world.phenformer, self._device)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -58,6 +58,11 @@ class Job:
         return self._work.key
 
     @property
+    def private(self) -> bool:
+        """Whether it is about people: kept in memory for its holder only."""
+        return self._work.private
+
+    @property
     def kind(self) -> str:
         """What is computed (``predict``, ``mutagenesis``, ``attribute``, ...)."""
         return self._work.kind.name
@@ -166,9 +171,11 @@ class Job:
             raise Cancelled(f"this {self.kind} was cancelled; partial_result() has what was finished")
         if self._work.error is not None:
             raise self._work.error.with_traceback(None)
-        assert self._work.result is not None
+        result = self._work.result
+        if result is None:
+            raise JobError(f"this {self.kind} is private and went with its session: ask for it again")
         # a copy of the frame, not of the numbers: attributes that one user sets are no other user's business
-        return self._work.result.copy(deep=False)
+        return result.copy(deep=False)
 
     def subscribe(self, callback: Callable[[Job], None]) -> Callable[[], None]:
         """Have a function called as ``callback(job)`` when something changed; returns how to end that.

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import xarray as xr
@@ -14,7 +14,7 @@ import xarray as xr
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
-from phenviz.service.device import place
+from phenviz.service.device import PlacedWorld
 from phenviz.service.graphs import graphed
 
 if TYPE_CHECKING:
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
 
 class Backend:
-    """The world's models, on the device of the service."""
+    """What a job computes with: the world with its models on the device of the service."""
 
     def __init__(self, world: World, device: torch.device) -> None:
-        self.world = world
+        self.world = cast("World", PlacedWorld(world, device))
         self.device = device
 
-    @cached_property
+    @property
     def backbone(self) -> SequenceBackbone:
         """The sequence model."""
-        return place(self.world.backbone, self.device)
+        return self.world.backbone
 
     @cached_property
     def predictor(self) -> SequenceBackbone:
         """The sequence model for predictions without gradients, in mixed precision: on CUDA with graphs."""
         return graphed(self.backbone, self.device)
 
-    @cached_property
+    @property
     def readout(self) -> GeneReadout | None:
         """The gene readout, where the world has one."""
-        return place(self.world.readout, self.device)
+        return self.world.readout
 
-    @cached_property
+    @property
     def phenformer(self) -> Phenformer | None:
         """The disease model, where the world has one."""
-        return place(self.world.phenformer, self.device)
+        return self.world.phenformer
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ class Kind:
         How to do without the whole result in memory; None where it always fits.
     mixed_precision
         Whether bfloat16 is good enough on CUDA.
+    private
+        ``private(params)``: whether this is about people, whoever asks. Such a result is kept in memory for
+        who asked, and never stored.
     version
         Counts up whenever the same request gives other numbers than before: older entries are then ignored.
     """
@@ -147,6 +150,7 @@ class Kind:
     settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
     streaming: Streaming | None = None
     mixed_precision: bool = False
+    private: Callable[[Any], bool] = lambda params: False
     version: int = 1
 
     def read(self, world: World, given: Mapping[str, Any]) -> Any:

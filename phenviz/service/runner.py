@@ -14,12 +14,13 @@ from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError, 
 from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.cost import CostBook, Estimate
-from phenviz.service.device import precision, precision_name
+from phenviz.service.device import free_bytes, precision, precision_name
 from phenviz.service.kinds import Backend, Kind, Piece
 from phenviz.service.parts import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
 from phenviz.service.requests import COPIES, WORKING_BYTES
+from phenviz.service.session_store import SessionStore
 from phenviz.service.store import ResultStore, canonical_key
-from phenviz.service.work import Work
+from phenviz.service.work import Store, Work
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 STORE_SCHEMA = 1
 # memory of a result that stays in the store: about that of the longest one that doesn't
 _STREAMED_BYTES = WORKING_BYTES + COPIES * HELD_BYTES
+_USABLE_MEMORY = 0.9
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +43,13 @@ class Runner:
         Gives models and reference.
     device
         Where the models run.
-    store, costs
-        Where results and run times are kept.
+    costs
+        Where run times are kept.
     """
 
-    def __init__(self, world: World, device: torch.device, store: ResultStore, costs: CostBook) -> None:
+    def __init__(self, world: World, device: torch.device, costs: CostBook) -> None:
         self._world = world
         self._device = device
-        self._store = store
         self._costs = costs
         self._backend = Backend(world, device)
 
@@ -64,17 +65,41 @@ class Runner:
         }
         return canonical_key(made_of | {"parts": parts})
 
-    def estimate(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> Estimate:
+    def estimate(self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> Estimate:
         """Say what it costs to do the pieces that the store doesn't hold."""
         total = sum(piece.units for piece in pieces) or 1.0
-        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
+        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece, store))
         seconds = self._costs.seconds(self._cost_name(kind, params), missing, kind.seconds_per_unit)
         memory = kind.memory(self._world, params)
-        if self._is_streamed(kind, params, pieces):
+        if self._is_streamed(kind, params, pieces, store):
             memory = min(memory, _STREAMED_BYTES)
         return Estimate(seconds, memory, 1.0 - missing / total)
 
-    def parts(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> Parts:
+    def plan(self, key: str, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> Work:
+        """Make a work of pieces, once the memory for it is known to be there.
+
+        Raises
+        ------
+        MemoryLimitError
+            If the device's memory can't take it.
+        ResultError
+            If the store's disk can't.
+        """
+        estimate = self.estimate(kind, params, pieces, store)
+        free = free_bytes(self._device)
+        if estimate.bytes > free * _USABLE_MEMORY:
+            raise MemoryLimitError(
+                f"this {kind.name} needs about {estimate.bytes / 1e9:.1f} GB of memory, and "
+                f"{free / 1e9:.1f} GB are free: choose a shorter locus or fewer contexts, or close other "
+                "programs"
+            )
+        missing = sum(piece.units for piece in pieces) * (1 - estimate.stored)
+        parts = self._parts(kind, params, pieces, store, estimate)
+        return Work(key, kind, params, pieces, estimate.seconds, missing, parts, store)
+
+    def _parts(
+        self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store, estimate: Estimate
+    ) -> Parts:
         """Choose where finished pieces go: into memory, or only into the store if they are too many.
 
         Raises
@@ -82,25 +107,24 @@ class Runner:
         ResultError
             If the store's disk can't take them.
         """
-        if not self._is_streamed(kind, params, pieces):
+        if isinstance(store, SessionStore) or not self._is_streamed(kind, params, pieces, store):
             return HeldParts(kind, params)
-        self._check_disk(kind, params, pieces)
+        self._check_disk(kind, params, store, 1 - estimate.stored)
         identities = [identity for piece in pieces for identity in (piece.identity, *piece.wider)]
-        hold = self._store.hold(self._piece_key(kind, identity) for identity in identities)
-        reader = PieceReader(kind, params, pieces, lambda piece: self._from_store(kind, piece), hold)
+        hold = store.hold(self._piece_key(kind, identity) for identity in identities)
+        reader = PieceReader(kind, params, pieces, lambda piece: self._from_store(kind, piece, store), hold)
         return StoredParts(reader)
 
-    def _is_streamed(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> bool:
+    def _is_streamed(self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> bool:
         known = kind.streaming is not None and all(piece.extent is not None for piece in pieces)
-        return known and kind.memory(self._world, params) > _STREAMED_BYTES
+        on_disk = isinstance(store, ResultStore)
+        return on_disk and known and kind.memory(self._world, params) > _STREAMED_BYTES
 
-    def _check_disk(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> None:
+    def _check_disk(self, kind: Kind, params: Any, store: ResultStore, missing: float) -> None:
         assert kind.streaming is not None
-        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece))
-        total = sum(piece.units for piece in pieces) or 1.0
-        needed = kind.streaming.disk(self._world, params) * missing / total
-        folder = self._store.folder
-        if self._store.limit <= 0 or not folder.is_dir():
+        needed = kind.streaming.disk(self._world, params) * missing
+        folder = store.folder
+        if store.limit <= 0 or not folder.is_dir():
             raise ResultError(
                 f"this {kind.name} of {params.locus} is too long for memory and goes through the result "
                 f"store, but {folder} keeps nothing: set PHENVIZ_STORE_LIMIT, or choose a shorter locus"
@@ -144,17 +168,17 @@ class Runner:
 
     def _do_piece(self, work: Work, compute: bool) -> bool:
         piece = work.pieces[work.next_piece]
-        dataset = self._from_store(work.kind, piece)
+        dataset = self._from_store(work.kind, piece, work.store)
         computed = dataset is None
         if dataset is None:
             if not compute:
                 return False
             dataset = self._compute(work, piece)
-            kept = self._store.put(self._piece_key(work.kind, piece.identity), dataset)
+            kept = work.store.put(self._piece_key(work.kind, piece.identity), dataset)
             if work.streamed and not kept:
                 raise ResultError(
-                    f"a finished piece of this {work.kind.name} can't be kept in {self._store.folder}, which "
-                    "it is too long to do without: free some disk, then ask again to go on from here"
+                    f"a finished piece of this {work.kind.name} can't be kept in the result store, which it "
+                    "is too long to do without: free some disk, then ask again to go on from here"
                 )
         part = piece.trim(dataset)
         if part is None:
@@ -185,7 +209,8 @@ class Runner:
             work.end("cancelled")
             return
         if isinstance(error, PhenvizError):
-            logger.info("%s failed: %s", work.kind.name, error)
+            # a message may name a person
+            logger.info("%s failed: %s", work.kind.name, type(error).__name__ if work.private else error)
             told = error
         elif out_of_memory(error):
             logger.warning("%s ran out of memory", work.kind.name, exc_info=error)
@@ -205,17 +230,15 @@ class Runner:
         work.end("failed", error=told.with_traceback(None))
         free_memory()
 
-    def _from_store(self, kind: Kind, piece: Piece) -> xr.Dataset | None:
+    def _from_store(self, kind: Kind, piece: Piece, store: Store) -> xr.Dataset | None:
         for identity in (piece.identity, *piece.wider):
-            dataset = self._store.get(self._piece_key(kind, identity))
+            dataset = store.get(self._piece_key(kind, identity))
             if dataset is not None:
                 return dataset
         return None
 
-    def _is_stored(self, kind: Kind, piece: Piece) -> bool:
-        return any(
-            self._piece_key(kind, identity) in self._store for identity in (piece.identity, *piece.wider)
-        )
+    def _is_stored(self, kind: Kind, piece: Piece, store: Store) -> bool:
+        return any(self._piece_key(kind, identity) in store for identity in (piece.identity, *piece.wider))
 
     def _piece_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
         return self.key(kind, {"piece": identity})

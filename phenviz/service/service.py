@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 import xarray as xr
 
-from phenviz.errors import JobError, MemoryLimitError
+from phenviz.errors import JobError
 from phenviz.service.cost import CostBook, Estimate
-from phenviz.service.device import free_bytes, pick_device, settle_worker_thread
+from phenviz.service.device import pick_device, settle_worker_thread
 from phenviz.service.jobs import Job
-from phenviz.service.kinds import Kind, Registry
+from phenviz.service.kinds import Registry
 from phenviz.service.lane import Lane
 from phenviz.service.requests import find_target
 from phenviz.service.runner import Runner
+from phenviz.service.session_store import SessionStore
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
-from phenviz.service.work import Work
+from phenviz.service.work import Store, Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from phenviz.genome.locus import Locus
     from phenviz.world import World
 
-DEFAULT_MAX_QUEUE = 32
+# a page waits for a few jobs at a time, and dozens of people may open one at once
+DEFAULT_MAX_QUEUE = 256
 # finished jobs that can be reopened by id: so many, and with so many bytes of results in memory
 _REMEMBERED_JOBS = 200
 _REMEMBERED_BYTES = 256 * 2**20
-_USABLE_MEMORY = 0.9
 _CLOSE_SECONDS = 10.0
 
 
@@ -49,6 +50,9 @@ class ModelService:
     ended goes on where it stopped when it is asked for again, and a short job is served between the pieces of
     a long one. What the store holds in full is answered by a second thread, without waiting for the device.
     A result too long for memory stays in the store and is read from there as it is looked at.
+
+    What is about people is private: kept in memory for who asked (the ``holder``: one browser tab; None is
+    this process, as in a notebook), found by nobody else, and gone after `forget` or `close`.
 
     Parameters
     ----------
@@ -87,7 +91,8 @@ class ModelService:
         self.costs = costs if isinstance(costs, CostBook) else CostBook(costs)
         self.max_queue = max_queue
         self._kinds = kinds if kinds is not None else KINDS
-        self._runner = Runner(world, self.device, self.store, self.costs)
+        self._runner = Runner(world, self.device, self.costs)
+        self._sessions: dict[str | None, SessionStore] = {}
         self._lock = threading.RLock()
         self._active: dict[str, Work] = {}
         self._kept: weakref.WeakValueDictionary[str, Work] = weakref.WeakValueDictionary()
@@ -144,6 +149,8 @@ class ModelService:
         variants: pd.DataFrame | str | os.PathLike[str],
         contexts: list[str] | None = None,
         gene: str | None = None,
+        *,
+        private: bool = False,
     ) -> xr.Dataset:
         """Score variants in each context; see `phenviz.effects.score_variants`. Waits for the result.
 
@@ -156,8 +163,11 @@ class ModelService:
             As in `predict`.
         gene
             Score the change of this gene's expression instead; see `phenviz.effects.score_gene`.
+        private
+            Whether the variants are those of a person, as those of a file with genotypes always are.
         """
-        return self._wait("variant_effects", variants=variants, contexts=contexts, gene=gene)
+        how = {"variants": variants, "contexts": contexts, "gene": gene}
+        return self._wait("variant_effects", private=private, **how)
 
     def personal(
         self, locus: str | Locus, sample: str, contexts: list[str] | None = None, **how: Any
@@ -171,7 +181,8 @@ class ModelService:
         sample
             Name of the individual.
         **how
-            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``.
+            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``;
+            ``mode="sum"`` for what each variant changes by itself, added up.
         """
         return self._wait("personal", locus=locus, sample=sample, contexts=contexts, **how)
 
@@ -197,7 +208,7 @@ class ModelService:
         """
         return self._wait("expression", genes=genes, samples=samples, contexts=contexts, **how)
 
-    def submit(self, kind: str, *, holder: str | None = None, **params: Any) -> Job:
+    def submit(self, kind: str, *, holder: str | None = None, private: bool = False, **params: Any) -> Job:
         """Ask for a computation and go on.
 
         Parameters
@@ -207,6 +218,9 @@ class ModelService:
             another one.
         holder
             Who asks, for instance a browser session: asking twice for the same gives it its own job again.
+        private
+            Whether this is about a person, so that it is kept in memory for the holder only; what is about
+            people by its kind (``personal``, ``expression``, variants of a file with genotypes) is so anyway.
         **params
             As in the method of the same name.
 
@@ -223,13 +237,15 @@ class ModelService:
         """
         chosen = self._kinds[kind]
         normal = chosen.read(self.world, params)
-        key = self._runner.key(chosen, {"whole": normal})
+        private = private or chosen.private(normal)
+        key = self._runner.key(chosen, {"whole": normal} | ({"private": [holder]} if private else {}))
         with self._lock:
             self._check_open()
             if (known := self._usable(key)) is not None:
                 return self._job_on(known, holder)
         # outside of the lock: looking up thousands of pieces must not hold up the other sessions
-        work = self._plan(chosen, normal, key)
+        store = self._store(holder, private)
+        work = self._runner.plan(key, chosen, normal, chosen.pieces(self.world, normal), store)
         with self._lock:
             self._check_open()
             if (other := self._usable(key)) is not None:
@@ -240,14 +256,22 @@ class ModelService:
             (self._compute_lane if work.missing_units else self._store_lane).add(work)
         return job
 
-    def estimate(self, kind: str, **params: Any) -> Estimate:
-        """Say what a job would cost, before it is asked for; takes milliseconds."""
+    def estimate(
+        self, kind: str, *, holder: str | None = None, private: bool = False, **params: Any
+    ) -> Estimate:
+        """Say what a job would cost, before it is asked for with `submit`; takes milliseconds."""
         chosen = self._kinds[kind]
         normal = chosen.read(self.world, params)
-        return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal))
+        store = self._store(holder, private or chosen.private(normal))
+        return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal), store)
 
-    def job(self, id: str) -> Job:
-        """Return a job by its id.
+    def forget(self, holder: str | None) -> None:
+        """Let go of all that is private to a holder, as when its tab is closed: results, inputs, jobs."""
+        with self._lock:
+            self._forget(holder)
+
+    def job(self, id: str, holder: str | None = None) -> Job:
+        """Return a job by its id; a private one to its holder only.
 
         Raises
         ------
@@ -255,8 +279,9 @@ class ModelService:
             If it isn't there (any more).
         """
         with self._lock:
-            if id in self._jobs:
-                return self._jobs[id]
+            job = self._jobs.get(id)
+            if job is not None and (not job.private or job.holder == holder):
+                return job
         raise JobError(f"job {id!r} isn't there any more: ask again, the store knows what was finished")
 
     @property
@@ -266,9 +291,10 @@ class ModelService:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Jobs that wait, run or are remembered, the newest first."""
+        """Jobs that wait, run or are remembered, the newest first; no tab's private ones."""
         with self._lock:
-            return tuple(reversed(self._jobs.values()))
+            known = reversed(self._jobs.values())
+            return tuple(job for job in known if not job.private or job.holder is None)
 
     def close(self) -> None:
         """Cancel what waits and runs, and end the threads. Finished pieces stay in the store."""
@@ -282,28 +308,32 @@ class ModelService:
             lane.close(_CLOSE_SECONDS)
         for work in works:
             work.end("cancelled")
+        with self._lock:
+            for holder in {None, *self._sessions}:
+                self._forget(holder)
         _OPEN_SERVICES.discard(self)
 
-    def _wait(self, kind: str, **params: Any) -> xr.Dataset:
+    def _wait(self, kind: str, *, private: bool = False, **params: Any) -> xr.Dataset:
         if self._compute_lane.is_current() or self._store_lane.is_current():
             raise JobError(
                 f"{kind} was asked for from within a job, which would wait for ever: call its function"
             )
-        return self.submit(kind, **params).result()
+        return self.submit(kind, private=private, **params).result()
 
-    def _plan(self, kind: Kind, params: Any, key: str) -> Work:
-        pieces = kind.pieces(self.world, params)
-        estimate = self._runner.estimate(kind, params, pieces)
-        free = free_bytes(self.device)
-        if estimate.bytes > free * _USABLE_MEMORY:
-            raise MemoryLimitError(
-                f"this {kind.name} needs about {estimate.bytes / 1e9:.1f} GB of memory, and "
-                f"{free / 1e9:.1f} GB are free: choose a shorter locus or fewer contexts, or close other "
-                "programs"
-            )
-        total = sum(piece.units for piece in pieces)
-        parts = self._runner.parts(kind, params, pieces)
-        return Work(key, kind, params, pieces, estimate.seconds, total * (1 - estimate.stored), parts)
+    def _store(self, holder: str | None, private: bool) -> Store:
+        with self._lock:
+            return self._sessions.setdefault(holder, SessionStore()) if private else self.store
+
+    def _forget(self, holder: str | None) -> None:
+        if (store := self._sessions.pop(holder, None)) is not None:
+            store.clear()
+        gone = [job for job in self._jobs.values() if job.private and job.holder == holder]
+        for job in gone:
+            del self._jobs[job.id]
+            job.cancel()
+        for work in {job._work for job in gone}:
+            self._kept.pop(work.key, None)
+            work.forget()
 
     def _usable(self, key: str) -> Work | None:
         works = (self._active.get(key), self._kept.get(key))

@@ -20,7 +20,7 @@ import uuid
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -325,7 +325,8 @@ def _fault_of_the_system(error: BaseException | None) -> bool:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        # what doesn't count when two requests are compared is no part of what is asked for
+        return {field.name: getattr(value, field.name) for field in fields(value) if field.compare}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import xarray as xr
 
 from phenviz.errors import PhenvizError
-from phenviz.service.parts import HeldParts, Parts, StoredParts
+from phenviz.service.parts import Parts, StoredParts
+from phenviz.service.session_store import SessionStore
+from phenviz.service.store import ResultStore
 
 if TYPE_CHECKING:
     from phenviz.service.jobs import Job
     from phenviz.service.kinds import Kind, Piece
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+Store = ResultStore | SessionStore
 TERMINAL: tuple[State, ...] = ("done", "failed", "cancelled")
 
 # the part of the work after which the observed speed alone decides about the time left
@@ -50,7 +53,9 @@ class Work:
     missing_units
         Work that the store doesn't hold yet.
     parts
-        Where finished pieces go; in memory by default.
+        Where finished pieces go.
+    store
+        What finished pieces are found in again.
     """
 
     def __init__(
@@ -61,9 +66,11 @@ class Work:
         pieces: Sequence[Piece],
         seconds: float,
         missing_units: float,
-        parts: Parts | None = None,
+        parts: Parts,
+        store: Store,
     ) -> None:
         self.key = key
+        self.store = store
         self.kind = kind
         self.params = params
         self.pieces = tuple(pieces)
@@ -76,7 +83,7 @@ class Work:
         self.result: xr.Dataset | None = None
         self.started: datetime | None = None
         self.finished: datetime | None = None
-        self.parts: Parts = HeldParts(kind, params) if parts is None else parts
+        self.parts = parts
         self.tiles: list[xr.Dataset] = []
         self.next_piece = 0
         self.computed_units = 0.0
@@ -93,6 +100,11 @@ class Work:
     def over(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in TERMINAL
+
+    @property
+    def private(self) -> bool:
+        """Whether it is about people: nobody but who asked for it may know of it."""
+        return isinstance(self.store, SessionStore)
 
     @property
     def streamed(self) -> bool:
@@ -220,6 +232,13 @@ class Work:
             self.changed.notify_all()
         self.notify(at_once=True)
         return True
+
+    def forget(self) -> None:
+        """Let go of all that was found out, and of who asked."""
+        with self.changed:
+            self.jobs, self.result = (), None
+            self.parts.clear()
+            self.tiles.clear()
 
     def notify(self, at_once: bool = False) -> None:
         """Tell those who watch."""
