@@ -13,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine, Saving
-from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_locus
+from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_from
 from phenviz.effects.runs import Edit
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
-from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.expression import embed, gene_coords, span_of
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
@@ -241,15 +241,15 @@ class _Model:
     ) -> _Found:
         from phenviz.variation import unique_haplotypes
 
-        seen = seen_locus(site.locus, self._reference, self._backbone)
-        unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
+        around, view = seen_from(site.locus, self._reference, self._backbone)
+        unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
         copies = np.bincount(unique.index.ravel(), minlength=len(edits))
         # the reference is the first row
         sums, saving = self._sums(site, edits, copies, progress)
         with torch.inference_mode():
             expression = self._readout.from_pooled(torch.from_numpy(sums)).numpy()
-        seen_variants = np.array([0, *(self._count(site, own) for own in edits)], dtype=np.int64)
+        seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         return _Found(
             expression[which],
@@ -278,11 +278,6 @@ class _Model:
             moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)
             sums[1 + np.array(owners)] += moved
         return sums, engine.saving
-
-    def _count(self, site: _Site, edits: list[Edit]) -> int:
-        flank = halo(self._backbone)
-        left, right = site.bins.start - flank, site.bins.end + flank
-        return sum(start < right and start + len(ref) >= left for start, ref, _ in edits)
 
 
 def _cohort(

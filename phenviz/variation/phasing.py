@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.variation.records import ABSENT, MISSING
+from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET
 from phenviz.variation.report import counted
 
 Unphased = Literal["refuse", "as listed", "random"]
@@ -127,12 +127,14 @@ def orient(
         haploid=_n_records(variants, alleles[:, 1] == ABSENT),
         missing=_n_records(variants, (alleles == MISSING).any(axis=1)),
     )
-    if done.certain or unphased == "as listed":
-        return alleles, done
-    if unphased == "refuse":
+    if unphased == "refuse" and not done.certain:
         raise DataError(_refusal(variants, phase_set, loose, bound, done, sample))
+    if unphased != "random":
+        return alleles, done
     flipped = np.zeros(len(alleles), dtype=bool)
-    for row in np.flatnonzero(open_order):
+    # whatever else the locus holds, so that loci that overlap agree; what the file phases throughout, without
+    # sets, stays as it is
+    for row in np.flatnonzero(loose | (bound & (phase_set != NO_PHASE_SET))):
         flipped[row] = _coin(seed, sample, _unit(variants, row, None if loose[row] else phase_set[row]))
     return np.where(flipped[:, None], alleles[:, ::-1], alleles), done
 

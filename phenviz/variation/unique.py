@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.genome import Locus
-from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
+from phenviz.variation.carried import View, carried_haplotypes
+from phenviz.variation.haplotype import Haplotype
 from phenviz.variation.individuals import Individuals
 from phenviz.variation.phasing import Phasing, Unphased
 
@@ -53,6 +54,7 @@ def unique_haplotypes(
     locus: Locus,
     samples: Iterable[str] | None = None,
     *,
+    view: View | None = None,
     unphased: Unphased = "refuse",
     seed: int = 0,
 ) -> UniqueHaplotypes:
@@ -66,8 +68,8 @@ def unique_haplotypes(
         Where.
     samples
         Names; all for None.
-    unphased, seed
-        As in `Individual.haplotype`.
+    view, unphased, seed
+        As in `Individual.haplotypes`.
 
     Returns
     -------
@@ -79,24 +81,15 @@ def unique_haplotypes(
     DataError
         As `Individual.haplotype`.
     """
-    found = individuals.genotypes(locus, samples)
-    builder = HaplotypeBuilder(individuals.reference, locus, found.variants)
-    index = np.empty((len(found.samples), 2), dtype=np.int64)
+    names = individuals.samples["sample"].tolist() if samples is None else list(samples)
+    found = carried_haplotypes(individuals, locus, names, view=view, unphased=unphased, seed=seed)
+    index = np.empty((len(names), 2), dtype=np.int64)
     haplotypes: list[Haplotype] = []
-    of_pattern: dict[bytes, int] = {}
     of_content: dict[str, int] = {}
-    phasings = []
-    for row in range(len(found.samples)):
-        alleles, phasing = found.oriented(row, unphased=unphased, seed=seed)
-        phasings.append(phasing)
-        for copy in (0, 1):
-            carried = alleles[:, copy] == 1
-            # equal rows make equal bases; only new ones are built, and different ones may still agree
-            pattern = carried.tobytes()
-            if pattern not in of_pattern:
-                built = builder.build(carried)
-                of_pattern[pattern] = of_content.setdefault(built.content_hash, len(haplotypes))
-                if of_pattern[pattern] == len(haplotypes):
-                    haplotypes.append(built)
-            index[row, copy] = of_pattern[pattern]
-    return UniqueHaplotypes(tuple(haplotypes), index, found.samples, tuple(phasings))
+    for row, pair in enumerate(found.pairs):
+        for copy, haplotype in enumerate(pair):
+            # different variants may still make the same bases
+            index[row, copy] = of_content.setdefault(haplotype.content_hash, len(haplotypes))
+            if index[row, copy] == len(haplotypes):
+                haplotypes.append(haplotype)
+    return UniqueHaplotypes(tuple(haplotypes), index, tuple(names), found.phasing)
