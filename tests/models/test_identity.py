@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import phenviz
+from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
 from phenviz.models.identity import model_identity
+from phenviz.models.local import LocalBackbone
 from phenviz.models.phenformer import GeneSite, Phenformer, Trait
 from phenviz.models.readout import GeneReadout
 from phenviz.service import ModelService
@@ -67,3 +69,10 @@ def test_a_card_with_swapped_contexts_gets_no_labels_from_the_store(tmp_path):
             answers[0][variable].transpose(..., "context").values,
             answers[1][variable].transpose(..., "context").values,
         )
+
+
+def test_two_contexts_of_one_name_are_refused():
+    config = toy_backbone().config()
+    config["contexts"][1]["name"] = config["contexts"][0]["name"]
+    with pytest.raises(ModelError, match="two contexts of a model are named 'Ery'"):
+        LocalBackbone.from_config(config)
