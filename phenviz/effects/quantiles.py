@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from phenviz.effects.score import score_variants
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.identity import model_identity
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.sources import content_of
 
@@ -115,7 +116,10 @@ def background_of(scores: xr.Dataset, source: str) -> Background:
 
 
 def world_background(
-    world: World, *, backbone: SequenceBackbone | None = None, progress: Progress = NO_PROGRESS
+    world: World,
+    *,
+    score: Callable[[pd.DataFrame], xr.Dataset] | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Background | None:
     """Return the background of a world: the common variants of its individuals, scored in all contexts.
 
@@ -126,8 +130,8 @@ def world_background(
     ----------
     world
         Gives individuals, reference and backbone.
-    backbone
-        The world's backbone where it is on another device; None for the world's own.
+    score
+        Scores the variants; `phenviz.effects.score_variants` with the world's backbone by default.
     progress
         Of the first time.
 
@@ -136,15 +140,17 @@ def world_background(
     Background or None
         None where the world has no individuals, or they have no common variant.
     """
-    model = backbone if backbone is not None else world.backbone
-    key = background_key(world, model)
+    key = background_key(world, world.backbone)
     if world.individuals is None or key is None:
         return None
     path = cache_dir("quantiles") / f"{key}.npz"
     known = _read(path)
     if known is None:
         variants = common_variants(world.individuals, world.reference, progress=progress)
-        scores = score_variants(variants, world.reference, model, progress=progress)
+        if score is None:
+            scores = score_variants(variants, world.reference, world.backbone, progress=progress)
+        else:
+            scores = score(variants)
         source = (
             f"{len(variants):,} variants with a minor allele frequency above {COMMON_FREQUENCY:.0%} among "
             f"{len(world.individuals.samples):,} individuals of world {world.name!r}"
@@ -222,8 +228,7 @@ def background_key(world: World, backbone: SequenceBackbone) -> str | None:
         return None
     files = [content_of(path) for path in world.project.individuals]
     parts = [
-        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, backbone.name, backbone.weights_hash,
-        world.reference.fingerprint, files,
+        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, model_identity(backbone), world.reference.fingerprint, files,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -36,12 +36,14 @@ from phenviz.service.requests import (
 from phenviz.variation import UNPHASED_CHOICES
 
 if TYPE_CHECKING:
-    from phenviz.variation import Individuals, Unphased
+    from phenviz.variation import Haplotype, Individual, Individuals, Unphased
     from phenviz.world import World
 
 # a second or two on two cores
 VARIANTS_PIECE = 4_096
 PERSONAL_CELL = 2**17
+# each haplotype from its own sequence, or what each variant changes by itself, added up
+MODES = ("exact", "sum")
 _TEXT = ("contig", "ref", "alt", "id")
 # what one variant takes beside its numbers: coordinates, alleles
 _ROW_BYTES = 1_000
@@ -61,12 +63,15 @@ class VariantsParams:
         Gene whose expression is scored; None for the activity round each variant.
     background
         What quantiles are taken from; None for no quantiles.
+    personal
+        Whether they came with genotypes of people.
     """
 
     table: NDArray[np.uint8]
     contexts: tuple[str, ...]
     gene: str | None
     background: str | None
+    personal: bool
 
     @property
     def variants(self) -> pd.DataFrame:
@@ -84,27 +89,26 @@ class PersonalParams:
         Checked.
     sample
         Whose haplotypes.
-    individuals
-        File of genotypes; None for the world's own.
     content
         Size and time of the files: another file under the same name is another request.
     contexts
         Short names.
     unphased, seed
         What to do about unphased heterozygotes.
-    facts
-        What the haplotypes are made of over the whole locus (`phenviz.effects.personal.facts_of`): pieces
-        see some of its variants twice, and can't tell that two of them have different phase sets.
+    mode
+        One of `MODES`.
+    haplotypes
+        Both, over all that the bins of the locus see: read once, for the locus as a whole.
     """
 
     locus: Locus
     sample: str
-    individuals: str | None
     content: tuple[tuple[str, int, int], ...]
     contexts: tuple[str, ...]
     unphased: str
     seed: int
-    facts: tuple[tuple[str, Any], ...]
+    mode: str
+    haplotypes: tuple[Haplotype, Haplotype] = field(compare=False, repr=False)
 
 
 def _variants_params(
@@ -118,7 +122,7 @@ def _variants_params(
     from phenviz.effects.quantiles import background_key
     from phenviz.effects.rows import read_rows
 
-    table = variants if isinstance(variants, pd.DataFrame) else _read(world, variants)
+    table, personal = (variants, False) if isinstance(variants, pd.DataFrame) else _read(world, variants)
     # what the job couldn't work on is refused before it begins
     rows = read_rows(table, world.reference)
     ids = table["id"].fillna("") if "id" in table.columns else [""] * len(table)
@@ -132,17 +136,20 @@ def _variants_params(
         find_contexts(world, contexts, name),
         name,
         background_key(world, world.backbone) if ranked else None,
+        personal,
     )
 
 
-def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
+def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the variants, and whether they come with genotypes of people."""
     from phenviz.variation import parse_variants, read_variants
     from phenviz.variation.rsids import resolve_rsids
+    from phenviz.variation.sources import open_source
 
     # unlike Path.exists, this is False for what is too long for a name
     if isinstance(variants, os.PathLike) or os.path.exists(variants):
-        return read_variants(variants, world.reference).table
-    return parse_variants(resolve_rsids(variants, world.project.individuals), world.reference)
+        return read_variants(variants, world.reference).table, bool(open_source(variants).samples)
+    return parse_variants(resolve_rsids(variants, world.project.individuals), world.reference), False
 
 
 def _text_of_table(table: pd.DataFrame) -> bytes:
@@ -178,11 +185,11 @@ def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progres
 
     world = backend.world
     if (target := gene_target(backend, params.gene)) is not None:
-        return score_gene(part, *target, world.reference, backend.backbone, progress=progress)
-    scores = score_variants(part, world.reference, backend.backbone, progress=progress)
+        return score_gene(part, *target, world.reference, world.backbone, progress=progress)
+    scores = score_variants(part, world.reference, world.backbone, progress=progress)
     if params.background is None:
         return scores
-    background = world_background(world, backbone=backend.backbone, progress=progress)
+    background = world_background(world, progress=progress)
     return scores if background is None else with_quantiles(scores, background)
 
 
@@ -197,7 +204,7 @@ def _join_variants(params: VariantsParams, parts: Sequence[xr.Dataset]) -> xr.Da
     from phenviz.effects import join_scores
 
     joined = join_scores(parts)
-    # after a cancel there are the first few pieces only
+    # before the end, and after a cancel, there are the first few pieces only
     rows = _in_order(params.variants)[: joined.sizes["variant"]]
     return joined.isel(variant=np.argsort(rows))
 
@@ -210,26 +217,54 @@ def _variants_memory(world: World, params: VariantsParams) -> int:
 def _personal_params(
     world: World,
     locus: str | Locus,
-    sample: str,
+    sample: str | Individual,
     individuals: str | os.PathLike[str] | None = None,
     contexts: str | Iterable[str] | None = None,
     unphased: str = "refuse",
     seed: int = 0,
+    mode: str = "exact",
 ) -> PersonalParams:
-    from phenviz.effects.personal import facts_of, seen_haplotypes
+    """Check a request: the name of an individual, or one whose file is open already; and read genotypes."""
+    from phenviz.effects.personal import seen_haplotypes
 
-    path, content = find_people(world, individuals)
-    individual = people(world, path).individual(sample)
+    if mode not in MODES:
+        raise DataError(f"mode={mode!r}: choose one of {', '.join(map(repr, MODES))}")
+    individual, content = _individual(world, sample, individuals)
     choice, seed = find_phasing(unphased, seed)
     place, chosen = find_locus(world, locus), find_contexts(world, contexts)
     # a phase that is refused is refused before the job begins, and for the locus as a whole
     both = seen_haplotypes(
         individual, place, world.reference, world.backbone, unphased=cast("Unphased", choice), seed=seed
     )
-    facts = tuple(
-        (name, tuple(value) if isinstance(value, list) else value) for name, value in facts_of(both).items()
-    )
-    return PersonalParams(place, sample, path, content, chosen, choice, seed, facts)
+    return PersonalParams(place, individual.sample, content, chosen, choice, seed, mode, both)
+
+
+def _individual(
+    world: World, sample: str | Individual, individuals: str | os.PathLike[str] | None
+) -> tuple[Individual, tuple[tuple[str, int, int], ...]]:
+    from phenviz.variation.sources import content_of
+
+    if not isinstance(sample, str):
+        return sample, tuple(content_of(path) for path in sample.individuals.paths)
+    path, content = find_people(world, individuals)
+    return people(world, path).individual(sample), content
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An individual whose haplotypes have been read."""
+
+    sample: str
+    pair: tuple[Haplotype, Haplotype]
+
+    def haplotypes(self, *_: object, **__: object) -> tuple[Haplotype, Haplotype]:
+        return self.pair
+
+    @property
+    def unedited(self) -> _Read:
+        """The same without any variant."""
+        one, two = (replace(haplotype, applied=()) for haplotype in self.pair)
+        return _Read(self.sample, (one, two))
 
 
 def find_people(
@@ -277,34 +312,32 @@ def people(world: World, path: str | None) -> Individuals:
 
 
 def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
-    # what a cell has beyond the locus needs no phase
-    choice = "as listed" if params.unphased == "refuse" else params.unphased
-
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects import predict_haplotypes
+        from phenviz.effects.summed import sum_of_variants
 
-        individual = people(backend.world, params.individuals).individual(params.sample)
-        return predict_haplotypes(
-            individual,
-            cell,
-            gapped(backend.world),
-            backend.backbone,
-            unphased=cast("Unphased", choice),
-            seed=params.seed,
-            progress=progress,
-        )
+        person: Any = _Read(params.sample, params.haplotypes)
+        models = gapped(backend.world), backend.backbone
+        if params.mode == "exact":
+            return predict_haplotypes(person, cell, *models, progress=progress)
+        plain = predict_haplotypes(person.unedited, cell, *models, progress=progress)
+        return sum_of_variants(plain, person, *models, progress=progress)
 
-    whose = {"sample": params.sample, "file": params.content, "unphased": [choice, params.seed]}
+    # as far as asked for only: of what lies beyond the locus the haplotypes know nothing
+    asked = [grid.overlap(cell, params.locus) for cell in cells(world, params.locus, PERSONAL_CELL)]
+    whose = {"sample": params.sample, "file": params.content, "unphased": [params.unphased, params.seed]}
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
-        Piece({"cell": cell, **whose}, partial(compute, cell), cell.length, trim)
-        for cell in cells(world, params.locus, PERSONAL_CELL)
+        Piece({"cell": cell, "mode": params.mode, **whose}, partial(compute, cell), cell.length, trim)
+        for cell in asked
     ]
 
 
 def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    facts = dict(params.facts)
-    return grid.join(params.locus, parts).assign_attrs(facts | {"variants": list(facts["variants"])})
+    from phenviz.effects.personal import facts_of
+
+    # pieces see some variants twice, and can't tell that two of them have different phase sets
+    return grid.join(params.locus, parts).assign_attrs(facts_of(params.haplotypes))
 
 
 def _personal_memory(world: World, params: PersonalParams) -> int:
@@ -320,6 +353,7 @@ VARIANT_EFFECTS = Kind(
     seconds_per_unit=1 / 2e3,
     memory=_variants_memory,
     flavour=lambda params: "of a gene" if params.gene else "",
+    private=lambda params: params.personal,
 )
 PERSONAL = Kind(
     "personal",
@@ -328,5 +362,7 @@ PERSONAL = Kind(
     _join_personal,
     seconds_per_unit=1 / 3e5,
     memory=_personal_memory,
+    flavour=lambda params: params.mode,
+    private=lambda params: True,
     version=2,
 )

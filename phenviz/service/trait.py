@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError, ModelError, TargetError
 from phenviz.genome.locus import Locus
+from phenviz.models.identity import model_identity
 from phenviz.progress import Progress
 from phenviz.service.attribute import METHODS
 from phenviz.service.kinds import Backend, Kind, Piece
@@ -93,8 +94,8 @@ def _pieces(world: World, params: TraitParams) -> list[Piece]:
     run = _Run(world, params)
     size, reader = world.backbone.bin_size, run.engine.reader
     read_from = {
-        "phenformer": reader.phenformer.weights_hash,
-        "readout": None if reader.readout is None else reader.readout.weights_hash,
+        "phenformer": model_identity(reader.phenformer),
+        "readout": None if reader.readout is None else model_identity(reader.readout),
         "method": params.method,
         "n_steps": params.n_steps,
         "baseline": params.baseline,

@@ -77,9 +77,11 @@ def test_what_runs_for_a_holder_stops_when_it_is_forgotten(service, counting):
     work = weakref.ref(job._work)
     service.forget("mine")
     counting.gate.set()
-    wait_until(lambda: job.over and waiting.over)
+    jobs = [job, waiting]
+    wait_until(lambda: all(one.over for one in jobs))
     assert (job.state, waiting.state) == ("cancelled", "cancelled") and counting.computed == []
     del job, waiting
+    jobs.clear()
     wait_until(lambda: gc.collect() >= 0 and work() is None)
 
 
