@@ -157,7 +157,7 @@ def test_an_output_that_can_not_be_written_is_refused_before_computing(tmp_path,
     def never(*_):
         raise AssertionError("computed")
 
-    monkeypatch.setattr("phenviz.cli.compute._compute", never)
+    monkeypatch.setattr("phenviz.cli.compute.compute", never)
     said = fails("predict", "ALPHA", "-o", tmp_path / name, status=2)
     assert "'-o' / '--output'" in said
 

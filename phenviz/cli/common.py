@@ -173,8 +173,9 @@ def wait_for(job: Job) -> xr.Dataset:
         except KeyboardInterrupt:
             job.cancel()
             job.wait(_SECONDS_TO_CANCEL)
+            kept = "what was finished is kept, and the same command goes on from there"
             raise Cancelled(
-                "cancelled; what was finished is kept, and the same command goes on from there"
+                f"cancelled; {'nothing about a person is kept' if job.private else kept}"
             ) from None
     return job.result()
 

@@ -79,7 +79,7 @@ def predict(
     if vcf is None and sample is None:
         if unphased != "refuse":
             raise click.UsageError("--unphased is about a person's variants: give --sample or --vcf, too")
-        _compute("predict", locus, output, reference, world, device, contexts=list(contexts) or None)
+        compute("predict", output, reference, world, device, locus=locus, contexts=list(contexts) or None)
         return
     from phenviz.cli.worlds import open_with_reference
 
@@ -87,7 +87,7 @@ def predict(
     individual = individual_of(individuals_of(vcf, opened), sample)
     written = write_tracks(
         opened, locus, individual, output,
-        vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+        contexts=contexts, unphased=unphased, seed=seed, device=device,
     )  # fmt: skip
     for path in written:
         click.echo(path)
@@ -120,10 +120,10 @@ def mutagenesis(
         if len(contexts) != 1:
             raise click.UsageError("--coarse-to-fine explains one cell type: give --context C once")
         how: dict[str, Any] = {"context": contexts[0], "gene": gene, "n_windows": coarse_to_fine}
-        _compute("mutagenesis_coarse", locus, output, reference, world, device, **how)
+        compute("mutagenesis_coarse", output, reference, world, device, locus=locus, **how)
         return
     chosen = list(contexts) or None
-    _compute("mutagenesis", locus, output, reference, world, device, contexts=chosen, gene=gene)
+    compute("mutagenesis", output, reference, world, device, locus=locus, contexts=chosen, gene=gene)
 
 
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
@@ -194,24 +194,19 @@ def attribute(
     else:
         how |= {"n_steps": steps, "baseline": baseline, "n_baselines": baselines}
     kind = "attribute" if trait is None else "trait"
-    _compute(kind, locus, output, reference, world, device, **how)
+    compute(kind, output, reference, world, device, locus=locus, **how)
 
 
-def _compute(
-    kind: str,
-    locus: str | None,
-    output: Path,
-    reference: str | None,
-    world: str | None,
-    device: str,
-    **how: Any,
+def compute(
+    kind: str, output: Path, reference: str | None, world: str | None, device: str, **how: Any
 ) -> None:
+    """Have a job of the service done, write its result, and name the files."""
     from phenviz.cli.worlds import open_with_reference
     from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service:
-        dataset = wait_for(service.submit(kind, locus=locus, **how))
+        dataset = wait_for(service.submit(kind, **how))
         written = _write(dataset, output, opened)
     for path in written:
         click.echo(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,24 +10,14 @@ from phenviz.cli.common import (
     PhenvizCommand,
     checked_output,
     device_option,
-    progress_bar,
     reference_option,
     refuse_given,
     with_options,
     world_option,
 )
-from phenviz.cli.compute import contexts_option
-from phenviz.errors import SequenceError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from phenviz.world import World
+from phenviz.cli.compute import compute, contexts_option
 
 _SUFFIXES = (".nc", ".zarr", ".parquet")
-_CANCELLED = "cancelled; nothing was written"
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
@@ -70,32 +59,10 @@ def ablate(
     device: str,
 ) -> None:
     """Take the meaning out of each LOCUS, one at a time, and score what changes."""
-    import numpy as np
-
     if by == "N":
         refuse_given("shuffles", "seed", why="with --by N nothing is shuffled")
-    from phenviz.attribution import ablate as ablate_spans
-    from phenviz.cli.worlds import open_with_reference
-    from phenviz.service.device import pick_device, place
-    from phenviz.service.requests import find_contexts, find_gene
-
-    opened = open_with_reference(world, reference)
-    where = pick_device(device)
-    name = find_gene(opened, gene)
-    target = None if name is None else (opened.annotation.gene(name), place(opened.readout, where))
-    with progress_bar(_CANCELLED) as progress:
-        found = ablate_spans(
-            [opened.locus(text) for text in loci],
-            opened.reference,
-            place(opened.backbone, where),
-            by=by,  # type: ignore[arg-type]
-            n_shuffles=shuffles,
-            contexts=find_contexts(opened, list(contexts) or None, name),
-            gene_target=target,  # type: ignore[arg-type]
-            rng=np.random.default_rng(seed),
-            progress=progress,
-        )
-    _write(found, output)
+    how = {"contexts": list(contexts) or None, "gene": gene, "by": by, "n_shuffles": shuffles, "seed": seed}
+    compute("ablate", output, reference, world, device, loci=loci, **how)
 
 
 @click.command(
@@ -121,50 +88,5 @@ def marginalize(
     device: str,
 ) -> None:
     """Write each MOTIF into many backgrounds, beside its own shuffles, and say what it adds by itself."""
-    import numpy as np
-
-    from phenviz.attribution import marginalize as marginalize_motifs
-    from phenviz.cli.worlds import open_with_reference
-    from phenviz.service.device import pick_device, place
-    from phenviz.service.requests import find_contexts
-
-    opened = open_with_reference(world, reference)
-    with progress_bar(_CANCELLED) as progress:
-        found = marginalize_motifs(
-            _motifs(motifs, opened),
-            opened.reference,
-            place(opened.backbone, pick_device(device)),
-            backgrounds=backgrounds,
-            contexts=find_contexts(opened, list(contexts) or None),
-            rng=np.random.default_rng(seed),
-            progress=progress,
-        )
-    _write(found, output)
-
-
-def _motifs(words: tuple[str, ...], world: World) -> dict[str, str | NDArray[np.floating]]:
-    """Read what was typed: names of the world's motifs, bases, or NAME=BASES."""
-    from phenviz.data.motifs import read_motifs
-
-    known = {motif.name.upper(): motif for motif in read_motifs(world.project.motifs)}
-    chosen: dict[str, str | NDArray[np.floating]] = {}
-    for word in words:
-        name, _, bases = word.rpartition("=")
-        if not name and word.upper() in known:
-            motif = known[word.upper()]
-            chosen[motif.name] = motif.frequencies
-        elif bases and set(bases.upper()) <= set("ACGT"):
-            chosen[name or bases.upper()] = bases.upper()
-        else:
-            raise SequenceError(
-                f"{word!r} is no motif of {world.project.motifs.name} and no sequence of A, C, G and T: give "
-                "a JASPAR name such as GATA1, or NAME=SEQUENCE"
-            )
-    return chosen
-
-
-def _write(dataset: xr.Dataset, output: Path) -> None:
-    from phenviz.results import save
-
-    for path in save(dataset, output):
-        click.echo(path)
+    how = {"contexts": list(contexts) or None, "backgrounds": backgrounds, "seed": seed}
+    compute("marginalize", output, reference, world, device, motifs=motifs, **how)

@@ -12,8 +12,10 @@ from phenviz.cli.common import (
     FIGURE_SUFFIXES,
     PhenvizCommand,
     checked_output,
+    device_option,
     progress_bar,
     reference_option,
+    wait_for,
     with_options,
     world_option,
 )
@@ -74,6 +76,7 @@ _test_options = with_options(
 )
 @reference_option
 @world_option
+@device_option
 def hypotheses(
     packs: tuple[str, ...],
     tables: tuple[str, ...],
@@ -86,6 +89,7 @@ def hypotheses(
     output: Path,
     reference: str | None,
     world: str | None,
+    device: str,
 ) -> None:
     """Test through which cell types traits act, from their fine-mapped variants.
 
@@ -95,22 +99,23 @@ def hypotheses(
     if not packs and not tables:
         raise click.UsageError("nothing to test: give --pack NAME or --table FILE")
     from phenviz.cli.worlds import open_with_reference
-    from phenviz.disease import hypotheses as test_hypotheses
     from phenviz.disease import method_names, methods_paragraph
+    from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
     with progress_bar() as progress:
         found = _read(packs, tables, traits, opened, progress)
-        click.echo(found.report.describe(), err=True)
-        dataset = test_hypotheses(
-            found,
-            opened,
+    click.echo(found.report.describe(), err=True)
+    with ModelService(opened, device=device) as service:
+        job = service.submit(
+            "hypotheses",
+            source=found,
             method=method_names() if "all" in methods else methods or ("variant",),
             contexts=contexts or None,
             permutations=permutations,
             seed=seed,
-            progress=progress,
         )
+        dataset = wait_for(job)
     _write(dataset, output, figure)
     click.echo(methods_paragraph(dataset), err=True)
     click.echo(output)

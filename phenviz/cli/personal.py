@@ -95,7 +95,7 @@ def personal(
     else:
         written = write_tracks(
             opened, locus, individual, output,
-            vcf=vcf, contexts=contexts, unphased=unphased, seed=seed, device=device,
+            contexts=contexts, unphased=unphased, seed=seed, device=device,
         )  # fmt: skip
     for path in written:
         click.echo(path)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from phenviz.service import ModelService
     from phenviz.variation import Haplotype, Individual, Unphased
     from phenviz.world import World
 
@@ -26,7 +27,6 @@ def write_tracks(
     individual: Individual,
     output: Path,
     *,
-    vcf: str | None = None,
     contexts: Sequence[str] = (),
     unphased: Unphased = "refuse",
     seed: int = 0,
@@ -46,8 +46,6 @@ def write_tracks(
         ``.nc``, ``.zarr`` and ``.parquet`` hold all three; of ``.bw`` and ``.bed`` there is one each
         (``out.reference.Ery.bw``, ``out.1.Ery.bw``, ``out.2.Ery.bw``), all in the reference's coordinates.
         ``.svg``, ``.pdf`` and ``.png`` are a figure of them, with the variants that the person carries.
-    vcf
-        File of genotypes that the individual is from; None for the world's own individuals.
     contexts
         Names, labels, CURIEs or groups; none for all.
     unphased, seed
@@ -65,7 +63,6 @@ def write_tracks(
     PhenvizError
         What the computation or the disk refused.
     """
-    from phenviz.effects.personal import seen_haplotypes
     from phenviz.results import locus_of
     from phenviz.results.haplotypes import save_haplotypes
     from phenviz.service import ModelService
@@ -74,24 +71,21 @@ def write_tracks(
         raise ResultError(f"{output} is no file of tracks: end its name with {' '.join(TRACK_SUFFIXES)}")
     with ModelService(world, device=device) as service:
         job = service.submit(
-            "personal", locus=locus, sample=individual.sample, individuals=vcf,
+            "personal", locus=locus, sample=individual,
             contexts=list(contexts) or None, unphased=unphased, seed=seed,
         )  # fmt: skip
-        dataset = wait_for(job)
-    pair = seen_haplotypes(
-        individual, locus_of(dataset), world.reference, world.backbone, unphased=unphased, seed=seed
-    )
-    tell_about(pair, locus_of(dataset))
-    if output.suffix.lower() in FIGURE_SUFFIXES:
-        return (_draw(dataset, pair, world, output),)
+        dataset, pair = wait_for(job), job.params["haplotypes"]
+        tell_about(pair, locus_of(dataset))
+        if output.suffix.lower() in FIGURE_SUFFIXES:
+            return (_draw(dataset, pair, service, output),)
     return save_haplotypes(dataset, output)
 
 
-def _draw(dataset: xr.Dataset, pair: Sequence[Haplotype], world: World, output: Path) -> Path:
+def _draw(dataset: xr.Dataset, pair: Sequence[Haplotype], service: ModelService, output: Path) -> Path:
     from phenviz.figures import personal_figure
 
-    variants = _with_effects(carried_variants([one.variants for one in pair]), dataset, world)
-    return personal_figure(dataset, annotation=world.annotation, variants=variants).save(output)
+    variants = _with_effects(carried_variants([one.variants for one in pair]), dataset, service)
+    return personal_figure(dataset, annotation=service.world.annotation, variants=variants).save(output)
 
 
 def carried_variants(applied: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -115,15 +109,14 @@ def carried_variants(applied: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return joined.fillna(0).astype({"haplotype_1": int, "haplotype_2": int})
 
 
-def _with_effects(variants: pd.DataFrame, dataset: xr.Dataset, world: World) -> pd.DataFrame:
+def _with_effects(variants: pd.DataFrame, dataset: xr.Dataset, service: ModelService) -> pd.DataFrame:
     """Add the effect in the context where it is largest, of those that are drawn."""
     import numpy as np
-
-    from phenviz.effects import score_variants
 
     if variants.empty:
         return variants
     contexts = dataset["context"].values.astype(str).tolist()
-    scores = score_variants(variants, world.reference, world.backbone, contexts=contexts)["effect"].values
+    how = {"contexts": contexts, "quantiles": False, "private": True}
+    scores = wait_for(service.submit("variant_effects", variants=variants, **how))["effect"].values
     largest = np.argmax(np.abs(np.nan_to_num(scores)), axis=1)
     return variants.assign(effect=scores[np.arange(len(scores)), largest])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from phenviz.variation import VariantReport
 
 _SECONDS_BETWEEN_LOOKS = 0.1
+_TABLES = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 _EPILOG = (
     "VARIANTS is a VCF or BCF file, a PLINK 2 .pgen, a VCF Zarr store, a table (.tsv, .csv or .parquet with "
     "the columns contig, position, ref and alt), or one variant as text: chr20:1,600,925 G>A, or an rsID of "
     "the world's individuals. What was finished is kept: after an interruption the same command goes on from "
-    "there."
+    "there; but of a file with genotypes, which is about people, nothing is kept beside OUT."
 )
 
 
@@ -84,7 +85,8 @@ def variants(
 
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service, progress_bar() as progress:
-        scorer = _Scorer(service, progress, list(contexts) or None, gene)
+        how = {"contexts": list(contexts) or None, "gene": gene, "private": _about_people(variants)}
+        scorer = _Scorer(service, progress, how)
         if output.suffix.lower() in FIGURE_SUFFIXES:
             _draw(variants, output, scorer)
         elif table_suffix(output) is None:
@@ -101,21 +103,16 @@ def variants(
 class _Scorer:
     """Scores one table after another as jobs of a service, behind one progress bar."""
 
-    def __init__(
-        self, service: ModelService, progress: Progress, contexts: list[str] | None, gene: str | None
-    ) -> None:
+    def __init__(self, service: ModelService, progress: Progress, how: dict[str, Any]) -> None:
         self.world = service.world
-        self._service, self._progress = service, progress
-        self._contexts, self._gene = contexts, gene
+        self._service, self._progress, self._how = service, progress, how
         self._done = 0
         self._counts: dict[str, int] = {}
         # what became of the records that were read so far
         self.report: VariantReport | None = None
 
     def __call__(self, table: pd.DataFrame) -> xr.Dataset:
-        job = self._service.submit(
-            "variant_effects", variants=table, contexts=self._contexts, gene=self._gene
-        )
+        job = self._service.submit("variant_effects", variants=table, **self._how)
         self._progress.stage(f"{self._done:,} variants scored, {len(table):,} more")
         before = 0.0
         while not job.wait(_SECONDS_BETWEEN_LOOKS):
@@ -137,6 +134,14 @@ class _Scorer:
         counts = {status: count for status, count in self._counts.items() if status != "scored"}
         told = [] if self.report is None else self.report.describe().splitlines()
         return [*told, *(f"{count:,} variants not scored: {status}" for status, count in counts.items())]
+
+
+def _about_people(source: str) -> bool:
+    """Tell whether a source is a file that holds genotypes, and not only sites."""
+    from phenviz.variation.sources import open_source
+
+    path = Path(source).expanduser()
+    return path.exists() and not path.name.lower().endswith(_TABLES) and bool(open_source(path).samples)
 
 
 def _annotate(source: str, output: Path, scorer: _Scorer) -> None:
@@ -185,7 +190,7 @@ def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
         except PhenvizError as error:
             raise DataError(f"{source} is no file, and as text: {error}") from error
         return
-    if path.name.lower().endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")):
+    if path.name.lower().endswith(_TABLES):
         yield from _pieces(path, CHUNK)
         return
     for found in iter_variants(path, reference, chunk=CHUNK):

@@ -20,6 +20,9 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
 
+_ALTERNATE = "alternate_"
+_SPANS = ("reference_span", "alternate_span")
+
 
 @dataclass(frozen=True, eq=False)
 class BothAlleles:
@@ -39,6 +42,25 @@ class BothAlleles:
     alternate: xr.Dataset
     reference_span: tuple[int, int]
     alternate_span: tuple[int, int]
+
+    def as_dataset(self) -> xr.Dataset:
+        """Put both into one Dataset: the alternate's variables and positions are called ``alternate_...``."""
+        own = [*self.alternate.data_vars, "position"]
+        alternate = self.alternate.rename({name: f"{_ALTERNATE}{name}" for name in own})
+        spans = {name: list(getattr(self, name)) for name in _SPANS}
+        both = self.reference.assign_coords(alternate.coords).assign(alternate.data_vars)
+        return both.assign_attrs(spans, **{f"{_ALTERNATE}end": self.alternate.attrs["end"]})
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> BothAlleles:
+        """Take apart what `as_dataset` put together."""
+        own = [str(name) for name in dataset.variables if str(name).startswith(_ALTERNATE)]
+        alternate = dataset[own].rename({name: name.removeprefix(_ALTERNATE) for name in own})
+        end = alternate.attrs[f"{_ALTERNATE}end"]
+        (a, b), (c, d) = (dataset.attrs[name] for name in _SPANS)
+        return cls(
+            dataset.drop_vars(own), alternate.assign_attrs(end=end), (int(a), int(b)), (int(c), int(d))
+        )
 
 
 def mutate_both_alleles(

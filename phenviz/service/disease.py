@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ _OF_A_VARIANT = {
 }  # fmt: skip
 _PACK = "pack"
 _TABLE = "table"
+_GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,19 @@ class Source:
     Parameters
     ----------
     kind
-        ``pack``, ``table`` or ``simulated``.
+        ``pack``, ``table``, ``given`` (read already) or ``simulated``.
     name
         Name of the pack, or path of the table.
     content
         Hash of what is in it.
+    traits
+        What was given.
     """
 
     kind: str
     name: str
     content: str
+    traits: TraitVariants | None = field(default=None, compare=False, repr=False)
 
     @property
     def identity(self) -> list[str]:
@@ -59,10 +64,12 @@ class Source:
         return [self.kind, Path(self.name).name, self.content]
 
     def read(self, world: World, progress: Progress) -> TraitVariants:
-        """Read or make up the variants."""
+        """Read or make up the variants, or return those that were given."""
         from phenviz.disease import read_trait_pack, read_trait_variants
         from phenviz.disease.simulated import simulated_traits
 
+        if self.traits is not None:
+            return self.traits
         if self.kind == _PACK:
             return read_trait_pack(self.name, world.reference, progress=progress)
         if self.kind == _TABLE:
@@ -72,12 +79,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class HypothesesParams:
-    """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed."""
+    """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed, contexts or None."""
 
     source: Source
     methods: tuple[str, ...]
     permutations: int
     seed: int
+    contexts: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +99,8 @@ class EvidenceParams:
     seed: int
 
 
-def find_source(source: str | os.PathLike[str]) -> Source:
-    """Return a source from ``simulated``, the name of a data pack, or the path of a table.
+def find_source(source: str | os.PathLike[str] | TraitVariants) -> Source:
+    """Return a source from ``simulated``, the name of a data pack, the path of a table, or what was read.
 
     Raises
     ------
@@ -103,6 +111,10 @@ def find_source(source: str | os.PathLike[str]) -> Source:
     """
     from phenviz.data.packs import PackMissing, find_pack, has_pack, list_packs
 
+    if not isinstance(source, str | os.PathLike):
+        report = json.dumps(asdict(source.report), sort_keys=True)
+        content = hashlib.sha256(f"{_digest(source.table)}{report}".encode()).hexdigest()
+        return Source(_GIVEN, source.report.source, content, source)
     text = os.fspath(source)
     if text == SIMULATED:
         return Source(SIMULATED, SIMULATED, "")
@@ -120,10 +132,11 @@ def find_source(source: str | os.PathLike[str]) -> Source:
 
 def _hypotheses_params(
     world: World,
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | TraitVariants,
     method: str | Iterable[str] = ("variant",),
     permutations: int = 10_000,
     seed: int = 0,
+    contexts: str | Iterable[str] | None = None,
 ) -> HypothesesParams:
     from phenviz.disease import method_names
 
@@ -137,7 +150,8 @@ def _hypotheses_params(
         raise DataError(f"{permutations} permutations are too few for a p-value: take at least 100")
     # in the order in which methods are shown, so that the same choice is the same request
     names = tuple(name for name in known if name in asked)
-    return HypothesesParams(find_source(source), names, int(permutations), int(seed))
+    kept = None if contexts is None else (contexts,) if isinstance(contexts, str) else tuple(contexts)
+    return HypothesesParams(find_source(source), names, int(permutations), int(seed), kept)
 
 
 def _world_identity(world: World) -> dict[str, Any]:
@@ -214,15 +228,15 @@ class _Shared:
 def _hypotheses_pieces(world: World, params: HypothesesParams) -> list[Piece]:
     shared = _Shared(params)
 
-    def compute(name: str, backend: Backend, progress: Progress) -> xr.Dataset:
+    def compute(names: Sequence[str], backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.disease.hypotheses import run_methods
 
         try:
-            result = run_methods(shared.inputs(backend.world, progress), [name])
+            result = run_methods(shared.inputs(backend.world, progress), names, params.contexts)
         except BaseException:
             shared.release()
             raise
-        if name == params.methods[-1]:
+        if names[-1] == params.methods[-1]:
             shared.release()
         return result
 
@@ -232,7 +246,11 @@ def _hypotheses_pieces(world: World, params: HypothesesParams) -> list[Piece]:
         "seed": params.seed,
         **_world_identity(world),
     }
-    return [Piece({"method": name, **common}, partial(compute, name), 1.0) for name in params.methods]
+    if params.contexts is not None:
+        # some of them may be tested by some of the methods only, which the others needn't know
+        identity = {"methods": params.methods, "contexts": params.contexts, **common}
+        return [Piece(identity, partial(compute, params.methods), float(len(params.methods)))]
+    return [Piece({"method": name, **common}, partial(compute, [name]), 1.0) for name in params.methods]
 
 
 def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +18,14 @@ from phenviz.service.device import pick_device, settle_worker_thread
 from phenviz.service.jobs import Job
 from phenviz.service.kinds import Registry
 from phenviz.service.lane import Lane
-from phenviz.service.requests import find_target
 from phenviz.service.runner import Runner
 from phenviz.service.session_store import SessionStore
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
+from phenviz.service.verbs import Verbs
 from phenviz.service.work import Store, Work
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from phenviz.attribution import Target
-    from phenviz.genome.locus import Locus
     from phenviz.world import World
 
 # a page waits for a few jobs at a time, and dozens of people may open one at once
@@ -42,7 +36,7 @@ _REMEMBERED_BYTES = 256 * 2**20
 _CLOSE_SECONDS = 10.0
 
 
-class ModelService:
+class ModelService(Verbs):
     """Runs the world's models for everybody in this process.
 
     Work is done by one thread a device, in pieces that go to the result store as they finish. So equal
@@ -107,106 +101,6 @@ class ModelService:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def predict(
-        self, locus: str | Locus, contexts: list[str] | None = None, individual: str | None = None
-    ) -> xr.Dataset:
-        """Predict activity over a locus; see `phenviz.models.predict`. Waits for the result.
-
-        With the name of an individual of the world, along both haplotypes beside the reference; see
-        `phenviz.effects.predict_haplotypes`.
-        """
-        if individual is not None:
-            return self.personal(locus, individual, contexts)
-        return self._wait("predict", locus=locus, contexts=contexts)
-
-    def mutagenesis(
-        self, locus: str | Locus, contexts: list[str] | None = None, gene: str | None = None
-    ) -> xr.Dataset:
-        """Score every single-base change; see `phenviz.attribution.mutagenesis`. Waits for the result."""
-        return self._wait("mutagenesis", locus=locus, contexts=contexts, gene=gene)
-
-    def attribute(self, locus: str | Locus | None, target: Target | str, **how: Any) -> xr.Dataset:
-        """Explain a target by every base; see `phenviz.attribution`. Waits for the result.
-
-        Parameters
-        ----------
-        locus
-            Bases to explain; for a trait also None: all gene windows that its logit depends on.
-        target
-            What is explained; a text is the name, label or CURIE of a context.
-        **how
-            ``method`` (``integrated-gradients`` or ``saliency``), ``n_steps`` (32, or ``auto``), ``baseline``
-            (``zero`` or ``dinucleotide``), ``n_baselines`` (1; single shuffles to average over).
-        """
-        target = find_target(target)
-        if target.trait is not None:
-            return self._wait("trait", locus=locus, target=target, **how)
-        return self._wait("attribute", locus=locus, target=target, **how)
-
-    def variant_effects(
-        self,
-        variants: pd.DataFrame | str | os.PathLike[str],
-        contexts: list[str] | None = None,
-        gene: str | None = None,
-        *,
-        private: bool = False,
-    ) -> xr.Dataset:
-        """Score variants in each context; see `phenviz.effects.score_variants`. Waits for the result.
-
-        Parameters
-        ----------
-        variants
-            A table, a file (VCF, BCF, PGEN, VCF Zarr), or lines of text such as ``chr20:1,600,925 G>A`` or an
-            rsID of the world's individuals.
-        contexts
-            As in `predict`.
-        gene
-            Score the change of this gene's expression instead; see `phenviz.effects.score_gene`.
-        private
-            Whether the variants are those of a person, as those of a file with genotypes always are.
-        """
-        how = {"variants": variants, "contexts": contexts, "gene": gene}
-        return self._wait("variant_effects", private=private, **how)
-
-    def personal(
-        self, locus: str | Locus, sample: str, contexts: list[str] | None = None, **how: Any
-    ) -> xr.Dataset:
-        """Predict both haplotypes of an individual; see `phenviz.effects.predict_haplotypes`. Waits.
-
-        Parameters
-        ----------
-        locus, contexts
-            As in `predict`.
-        sample
-            Name of the individual.
-        **how
-            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``;
-            ``mode="sum"`` for what each variant changes by itself, added up.
-        """
-        return self._wait("personal", locus=locus, sample=sample, contexts=contexts, **how)
-
-    def expression(
-        self,
-        genes: str | Sequence[str],
-        samples: str | Sequence[str] | None = None,
-        contexts: list[str] | None = None,
-        **how: Any,
-    ) -> xr.Dataset:
-        """Predict genes from individuals' haplotypes; see `phenviz.effects.predict_expression`. Waits.
-
-        Parameters
-        ----------
-        genes
-            Symbols or stable ids.
-        samples
-            Names of individuals; None for all.
-        contexts
-            Names, labels or CURIEs of the gene readout's contexts; None for all.
-        **how
-            ``individuals`` (a file of genotypes instead of the world's own), ``unphased`` and ``seed``.
-        """
-        return self._wait("expression", genes=genes, samples=samples, contexts=contexts, **how)
 
     def submit(self, kind: str, *, holder: str | None = None, private: bool = False, **params: Any) -> Job:
         """Ask for a computation and go on.

@@ -16,6 +16,7 @@ from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
 from phenviz.service.coarse import MUTAGENESIS_COARSE
 from phenviz.service.disease import EVIDENCE, HYPOTHESES
+from phenviz.service.edits import ABLATE, BOTH_ALLELES, MARGINALIZE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.expression import EXPRESSION
 from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
@@ -178,11 +179,8 @@ KINDS.add(
         streaming=Streaming(_mutagenesis_stretch, _mutagenesis_disk),
     )
 )
-KINDS.add(MUTAGENESIS_COARSE)
-KINDS.add(ATTRIBUTE)
-KINDS.add(VARIANT_EFFECTS)
-KINDS.add(PERSONAL)
-KINDS.add(EXPRESSION)
-KINDS.add(TRAIT)
-KINDS.add(HYPOTHESES)
-KINDS.add(EVIDENCE)
+for kind in (
+    MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, BOTH_ALLELES, PERSONAL, EXPRESSION,
+    TRAIT, HYPOTHESES, EVIDENCE,
+):  # fmt: skip
+    KINDS.add(kind)

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from phenviz.effects import Background, predict_haplotypes, score_gene, score_variants
+from phenviz.effects.personal import FACTS
+from phenviz.effects.summed import sum_of_variants
 from phenviz.errors import DataError, JobError, TargetError
 from phenviz.genome import Locus, decode
 from phenviz.models.readout import save_readout
@@ -146,3 +148,26 @@ def test_many_lines_of_text_are_no_path(service, world):
     lines = [f"20:{5_001 + at}:{base}:{'A' if base != 'A' else 'C'}" for at, base in enumerate(letters)]
     found = service.variant_effects("\n".join(lines))
     assert found.sizes["variant"] == len(lines)
+
+
+def test_what_each_variant_does_alone_adds_up_exactly_over_cells(world, service, monkeypatch):
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    locus = Locus("20", 3_333, 14_001)
+    individual = world.individuals.individual("bob")
+    found = service.personal(locus, individual, mode="sum")
+    exact = predict_haplotypes(individual, locus, world.reference, world.backbone)
+    direct = sum_of_variants(exact, individual, world.reference, world.backbone)
+    np.testing.assert_allclose(found["activity"], direct["activity"], rtol=1e-5, atol=1e-5)
+    assert found.attrs["definition"] == direct.attrs["definition"]
+    assert {name: found.attrs[name] for name in FACTS} == {name: exact.attrs[name] for name in FACTS}
+    with pytest.raises(DataError, match="choose one of 'exact', 'sum'"):
+        service.personal(locus, "bob", mode="both")
+
+
+def test_effects_of_a_file_with_genotypes_are_private(service, world, variants):
+    service.variant_effects(world.project.individuals[0])
+    service.personal("ALPHA", "ann")
+    service.expression("ALPHA", "ann")
+    assert [path for path in service.store.folder.rglob("*") if path.is_file()] == []
+    service.variant_effects(variants.iloc[:3])
+    assert len(service.store) == 1
