@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from phenviz.errors import Cancelled
@@ -71,3 +71,22 @@ class Progress:
 
 
 NO_PROGRESS = Progress()
+
+
+def fraction_of(stages: Mapping[str, float], stage: str, done: float) -> float:
+    """Turn the fraction of one stage that is done into that of all.
+
+    Parameters
+    ----------
+    stages
+        Relative length of each stage, in their order; none where there is one only.
+    stage
+        The present one; 0 is done where it isn't among several.
+    done
+        Fraction of it, 0 to 1.
+    """
+    if stage not in stages:
+        return 0.0 if stages else done
+    names = list(stages)
+    before = sum(stages[name] for name in names[: names.index(stage)])
+    return (before + done * stages[stage]) / sum(stages.values())

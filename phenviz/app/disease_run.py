@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import param
-import xarray as xr
-
-from phenviz.app.computation import Computation
 from phenviz.app.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease_tables import KeptTables
+from phenviz.app.job_view import RESULT, JobView
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import words_of
 from phenviz.app.words import readable_bytes
@@ -19,6 +15,7 @@ from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.data.manifests import Pack
+    from phenviz.progress import Progress
     from phenviz.service import Job
 
 _TITLES = {"ukbb-blood-finemap": "16 blood traits, UK Biobank", "pics-39-traits": "39 traits, PICS"}
@@ -30,8 +27,8 @@ _OF_EXPRESSION = "gene-expression"
 _OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
 
 
-class ServiceRun(param.Parameterized):
-    """One job of the service at a time, looked at a few times a second.
+class ServiceRun(JobView):
+    """One job of the service at a time.
 
     Parameters
     ----------
@@ -41,33 +38,26 @@ class ServiceRun(param.Parameterized):
         Kind of the jobs.
     """
 
-    changed = param.Integer(default=0, doc="Counts up when there is anything new to show.")
-
     def __init__(self, runtime: Runtime, kind: str) -> None:
         super().__init__()
         self._runtime, self._kind = runtime, kind
         self.asked: dict[str, Any] | None = None
-        self.dataset: xr.Dataset | None = None
-        self.job: Job | None = None
         self.refusal = ""
-        self._told: tuple[Any, ...] = ()
+
+    @property
+    def job(self) -> Job | None:
+        """The job, once the service has taken the request."""
+        return self.jobs.get(RESULT)
 
     @property
     def status(self) -> str:
         """``empty``, or the job's state; ``failed`` also where the request was refused."""
-        if self.refusal:
-            return "failed"
-        return "empty" if self.job is None else self.job.state
+        return "failed" if self.refusal else self.state
 
     @property
     def error(self) -> str:
         """Why it failed."""
-        return self.refusal or (self.job.error or "" if self.job is not None else "")
-
-    @property
-    def busy(self) -> bool:
-        """Whether it waits or runs."""
-        return self.status in ("queued", "running")
+        return self.refusal or super().error
 
     def ask(self, wanted: dict[str, Any]) -> None:
         """Ask the service; what it is doing for this session is cancelled."""
@@ -75,41 +65,14 @@ class ServiceRun(param.Parameterized):
         if service is None or (wanted == self.asked and self.status not in ("failed", "cancelled")):
             return
         self.cancel()
-        self.asked, self.job, self.dataset, self.refusal = wanted, None, None, ""
+        self._clear()
+        self.asked, self.dataset, self.refusal = wanted, None, ""
         try:
-            self.job = service.submit(self._kind, **wanted)
+            self.attach(RESULT, service.submit(self._kind, **wanted), parts=True)
         except PhenvizError as error:
             self.refusal = words_of(error)
-        self._told = ()
+            self.changed += 1
         self.tick()
-        self.changed += 1
-
-    def cancel(self) -> None:
-        """Stop; methods that are finished stay in the store."""
-        if self.job is not None and not self.job.over:
-            self.job.cancel()
-
-    def forget(self) -> None:
-        """Show nothing."""
-        self.cancel()
-        self.asked = self.job = self.dataset = None
-        self.refusal, self._told = "", ()
-        self.changed += 1
-
-    def tick(self) -> None:
-        """Look at the job."""
-        job = self.job
-        if job is None:
-            return
-        now = (job, job.state, job.stage, round(job.progress, 2), len(job.partials))
-        if now == self._told:
-            return
-        self._told = now
-        if job.state == "done":
-            self.dataset = job.result()
-        elif job.partials or job.over:
-            self.dataset = job.partial_result()
-        self.changed += 1
 
 
 class DiseaseRun(ServiceRun):
@@ -130,8 +93,7 @@ class DiseaseRun(ServiceRun):
         self._state, self._tables = state, tables
         self._looked_up: dict[str, Any] | None = None
         self.seconds = 0.0
-        self.fetching: Computation | None = None
-        self._fetch_told: tuple[Any, ...] = ()
+        self.fetching: JobView | None = None
 
     @property
     def status(self) -> str:
@@ -207,30 +169,27 @@ class DiseaseRun(ServiceRun):
         if not names or (self.fetching is not None and not self.fetching.over):
             return
 
-        def work(progress: Any, tell: Callable[[str, Any], None]) -> None:
+        def fetch(view: JobView, progress: Progress) -> None:
             for name in names:
                 fetch_pack(name, progress=progress)
 
         stages = {f"fetching {name}": float(find_pack(name).bytes) for name in names}
-        self.fetching = Computation(work, stages, self._runtime.background)
+        self.fetching = JobView().read(fetch, self._runtime.background, stages=stages)
         self.changed += 1
 
-    def tick(self) -> None:
+    def tick(self) -> bool:
         """Look at the job and at what is being fetched."""
         self.follow()
-        super().tick()
-        fetching = self.fetching
-        if fetching is not None:
-            now = (fetching.state, round(fetching.progress, 2))
-            if now != self._fetch_told:
-                self._fetch_told = now
-                if fetching.state == "done":
-                    self._looked_up = None
-                self.changed += 1
+        if self.fetching is not None and self.fetching.tick():
+            if self.fetching.state == "done":
+                self._looked_up = None
+            self.changed += 1
+        return super().tick()
 
     def close(self) -> None:
         """Let go of everything; what runs for this tab goes on, and can be found again."""
-        self.job = self.dataset = self.asked = None
+        self.forget()
+        self.asked = None
         if self.fetching is not None:
             self.fetching.cancel()
 
@@ -275,10 +234,10 @@ class EvidenceRun(ServiceRun):
         if wanted != self.asked:
             self.ask(wanted)
 
-    def tick(self) -> None:
+    def tick(self) -> bool:
         """Look at the job."""
         self.follow()
-        super().tick()
+        return super().tick()
 
 
 def source_title(source: str, tables: KeptTables) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import param
 import xarray as xr
 
-from phenviz.app.computation import Computation
+from phenviz.app.job_view import JobView, PrivateJobs
 from phenviz.app.people import People
 from phenviz.app.ranking import ranked
 from phenviz.app.runtime import Runtime
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LONGEST = 2_000_000
 # windows are widened, so that small moves find everything there
 _WIDENED_BELOW = 200_000
-_STAGES = {"reading genotypes": 2, "scoring variants": 3, "predicting": 3, "predicting haplotypes": 6}
-_SUM_STAGES = {"adding up variants": 1}
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,9 @@ class PersonRun(param.Parameterized):
         super().__init__()
         self._state, self._runtime, self._people = state, runtime, people
         self._asked: _Asked | None = None
-        self._work: Computation | None = None
-        self._sum: Computation | None = None
-        self._told: tuple[Any, ...] = ()
+        self._jobs = PrivateJobs(runtime)
+        self._work: JobView | None = None
+        self._sum: JobView | None = None
         self._activity: dict[str, PersonalActivity] = {}
         self._ranked: tuple[tuple[Any, ...], pd.DataFrame] | None = None
 
@@ -87,8 +85,8 @@ class PersonRun(param.Parameterized):
         return work.state
 
     @property
-    def work(self) -> Computation | None:
-        """The computation whose progress counts now."""
+    def work(self) -> JobView | None:
+        """What is being done whose progress counts now."""
         return self._sum if self._sum is not None and not self._sum.over else self._work
 
     @property
@@ -171,11 +169,11 @@ class PersonRun(param.Parameterized):
         if self._asked is None or not _serves(self._asked, wanted):
             self.cancel()
             wide = replace(wanted, locus=self._widened(locus))
-            self._asked, self._sum, self._ranked, self._activity, self._told = wide, None, None, {}, ()
-            self._work = Computation(
-                lambda progress, tell: self._compute(wide, locus, progress, tell),
-                _STAGES,
+            self._asked, self._sum, self._ranked, self._activity = wide, None, None, {}
+            self._work = JobView().read(
+                lambda view, progress: self._compute(wide, locus, view, progress),
                 self._runtime.personal,
+                jobs=2,
             )
         self._add_up()
         self.changed += 1
@@ -197,10 +195,8 @@ class PersonRun(param.Parameterized):
             self.ask()
         self._rank_among_common()
         works = [work for work in (self._work, self._sum) if work is not None]
-        now = tuple((work.state, work.stage, round(work.progress, 2), work.version) for work in works)
-        if now == self._told:
+        if not any([work.tick() for work in works]):
             return
-        self._told = now
         for work, name, mode in zip(works, ("exact", "summed"), ("exact", "sum"), strict=False):
             if mode not in self._activity and name in work.found:
                 self._activity[mode] = PersonalActivity.of(work.found[name])
@@ -210,11 +206,13 @@ class PersonRun(param.Parameterized):
     def close(self) -> None:
         """Let go of everything."""
         self._forget()
+        self._jobs.close()
 
     def _forget(self) -> None:
         self.cancel()
         self._asked = self._work = self._sum = self._ranked = None
-        self._activity, self._told = {}, ()
+        self._activity = {}
+        self._jobs.forget()
 
     def _rank_among_common(self) -> None:
         effects, common = self.effects, self._runtime.common_effects()
@@ -230,12 +228,12 @@ class PersonRun(param.Parameterized):
         work = self._work
         if self._state.mode != "sum" or self._sum is not None or work is None or work.state != "done":
             return
-        asked, exact = self._asked, work.found["exact"]
+        asked = self._asked
         assert asked is not None
-        self._sum = Computation(
-            lambda progress, tell: self._compute_sum(asked, exact, progress, tell),
-            _SUM_STAGES,
+        self._sum = JobView().read(
+            lambda view, progress: self._ask_haplotypes("summed", asked, view, self._person(asked, progress)),
             self._runtime.personal,
+            jobs=1,
         )
 
     def _widened(self, locus: Locus) -> Locus:
@@ -245,49 +243,27 @@ class PersonRun(param.Parameterized):
         flank = locus.length // 2
         return Locus(locus.contig, max(locus.start - flank, 0), min(locus.end + flank, length))
 
-    def _compute(
-        self, asked: _Asked, view: Locus, progress: Progress, tell: Callable[[str, Any], None]
-    ) -> None:
-        from phenviz.effects import score_variants
-
-        world = self._runtime.world
+    def _compute(self, asked: _Asked, seen: Locus, view: JobView, progress: Progress) -> None:
         progress.stage("reading genotypes")
         person = self._person(asked, progress)
         variants = person.variants(asked.locus, **_in_order(asked))
-        tell("variants", variants)
-        effects = score_variants(variants, world.reference, world.backbone, progress=progress)
-        tell("effects", effects)
-        tell("exact", self._haplotypes(asked, view, person, progress))
-
-    def _haplotypes(self, asked: _Asked, view: Locus, person: Individual, progress: Progress) -> xr.Dataset:
-        from phenviz.effects import predict_haplotypes
-
-        world, how = self._runtime.world, {"unphased": asked.unphased, "seed": asked.seed}
+        view.add("variants", variants)
+        view.attach("effects", self._jobs.submit("variant_effects", variants=variants, quantiles=False))
         try:
-            return predict_haplotypes(
-                person, asked.locus, world.reference, world.backbone, progress=progress, **how
-            )
+            self._ask_haplotypes("exact", asked, view, person)
         except DataError:
-            if view == asked.locus:
+            if seen == asked.locus:
                 raise
-        # what is wrong may lie beyond the view, such as a phase that nobody knows
-        found = predict_haplotypes(person, view, world.reference, world.backbone, progress=progress, **how)
-        if self._asked is asked:
-            self._asked = replace(asked, locus=view)
-        return found
+            # what is wrong may lie beyond the view, such as a phase that nobody knows
+            narrow = replace(asked, locus=seen)
+            self._ask_haplotypes("exact", narrow, view, person)
+            if self._asked is asked:
+                self._asked = narrow
 
-    def _compute_sum(
-        self, asked: _Asked, exact: xr.Dataset, progress: Progress, tell: Callable[[str, Any], None]
-    ) -> None:
-        from phenviz.effects.summed import sum_of_variants
-
-        world = self._runtime.world
-        person = self._person(asked, progress)
-        summed = sum_of_variants(
-            exact, person, world.reference, world.backbone,
-            unphased=asked.unphased, seed=asked.seed, progress=progress,
-        )  # fmt: skip
-        tell("summed", summed)
+    def _ask_haplotypes(self, name: str, asked: _Asked, view: JobView, person: Individual) -> None:
+        mode = "exact" if name == "exact" else "sum"
+        how = {"unphased": asked.unphased, "seed": asked.seed, "mode": mode}
+        view.attach(name, self._jobs.submit("personal", locus=asked.locus, sample=person, **how))
 
     def _person(self, asked: _Asked, progress: Progress) -> Individual:
         return replace(self._people.individual(asked.source, asked.sample), progress=progress)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import param
 
+from phenviz.app.job_view import RESULT, JobView
 from phenviz.app.request import Request
 from phenviz.app.session import words_of
 from phenviz.app.state import ExploreState
@@ -18,21 +18,13 @@ from phenviz.errors import JobError, MemoryLimitError, PhenvizError
 if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
 
-_SECONDS_BETWEEN_PARTIALS = 1.0
-# Reading and drawing what there is of a megabase takes a moment, in which the page can't do anything else: it
-# gets a tenth of the time at most.
-_REST = 9.0
 
-
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One job of the service as this session sees it."""
 
     request: Request
     job: Job
-    tiles_seen: int = 0
-    looked_at: float = field(default=0.0)
-    rest: float = _SECONDS_BETWEEN_PARTIALS
 
     @property
     def ended(self) -> bool:
@@ -40,8 +32,8 @@ class Run:
         return self.job.over
 
 
-class Runs(param.Parameterized):
-    """Starts, watches, cancels and reopens runs.
+class Runs(JobView):
+    """Starts, watches, cancels and reopens runs; what is followed is the one on screen.
 
     Jobs live in the process-wide service and go on when the tab is closed; here are only references.
 
@@ -54,15 +46,12 @@ class Runs(param.Parameterized):
     """
 
     current = param.ClassSelector(class_=Run, doc="The run on screen.")
-    dataset = param.Parameter(doc="Its result; while it runs or after cancelling, the part that is there.")
-    changed = param.Integer(default=0, doc="Counts up when the state or progress of the current run changes.")
     all = param.List(default=[], item_type=Run, doc="All runs of this session, newest first.")
 
     def __init__(self, state: ExploreState, service: Callable[[], ModelService | None]) -> None:
         super().__init__()
         self._state = state
         self._service = service
-        self._told: tuple[object, ...] = ()
         self._holder: str | None = None
 
     @property
@@ -108,20 +97,22 @@ class Runs(param.Parameterized):
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""
-        run.tiles_seen, run.looked_at, self._told = 0, 0.0, ()
+        self._clear()
         self.param.update(current=run, dataset=None)
         self._state.shown = run.request
+        self.attach(RESULT, run.job, parts=True)
         self.tick()
 
     def hide(self) -> None:
         """Take the run off the screen; it goes on."""
+        self._clear()
         self._state.shown = None
         self.param.update(current=None, dataset=None, changed=self.changed + 1)
 
     def cancel(self) -> None:
         """Stop the current run; what is finished stays."""
-        if self.current is not None and not self.current.ended:
-            self.current.job.cancel()
+        if self.busy:
+            super().cancel()
             self.tick()
 
     def restore(self) -> str | None:
@@ -148,37 +139,11 @@ class Runs(param.Parameterized):
             )
         return "The result of this address isn't kept any more: press Run to compute it again."
 
-    def tick(self) -> None:
-        """Look at the current run; called a few times a second."""
-        run = self.current
-        if run is None:
-            return
-        job = run.job
-        now = (run, job.state, job.stage, round(job.progress, 4), round(job.eta))
-        if job.state != "done":
-            self._take_partials(run)
-        if now == self._told:
-            return
-        self._told = now
-        if job.state == "done":
-            self.dataset = job.result()
-        self.changed += 1
-
     def drop(self) -> None:
         """Let go of everything large; nobody is told, as the page that shows it is being taken down."""
+        self.forget()
         with param.parameterized.discard_events(self):
-            self.param.update(current=None, dataset=None, all=[])
-
-    def _take_partials(self, run: Run) -> None:
-        count = len(run.job.partials)
-        began = time.monotonic()
-        rested = began - run.looked_at > run.rest
-        if count > run.tiles_seen and (rested or run.ended):
-            run.tiles_seen = count
-            # what watches it draws it, before this returns
-            self.dataset = run.job.partial_result()
-            run.looked_at = time.monotonic()
-            run.rest = max(_SECONDS_BETWEEN_PARTIALS, _REST * (run.looked_at - began))
+            self.param.update(current=None, all=[])
 
     def _ready(self) -> ModelService:
         service = self._service()

@@ -11,12 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from phenviz.app.activity import ActivityMap
+from phenviz.app.job_view import PrivateJobs
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import xarray as xr
 
     from phenviz.effects.quantiles import Background
     from phenviz.service import ModelService
@@ -45,7 +47,7 @@ class Runtime:
         self.world = world
         self.device = device
         self.folder = folder
-        # two, so that one user's long list doesn't keep another one waiting
+        # for reading genotypes: two, so that one user's long file doesn't keep another one waiting
         self.personal = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-personal")
         self._common: Future[Background | None] | None = None
         self._common_lock = threading.Lock()
@@ -134,11 +136,18 @@ class Runtime:
         from phenviz.effects.quantiles import world_background
 
         self.service_ready.result()
+        jobs = PrivateJobs(self)
+
+        def score(variants: pd.DataFrame) -> xr.Dataset:
+            return jobs.submit("variant_effects", variants=variants, quantiles=False).result()
+
         try:
-            return world_background(self.world)
+            return world_background(self.world, score=score)
         except Exception:
             LOG.exception("common variants could not be scored")
             raise
+        finally:
+            jobs.close()
 
     def _load(self) -> None:
         try:

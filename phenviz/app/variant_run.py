@@ -12,7 +12,7 @@ import pandas as pd
 import param
 import xarray as xr
 
-from phenviz.app.computation import Computation
+from phenviz.app.job_view import JobView, PrivateJobs
 from phenviz.app.ranking import ranked
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import VariantsState, separate_lines
@@ -22,6 +22,7 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 
 if TYPE_CHECKING:
+    from phenviz.effects.quantiles import Background
     from phenviz.genome.reference import ReferenceGenome
     from phenviz.variation import VariantSet
 
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 200_000
 # a region up to this long is scored without being asked
 _AT_ONCE_BELOW = 200_000
-# variants scored, or records read, at once
+# records read at once
 _CHUNK = 10_000
-_STAGES = {"reading variants": 1, "scoring variants": 8}
 REGION, PASTED, UPLOAD, FOLDER = "region", "pasted", "upload", "file:"
 
 
@@ -62,9 +62,11 @@ class VariantRun(param.Parameterized):
         super().__init__()
         self._state, self._runtime, self._uploaded = state, runtime, uploaded
         self._asked: _Asked | None = None
-        self._work: Computation | None = None
-        self._told: tuple[Any, ...] = ()
-        self._effects: tuple[int, xr.Dataset] | None = None
+        self._jobs = PrivateJobs(runtime)
+        self._common = False
+        self._work: JobView | None = None
+        # scores, what they were ranked among, and both
+        self._effects: tuple[xr.Dataset, Background | None, xr.Dataset] | None = None
         self._ranked: tuple[xr.Dataset, tuple[str, ...], pd.DataFrame] | None = None
 
     @property
@@ -79,8 +81,8 @@ class VariantRun(param.Parameterized):
         return self._work.state
 
     @property
-    def work(self) -> Computation | None:
-        """The computation."""
+    def work(self) -> JobView | None:
+        """What is being done."""
         return self._work
 
     @property
@@ -111,22 +113,18 @@ class VariantRun(param.Parameterized):
     @property
     def effects(self) -> xr.Dataset | None:
         """Effects of the variants scored so far, with quantiles once those of common variants are known."""
-        parts = self._work.found.get("parts") if self._work is not None else None
-        if not parts:
+        scores = self._work.found.get("effects") if self._work is not None else None
+        if scores is None:
             return None
         common = self._runtime.common_effects()
         background = common.result() if common.done() and common.exception() is None else None
-        stamp = len(parts) * 2 + (background is not None)
-        if self._effects is None or self._effects[0] != stamp:
-            joined = (
-                parts[0] if len(parts) == 1 else xr.concat(parts, dim="variant", combine_attrs="override")
-            )
-            if background is not None:
-                from phenviz.effects.quantiles import with_quantiles
+        known = self._effects
+        if known is None or known[0] is not scores or known[1] is not background:
+            from phenviz.effects.quantiles import with_quantiles
 
-                joined = with_quantiles(joined, background)
-            self._effects = (stamp, joined)
-        return self._effects[1]
+            both = scores if background is None else with_quantiles(scores, background)
+            self._effects = known = (scores, background, both)
+        return known[2]
 
     def table(self) -> pd.DataFrame | None:
         """Return the variants scored so far, ranked by their strongest effect in the ticked contexts."""
@@ -153,9 +151,9 @@ class VariantRun(param.Parameterized):
         if wanted is None or self._runtime.service is None:
             return
         self.cancel()
-        self._asked, self._told, self._effects, self._ranked = wanted, (), None, None
-        self._work = Computation(
-            lambda progress, tell: self._compute(wanted, progress, tell), _STAGES, self._runtime.personal
+        self._asked, self._effects, self._ranked = wanted, None, None
+        self._work = JobView().read(
+            lambda view, progress: self._compute(wanted, view, progress), self._runtime.personal, jobs=1
         )
         self.changed += 1
 
@@ -179,24 +177,18 @@ class VariantRun(param.Parameterized):
         """Look at the computation; called a few times a second."""
         if self._asked is None:
             self.follow()
-        work = self._work
-        if work is None:
+        if self._work is None:
             return
-        now = (
-            work.state,
-            work.stage,
-            round(work.progress, 2),
-            work.version,
-            self._runtime.common_effects().done(),
-        )
-        if now != self._told:
-            self._told = now
+        common = self._runtime.common_effects().done()
+        if self._work.tick() or common != self._common:
+            self._common = common
             self.changed += 1
 
     def close(self) -> None:
         """Let go of everything."""
         self.cancel()
         self._work = self._effects = self._ranked = None
+        self._jobs.close()
 
     def _in_words(self, text: str) -> str:
         # where a file lies on the server concerns nobody
@@ -218,10 +210,7 @@ class VariantRun(param.Parameterized):
         known = {f"{FOLDER}{path.name}": path for path in files_of(self._runtime.folder)}
         return known.get(origin)
 
-    def _compute(self, asked: _Asked, progress: Progress, tell: Callable[[str, Any], None]) -> None:
-        from phenviz.effects import iter_scores
-
-        world = self._runtime.world
+    def _compute(self, asked: _Asked, view: JobView, progress: Progress) -> None:
         progress.stage("reading variants")
         variants, report = self._read(asked, progress)
         if len(variants) > MOST_VARIANTS:
@@ -229,27 +218,26 @@ class VariantRun(param.Parameterized):
                 f"{len(variants):,} variants are more than this page takes ({MOST_VARIANTS:,}): zoom in, or "
                 "use `phenviz variants`, which streams files of any length"
             )
-        tell("report", report)
-        tell("variants", variants)
-        parts: list[xr.Dataset] = []
-        chunks = [variants.iloc[start : start + _CHUNK] for start in range(0, len(variants), _CHUNK)]
-        for scores in iter_scores(
-            chunks, world.reference, world.backbone, progress=_Counted(progress, len(variants))
-        ):
-            parts.append(scores)
-            tell("parts", list(parts))
+        # in this order the service scores them, so that a part of them is the first few
+        variants = variants.assign(contig=variants["contig"].astype(str))
+        variants = variants.sort_values(["contig", "position"], kind="stable", ignore_index=True)
+        view.add("report", report)
+        view.add("variants", variants)
+        # whoever's they are: a list may come from a person's file, too
+        job = self._jobs.submit("variant_effects", variants=variants, quantiles=False)
+        view.attach("effects", job, parts=True)
 
     def _read(self, asked: _Asked, progress: Progress) -> tuple[pd.DataFrame, str]:
         world = self._runtime.world
         if asked.origin == REGION:
             assert asked.locus is not None and world.individuals is not None
             counts = world.individuals.allele_counts(asked.locus, by=None)
-            if not len(counts):
+            kept = counts[counts["position"].between(asked.locus.start + 1, asked.locus.end)]
+            if not len(kept):
                 raise DataError(
                     f"none of the world's {len(world.individuals):,} individuals has a variant in "
                     f"{asked.locus}: {_covered(world)}"
                 )
-            kept = counts[counts["position"].between(asked.locus.start + 1, asked.locus.end)]
             return kept.reset_index(drop=True), ""
         if asked.origin == PASTED:
             return self._pasted(asked.lines), ""
@@ -295,28 +283,6 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
         table = table[~again].reset_index(drop=True)
         report = replace(report, kept=len(table), skipped=skipped)
     return VariantSet(table, report)
-
-
-class _Counted(Progress):
-    """Progress over several tables as over one."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        super().__init__()
-        self._progress, self._count, self._begun = progress, total, False
-
-    def stage(self, name: str, total: float = 1.0) -> None:
-        """Begin once: the later tables go on where the first ended."""
-        if not self._begun:
-            self._begun = True
-            self._progress.stage(name, self._count)
-
-    def advance(self, amount: float = 1.0) -> None:
-        """Add finished variants."""
-        self._progress.advance(amount)
-
-    def check(self) -> None:
-        """Raise `Cancelled` if the user asked to stop."""
-        self._progress.check()
 
 
 def _covered(world: Any) -> str:

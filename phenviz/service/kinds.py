@@ -13,7 +13,7 @@ import xarray as xr
 
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
-from phenviz.progress import Progress
+from phenviz.progress import Progress, fraction_of
 from phenviz.service.device import PlacedWorld
 from phenviz.service.graphs import graphed
 
@@ -171,11 +171,7 @@ class Kind:
 
     def fraction(self, stage: str, done: float) -> float:
         """Turn the fraction of one stage that is done into that of the piece."""
-        if stage not in self.stages:
-            return 0.0 if self.stages else done
-        names = list(self.stages)
-        before = sum(self.stages[name] for name in names[: names.index(stage)])
-        return (before + done * self.stages[stage]) / sum(self.stages.values())
+        return fraction_of(self.stages, stage, done)
 
 
 @dataclass

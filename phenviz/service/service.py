@@ -111,7 +111,8 @@ class ModelService(Verbs):
             ``predict``, ``mutagenesis``, ``attribute``, ``variant_effects``, ``personal``, ``expression`` or
             another one.
         holder
-            Who asks, for instance a browser session: asking twice for the same gives it its own job again.
+            Who asks, for instance a browser session: asking twice for the same gives it its own job again,
+            if that isn't private.
         private
             Whether this is about a person, so that it is kept in memory for the holder only; what is about
             people by its kind (``personal``, ``expression``, variants of a file with genotypes) is so anyway.
@@ -234,7 +235,9 @@ class ModelService(Verbs):
         return next((work for work in works if work is not None and work.usable), None)
 
     def _job_on(self, work: Work, holder: str | None) -> Job:
-        own = [job for job in work.jobs if holder is not None and job.holder == holder]
+        # a page cancels what it asked for privately when it asks anew, maybe for the same: each has its own
+        shared = holder is not None and not work.private
+        own = [job for job in work.jobs if shared and job.holder == holder]
         # what is done can't be cancelled by one to the harm of another, so all can have the same job
         known = own or (work.jobs if work.over else ())
         job = known[0] if known else Job(work, self._release, holder)

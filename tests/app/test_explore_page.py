@@ -191,7 +191,7 @@ def test_several_baselines_show_their_spread(page):
 
 def test_a_part_that_takes_long_to_draw_is_drawn_less_often(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr("phenviz.app.runs.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("phenviz.app.job_view.time", SimpleNamespace(monotonic=lambda: clock[0]))
     tiles = []
     job = SimpleNamespace(over=False, state="running", stage="", progress=0.0, eta=0.0, partials=tiles,
                           partial_result=lambda: len(tiles))  # fmt: skip

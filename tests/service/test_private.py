@@ -103,3 +103,11 @@ def test_a_session_keeps_no_more_than_its_limit():
     assert [number for number in range(5) if str(number) in store] == [0, 3, 4]
     store.clear()
     assert "0" not in store and store.get("0") is None
+
+
+def test_who_asks_twice_may_cancel_one_of_them(service, counting):
+    first = start_held_up(service, counting, stop=3, private=True, holder="mine")
+    second = service.submit("count", stop=3, private=True, holder="mine")
+    first.cancel()
+    counting.gate.set()
+    assert numbers(second.result(60)) == [0, 1, 2] and first.state == "cancelled"

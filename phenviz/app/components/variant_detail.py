@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +10,18 @@ import panel as pn
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane, words
+from phenviz.app.job_view import PrivateJobs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import PageState
 from phenviz.app.words import escaped
+from phenviz.errors import PhenvizError
 from phenviz.results import contribution, reference_bases
 from phenviz.tracks import AlleleLogos
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
+    from phenviz.service import Job
 
 # bases on both sides of the variant: of the logos, and of what motifs are called in
 _SHOWN_FLANK, _FLANK = 24, 100
@@ -57,6 +59,9 @@ class VariantDetail(Viewer):
         super().__init__()
         self._session, self._state, self._runtime, self._variant = session, state, runtime, variant
         self._on_result = on_result
+        # of a person, as likely as not
+        self._jobs = PrivateJobs(runtime)
+        self._job: Job | None = None
         self._asked: tuple[str, str] = ("", "")
         self._logos: AlleleLogos | None = None
         self._words = words(margin=(2, 8))
@@ -64,6 +69,7 @@ class VariantDetail(Viewer):
         state.param.watch(self._ask, [*watched, "focus"])
         state.param.watch(self._restyle, ["theme"])
         session.on_tick(self._ask)
+        session.on_close(self._jobs.close)
         self._say("Choose a variant in the table to compare the logos of its alleles.")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -78,30 +84,35 @@ class VariantDetail(Viewer):
             self._pane.visible = False
             self._say("Choose a variant in the table to compare the logos of its alleles.")
             return
-        self._say(f"<b>{escaped(asked[0])}</b> Changing every base round it, with and without the variant…")
-        done = self._runtime.personal.submit(self._compute, *asked)
-        done.add_done_callback(lambda found: self._session.run_soon(lambda: self._take(asked, found)))
-
-    def _compute(self, variant: str, focus: str) -> BothAlleles:
-        from phenviz.effects.both_alleles import mutate_both_alleles
-
-        contig, position, ref, alt = variant.split(":")
-        world = self._runtime.world
-        return mutate_both_alleles(
-            contig, int(position), ref, alt, world.reference, world.backbone, contexts=[focus], flank=_FLANK
+        self._say(f"<b>{escaped(asked[0])}</b> Changing every base around it, with and without the variant…")
+        contig, position, ref, alt = asked[0].split(":")
+        where = {"contig": contig, "position": int(position), "ref": ref, "alt": alt, "flank": _FLANK}
+        if self._job is not None:
+            self._job.cancel()
+        try:
+            self._job = self._jobs.submit("both_alleles", contexts=asked[1], **where)
+        except PhenvizError as error:
+            self._fail(words_of(error))
+            return
+        self._job.subscribe(
+            lambda job: self._session.run_soon(lambda: self._take(asked, job)) if job.over else None
         )
 
-    def _take(self, asked: tuple[str, str], done: Future[BothAlleles]) -> None:
-        if asked != self._asked:
+    def _take(self, asked: tuple[str, str], job: Job) -> None:
+        if asked != self._asked or job.state == "cancelled":
             return  # meanwhile another variant or context is looked at
-        try:
-            both = done.result()
-        except Exception as error:
-            self._pane.visible = False
-            self._say(f"<span class='failed' role='alert'>{escaped(words_of(error))}</span>")
+        if job.state == "failed":
+            self._fail(job.error or "")
             return
+        from phenviz.effects.both_alleles import BothAlleles
+
+        both = BothAlleles.of(job.result())
         self._draw(asked[0], both)
         self._on_result(both, asked[1])
+
+    def _fail(self, said: str) -> None:
+        self._pane.visible = False
+        self._say(f"<span class='failed' role='alert'>{escaped(said)}</span>")
 
     def _draw(self, variant: str, both: BothAlleles) -> None:
         if self._logos is None:
