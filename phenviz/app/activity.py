@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phenviz.errors import Cancelled
 from phenviz.genome.codes import N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.tracks import Pyramid
 
 if TYPE_CHECKING:
-    from phenviz.service import ModelService
+    import xarray as xr
+
+    from phenviz.service import Job, ModelService
     from phenviz.world import World
 
 LOG = logging.getLogger("phenviz.app")
-# A tile takes well under a second, so that a run a user starts never waits long behind the view's own
-# prediction; on a fixed grid, so that the result store knows it again in every session.
+# The service's own cells, on a fixed grid: who moves a little finds there what lies beside the view.
 _TILE_BASES = 2**18
 
 
 class ActivityMap:
-    """Pyramids of predicted activity, one a contig, filled tile by tile.
+    """Pyramids of predicted activity, one a contig, filled by jobs for what sessions look at.
 
     Parameters
     ----------
@@ -44,55 +45,76 @@ class ActivityMap:
         self._tile_bases = tile_bases
         self._pyramids: dict[str, Pyramid] = {}
         self._wishes: dict[object, Locus] = {}
-        self._wake = threading.Condition(threading.RLock())
-        self._stopped = False
+        self._jobs: dict[object, list[Job]] = {}
+        self._lock = threading.RLock()
         self.version = 0
-        self.error: BaseException | None = None
+        self.error: str | None = None
 
     def start(self) -> None:
-        """Begin to answer wishes."""
-        threading.Thread(target=self._work, name="phenviz-activity", daemon=True).start()
+        """Ask for what is wished for as soon as the model is loaded."""
+        self._service_ready.add_done_callback(lambda _ready: self._begin())
 
     def stop(self) -> None:
-        """Stop after the present tile."""
-        with self._wake:
-            self._stopped = True
-            self._wake.notify_all()
+        """Drop all wishes."""
+        for who in list(self._wishes):
+            self.forget(who)
 
     def pyramid(self, contig: str) -> Pyramid | None:
         """Return the pyramid of a contig, empty at first; None while the model is loading."""
-        bin_size = self._bin_size()
-        if bin_size is None:
+        if self._service is None:
             return None
-        with self._wake:
+        with self._lock:
             if contig not in self._pyramids:
-                self._pyramids[contig] = Pyramid(self._n_bins(contig), len(self._world.contexts), bin_size)
+                bin_size, count = self._world.backbone.bin_size, self._n_bins(contig)
+                self._pyramids[contig] = Pyramid(count, len(self._world.contexts), bin_size)
             return self._pyramids[contig]
 
     def want(self, who: object, locus: Locus) -> None:
-        """Ask for the activity of what a session looks at now; replaces what it asked for before."""
-        with self._wake:
-            self._wishes.pop(who, None)
-            self._wishes[who] = locus  # the latest wish is answered first
+        """Ask for the activity of what a session looks at now; what it asked for before is cancelled."""
+        with self._lock:
+            self._wishes[who] = locus
             self.error = None
-            self._wake.notify_all()
+            before = self._jobs.pop(who, [])
+        try:
+            # first what is new: work that both share goes on
+            jobs = self._ask(locus) if self._service is not None else []
+        except Exception as error:
+            LOG.exception("%s can't be predicted: the wish for it is dropped", locus)
+            self._fail(who, str(error))
+            jobs = []
+        with self._lock:
+            self._jobs[who] = jobs
+        for job in jobs:
+            job.subscribe(partial(self._take, who, locus.contig))
+        for job in before:
+            job.cancel()
 
     def forget(self, who: object) -> None:
         """Drop a session's wish."""
-        with self._wake:
+        with self._lock:
             self._wishes.pop(who, None)
+            jobs = self._jobs.pop(who, [])
+        for job in jobs:
+            job.cancel()
 
     def covered(self, who: object) -> float:
         """Share (0 to 1) of what a session asked for that is there."""
         locus = self._wishes.get(who)
-        if locus is None or self._bin_size() is None:
+        if locus is None or (pyramid := self.pyramid(locus.contig)) is None:
             return 0.0
-        first, last = self._bins(locus)
-        return 1.0 - sum(b - a for a, b in self._missing(locus)) / (last - first)
+        return pyramid.covered(*self._bins(locus))
 
-    def _bin_size(self) -> int | None:
+    @property
+    def _service(self) -> ModelService | None:
         ready = self._service_ready
-        return int(self._world.backbone.bin_size) if ready.done() and ready.exception() is None else None
+        return ready.result() if ready.done() and ready.exception() is None else None
+
+    def _begin(self) -> None:
+        if (failure := self._service_ready.exception()) is not None:
+            self.error = str(failure)
+            return
+        for who, locus in list(self._wishes.items()):
+            self.want(who, locus)
 
     def _n_bins(self, contig: str) -> int:
         return -(-self._world.reference.contigs[contig] // self._world.backbone.bin_size)
@@ -101,74 +123,68 @@ class ActivityMap:
         bin_size = self._world.backbone.bin_size
         return locus.start // bin_size, -(-locus.end // bin_size)
 
-    def _missing(self, locus: Locus) -> list[tuple[int, int]]:
-        pyramid = self.pyramid(locus.contig)
-        assert pyramid is not None
-        return [(int(first), int(last)) for first, last in pyramid.missing(*self._bins(locus))]
-
-    def _work(self) -> None:
-        try:
-            service = self._service_ready.result()
-        except Exception as error:
-            self.error = error
-            return
-        for contig, first, last in self._tiles():
-            try:
-                self._predict(service, contig, first, last)
-            except Cancelled:
-                continue
-            except Exception as error:
-                LOG.exception("predicting bins %d-%d of %s failed", first, last, contig)
-                with self._wake:
-                    # said once on screen; tried again at the next move instead of for ever
-                    self.error = error
-                    self._wishes.clear()
-
-    def _tiles(self) -> Iterator[tuple[str, int, int]]:
-        while True:
-            with self._wake:
-                tile = self._next_tile()
-                while tile is None and not self._stopped:
-                    self._wake.wait()
-                    tile = self._next_tile()
-                if self._stopped:
-                    return
-            assert tile is not None
-            yield tile
-
-    def _next_tile(self) -> tuple[str, int, int] | None:
-        for who, locus in reversed(list(self._wishes.items())):
-            try:
-                tile = self._tile_of(locus)
-            except Exception:
-                # one session's impossible wish must not stop the thread that all sessions share
-                LOG.exception("%s can't be predicted: the wish for it is dropped", locus)
-                self._wishes.pop(who)
-                continue
-            if tile is not None:
-                return tile
-        return None
-
-    def _tile_of(self, locus: Locus) -> tuple[str, int, int] | None:
+    def _ask(self, locus: Locus) -> list[Job]:
+        """Ask for the tiles of a locus that are missing, the middle one by itself, which so comes first."""
+        service, pyramid = self._service, self.pyramid(locus.contig)
+        assert service is not None and pyramid is not None
         step = max(self._tile_bases // self._world.backbone.bin_size, 1)
-        missing = self._missing(locus)
-        if not missing:
-            return None
-        middle = sum(self._bins(locus)) // 2
-        nearest = [min(max(middle, first), last - 1) for first, last in missing]
-        # what is nearest to the middle of the view comes first
-        first = min(nearest, key=lambda at: abs(at - middle)) // step * step
-        return locus.contig, first, min(first + step, self._n_bins(locus.contig))
+        first, last = self._bins(locus)
+        tiles = [
+            tile
+            for tile in range(first // step, -(-last // step))
+            if pyramid.missing(max(tile * step, first), min((tile + 1) * step, last))
+        ]
+        wanted = [tile for tile in tiles if not self._is_gap(locus.contig, tile, step)]
+        if not wanted:
+            return []
+        known = set(wanted)
+        middle = min(wanted, key=lambda tile: abs((2 * tile + 1) * step - first - last))
+        begins = [tile for tile in wanted if tile - 1 not in known or tile in (middle, middle + 1)]
+        runs = [
+            [tile for tile in wanted if begin <= tile < end]
+            for begin, end in pairwise([*begins, wanted[-1] + 1])
+        ]
+        return [
+            service.submit("predict", locus=self._part(locus.contig, run[0] * step, (run[-1] + 1) * step))
+            for run in runs
+        ]
 
-    def _predict(self, service: ModelService, contig: str, first: int, last: int) -> None:
+    def _part(self, contig: str, first: int, last: int) -> Locus:
+        """Return the bases of bins, as far as the contig goes."""
         bin_size = self._world.backbone.bin_size
-        length = self._world.reference.contigs[contig]
-        locus = Locus(contig, first * bin_size, min(last * bin_size, length))
-        if (self._world.reference.fetch_codes(contig, locus.start, locus.end) == N_CODE).all():
-            # a gap of the assembly: the model is never asked, and there is nothing to come back to
-            activity = np.zeros((len(self._world.contexts), last - first), dtype=np.float32)
-        else:
-            activity = service.submit("predict", locus=locus).result()["activity"].to_numpy()
-        with self._wake:
-            self._pyramids[contig].write(first, activity)
+        return Locus(contig, first * bin_size, min(last * bin_size, self._world.reference.contigs[contig]))
+
+    def _is_gap(self, contig: str, tile: int, step: int) -> bool:
+        """Tell whether a tile holds nothing but N; the model is never asked, and nothing is to come."""
+        part = self._part(contig, tile * step, (tile + 1) * step)
+        if not (self._world.reference.fetch_codes(contig, part.start, part.end) == N_CODE).all():
+            return False
+        first, last = self._bins(part)
+        self._write(contig, first, np.zeros((len(self._world.contexts), last - first), dtype=np.float32))
+        return True
+
+    def _take(self, who: object, contig: str, job: Job) -> None:
+        """Take over what a job has finished; called in the service's thread."""
+        for tile in job.partials:
+            self._write_missing(contig, tile)
+        if job.state == "failed":
+            LOG.error("predicting %s failed: %s", job.params["locus"], job.error)
+            # said once on screen; tried again at the next move instead of for ever
+            self._fail(who, job.error or "")
+
+    def _write_missing(self, contig: str, tile: xr.Dataset) -> None:
+        first = int(tile["bin_start"].values[0]) // self._world.backbone.bin_size
+        missing = self._pyramids[contig].missing(first, first + tile.sizes["bin"])
+        values = tile["activity"].to_numpy() if missing else np.empty((0, 0))
+        for start, end in missing:
+            self._write(contig, start, values[:, start - first : end - first])
+
+    def _write(self, contig: str, first: int, values: np.ndarray) -> None:
+        with self._lock:
+            self._pyramids[contig].write(first, values)
             self.version += 1
+
+    def _fail(self, who: object, error: str) -> None:
+        with self._lock:
+            self.error = error
+            self._wishes.pop(who, None)

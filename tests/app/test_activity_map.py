@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -55,3 +56,30 @@ def test_a_model_that_cannot_be_loaded_is_told_and_does_not_stop_the_page(toy_pr
     activity.want("me", SITE)
     assert activity.pyramid("20") is None
     assert activity.covered("me") == 0
+
+
+def test_moving_away_cancels_what_nobody_looks_at_any_more(runtime, monkeypatch):
+    activity, length = ActivityMap(runtime.world, runtime.service_ready, 2_048), 50_000
+    asked, submit = [], runtime.service.submit
+
+    def held_up(kind, **params):
+        asked.append(submit(kind, **params))
+        return asked[-1]
+
+    monkeypatch.setattr(runtime.service, "submit", held_up)
+    activity.want("me", Locus("20", 0, length))
+    first = list(asked)
+    activity.want("me", Locus("21", 0, 9_000))
+    assert all(job.cancelled or job.over for job in first)
+    activity.forget("me")
+    assert all(job.cancelled or job.over for job in asked)
+    assert activity.covered("me") == 0
+
+
+def test_the_tile_in_the_middle_of_a_long_view_is_a_job_of_its_own(runtime, monkeypatch):
+    activity, asked = ActivityMap(runtime.world, runtime.service_ready, 2_048), []
+    job = SimpleNamespace(subscribe=lambda _heard: None, cancel=lambda: None)
+    monkeypatch.setattr(runtime.service, "submit", lambda kind, locus: asked.append(locus) or job)
+    activity.want("me", Locus("20", 0, 2_048 * 9))
+    whole = [(0, 4), (4, 5), (5, 9)]
+    assert [(locus.start // 2_048, locus.end // 2_048) for locus in asked] == whole
