@@ -69,7 +69,7 @@ class VariantDetail(Viewer):
         state.param.watch(self._ask, [*watched, "focus"])
         state.param.watch(self._restyle, ["theme"])
         session.on_tick(self._ask)
-        session.on_close(self._jobs.close)
+        session.on_close(self._close)
         self._say("Choose a variant in the table to compare the logos of its alleles.")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -97,6 +97,10 @@ class VariantDetail(Viewer):
         self._job.subscribe(
             lambda job: self._session.run_soon(lambda: self._take(asked, job)) if job.over else None
         )
+
+    def _close(self) -> None:
+        self._jobs.close()
+        self._job = None
 
     def _take(self, asked: tuple[str, str], job: Job) -> None:
         if asked != self._asked or job.state == "cancelled":

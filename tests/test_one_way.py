@@ -1,0 +1,335 @@
+"""One way to the model: all of it is a job on the service's device, and nothing about a person stays."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import tempfile
+import time
+from functools import wraps
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from phenviz.app.pages.disease import DiseasePage
+from phenviz.app.pages.explore import ExplorePage
+from phenviz.app.pages.individual import IndividualPage
+from phenviz.app.pages.variants import VariantsPage
+from phenviz.app.request import METHODS, Request
+from phenviz.app.runtime import Runtime
+from phenviz.attribution import Target
+from phenviz.cli import main
+from phenviz.disease.background import random_background
+from phenviz.genome import Locus
+from phenviz.models.local import LocalBackbone, Stage
+from phenviz.models.phenformer import Phenformer
+from phenviz.models.predict import predict
+from phenviz.models.readout import GeneReadout
+from phenviz.service import KINDS, ModelService
+from phenviz.service.work import Work
+from phenviz.world import open_world
+from tests.effects.toys import write_people
+from tests.service.test_trait import project_with
+
+SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
+PERSON, VARIANT, INSERTED = "Marker-Person-7F3A", "marker-variant-91C2", "GATTACAGATTACATTGACA"
+# what a model computes with, whatever way leads there
+_COMPUTING = {
+    LocalBackbone: ("encode", "activity", "log_activity", "forward"),
+    Stage: ("convolve", "finish", "forward"),
+    GeneReadout: ("expression", "pooled_terms", "bin_values", "weighted", "from_pooled"),
+    Phenformer: ("forward",),
+}
+
+
+def write_person(project: Path, folder: Path) -> Path:
+    """Write the VCF of one made-up person, whom and whose insertion nobody else has; return its path."""
+    reference = open_world(project).reference
+    lines = ["##fileformat=VCFv4.2", "##contig=<ID=20,length=50021>"]
+    lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
+    lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", PERSON]))
+    for number, at in enumerate((3_000, 6_050, 8_100)):
+        ref = reference.sequence(Locus("20", at - 1, at)).upper()
+        alt = ref + INSERTED if number == 1 else "A" if ref != "A" else "C"
+        call = ("1|0", "0|1", "1|1")[number]
+        lines.append(
+            "\t".join(["20", str(at), f"{VARIANT}-{number}", ref, alt, ".", "PASS", ".", "GT", call])
+        )
+    path = folder / "person.vcf"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_background.__kwdefaults__, "singles", 400)
+        patch.setitem(random_background.__kwdefaults__, "deep", 60)
+        yield
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "world"
+    folder.mkdir()
+    project = project_with(folder)
+    write_people(folder / "people.vcf", open_world(project).reference, 3, count=30)
+    project.write_text(project.read_text() + "individuals: [people.vcf]\n")
+    return project
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def placed(monkeypatch, cache):
+    """Let no model compute but those that the service has placed; return the devices they were placed on."""
+    devices: list[torch.device] = []
+
+    def place(model, device):
+        if model is None:
+            return None
+        devices.append(device)
+        own = copy.deepcopy(model).to(device).eval()
+        for module in own.modules():
+            module.placed_by_the_service = True
+        return own
+
+    def guarded(method):
+        @wraps(method)
+        def call(module, *arguments, **how):
+            assert getattr(module, "placed_by_the_service", False), (
+                f"{method.__qualname__} of the world's own"
+            )
+            return method(module, *arguments, **how)
+
+        return call
+
+    for kind, names in _COMPUTING.items():
+        for name in names:
+            monkeypatch.setattr(kind, name, guarded(getattr(kind, name)))
+    monkeypatch.setattr("phenviz.service.device.place", place)
+    return devices
+
+
+def commands(vcf: Path, folder: Path, table: Path) -> dict[str, list[object]]:
+    """Return one command for each way to the model, each with its own output."""
+    sites = "chr20:6,001-6,120"
+    made: dict[str, list[object]] = {
+        "predict": ["predict", sites],
+        "predict-sample": ["predict", sites, "--sample", "ann"],
+        "predict-vcf": ["predict", sites, "--vcf", vcf],
+        "mutagenesis": ["mutagenesis", sites],
+        "mutagenesis-gene": ["mutagenesis", sites, "--gene", "ALPHA"],
+        "coarse": ["mutagenesis", sites, "--context", "Ery", "--coarse-to-fine", "1"],
+        "attribute": ["attribute", sites, "--context", "Ery", "--steps", "4"],
+        "saliency": ["attribute", sites, "--context", "Ery", "--gene", "ALPHA", "--method", "saliency"],
+        "trait": ["attribute", "--trait", "MCV", "--method", "saliency"],
+        "ablate": ["ablate", sites, "--shuffles", "2"],
+        "ablate-gene": ["ablate", sites, "--gene", "ALPHA", "--shuffles", "2"],
+        "marginalize": ["marginalize", "AGATAAGG", "--backgrounds", "3"],
+        "variants": ["variants", vcf],
+        "variants-gene": ["variants", vcf, "--gene", "ALPHA"],
+        "variant": ["variants", f"chr20:6,050 {_base_of(vcf)}"],
+        "personal": ["personal", vcf, "--locus", sites],
+        "expression": ["personal", vcf, "--gene", "ALPHA"],
+        "hypotheses": ["hypotheses", "--table", table, "--method", "variant", "--permutations", "100"],
+        "controls": ["hypotheses", "--table", table, "--method", "control-random-weights",
+                     "--permutations", "100"],
+    }  # fmt: skip
+    outputs = {name: folder / f"{name}.nc" for name in made}
+    outputs |= {"variants": folder / "variants.vcf", "personal": folder / "personal.svg"}
+    device = ["--device", "cpu"]
+    return {name: [*words, "-o", outputs[name], *device] for name, words in made.items()}
+
+
+def _base_of(vcf: Path) -> str:
+    ref = vcf.read_text().splitlines()[-2].split("\t")[3]
+    return f"{ref}>{'A' if ref != 'A' else 'C'}"
+
+
+def write_table(project: Path, folder: Path) -> Path:
+    reference = open_world(project).reference
+    lines = ["trait\tchr\tpos\tref\talt\tpip"]
+    for number, at in enumerate(range(2_000, 18_000, 1_600)):
+        ref = reference.sequence(Locus("20", at - 1, at)).upper()
+        lines.append(f"T{number % 2}\tchr20\t{at}\t{ref}\t{'A' if ref != 'A' else 'C'}\t0.3")
+    path = folder / "traits.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_guard_of_these_tests_sees_a_model_that_is_called_directly(project, placed):
+    world = open_world(project)
+    with pytest.raises(AssertionError, match="of the world's own"):
+        predict(SITE, world.reference, world.backbone)
+
+
+def test_no_command_calls_a_model_that_the_service_did_not_place(project, placed, tmp_path):
+    vcf, table = write_person(project, tmp_path), write_table(project, tmp_path)
+    for name, words in commands(vcf, tmp_path, table).items():
+        placed.clear()
+        done = CliRunner().invoke(main, [*map(str, words), "--world", str(project)])
+        assert done.exit_code == 0, (name, done.output)
+        assert placed, name
+
+
+def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(project, placed, tmp_path):
+    vcf, world = write_person(project, tmp_path), open_world(project)
+    ref = world.reference.sequence(Locus("20", 6_049, 6_050)).upper()
+    with ModelService(world, "cpu") as service:
+        service.predict(SITE)
+        service.predict(SITE, individual="ann")
+        service.mutagenesis(SITE, gene="ALPHA")
+        service.attribute(SITE, "Ery", n_steps=4)
+        service.attribute(None, Target(trait="MCV"), method="saliency")
+        service.variant_effects(f"20:6050:{ref}:{ref}T")
+        service.both_alleles("20", 6_050, ref, f"{ref}T")
+        service.personal(SITE, PERSON, individuals=vcf, mode="sum")
+        service.expression("ALPHA", PERSON, individuals=vcf)
+        service.ablate(SITE, n_shuffles=2)
+        service.marginalize("AGATAAGG", backgrounds=3)
+        source = write_table(project, tmp_path)
+        service.hypotheses(source, method="variant", permutations=100)
+        service.submit("trait_evidence", source=source, trait="T0", permutations=100).result()
+        done = {job.kind for job in service.jobs}
+    assert done >= set(KINDS.kinds) - {"mutagenesis_coarse"}
+    assert set(placed) == {torch.device("cpu")}
+
+
+@pytest.fixture
+def runtime(project, tmp_path):
+    write_person(project, tmp_path / "world")
+    runtime = Runtime(open_world(project), "cpu", tmp_path / "world").warm().start()
+    assert runtime.service_ready.result(300) is not None
+    yield runtime
+    runtime.stop()
+    runtime.service.close()
+
+
+def wait(page, over) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        page.session._tick()
+        if over():
+            page.session._tick()
+            return
+        time.sleep(0.02)
+    raise AssertionError("still at it")
+
+
+def look_at_a_person(runtime) -> IndividualPage:
+    page = IndividualPage(runtime)
+    page.state.param.update(locus=VIEW, settled=VIEW)
+    page._heard({"source": "file:person.vcf"})
+    wait(page, lambda: page.state.sample == PERSON and page.run.status == "done")
+    page.state.mode = "sum"
+    wait(page, lambda: page.run.status == "done" and page.run.agreement() is not None)
+    page.state.variant = next(key for key in page.grid.view.keys if INSERTED in key)
+    wait(page, lambda: page.detail._pane.visible)
+    return page
+
+
+def score_variants_of_a_person(runtime) -> VariantsPage:
+    page = VariantsPage(runtime)
+    page.state.param.update(locus=VIEW, settled=VIEW, origin="file:person.vcf")
+    page.run.ask()
+    wait(page, lambda: page.run.status == "done" and len(page.run.table()) == 3)
+    page._choose(next(key for key in page.grid.view.keys if INSERTED in key))
+    wait(page, lambda: page.view._detail._pane.visible)
+    runtime.common_effects().result(120)
+    return page
+
+
+def test_no_page_calls_a_model_that_the_service_did_not_place(placed, runtime, tmp_path):
+    explore = ExplorePage(runtime)
+    explore.state.param.update(locus=SITE, settled=SITE)
+    runtime.activity.want(explore.session, SITE)
+    wait(explore, lambda: runtime.activity.covered(explore.session) == 1)
+    for method in METHODS:
+        explore.runs.start(Request(method, SITE, ("Ery",), n_steps=4))
+        wait(explore, lambda: explore.runs.over)
+        assert explore.runs.state == "done", explore.runs.error
+    disease = DiseasePage(runtime)
+    disease.tables._folder = tmp_path / "tables"
+    disease.state.param.update(methods=("variant", "control-random-weights"), permutations="1000")
+    wait(disease, lambda: disease.run.status == "done")
+    disease.state.evidence = disease.state.focus
+    wait(disease, lambda: disease.evidence.status == "done")
+    for page in (look_at_a_person(runtime), score_variants_of_a_person(runtime), explore, disease):
+        page.session.close()
+    assert placed
+
+
+# nothing of a person stays
+
+
+def found_in(*folders: Path) -> list[str]:
+    """Return the files that name the person, one of the variants or the inserted bases."""
+    marks = [mark.encode() for mark in (PERSON, VARIANT, INSERTED, INSERTED.lower(), PERSON.lower())]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [str(path) for path in files if any(mark in path.read_bytes() for mark in marks)]
+
+
+def private_works() -> int:
+    """Count what is in memory of works about people."""
+    gc.collect()
+    return sum(type(work) is Work and work.private for work in gc.get_objects())
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_no_command_leaves_anything_about_a_person_beside_its_output(project, cache, scratch, tmp_path):
+    vcf, out = write_person(project, tmp_path), tmp_path / "out"
+    out.mkdir()
+    asked = commands(vcf, out, write_table(project, tmp_path))
+    for name in ("predict-vcf", "variants", "variants-gene", "personal", "expression"):
+        done = CliRunner().invoke(main, [*map(str, asked[name]), "--world", str(project)])
+        assert done.exit_code == 0, (name, done.output)
+    assert found_in(out)
+    assert found_in(cache, scratch) == [] and list((cache / "results").rglob("*.nc")) == []
+
+
+def test_no_verb_of_a_notebook_leaves_anything_about_a_person(project, cache, scratch, tmp_path):
+    vcf, world = write_person(project, tmp_path), open_world(project)
+    with ModelService(world, "cpu") as service:
+        service.personal(SITE, PERSON, individuals=vcf)
+        service.personal(SITE, PERSON, individuals=vcf, mode="sum")
+        service.expression("ALPHA", PERSON, individuals=vcf)
+        service.variant_effects(vcf)
+        ref = world.reference.sequence(Locus("20", 6_049, 6_050)).upper()
+        service.both_alleles("20", 6_050, ref, ref + INSERTED, private=True)
+        assert len(service.store) == 0
+    assert found_in(cache, scratch) == []
+    assert private_works() == 0
+
+
+def test_nothing_about_a_person_outlives_the_page(project, cache, scratch, runtime):
+    pages = [look_at_a_person(runtime), score_variants_of_a_person(runtime)]
+    other = IndividualPage(runtime)
+    other.state.param.update(locus=VIEW, settled=VIEW)
+    for page in pages:
+        page.session.close()
+    service = runtime.service
+    assert found_in(cache, scratch) == [] and len(service.store) == 0
+    gone = {page.run._jobs._holder for page in pages}
+    assert not gone & {job.holder for job in service._jobs.values()} and not gone & service._sessions.keys()
+    # what is still being read or computed for a page goes with it, too
+    other.session.close()
+    assert not [job for job in service._jobs.values() if job.private] and not service._sessions
+    del pages, page
+    end = time.monotonic() + 30
+    while (left := private_works()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == 0
