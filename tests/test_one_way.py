@@ -239,7 +239,8 @@ def score_variants_of_a_person(runtime) -> VariantsPage:
     page = VariantsPage(runtime)
     page.state.param.update(locus=VIEW, settled=VIEW, origin="file:person.vcf")
     page.run.ask()
-    wait(page, lambda: page.run.status == "done" and len(page.run.table()) == 3)
+    # a part of the list is looked at before all of it
+    wait(page, lambda: (table := page.run.table()) is not None and len(table) == 3 and page.run.complete)
     page._choose(next(key for key in page.grid.view.keys if INSERTED in key))
     wait(page, lambda: page.view._detail._pane.visible)
     runtime.common_effects().result(120)
