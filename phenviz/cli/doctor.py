@@ -94,7 +94,8 @@ def _annotation(world: World) -> str:
     found = world.annotation
     _check_contigs(world, "annotation", found.genes)
     _check_contigs(world, "elements", found.elements)
-    return f"{len(found.genes):,} genes, {len(found.elements):,} regulatory elements"
+    counts = f"{len(found.genes):,} genes, {len(found.elements):,} regulatory elements"
+    return "; ".join([counts, *found.notes])
 
 
 def _model(world: World) -> str:
