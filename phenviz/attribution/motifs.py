@@ -142,22 +142,36 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
     Returns
     -------
     pd.DataFrame
-        ``context``, ``motif``, ``hits``, ``seqlets`` (of the context), ``control_hits``, ``control_seqlets``,
-        ``fold`` (of the two shares, with 1 added to each count of hits) and ``p_value`` (one-sided Fisher
-        test), strongest first within each context.
+        ``context``, ``motif``, ``motif_id`` (of each matrix of this name that matched), ``hits``,
+        ``seqlets`` (of the context), ``control_hits``, ``control_seqlets``, ``fold`` (of the two shares, with
+        1 added to each count of hits) and ``p_value`` (one-sided Fisher test), strongest first within each
+        context.
     """
     rows = []
     for context, group in hits.groupby("context", sort=False):
         other = control[control["context"] == context]
-        matched = group.loc[group["p_value"] <= p_value, "motif"].value_counts()
+        close = group[group["p_value"] <= p_value]
+        matched, matrices = close["motif"].value_counts(), close.groupby("motif")["motif_id"].unique()
         by_chance = other.loc[other["p_value"] <= p_value, "motif"].value_counts()
         for motif, count in matched.items():
             chance = int(by_chance.get(motif, 0))
             table = [[count, len(group) - count], [chance, len(other) - chance]]
             fold = (count + 1) / (len(group) + 1) / ((chance + 1) / (len(other) + 1))
             enriched = fisher_exact(table, alternative="greater").pvalue
-            rows.append((context, motif, int(count), len(group), chance, len(other), fold, float(enriched)))
-    names = ["context", "motif", "hits", "seqlets", "control_hits", "control_seqlets", "fold", "p_value"]
+            which = ", ".join(sorted(matrices[motif]))
+            counts = int(count), len(group), chance, len(other)
+            rows.append((context, motif, which, *counts, fold, float(enriched)))
+    names = [
+        "context",
+        "motif",
+        "motif_id",
+        "hits",
+        "seqlets",
+        "control_hits",
+        "control_seqlets",
+        "fold",
+        "p_value",
+    ]
     table = pd.DataFrame(rows, columns=names)
     return table.sort_values(["context", "p_value", "hits"], ascending=[True, True, False], ignore_index=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from phenviz.data.motifs import Motif
     from phenviz.world import World
 
 _SUFFIXES = (".nc", ".zarr", ".parquet")
@@ -100,7 +102,8 @@ def ablate(
 
 @click.command(
     cls=PhenvizCommand,
-    epilog="MOTIF is a JASPAR name (GATA1), bases (AGATAAGG), or both under a name of yours (mine=AGATAAGG).",
+    epilog="MOTIF is the name (GATA1) or accession (MA0488.2) of a known one, bases (AGATAAGG), or bases "
+    "under a name of yours (mine=AGATAAGG).",
 )
 @click.argument("motifs", metavar="MOTIF...", nargs=-1, required=True)
 @contexts_option
@@ -142,24 +145,29 @@ def marginalize(
     _write(found, output)
 
 
-def _motifs(words: tuple[str, ...], world: World) -> dict[str, str | NDArray[np.floating]]:
-    """Read what was typed: names of the world's motifs, bases, or NAME=BASES."""
-    from phenviz.data.motifs import read_motifs
+def _motifs(words: tuple[str, ...], world: World) -> dict[str, str | NDArray[np.floating] | Motif]:
+    """Read what was typed: names or accessions of the world's motifs, bases, or NAME=BASES."""
+    from phenviz.data.motifs import find_motif, near_motifs, read_motifs
 
-    known = {motif.name.upper(): motif for motif in read_motifs(world.project.motifs)}
-    chosen: dict[str, str | NDArray[np.floating]] = {}
+    known = read_motifs(world.project.motifs)
+    shared = Counter(motif.name for motif in known)
+    chosen: dict[str, str | NDArray[np.floating] | Motif] = {}
     for word in words:
         name, _, bases = word.rpartition("=")
-        if not name and word.upper() in known:
-            motif = known[word.upper()]
-            chosen[motif.name] = motif.frequencies
+        motif = None if name else find_motif(known, word)
+        if motif is not None:
+            key, value = motif.name if shared[motif.name] == 1 else motif.label, motif
         elif bases and set(bases.upper()) <= set("ACGT"):
-            chosen[name or bases.upper()] = bases.upper()
+            key, value = name or bases.upper(), bases.upper()
         else:
+            near = near_motifs(known, word)
+            hint = f"did you mean {', '.join(near)}? Or " if near else ""
             raise SequenceError(
-                f"{word!r} is no motif of {world.project.motifs.name} and no sequence of A, C, G and T: give "
-                "a JASPAR name such as GATA1, or NAME=SEQUENCE"
+                f"{word!r} is no motif of {world.project.motifs.name} and no sequence of A, C, G and T: "
+                f"{hint}give a motif's name or accession such as GATA1, or NAME=SEQUENCE"
             )
+        if chosen.setdefault(key, value) != value:
+            raise SequenceError(f"{key!r} names two of the motifs: give your own sequence another name")
     return chosen
 
 

@@ -186,11 +186,11 @@ class VariantView(Viewer):
                 escaped(hit.motif),
                 f"{hit.score:+.2f}",
                 f"{hit.p_value:.1g}",
-                hit.motif_id,
+                escaped(hit.motif_id),
             )
             for hit in hits.itertuples(index=False)
         ]
-        self._say(self._motifs, title, _table(("", "Motif", "Score", "p", "JASPAR"), rows))
+        self._say(self._motifs, title, _table(("", "Motif", "Score", "p", "Matrix"), rows))
 
     def _count(self, key: str) -> pd.DataFrame | None:
         people = self._runtime.world.individuals
