@@ -155,6 +155,7 @@ def _motifs(words: tuple[str, ...], world: World) -> dict[str, str | NDArray[np.
     for word in words:
         name, _, bases = word.rpartition("=")
         motif = None if name else find_motif(known, word)
+        value: str | Motif
         if motif is not None:
             key, value = motif.name if shared[motif.name] == 1 else motif.label, motif
         elif bases and set(bases.upper()) <= set("ACGT"):

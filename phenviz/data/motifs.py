@@ -81,9 +81,12 @@ def find_motif(motifs: Sequence[Motif], word: str) -> Motif | None:
 
 
 def near_motifs(motifs: Sequence[Motif], word: str) -> list[str]:
-    """Return the names of motifs, at most three, that are closest to a word."""
-    names = {motif.name.upper(): motif.name for motif in motifs}
-    return [names[near] for near in difflib.get_close_matches(word.strip().upper(), names)]
+    """Return the names of motifs, at most three, that begin with a word or are closest to it."""
+    typed, names = word.strip().upper(), {motif.name.upper(): motif.name for motif in motifs}
+    # HOCOMOCO's names go on behind the factor's: GATA1.H12CORE.0.P.B
+    begin = [name for name in names if typed and name.startswith(typed)]
+    near = dict.fromkeys([*begin, *difflib.get_close_matches(typed, names)])
+    return [names[name] for name in near][:3]
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,8 @@ def test_a_name_of_several_matrices_is_asked_for_by_accession():
     assert find_motif(motifs, "gata1").motif_id == "MA0035.5"
     assert find_motif(motifs, "NOBODY9") is None
     assert near_motifs(motifs, "JUNN")[0] == "JUN"
+    hocomoco = [replace(motifs[0], name="GATA1.H12CORE.0.P.B"), replace(motifs[1], name="GAT")]
+    assert near_motifs(hocomoco, "gata1")[0] == "GATA1.H12CORE.0.P.B"
 
 
 def test_every_motif_is_found_by_its_accession_and_every_name_is_one_s_own_or_refused():
