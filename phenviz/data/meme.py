@@ -114,6 +114,8 @@ def _named(place: str, number: int, words: list[str]) -> MemeEntry:
 def _width(place: str, line: str) -> int | None:
     values = line.partition(":")[2].replace("=", " ").split()
     said = dict(zip(values[::2], values[1::2], strict=False))
+    if any(key[0].isdigit() for key in said):
+        raise DataError(f"{place}: numbers behind 'letter-probability matrix:' have no key: start a new line")
     if said.get("alength", "4") != "4":
         raise DataError(
             f"{place}: a matrix of {said['alength']} letters, and PhenViz reads DNA: use A, C, G and T"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from phenviz.data.cache import cache_dir, write_whole
@@ -20,6 +21,7 @@ from phenviz.genome.text_lines import is_remark, text_lines, whole_number
 
 _SUFFIX = "_peaks.narrowPeak.gz"
 _COLUMNS = 10
+_LARGEST = float(np.finfo(np.float32).max)
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +150,9 @@ def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, i
     try:
         enrichment = float(fold)
     except ValueError:
-        raise _unreadable(path, f"line {number}: the fold enrichment {fold!r} is no number") from None
+        enrichment = np.inf
+    if not abs(enrichment) <= _LARGEST:
+        raise _unreadable(path, f"line {number}: the fold enrichment {fold!r} is no number")
     return first, last, enrichment, point
 
 

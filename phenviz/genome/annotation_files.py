@@ -129,10 +129,8 @@ def _guarded(reader: Callable[[Path], pd.DataFrame], path: Path, what: str) -> p
         raise DataError(f"{what} {path} is missing: check the path")
     try:
         return reader(path)
-    except (
-        KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, EOFError, zlib.error,
-    ) as error:  # fmt: skip
-        raise DataError(f"{what} {path} can't be read: {type(error).__name__}: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{what} {path} can't be read ({error}): give a whole file") from error
 
 
 def _require(table: pd.DataFrame, columns: Sequence[str], file: str) -> None:
@@ -237,7 +235,10 @@ def _contig_in_name(path: Path) -> str:
     for part in path.name.split("."):
         if part.lower().startswith("chr") and len(part) > 3:
             return part[3:]
-    raise ValueError("no column 'contig', and no contig in the file's name (genes.GRCh37.chr20.tsv)")
+    raise DataError(
+        f"annotation {path} has no column 'contig', and no contig in its name: call it like "
+        "genes.GRCh37.chr20.tsv, or add the column"
+    )
 
 
 def _read_bands(path: Path) -> pd.DataFrame:

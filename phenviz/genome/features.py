@@ -54,8 +54,8 @@ def read_features(path: Path) -> Iterator[Feature]:
             return
         if is_remark(line):
             continue
-        columns = line.split("\t", _COLUMNS - 1)
-        if len(columns) < _COLUMNS:
+        columns = line.split("\t")
+        if len(columns) < _COLUMNS or any(columns[_COLUMNS:]):
             raise DataError(
                 f"annotation {path}, line {number}: {len(columns)} column{'s' * (len(columns) != 1)}, where "
                 f"GTF and GFF3 have {_COLUMNS}, separated by tabs: give a whole file"

@@ -31,7 +31,7 @@ _PLAIN_NAME = re.compile(r"[a-z0-9._]{1,30}")
 _CHECKSUM_BYTES = 4
 # what pyfaidx and Bio.bgzf raise on damaged files
 _BROKEN_BLOCK = (EOFError, RuntimeError, struct.error, zlib.error)
-_DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, *_BROKEN_BLOCK)
+_DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, OverflowError, *_BROKEN_BLOCK)
 
 
 class ReferenceGenome:

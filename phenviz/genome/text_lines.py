@@ -11,6 +11,7 @@ import pandas as pd
 from phenviz.errors import DataError
 
 _GZIP = b"\x1f\x8b"
+_MOST_DIGITS = 15
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -35,9 +36,9 @@ def is_remark(line: str) -> bool:
 
 
 def whole_number(text: str) -> int | None:
-    """Return what a text of digits says; None for any other text."""
+    """Return what a text of digits says; None for any other text, and for more than any genome has bases."""
     text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def read_table(path: Path, what: str, columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -140,6 +140,12 @@ def test_bed12_may_say_how_to_draw_it(tmp_path):
         ("a.bed", BED12.replace("0,80,", "0,90,"), "a.bed, line 1: an exon .block. is empty or leaves"),
         ("a.bed", BED12 + "20\t1\t2\n", "a.bed, line 2: 3 columns"),
         ("a.gtf", GTF.replace("181\t200", "181.5\t200"), "a.gtf, line 3: start 181.5 and end 200"),
+        (
+            "a.gtf",
+            GTF.replace('ABC";\n20', 'ABC";20'),
+            "a.gtf, line 3: 17 columns, where GTF",
+        ),
+        ("a.gtf", GTF.replace("181\t200", "181\t" + "9" * 30), "a.gtf, line 3: start 181 and end 9999"),
         ("a.gtf", GTF[: GTF.index("181") + 5], "a.gtf, line 3: 5 columns, where GTF and GFF3 have 9"),
         ("a.gtf", GTF[: GTF.index("T1") + 1], "a.gtf, line 3: a quote of its attributes isn't closed"),
         (
