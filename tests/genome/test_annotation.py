@@ -143,7 +143,7 @@ def test_bed12_may_say_how_to_draw_it(tmp_path):
         (
             "a.gtf",
             GTF.replace('ABC";\n20', 'ABC";20'),
-            "a.gtf, line 3: 17 columns, where GTF",
+            "a.gtf, line 3: 25 columns, where GTF",
         ),
         ("a.gtf", GTF.replace("181\t200", "181\t" + "9" * 30), "a.gtf, line 3: start 181 and end 9999"),
         ("a.gtf", GTF[: GTF.index("181") + 5], "a.gtf, line 3: 5 columns, where GTF and GFF3 have 9"),
