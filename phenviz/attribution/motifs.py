@@ -148,6 +148,7 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
         context.
     """
     rows = []
+    hits = hits.assign(motif_id=hits.get("motif_id", hits["motif"]))
     for context, group in hits.groupby("context", sort=False):
         other = control[control["context"] == context]
         close = group[group["p_value"] <= p_value]

@@ -119,7 +119,7 @@ def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd
             table["contig"] = contig
         _require(table, ELEMENT_COLUMNS, f"regulatory elements {path}")
         table["start"], table["end"] = _placed(table, f"regulatory elements {path}")
-        return table[ELEMENT_COLUMNS]
+        return table[ELEMENT_COLUMNS].reset_index(drop=True)
 
     return _guarded(read, Path(path), "regulatory elements")
 
@@ -142,10 +142,14 @@ def _require(table: pd.DataFrame, columns: Sequence[str], file: str) -> None:
         )
 
 
-def _placed(table: pd.DataFrame, file: str) -> tuple[list[int], list[int]]:
-    lines = zip(table.index, table["start"], table["end"], strict=True)
-    places = [stretch(file, number, start, end) for number, start, end in lines]
-    return [start for start, _ in places], [end for _, end in places]
+def _placed(table: pd.DataFrame, file: str) -> tuple[pd.Series, pd.Series]:
+    """Return the positions of a table's rows, whose index holds the numbers of their lines."""
+    texts = table["start"], table["end"]
+    whole = [text.where(text.str.fullmatch("[0-9]{1,15}"), "-1").astype("int64") for text in texts]
+    wrong = (whole[0] < 0) | (whole[1] <= whole[0])
+    for number in table.index[wrong][:1]:
+        stretch(file, number, texts[0][number], texts[1][number])
+    return whole[0], whole[1]
 
 
 def _read_features(path: Path) -> pd.DataFrame:
@@ -244,4 +248,4 @@ def _contig_in_name(path: Path) -> str:
 def _read_bands(path: Path) -> pd.DataFrame:
     table = read_table(path, "cytobands", BAND_COLUMNS)
     table["start"], table["end"] = _placed(table, f"cytobands {path}")
-    return table
+    return table.reset_index(drop=True)

@@ -15,7 +15,7 @@ from phenviz.genome import encode, one_hot
 
 
 def table(motifs, context="Ery", p_value=1e-5):
-    return pd.DataFrame({"motif": motifs, "motif_id": motifs, "p_value": p_value, "context": context})
+    return pd.DataFrame({"motif": motifs, "p_value": p_value, "context": context})
 
 
 @pytest.fixture
