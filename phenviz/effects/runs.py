@@ -183,7 +183,7 @@ class EditedContig:
                 yield run, begin, end, (end + inserted - 1) // size - (end - 1) // size
 
     def _place(self, base: int) -> tuple[int, int]:
-        """Return the reference bases that a base of the edited sequence stands for; of an edit, all of them."""
+        """Return the reference bases that an edited one stands for; in an edit, all that it replaces."""
         edit = int(np.searchsorted(self._ends, base, side="right"))
         if edit < len(self._alts) and self._begins[edit] <= base:
             begin = int(self._begins[edit] - self._shifts[edit])

@@ -95,10 +95,17 @@ class Haplotype:
         digest.update(np.ascontiguousarray(self.codes).tobytes())
         return digest.hexdigest()
 
-    def describe(self) -> str:
-        """Say in a line whose haplotype this is, what went into it and what didn't."""
+    def describe(self, where: str = "") -> str:
+        """Say in a line whose haplotype this is, what went into it and what didn't.
+
+        Parameters
+        ----------
+        where
+            Words for where the variants are; "" for the locus, and how long the sequence is there.
+        """
         whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
-        text = f"{whose}: {counted(len(self.applied), 'variant')} in {self.locus}, {len(self):,} bases"
+        where = where or f"in {self.locus}, {len(self):,} bases"
+        text = f"{whose}: {counted(len(self.applied), 'variant')} {where}"
         if self.reasons:
             counts = Counter(self.reasons.values())
             text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"

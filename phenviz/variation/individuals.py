@@ -277,8 +277,8 @@ class Individual:
         Parameters
         ----------
         view
-            Says what is looked at of a haplotype, if that is more than the locus: each haplotype is then given
-            over that (see `carried_haplotypes`).
+            Says what is looked at of a haplotype, if that is more than the locus: each haplotype is then
+            given over that (see `carried_haplotypes`).
         """
         found = carried_haplotypes(
             self.individuals,

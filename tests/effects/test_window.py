@@ -1,0 +1,136 @@
+"""Whatever the locus, people have in it what they have on the whole contig."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phenviz.effects import predict_cohort, predict_expression, predict_haplotypes
+from phenviz.effects.personal import seen_haplotypes
+from phenviz.effects.summed import sum_of_variants
+from phenviz.genome import Annotation, Locus
+from phenviz.models.predict import predict
+from phenviz.variation import individuals as reading
+from phenviz.variation import open_individuals
+from tests.attribution.oracles import toy_readout
+from tests.effects.oracles import PAD, in_reference_coordinates
+from tests.effects.test_personal_expression import slow_expression
+from tests.effects.windows import CONTIG, LENGTH, PEOPLE, Wide, wide_world
+from tests.toys import ToyWorld
+
+CELL = 16_384
+BORDERS = tuple(range(CELL, LENGTH, CELL))
+CLOSE = {"rtol": 2e-5, "atol": 1e-5}
+
+
+@pytest.fixture(scope="module", params=range(6))
+def wide(request, toy_world, tmp_path_factory) -> Wide:
+    return wide_world(tmp_path_factory.mktemp("wide"), toy_world, request.param, borders=BORDERS)
+
+
+def haplotypes(wide: Wide, sample: str, locus: Locus):
+    return predict_haplotypes(wide.individuals.individual(sample), locus, wide.reference, wide.world.backbone)
+
+
+def test_the_bins_of_every_cell_are_those_of_the_whole_edited_contig(wide):
+    for sample in PEOPLE:
+        slow = [wide.bins(sample, number) for number in (1, 2)]
+        for start in range(0, LENGTH, CELL):
+            found = haplotypes(wide, sample, Locus(CONTIG, start, min(start + CELL, LENGTH)))
+            first = start // 128
+            for number in (1, 2):
+                own = found["activity"].sel(haplotype=str(number)).values
+                np.testing.assert_allclose(own, slow[number - 1][:, first : first + own.shape[1]], **CLOSE)
+
+
+def test_loci_that_overlap_share_their_bins(wide):
+    rng = np.random.default_rng(9)
+    slow = {(sample, number): wide.bins(sample, number) for sample in PEOPLE for number in (1, 2)}
+    starts = wide.rows["position"].to_numpy() - 1
+    edges = np.concatenate([starts, starts + wide.rows["ref"].str.len().to_numpy(), BORDERS])
+    for edge in rng.choice(edges, 12):
+        start = int(np.clip(edge + rng.integers(-900, 900), 0, LENGTH - 2))
+        locus = Locus(CONTIG, start, min(start + int(rng.choice([1, 130, 5_000])), LENGTH))
+        cohort = predict_cohort(wide.individuals, locus, wide.reference, wide.world.backbone)
+        first = locus.start // 128
+        for sample in PEOPLE:
+            one = haplotypes(wide, sample, locus)["activity"]
+            for number in (1, 2):
+                expected = slow[sample, number][:, first : first + one.sizes["bin"]]
+                # the contig's last bin is no whole one
+                own = one.sel(haplotype=str(number)).values[:, : expected.shape[1]]
+                np.testing.assert_allclose(own, expected, **CLOSE)
+                shared = cohort["activity"].sel(individual=sample, haplotype=str(number)).values
+                np.testing.assert_allclose(shared[:, : expected.shape[1]], expected, **CLOSE)
+
+
+def test_sequences_of_a_locus_are_cut_out_of_the_whole_contigs(wide):
+    rng = np.random.default_rng(8)
+    starts = wide.rows["position"].to_numpy() - 1
+    edges = np.concatenate([starts, starts + wide.rows["ref"].str.len().to_numpy(), BORDERS])
+    for sample in PEOPLE:
+        person = wide.individuals.individual(sample)
+        both = person.haplotypes(wide.whole)
+        for edge in edges[rng.permutation(len(edges))[:40]]:
+            first = int(np.clip(edge + rng.integers(-2, 3), 0, LENGTH - 2))
+            locus = Locus(CONTIG, first, min(first + int(rng.choice([1, 40, 3_000])), LENGTH))
+            for whole, own in zip(both, person.haplotypes(locus), strict=True):
+                left, right = whole.coordinates.cuts([locus.start, locus.end])
+                np.testing.assert_array_equal(own.codes, whole.codes[left:right])
+                cuts = own.coordinates.cuts([locus.start, locus.end])
+                assert cuts.tolist() == [0, len(own)]
+
+
+def genes_of(wide: Wide) -> Annotation:
+    """Genes at the edges of the records, and within them."""
+    rng = np.random.default_rng(4)
+    starts = wide.rows["position"].to_numpy()
+    ends = starts + wide.rows["ref"].str.len().to_numpy()
+    places = np.concatenate([starts, ends, (starts + ends) // 2])
+    tss = np.clip(rng.choice(places, 6) + rng.integers(-2_000, 2_000, 6), 10, LENGTH - 10)
+    rows = [
+        (CONTIG, at, at + 1, "+-"[number % 2], f"G{number}", f"I{number}", np.array([at]), np.array([at + 1]))
+        for number, at in enumerate(tss.tolist())
+    ]
+    columns = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
+    return Annotation(pd.DataFrame(rows, columns=columns))
+
+
+def test_genes_are_those_of_the_whole_edited_contig_alone_and_together(wide):
+    annotation, readout = genes_of(wide), toy_readout(reach=4_096)
+    model = (annotation, wide.reference, wide.world.backbone, readout)
+    names = [f"G{number}" for number in range(6)]
+    together = predict_expression(wide.individuals, names, *model)
+    world = ToyWorld(wide.reference, annotation, wide.world.backbone)
+    for sample in PEOPLE:
+        alone = predict_expression(wide.individuals.individual(sample), names, *model)
+        np.testing.assert_allclose(
+            alone["expression"][0], together["expression"].sel(individual=sample), rtol=1e-6, atol=1e-6
+        )
+        np.testing.assert_array_equal(alone["variants"][0], together["variants"].sel(individual=sample))
+        for number in (1, 2):
+            edits = wide.edits(sample, number)
+            for name in names:
+                slow = slow_expression(world, annotation.gene(name), readout, edits)
+                own = alone["expression"].sel(haplotype=str(number), gene=name).values[0]
+                np.testing.assert_allclose(own, slow, rtol=1e-6, atol=3e-6)
+
+
+def test_the_sum_of_variants_has_those_that_begin_far_before_the_locus(wide):
+    locus = Locus(CONTIG, BORDERS[9] - 700, BORDERS[9] + 900)
+    backbone = wide.world.backbone
+    plain = predict(locus, wide.reference, backbone)["activity"].values.astype(float)
+    first = locus.start // 128
+    for sample in PEOPLE:
+        exact = haplotypes(wide, sample, locus)
+        person = wide.individuals.individual(sample)
+        summed = sum_of_variants(exact, person, wide.reference, backbone)
+        for number in (1, 2):
+            slow = plain.copy()
+            for edit in wide.edits(sample, number):
+                values = in_reference_coordinates(wide.sequence, [edit], backbone)
+                inside = values[:, PAD + first * 128 : PAD + (first + plain.shape[1]) * 128]
+                slow += inside.reshape(len(values), -1, 128).sum(axis=2) - plain
+            own = summed["activity"].sel(haplotype=str(number))
+            np.testing.assert_allclose(own, np.maximum(slow, 0), rtol=1e-4, atol=1e-4)
