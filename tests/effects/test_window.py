@@ -7,12 +7,9 @@ import pandas as pd
 import pytest
 
 from phenviz.effects import predict_cohort, predict_expression, predict_haplotypes
-from phenviz.effects.personal import seen_haplotypes
 from phenviz.effects.summed import sum_of_variants
 from phenviz.genome import Annotation, Locus
 from phenviz.models.predict import predict
-from phenviz.variation import individuals as reading
-from phenviz.variation import open_individuals
 from tests.attribution.oracles import toy_readout
 from tests.effects.oracles import PAD, in_reference_coordinates
 from tests.effects.test_personal_expression import slow_expression
