@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from phenviz.effects import predict_cohort, predict_expression, predict_haplotypes
+from phenviz.effects.personal import seen_haplotypes
 from phenviz.effects.summed import sum_of_variants
+from phenviz.errors import DataError
 from phenviz.genome import Annotation, Locus
 from phenviz.models.predict import predict
+from phenviz.variation import open_individuals
 from tests.attribution.oracles import toy_readout
 from tests.effects.oracles import PAD, in_reference_coordinates
 from tests.effects.test_personal_expression import slow_expression
@@ -130,3 +133,66 @@ def test_the_sum_of_variants_has_those_that_begin_far_before_the_locus(wide):
                 slow += inside.reshape(len(values), -1, 128).sum(axis=2) - plain
             own = summed["activity"].sel(haplotype=str(number))
             np.testing.assert_allclose(own, np.maximum(slow, 0), rtol=1e-4, atol=1e-4)
+
+
+def write_one(wide: Wide, path, *records: tuple[int, int, str, str]):
+    """Write a person with SNVs and deletions: first base (from 0), bases deleted, call, phase set."""
+    lines = ["##fileformat=VCFv4.2", f"##contig=<ID={CONTIG},length={LENGTH}>"]
+    lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
+    lines += ['##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set">']
+    lines.append("\t".join("#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT eve".split()))
+    for start, deleted, call, phase_set in records:
+        ref = wide.sequence[start : start + deleted + 1]
+        alt = ref[0] if deleted else "A" if ref != "A" else "C"
+        fields = [CONTIG, start + 1, ".", ref, alt, ".", ".", ".", "GT:PS", f"{call}:{phase_set}"]
+        lines.append("\t".join(map(str, fields)))
+    path.write_text("\n".join(lines) + "\n")
+    return open_individuals(path, wide.reference).individual("eve")
+
+
+SEEN = Locus(CONTIG, 40_960, 43_008)
+# the toy backbone's bins see so many bases on each side
+FLANK = 384
+
+
+@pytest.mark.parametrize(
+    ("far", "refused"),
+    [
+        ((SEEN.start - FLANK - 1, 0, "0/1", "."), False),
+        ((SEEN.start - FLANK, 0, "0/1", "."), True),
+        ((SEEN.end + FLANK - 1, 0, "0/1", "."), True),
+        ((SEEN.end + FLANK, 0, "0/1", "."), False),
+        ((SEEN.end + FLANK, 0, "0|1", "9"), False),
+        ((SEEN.end + FLANK - 1, 0, "0|1", "9"), True),
+        ((SEEN.start - 30_000, 30_100, "0/1", "."), True),
+        ((SEEN.start - 30_000, 29_000, "0/1", "."), False),
+    ],
+)
+def test_heterozygotes_that_no_bin_sees_need_no_phase(wide, tmp_path, far, refused):
+    near = (SEEN.start + 1_000, 0, "0|1", "4")
+    person = write_one(wide, tmp_path / "eve.vcf", *sorted([near, far]))
+    if refused:
+        with pytest.raises(DataError, match=r"unphased|phase sets"):
+            predict_haplotypes(person, SEEN, wide.reference, wide.world.backbone)
+        return
+    found = predict_haplotypes(person, SEEN, wide.reference, wide.world.backbone)
+    assert found.attrs["phasing"] == "as in the file" and found.attrs["variants"] == [0, 1]
+
+
+def test_a_deletion_brings_heterozygotes_behind_it_into_view(wide, tmp_path):
+    hidden = (SEEN.end + 20_300, 0, "0/1", ".")
+    alone = write_one(wide, tmp_path / "alone.vcf", hidden)
+    assert seen_variants(wide, alone) == [0, 0]
+    deletion = (SEEN.end + 100, 20_050, "1|1", ".")
+    both = write_one(wide, tmp_path / "both.vcf", deletion, hidden)
+    with pytest.raises(DataError, match="unphased"):
+        predict_haplotypes(both, SEEN, wide.reference, wide.world.backbone)
+    within = write_one(wide, tmp_path / "within.vcf", deletion, (SEEN.end + 300, 0, "0/1", "."))
+    assert seen_variants(wide, within) == [1, 1]
+
+
+def seen_variants(wide: Wide, person) -> list[int]:
+    found = predict_haplotypes(person, SEEN, wide.reference, wide.world.backbone)
+    both = seen_haplotypes(person, SEEN, wide.reference, wide.world.backbone)
+    assert found.attrs["variants"] == [len(haplotype.applied) for haplotype in both]
+    return found.attrs["variants"]
