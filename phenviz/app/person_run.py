@@ -262,16 +262,17 @@ class PersonRun(param.Parameterized):
     def _haplotypes(self, asked: _Asked, view: Locus, person: Individual, progress: Progress) -> xr.Dataset:
         from phenviz.effects import predict_haplotypes
 
-        world, how = self._runtime.world, {"unphased": asked.unphased, "seed": asked.seed}
-        try:
+        def predict(locus: Locus) -> xr.Dataset:
             return predict_haplotypes(
-                person, asked.locus, world.reference, world.backbone, progress=progress, **how
-            )
+                person, locus, self._runtime.world.reference, self._runtime.world.backbone,
+                unphased=asked.unphased, seed=asked.seed, progress=progress,
+            )  # fmt: skip
+
+        try:
+            return predict(asked.locus)
         except DataError:
-            if view == asked.locus:
-                raise
-        # what is wrong may lie beyond the view, such as a phase that nobody knows
-        found = predict_haplotypes(person, view, world.reference, world.backbone, progress=progress, **how)
+            # what is wrong may lie beyond the view, such as a phase that nobody knows
+            found = predict(view)
         if self._asked is asked:
             self._asked = replace(asked, locus=view)
         return found
