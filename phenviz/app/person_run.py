@@ -16,7 +16,9 @@ from phenviz.app.people import People
 from phenviz.app.ranking import ranked
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState
+from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
+from phenviz.results.haplotypes import reaching
 from phenviz.tracks import PersonalActivity
 from phenviz.tracks.carried import UNPHASED
 from phenviz.variation.records import ABSENT
@@ -132,7 +134,7 @@ class PersonRun(param.Parameterized):
         effects = self.effects
         wanted = (variants, effects, self._state.contexts, locus)
         if self._ranked is None or not _same(self._ranked[0], wanted):
-            inside = variants["position"].between(locus.start + 1, locus.end).to_numpy()
+            inside = reaching(variants, locus)
             here = effects.isel(variant=np.flatnonzero(inside)) if effects is not None else None
             annotation = self._runtime.world.annotation
             carried = variants[inside]
@@ -171,7 +173,9 @@ class PersonRun(param.Parameterized):
             wide = replace(wanted, locus=self._widened(locus))
             self._asked, self._sum, self._ranked, self._activity, self._told = wide, None, None, {}, ()
             self._work = Computation(
-                lambda progress, tell: self._compute(wide, progress, tell), _STAGES, self._runtime.personal
+                lambda progress, tell: self._compute(wide, locus, progress, tell),
+                _STAGES,
+                self._runtime.personal,
             )
         self._add_up()
         self.changed += 1
@@ -241,8 +245,10 @@ class PersonRun(param.Parameterized):
         flank = locus.length // 2
         return Locus(locus.contig, max(locus.start - flank, 0), min(locus.end + flank, length))
 
-    def _compute(self, asked: _Asked, progress: Progress, tell: Callable[[str, Any], None]) -> None:
-        from phenviz.effects import predict_haplotypes, score_variants
+    def _compute(
+        self, asked: _Asked, view: Locus, progress: Progress, tell: Callable[[str, Any], None]
+    ) -> None:
+        from phenviz.effects import score_variants
 
         world = self._runtime.world
         progress.stage("reading genotypes")
@@ -251,11 +257,25 @@ class PersonRun(param.Parameterized):
         tell("variants", variants)
         effects = score_variants(variants, world.reference, world.backbone, progress=progress)
         tell("effects", effects)
-        exact = predict_haplotypes(
-            person, asked.locus, world.reference, world.backbone,
-            unphased=asked.unphased, seed=asked.seed, progress=progress,
-        )  # fmt: skip
-        tell("exact", exact)
+        tell("exact", self._haplotypes(asked, view, person, progress))
+
+    def _haplotypes(self, asked: _Asked, view: Locus, person: Individual, progress: Progress) -> xr.Dataset:
+        from phenviz.effects import predict_haplotypes
+
+        def predict(locus: Locus) -> xr.Dataset:
+            return predict_haplotypes(
+                person, locus, self._runtime.world.reference, self._runtime.world.backbone,
+                unphased=asked.unphased, seed=asked.seed, progress=progress,
+            )  # fmt: skip
+
+        try:
+            return predict(asked.locus)
+        except DataError:
+            # what is wrong may lie beyond the view, such as a phase that nobody knows
+            found = predict(view)
+        if self._asked is asked:
+            self._asked = replace(asked, locus=view)
+        return found
 
     def _compute_sum(
         self, asked: _Asked, exact: xr.Dataset, progress: Progress, tell: Callable[[str, Any], None]

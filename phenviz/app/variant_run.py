@@ -20,6 +20,7 @@ from phenviz.app.uploads import files_of
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
+from phenviz.results.haplotypes import reaching
 
 if TYPE_CHECKING:
     from phenviz.genome.reference import ReferenceGenome
@@ -249,8 +250,7 @@ class VariantRun(param.Parameterized):
                     f"none of the world's {len(world.individuals):,} individuals has a variant in "
                     f"{asked.locus}: {_covered(world)}"
                 )
-            kept = counts[counts["position"].between(asked.locus.start + 1, asked.locus.end)]
-            return kept.reset_index(drop=True), ""
+            return counts[reaching(counts, asked.locus)].reset_index(drop=True), ""
         if asked.origin == PASTED:
             return self._pasted(asked.lines), ""
         assert asked.path is not None

@@ -11,6 +11,7 @@ from phenviz.cli.common import with_options
 from phenviz.errors import DataError, PhenvizError
 
 if TYPE_CHECKING:
+    from phenviz.genome import Locus
     from phenviz.variation import Haplotype, Individual, Individuals
     from phenviz.world import World
 
@@ -78,14 +79,23 @@ def individual_of(individuals: Individuals, sample: str | None) -> Individual:
     return individuals.individual(names[0])
 
 
-def tell_about(pair: Sequence[Haplotype]) -> None:
-    """Say on stderr what went into two haplotypes, and what didn't."""
+def tell_about(pair: Sequence[Haplotype], bins_of: Locus | None = None) -> None:
+    """Say on stderr what went into two haplotypes, and what didn't.
+
+    Parameters
+    ----------
+    pair
+        The haplotypes.
+    bins_of
+        Locus whose bins see them; None where they are sequences of their own.
+    """
+    where = f"that the bins of {bins_of} see" if bins_of is not None else f"in {pair[0].locus}"
     for haplotype in pair:
-        click.echo(haplotype.describe(), err=True)
+        click.echo(haplotype.describe(where if bins_of is not None else ""), err=True)
     if not any(haplotype.applied or haplotype.reasons for haplotype in pair):
         click.echo(
-            f"note: {pair[0].sample} has no variant in {pair[0].locus}, or the file doesn't cover it: both "
-            "haplotypes are the reference's",
+            f"note: {pair[0].sample} has no variant {where}, or the file doesn't cover it: both haplotypes "
+            "are the reference's",
             err=True,
         )
     for line in pair[0].report.left_out():

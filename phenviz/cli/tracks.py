@@ -65,6 +65,7 @@ def write_tracks(
     PhenvizError
         What the computation or the disk refused.
     """
+    from phenviz.effects.personal import seen_haplotypes
     from phenviz.results import locus_of
     from phenviz.results.haplotypes import save_haplotypes
     from phenviz.service import ModelService
@@ -77,8 +78,10 @@ def write_tracks(
             contexts=list(contexts) or None, unphased=unphased, seed=seed,
         )  # fmt: skip
         dataset = wait_for(job)
-    pair = individual.haplotypes(locus_of(dataset), unphased=unphased, seed=seed)
-    tell_about(pair)
+    pair = seen_haplotypes(
+        individual, locus_of(dataset), world.reference, world.backbone, unphased=unphased, seed=seed
+    )
+    tell_about(pair, locus_of(dataset))
     if output.suffix.lower() in FIGURE_SUFFIXES:
         return (_draw(dataset, pair, world, output),)
     return save_haplotypes(dataset, output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.haplotypes import CELL_BINS, activity_engine
-from phenviz.effects.runs import Edit, trimmed
+from phenviz.effects.runs import Edit, EditedContig, trimmed
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -21,7 +21,7 @@ from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
 if TYPE_CHECKING:
-    from phenviz.variation import Individual, Individuals, Unphased
+    from phenviz.variation import Haplotype, Individual, Individuals, Unphased
 
 REFERENCE = "reference"
 DEFINITION = (
@@ -29,8 +29,8 @@ DEFINITION = (
     "deletions bases are read on the reference's own grid of bins, deleted bases count 0, the base before an "
     "insertion counts the maximum over itself and the inserted bases"
 )
-# long deletions bring reference from further away into view
-_BEYOND = 10_000
+# what the two haplotypes of a person are made of, in the attributes of a result
+FACTS = ("phasing", "variants", "variants_skipped", "records_left_out")
 
 
 def predict_haplotypes(
@@ -49,7 +49,7 @@ def predict_haplotypes(
     Parameters
     ----------
     individual
-        Whose haplotypes; variants beyond the locus that its bins see count, too.
+        Whose haplotypes; variants beyond the locus that its bins see count, too, wherever they begin.
     locus
         Where, 0-based half-open.
     reference, backbone
@@ -66,21 +66,22 @@ def predict_haplotypes(
     xr.Dataset
         ``activity`` (haplotype, context, bin), float32, with coordinates ``haplotype`` (``"reference"``,
         ``"1"``, ``"2"``) and ``bin_start`` (0-based, of the reference): all three line up, and where no
-        variant is seen they are equal. Attributes ``sample``, ``phasing`` (what the file left open, and what
-        was done), ``variants`` (applied, of each haplotype), ``variants_skipped`` (carried, but overlapping
-        another one) and ``records_left_out`` (what of the file can't be put into a sequence, in words).
+        variant is seen they are equal. Attribute ``sample``, and of what the bins see (`seen_haplotypes`)
+        ``phasing`` (what the file left open, and what was done), ``variants`` (applied, of each haplotype),
+        ``variants_skipped`` (carried, but overlapping another one) and ``records_left_out`` (what of the file
+        can't be put into a sequence, in words).
 
     Raises
     ------
     LocusError
         If the locus leaves the contig or holds no base but N.
     DataError
-        If heterozygotes are unphased and that is refused, or the file can't be read.
+        If heterozygotes that the bins see are unphased and that is refused, or the file can't be read.
     ModelError
         If the backbone is global.
     """
     locus = reference.check(locus)
-    both = individual.haplotypes(seen_locus(locus, reference, backbone), unphased=unphased, seed=seed)
+    both = seen_haplotypes(individual, locus, reference, backbone, unphased=unphased, seed=seed)
     edits = [haplotype_edits(haplotype.variants) for haplotype in both]
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     activity = np.concatenate([numbers.plain[None], numbers.activity(edits)])
@@ -89,10 +90,7 @@ def predict_haplotypes(
         activity,
         {"haplotype": [REFERENCE, "1", "2"]},
         sample=individual.sample,
-        phasing=both[0].phasing.describe(),
-        variants=[len(own) for own in edits],
-        variants_skipped=sum(len(haplotype.reasons) for haplotype in both),
-        records_left_out="; ".join(both[0].report.left_out()),
+        **facts_of(both),
     )
 
 
@@ -125,7 +123,7 @@ def predict_cohort(
         ``activity`` (individual, haplotype, context, bin), float32, haplotypes ``"1"`` and ``"2"``.
         Attributes ``stretches`` (of 4 kb, of all haplotypes), ``stretches_changed`` (those that a variant
         reaches), ``stretches_computed`` (different ones, which the backbone had to see), ``saving`` (share
-        that it had not) and ``unique_haplotypes`` (of the whole locus).
+        that it had not) and ``unique_haplotypes`` (in what the bins of the locus see).
 
     Raises
     ------
@@ -136,8 +134,8 @@ def predict_cohort(
 
     locus = reference.check(locus)
     names = list(samples) if samples is not None else individuals.samples["sample"].tolist()
-    seen = seen_locus(locus, reference, backbone)
-    unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
+    around, view = seen_from(locus, reference, backbone)
+    unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
     activity = numbers.activity(edits, copies=np.bincount(unique.index.ravel(), minlength=len(edits)))
@@ -202,8 +200,53 @@ class _Numbers:
         )
 
 
-def seen_locus(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone) -> Locus:
-    """Return the locus with all that its bins may see, also where deletions bring it near.
+def seen_haplotypes(
+    individual: Individual,
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    unphased: Unphased = "refuse",
+    seed: int = 0,
+) -> tuple[Haplotype, Haplotype]:
+    """Return both haplotypes of an individual over what the bins of a locus see of them.
+
+    This is what `predict_haplotypes` predicts from, and so what is to be told beside its result.
+
+    Parameters
+    ----------
+    individual, locus, reference, backbone, unphased, seed
+        As for `predict_haplotypes`.
+
+    Returns
+    -------
+    tuple
+        Each over its own part of the reference: where bases are deleted, bins see further.
+
+    Raises
+    ------
+    DataError, ModelError
+        As `predict_haplotypes`.
+    """
+    around, view = seen_from(locus, reference, backbone)
+    return individual.haplotypes(around, view=view, unphased=unphased, seed=seed)
+
+
+def facts_of(both: tuple[Haplotype, Haplotype]) -> dict[str, Any]:
+    """Say what two haplotypes are made of: `FACTS` of `predict_haplotypes`."""
+    values = (
+        both[0].phasing.describe(),
+        [len(haplotype_edits(haplotype.variants)) for haplotype in both],
+        sum(len(haplotype.reasons) for haplotype in both),
+        "; ".join(both[0].report.left_out()),
+    )
+    return dict(zip(FACTS, values, strict=True))
+
+
+def seen_from(
+    locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone
+) -> tuple[Locus, Callable[[Haplotype], Locus]]:
+    """Return what the bins of a locus see of the reference, and what tells how far they see a haplotype.
 
     Raises
     ------
@@ -215,9 +258,15 @@ def seen_locus(locus: Locus, reference: ReferenceGenome, backbone: SequenceBackb
             f"{backbone.name} sees its whole window at once, and haplotypes are predicted by what their "
             "variants reach: use a backbone with a finite receptive field"
         )
-    flank = halo(backbone) + backbone.bin_size + _BEYOND
-    end = min(locus.end + flank, reference.contigs[locus.contig])
-    return Locus(locus.contig, max(locus.start - flank, 0), end)
+    size, flank, length = backbone.bin_size, halo(backbone), reference.contigs[locus.contig]
+    first, last = bin_range(locus, size)
+
+    def seen(edits: list[Edit]) -> Locus:
+        edited = EditedContig(reference, locus.contig, edits)
+        start, end = edited.seen(first, last, size, lambda one, two: (one * size - flank, two * size + flank))
+        return Locus(locus.contig, max(start, 0), min(end, length))
+
+    return seen([]), lambda haplotype: seen(haplotype_edits(haplotype.variants))
 
 
 def haplotype_edits(applied: pd.DataFrame) -> list[Edit]:

@@ -13,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine, Saving
-from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_locus
+from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_from
 from phenviz.effects.runs import Edit
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
-from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.expression import embed, gene_coords, span_of
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
@@ -82,9 +82,11 @@ def predict_expression(
         haplotypes ``"reference"`` (the same for everybody), ``"1"`` and ``"2"``. ``variants`` (individual,
         haplotype, gene), int32: variants of the haplotype that the gene's bins see; where it is 0, the
         expression is the reference's. Coordinates on ``gene``: ``gene_id``, ``contig``, ``tss`` (0-based),
-        ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing`` and, counted as
-        in `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
-        ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
+        ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing``,
+        ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
+        can't be put into a sequence, in words), and, counted as in `phenviz.effects.predict_cohort` over all
+        genes, ``stretches``, ``stretches_changed``, ``stretches_computed`` and ``saving``; ``sample`` where
+        there is one individual.
 
     Raises
     ------
@@ -136,6 +138,8 @@ def predict_expression(
             readout=f"{readout.name}@{readout.weights_hash[:8]}",
             sample=names[0] if len(names) == 1 else None,
             phasing="; ".join(phasings),
+            variants_skipped=sum(one.skipped for one in found),
+            records_left_out="; ".join(filter(None, (one.left_out for one in found))),
             **sum((one.saving for one in found), Saving()).attrs(),
         ),
     )
@@ -176,6 +180,8 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
         start=min(attrs["start"] for attrs in together),
         end=max(attrs["end"] for attrs in together),
         phasing="; ".join(dict.fromkeys(str(part.attrs["phasing"]) for part in parts)),
+        variants_skipped=sum(int(part.attrs["variants_skipped"]) for part in parts),
+        records_left_out="; ".join(filter(None, (str(part.attrs["records_left_out"]) for part in parts))),
         **sum(savings, Saving()).attrs(),
     )
 
@@ -199,12 +205,14 @@ class _Site:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """One gene's numbers: (individuals, 3, contexts) and (individuals, 3), and what they took."""
+    """One gene's numbers, (individuals, 3, contexts) and (individuals, 3), what they lack, what they took."""
 
     expression: NDArray[np.float64]
     variants: NDArray[np.int64]
     unique: int
     phasing: tuple[str, ...]
+    skipped: int
+    left_out: str
     saving: Saving
 
 
@@ -241,21 +249,23 @@ class _Model:
     ) -> _Found:
         from phenviz.variation import unique_haplotypes
 
-        seen = seen_locus(site.locus, self._reference, self._backbone)
-        unique = unique_haplotypes(individuals, seen, names, unphased=unphased, seed=seed)
+        around, view = seen_from(site.locus, self._reference, self._backbone)
+        unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
         copies = np.bincount(unique.index.ravel(), minlength=len(edits))
         # the reference is the first row
         sums, saving = self._sums(site, edits, copies, progress)
         with torch.inference_mode():
             expression = self._readout.from_pooled(torch.from_numpy(sums)).numpy()
-        seen_variants = np.array([0, *(self._count(site, own) for own in edits)], dtype=np.int64)
+        seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         return _Found(
             expression[which],
             seen_variants[which],
             len(edits),
             tuple(phasing.describe() for phasing in unique.phasing),
+            int(unique.skipped.sum()),
+            "; ".join(f"{site.gene.name}: {line}" for line in unique.report.left_out()),
             saving,
         )
 
@@ -278,11 +288,6 @@ class _Model:
             moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)
             sums[1 + np.array(owners)] += moved
         return sums, engine.saving
-
-    def _count(self, site: _Site, edits: list[Edit]) -> int:
-        flank = halo(self._backbone)
-        left, right = site.bins.start - flank, site.bins.end + flank
-        return sum(start < right and start + len(ref) >= left for start, ref, _ in edits)
 
 
 def _cohort(

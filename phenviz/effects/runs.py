@@ -139,24 +139,59 @@ class EditedContig:
             ``around(first, last)`` gives the first base, and the one behind the last, of the sequence that
             predicts bins first to last (exclusive); both lie on the grid.
         """
-        for run in self.runs:
-            begin, end = max(run.start, first * size), min(run.end, last * size)
-            if begin >= end:
-                continue
+        for run, begin, end, behind in self._parts(first, last, size):
             first_bin, last_bin = begin // size, (end - 1) // size
             edges = np.arange(first_bin, last_bin + 2) * size
             shares = np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin)
             weights, anchor = shares / size, None
-            if run.inserted and end == run.end:
-                behind = (run.end + run.inserted - 1) // size - last_bin
-                if behind:
-                    anchor = len(weights) - 1
-                    weights = np.concatenate([weights, np.zeros(behind)])
+            if behind:
+                anchor = len(weights) - 1
+                weights = np.concatenate([weights, np.zeros(behind)])
             left, right = around(first_bin, first_bin + len(weights))
             # a global backbone's window may end among the inserted bases
             weights = weights[: right // size - first_bin]
             codes = self.codes(left + run.shift, right + run.shift)
             yield Patch(owner, first_bin, weights, codes, first_bin - left // size, anchor)
+
+    def seen(self, first: int, last: int, size: int, around: Around) -> tuple[int, int]:
+        """Return the reference bases that the bins ``first`` to ``last`` (exclusive) are made of, 0-based.
+
+        Parameters
+        ----------
+        first, last, size, around
+            As for `patches`.
+
+        Returns
+        -------
+        tuple of int
+            Half-open: from the first base that any of the bins has or sees to the last one; further than the
+            sequence is long where bases are deleted. May overhang the contig.
+        """
+        low, high = first * size, last * size
+        for run, begin, end, behind in self._parts(first, last, size):
+            left, right = around(begin // size, (end - 1) // size + 1 + behind)
+            low = min(low, self._place(left + run.shift)[0])
+            high = max(high, self._place(right + run.shift - 1)[1])
+        return low, high
+
+    def _parts(self, first: int, last: int, size: int) -> Iterator[tuple[Run, int, int, int]]:
+        """Yield what the bins have of each run: its bases, and how many bins of inserted bases follow."""
+        for run in self.runs:
+            begin, end = max(run.start, first * size), min(run.end, last * size)
+            if begin < end:
+                inserted = run.inserted if end == run.end else 0
+                yield run, begin, end, (end + inserted - 1) // size - (end - 1) // size
+
+    def _place(self, base: int) -> tuple[int, int]:
+        """Return the reference bases that an edited one stands for; in an edit, all that it replaces."""
+        edit = int(np.searchsorted(self._ends, base, side="right"))
+        if edit < len(self._alts) and self._begins[edit] <= base:
+            begin = int(self._begins[edit] - self._shifts[edit])
+            end = int(self._ends[edit] - self._shifts[edit + 1])
+            # inserted bases belong to the base before them, where records of insertions begin
+            return min(begin, end - 1), max(begin + 1, end)
+        place = base - int(self._shifts[edit])
+        return place, place + 1
 
 
 def trimmed(start: int, ref: str, alt: str) -> Edit:

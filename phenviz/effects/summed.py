@@ -8,16 +8,16 @@ import numpy as np
 import xarray as xr
 
 from phenviz.effects.haplotypes import activity_engine
-from phenviz.effects.personal import REFERENCE
-from phenviz.effects.runs import Edit, trimmed
-from phenviz.genome import Locus, ReferenceGenome
+from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_haplotypes
+from phenviz.effects.runs import Edit
+from phenviz.genome import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.windows import select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import bin_size_of, locus_of
 
 if TYPE_CHECKING:
-    from phenviz.variation import Individual, Unphased
+    from phenviz.variation import Haplotype, Individual, Unphased
 
 DEFINITION = (
     "activity of the reference, plus for each variant of the haplotype what it changes when it is the only "
@@ -62,7 +62,8 @@ def sum_of_variants(
     activity = exact["activity"].transpose("haplotype", "context", "bin")
     plain = activity.sel(haplotype=REFERENCE).to_numpy()
     moved = np.zeros((2, *plain.shape), dtype=np.float64)
-    carriers = _carriers(individual, _seen(locus, flank + size, reference), unphased, seed)
+    both = seen_haplotypes(individual, locus, reference, backbone, unphased=unphased, seed=seed)
+    carriers = _carriers(both)
     engine = activity_engine(reference, locus.contig, backbone, channels)
     edits = sorted(carriers)
     progress.stage("adding up variants", len(edits))
@@ -86,18 +87,10 @@ def sum_of_variants(
     )
 
 
-def _carriers(individual: Individual, seen: Locus, unphased: Unphased, seed: int) -> dict[Edit, list[int]]:
+def _carriers(both: tuple[Haplotype, Haplotype]) -> dict[Edit, list[int]]:
     """Return which of the two haplotypes (0, 1) have each variant."""
     carriers: dict[Edit, list[int]] = {}
-    for copy, haplotype in enumerate(individual.haplotypes(seen, unphased=unphased, seed=seed)):
-        table = haplotype.variants[["position", "ref", "alt"]]
-        for position, ref, alt in table.itertuples(index=False):
-            edit = trimmed(int(position) - 1, str(ref).upper(), str(alt).upper())
-            if edit[1] or edit[2]:
-                carriers.setdefault(edit, []).append(copy)
+    for copy, haplotype in enumerate(both):
+        for edit in haplotype_edits(haplotype.variants):
+            carriers.setdefault(edit, []).append(copy)
     return carriers
-
-
-def _seen(locus: Locus, flank: int, reference: ReferenceGenome) -> Locus:
-    end = min(locus.end + flank, reference.length(locus.contig))
-    return Locus(locus.contig, max(locus.start - flank, 0), end)

@@ -26,6 +26,7 @@ from phenviz.figures.reduce import groups_of, reduce_strongest
 from phenviz.figures.style import DIVERGING, FAINT, INK, MUTED, NEUTRAL, SMALL_PT, text_width_mm
 from phenviz.genome.locus import Locus
 from phenviz.results import bin_size_of, palette, validate
+from phenviz.results.haplotypes import reaching
 
 REFERENCE = "reference"
 HAPLOTYPES = ("1", "2")
@@ -186,11 +187,13 @@ class HaplotypeDifference(RowsComponent):
 class CarriedVariants(RowsComponent):
     """A dot for each variant on the haplotype that carries it, coloured by its effect where that is known.
 
+    A line shows how far the replaced bases reach.
+
     Parameters
     ----------
     variants
-        Columns position (from 1), haplotype_1 and haplotype_2 (1 where it is carried) and, if there, effect
-        (log2 fold change).
+        Columns position (from 1), haplotype_1 and haplotype_2 (1 where it is carried) and, if there, ref and
+        effect (log2 fold change).
     """
 
     def __init__(self, variants: pd.DataFrame) -> None:
@@ -221,14 +224,19 @@ class CarriedVariants(RowsComponent):
             own = order[(inside[f"haplotype_{name}"].to_numpy() == 1)[order]]
             faces = colours.to_rgba(np.nan_to_num(effect[own]))
             faces[np.isnan(effect[own])] = 1.0  # white, as if there were no effect
-            places, heights = inside["position"].to_numpy()[own] - 0.5, np.full(len(own), row + 0.5)
+            # what begins before the figure stands at its edge
+            places = np.maximum(inside["position"].to_numpy()[own], locus.start + 1) - 0.5
+            heights = np.full(len(own), row + 0.5)
+            if "ref" in inside:
+                ends = inside["position"].to_numpy()[own] + inside["ref"].str.len().to_numpy()[own] - 1.5
+                ax.hlines(heights, places, np.minimum(ends, locus.end), color=MUTED, linewidth=1.2)
             ax.scatter(places, heights, s=9, c=faces, edgecolors=MUTED, linewidths=0.35, zorder=3)
         self.draw_row_names(ax, np.array([0.5, 1.5]))
         if np.isfinite(effect).any():
             colour_bar(ax, colours, "effect")
 
     def _inside(self, locus: Locus) -> pd.DataFrame:
-        return self.variants[self.variants["position"].between(locus.start + 1, locus.end)]
+        return self.variants[reaching(self.variants, locus)]
 
 
 def check_personal(dataset: xr.Dataset) -> xr.Dataset:

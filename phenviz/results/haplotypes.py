@@ -1,12 +1,16 @@
-"""Predictions along several haplotypes to files, of which some hold one haplotype each."""
+"""Haplotypes of people: predictions along them to files, and which variants a view of them has."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
+from phenviz.genome.locus import Locus
 from phenviz.results.files import save
 
 _ONE_EACH = (".bw", ".bed")
@@ -46,3 +50,24 @@ def save_haplotypes(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[
 def _one(dataset: xr.Dataset, haplotype: str) -> xr.Dataset:
     """Return one haplotype as a prediction of its own."""
     return dataset.sel(haplotype=haplotype, drop=True).assign_attrs(haplotype=haplotype)
+
+
+def reaching(variants: pd.DataFrame, locus: Locus) -> NDArray[np.bool_]:
+    """Tell which variants share a base with a locus: a deletion does wherever it begins.
+
+    Parameters
+    ----------
+    variants
+        Columns position (from 1) and, if there, ref; all on the contig of the locus.
+    locus
+        Where.
+
+    Returns
+    -------
+    np.ndarray
+        Shape (rows,).
+    """
+    start = variants["position"].to_numpy() - 1
+    length = variants["ref"].str.len().to_numpy() if "ref" in variants else 1
+    shares: NDArray[np.bool_] = (start < locus.end) & (start + length > locus.start)
+    return shares

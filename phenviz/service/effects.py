@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -92,6 +92,9 @@ class PersonalParams:
         Short names.
     unphased, seed
         What to do about unphased heterozygotes.
+    facts
+        What the haplotypes are made of over the whole locus (`phenviz.effects.personal.facts_of`): pieces
+        see some of its variants twice, and can't tell that two of them have different phase sets.
     """
 
     locus: Locus
@@ -101,6 +104,7 @@ class PersonalParams:
     contexts: tuple[str, ...]
     unphased: str
     seed: int
+    facts: tuple[tuple[str, Any], ...]
 
 
 def _variants_params(
@@ -212,12 +216,20 @@ def _personal_params(
     unphased: str = "refuse",
     seed: int = 0,
 ) -> PersonalParams:
+    from phenviz.effects.personal import facts_of, seen_haplotypes
+
     path, content = find_people(world, individuals)
-    people(world, path).individual(sample)
+    individual = people(world, path).individual(sample)
     choice, seed = find_phasing(unphased, seed)
-    return PersonalParams(
-        find_locus(world, locus), sample, path, content, find_contexts(world, contexts), choice, seed
+    place, chosen = find_locus(world, locus), find_contexts(world, contexts)
+    # a phase that is refused is refused before the job begins, and for the locus as a whole
+    both = seen_haplotypes(
+        individual, place, world.reference, world.backbone, unphased=cast("Unphased", choice), seed=seed
     )
+    facts = tuple(
+        (name, tuple(value) if isinstance(value, list) else value) for name, value in facts_of(both).items()
+    )
+    return PersonalParams(place, sample, path, content, chosen, choice, seed, facts)
 
 
 def find_people(
@@ -265,6 +277,9 @@ def people(world: World, path: str | None) -> Individuals:
 
 
 def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
+    # what a cell has beyond the locus needs no phase
+    choice = "as listed" if params.unphased == "refuse" else params.unphased
+
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects import predict_haplotypes
 
@@ -274,12 +289,12 @@ def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
             cell,
             gapped(backend.world),
             backend.backbone,
-            unphased=cast("Unphased", params.unphased),
+            unphased=cast("Unphased", choice),
             seed=params.seed,
             progress=progress,
         )
 
-    whose = {"sample": params.sample, "file": params.content, "unphased": [params.unphased, params.seed]}
+    whose = {"sample": params.sample, "file": params.content, "unphased": [choice, params.seed]}
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
         Piece({"cell": cell, **whose}, partial(compute, cell), cell.length, trim)
@@ -288,12 +303,8 @@ def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
 
 
 def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    phasings = dict.fromkeys(str(part.attrs["phasing"]) for part in parts)
-    joined = grid.join(params.locus, parts)
-    # a variant near the border of two pieces is seen by both, so their counts can't be added
-    for counted in ("variants", "variants_skipped", "records_left_out"):
-        joined.attrs.pop(counted, None)
-    return joined.assign_attrs(phasing="; ".join(phasings))
+    facts = dict(params.facts)
+    return grid.join(params.locus, parts).assign_attrs(facts | {"variants": list(facts["variants"])})
 
 
 def _personal_memory(world: World, params: PersonalParams) -> int:
@@ -317,4 +328,5 @@ PERSONAL = Kind(
     _join_personal,
     seconds_per_unit=1 / 3e5,
     memory=_personal_memory,
+    version=2,
 )

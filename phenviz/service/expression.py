@@ -133,4 +133,4 @@ def _memory(world: World, params: ExpressionParams) -> int:
     return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 2 * len(params.samples) * _HAPLOTYPE_BYTES
 
 
-EXPRESSION = Kind("expression", _params, _pieces, _join, seconds_per_unit=1 / 3e5, memory=_memory)
+EXPRESSION = Kind("expression", _params, _pieces, _join, seconds_per_unit=1 / 3e5, memory=_memory, version=2)

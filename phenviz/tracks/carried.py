@@ -7,6 +7,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, Scatter, Segment
 from numpy.typing import NDArray
 
+from phenviz.results.haplotypes import reaching
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.haplotypes import centre_of
 from phenviz.tracks.theme import Theme
@@ -16,11 +17,12 @@ from phenviz.tracks.view import Stretch, View, nice_ceiling
 UNPHASED = "unphased"
 _HEIGHT = 56
 _MOST = 2_000
+_MOST_LETTERS = 20
 _ROWS = ("haplotype 1", "haplotype 2")
 
 
 class Carried(Track):
-    """A dot for each variant on the haplotype that carries it, coloured by its effect."""
+    """A dot for each variant on its haplotype, coloured by its effect, and a line over what it replaces."""
 
     name = "variants"
     title = "Variants"
@@ -29,10 +31,12 @@ class Carried(Track):
         super().__init__(axis, theme, _HEIGHT, (0, 2))
         self._table: pd.DataFrame | None = None
         self._empty = ""
-        self._dots = ColumnDataSource({"x": [], "y": [], "colour": []})
+        self._dots = ColumnDataSource({"x": [], "y": [], "end": [], "colour": []})
         self._dot = Scatter(x="x", y="y", size=9, fill_color="colour", line_width=0.8)
         self._line = Segment(x0="x", y0=0, x1="x", y1=2, line_width=1, line_alpha=0.25)
+        self._reach = Segment(x0="x", y0="y", x1="end", y1="y", line_width=2)
         self.figure.add_glyph(self._dots, self._line)
+        self.figure.add_glyph(self._dots, self._reach)
         dots = self.figure.add_glyph(self._dots, self._dot)
         self.add_hover(
             dots, [("", "@name"), ("", "@where @change"), ("carried by", "@by"), ("@context", "@effect")]
@@ -63,9 +67,9 @@ class Carried(Track):
         """Draw the variants of a stretch; where they are too many, those that do most."""
         table = self._table
         if table is None or table.empty:
-            self._dots.data = {"x": [], "y": [], "colour": []}
+            self._dots.data = {"x": [], "y": [], "end": [], "colour": []}
             return
-        inside = table[table["position"].between(stretch.locus.start + 1, stretch.locus.end)]
+        inside = table[reaching(table, stretch.locus)]
         if len(inside) > _MOST:
             order = np.argsort(-inside["effect"].abs().fillna(0).to_numpy(), kind="stable")
             inside = inside.iloc[order[:_MOST]]
@@ -78,7 +82,7 @@ class Carried(Track):
         if self._table is None or self._table.empty:
             self.say(empty=self._empty)
             return
-        here = self._table["position"].between(view.locus.start + 1, view.locus.end)
+        here = reaching(self._table, view.locus)
         count = int(here.sum())
         self.say(
             description="red raises, blue lowers the activity, where it changes most",
@@ -99,10 +103,16 @@ class Carried(Track):
         return {
             "x": [centre_of(int(position)) for position in one["position"]],
             "y": [height] * len(one),
+            "end": [
+                centre_of(int(position) + len(ref) - 1)
+                for position, ref in zip(one["position"], one["ref"], strict=True)
+            ],
             "colour": self._colours(one["effect"].to_numpy(float), limit),
             "name": one["id"].where(one["id"] != "", "no rsID").tolist(),
             "where": [f"{int(position):,}" for position in one["position"]],
-            "change": [f"{ref}>{alt}" for ref, alt in zip(one["ref"], one["alt"], strict=True)],
+            "change": [
+                f"{_short(ref)}>{_short(alt)}" for ref, alt in zip(one["ref"], one["alt"], strict=True)
+            ],
             "by": one["carried"].tolist(),
             "context": one["context"].tolist(),
             "effect": ["not computed" if value != value else f"{value:+.3f}" for value in one["effect"]],
@@ -115,5 +125,9 @@ class Carried(Track):
 
     def _paint(self) -> None:
         self._dot.line_color = self.theme.muted
-        self._line.line_color = self.theme.muted
+        self._line.line_color = self._reach.line_color = self.theme.muted
         self.name_rows(_ROWS, [self.theme.haplotypes[0], self.theme.haplotypes[1]], 11)
+
+
+def _short(allele: str) -> str:
+    return allele if len(allele) <= _MOST_LETTERS else f"{allele[:_MOST_LETTERS]}... ({len(allele):,} bases)"

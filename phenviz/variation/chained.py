@@ -14,11 +14,11 @@ class ChainedSource:
     Parameters
     ----------
     sources
-        All with the same samples in the same order.
+        All with the same samples in the same order; the attribute of this name has them, too.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = tuple(sources)
+        self.sources = tuple(sources)
         self.path = sources[0].path
         self.samples = sources[0].samples
         self.indexed = all(source.indexed for source in sources)
@@ -26,7 +26,7 @@ class ChainedSource:
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
-        for source in self._sources:
+        for source in self.sources:
             yield from source.records(locus, samples, size)
 
 

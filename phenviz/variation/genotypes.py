@@ -54,6 +54,11 @@ class Genotypes:
             phase_set=self.phase_set[rows],
         )
 
+    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return 0-based start and exclusive end of each row's record, as the file writes it."""
+        starts = self.variants["record_position"].to_numpy() - 1
+        return starts, starts + self.variants["record_ref"].str.len().to_numpy(dtype=np.int64)
+
     def with_samples(self, names: Sequence[str]) -> Genotypes:
         """Return the given samples, in this order."""
         place = {name: column for column, name in enumerate(self.samples)}

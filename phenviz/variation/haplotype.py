@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +16,12 @@ from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
+from phenviz.variation.records import touches
 from phenviz.variation.report import VariantReport, counted
 from phenviz.variation.table import RECORD_COLUMNS, check_columns, text_column
 
 # why a carried variant isn't in a haplotype
 OVERLAPS = "overlaps a variant before it"
-BEGINS_BEFORE = "begins before the locus"
 OUTSIDE = "lies outside the locus"
 
 
@@ -39,11 +39,11 @@ class Haplotype:
     coordinates
         Map between ``codes`` and the reference.
     rows
-        Variants that were to be applied.
+        Variants of the file.
     applied
-        Which of ``rows`` were, in the order of the file.
+        Which of ``rows`` are in the locus, in the order of the file.
     reasons
-        Row -> why it was left out.
+        Row -> why it was left out, though the individual carries it there.
     sample
         Whose; "" if nobody's.
     number
@@ -95,10 +95,17 @@ class Haplotype:
         digest.update(np.ascontiguousarray(self.codes).tobytes())
         return digest.hexdigest()
 
-    def describe(self) -> str:
-        """Say in a line whose haplotype this is, what went into it and what didn't."""
+    def describe(self, where: str = "") -> str:
+        """Say in a line whose haplotype this is, what went into it and what didn't.
+
+        Parameters
+        ----------
+        where
+            Words for where the variants are; "" for the locus, and how long the sequence is there.
+        """
         whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
-        text = f"{whose}: {counted(len(self.applied), 'variant')} in {self.locus}, {len(self):,} bases"
+        where = where or f"in {self.locus}, {len(self):,} bases"
+        text = f"{whose}: {counted(len(self.applied), 'variant')} {where}"
         if self.reasons:
             counts = Counter(self.reasons.values())
             text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"
@@ -116,10 +123,10 @@ class Haplotype:
 def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame) -> Haplotype:
     """Put variants into the sequence of a locus.
 
-    The rules are those of ``bcftools consensus -H``: variants are taken in the order of the file; one that
-    touches bases which an earlier one has changed is left out, but for an insertion or deletion whose
-    first base (unchanged) is the earlier one's last; one that begins before the locus is left out; one
-    that reaches beyond its end is cut there, its alternate allele to what is left of REF.
+    The rules are those of ``bcftools consensus -H`` on the whole contig: variants are taken in the order of
+    the file; one that touches bases which an earlier one has changed is left out, but for an insertion or
+    deletion whose first base (unchanged) is the earlier one's last. The locus is then cut out: of one that
+    begins before it or reaches beyond its end, it has what lies inside.
 
     Parameters
     ----------
@@ -139,100 +146,113 @@ def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame)
     Raises
     ------
     DataError
-        If a row's ref isn't what the reference has there.
+        If the ref of a row in the locus isn't what the reference has there.
     LocusError
         If the locus leaves the contig.
     """
     check_columns(rows)
     wanted = bare_contig(reference.resolve_contig(locus.contig)).upper()
     names = [name for name in rows["contig"].unique() if bare_contig(str(name)).upper() == wanted]
-    return HaplotypeBuilder(reference, locus, rows[rows["contig"].isin(names)]).build()
+    builder = HaplotypeBuilder(reference, locus.contig, rows[rows["contig"].isin(names)])
+    builder.check_reference(locus)
+    built = builder.build(locus)
+    outside = {row: OUTSIDE for row in range(len(built.rows)) if not builder.touches(row, locus)}
+    return replace(built, reasons=dict(sorted((built.reasons | outside).items())))
 
 
 class HaplotypeBuilder:
-    """Builds haplotypes of one locus from different choices among the same rows.
+    """Builds haplotypes from different choices among the same rows.
 
     Parameters
     ----------
-    reference, locus
-        As in `apply_variants`.
+    reference, contig
+        What the rows change.
     rows
-        Variants on the contig of the locus.
+        Variants on the contig. For a locus to be what it is on the whole contig, none may be missing that
+        reaches into it, nor one that such a one may overlap, and so on.
     """
 
-    def __init__(self, reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame) -> None:
-        contig = reference.resolve_contig(locus.contig)
-        if locus.end > reference.contigs[contig]:
-            raise LocusError(f"{locus} leaves the contig, which ends at {reference.contigs[contig]:,}")
-        self._locus = locus
-        self._codes = reference.fetch_codes(contig, locus.start, locus.end)
+    def __init__(self, reference: ReferenceGenome, contig: str, rows: pd.DataFrame) -> None:
+        self._reference, self._contig = reference, reference.resolve_contig(contig)
         in_file = "record" in rows
-        order = np.argsort(rows["record" if in_file else "position"].to_numpy(), kind="stable")
-        self._rows = rows.iloc[order]
         columns = RECORD_COLUMNS[1:] if in_file else ["position", "ref", "alt"]
+        # files of one cohort are read one after the other, so that the number alone isn't the order
+        order = np.lexsort([rows["record"], rows[columns[0]]] if in_file else [rows["position"]])
+        self._rows = rows.iloc[order]
         self._positions, self._refs, self._alts = (self._rows[column].tolist() for column in columns)
         # where each of the rows as given went
         self._place = np.argsort(order)
 
-    def build(self, carried: NDArray[np.bool_] | None = None) -> Haplotype:
-        """Build the haplotype that has the chosen rows.
+    def build(self, locus: Locus, carried: NDArray[np.bool_] | None = None) -> Haplotype:
+        """Build the haplotype that has the chosen rows, and cut out a locus.
 
         Parameters
         ----------
+        locus
+            On the contig of the rows.
         carried
             Which of the rows as given, shape (V,); None for all.
+
+        Raises
+        ------
+        LocusError
+            If the locus leaves the contig.
         """
+        length = self._reference.contigs[self._contig]
+        if locus.end > length:
+            raise LocusError(f"{locus} leaves the contig, which ends at {length:,}")
         chosen = range(len(self._rows)) if carried is None else np.sort(self._place[carried]).tolist()
-        edits, applied, reasons = self._edits(chosen)
+        applied, skipped = self._taken(chosen)
+        applied = [row for row in applied if self.touches(row, locus)]
+        trimmed = (_trimmed(self._positions[row] - 1, self._refs[row], self._alts[row]) for row in applied)
+        edits = [edit for whole in trimmed if (edit := _cut(whole, locus)) is not None]
+        codes = self._reference.fetch_codes(self._contig, locus.start, locus.end)
         return Haplotype(
-            locus=self._locus,
-            codes=_assemble(self._codes, self._locus.start, edits),
-            coordinates=CoordinateMap(self._locus.start, self._locus.end, edits),
+            locus=locus,
+            codes=_assemble(codes, locus.start, edits),
+            coordinates=CoordinateMap(locus.start, locus.end, edits),
             rows=self._rows,
             applied=tuple(applied),
-            reasons=reasons,
+            reasons={row: OVERLAPS for row in skipped if self.touches(row, locus)},
         )
 
-    def _edits(self, chosen: Iterable[int]) -> tuple[list[Edit], list[int], dict[int, str]]:
-        edits: list[Edit] = []
+    def touches(self, row: int, locus: Locus) -> bool:
+        """Tell whether a row, in the order of `Haplotype.rows`, shares a base with a locus."""
+        return touches(self._positions[row], len(self._refs[row]), locus)
+
+    def check_reference(self, locus: Locus) -> None:
+        """Raise unless all rows in a locus have the reference's bases as ref.
+
+        Raises
+        ------
+        DataError
+            Names the first one that doesn't.
+        """
+        for row, (position, ref) in enumerate(zip(self._positions, self._refs, strict=True)):
+            if not self.touches(row, locus):
+                continue
+            start = position - 1
+            here = decode(self._reference.fetch_codes(self._contig, start, start + len(ref)))
+            if here != ref and here != decode(encode(ref)):
+                raise DataError(
+                    f"variant at chr{bare_contig(self._contig)}:{position:,}: ref is {ref}, the reference "
+                    f"has {here}: normalise the table against this reference, or give another FASTA"
+                )
+
+    def _taken(self, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Return which rows are applied, and which overlap one before them."""
         applied: list[int] = []
-        reasons: dict[int, str] = {}
+        skipped: list[int] = []
         # last base that an applied variant has touched, and whether that was an insertion
         touched, after_insertion = -1, False
         for row in chosen:
             start, ref, alt = self._positions[row] - 1, self._refs[row], self._alts[row]
-            reason = self._obstacle(start, ref, alt, touched, after_insertion)
-            if reason:
-                reasons[row] = reason
-                continue
-            room = self._locus.end - start
-            if len(ref) > room:
-                ref, alt = ref[:room], alt[:room]
-            self._check_reference(start, ref)
-            applied.append(row)
-            edit = _trimmed(start, ref, alt)
-            if edit.start < edit.end or edit.bases:
-                edits.append(edit)
-            touched, after_insertion = start + len(ref) - 1, len(alt) > len(ref)
-        return edits, applied, reasons
-
-    def _obstacle(self, start: int, ref: str, alt: str, touched: int, after_insertion: bool) -> str | None:
-        if start >= self._locus.end or start + len(ref) <= self._locus.start:
-            return OUTSIDE
-        if start < self._locus.start:
-            return BEGINS_BEFORE
-        if start > touched or (start == touched and not after_insertion and _keeps_first_base(ref, alt)):
-            return None
-        return OVERLAPS
-
-    def _check_reference(self, start: int, ref: str) -> None:
-        offset = start - self._locus.start
-        here = decode(self._codes[offset : offset + len(ref)])
-        if here != ref and here != decode(encode(ref)):
-            raise DataError(
-                f"variant at chr{bare_contig(self._locus.contig)}:{start + 1:,}: ref is {ref}, the reference "
-                f"has {here}: normalise the table against this reference, or give another FASTA"
-            )
+            if start > touched or (start == touched and not after_insertion and _keeps_first_base(ref, alt)):
+                applied.append(row)
+                touched, after_insertion = start + len(ref) - 1, len(alt) > len(ref)
+            else:
+                skipped.append(row)
+        return applied, skipped
 
 
 def _keeps_first_base(ref: str, alt: str) -> bool:
@@ -254,6 +274,18 @@ def _trimmed(start: int, ref: str, alt: str) -> Edit:
     while ref and alt and ref[-1] == alt[-1]:
         ref, alt = ref[:-1], alt[:-1]
     return Edit(start, start + len(ref), alt)
+
+
+def _cut(edit: Edit, locus: Locus) -> Edit | None:
+    """Return what a locus has of an edit: inserted bases belong to the base before them."""
+    start, end = max(edit.start, locus.start), min(edit.end, locus.end)
+    if edit.start == edit.end:
+        behind = locus.start < edit.start <= locus.end or edit.start == locus.start == 0
+        return edit if behind and edit.bases else None
+    if start >= end:
+        return None
+    stop = end - edit.start if end < edit.end else len(edit.bases)
+    return Edit(start, end, edit.bases[start - edit.start : stop])
 
 
 def _assemble(codes: NDArray[np.uint8], start: int, edits: list[Edit]) -> NDArray[np.uint8]:

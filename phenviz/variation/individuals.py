@@ -15,9 +15,10 @@ import pandas as pd
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.carried import View, carried_haplotypes
 from phenviz.variation.chained import group_by_samples
 from phenviz.variation.genotypes import Genotypes
-from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
+from phenviz.variation.haplotype import Haplotype
 from phenviz.variation.merge import merge_genotypes
 from phenviz.variation.phasing import Unphased
 from phenviz.variation.read_genotypes import read_genotypes
@@ -241,7 +242,9 @@ class Individual:
     def haplotype(
         self, locus: Locus, number: int, *, unphased: Unphased = "refuse", seed: int = 0
     ) -> Haplotype:
-        """Return one of the two haplotypes of a locus.
+        """Return one of the two haplotypes of a locus: what it has of that person's whole contig.
+
+        A deletion counts wherever it begins, and loci that overlap agree on what they share.
 
         Parameters
         ----------
@@ -258,7 +261,7 @@ class Individual:
         Raises
         ------
         DataError
-            If heterozygotes are unphased and that is refused.
+            If heterozygotes of the locus are unphased and that is refused.
         LocusError
             If the locus leaves the contig.
         """
@@ -267,18 +270,30 @@ class Individual:
         return self.haplotypes(locus, unphased=unphased, seed=seed)[number - 1]
 
     def haplotypes(
-        self, locus: Locus, *, unphased: Unphased = "refuse", seed: int = 0
+        self, locus: Locus, *, view: View | None = None, unphased: Unphased = "refuse", seed: int = 0
     ) -> tuple[Haplotype, Haplotype]:
-        """Return both haplotypes of a locus, reading the file once; see `haplotype`."""
-        found = self.individuals.genotypes(locus, [self.sample], progress=self.progress)
-        alleles, phasing = found.oriented(0, unphased=unphased, seed=seed)
-        build = HaplotypeBuilder(self.individuals.reference, locus, found.variants).build
+        """Return both haplotypes of a locus; see `haplotype`.
 
-        def copy_of(number: int) -> Haplotype:
-            plain = build(alleles[:, number - 1] == 1)
-            return replace(plain, sample=self.sample, number=number, phasing=phasing, report=found.report)
-
-        return copy_of(1), copy_of(2)
+        Parameters
+        ----------
+        view
+            Says what is looked at of a haplotype, if that is more than the locus: each haplotype is then
+            given over that (see `carried_haplotypes`).
+        """
+        found = carried_haplotypes(
+            self.individuals,
+            locus,
+            [self.sample],
+            view=view,
+            unphased=unphased,
+            seed=seed,
+            progress=self.progress,
+        )
+        one, two = (
+            replace(plain, sample=self.sample, number=number, phasing=found.phasing[0], report=found.report)
+            for number, plain in enumerate(found.pairs[0], 1)
+        )
+        return one, two
 
 
 def _nearest(name: str, known: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.chained import ChainedSource
 from phenviz.variation.normalise import sort_variants, split_records
 from phenviz.variation.records import Source
 from phenviz.variation.report import Tally
@@ -20,6 +21,8 @@ from phenviz.variation.table import VARIANT_COLUMNS, VariantSet, variant_table
 
 # so many records tell a wrong assembly from a few bad lines
 _ENOUGH = 10_000
+# the first of them mostly tells whether the reference has a file's contigs
+_FEW = 100
 # a larger share of other REFs is another assembly; one or two bad lines of a short file are none yet
 _MISMATCHES = 0.01
 _MISMATCHES_OF_FEW = 0.25
@@ -126,7 +129,7 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
         What it was compared with.
     partly_read
         The file, where only some of its records were read: a few of them may well be wrong, so the
-        file's start is looked at before it is blamed.
+        file's start is looked at before it is blamed; and where none was read, its contigs are.
 
     Raises
     ------
@@ -134,12 +137,9 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
         If more than 1 % of the records have another REF, at least three of them or more than a quarter, or
         all lie on unknown contigs.
     """
-    if tally.read and tally.skipped("unknown_contig") == tally.read:
-        raise DataError(
-            f"{tally.source} lies on contigs that {reference.assembly} here lacks (first "
-            f"{tally.example('unknown_contig')}), which has {', '.join(list(reference.contigs)[:5])}: "
-            "give the FASTA that the file was called against"
-        )
+    if not tally.read and partly_read is not None:
+        _check_contigs(partly_read, reference)
+    _refuse_unknown_contigs(tally, reference)
     wrong = tally.skipped("reference_mismatch")
     if wrong <= (_MISMATCHES if wrong >= _SEVERAL else _MISMATCHES_OF_FEW) * tally.compared:
         return
@@ -155,6 +155,26 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
         f"({wrong / tally.compared:.1%}) have a REF that {reference.assembly} doesn't have there, first "
         f"{tally.example('reference_mismatch')}. Give the FASTA that the file was called against"
     )
+
+
+def _check_contigs(source: Source, reference: ReferenceGenome) -> None:
+    """Raise if a file, or one of several, has records, and all lie on contigs that the reference lacks."""
+    for one in source.sources if isinstance(source, ChainedSource) else [source]:
+        tally = Tally(str(one.path))
+        for records in one.records(None, None, _FEW):
+            split_records(records, reference, tally)
+            if tally.read > tally.skipped("unknown_contig"):
+                break
+        _refuse_unknown_contigs(tally, reference)
+
+
+def _refuse_unknown_contigs(tally: Tally, reference: ReferenceGenome) -> None:
+    if tally.read and tally.skipped("unknown_contig") == tally.read:
+        raise DataError(
+            f"{tally.source} lies on contigs that {reference.assembly} here lacks (first "
+            f"{tally.example('unknown_contig')}), which has {', '.join(list(reference.contigs)[:5])}: "
+            "give the FASTA that the file was called against"
+        )
 
 
 def _pieces(

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.genome import Locus
-from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
+from phenviz.variation.carried import View, carried_haplotypes
+from phenviz.variation.haplotype import Haplotype
 from phenviz.variation.individuals import Individuals
 from phenviz.variation.phasing import Phasing, Unphased
+from phenviz.variation.report import VariantReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +30,18 @@ class UniqueHaplotypes:
         Names.
     phasing
         Of each sample: what the file left open, and what was done about it.
+    skipped
+        How many variants each copy lacks since they overlap another one before them, shape (S, 2).
+    report
+        What became of the file's records there, whoever carries them.
     """
 
     haplotypes: tuple[Haplotype, ...]
     index: NDArray[np.int64]
     samples: tuple[str, ...]
     phasing: tuple[Phasing, ...]
+    skipped: NDArray[np.int64]
+    report: VariantReport
 
     @property
     def saving(self) -> float:
@@ -53,6 +61,7 @@ def unique_haplotypes(
     locus: Locus,
     samples: Iterable[str] | None = None,
     *,
+    view: View | None = None,
     unphased: Unphased = "refuse",
     seed: int = 0,
 ) -> UniqueHaplotypes:
@@ -66,8 +75,8 @@ def unique_haplotypes(
         Where.
     samples
         Names; all for None.
-    unphased, seed
-        As in `Individual.haplotype`.
+    view, unphased, seed
+        As in `Individual.haplotypes`.
 
     Returns
     -------
@@ -79,24 +88,16 @@ def unique_haplotypes(
     DataError
         As `Individual.haplotype`.
     """
-    found = individuals.genotypes(locus, samples)
-    builder = HaplotypeBuilder(individuals.reference, locus, found.variants)
-    index = np.empty((len(found.samples), 2), dtype=np.int64)
+    names = individuals.samples["sample"].tolist() if samples is None else list(samples)
+    found = carried_haplotypes(individuals, locus, names, view=view, unphased=unphased, seed=seed)
+    index, skipped = np.empty((len(names), 2), dtype=np.int64), np.empty((len(names), 2), dtype=np.int64)
     haplotypes: list[Haplotype] = []
-    of_pattern: dict[bytes, int] = {}
     of_content: dict[str, int] = {}
-    phasings = []
-    for row in range(len(found.samples)):
-        alleles, phasing = found.oriented(row, unphased=unphased, seed=seed)
-        phasings.append(phasing)
-        for copy in (0, 1):
-            carried = alleles[:, copy] == 1
-            # equal rows make equal bases; only new ones are built, and different ones may still agree
-            pattern = carried.tobytes()
-            if pattern not in of_pattern:
-                built = builder.build(carried)
-                of_pattern[pattern] = of_content.setdefault(built.content_hash, len(haplotypes))
-                if of_pattern[pattern] == len(haplotypes):
-                    haplotypes.append(built)
-            index[row, copy] = of_pattern[pattern]
-    return UniqueHaplotypes(tuple(haplotypes), index, found.samples, tuple(phasings))
+    for row, pair in enumerate(found.pairs):
+        for copy, haplotype in enumerate(pair):
+            skipped[row, copy] = len(haplotype.reasons)
+            # different variants may still make the same bases
+            index[row, copy] = of_content.setdefault(haplotype.content_hash, len(haplotypes))
+            if index[row, copy] == len(haplotypes):
+                haplotypes.append(haplotype)
+    return UniqueHaplotypes(tuple(haplotypes), index, tuple(names), found.phasing, skipped, found.report)

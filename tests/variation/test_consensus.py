@@ -25,8 +25,17 @@ def test_random_indel_rich_files_give_the_haplotypes_of_bcftools(reference, tmp_
     around = Locus("20", locus.start - 30, locus.end + 30)
     n = int(around.length / rng.choice([2, 5, 30]))
     path = bgzip(write_vcf(tmp_path / "calls.vcf", random_records(reference, around, rng, n, 1), ("S1",)))
-    for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
-        assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+    check_locus_and_surroundings(path, reference, locus)
+
+
+def check_locus_and_surroundings(path, reference, locus):
+    """Compare with bcftools where no record crosses an end, and the locus with what lies in its midst."""
+    person = open_individuals(path, reference).individual("S1")
+    wide = Locus(locus.contig, locus.start - 100, locus.end + 100)
+    for whole, inside in zip(person.haplotypes(wide), person.haplotypes(locus), strict=True):
+        assert whole.sequence == consensus(path, reference, wide, "S1", whole.number)
+        first, last = whole.coordinates.cuts([locus.start, locus.end])
+        assert inside.sequence == whole.sequence[first:last]
 
 
 _LENGTH = 60
@@ -123,8 +132,7 @@ def test_neighbours_are_applied_as_bcftools_does(reference, tmp_path, name):
     locus = Locus("20", 7_000, 7_040)
     records = [_spelled_out(reference, locus, record) for record in _RECORDS[name]]
     path = bgzip(write_vcf(tmp_path / "calls.vcf", records, ("S1",)))
-    for haplotype in open_individuals(path, reference).individual("S1").haplotypes(locus):
-        assert haplotype.sequence == consensus(path, reference, locus, "S1", haplotype.number)
+    check_locus_and_surroundings(path, reference, locus)
 
 
 @pytest.mark.parametrize("alternate", ["*", "<DEL>", "<INS>", "R", "{base}]20:400]", ".TTT"])
