@@ -15,8 +15,8 @@ from phenviz.errors import DataError
 from phenviz.genome.reference import ReferenceGenome
 
 TABLE_SUFFIXES = (
-    ".tsv", ".txt", ".csv", ".bed", ".snp", ".cred", ".post", ".tsv.gz", ".txt.gz", ".csv.gz", ".parquet",
-    ".xls", ".xlsx",
+    ".tsv", ".txt", ".csv", ".bed", ".snp", ".cred", ".post", ".tbl", ".regenie", ".assoc", ".logistic",
+    ".linear", ".hybrid", ".firth", ".gz", ".bgz", ".parquet", ".xls", ".xlsx",
 )  # fmt: skip
 LARGEST_TABLE = 64 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -105,7 +105,7 @@ class KeptTables:
             # whoever handed the table over knows its name, not the folder that it came into
             raise DataError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
         check_testable(found, reference)
-        report = found.report.describe()
+        report = found.report.describe_reading()
         digest = hashlib.sha256(path.name.encode() + b"\x00" + path.read_bytes()).hexdigest()[:16]
         folder = self.folder / digest
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,39 +2,85 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from phenviz.disease.traits import UNKNOWN_ALTERNATE, TraitReport
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.codes import decode
 from phenviz.genome.reference import ReferenceGenome
 
-_COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _LEAST_FIT = 0.75
 _MOST_WRONG = 0.02
 _FEWEST_TO_JUDGE = 20
+# share of the rows that tell which settles what the others mean
+_ONE_STRAND = 0.8
+_ONE_ORDER = 0.95
+_SURE_ORDER = 0.99
+_FEWEST_FOR_ORDER = 10
+_LEFT_OUT = (
+    "outside_contig", "no_bases", "reference_mismatch", "indel_on_the_other_strand",
+    "indel_that_fits_either_way",
+)  # fmt: skip
+_KEPT = ("fits", "swapped", "flipped", "swapped_flipped")
+
+Mask = NDArray[np.bool_]
 
 
-def check_alleles(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Fit:
+    """Which alleles are those of the reference, row by row; ``turned`` on the other strand."""
+
+    inside: Mask
+    known: Mask
+    has_bases: Mask
+    single: Mask
+    effect: Mask
+    other: Mask
+    effect_turned: Mask
+    other_turned: Mask
+
+    @property
+    def judged(self) -> Mask:
+        return self.inside & self.known & self.has_bases & self.single
+
+    @property
+    def palindromic(self) -> Mask:
+        """A/T and C/G: the same on both strands, so that they don't tell which one the file is on."""
+        return self.judged & ((self.effect & self.other_turned) | (self.other & self.effect_turned))
+
+
+def check_alleles(
+    table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport, *, unclear: bool = False
+) -> pd.DataFrame:
     """Keep the variants of the reference's contigs, with the reference's own base as ``ref``.
+
+    What the unambiguous single-base changes say of the whole file settles the others: its strand (A/T and C/G
+    changes are turned over with it), the order of its alleles (indels that fit either way), its assembly.
 
     Parameters
     ----------
     table
-        ``trait``, ``contig``, ``position`` (1-based), ``ref``, ``alt``, ``posterior`` and, where known,
-        ``beta`` and ``z`` (of ``alt``). An empty ``ref`` and ``alt`` stand for unknown alleles.
+        ``trait``, ``contig``, ``position`` (1-based), ``effect`` (the allele that beta and z are of),
+        ``other`` and ``claimed_ref``, from `with_alleles`. Both empty stand for unknown alleles.
     reference
         Genome of the assembly that the file should be on.
     report
-        Counts: ``swapped_alleles`` (ref and alt exchanged, signs of beta and z turned), ``strand_flipped``,
+        Counts: ``swapped_alleles`` (the effect allele is the reference's: signs turned), ``strand_flipped``,
         ``alternate_unknown``; skipped ``other_contig``, ``outside_contig``, ``no_bases``,
-        ``reference_mismatch`` (left over from a lift-over, or of another assembly).
+        ``reference_mismatch`` (left over from a lift-over, or of another assembly),
+        ``indel_on_the_other_strand``, ``indel_that_fits_either_way``.
+    unclear
+        Whether the file leaves open which allele effects are of.
 
     Returns
     -------
     pd.DataFrame
-        The rows kept, with the contig's name of the reference.
+        The rows kept, with the contig's name of the reference, ``ref``, ``alt``, and ``signed``: whether the
+        signs of beta and z are known to be of ``alt``.
 
     Raises
     ------
@@ -42,28 +88,32 @@ def check_alleles(table: pd.DataFrame, reference: ReferenceGenome, report: Trait
         If most rows on the contigs don't fit the reference: the file is of another assembly.
     """
     table = _on_known_contigs(table, reference, report)
-    outcome = [
-        _judge(reference, contig, position, ref, alt)
-        for contig, position, ref, alt in zip(
-            table["contig"], table["position"], table["ref"], table["alt"], strict=True
-        )
-    ]
-    verdict = np.array([word for word, _, _ in outcome], dtype=object)
-    words = [f"{r.contig}:{r.position}:{r.ref or '?'}:{r.alt or '?'}" for r in table.itertuples()]
-    for reason in ("outside_contig", "no_bases", "reference_mismatch"):
+    fit = _fit(table, reference)
+    tell = fit.judged & ~fit.palindromic & (fit.effect | fit.other | fit.effect_turned | fit.other_turned)
+    turned = float((fit.effect_turned | fit.other_turned)[tell].mean()) if tell.any() else 0.0
+    verdict = _verdict(table, fit, turned >= _ONE_STRAND)
+    words = _words(table)
+    for reason in _LEFT_OUT:
         _count(report, "skipped", reason, words, verdict == reason)
     swapped = np.isin(verdict, ["swapped", "swapped_flipped"])
-    _count(report, "changed", "swapped_alleles", words, swapped)
+    _count(report, "changed", "swapped_alleles", words, swapped & (not unclear))
     _count(report, "changed", "strand_flipped", words, np.isin(verdict, ["flipped", "swapped_flipped"]))
     _count(report, "changed", "alternate_unknown", words, verdict == "alternate_unknown")
-    _refuse_another_assembly(table, verdict, reference, report)
-    table = table.assign(ref=[ref for _, ref, _ in outcome], alt=[alt for _, _, alt in outcome])
+    _refuse_another_assembly(table, fit, verdict, reference, report)
+    signed = _strand_told(table, fit, verdict, turned if tell.any() else None, report)
+    told = tell | (np.isin(verdict, _KEPT) & ~fit.single)
+    sign = np.where(swapped, -1.0, 1.0)
+    if unclear:
+        agreed = _order_told(table, swapped, told, report)
+        # whichever allele is the reference's throughout, betas are of the other one
+        signed, sign = signed & agreed, np.ones(len(table))
+    table = _on_reference(table, verdict, reference).assign(signed=signed & (verdict != "alternate_unknown"))
     for column in ("beta", "z"):
         if column in table:
-            table[column] = table[column].where(~swapped, -table[column])
+            table[column] = table[column] * sign
     if "allele_frequency" in table:
-        table["allele_frequency"] = table["allele_frequency"].where(~swapped, 1 - table["allele_frequency"])
-    return table[~np.isin(verdict, ["outside_contig", "no_bases", "reference_mismatch"])]
+        table["allele_frequency"] = table["allele_frequency"].where(sign > 0, 1 - table["allele_frequency"])
+    return table[~np.isin(verdict, _LEFT_OUT)]
 
 
 def _on_known_contigs(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> pd.DataFrame:
@@ -81,35 +131,170 @@ def _on_known_contigs(table: pd.DataFrame, reference: ReferenceGenome, report: T
     return table[contig.notna()].assign(contig=contig[contig.notna()].astype(str))
 
 
-def _judge(
-    reference: ReferenceGenome, contig: str, position: int, ref: str, alt: str
-) -> tuple[str, str, str]:
-    """Say what is the matter with one variant, and give its alleles on the reference."""
-    length = reference.contigs[contig]
-    if not 1 <= position <= length or position - 1 + max(len(ref), 1) > length:
-        return "outside_contig", ref, alt
-    if not ref and not alt:
-        base = _bases(reference, contig, position, 1)
-        return ("no_bases" if base == "N" else "alternate_unknown"), base, UNKNOWN_ALTERNATE
-    if ref == alt or not ref or not alt or set(ref + alt) - set("ACGT"):
-        return "no_bases", ref, alt
-    if _bases(reference, contig, position, len(ref)) == ref:
-        return "fits", ref, alt
-    if _bases(reference, contig, position, len(alt)) == alt:
-        return "swapped", alt, ref
-    other_ref, other_alt = (allele.translate(_COMPLEMENT)[::-1] for allele in (ref, alt))
-    # an indel's anchor base lies on the other side on the other strand, so only SNVs can be turned over
-    if len(ref) == len(alt) == 1:
-        base = _bases(reference, contig, position, 1)
-        if base == other_ref:
-            return "flipped", other_ref, other_alt
-        if base == other_alt:
-            return "swapped_flipped", other_alt, other_ref
-    return "reference_mismatch", ref, alt
+def _fit(table: pd.DataFrame, reference: ReferenceGenome) -> _Fit:
+    """Compare every row with the reference: single bases all at once, longer alleles one by one."""
+    alleles = {name: table[name].to_numpy(object) for name in ("effect", "other")}
+    length = {name: np.array([len(a) for a in alleles[name]], dtype=np.int64) for name in alleles}
+    position = table["position"].to_numpy(np.int64)
+    size = table["contig"].map(reference.contigs).to_numpy(np.int64)
+    longest = np.maximum(length["other"], 1)
+    inside = (position >= 1) & (position - 1 + longest <= size)
+    base = np.full(len(table), 4, dtype=np.int64)
+    for contig, rows in table.groupby("contig", sort=False).indices.items():
+        here = rows[inside[rows]]
+        base[here] = reference.codes(contig)[position[here] - 1]
+    code = {name: pd.Series(alleles[name]).map(_CODES).fillna(4).to_numpy(np.int64) for name in alleles}
+    single = (length["effect"] == 1) & (length["other"] == 1)
+    bases = single & (code["effect"] < 4) & (code["other"] < 4) & (code["effect"] != code["other"])
+    fits = {name: bases & (base == code[name]) for name in alleles}
+    turned = {name: bases & (base == 3 - code[name]) for name in alleles}
+    known = (length["effect"] > 0) | (length["other"] > 0)
+    for row in np.flatnonzero(inside & known & ~single):
+        effect, other = alleles["effect"][row], alleles["other"][row]
+        bases[row] = (
+            bool(effect) and bool(other) and effect != other and not set(effect + other) - set("ACGT")
+        )
+        if bases[row]:
+            contig = table["contig"].iat[row]
+            for name in fits:
+                fits[name][row] = (
+                    _bases(reference, contig, position[row], length[name][row]) == alleles[name][row]
+                )
+    has_bases = np.where(known, bases, base < 4)
+    return _Fit(
+        inside, known, has_bases, single, fits["effect"], fits["other"], turned["effect"], turned["other"]
+    )
+
+
+_CODES = {"A": 0, "C": 1, "G": 2, "T": 3}
 
 
 def _bases(reference: ReferenceGenome, contig: str, position: int, count: int) -> str:
     return decode(reference.fetch_codes(contig, position - 1, position - 1 + count))
+
+
+def _verdict(table: pd.DataFrame, fit: _Fit, other_strand: bool) -> NDArray[np.object_]:
+    """Say what is the matter with each row."""
+    first = (fit.other_turned, fit.effect_turned) if other_strand else (fit.other, fit.effect)
+    second = (fit.other, fit.effect) if other_strand else (fit.other_turned, fit.effect_turned)
+    words = ("flipped", "swapped_flipped", "fits", "swapped")
+    first_words, second_words = (words[:2], words[2:]) if other_strand else (words[2:], words[:2])
+    longer = fit.known & ~fit.single
+    verdict = np.select(
+        [~fit.inside, ~fit.has_bases, ~fit.known, longer & other_strand, longer & fit.other & fit.effect,
+         *first, *second],
+        ["outside_contig", "no_bases", "alternate_unknown", "indel_on_the_other_strand", "either",
+         *first_words, *second_words],
+        "reference_mismatch",
+    ).astype(object)  # fmt: skip
+    either = verdict == "either"
+    if either.any():
+        verdict[either] = _by_order(table, verdict)[either]
+    return verdict
+
+
+def _by_order(table: pd.DataFrame, verdict: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Tell which allele is the reference's where both could be, by what the file means everywhere else."""
+    effect_is_ref = np.isin(verdict, ["swapped"])
+    tell = np.isin(verdict, ["fits", "swapped"])
+    claim = table["claimed_ref"].to_numpy(object)
+    effect, other = table["effect"].to_numpy(object), table["other"].to_numpy(object)
+    for claimed in (claim, other, effect):
+        said = tell & (claimed != "")
+        right = (claimed == effect)[said] == effect_is_ref[said]
+        if right.mean() >= _SURE_ORDER if said.any() else claimed is claim:
+            found = np.where(claimed == effect, "swapped", "fits")
+            return np.where(claimed == "", "indel_that_fits_either_way", found).astype(object)
+    return np.full(len(table), "indel_that_fits_either_way", dtype=object)
+
+
+def _on_reference(
+    table: pd.DataFrame, verdict: NDArray[np.object_], reference: ReferenceGenome
+) -> pd.DataFrame:
+    swapped, turned = (
+        np.isin(verdict, words) for words in (["swapped", "swapped_flipped"], ["flipped", "swapped_flipped"])
+    )
+    pair = {name: table[name].to_numpy(object) for name in ("effect", "other")}
+    for name, alleles in pair.items():
+        pair[name] = np.where(turned, pd.Series(alleles).map(_COMPLEMENT).to_numpy(object), alleles)
+    ref = np.where(swapped, pair["effect"], pair["other"])
+    alt = np.where(swapped, pair["other"], pair["effect"])
+    for row in np.flatnonzero(verdict == "alternate_unknown"):
+        ref[row] = _bases(reference, table["contig"].iat[row], int(table["position"].iat[row]), 1)
+        alt[row] = UNKNOWN_ALTERNATE
+    return table.drop(columns=["effect", "other", "claimed_ref"]).assign(ref=ref, alt=alt)
+
+
+_COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
+
+def _strand_told(
+    table: pd.DataFrame, fit: _Fit, verdict: NDArray[np.object_], turned: float | None, report: TraitReport
+) -> Mask:
+    """Say what was made of A/T and C/G changes, and tell of which rows the sign is known."""
+    odd = fit.palindromic & np.isin(verdict, _KEPT)
+    signed = np.ones(len(table), dtype=bool)
+    has_sign = np.zeros(len(table), dtype=bool)
+    for column in ("beta", "z"):
+        if column in table:
+            has_sign |= table[column].notna().to_numpy()
+    count = int((odd & has_sign).sum())
+    if turned is None:
+        claims = table["claimed_ref"].to_numpy(object) == table["other"].to_numpy(object)
+        if unsure := int((odd & has_sign & ~(claims & fit.other)).sum()):
+            report.notes.append(
+                f"{unsure:,} A/T and C/G variants, and no other that tells the strand: taken as written"
+            )
+        return signed
+    if turned >= _ONE_STRAND:
+        report.notes.append(
+            "the file is on the other strand, by its unambiguous single-base changes"
+            + (f": its {count:,} A/T and C/G variants were turned over, too" if count else "")
+        )
+    if not count or turned in (0.0, 1.0):
+        return signed
+    share = f"{min(turned, 1 - turned):.0%} of the unambiguous ones are on the other strand than the rest"
+    if 1 - _ONE_STRAND < turned < _ONE_STRAND:
+        signed = ~odd
+        report.notes.append(
+            f"{count:,} A/T and C/G variants are ambiguous ({share}): the signs of their effects are unknown"
+        )
+    else:
+        report.notes.append(
+            f"{count:,} A/T and C/G variants are ambiguous ({share}): taken to be on the strand of most"
+        )
+    return signed
+
+
+def _order_told(table: pd.DataFrame, swapped: Mask, tell: Mask, report: TraitReport) -> bool:
+    """Tell whether the order of the alleles says which one effects are of; note what was made of it."""
+    if not any(column in table and table[column].notna().any() for column in ("beta", "z")):
+        return True
+    total, second_is_ref = int(tell.sum()), int(swapped[tell].sum())
+    most = max(second_is_ref, total - second_is_ref)
+    claim = table["claimed_ref"].to_numpy(object)[tell]
+    named = total > 0 and bool((claim == table["other"].to_numpy(object)[tell]).all()) and not second_is_ref
+    if total and most >= _ONE_ORDER * total and (named or total >= _FEWEST_FOR_ORDER):
+        which = "second" if second_is_ref == most else "first"
+        report.notes.append(
+            f"the file doesn't say which allele its effects are of; the {which} one is the reference's in "
+            f"{most:,} of {total:,} variants, so they are taken to be of the other one (name it "
+            "effect_allele to be sure)"
+        )
+        return True
+    report.notes.append(
+        "the sign of effects is in doubt and was left out: the file doesn't say which allele they are of, "
+        f"and the first one is the reference's in {total - second_is_ref:,} of {total:,} variants: name it "
+        "effect_allele"
+    )
+    return False
+
+
+def _words(table: pd.DataFrame) -> list[str]:
+    places = zip(table["contig"], table["position"], table["other"], table["effect"], strict=True)
+    return [
+        f"{contig}:{position}:{other or '?'}:{effect or '?'}" for contig, position, other, effect in places
+    ]
 
 
 def _count(report: TraitReport, kind: str, reason: str, words: list[str], hit: np.ndarray) -> None:
@@ -117,7 +302,11 @@ def _count(report: TraitReport, kind: str, reason: str, words: list[str], hit: n
 
 
 def _refuse_another_assembly(
-    table: pd.DataFrame, verdict: np.ndarray, reference: ReferenceGenome, report: TraitReport
+    table: pd.DataFrame,
+    fit: _Fit,
+    verdict: NDArray[np.object_],
+    reference: ReferenceGenome,
+    report: TraitReport,
 ) -> None:
     """Stop where the file can't be of this assembly; where there are too few variants to tell, say so.
 
@@ -125,9 +314,8 @@ def _refuse_another_assembly(
     turned over too; what can't be turned over (A/T, C/G) then doesn't fit. A file that is only written on the
     other strand has no such misfits among its SNVs; its indels can't be turned over, and are left out.
     """
-    snv = ((table["ref"].str.len() == 1) & (table["alt"].str.len() == 1)).to_numpy()
-    judged = snv & np.isin(verdict, ["fits", "swapped", "flipped", "swapped_flipped", "reference_mismatch"])
-    fits = judged & np.isin(verdict, ["fits", "swapped"])
+    judged = fit.judged
+    fits = judged & (fit.effect | fit.other)
     wrong = judged & (verdict == "reference_mismatch")
     few = judged.sum() < _FEWEST_TO_JUDGE
     if fits.sum() >= (1 if few else _LEAST_FIT) * judged.sum():
@@ -138,25 +326,30 @@ def _refuse_another_assembly(
             f"{odd}{reference.assembly}, at best its complement: make sure that the positions are "
             f"of {reference.assembly} and count from 1"
         )
-    elif wrong.sum() > _MOST_WRONG * judged.sum():
-        shift = _best_shift(table[judged], reference)
+        return
+    mixed = not fit.palindromic.any() and fits.sum() >= (1 - _LEAST_FIT) * judged.sum()
+    if wrong.sum() <= _MOST_WRONG * judged.sum() and not mixed:
+        return
+    shift = _best_shift(table[judged], reference)
+    hint = "the file seems to be of another assembly: lift it over to " + reference.assembly
+    if shift:
+        hint = f"nearly all would {shift:+d} base further on: give 1-based positions of the first base"
+    elif mixed:
         hint = (
-            f"nearly all would {shift:+d} base further on: give 1-based positions of the first base"
-            if shift
-            else f"the file seems to be of another assembly: lift it over to {reference.assembly}"
+            f"the file is of another assembly, or its strands are mixed: lift it over to "
+            f"{reference.assembly}, or give the alleles of the forward strand"
         )
-        raise DataError(
-            f"{report.source}: {odd}{reference.assembly} "
-            f"({', '.join(report.examples['reference_mismatch'])}); {hint}"
-        )
+    examples = [_words(table[judged & ~fits].head(3)), report.examples.get("reference_mismatch", [])]
+    raise DataError(
+        f"{report.source}: {odd}{reference.assembly} ({', '.join(examples[1] or examples[0])}); {hint}"
+    )
 
 
 def _best_shift(table: pd.DataFrame, reference: ReferenceGenome) -> int:
     rows = table.head(500)
     fitting = {
         shift: sum(
-            _bases(reference, row.contig, row.position + shift, len(row.ref)) == row.ref
-            or _bases(reference, row.contig, row.position + shift, len(row.alt)) == row.alt
+            _bases(reference, row.contig, row.position + shift, 1) in (row.other, row.effect)
             for row in rows.itertuples()
         )
         for shift in (-1, 1)
