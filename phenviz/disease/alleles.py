@@ -101,12 +101,13 @@ def check_alleles(
     _count(report, "changed", "alternate_unknown", words, verdict == "alternate_unknown")
     _refuse_another_assembly(table, fit, verdict, reference, report)
     signed = _strand_told(table, fit, verdict, turned if tell.any() else None, report)
-    told = tell | (np.isin(verdict, _KEPT) & ~fit.single)
+    told = np.isin(verdict, _KEPT) & signed
     sign = np.where(swapped, -1.0, 1.0)
     if unclear:
-        agreed = _order_told(table, swapped, told, report)
-        # whichever allele is the reference's throughout, betas are of the other one
-        signed, sign = signed & agreed, np.ones(len(table))
+        order = _order_told(table, swapped, told, report)
+        signed, sign = signed & (order != 0), sign * (order or 1)
+    else:
+        _doubt_signs(table, swapped, told, report)
     table = _on_reference(table, verdict, reference).assign(signed=signed & (verdict != "alternate_unknown"))
     for column in ("beta", "z"):
         if column in table:
@@ -202,7 +203,7 @@ def _by_order(table: pd.DataFrame, verdict: NDArray[np.object_]) -> NDArray[np.o
     for claimed in (claim, other, effect):
         said = tell & (claimed != "")
         right = (claimed == effect)[said] == effect_is_ref[said]
-        if right.mean() >= _SURE_ORDER if said.any() else claimed is claim:
+        if right.mean() >= _SURE_ORDER if said.any() else claimed is claim and (claim != "").any():
             found = np.where(claimed == effect, "swapped", "fits")
             return np.where(claimed == "", "indel_that_fits_either_way", found).astype(object)
     return np.full(len(table), "indel_that_fits_either_way", dtype=object)
@@ -234,10 +235,7 @@ def _strand_told(
     """Say what was made of A/T and C/G changes, and tell of which rows the sign is known."""
     odd = fit.palindromic & np.isin(verdict, _KEPT)
     signed = np.ones(len(table), dtype=bool)
-    has_sign = np.zeros(len(table), dtype=bool)
-    for column in ("beta", "z"):
-        if column in table:
-            has_sign |= table[column].notna().to_numpy()
+    has_sign = _has_sign(table)
     count = int((odd & has_sign).sum())
     if turned is None:
         claims = table["claimed_ref"].to_numpy(object) == table["other"].to_numpy(object)
@@ -266,28 +264,58 @@ def _strand_told(
     return signed
 
 
-def _order_told(table: pd.DataFrame, swapped: Mask, tell: Mask, report: TraitReport) -> bool:
-    """Tell whether the order of the alleles says which one effects are of; note what was made of it."""
-    if not any(column in table and table[column].notna().any() for column in ("beta", "z")):
-        return True
+def _order_told(table: pd.DataFrame, swapped: Mask, tell: Mask, report: TraitReport) -> int:
+    """Tell by the order of the alleles which one effects are of; note what was made of it.
+
+    Where one of the two is the reference's throughout, it is the other one.
+
+    Returns
+    -------
+    int
+        1 for the second, -1 for the first, 0 where it is in doubt.
+    """
+    if not _has_sign(table).any():
+        return 1
     total, second_is_ref = int(tell.sum()), int(swapped[tell].sum())
     most = max(second_is_ref, total - second_is_ref)
     claim = table["claimed_ref"].to_numpy(object)[tell]
     named = total > 0 and bool((claim == table["other"].to_numpy(object)[tell]).all()) and not second_is_ref
     if total and most >= _ONE_ORDER * total and (named or total >= _FEWEST_FOR_ORDER):
-        which = "second" if second_is_ref == most else "first"
+        which, other = ("second", "first") if second_is_ref == most else ("first", "second")
         report.notes.append(
             f"the file doesn't say which allele its effects are of; the {which} one is the reference's in "
-            f"{most:,} of {total:,} variants, so they are taken to be of the other one (name it "
+            f"{most:,} of {total:,} variants, so they are taken to be of the {other} (name it "
             "effect_allele to be sure)"
         )
-        return True
+        return -1 if other == "first" else 1
     report.notes.append(
         "the sign of effects is in doubt and was left out: the file doesn't say which allele they are of, "
         f"and the first one is the reference's in {total - second_is_ref:,} of {total:,} variants: name it "
         "effect_allele"
     )
-    return False
+    return 0
+
+
+def _doubt_signs(table: pd.DataFrame, swapped: Mask, told: Mask, report: TraitReport) -> None:
+    """Say so where the effect allele is the reference's nearly throughout, and nothing else says so."""
+    turned = told & swapped
+    if told.sum() < _FEWEST_FOR_ORDER or turned.sum() < _ONE_ORDER * told.sum() or not _has_sign(table).any():
+        return
+    agreed = turned & (table["claimed_ref"] == table["effect"]).to_numpy(bool)
+    if agreed.sum() < turned.sum():
+        report.notes.append(
+            "warning: the signs are in doubt: the allele that effects are said to be of is the "
+            f"reference's in {turned.sum():,} of {told.sum():,} variants, so nearly all signs were turned; "
+            "make sure that the columns of alleles mean what they are called"
+        )
+
+
+def _has_sign(table: pd.DataFrame) -> Mask:
+    found = np.zeros(len(table), dtype=bool)
+    for column in ("beta", "z"):
+        if column in table:
+            found |= table[column].notna().to_numpy(bool)
+    return found
 
 
 def _words(table: pd.DataFrame) -> list[str]:

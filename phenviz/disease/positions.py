@@ -76,9 +76,14 @@ def placed(part: pd.DataFrame, path: Path, form: Format, report: TraitReport) ->
         place, wrong = "position", wrong[~wrong]
     wrong |= ~((part[place] % 1 == 0) & (part[place] < _MOST_POSITION))
     if wrong.any():
+        own = [
+            repr(form.columns[role])
+            for role in ("contig", "position", "start", "variant")
+            if role in form.columns
+        ]
         raise DataError(
             f"{path}, line {part.index[int(np.argmax(wrong))]}: contig or position is missing or no whole "
-            "number: give both, or variants as 20:1600925_G_A"
+            f"number (column {', '.join(own)}): give both, or variants as 20:1600925_G_A"
         )
     contigs = {name: _contig(name) for name in part["contig"].unique()}
     return part.assign(contig=part["contig"].map(contigs).astype(str))

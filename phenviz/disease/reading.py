@@ -206,7 +206,7 @@ def _that_count(part: pd.DataFrame, form: Format, report: TraitReport) -> pd.Dat
     for column, values in form.rows.items():
         own = part[f"only {column}"].fillna("").astype(str)
         counts = own.str.lower().isin([value.lower() for value in values])
-        reason = f"with_another_{column}_than_{values[0]}"
+        reason = f"with_{column}_other_than_{values[0]}"
         report.count("skipped", reason, own[~counts].tolist())
         if reason in report.examples:
             report.examples[reason] = list(dict.fromkeys(own[~counts]))[:3]
@@ -216,7 +216,7 @@ def _that_count(part: pd.DataFrame, form: Format, report: TraitReport) -> pd.Dat
 
 def _refuse_other_tests_only(path: Path, form: Format, report: TraitReport) -> None:
     for column, values in form.rows.items():
-        reason = f"with_another_{column}_than_{values[0]}"
+        reason = f"with_{column}_other_than_{values[0]}"
         if report.skipped.get(reason, 0) == report.read:
             others = ", ".join(report.examples[reason])
             raise DataError(
