@@ -134,10 +134,12 @@ def _say_how_read(packs: tuple[str, ...], tables: tuple[str, ...], world: World)
     from phenviz.errors import DataError
 
     for name in packs:
-        click.echo(read_trait_pack(name, world.reference).report.describe_reading())
+        report = read_trait_pack(name, world.reference).report
+        click.echo(f"{report.describe_reading()}\n{report.describe()}")
     for path in tables:
         try:
-            click.echo(read_trait_variants(path, world.reference).report.describe_reading())
+            report = read_trait_variants(path, world.reference).report
+            click.echo(f"{report.describe_reading()}\n{report.describe()}")
         except DataError:
             click.echo(recognise_table(path).describe(Path(path).name))
             raise

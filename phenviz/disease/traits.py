@@ -21,6 +21,7 @@ __all__ = [
     "make_trait_variants",
 ]  # fmt: skip
 UNKNOWN_ALTERNATE = "N"
+FIRST_ROWS = "first rows as understood (beta and z are of the alternate allele)"
 _EXAMPLES = 3
 _PLACE = ["contig", "position", "ref", "alt"]
 _SHOWN = ("posterior", "beta", "se", "z", "p_value", "neg_log_10_p_value")
@@ -78,7 +79,9 @@ class TraitReport:
         """Keep the first rows in words; the table's index is the line, betas are of ``alt``."""
         first = table.sort_index(kind="stable").head(_EXAMPLES)
         for line, row in zip(first.index, first.to_dict("records"), strict=True):
-            facts = [f"{name} {row[name]:.4g}" for name in _SHOWN if pd.notna(row.get(name))]
+            facts = [
+                f"{name.replace('_', ' ')} {row[name]:.4g}" for name in _SHOWN if pd.notna(row.get(name))
+            ]
             facts += ["sign unknown"] * (
                 not row["signed"] and any(pd.notna(row.get(n)) for n in ("beta", "z"))
             )
@@ -97,12 +100,12 @@ class TraitReport:
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
     def describe_reading(self) -> str:
-        """Say how the file and its columns were read, its first rows, and what was kept."""
+        """Say how the file and its columns were read, and its first rows."""
         lines = [self.format.describe(self.source)] if self.format else []
         if self.first_rows:
-            lines += ["first rows as understood (beta and z are of the alternate allele):"]
+            lines += [f"{FIRST_ROWS}:"]
             lines += [f"  {row}" for row in self.first_rows]
-        return "\n".join([*lines, self.describe()])
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ def test_the_order_of_columns_and_what_people_add_change_nothing(grch37, tmp_pat
 
 
 def test_what_was_recognised_is_said_in_words(grch37):
-    said = read_trait_variants(CASES / "saige.txt", grch37).report.describe_reading()
-    assert "recognised as SAIGE step 2" in said and "Allele2: effect allele (beta and z are of it)" in said
+    report = read_trait_variants(CASES / "saige.txt", grch37).report
+    said = report.describe_reading()
+    assert "recognised as SAIGE step 2" in said and "Allele2     effect allele (beta and z are of it)" in said
     assert "line 6: " not in said and said.count("  line ") == 3
-    assert "line 2: 20:1598849 T>A, beta 2.5e-05, se 0.02" in said and "3 of 7 rows kept" in said
+    assert "line 2: 20:1598849 T>A, beta 2.5e-05, se 0.02" in said and "3 of 7 rows kept" in report.describe()

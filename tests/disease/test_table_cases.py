@@ -177,8 +177,9 @@ def test_a_summary_of_the_reading_needs_no_output(tmp_path):
     ran = run.invoke(main, ["hypotheses", "--check", "--table", str(CASES / "b1_covar.glm.linear")])
     assert ran.exit_code == 0, ran.output
     for said in (
-        "recognised as PLINK 2 --glm", "A1: effect allele (beta and z are of it)",
-        "TEST: rows with ADD count", "line 2: 20:1597760 T>A, beta -0.006912", "90 with TEST other than ADD",
+        "recognised as PLINK 2 --glm", "A1      effect allele (beta and z are of it)",
+        "TEST    rows with ADD count", "line 2: 20:1597760 T>A, beta -0.006912",
+        "90 with TEST other than ADD",
     ):  # fmt: skip
         assert said in ran.output, said
     ran = run.invoke(main, ["hypotheses", "--check", "--table", str(CASES / "plink19.assoc.logistic")])

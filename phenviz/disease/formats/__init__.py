@@ -63,16 +63,26 @@ class Format:
     pattern: str = ""
     shape: str = ""
 
-    def describe(self, source: str) -> str:
-        """Say what a file was recognised as, and what each of its columns is, in a few lines."""
-        lines = [f"{source}: recognised as {self.name}"]
+    def in_words(self) -> list[tuple[str, str]]:
+        """Return each column of the file that is read, and what it is read as."""
+        words = []
         for role, column in self.columns.items():
             of_it = " (beta and z are of it)" * (role == "alt" and "effect_allele" not in self.columns)
-            lines.append(f"  {column}: {_IN_WORDS.get(role, role.replace('_', ' '))}{of_it}")
-        lines += [
-            f"  {column}: rows with {' or '.join(values)} count" for column, values in self.rows.items()
+            words.append((column, f"{_IN_WORDS.get(role, role.replace('_', ' '))}{of_it}"))
+        return words + [
+            (column, f"rows with {' or '.join(values)} count") for column, values in self.rows.items()
         ]
-        return "\n".join(lines)
+
+    def describe(self, source: str) -> str:
+        """Say what a file was recognised as, and what each of its columns is, in a few lines."""
+        words = self.in_words()
+        width = max(len(column) for column, _ in words)
+        return "\n".join(
+            [
+                f"{source}: recognised as {self.name}",
+                *(f"  {column:{width}}  {what}" for column, what in words),
+            ]
+        )
 
     @property
     def meaning(self) -> tuple[object, ...]:
