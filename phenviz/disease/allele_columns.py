@@ -9,12 +9,14 @@ import pandas as pd
 from phenviz.disease import columns as tables
 from phenviz.disease.formats import Format
 from phenviz.disease.positions import named_variants
+from phenviz.disease.traits import TraitReport
 from phenviz.errors import DataError
 
+COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 _ROLES = ("effect_allele", "other_allele", "ref", "alt", "first_allele", "second_allele")
 
 
-def with_alleles(part: pd.DataFrame, path: Path, form: Format) -> pd.DataFrame:
+def with_alleles(part: pd.DataFrame, path: Path, form: Format, report: TraitReport) -> pd.DataFrame:
     """Add the allele that effects are of, the other one, and which of the two is said to be the reference's.
 
     Alleles come from columns, else from variants' names; a column with the effect allele decides wherever the
@@ -39,6 +41,7 @@ def with_alleles(part: pd.DataFrame, path: Path, form: Format) -> pd.DataFrame:
     other, second = _pair(told)
     effect = told.get("effect_allele", second)
     if effect is not second and "other_allele" not in told:
+        effect = _on_their_strand(effect, other, second, report)
         effect, other = _with_other(effect, other, second)
         if not (other != "").any() and (effect != "").any():
             own = form.columns.get("effect_allele", form.columns.get("alt"))
@@ -75,6 +78,20 @@ def _pair(told: dict[str, pd.Series]) -> tuple[pd.Series, pd.Series]:
         if first in told and second in told:
             return told[first], told[second]
     return told["name_first"], told["name_second"]
+
+
+def _on_their_strand(
+    effect: pd.Series, first: pd.Series, second: pd.Series, report: TraitReport
+) -> pd.Series:
+    """Turn the effect alleles over where most of them are complements of the alleles beside them."""
+    complement = effect.replace(COMPLEMENT)
+    tells = effect.isin(list(COMPLEMENT)) & (first.replace(COMPLEMENT) != second)
+    turned = tells & ((complement == first) | (complement == second))
+    if turned.sum() <= (tells & ((effect == first) | (effect == second))).sum():
+        return effect
+    note = "the effect alleles are on the other strand than the alleles beside them: they were turned over"
+    report.notes += [note] * (note not in report.notes)
+    return complement
 
 
 def _with_other(effect: pd.Series, first: pd.Series, second: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phenviz.disease.allele_columns import COMPLEMENT
+from phenviz.disease.allele_fit import Fit, Mask, bases_at, fit_reference
 from phenviz.disease.traits import UNKNOWN_ALTERNATE, TraitReport
 from phenviz.errors import DataError, LocusError
-from phenviz.genome.codes import decode
 from phenviz.genome.reference import ReferenceGenome
 
 _LEAST_FIT = 0.75
@@ -22,35 +21,10 @@ _ONE_ORDER = 0.95
 _SURE_ORDER = 0.99
 _FEWEST_FOR_ORDER = 10
 _LEFT_OUT = (
-    "outside_contig", "no_bases", "reference_mismatch", "indel_on_the_other_strand",
+    "outside_contig", "other_allele_unknown", "no_bases", "reference_mismatch", "indel_on_the_other_strand",
     "indel_that_fits_either_way",
 )  # fmt: skip
 _KEPT = ("fits", "swapped", "flipped", "swapped_flipped")
-
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """Which alleles are those of the reference, row by row; ``turned`` on the other strand."""
-
-    inside: Mask
-    known: Mask
-    has_bases: Mask
-    single: Mask
-    effect: Mask
-    other: Mask
-    effect_turned: Mask
-    other_turned: Mask
-
-    @property
-    def judged(self) -> Mask:
-        return self.inside & self.known & self.has_bases & self.single
-
-    @property
-    def palindromic(self) -> Mask:
-        """A/T and C/G: the same on both strands, so that they don't tell which one the file is on."""
-        return self.judged & ((self.effect & self.other_turned) | (self.other & self.effect_turned))
 
 
 def check_alleles(
@@ -70,8 +44,8 @@ def check_alleles(
         Genome of the assembly that the file should be on.
     report
         Counts: ``swapped_alleles`` (the effect allele is the reference's: signs turned), ``strand_flipped``,
-        ``alternate_unknown``; skipped ``other_contig``, ``outside_contig``, ``no_bases``,
-        ``reference_mismatch`` (left over from a lift-over, or of another assembly),
+        ``alternate_unknown``; skipped ``other_contig``, ``outside_contig``, ``other_allele_unknown``,
+        ``no_bases``, ``reference_mismatch`` (left over from a lift-over, or of another assembly),
         ``indel_on_the_other_strand``, ``indel_that_fits_either_way``.
     unclear
         Whether the file leaves open which allele effects are of.
@@ -88,17 +62,16 @@ def check_alleles(
         If most rows on the contigs don't fit the reference: the file is of another assembly.
     """
     table = _on_known_contigs(table, reference, report)
-    fit = _fit(table, reference)
+    fit = fit_reference(table, reference)
     tell = fit.judged & ~fit.palindromic & (fit.effect | fit.other | fit.effect_turned | fit.other_turned)
     turned = float((fit.effect_turned | fit.other_turned)[tell].mean()) if tell.any() else 0.0
     verdict = _verdict(table, fit, turned >= _ONE_STRAND)
-    words = _words(table)
     for reason in _LEFT_OUT:
-        _count(report, "skipped", reason, words, verdict == reason)
+        _count(report, "skipped", reason, table, verdict == reason)
     swapped = np.isin(verdict, ["swapped", "swapped_flipped"])
-    _count(report, "changed", "swapped_alleles", words, swapped & (not unclear))
-    _count(report, "changed", "strand_flipped", words, np.isin(verdict, ["flipped", "swapped_flipped"]))
-    _count(report, "changed", "alternate_unknown", words, verdict == "alternate_unknown")
+    _count(report, "changed", "swapped_alleles", table, swapped & (not unclear))
+    _count(report, "changed", "strand_flipped", table, np.isin(verdict, ["flipped", "swapped_flipped"]))
+    _count(report, "changed", "alternate_unknown", table, verdict == "alternate_unknown")
     _refuse_another_assembly(table, fit, verdict, reference, report)
     signed = _strand_told(table, fit, verdict, turned if tell.any() else None, report)
     told = np.isin(verdict, _KEPT) & signed
@@ -132,60 +105,19 @@ def _on_known_contigs(table: pd.DataFrame, reference: ReferenceGenome, report: T
     return table[contig.notna()].assign(contig=contig[contig.notna()].astype(str))
 
 
-def _fit(table: pd.DataFrame, reference: ReferenceGenome) -> _Fit:
-    """Compare every row with the reference: single bases all at once, longer alleles one by one."""
-    alleles = {name: table[name].to_numpy(object) for name in ("effect", "other")}
-    length = {name: np.array([len(a) for a in alleles[name]], dtype=np.int64) for name in alleles}
-    position = table["position"].to_numpy(np.int64)
-    size = table["contig"].map(reference.contigs).to_numpy(np.int64)
-    longest = np.maximum(length["other"], 1)
-    inside = (position >= 1) & (position - 1 + longest <= size)
-    base = np.full(len(table), 4, dtype=np.int64)
-    for contig, rows in table.groupby("contig", sort=False).indices.items():
-        here = rows[inside[rows]]
-        base[here] = reference.codes(contig)[position[here] - 1]
-    code = {name: pd.Series(alleles[name]).map(_CODES).fillna(4).to_numpy(np.int64) for name in alleles}
-    single = (length["effect"] == 1) & (length["other"] == 1)
-    bases = single & (code["effect"] < 4) & (code["other"] < 4) & (code["effect"] != code["other"])
-    fits = {name: bases & (base == code[name]) for name in alleles}
-    turned = {name: bases & (base == 3 - code[name]) for name in alleles}
-    known = (length["effect"] > 0) | (length["other"] > 0)
-    for row in np.flatnonzero(inside & known & ~single):
-        effect, other = alleles["effect"][row], alleles["other"][row]
-        bases[row] = (
-            bool(effect) and bool(other) and effect != other and not set(effect + other) - set("ACGT")
-        )
-        if bases[row]:
-            contig = table["contig"].iat[row]
-            for name in fits:
-                fits[name][row] = (
-                    _bases(reference, contig, position[row], length[name][row]) == alleles[name][row]
-                )
-    has_bases = np.where(known, bases, base < 4)
-    return _Fit(
-        inside, known, has_bases, single, fits["effect"], fits["other"], turned["effect"], turned["other"]
-    )
-
-
-_CODES = {"A": 0, "C": 1, "G": 2, "T": 3}
-
-
-def _bases(reference: ReferenceGenome, contig: str, position: int, count: int) -> str:
-    return decode(reference.fetch_codes(contig, position - 1, position - 1 + count))
-
-
-def _verdict(table: pd.DataFrame, fit: _Fit, other_strand: bool) -> NDArray[np.object_]:
+def _verdict(table: pd.DataFrame, fit: Fit, other_strand: bool) -> NDArray[np.object_]:
     """Say what is the matter with each row."""
     first = (fit.other_turned, fit.effect_turned) if other_strand else (fit.other, fit.effect)
     second = (fit.other, fit.effect) if other_strand else (fit.other_turned, fit.effect_turned)
     words = ("flipped", "swapped_flipped", "fits", "swapped")
     first_words, second_words = (words[:2], words[2:]) if other_strand else (words[2:], words[:2])
     longer = fit.known & ~fit.single
+    half = ((table["effect"] == "") != (table["other"] == "")).to_numpy(bool)
     verdict = np.select(
-        [~fit.inside, ~fit.has_bases, ~fit.known, longer & other_strand, longer & fit.other & fit.effect,
-         *first, *second],
-        ["outside_contig", "no_bases", "alternate_unknown", "indel_on_the_other_strand", "either",
-         *first_words, *second_words],
+        [~fit.inside, fit.known & half, ~fit.has_bases, ~fit.known, longer & other_strand,
+         longer & fit.other & fit.effect, *first, *second],
+        ["outside_contig", "other_allele_unknown", "no_bases", "alternate_unknown",
+         "indel_on_the_other_strand", "either", *first_words, *second_words],
         "reference_mismatch",
     ).astype(object)  # fmt: skip
     either = verdict == "either"
@@ -217,20 +149,17 @@ def _on_reference(
     )
     pair = {name: table[name].to_numpy(object) for name in ("effect", "other")}
     for name, alleles in pair.items():
-        pair[name] = np.where(turned, pd.Series(alleles).map(_COMPLEMENT).to_numpy(object), alleles)
+        pair[name] = np.where(turned, pd.Series(alleles).map(COMPLEMENT).to_numpy(object), alleles)
     ref = np.where(swapped, pair["effect"], pair["other"])
     alt = np.where(swapped, pair["other"], pair["effect"])
     for row in np.flatnonzero(verdict == "alternate_unknown"):
-        ref[row] = _bases(reference, table["contig"].iat[row], int(table["position"].iat[row]), 1)
+        ref[row] = bases_at(reference, table["contig"].iat[row], int(table["position"].iat[row]), 1)
         alt[row] = UNKNOWN_ALTERNATE
     return table.drop(columns=["effect", "other", "claimed_ref"]).assign(ref=ref, alt=alt)
 
 
-_COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
-
-
 def _strand_told(
-    table: pd.DataFrame, fit: _Fit, verdict: NDArray[np.object_], turned: float | None, report: TraitReport
+    table: pd.DataFrame, fit: Fit, verdict: NDArray[np.object_], turned: float | None, report: TraitReport
 ) -> Mask:
     """Say what was made of A/T and C/G changes, and tell of which rows the sign is known."""
     odd = fit.palindromic & np.isin(verdict, _KEPT)
@@ -325,13 +254,13 @@ def _words(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _count(report: TraitReport, kind: str, reason: str, words: list[str], hit: np.ndarray) -> None:
-    report.count(kind, reason, [words[row] for row in np.flatnonzero(hit)])
+def _count(report: TraitReport, kind: str, reason: str, table: pd.DataFrame, hit: Mask) -> None:
+    report.count(kind, reason, _words(table[hit].head(9)), total=int(hit.sum()))
 
 
 def _refuse_another_assembly(
     table: pd.DataFrame,
-    fit: _Fit,
+    fit: Fit,
     verdict: NDArray[np.object_],
     reference: ReferenceGenome,
     report: TraitReport,
@@ -377,7 +306,7 @@ def _best_shift(table: pd.DataFrame, reference: ReferenceGenome) -> int:
     rows = table.head(500)
     fitting = {
         shift: sum(
-            _bases(reference, row.contig, row.position + shift, 1) in (row.other, row.effect)
+            bases_at(reference, row.contig, row.position + shift, 1) in (row.other, row.effect)
             for row in rows.itertuples()
         )
         for shift in (-1, 1)

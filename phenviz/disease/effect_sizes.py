@@ -18,6 +18,8 @@ from phenviz.errors import DataError
 # a p-value near 1 says little of z, and is rounded
 _TELLING_P = 0.5
 _FEWEST_TO_JUDGE = 3
+_ROUNDING = 0.005
+_MOST_OPPOSITE = 0.05
 _MOST_APART = np.log(1.25)
 
 
@@ -103,34 +105,58 @@ def consistent(table: pd.DataFrame, report: TraitReport) -> pd.DataFrame:
     """
     if table["beta"].isna().all() and "z" in table and table["z"].notna().any():
         report.notes.append("beta is missing, and z without se doesn't give it: variant-signed tests nothing")
+    _note_opposite_signs(table, report)
     beta, log_p = table["beta"].to_numpy(float), log_p_given(table)
     size = -ndtri_exp(np.minimum(log_p, 0) - np.log(2))
     size = np.where(size > 0, size, np.nan)
-    se = table["se"].to_numpy(float) if "se" in table else np.full(len(table), np.nan)
-    z = np.abs(table["z"].to_numpy(float)) if "z" in table else np.full(len(table), np.nan)
-    lacking = np.isnan(se) & ~np.isnan(beta)
+    se, given = _standard_errors(table, beta, size, report)
     with np.errstate(divide="ignore", invalid="ignore"):
-        computed = np.abs(beta) / np.where(z > 0, z, size)
-        lacking &= np.isfinite(computed) & (computed > 0)
-        if lacking.any():
-            report.notes.append(
-                f"standard errors of {lacking.sum():,} rows were computed from beta and p (or z)"
-            )
-            se = np.where(lacking, computed, se)
         apart = np.log(np.abs(beta) / se / size)
-    telling = (log_p < np.log(_TELLING_P)) & np.isfinite(apart) & ~lacking & (beta != 0)
-    if telling.sum() >= _FEWEST_TO_JUDGE and "odds_ratio" in table:
-        # the larger the effect, the more the two differ
-        far = telling & (np.abs(beta) >= np.quantile(np.abs(beta[telling]), 0.5))
-        as_given, of_ratio = (np.median(np.abs(a[far])) for a in (apart, apart + beta))
-        if as_given > 0.005 and of_ratio < 0.25 * as_given:
-            report.notes.append(
-                "warning: p doesn't fit log(odds ratio) / se, but would if se were the standard error of the "
-                f"odds ratio ({far.sum():,} rows): divided by the odds ratio; give that of the logarithm"
-            )
-            return table.assign(se=se / np.exp(beta))
+    telling = (log_p < np.log(_TELLING_P)) & np.isfinite(apart) & given & (beta != 0)
+    if "odds_ratio" in table and _fits_as_of_ratio(apart[telling], beta[telling]):
+        report.notes.append(
+            "warning: p doesn't fit log(odds ratio) / se, but would if se were the standard error of the "
+            f"odds ratio ({telling.sum():,} rows): divided by the odds ratio; give that of the logarithm"
+        )
+        return table.assign(se=se / np.exp(beta))
     _note_disagreement(apart[telling], log_p[telling], report)
     return table.assign(se=se)
+
+
+def _standard_errors(
+    table: pd.DataFrame, beta: NDArray[np.float64], size: NDArray[np.float64], report: TraitReport
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the standard errors, computed from z or p (``size``) where they lack, and which were given."""
+    se, z = (
+        table[name].to_numpy(float) if name in table else np.full(len(table), np.nan) for name in ("se", "z")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        computed = np.abs(beta) / np.where(z != 0, np.where(np.isnan(z), size, np.abs(z)), np.nan)
+    lacking = np.isnan(se) & np.isfinite(computed) & (computed > 0)
+    if lacking.any():
+        report.notes.append(f"standard errors of {lacking.sum():,} rows were computed from beta and p (or z)")
+    return np.where(lacking, computed, se), ~lacking
+
+
+def _fits_as_of_ratio(apart: NDArray[np.float64], beta: NDArray[np.float64]) -> bool:
+    """Tell whether p fits se / odds ratio, and not se; the larger the effects, the more the two differ."""
+    if len(apart) < _FEWEST_TO_JUDGE:
+        return False
+    large = np.abs(beta) >= np.median(np.abs(beta))
+    as_given, as_of_ratio = (np.median(np.abs(logs[large])) for logs in (apart, apart + beta))
+    return bool(as_given > _ROUNDING and as_of_ratio < 0.25 * as_given)
+
+
+def _note_opposite_signs(table: pd.DataFrame, report: TraitReport) -> None:
+    if "z" not in table:
+        return
+    product = (table["beta"] * table["z"]).to_numpy(float)
+    opposite, total = int((product < 0).sum()), int((product != 0).sum() - np.isnan(product).sum())
+    if opposite > _MOST_OPPOSITE * total:
+        report.notes.append(
+            f"warning: in {opposite:,} of {total:,} rows beta and z have opposite signs, so they are of "
+            "different alleles: the sign of beta is used, and is in doubt"
+        )
 
 
 def _note_disagreement(apart: NDArray[np.float64], log_p: NDArray[np.float64], report: TraitReport) -> None:

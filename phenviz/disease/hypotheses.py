@@ -106,9 +106,15 @@ def check_testable(
     if not traits.traits:
         here = ", ".join(f"chr{bare_contig(name)}" for name in list(reference.contigs)[:5])
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
+        if set(report.skipped) <= {"other_contig", "outside_contig"}:
+            raise DataError(
+                f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on "
+                f"{here} ({reasons or 'no rows'}): give variants that lie there, or open a world with their "
+                "contigs"
+            )
         raise DataError(
-            f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on {here} "
-            f"({reasons or 'no rows'}): give variants that lie there, or open a world with their contigs"
+            f"nothing to test: all {report.read:,} rows of {report.source} were left out ({reasons}): "
+            "see how it is read (--check)"
         )
     if not (traits.table["posterior"] > 0).any():
         raise DataError(

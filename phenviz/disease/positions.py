@@ -16,6 +16,7 @@ from phenviz.genome.locus import bare_contig
 LOST_DIGITS = "position_with_lost_digits"
 _SCIENTIFIC = r"^\s*\d(?:\.(?P<digits>\d*))?[eE]\+?(?P<exponent>\d+)\s*$"
 _MOST_POSITION = 2**31
+_MOST_UNPLACED = 0.05
 
 
 def without_lost_digits(part: pd.DataFrame, report: TraitReport) -> pd.DataFrame:
@@ -23,9 +24,11 @@ def without_lost_digits(part: pd.DataFrame, report: TraitReport) -> pd.DataFrame
     lost = np.zeros(len(part), dtype=bool)
     for column in ("position", "start", "end"):
         if column in part and not pd.api.types.is_numeric_dtype(part[column]):
-            found = part[column].astype(str).str.extract(_SCIENTIFIC)
+            text = part[column].astype(str)
+            found = text[text.str.contains("e", case=False)].str.extract(_SCIENTIFIC)
             exponent = pd.to_numeric(found["exponent"], errors="coerce")
-            lost |= (exponent > found["digits"].fillna("").str.len()).to_numpy(bool)
+            shorter = exponent > found["digits"].fillna("").str.len()
+            lost |= part.index.isin(found.index[shorter])
     if lost.any():
         column = "position" if "position" in part else "start"
         report.count("skipped", LOST_DIGITS, part.loc[lost, column].astype(str).tolist())
@@ -46,6 +49,24 @@ def refuse_lost_digits(path: Path, report: TraitReport, form: Format) -> None:
         raise DataError(
             f"{path}, column {column!r}: {lost:,} of {report.read:,} positions are written like "
             f"{report.examples[LOST_DIGITS][0]}, so their last digits are lost: write whole numbers"
+        )
+
+
+def refuse_unplaced(path: Path, report: TraitReport, form: Format) -> None:
+    """Stop where too many variants have no position.
+
+    Raises
+    ------
+    DataError
+        If more than one in twenty are so, in a file whose rows all should have one.
+    """
+    lost = report.skipped.get("without_position", 0)
+    if lost > _MOST_UNPLACED * report.read and not form.unplaced_left_out:
+        column = form.columns.get("variant", form.columns.get("id", ""))
+        raise DataError(
+            f"{path}, column {column!r}: {lost:,} of {report.read:,} variants have names like "
+            f"{report.examples['without_position'][0]}, which doesn't tell the position: add columns "
+            "contig and position"
         )
 
 

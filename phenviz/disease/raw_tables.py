@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
 from phenviz.disease.formats import Format, recognise, recognise_fields
@@ -74,6 +75,8 @@ def _numbered(table: pd.DataFrame, first: int, path: Path) -> tuple[pd.DataFrame
             "their last ones: store whole numbers"
         )
     names = [str(name).strip() for name in table]
+    # categories, dates and nullable integers become plain objects
+    table = table.astype(object).where(table.notna(), np.nan)
     return table.set_axis(names, axis=1).set_axis(range(first, first + len(table))), recognise(
         names, str(path)
     )
@@ -87,7 +90,7 @@ def _opened(path: Path) -> TextIO:
     encoding = "utf-16" if wide else "utf-8-sig"
     opened = gzip.open(path) if zipped else path.open("rb")
     # bytes of another encoding stay apart from each other in names of traits
-    return io.TextIOWrapper(opened, encoding=encoding, errors="backslashreplace")  # type: ignore[arg-type]
+    return io.TextIOWrapper(opened, encoding=encoding, errors="backslashreplace")
 
 
 def _parts(lines: TextIO, path: Path, chunk: int) -> Iterator[tuple[pd.DataFrame, Format]]:

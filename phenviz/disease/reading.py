@@ -15,7 +15,7 @@ from phenviz.disease.allele_columns import is_unclear, with_alleles
 from phenviz.disease.alleles import check_alleles
 from phenviz.disease.effect_sizes import check_effect_columns, consistent, negative_logarithm, with_effects
 from phenviz.disease.finemapping import read_finemap_cred
-from phenviz.disease.formats import Format
+from phenviz.disease.formats import PLAIN, Format
 from phenviz.disease.summary_statistics import approximate_posteriors
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
@@ -143,6 +143,7 @@ def _read(
             report.read += len(part)
             parts.append(_understood(part, form, path, reference, trait, report))
         positions.refuse_lost_digits(path, report, form)
+        positions.refuse_unplaced(path, report, form)
         progress.advance()
     path, report.format = paths[0], form
     if not report.read:
@@ -192,10 +193,10 @@ def _understood(
     part = positions.placed(part, path, form, report)
     for column in ("posterior", "p_value"):
         tables.check_probability(part, column, path, form.columns)
-    part = with_effects(with_alleles(part, path, form), path, form)
     if "posterior" not in part:
         # genome-wide files are large: what lies elsewhere is let go at once
         part = _elsewhere_dropped(part, reference, report)
+    part = with_effects(with_alleles(part, path, form, report), path, form)
     if "trait" not in part:
         part = part.assign(trait=trait)
     return part.assign(trait=part["trait"].fillna(trait).astype(str))
@@ -205,6 +206,9 @@ def _that_count(part: pd.DataFrame, form: Format, report: TraitReport) -> pd.Dat
     """Leave out rows of other tests (PLINK 2 and REGENIE write one line per test and variant)."""
     for column, values in form.rows.items():
         own = part[f"only {column}"].fillna("").astype(str)
+        if form.name == PLAIN and own.nunique() == 1:
+            # some other column of this name
+            continue
         counts = own.str.lower().isin([value.lower() for value in values])
         reason = f"with_{column}_other_than_{values[0]}"
         report.count("skipped", reason, own[~counts].tolist())
@@ -220,7 +224,7 @@ def _refuse_other_tests_only(path: Path, form: Format, report: TraitReport) -> N
         if report.skipped.get(reason, 0) == report.read:
             others = ", ".join(report.examples[reason])
             raise DataError(
-                f"{path}, column {column!r}: no row is {values[0]} (there are {others}): give those"
+                f"{path}, column {column!r}: no row is {values[0]} (there are {others}), and only those count"
             )
 
 

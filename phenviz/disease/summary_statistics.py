@@ -76,6 +76,8 @@ def approximate_posteriors(
     keep = inside & (posterior >= LEAST_POSTERIOR)
     report.count("skipped", "outside_significant_loci", [""] * int((~inside).sum()))
     report.count("skipped", "with_posterior_below_0.001", [""] * int((inside & ~keep).sum()))
+    if not len(table):
+        return table.assign(posterior=posterior, region="")
     report.notes.append(
         f"posteriors: Wakefield's approximate Bayes factors (prior sd {prior_sd:g}) in "
         f"{len(set(lead[inside]))} "

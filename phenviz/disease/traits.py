@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -67,13 +68,15 @@ class TraitReport:
     format: Format | None = None
     first_rows: list[str] = field(default_factory=list)
 
-    def count(self, kind: str, reason: str, rows: Sequence[str]) -> None:
-        """Count rows under a reason; ``kind`` is ``changed`` or ``skipped``."""
-        if len(rows):
+    def count(self, kind: str, reason: str, rows: Sequence[str], *, total: int | None = None) -> None:
+        """Count rows under a reason; ``kind`` is ``changed`` or ``skipped``, ``rows`` the first few."""
+        total = len(rows) if total is None else total
+        if total:
             counts: dict[str, int] = getattr(self, kind)
-            counts[reason] = counts.get(reason, 0) + len(rows)
+            counts[reason] = counts.get(reason, 0) + total
             kept = self.examples.setdefault(reason, [])
-            kept.extend([row for row in rows if row][: _EXAMPLES - len(kept)])
+            new = (row for row in dict.fromkeys(rows) if row and row not in kept)
+            kept.extend(islice(new, _EXAMPLES - len(kept)))
 
     def show_first(self, table: pd.DataFrame) -> None:
         """Keep the first rows in words; the table's index is the line, betas are of ``alt``."""

@@ -198,3 +198,40 @@ def test_an_indel_that_fits_either_way_follows_the_rest_of_the_file_or_is_left_o
     _equal(named, ordered)
     with_ref = _read(world, tmp_path, swapped.assign(ref=table["ref"]))
     _equal(with_ref, ordered)
+
+
+def test_a_standard_error_that_is_lacking_is_that_of_p(world, tmp_path):
+    table = _variants(world, np.random.default_rng(2))
+    expected = _read(world, tmp_path, _written(table))
+    found = _read(world, tmp_path, _written(table).drop(columns="se"))
+    np.testing.assert_allclose(found.table["se"], 0.02, rtol=1e-6)
+    np.testing.assert_allclose(found.table["posterior"], expected.table["posterior"], rtol=1e-6)
+    assert "standard errors of 120 rows were computed" in found.report.describe()
+
+
+@pytest.mark.parametrize("of_ratio", [False, True])
+def test_a_standard_error_of_the_odds_ratio_is_noticed(world, tmp_path, of_ratio):
+    table = _variants(world, np.random.default_rng(4))
+    written = _written(table).rename(columns={"beta": "odds_ratio"})
+    written["odds_ratio"] = np.exp(table["beta"]).round(4)
+    if of_ratio:
+        written["se"] *= written["odds_ratio"]
+    found = _read(world, tmp_path, written)
+    np.testing.assert_allclose(found.table["se"], 0.02, rtol=1e-6)
+    assert ("the standard error of the odds ratio" in found.report.describe()) == of_ratio
+
+
+def test_p_that_does_not_belong_to_beta_and_z_of_another_allele_are_warned_of(world, tmp_path):
+    table = _written(_variants(world, np.random.default_rng(5)))
+    assert "warning" not in _read(world, tmp_path, table).report.describe()
+    said = _read(world, tmp_path, table.assign(p=table["p"] ** 3)).report.describe()
+    assert "p and beta / se don't fit each other" in said
+    said = _read(world, tmp_path, table.assign(z=-table["beta"] / table["se"])).report.describe()
+    assert "120 of 120 rows beta and z have opposite signs" in said
+
+
+def test_a_column_that_is_called_ref_and_never_is_brings_a_warning(world, tmp_path):
+    table = _written(_variants(world, np.random.default_rng(6), indels=0))
+    exchanged = table.rename(columns={"effect_allele": "ref", "other_allele": "alt"})
+    said = _read(world, tmp_path, exchanged).report.describe()
+    assert "the signs are in doubt" in said and "120 of 120 variants" in said
