@@ -9,6 +9,7 @@ from phenviz.app.words import escaped
 from phenviz.disease.calibration import calibration_words
 from phenviz.disease.methods import BY_LOCI
 from phenviz.disease.simulated import is_simulated
+from phenviz.disease.traits import FIRST_ROWS, TraitReport
 from phenviz.genome.locus import bare_contig
 
 MOST_CONTEXTS = 40
@@ -127,6 +128,22 @@ def simulated_words(dataset: xr.Dataset | None) -> str:
     return (
         "<span class='partial' data-testid='simulated'>SIMULATED</span> These traits are made up: their "
         "variants were chosen by the model's own predictions, to show how the page works."
+    )
+
+
+def reading_words(report: TraitReport) -> str:
+    """Show how a table was read: what it was recognised as, each column, the first rows."""
+    if report.format is None:
+        return ""
+    columns = "".join(
+        f"<tr><td>{escaped(column)}</td><td>{escaped(what)}</td></tr>"
+        for column, what in report.format.in_words()
+    )
+    rows = "".join(f"<tr><td>{escaped(row)}</td></tr>" for row in report.first_rows)
+    return (
+        f"<h3>{escaped(report.source)}: recognised as {escaped(report.format.name)}</h3>"
+        f"<table class='facts'><tr><th>column</th><th>read as</th></tr>{columns}</table>"
+        f"<table class='facts'><tr><th>{FIRST_ROWS}</th></tr>{rows}</table>"
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
-from phenviz.disease.methods import BY_LOCI, methods
+from phenviz.disease.methods import BY_LOCI, NEED_BETA, methods
 from phenviz.errors import ResultError
 from phenviz.genome.locus import bare_contig
 
@@ -32,8 +33,10 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
         raise ResultError("this result holds no hypotheses: pass what phenviz.disease.hypotheses returned")
     attrs, names = dataset.attrs, [str(name) for name in dataset["method"].values]
     parts = [_sources(dataset)]
-    parts += [methods()[name].text for name in names if name in methods()]
-    if any(name in BY_LOCI for name in names):
+    tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
+    parts += [methods()[name].text for name in tested if name in methods()]
+    parts += [_untested(name) for name in names if name not in tested]
+    if any(name in BY_LOCI for name in tested):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
             f"drawn from a "
@@ -49,6 +52,12 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     )
     parts.append(f"Random seed {attrs['seed']}, PhenViz {attrs['phenviz_version']}.")
     return " ".join(parts)
+
+
+def _untested(name: str) -> str:
+    why = ": it needs the alternate allele and beta with its sign" if name in NEED_BETA else ""
+    label = methods()[name].label if name in methods() else name
+    return f"Nothing was tested by {name} ({label}){why}."
 
 
 def _sources(dataset: xr.Dataset) -> str:
