@@ -16,7 +16,7 @@ from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
@@ -102,7 +102,7 @@ def check_testable(traits: TraitVariants, reference: ReferenceGenome) -> None:
     """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
     report = traits.report
     if not traits.traits:
-        here = ", ".join(f"chr{bare_contig(name)}" for name in list(reference.contigs)[:5])
+        here = ", ".join(map(shown_contig, list(reference.contigs)[:5]))
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
         raise DataError(
             f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on {here} "

@@ -108,9 +108,7 @@ def _chunk(
         # a model that was never saved has no name of its own to keep scores under
         return _scored(table, reference, backbone, names, scorer)
     text = table[_COLUMNS[:4]].to_csv(index=False, header=False)
-    identity = json.dumps(
-        [model_identity(backbone), reference.fingerprint, names, _name_of(scorer), text]
-    )
+    identity = json.dumps([model_identity(backbone), reference.fingerprint, names, _name_of(scorer), text])
     stored = cache_dir("scores") / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
     try:
         with np.load(stored) as kept:
