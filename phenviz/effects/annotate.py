@@ -6,9 +6,10 @@ import gzip
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 import pandas as pd
@@ -259,6 +260,12 @@ def _bcf_lines(path: Path) -> Iterator[str]:
     reader.close()
 
 
-def _writer(path: Path, *, zipped: bool) -> Any:
-    # Biopython's writer makes the blocks that tabix and bcftools want
-    return BgzfWriter(str(path), "wb") if zipped else path.open("wb")
+@contextmanager
+def _writer(path: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
+    with path.open("wb") as raw:
+        if not zipped:
+            yield raw
+            return
+        # Biopython's writer makes the blocks that tabix and bcftools want
+        with BgzfWriter(fileobj=raw) as blocks:
+            yield cast(IO[bytes], blocks)

@@ -36,10 +36,11 @@ def not_converged(attrs: Mapping[Any, Any]) -> str | None:
     if int(attrs.get("converged", 1)):
         return None
     steps = int(np.max(attrs["n_steps"]))
+    counted = f"{steps} step{'s' if steps > 1 else ''}"
     delta = max(np.atleast_1d(attrs["convergence_delta"]).tolist(), key=abs)
     return (
-        f"not converged in {steps} steps (converged = 0): the attributions' sum misses the change of the "
-        f"target by {delta:.3g} (convergence_delta); take more steps, such as --steps {4 * steps}"
+        f"not converged in {counted} (converged = 0): the attributions' sum misses the change of the target "
+        f"by {delta:.3g} (convergence_delta); take more steps, such as --steps {4 * steps}"
     )
 
 
