@@ -77,8 +77,8 @@ def mutagenesis(
     xr.Dataset
         ``effect`` (position, allele, context), float32: by default the log2 fold change over a 501 bp centre
         mask [1]_, ``log2(1 + sum ALT) - log2(1 + sum REF)`` over the 128 bp bins ``b-2`` to ``b+1``,
-        ``b = position // 128``. 0 at the reference allele, NaN where the reference is N. ``reference``
-        (position) holds the reference bases. ``position`` is 0-based.
+        ``b = (position - 1) // 128``. 0 at the reference allele, NaN where the reference is N. ``reference``
+        (position) holds the reference bases. ``position`` counts from 1.
 
     Raises
     ------

@@ -80,13 +80,14 @@ def trait_integrated_gradients(
     -------
     xr.Dataset
         ``attribution`` (position), in logits: the value at the observed base, and ``reference`` (position),
-        codes 0 to 4 for A, C, G, T, N. ``position`` is 0-based, ascending, and holds the bases that the
-        logit depends on (all windows, with the flanks that their bins see), so it may have gaps. Both
-        haplotypes together: what changes the base on both copies. With two different ``haplotypes``, both
-        variables have a dimension ``haplotype`` (``1``, ``2``) before position.
+        its letter. ``position`` counts from 1, ascending, and holds the bases that the logit depends on (all
+        windows, with the flanks that their bins see), so it may have gaps. Both haplotypes together: what
+        changes the base on both copies. With two different ``haplotypes``, both variables have a dimension
+        ``haplotype`` (``1``, ``2``) before position.
         Attributes: ``target`` (the trait), ``target_value`` and ``baseline_value`` (logits), where all bases
-        are reported ``convergence_delta``; ``genes``, ``window_starts`` and ``window_ends`` (may overhang the
-        contig), ``window_bases`` (of all windows) and ``encoded_bases`` (less, where windows share).
+        are reported ``convergence_delta`` and ``converged``; ``genes``, ``window_starts`` and ``window_ends``
+        (may overhang the contig), ``window_bases`` (of all windows) and ``encoded_bases`` (less, where
+        windows share).
 
     Raises
     ------
