@@ -10,7 +10,7 @@ from phenviz.disease.calibration import calibration_words
 from phenviz.disease.methods import BY_LOCI
 from phenviz.disease.simulated import is_simulated
 from phenviz.disease.traits import FIRST_ROWS, TraitReport
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import shown_contig
 
 MOST_CONTEXTS = 40
 _LEVEL = 0.05
@@ -151,7 +151,7 @@ def left_out_words(dataset: xr.Dataset) -> str:
     """Say which traits of the source have nothing to test; empty where all have."""
     absent = str(dataset.attrs.get("traits_left_out", ""))
     contigs = str(dataset.attrs["contig"]).split(",")
-    place = f"on chr{bare_contig(contigs[0])}" if len(contigs) == 1 else "here"
+    place = f"on {shown_contig(contigs[0])}" if len(contigs) == 1 else "here"
     said = f"Left out, with no usable variant {place}: {escaped(absent)}."
     return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
 

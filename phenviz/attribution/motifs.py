@@ -17,7 +17,7 @@ from phenviz.data.motifs import Motif, read_motifs
 from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import contribution, kind_of, reference_bases
+from phenviz.results import base_starts, contribution, kind_of, reference_bases
 from phenviz.results.stretches import stretches
 
 COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
@@ -73,7 +73,7 @@ def find_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, contexts)
-    parts = stretches(dataset["position"].to_numpy())
+    parts = stretches(base_starts(dataset))
     tables = []
     progress.stage("finding motifs", len(tracks))
     for context, track in tracks.items():
@@ -115,7 +115,7 @@ def control_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, None)
-    (first, last), *others = stretches(dataset["position"].to_numpy())
+    (first, last), *others = stretches(base_starts(dataset))
     if others:
         raise ResultError("places are drawn from one stretch of bases, and this result has gaps: select one")
     tables = []
@@ -187,8 +187,8 @@ class _Stretch:
 
     @classmethod
     def of(cls, dataset: xr.Dataset, track: NDArray[np.float64], start: int, end: int) -> _Stretch:
-        """Cut one out of a dataset and its track, from position to position."""
-        own = slice(*np.searchsorted(dataset["position"].to_numpy(), [start, end]).tolist())
+        """Cut one out of a dataset and its track, between two 0-based positions."""
+        own = slice(*np.searchsorted(base_starts(dataset), [start, end]).tolist())
         letters = reference_bases(dataset.isel(position=own))
         codes = np.array([_CODE_OF_LETTER.get(letter, 4) for letter in letters], dtype=np.uint8)
         return cls(start, codes, track[own])

@@ -66,7 +66,11 @@ def write_expression(
         dataset = wait_for(job)
     for note in _notes(dataset):
         click.echo(f"note: {note}", err=True)
-    return (write_expression_table if output.suffix.lower() == ".tsv" else save)(dataset, output)
+    return (
+        (write_expression_table(dataset, output),)
+        if output.suffix.lower() == ".tsv"
+        else save(dataset, output)
+    )
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:

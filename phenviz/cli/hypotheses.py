@@ -164,9 +164,11 @@ def _write(dataset: xr.Dataset, output: Path, figure: str) -> None:
     suffix = output.suffix.lower()
     if suffix == ".tsv":
         from phenviz.disease import table_of
-        from phenviz.results.files import write_aside
+        from phenviz.disease.simulated import is_simulated
+        from phenviz.results.writing import write_table
 
-        write_aside([output], lambda parts: table_of(dataset).to_csv(parts[0], sep="\t", index=False))
+        source = str(dataset.attrs["source"])
+        write_table(output, table_of(dataset).assign(source=source, simulated=is_simulated(source)))
     elif suffix in FIGURE_SUFFIXES:
         from phenviz.figures import disease
 

@@ -16,7 +16,7 @@ from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
@@ -104,7 +104,7 @@ def check_testable(
     """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
     report = traits.report
     if not traits.traits:
-        here = ", ".join(f"chr{bare_contig(name)}" for name in list(reference.contigs)[:5])
+        here = ", ".join(map(shown_contig, list(reference.contigs)[:5]))
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
         if set(report.skipped) <= {"other_contig", "outside_contig"}:
             raise DataError(

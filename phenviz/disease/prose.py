@@ -7,7 +7,7 @@ import xarray as xr
 
 from phenviz.disease.methods import BY_LOCI, NEED_BETA, methods
 from phenviz.errors import ResultError
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import shown_contig
 
 
 def methods_paragraph(dataset: xr.Dataset) -> str:
@@ -64,7 +64,7 @@ def _sources(dataset: xr.Dataset) -> str:
     attrs = dataset.attrs
     traits, contexts = dataset.sizes["trait"], dataset.sizes["context"]
     model = "" if attrs["model"] == "none" else f" Sequence model: {attrs['model']}."
-    contigs = ", ".join(f"chr{bare_contig(name)}" for name in str(attrs["contig"]).split(","))
+    contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     return (
         f"{_count(traits, 'trait')} with {int(dataset['variants'].sum()):,} fine-mapped variants in "
         f"{_count(int(dataset['loci'].sum()), 'locus', 'loci')} on {contigs} ({attrs['assembly']}; source: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from phenviz.data.cache import cache_dir, write_whole
 from phenviz.disease.traits import UNKNOWN_ALTERNATE
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.identity import model_identity
 from phenviz.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def _chunk(
         # a model that was never saved has no name of its own to keep scores under
         return _scored(table, reference, backbone, names, scorer)
     text = table[_COLUMNS[:4]].to_csv(index=False, header=False)
-    identity = "|".join([backbone.weights_hash, reference.fingerprint, *names, _name_of(scorer), text])
+    identity = json.dumps([model_identity(backbone), reference.fingerprint, names, _name_of(scorer), text])
     stored = cache_dir("scores") / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
     try:
         with np.load(stored) as kept:

@@ -22,6 +22,7 @@ from phenviz.effects.score import score_variants
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.identity import model_identity
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.sources import content_of
 
@@ -222,7 +223,7 @@ def background_key(world: World, backbone: SequenceBackbone) -> str | None:
         return None
     files = [content_of(path) for path in world.project.individuals]
     parts = [
-        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, backbone.name, backbone.weights_hash,
+        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, model_identity(backbone),
         world.reference.fingerprint, files,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

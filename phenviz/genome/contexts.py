@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from phenviz.errors import TargetError
+from phenviz.errors import ModelError, TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,21 @@ class Context:
     curie: str
     group: str
     colour: str
+
+
+def read_contexts(entries: Iterable[Context | Mapping[str, str]]) -> tuple[Context, ...]:
+    """Read the contexts of a model's card.
+
+    Raises
+    ------
+    ModelError
+        If two have the same name, which results, files and commands know them by.
+    """
+    contexts = tuple(one if isinstance(one, Context) else Context(**one) for one in entries)
+    names = [context.name for context in contexts]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ModelError(f"two contexts of a model are named {twice[0]!r}: give each a name of its own")
+    return contexts
 
 
 def choose_contexts(

@@ -22,7 +22,7 @@ from pyfaidx import Fasta, FastaIndexingError
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.codes import N_CODE, decode, encode
 from phenviz.genome.fasta import first_odd, is_packed, make_indexes, raw_bytes, raw_letters
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, bare_contig, shown_contig
 
 _CHUNK = 4_000_000
 _LONGEST_HEADER = 2**16
@@ -151,7 +151,7 @@ class ReferenceGenome:
                 f"{name!r} may be any of {', '.join(found)} of {self.path.name}: give one of these"
             )
         if not found:
-            known = ", ".join(f"chr{bare_contig(contig)}" for contig in list(self.contigs)[:5])
+            known = ", ".join(map(shown_contig, list(self.contigs)[:5]))
             more = " ..." if len(self.contigs) > 5 else ""
             raise LocusError(f"{self.assembly} here has no contig {name!r}: it has {known}{more}")
         return found[0]
@@ -184,7 +184,7 @@ class ReferenceGenome:
         contig = self.resolve_contig(locus.contig)
         length = self.contigs[contig]
         if locus.end > length:
-            raise LocusError(f"{locus} leaves the contig: chr{bare_contig(contig)} ends at {length:,}")
+            raise LocusError(f"{locus} leaves the contig: {shown_contig(contig)} ends at {length:,}")
         return Locus(contig, locus.start, locus.end, locus.strand)
 
     def sequence(self, locus: Locus) -> str:

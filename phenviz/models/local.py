@@ -35,7 +35,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from phenviz.errors import ModelError
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import Context, read_contexts
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"softplus": F.softplus, "relu": F.relu}
 # exp() of the head is capped far above any fold enrichment in the data (192), against overflow on odd inputs.
@@ -191,9 +191,7 @@ class LocalBackbone(nn.Module):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LocalBackbone:
         """Build a randomly initialised backbone from what `config` returns."""
-        contexts = [
-            context if isinstance(context, Context) else Context(**context) for context in config["contexts"]
-        ]
+        contexts = read_contexts(config["contexts"])
         return cls(config["stages"], contexts, name=config["name"], window=config["window"])
 
     def config(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from torch import nn
 
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Gene, ReferenceGenome
-from phenviz.genome.contexts import choose_contexts
+from phenviz.genome.contexts import choose_contexts, read_contexts
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
@@ -171,8 +171,7 @@ class GeneReadout(nn.Module):
     def from_config(cls, config: Mapping[str, Any]) -> GeneReadout:
         """Build a randomly initialised readout from what `config` returns."""
         options = {key: value for key, value in config.items() if key not in ("channels", "contexts")}
-        contexts = [one if isinstance(one, Context) else Context(**one) for one in config["contexts"]]
-        return cls(config["channels"], contexts, **options)
+        return cls(config["channels"], read_contexts(config["contexts"]), **options)
 
     def config(self) -> dict[str, Any]:
         """Return a JSON-able description of the architecture and contexts, without the weights."""

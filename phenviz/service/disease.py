@@ -141,10 +141,20 @@ def _hypotheses_params(
 
 
 def _world_identity(world: World) -> dict[str, Any]:
-    """Name what results depend on besides model and reference: genes and observed peaks."""
-    genes = world.annotation.genes[["contig", "tss", "gene_name"]].astype(str)
-    digest = hashlib.sha256(pd.util.hash_pandas_object(genes, index=False).to_numpy().tobytes())
-    return {"genes": digest.hexdigest(), "peaks": _peaks_identity(world.project.peaks)}
+    """Name what results depend on besides model and reference: genes, elements, observed peaks, people."""
+    from phenviz.variation.sources import content_of
+
+    return {
+        "genes": _digest(world.annotation.genes[["contig", "tss", "gene_name"]]),
+        "elements": _digest(world.annotation.elements),
+        "peaks": _peaks_identity(world.project.peaks),
+        "individuals": [content_of(path) for path in world.project.individuals],
+    }
+
+
+def _digest(table: pd.DataFrame) -> str:
+    rows = pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 def _peaks_identity(peaks: str | Mapping[str, Path]) -> Any:

@@ -11,6 +11,7 @@ from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import refuse_several
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.models.identity import model_identity
 from phenviz.service import grid
 from phenviz.service.kinds import Backend
 
@@ -134,7 +135,9 @@ def gene_identity(world: World, gene: str | None) -> dict[str, Any]:
         return {"gene": None}
     assert world.readout is not None
     # where the gene begins is part of the target: another annotation may say otherwise
-    return {"gene": [gene, world.annotation.gene(gene).tss], "readout": world.readout.weights_hash}
+    found = world.annotation.gene(gene)
+    place = [found.locus.contig, found.tss, found.locus.strand]
+    return {"gene": [gene, *place], "readout": model_identity(world.readout)}
 
 
 def cells(world: World, locus: Locus, size: int) -> list[Locus]:

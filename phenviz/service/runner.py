@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
 
 from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError, ResultError
+from phenviz.models.identity import model_identity
 from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.cost import CostBook, Estimate
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 # counts up when what an entry of the store means changes for all kinds
-STORE_SCHEMA = 1
+STORE_SCHEMA = 2
 # memory of a result that stays in the store: about that of the longest one that doesn't
 _STREAMED_BYTES = WORKING_BYTES + COPIES * HELD_BYTES
 
@@ -57,12 +59,16 @@ class Runner:
         made_of = {
             "schema": STORE_SCHEMA,
             "kind": [kind.name, kind.version],
-            "model": [self._world.backbone.name, self._world.backbone.weights_hash],
+            "model": self._model,
             "assembly": self._world.reference.assembly,
             "reference": self._world.reference.fingerprint,
             "precision": precision_name(self._device, kind.mixed_precision),
         }
         return canonical_key(made_of | {"parts": parts})
+
+    @cached_property
+    def _model(self) -> str:
+        return model_identity(self._world.backbone)
 
     def estimate(self, kind: Kind, params: Any, pieces: Sequence[Piece]) -> Estimate:
         """Say what it costs to do the pieces that the store doesn't hold."""

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import DataError, LocusError
-from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode
+from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
 from phenviz.variation.records import touches
@@ -235,7 +235,7 @@ class HaplotypeBuilder:
             here = decode(self._reference.fetch_codes(self._contig, start, start + len(ref)))
             if here != ref and here != decode(encode(ref)):
                 raise DataError(
-                    f"variant at chr{bare_contig(self._contig)}:{position:,}: ref is {ref}, the reference "
+                    f"variant at {shown_contig(self._contig)}:{position:,}: ref is {ref}, the reference "
                     f"has {here}: normalise the table against this reference, or give another FASTA"
                 )
 

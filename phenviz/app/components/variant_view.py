@@ -22,7 +22,7 @@ from phenviz.app.state import VariantsState
 from phenviz.app.words import escaped
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, bare_contig, shown_contig
 from phenviz.tracks import Forest
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class VariantView(Viewer):
         start = max(at - _FLANK, 1)
         explore = link_to(
             "explore", self._state, self._runtime.world.contexts,
-            locus=f"chr{bare_contig(row['contig'])}:{start}-{at + _FLANK}",
+            locus=f"{shown_contig(row['contig'])}:{start}-{at + _FLANK}",
         )  # fmt: skip
         self._title.object = (
             f"<div style='font-size:17px;font-weight:600;margin-top:6px' data-testid='variant-title'>chr"
