@@ -31,6 +31,8 @@ CHUNK = 8_192
 _PREFIXES = {"effect": "PV", "quantile": "PVQ"}
 _STATUS = "PV_STATUS"
 _NOT_READ = "not_scored"
+# bytes that aren't UTF-8 come out as they went in
+_BYTES = "surrogateescape"
 
 
 def annotate_vcf(
@@ -105,10 +107,10 @@ def _annotate(
         check_assembly(tally, reference, opened)
         scores = score(rows.table())
         if not written:
-            out.write("".join(_header(header, scores)).encode())
+            out.write("".join(_header(header, scores)).encode(errors=_BYTES))
             written = True
         for line in _annotated(records, rows, scores, islice(lines, len(records)), source):
-            out.write(line.encode())
+            out.write(line.encode(errors=_BYTES))
     if next(lines, None) is not None:
         raise DataError(f"{source} changed while it was read: annotate it again")
 
@@ -137,12 +139,13 @@ def _annotated(
     row_of = {place: row for row, place in enumerate(zip(rows.record, rows.allele, strict=True))}
     found = 0
     for index, line in enumerate(lines):
-        fields = line.rstrip("\r\n").split("\t", 8)
+        record = line.rstrip("\r\n")
+        fields = record.split("\t", 8)
         if len(fields) < 8 or fields[1] != str(records.position[index]):
             raise DataError(f"{source} changed while it was read: annotate it again")
         own = [row_of.get((index, allele)) for allele in range(1, len(records.alternates[index]) + 1)]
         fields[7] = _info(fields[7], own, numbers, status)
-        yield "\t".join(fields) + "\n"
+        yield "\t".join(fields) + line[len(record) :]
         found += 1
     if found != len(records):
         raise DataError(f"{source} changed while it was read: annotate it again")
@@ -213,7 +216,9 @@ def _lines(path: Path) -> tuple[list[str], Iterator[str]]:
 
 
 def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8")
+    # lines end where a VCF's do, whatever else other software takes for the end of a line
+    how = {"mode": "rt", "encoding": "utf-8", "errors": _BYTES, "newline": "\n"}
+    opened = gzip.open(path, **how) if zipped else open(path, **how)  # type: ignore[call-overload]
     with cast(IO[str], opened) as file:
         for line in file:
             if line.strip():
@@ -221,13 +226,17 @@ def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
 
 
 def _bcf_lines(path: Path) -> Iterator[str]:
-    from phenviz.variation.htslib import quiet_cyvcf2
+    from phenviz.variation.htslib import quiet_pysam
 
-    reader = quiet_cyvcf2().VCF(str(path))
-    yield from reader.raw_header.splitlines(keepends=True)
-    for variant in reader:
-        yield str(variant)
-    reader.close()
+    with quiet_pysam().VariantFile(str(path)) as opened:
+        yield from str(opened.header).splitlines(keepends=True)
+        try:
+            yield from map(str, opened)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} holds text that isn't UTF-8 ({error.reason}): write it as text first (bcftools view "
+                "-Oz -o calls.vcf.gz), where every byte stays as it is"
+            ) from error
 
 
 def _writer(path: Path, *, zipped: bool) -> Any:

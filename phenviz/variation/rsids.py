@@ -7,14 +7,13 @@ import hashlib
 import json
 import os
 import re
-import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from phenviz.data.cache import cache_dir, write_whole
 from phenviz.errors import DataError
-from phenviz.variation.broken_vcf import is_text_vcf, text_lines
+from phenviz.variation.broken_vcf import UNPACKING, byte_lines, is_text_vcf, text_of
 from phenviz.variation.sources import open_source
 
 Place = tuple[str, int, str, str]
@@ -114,16 +113,16 @@ def _text_ids(path: Path) -> list[tuple[str, str, int, str, str]]:
     rows = []
     try:
         # the first columns alone: records needn't be taken apart
-        for number, line in enumerate(text_lines(path), 1):
-            if not line.startswith("#") and line.strip():
+        for number, line in enumerate(byte_lines(path), 1):
+            if not line.startswith(b"#") and line.strip():
                 rows.extend(_ids_of(line, path, number))
-    except (OSError, EOFError, zlib.error) as error:
+    except UNPACKING as error:
         raise DataError(f"{path} can't be read as a VCF ({error}): give a plain or bgzip VCF") from error
     return rows
 
 
-def _ids_of(line: str, path: Path, number: int) -> list[tuple[str, str, int, str, str]]:
-    fields = line.split("\t", 5)
+def _ids_of(line: bytes, path: Path, number: int) -> list[tuple[str, str, int, str, str]]:
+    fields = [text_of(field) for field in line.split(b"\t", 5)[:5]]
     if len(fields) < 5 or not fields[1].isdigit():
         raise DataError(f"{path}, line {number}: no VCF record (CHROM, POS, ID, REF, ALT expected)")
     contig, position, ids, reference, alternate = (field.strip() for field in fields[:5])
