@@ -16,6 +16,7 @@ from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
+from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.report import VariantReport, counted
 from phenviz.variation.table import RECORD_COLUMNS, check_columns, text_column
 
@@ -165,6 +166,7 @@ class HaplotypeBuilder:
         if locus.end > reference.contigs[contig]:
             raise LocusError(f"{locus} leaves the contig, which ends at {reference.contigs[contig]:,}")
         self._locus = locus
+        self._reference = reference
         self._codes = reference.fetch_codes(contig, locus.start, locus.end)
         in_file = "record" in rows
         order = np.argsort(rows["record" if in_file else "position"].to_numpy(), kind="stable")
@@ -227,8 +229,11 @@ class HaplotypeBuilder:
 
     def _check_reference(self, start: int, ref: str) -> None:
         offset = start - self._locus.start
-        here = decode(self._codes[offset : offset + len(ref)])
-        if here != ref and here != decode(encode(ref)):
+        codes = self._codes[offset : offset + len(ref)]
+        here = decode(codes)
+        if here in (ref, decode(encode(ref))):
+            return
+        if reduced_letters(self._reference, self._locus.contig, start, ref, codes) is None:
             raise DataError(
                 f"variant at chr{bare_contig(self._locus.contig)}:{start + 1:,}: ref is {ref}, the reference "
                 f"has {here}: normalise the table against this reference, or give another FASTA"
