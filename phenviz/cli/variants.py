@@ -172,9 +172,9 @@ def _draw(source: str, output: Path, scorer: _Scorer) -> None:
 def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     """Yield tables of variants, at least one."""
     from phenviz.effects.annotate import CHUNK
-    from phenviz.variation import VariantReport, iter_variants, parse_variants
+    from phenviz.variation import VariantReport, iter_variants
     from phenviz.variation.read import empty_table
-    from phenviz.variation.rsids import resolve_rsids
+    from phenviz.variation.rsids import read_pasted
     from phenviz.variation.table_file import is_table, iter_table
 
     reference, path = scorer.world.reference, Path(source).expanduser()
@@ -182,9 +182,12 @@ def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
         if ":" not in source and path.suffix:
             raise DataError(f"{source} is missing: check the path of the file")
         try:
-            yield parse_variants(resolve_rsids(source, scorer.world.project.individuals), reference)
+            found = read_pasted(source, scorer.world.project.individuals, reference)
         except PhenvizError as error:
             raise DataError(f"{source} is no file, and as text: {error}") from error
+        # of what was typed, only what is missing needs telling
+        scorer.report = found.report if found.report.skipped else None
+        yield found.table
         return
     if is_table(path):
         yield from iter_table(path, CHUNK)

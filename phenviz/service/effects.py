@@ -128,8 +128,8 @@ def _variants_params(
 
 
 def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
-    from phenviz.variation import parse_variants, read_variants
-    from phenviz.variation.rsids import resolve_rsids
+    from phenviz.variation import read_variants
+    from phenviz.variation.rsids import read_pasted
     from phenviz.variation.table_file import is_table, iter_table
 
     # unlike Path.exists, this is False for what is too long for a name
@@ -137,7 +137,7 @@ def _read(world: World, variants: str | os.PathLike[str]) -> pd.DataFrame:
         if is_table(variants):
             return pd.concat(iter_table(variants, VARIANTS_PIECE), ignore_index=True)
         return read_variants(variants, world.reference).table
-    return parse_variants(resolve_rsids(variants, world.project.individuals), world.reference)
+    return read_pasted(variants, world.project.individuals, world.reference).table
 
 
 def _text_of_table(table: pd.DataFrame) -> bytes:

@@ -293,7 +293,7 @@ def _split_one(
     alternates = records.alternates[index]
     tally.split += len(alternates) > 1
     for allele, alternate in enumerate(alternates, 1):
-        reason = _unusable(raw_ref, alternate)
+        reason = unusable(raw_ref, alternate)
         if reason:
             tally.skip(reason, describe_record(records, index))
             continue
@@ -314,7 +314,8 @@ def _split_one(
         rows.record_alt.append(alternate)
 
 
-def _unusable(ref: str, alternate: str) -> str | None:
+def unusable(ref: str, alternate: str) -> str | None:
+    """Return why an alternate allele (upper case) is no other sequence, a key of `REASONS`; else None."""
     if alternate == "*":
         return "star"
     if alternate.startswith("<"):
