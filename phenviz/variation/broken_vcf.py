@@ -87,6 +87,17 @@ def lacks_end_mark(path: Path) -> bool:
         return raw.read() != _BGZF_END
 
 
+def lacks_line_end(path: Path) -> bool:
+    """Tell whether a plain text ends within a line."""
+    if not _first_bytes(path).startswith(b"##"):
+        return False
+    with path.open("rb") as raw:
+        if raw.read(2) == _GZIP:
+            return False
+        raw.seek(-1, os.SEEK_END)
+        return raw.read() != b"\n"
+
+
 def refuse_half_block(path: Path) -> None:
     """Look whether a bgzip file ends within a block: through an index, what is missing looks like no record.
 

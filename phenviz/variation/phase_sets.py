@@ -11,13 +11,13 @@ _LARGEST = 2**62
 
 
 @lru_cache(maxsize=100_000)
-def phase_set_number(name: str) -> int:
-    """Give the name of a phase set its number, the same in every file and locus.
+def phase_set_number(*names: str) -> int:
+    """Give a phase set its number, the same in every file and locus.
 
     Parameters
     ----------
-    name
-        As in PS or PSL, whatever its type; no name is ``.`` or nothing, or several of these.
+    names
+        What PS and PSL say, whatever their type; ``.``, nothing, and several of these are no name.
 
     Returns
     -------
@@ -25,7 +25,8 @@ def phase_set_number(name: str) -> int:
         A whole number stands for itself, other names have a negative number of their own, and
         `NO_PHASE_SET` is none.
     """
-    if not name.strip(".,|"):
+    name = "|".join(one for one in names if one.strip(".,"))
+    if not name:
         return NO_PHASE_SET
     if name.isdecimal() and str(int(name)) == name and 0 < int(name) < _LARGEST:
         return int(name)

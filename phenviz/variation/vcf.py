@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,25 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
-from phenviz.variation.broken_vcf import is_bgzip, lacks_end_mark, read_head, refuse_half_block
+from phenviz.variation.broken_vcf import (
+    UNPACKING,
+    byte_lines,
+    damaged,
+    is_bgzip,
+    lacks_end_mark,
+    lacks_line_end,
+    read_head,
+    refuse_half_block,
+    text_of,
+)
 from phenviz.variation.records import Calls, Records, touches
 from phenviz.variation.vcf_genotypes import read_calls
 from phenviz.variation.vcf_lines import Line, found_lines, stream_lines
 
 # a file and its index are often copied one after the other
 _SECONDS_OF_COPYING = 60
+# of a file up to this many bytes without an index, the order of all records is looked at once
+_SMALL = 2**24
 # records passed by on the way to a locus before whoever waits can look up
 _LOOK_UP = 10_000
 
@@ -75,8 +88,12 @@ class VcfSource:
 
     def _streamed(self, locus: Locus | None) -> Iterator[tuple[int, Line | None]]:
         order = _Order(self.path)
+        stat = self.path.stat()
+        if locus is not None and not self._head.binary and stat.st_size <= _SMALL:
+            # behind the locus nobody looks, where records of it may lie in a file that isn't sorted
+            _check_order(self.path, stat.st_size, stat.st_mtime_ns)
         for number, line in enumerate(stream_lines(self.path, self._head), 1):
-            order.check(number, line)
+            order.check(number, line.contig, line.position)
             if locus is None:
                 yield number, line
             elif bare_contig(line.contig).upper() == bare_contig(locus.contig).upper():
@@ -125,21 +142,37 @@ class _Order:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._contig = ""
+        self._contig: str | bytes = ""
         self._position = 0
-        self._done: set[str] = set()
+        self._done: set[str | bytes] = set()
 
-    def check(self, number: int, line: Line) -> None:
-        contig, position = line.contig, line.position
+    def check(self, number: int, contig: str | bytes, position: int) -> None:
+        """Raise if a record, whose number is told, comes too late."""
         if contig != self._contig:
             self._done.add(self._contig)
             self._contig, self._position = contig, 0
         if position < self._position or contig in self._done:
+            name = text_of(contig) if isinstance(contig, bytes) else contig
             raise DataError(
-                f"{self._path}, record {number:,}: {contig}:{position} comes too late, the file isn't "
+                f"{self._path}, record {number:,}: {name}:{position} comes too late, the file isn't "
                 "sorted: `bcftools sort -Oz -o sorted.vcf.gz` sorts it"
             )
         self._position = position
+
+
+@lru_cache(maxsize=64)
+def _check_order(path: Path, size: int, modified: int) -> None:
+    # size and time are arguments so that a file that was replaced is looked at again
+    order, number = _Order(path), 0
+    try:
+        for line in byte_lines(path):
+            columns = line.split(b"\t", 2)
+            # what else is wrong with a line is told once it is read
+            if not line.startswith(b"#") and len(columns) > 1 and columns[1].isdigit():
+                number += 1
+                order.check(number, columns[0], int(columns[1]))
+    except UNPACKING as error:
+        raise DataError(damaged(path, error)) from error
 
 
 def _notes(path: Path, index: Path | None) -> tuple[str, ...]:
@@ -153,6 +186,8 @@ def _notes(path: Path, index: Path | None) -> tuple[str, ...]:
         notes.append(
             f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`"
         )
+    if lacks_line_end(path):
+        notes.append(f"{path.name} ends within a line: it may have been cut short")
     if lacks_end_mark(path):
         notes.append(f"{path.name} lacks the mark that ends a bgzip file: it may have been cut short")
     return tuple(notes)

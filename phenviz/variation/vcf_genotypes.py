@@ -105,7 +105,7 @@ def _read_record(
                 raise fail(row, " has a genotype of more than two alleles: give diploid calls")
             calls.alleles[row, column], calls.phased[row, column] = read
         named = [fields[at].decode("latin-1") for at in sets if at < len(fields)]
-        calls.phase_set[row, column] = phase_set_number("|".join(named))
+        calls.phase_set[row, column] = phase_set_number(*named)
 
 
 def _are_short(four: NDArray[np.uint8]) -> NDArray[np.bool_]:

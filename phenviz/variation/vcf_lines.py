@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,34 +80,44 @@ def found_lines(path: Path, head: Head, locus: Locus, index: Path) -> Iterator[L
     if head.binary:
         yield from _bcf_lines(path, head, locus)
         return
-    where = f"{path}, {locus}: "
-    with closing(_opened(path, index)) as opened:
+    for text in _guarded(path, _indexed_texts(path, locus, index)):
+        yield _parsed(text.encode("latin-1"), head.columns, 0, f"{path}, {locus}: ")
+
+
+def _indexed_texts(path: Path, locus: Locus, index: Path) -> Iterator[str]:
+    # Latin-1 gives back every byte as it was
+    with closing(quiet_pysam().TabixFile(str(path), index=str(index), encoding="latin-1")) as opened:
         for name in opened.contigs:
             if _same_contig(name, locus):
-                for text in _guarded(path, opened.fetch(name, locus.start, locus.end)):
-                    yield _parsed(text.encode("latin-1"), head.columns, 0, where)
-
-
-def _opened(path: Path, index: Path) -> Any:
-    try:
-        # Latin-1 gives back every byte as it was
-        return quiet_pysam().TabixFile(str(path), index=str(index), encoding="latin-1")
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+                yield from opened.fetch(name, locus.start, locus.end)
 
 
 def _bcf_lines(path: Path, head: Head, locus: Locus | None) -> Iterator[Line]:
+    for number, text in enumerate(_guarded(path, _bcf_texts(path, locus)), 1):
+        where = f"{path}, {f'record {number:,}' if locus is None else locus}: "
+        yield _parsed(text, head.columns, 0, where)
+
+
+def _bcf_texts(path: Path, locus: Locus | None) -> Iterator[bytes]:
+    with _closed(quiet_pysam().VariantFile(str(path))) as opened:
+        if locus is None:
+            yield from map(_text_of_record, opened)
+            return
+        for name in opened.header.contigs:
+            if _same_contig(name, locus):
+                yield from map(_text_of_record, opened.fetch(name, locus.start, locus.end))
+
+
+@contextmanager
+def _closed(opened: Any) -> Iterator[Any]:
     try:
-        opened = quiet_pysam().VariantFile(str(path))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    with closing(opened):
-        names = [name for name in opened.header.contigs if locus is not None and _same_contig(name, locus)]
-        ways = [opened] if locus is None else [opened.fetch(name, locus.start, locus.end) for name in names]
-        for way in ways:
-            for number, record in enumerate(_guarded(path, way), 1):
-                where = f"{path}, {f'record {number:,}' if locus is None else locus}: "
-                yield _parsed(_text_of_record(record), head.columns, 0, where)
+        yield opened
+    except BaseException:
+        # something has been told already, and closing a damaged file fails as well
+        with suppress(OSError):
+            opened.close()
+        raise
+    opened.close()
 
 
 def _text_of_record(record: Any) -> bytes:
