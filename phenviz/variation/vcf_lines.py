@@ -53,10 +53,16 @@ def stream_lines(path: Path, head: Head) -> Iterator[Line]:
     if head.binary:
         yield from _bcf_lines(path, head, None)
         return
-    blank = 0
+    blank, begun = 0, False
     try:
         for number, line in enumerate(byte_lines(path), 1):
             if line.startswith(b"#"):
+                if begun:
+                    raise DataError(
+                        f"{path}, line {number}: a header among the records, as where files were joined as "
+                        "they are: join them with `bcftools concat`"
+                    )
+                begun = line.startswith(b"#CHROM")
                 continue
             # at the end of a file blank lines do no harm
             if not line.strip():
