@@ -252,7 +252,7 @@ class VariantRun(param.Parameterized):
                 )
             return counts[reaching(counts, asked.locus)].reset_index(drop=True), ""
         if asked.origin == PASTED:
-            return self._pasted(asked.lines), ""
+            return self._pasted(asked.lines)
         assert asked.path is not None
         found = _read_file(asked.path, world.reference, progress)
         if not len(found.table):
@@ -261,13 +261,12 @@ class VariantRun(param.Parameterized):
             )
         return found.table, found.report.describe()
 
-    def _pasted(self, text: str) -> pd.DataFrame:
-        from phenviz.variation import parse_variants
-        from phenviz.variation.rsids import resolve_rsids
+    def _pasted(self, text: str) -> tuple[pd.DataFrame, str]:
+        from phenviz.variation.rsids import read_pasted
 
         world = self._runtime.world
-        lines = resolve_rsids(separate_lines(text), world.project.individuals)
-        return parse_variants(lines, world.reference)
+        found = read_pasted(separate_lines(text), world.project.individuals, world.reference)
+        return found.table, "\n".join(found.report.left_out())
 
 
 def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> VariantSet:

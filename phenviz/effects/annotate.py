@@ -146,7 +146,8 @@ def _annotated(
     row_of = {place: row for row, place in enumerate(zip(rows.record, rows.allele, strict=True))}
     found = 0
     for index, line in enumerate(lines):
-        fields = line.rstrip("\r\n").split("\t", 8)
+        record = line.rstrip("\r\n")
+        fields = record.split("\t", 8)
         if len(fields) < 8 or fields[1] != str(records.position[index]):
             raise DataError(f"{source} changed while it was read: annotate it again")
         own = [row_of.get((index, allele)) for allele in range(1, len(records.alternates[index]) + 1)]
@@ -156,7 +157,7 @@ def _annotated(
             if entry not in ("", ".") and not _is_ours(entry.partition("=")[0], ours, again)
         ]
         fields[7] = _info(kept, own, numbers, status)
-        yield "\t".join(fields) + "\n"
+        yield "\t".join(fields) + line[len(record) :]
         found += 1
     if found != len(records):
         raise DataError(f"{source} changed while it was read: annotate it again")
@@ -242,7 +243,9 @@ def _lines(path: Path) -> tuple[list[str], Iterator[str]]:
 
 
 def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
-    opened = gzip.open(path, "rt", encoding=_BYTES) if zipped else path.open(encoding=_BYTES)
+    # lines end where a VCF's do, whatever else other software takes for the end of a line
+    how = {"mode": "rt", "encoding": _BYTES, "newline": "\n"}
+    opened = gzip.open(path, **how) if zipped else open(path, **how)  # type: ignore[call-overload]
     with cast(IO[str], opened) as file:
         for line in file:
             if line.strip():
@@ -250,14 +253,19 @@ def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
 
 
 def _bcf_lines(path: Path) -> Iterator[str]:
-    from phenviz.variation.htslib import quiet_cyvcf2
+    from phenviz.variation.htslib import quiet_pysam
 
-    reader = quiet_cyvcf2().VCF(str(path))
-    for line in reader.raw_header.splitlines(keepends=True):
-        yield line.encode().decode(_BYTES)
-    for variant in reader:
-        yield str(variant).encode().decode(_BYTES)
-    reader.close()
+    with quiet_pysam().VariantFile(str(path)) as opened:
+        for line in str(opened.header).splitlines(keepends=True):
+            yield line.encode().decode(_BYTES)
+        try:
+            for record in opened:
+                yield str(record).encode().decode(_BYTES)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} holds text that isn't UTF-8 ({error.reason}): write it as text first (bcftools view "
+                "-Oz -o calls.vcf.gz), where every byte stays as it is"
+            ) from error
 
 
 @contextmanager

@@ -191,6 +191,12 @@ class ReferenceGenome:
         """Return the bases of a locus on the forward strand, upper case."""
         return decode(self.fetch_codes(locus.contig, locus.start, locus.end))
 
+    def letters(self, contig: str, start: int, end: int) -> str:
+        """Return the FASTA's letters from start to end (0-based half-open), upper case, R and Y included."""
+        contig = self.resolve_contig(contig)
+        with self._lock, self._guarded():
+            return str(self._fasta[contig][max(start, 0) : end])
+
     def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
         """Return codes from start to end (0-based half-open); what overhangs the contig is N.
 
