@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data/mirror),)
 export PHENVIZ_MIRROR ?= $(abspath ../shared/data/mirror)
 endif
 
-.PHONY: setup app test check fast-test slow-test chromium bcftools bench docs notebooks clean
+.PHONY: setup app test check fast-test slow-test chromium bcftools fuzz bench docs notebooks clean
 
 setup: $(VENV)/installed
 
@@ -53,6 +53,11 @@ chromium:
 	elif sudo -n true 2>/dev/null; then \
 	  sudo apt-get update -q && sudo apt-get install -yq --no-install-recommends chromium; \
 	else echo "make: the browser tests need Chromium: sudo apt-get install chromium" >&2; exit 1; fi
+
+# damaged files of every kind, many more than the tests read; SEED=1 for others
+SEED ?= 0
+fuzz: setup bcftools
+	$(BIN)/python -m tests.fuzz --inputs 500 --seed $(SEED)
 
 # the oracle for haplotypes and normalised variants; bgzip comes with tabix
 bcftools:

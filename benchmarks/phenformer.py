@@ -138,7 +138,7 @@ def _saliency(length: int, share: bool) -> np.ndarray:
         reference, backbone, phenformer, trait="trait 1", readout=readout, share_tiles=share
     )
     total = np.zeros(found.attrs["end"] - found.attrs["start"], dtype=np.float32)
-    total[found.position.values - found.attrs["start"]] = found.attribution.values
+    total[found.position.values - 1 - found.attrs["start"]] = found.attribution.values
     return total
 
 

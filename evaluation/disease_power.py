@@ -29,7 +29,7 @@ from evaluation import disease_sets as sets
 from evaluation.disease_calibration import MODEL_METHODS, PAGE, RANDOM_WEIGHTS
 from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.data.embedded import MOTIFS
-from phenviz.data.motifs import read_motifs
+from phenviz.data.motifs import find_motif, read_motifs
 from phenviz.disease import hypotheses, method_names
 from phenviz.progress import Progress
 from phenviz.world import World, open_world
@@ -79,7 +79,8 @@ def motif_sites(world: World, name: str, contig: str, summits: np.ndarray) -> pd
         ``position`` (1-based), ``ref``, ``alt``, ``score`` (log2 odds); only matches that score above 0.6 of
         the motif's maximum.
     """
-    motif = next(motif for motif in read_motifs(MOTIFS) if name == motif.name.upper())
+    motif = find_motif(read_motifs(MOTIFS), name)
+    assert motif is not None, name
     probabilities = motif.frequencies + 1e-3
     weights = np.log2(probabilities / probabilities.sum(0) / 0.25)
     both = (weights, weights[::-1, ::-1])

@@ -121,6 +121,8 @@ class World:
             )
         with self.project.naming("contexts"):
             self._check_contexts(backbone)
+        # results carry the labels that the project gives, as the screen does
+        backbone.contexts = self.project.contexts or backbone.contexts
         return backbone
 
     @cached_property

@@ -316,6 +316,7 @@ def test_marginalize_takes_jaspar_names_and_bases(toy_project, tmp_path):
     assert done.exit_code == 0, done.output
     found = xr.load_dataset(out, engine="h5netcdf")
     assert found["motif"].values.tolist() == ["GATA1", "mine", "ACGT"]
+    assert found["motif_id"].values.tolist() == ["MA0035.5", "", ""]
     assert found["sequence"].values[1:].tolist() == ["AGATAAGG", "ACGT"]
     assert found["difference"].shape == (3, 3) and found.attrs["n_backgrounds"] == 5
 
@@ -324,6 +325,22 @@ def test_marginalize_takes_jaspar_names_and_bases(toy_project, tmp_path):
 def test_what_is_no_motif_is_refused_in_words(toy_project, tmp_path, word):
     error = fails("marginalize", word, "--world", toy_project, "-o", tmp_path / "m.nc")
     assert repr(word) in error and "GATA1, or NAME=SEQUENCE" in error
+
+
+def test_motifs_that_share_a_name_are_told_apart_by_accession(toy_project, tmp_path):
+    out = tmp_path / "motifs.parquet"
+    error = fails("marginalize", "JUN", "--world", toy_project, "-o", out)
+    assert "'JUN' is the name of 2 motifs" in error and "MA0488.2, MA0489.1" in error
+    done = run("marginalize", "MA0488.2", "ma0489", "--backgrounds", 3, "--world", toy_project, "-o", out)
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet(out).drop_duplicates("motif")
+    assert found["motif"].tolist() == ["JUN (MA0488.2)", "JUN (MA0489.1)"]
+    assert found["motif_id"].tolist() == ["MA0488.2", "MA0489.1"]
+
+
+def test_two_sequences_of_one_name_are_refused(toy_project, tmp_path):
+    error = fails("marginalize", "GATA1", "GATA1=ACGT", "--world", toy_project, "-o", tmp_path / "m.nc")
+    assert "'GATA1' names two of the motifs" in error
 
 
 def test_edits_of_elements_are_no_tracks(toy_project, tmp_path):

@@ -85,6 +85,16 @@ def test_genes_of_another_assembly_are_told(folder):
     assert "line 4: 'annotation': its contigs (NC_000020.11, x) are none of the reference (20, 21)" in problem
 
 
+def test_genes_without_sequence_are_counted(folder):
+    rows = GENES.replace("20\tBETA", "sc_1\tBETA")
+    (folder / "genes.tsv").write_text(
+        rows.replace("5000\t100,4000,\t900,5000,", "9500\t100,4000,\t900,9500,")
+    )
+    done = CliRunner().invoke(main, ["doctor", "--world", str(folder / "project.yaml")])
+    assert "1 of the genes lie on contigs that the reference lacks (sc_1)" in done.stdout
+    assert "1 of the genes reach beyond the end of their contig" in done.stdout
+
+
 def test_a_damaged_reference_is_told_once(folder):
     whole = (folder / "toy.fa").read_bytes()
     with bgzf.open(str(folder / "toy.fa.gz"), "wb") as out:

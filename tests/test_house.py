@@ -17,9 +17,9 @@ from phenviz.data.embedded import EMBEDDED_DIR
 ROOT = Path(__file__).resolve().parent.parent
 _CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 _HEAVY = {
-    "bokeh", "captum", "cyvcf2", "h5py", "holoviews", "matplotlib", "numpy", "panel", "pandas", "pgenlib",
-    "pooch", "pyarrow", "pyfaidx", "pyranges", "requests", "scipy", "sklearn", "torch", "tqdm", "xarray",
-    "yaml", "zarr",
+    "bokeh", "captum", "h5py", "holoviews", "matplotlib", "numpy", "panel", "pandas", "pgenlib",
+    "pooch", "pyarrow", "pyfaidx", "pyranges", "pysam", "requests", "scipy", "sklearn", "torch", "tqdm",
+    "xarray", "yaml", "zarr",
 }  # fmt: skip
 _LARGEST_FILE = 5_000_000
 # the sequence itself

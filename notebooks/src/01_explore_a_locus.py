@@ -125,9 +125,10 @@ table.assign(start=table["start"] + 1).set_index("motif")[["start", "end", "stra
 # ## 3. And the fine-mapped variant?
 
 # %%
-change = effects["effect"].sel(position=variant.start, allele="A").to_series().sort_values()
+position = variant.end  # positions of results count from 1, as in VCF
+change = effects["effect"].sel(position=position, allele="A").to_series().sort_values()
 size = abs(effects["effect"]).max("allele").mean("context").to_series()
-rank = int((size > size[variant.start]).sum()) + 1
+rank = int((size > size[position]).sum()) + 1
 print(f"G>A: {change.min():+.2f} ({change.idxmin()}) to {change.max():+.2f} ({change.idxmax()}) log2 fold change")
 print(f"among the {len(size)} bases of this window its largest change ranks {rank}")
 

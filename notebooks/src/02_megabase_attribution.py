@@ -264,7 +264,7 @@ WIDTH, DISTAL, COUNT = 512, 10_000, 10
 def distal_elements(attribution, count):
     """Stretches far from gene starts with the largest sums of attribution, none overlapping another."""
     values = attribution["attribution"].values.astype(float)
-    first = int(attribution["position"][0])
+    first = attribution.attrs["start"]
     sums = np.convolve(values, np.ones(WIDTH), "valid")
     centres = first + np.arange(len(sums)) + WIDTH // 2
     order = np.searchsorted(starts, centres)
@@ -351,7 +351,7 @@ tracks = [
     figures.Ruler(contig, world.assembly),
     figures.Genes(world.annotation.genes_in(megabase), focus=gene.name),
     figures.BaseTrack(
-        attribution["position"].values,
+        attribution["position"].values - 1,
         summed,
         units="fold enrichment",
         label="Attribution\nMono, 512 bp",
@@ -375,7 +375,7 @@ motifs = find_motifs(effects, world.project.motifs, contexts=["Mono"])
 supporting = motifs[(motifs["score"] > 0) & (motifs["p_value"] < 1e-3)]
 table = supporting.sort_values("score", ascending=False).head(6)
 strongest = abs(effects["effect"]).max(["allele", "context"])
-centre = int(strongest.rolling(position=120, center=True, min_periods=1).mean().idxmax())
+centre = int(strongest.rolling(position=120, center=True, min_periods=1).mean().idxmax()) - 1
 close = phenviz.Locus(contig, max(centre - 80, wide.start), min(centre + 80, wide.end))
 figures.explore_figure(
     close, annotation=world.annotation, attribution=attribution, mutagenesis=effects, contexts=["Mono"]
@@ -399,7 +399,7 @@ table.assign(start=table["start"] + 1).set_index("motif")[
 readout = world.readout
 around = phenviz.Locus(contig, gene.tss - readout.reach, gene.tss + readout.reach)
 of_gene = service.attribute(around, phenviz.Target(gene=gene.name, context="Mono"), n_steps=8)
-away = np.abs(of_gene["position"].values - gene.tss)
+away = np.abs(of_gene["position"].values - 1 - gene.tss)
 borders = [edge for edge in (0, 1_000, 3_000, 10_000, 30_000) if edge < readout.reach] + [readout.reach + 1]
 labels = [f"{left / 1e3:.0f}-{right / 1e3:.0f} kb" for left, right in itertools.pairwise(borders)]
 steps = pd.cut(away, borders, right=False, labels=labels)

@@ -10,7 +10,7 @@ from phenviz.app.disease_state import DiseaseState
 from phenviz.app.links import link_to
 from phenviz.app.ranking import key_of
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import shown_contig
 
 # loci that the leave-one-out plot has room for
 KEPT = 30
@@ -97,7 +97,7 @@ def locus_links(
     if locus < 0:
         locus = int(np.argmax(evidence["excess"].sel(context=context).values))
     where = evidence.isel(locus=locus)
-    contig = bare_contig(str(where["contig"].values))
+    contig = shown_contig(str(where["contig"].values))
     start, end = int(where["start"]), int(where["end"])
     if variant:
         position = int(variant.split(":")[1])
@@ -106,7 +106,7 @@ def locus_links(
     flank = max(_FLANK, length // 10)
     names = {name for name in state.contexts if name} | {context}
     chosen = ",".join(c.name for c in contexts if c.name in names)
-    shared = {"locus": f"chr{contig}:{max(start - flank, 0) + 1}-{end + flank}", "focus": context}
+    shared = {"locus": f"{contig}:{max(start - flank, 0) + 1}-{end + flank}", "focus": context}
     if len(names) < len(contexts):
         shared["contexts"] = chosen
     known = variants[variants["alt"] != "N"]

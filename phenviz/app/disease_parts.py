@@ -9,7 +9,8 @@ from phenviz.app.words import escaped
 from phenviz.disease.calibration import calibration_words
 from phenviz.disease.methods import BY_LOCI
 from phenviz.disease.simulated import is_simulated
-from phenviz.genome.locus import bare_contig
+from phenviz.disease.traits import FIRST_ROWS, TraitReport
+from phenviz.genome.locus import shown_contig
 
 MOST_CONTEXTS = 40
 _LEVEL = 0.05
@@ -130,11 +131,27 @@ def simulated_words(dataset: xr.Dataset | None) -> str:
     )
 
 
+def reading_words(report: TraitReport) -> str:
+    """Show how a table was read: what it was recognised as, each column, the first rows."""
+    if report.format is None:
+        return ""
+    columns = "".join(
+        f"<tr><td>{escaped(column)}</td><td>{escaped(what)}</td></tr>"
+        for column, what in report.format.in_words()
+    )
+    rows = "".join(f"<tr><td>{escaped(row)}</td></tr>" for row in report.first_rows)
+    return (
+        f"<h3>{escaped(report.source)}: recognised as {escaped(report.format.name)}</h3>"
+        f"<table class='facts'><tr><th>column</th><th>read as</th></tr>{columns}</table>"
+        f"<table class='facts'><tr><th>{FIRST_ROWS}</th></tr>{rows}</table>"
+    )
+
+
 def left_out_words(dataset: xr.Dataset) -> str:
     """Say which traits of the source have nothing to test; empty where all have."""
     absent = str(dataset.attrs.get("traits_left_out", ""))
     contigs = str(dataset.attrs["contig"]).split(",")
-    place = f"on chr{bare_contig(contigs[0])}" if len(contigs) == 1 else "here"
+    place = f"on {shown_contig(contigs[0])}" if len(contigs) == 1 else "here"
     said = f"Left out, with no usable variant {place}: {escaped(absent)}."
     return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
 

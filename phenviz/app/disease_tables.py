@@ -15,8 +15,8 @@ from phenviz.errors import DataError
 from phenviz.genome.reference import ReferenceGenome
 
 TABLE_SUFFIXES = (
-    ".tsv", ".txt", ".csv", ".bed", ".snp", ".cred", ".post", ".tsv.gz", ".txt.gz", ".csv.gz", ".parquet",
-    ".xls", ".xlsx",
+    ".tsv", ".txt", ".csv", ".bed", ".snp", ".cred", ".post", ".tbl", ".regenie", ".assoc", ".logistic",
+    ".linear", ".hybrid", ".firth", ".gz", ".bgz", ".parquet", ".xls", ".xlsx",
 )  # fmt: skip
 LARGEST_TABLE = 64 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -57,11 +57,14 @@ class KeptTable:
         Where it lies.
     report
         What the reader said of it.
+    reading
+        HTML of how it was read: what it was recognised as, each column, the first rows.
     """
 
     key: str
     path: Path
     report: str
+    reading: str = ""
 
 
 class KeptTables:
@@ -96,6 +99,7 @@ class KeptTables:
         DataError
             If it can't be read, or holds no variant of this genome; it isn't kept then.
         """
+        from phenviz.app.disease_parts import reading_words
         from phenviz.disease import read_trait_variants
         from phenviz.disease.hypotheses import check_testable
 
@@ -105,13 +109,14 @@ class KeptTables:
             # whoever handed the table over knows its name, not the folder that it came into
             raise DataError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
         check_testable(found, reference)
-        report = found.report.describe()
+        report, reading = found.report.describe(), reading_words(found.report)
         digest = hashlib.sha256(path.name.encode() + b"\x00" + path.read_bytes()).hexdigest()[:16]
         folder = self.folder / digest
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(path, folder / path.name)
         (folder / ".report").write_text(report, encoding="utf-8")
-        return KeptTable(digest, folder / path.name, report)
+        (folder / ".reading").write_text(reading, encoding="utf-8")
+        return KeptTable(digest, folder / path.name, report, reading)
 
     def find(self, key: str) -> KeptTable | None:
         """Return a table by its key; None if it isn't here."""
@@ -121,8 +126,9 @@ class KeptTables:
         files = [path for path in folder.iterdir() if not path.name.startswith(".")]
         if not files:
             return None
-        report = folder / ".report"
-        return KeptTable(key, files[0], report.read_text(encoding="utf-8") if report.is_file() else "")
+        said = [folder / name for name in (".report", ".reading")]
+        report, reading = (path.read_text(encoding="utf-8") if path.is_file() else "" for path in said)
+        return KeptTable(key, files[0], report, reading)
 
     def forget(self, key: str) -> None:
         """Delete a table."""

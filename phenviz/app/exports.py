@@ -13,7 +13,7 @@ import xarray as xr
 
 from phenviz.app.state import ExploreState
 from phenviz.errors import ResultError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import kind_of, locus_of, save
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def explore_figure_file(
             focus=None if one_base else highlight,
             overlays=[VariantMarks([highlight.start])] if one_base and highlight is not None else [],
         )
-        name = f"phenviz_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+        name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
         return figure_file(figure, name, suffix)
 
     return make
@@ -136,4 +136,4 @@ def stem(dataset: xr.Dataset) -> str:
     locus = locus_of(dataset)
     what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
     what = {"effect": "mutagenesis"}.get(what, what)
-    return f"phenviz_{what}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    return f"phenviz_{what}_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

@@ -17,7 +17,7 @@ from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
 from phenviz.app.session import Session, report, words_of
 from phenviz.app.state import PageState
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import shown_contig
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
@@ -154,7 +154,7 @@ class PageFrame:
             self._session.run_soon(lambda: setattr(self._page, "contextbar_open", not narrow))
 
     def _place(self) -> str:
-        return f"{self._runtime.world.assembly} · chr{bare_contig(self._state.locus.contig)}"
+        return f"{self._runtime.world.assembly} · {shown_contig(self._state.locus.contig)}"
 
     def _links(self) -> tuple[list[tuple[str, str, bool]], str]:
         state, contexts = self._state, self._runtime.world.contexts

@@ -13,7 +13,7 @@ import xarray as xr
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.variant_exports import variants_file
 from phenviz.errors import ResultError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results.intervals import file_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def person_file(
     locus, sample, contexts = state.settled or state.locus, state.sample, list(state.contexts)
     if not sample:
         raise ResultError("nobody is chosen yet: choose an individual on the left, then export")
-    name = f"phenviz_{file_name(sample)}_chr{bare_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    name = f"phenviz_{file_name(sample)}_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
     table = run.table()
     if suffix == ".fa":
         source, choices = state.source, {"unphased": state.unphased, "seed": state.seed}

@@ -10,7 +10,7 @@ import param
 from phenviz.app.request import BASELINES, METHODS, STEPS, Request
 from phenviz.errors import PhenvizError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, shown_contig
 
 THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
@@ -93,7 +93,7 @@ _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline
 def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
     """Write what all pages share into the values of a URL; what is as by default is left out."""
     locus = state.settled or state.locus
-    query = {"locus": f"chr{locus.contig.removeprefix('chr')}:{locus.start + 1}-{locus.end}"}
+    query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
     if len(state.contexts) < len(all_contexts):
         query["contexts"] = ",".join(state.contexts)
     return query | values_of(state, ("focus", "theme"))

@@ -41,7 +41,7 @@ def strongest_bases(dataset: xr.Dataset, context: str, count: int = 200) -> pd.D
     changes = _strongest_changes(dataset, context, order, bases) if mutagenesis else [""] * len(order)
     return pd.DataFrame(
         {
-            "position": np.asarray(dataset["position"])[order].astype(int) + 1,
+            "position": np.asarray(dataset["position"])[order].astype(int),
             "ref": bases[order],
             "effect": scores[order],
             "strongest change": changes,
@@ -74,7 +74,7 @@ def round_the_strongest(dataset: xr.Dataset, context: str, length: int) -> xr.Da
         return dataset
     best = strongest_bases(dataset, context, count=1)
     first = int(dataset["position"][0])
-    middle = int(best["position"].iloc[0]) - 1 - first if len(best) else 0
+    middle = int(best["position"].iloc[0]) - first if len(best) else 0
     start = min(max(middle - length // 2, 0), dataset.sizes["position"] - length)
     return dataset.isel(position=slice(start, start + length))
 

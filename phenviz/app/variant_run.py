@@ -20,6 +20,7 @@ from phenviz.app.uploads import files_of
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
+from phenviz.results.haplotypes import reaching
 
 if TYPE_CHECKING:
     from phenviz.effects.quantiles import Background
@@ -232,7 +233,7 @@ class VariantRun(param.Parameterized):
         if asked.origin == REGION:
             assert asked.locus is not None and world.individuals is not None
             counts = world.individuals.allele_counts(asked.locus, by=None)
-            kept = counts[counts["position"].between(asked.locus.start + 1, asked.locus.end)]
+            kept = counts[reaching(counts, asked.locus)]
             if not len(kept):
                 raise DataError(
                     f"none of the world's {len(world.individuals):,} individuals has a variant in "
@@ -240,7 +241,7 @@ class VariantRun(param.Parameterized):
                 )
             return kept.reset_index(drop=True), ""
         if asked.origin == PASTED:
-            return self._pasted(asked.lines), ""
+            return self._pasted(asked.lines)
         assert asked.path is not None
         found = _read_file(asked.path, world.reference, progress)
         if not len(found.table):
@@ -249,13 +250,12 @@ class VariantRun(param.Parameterized):
             )
         return found.table, found.report.describe()
 
-    def _pasted(self, text: str) -> pd.DataFrame:
-        from phenviz.variation import parse_variants
-        from phenviz.variation.rsids import resolve_rsids
+    def _pasted(self, text: str) -> tuple[pd.DataFrame, str]:
+        from phenviz.variation.rsids import read_pasted
 
         world = self._runtime.world
-        lines = resolve_rsids(separate_lines(text), world.project.individuals)
-        return parse_variants(lines, world.reference)
+        found = read_pasted(separate_lines(text), world.project.individuals, world.reference)
+        return found.table, "\n".join(found.report.left_out())
 
 
 def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> VariantSet:

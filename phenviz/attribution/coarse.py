@@ -19,12 +19,11 @@ from phenviz.attribution.baselines import BaselineSource
 from phenviz.attribution.engine import alternates
 from phenviz.attribution.gradients import IntegratedGradients, Saliency
 from phenviz.attribution.lean import lean_encode
-from phenviz.attribution.mutagenesis import LETTERS
 from phenviz.attribution.paths import Piece, pieces, tiled
 from phenviz.attribution.targets import ResolvedTarget, Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
-from phenviz.genome.codes import ALPHABET, N_CODE
+from phenviz.genome.codes import ALPHABET, LETTERS, N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
@@ -34,7 +33,7 @@ from phenviz.models.predict import activity_units
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import one_hot_window, placement
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import context_coords, position_coord, result_attrs
 
 First = Literal["saliency", "integrated-gradients"]
 FIRST_ORDER, EXACT = "first-order", "exact"
@@ -278,7 +277,7 @@ def _dataset(
             "method": ("position", np.where(exact, EXACT, FIRST_ORDER)),
         },
         coords={
-            "position": np.arange(locus.start, locus.end),
+            "position": position_coord(np.arange(locus.start, locus.end)),
             "allele": list(ALPHABET),
             **context_coords(target.contexts),
         },

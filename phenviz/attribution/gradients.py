@@ -102,8 +102,8 @@ def integrated_gradients(
     xr.Dataset
         ``attribution`` (position[, context]): the value at the observed base, that is the sum over the four
         channels of (input - baseline) times the mean gradient along the path, in units of the target; float32
-        (float64 for a backbone in double precision). ``position`` is 0-based; ``reference`` holds the bases.
-        With several baselines also ``attribution_std``, the standard deviation over them. Attributes:
+        (float64 for a backbone in double precision). ``position`` counts from 1; ``reference`` holds the
+        bases. With several baselines also ``attribution_std``, the standard deviation over them. Attributes:
         ``target``, ``baseline``, ``n_baselines``, ``n_steps`` (the most that a tile took), ``target_value``
         and ``baseline_value`` (the target at both ends), and ``convergence_delta``: the sum of attributions,
         flanks included, minus target_value plus baseline_value. 0 would be perfect; more steps bring it

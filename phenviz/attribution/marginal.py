@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from phenviz.attribution.crops import ActivityRound, Crop, score_crops, window_of
 from phenviz.attribution.edits import SEED
 from phenviz.attribution.shuffles import replacements
+from phenviz.data.motifs import Motif
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.codes import N_CODE, decode, encode
 from phenviz.genome.contexts import Context
@@ -25,7 +26,7 @@ _TRIES = 1_000
 
 
 def marginalize(
-    motifs: Mapping[str, str | NDArray[np.floating]],
+    motifs: Mapping[str, str | NDArray[np.floating] | Motif],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     *,
@@ -40,7 +41,8 @@ def marginalize(
     Parameters
     ----------
     motifs
-        By name: bases, or base frequencies (4, width), of which the most frequent base is taken.
+        By name: bases, or a known motif or base frequencies (4, width), of which the most frequent base is
+        taken.
     reference
         Genome that the backgrounds are taken from.
     backbone
@@ -64,7 +66,8 @@ def marginalize(
         with) - log2(1 + sum without)`` the motif over the centre mask; ``control``, the same of a base
         shuffle of the motif, another one in each background; ``difference`` of the two with
         ``difference_low`` and ``difference_high``, its 95 % confidence interval, and ``p_value`` (paired
-        t-test, two-sided). Coordinate ``sequence`` (motif): the bases that were written.
+        t-test, two-sided). Coordinates ``sequence`` (motif): the bases that were written, and ``motif_id``:
+        the accession of a known motif, else empty.
 
     Raises
     ------
@@ -77,7 +80,11 @@ def marginalize(
     """
     rng = np.random.default_rng(SEED) if rng is None else rng
     target = ActivityRound(backbone, contexts)
-    codes = {name: _bases(name, motif) for name, motif in motifs.items()}
+    codes = {
+        name: _bases(name, motif.frequencies if isinstance(motif, Motif) else motif)
+        for name, motif in motifs.items()
+    }
+    ids = [motif.motif_id if isinstance(motif, Motif) else "" for motif in motifs.values()]
     if not codes:
         raise SequenceError("there is no motif to write: give at least one")
     width = max(len(written) for written in codes.values())
@@ -89,7 +96,8 @@ def marginalize(
     scored = np.stack(list(score_crops(crops, backbone, target, progress)))
     # (background, motif, with or control, context)
     paired = scored.reshape(len(crops), len(codes), 2, -1).astype(np.float64)
-    return _summary(paired, codes, reference, backbone, target, shuffled=isinstance(backgrounds, int))
+    found = _summary(paired, codes, reference, backbone, target, shuffled=isinstance(backgrounds, int))
+    return found.assign_coords(motif_id=("motif", ids))
 
 
 def _bases(name: str, motif: str | NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from phenviz.data.motifs import Motif, read_motifs
 from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import contribution, kind_of, reference_bases
+from phenviz.results import base_starts, contribution, kind_of, reference_bases
 from phenviz.results.stretches import stretches
 
 COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
@@ -73,7 +73,7 @@ def find_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, contexts)
-    parts = stretches(dataset["position"].to_numpy())
+    parts = stretches(base_starts(dataset))
     tables = []
     progress.stage("finding motifs", len(tracks))
     for context, track in tracks.items():
@@ -115,7 +115,7 @@ def control_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, None)
-    (first, last), *others = stretches(dataset["position"].to_numpy())
+    (first, last), *others = stretches(base_starts(dataset))
     if others:
         raise ResultError("places are drawn from one stretch of bases, and this result has gaps: select one")
     tables = []
@@ -142,22 +142,37 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
     Returns
     -------
     pd.DataFrame
-        ``context``, ``motif``, ``hits``, ``seqlets`` (of the context), ``control_hits``, ``control_seqlets``,
-        ``fold`` (of the two shares, with 1 added to each count of hits) and ``p_value`` (one-sided Fisher
-        test), strongest first within each context.
+        ``context``, ``motif``, ``motif_id`` (of each matrix of this name that matched), ``hits``,
+        ``seqlets`` (of the context), ``control_hits``, ``control_seqlets``, ``fold`` (of the two shares, with
+        1 added to each count of hits) and ``p_value`` (one-sided Fisher test), strongest first within each
+        context.
     """
     rows = []
+    hits = hits.assign(motif_id=hits.get("motif_id", hits["motif"]))
     for context, group in hits.groupby("context", sort=False):
         other = control[control["context"] == context]
-        matched = group.loc[group["p_value"] <= p_value, "motif"].value_counts()
+        close = group[group["p_value"] <= p_value]
+        matched, matrices = close["motif"].value_counts(), close.groupby("motif")["motif_id"].unique()
         by_chance = other.loc[other["p_value"] <= p_value, "motif"].value_counts()
         for motif, count in matched.items():
             chance = int(by_chance.get(motif, 0))
             table = [[count, len(group) - count], [chance, len(other) - chance]]
             fold = (count + 1) / (len(group) + 1) / ((chance + 1) / (len(other) + 1))
             enriched = fisher_exact(table, alternative="greater").pvalue
-            rows.append((context, motif, int(count), len(group), chance, len(other), fold, float(enriched)))
-    names = ["context", "motif", "hits", "seqlets", "control_hits", "control_seqlets", "fold", "p_value"]
+            which = ", ".join(sorted(matrices[motif]))
+            counts = int(count), len(group), chance, len(other)
+            rows.append((context, motif, which, *counts, fold, float(enriched)))
+    names = [
+        "context",
+        "motif",
+        "motif_id",
+        "hits",
+        "seqlets",
+        "control_hits",
+        "control_seqlets",
+        "fold",
+        "p_value",
+    ]
     table = pd.DataFrame(rows, columns=names)
     return table.sort_values(["context", "p_value", "hits"], ascending=[True, True, False], ignore_index=True)
 
@@ -172,8 +187,8 @@ class _Stretch:
 
     @classmethod
     def of(cls, dataset: xr.Dataset, track: NDArray[np.float64], start: int, end: int) -> _Stretch:
-        """Cut one out of a dataset and its track, from position to position."""
-        own = slice(*np.searchsorted(dataset["position"].to_numpy(), [start, end]).tolist())
+        """Cut one out of a dataset and its track, between two 0-based positions."""
+        own = slice(*np.searchsorted(base_starts(dataset), [start, end]).tolist())
         letters = reference_bases(dataset.isel(position=own))
         codes = np.array([_CODE_OF_LETTER.get(letter, 4) for letter in letters], dtype=np.uint8)
         return cls(start, codes, track[own])

@@ -16,7 +16,7 @@ from phenviz.attribution.local_engine import LocalEngine
 from phenviz.attribution.targets import check_reached, reach_of_gene
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
-from phenviz.genome.codes import ALPHABET, N_CODE
+from phenviz.genome.codes import ALPHABET, LETTERS, N_CODE
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
@@ -28,11 +28,10 @@ from phenviz.models.predict import bin_range, central_bins
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import one_hot_tensor, placement
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import context_coords, position_coord, result_attrs
 
 # Measured: longer tiles make larger batches of one phase, but their reference no longer fits the cache.
 TILE_BASES = 16_384
-LETTERS = np.array(list(ALPHABET + "N"))
 
 
 def mutagenesis(
@@ -78,8 +77,8 @@ def mutagenesis(
     xr.Dataset
         ``effect`` (position, allele, context), float32: by default the log2 fold change over a 501 bp centre
         mask [1]_, ``log2(1 + sum ALT) - log2(1 + sum REF)`` over the 128 bp bins ``b-2`` to ``b+1``,
-        ``b = position // 128``. 0 at the reference allele, NaN where the reference is N. ``reference``
-        (position) holds the reference bases. ``position`` is 0-based.
+        ``b = (position - 1) // 128``. 0 at the reference allele, NaN where the reference is N. ``reference``
+        (position) holds the reference bases. ``position`` counts from 1.
 
     Raises
     ------
@@ -235,7 +234,7 @@ def _as_dataset(
     return xr.Dataset(
         {"effect": (("position", "allele", "context"), effects), "reference": ("position", LETTERS[codes])},
         coords={
-            "position": np.arange(locus.start, locus.end),
+            "position": position_coord(np.arange(locus.start, locus.end)),
             "allele": list(ALPHABET),
             **context_coords(target.contexts),
         },

@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.mutagenesis import LETTERS
 from phenviz.attribution.paths import Path, Piece, pieces
 from phenviz.attribution.targets import ResolvedTarget
+from phenviz.genome.codes import LETTERS
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
@@ -21,7 +21,7 @@ from phenviz.models.parallel import SharedProgress, over_tiles
 from phenviz.models.predict import activity_units
 from phenviz.models.windows import placement
 from phenviz.progress import Progress
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import context_coords, position_coord, result_attrs
 
 Forward = Callable[..., torch.Tensor]
 
@@ -160,7 +160,7 @@ class Run:
                 "reference": ("position", LETTERS[codes]),
             },
             coords={
-                "position": np.arange(locus.start, locus.end),
+                "position": position_coord(np.arange(locus.start, locus.end)),
                 **(context_coords(self.target.contexts) if several else {}),
             },
             attrs=attrs,

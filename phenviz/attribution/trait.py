@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -11,6 +11,7 @@ from phenviz.attribution.baselines import Baseline
 from phenviz.attribution.trait_canvas import Canvas, bases_of, clipped
 from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
 from phenviz.errors import TargetError
+from phenviz.genome.codes import LETTERS
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
@@ -25,7 +26,7 @@ from phenviz.models.phenformer_tokens import (
 )
 from phenviz.models.readout import GeneReadout
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import result_attrs
+from phenviz.results import position_coord, result_attrs
 
 UNITS = "logit"
 
@@ -79,13 +80,14 @@ def trait_integrated_gradients(
     -------
     xr.Dataset
         ``attribution`` (position), in logits: the value at the observed base, and ``reference`` (position),
-        codes 0 to 4 for A, C, G, T, N. ``position`` is 0-based, ascending, and holds the bases that the
-        logit depends on (all windows, with the flanks that their bins see), so it may have gaps. Both
-        haplotypes together: what changes the base on both copies. With two different ``haplotypes``, both
-        variables have a dimension ``haplotype`` (``1``, ``2``) before position.
+        its letter. ``position`` counts from 1, ascending, and holds the bases that the logit depends on (all
+        windows, with the flanks that their bins see), so it may have gaps. Both haplotypes together: what
+        changes the base on both copies. With two different ``haplotypes``, both variables have a dimension
+        ``haplotype`` (``1``, ``2``) before position.
         Attributes: ``target`` (the trait), ``target_value`` and ``baseline_value`` (logits), where all bases
-        are reported ``convergence_delta``; ``genes``, ``window_starts`` and ``window_ends`` (may overhang the
-        contig), ``window_bases`` (of all windows) and ``encoded_bases`` (less, where windows share).
+        are reported ``convergence_delta`` and ``converged``; ``genes``, ``window_starts`` and ``window_ends``
+        (may overhang the contig), ``window_bases`` (of all windows) and ``encoded_bases`` (less, where
+        windows share).
 
     Raises
     ------
@@ -254,22 +256,31 @@ def ends(weights: TokenWeights, summed: float | None) -> dict[str, float]:
         return {"target_value": float(weights.logits[0])}
     value, baseline_value = map(float, weights.logits[-2:])
     found = {"target_value": value, "baseline_value": baseline_value}
-    return found if summed is None else found | {"convergence_delta": summed - value + baseline_value}
+    return found if summed is None else found | convergence(summed, found)
+
+
+def convergence(summed: float, values: Mapping[str, float]) -> dict[str, float]:
+    """Say how far the sum of all attributions is from the change of the logit, and whether that will do."""
+    from phenviz.attribution.gradients import small_enough
+
+    value, baseline_value = values["target_value"], values["baseline_value"]
+    delta = summed - value + baseline_value
+    return {"convergence_delta": delta, "converged": int(small_enough(delta, value, baseline_value))}
 
 
 def as_dataset(engine: TraitEngine, contig: str, canvas: Canvas, attrs: dict[str, Any]) -> xr.Dataset:
     """Make the result of what was painted on a canvas."""
-    bases = bases_of(engine.sequences, contig, canvas)
+    bases = LETTERS[bases_of(engine.sequences, contig, canvas)]
     positions = canvas.positions
     span = {"start": int(positions[0]), "end": int(positions[-1]) + 1}
     if len(engine.sequences) == 1:
         variables: dict[str, Any] = {"attribution": ("position", canvas.values[0])}
         variables["reference"] = ("position", bases[0])
-        coords: dict[str, Any] = {"position": positions}
+        coords: dict[str, Any] = {"position": position_coord(positions)}
     else:
         dims = ("haplotype", "position")
         variables = {"attribution": (dims, canvas.values), "reference": (dims, bases)}
-        coords = {"position": positions, "haplotype": ["1", "2"]}
+        coords = {"position": position_coord(positions), "haplotype": ["1", "2"]}
     return xr.Dataset(variables, coords=coords, attrs=attrs | span)
 
 

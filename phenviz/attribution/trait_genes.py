@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from phenviz.attribution.gradients import IntegratedGradients
-from phenviz.attribution.trait import cohort_of
+from phenviz.attribution.trait import cohort_of, convergence
 from phenviz.errors import ModelError
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -75,7 +75,7 @@ def trait_genes(
     with torch.no_grad():
         value, baseline_value = (float(phenformer(end[None])[0, index]) for end in (tokens, begin))
     numbers = values.sum(0).cpu().double().numpy()
-    attrs = {
+    attrs: dict[str, Any] = {
         "assembly": reference.assembly,
         "model": f"{phenformer.name}@{phenformer.weights_hash[:8]}",
         "model_hash": phenformer.weights_hash,
@@ -90,8 +90,7 @@ def trait_genes(
         "baseline_value": baseline_value,
     }
     if method != "saliency":
-        delta = float(numbers.sum()) - value + baseline_value
-        attrs |= {"n_steps": n_steps, "convergence_delta": delta}
+        attrs |= {"n_steps": n_steps, **convergence(float(numbers.sum()), attrs)}
     if (cohort := cohort_of(phenformer)) is not None:
         attrs["cohort"] = cohort
     return _as_dataset(reader, numbers, attrs)

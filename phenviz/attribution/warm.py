@@ -14,7 +14,7 @@ import xarray as xr
 
 from phenviz.attribution.motifs import find_motifs
 from phenviz.genome.locus import Locus
-from phenviz.results import result_attrs
+from phenviz.results import position_coord, result_attrs
 
 
 def search_an_example(motifs: str | os.PathLike[str]) -> None:
@@ -27,7 +27,7 @@ def search_an_example(motifs: str | os.PathLike[str]) -> None:
             "attribution": ("position", track),
             "reference": ("position", rng.choice(list("ACGT"), size=400)),
         },
-        coords={"position": np.arange(400)},
+        coords={"position": position_coord(np.arange(400))},
         attrs=result_attrs(Locus("20", 0, 400), definition="an example", units="none"),
     )
     find_motifs(example, motifs)

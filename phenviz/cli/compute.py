@@ -202,11 +202,14 @@ def compute(
 ) -> None:
     """Have a job of the service done, write its result, and name the files."""
     from phenviz.cli.worlds import open_with_reference
+    from phenviz.results.comments import not_converged
     from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service:
         dataset = wait_for(service.submit(kind, **how))
+        if (warning := not_converged(dataset.attrs)) is not None:
+            click.echo(f"warning: {warning}", err=True)
         written = _write(dataset, output, opened)
     for path in written:
         click.echo(path)

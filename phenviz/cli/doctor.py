@@ -94,7 +94,27 @@ def _annotation(world: World) -> str:
     found = world.annotation
     _check_contigs(world, "annotation", found.genes)
     _check_contigs(world, "elements", found.elements)
-    return f"{len(found.genes):,} genes, {len(found.elements):,} regulatory elements"
+    counts = f"{len(found.genes):,} genes, {len(found.elements):,} regulatory elements"
+    return "; ".join([counts, *found.notes, *_misplaced(world, found.genes)])
+
+
+def _misplaced(world: World, genes: pd.DataFrame) -> list[str]:
+    """Count the genes that lie where the reference has no sequence."""
+    from phenviz.genome import bare_contig
+
+    lengths: dict[str, int] = {}
+    for name, length in world.reference.contigs.items():
+        bare = bare_contig(name).upper()
+        lengths[bare] = max(length, lengths.get(bare, 0))
+    length = genes["contig"].map(lambda name: lengths.get(bare_contig(name).upper(), 0))
+    elsewhere, beyond = genes.loc[length == 0, "contig"], (length > 0) & (genes["end"] > length)
+    notes = []
+    if len(elsewhere):
+        names = _some(list(elsewhere.unique()))
+        notes.append(f"{len(elsewhere):,} of the genes lie on contigs that the reference lacks ({names})")
+    if beyond.any():
+        notes.append(f"{beyond.sum():,} of the genes reach beyond the end of their contig")
+    return notes
 
 
 def _model(world: World) -> str:

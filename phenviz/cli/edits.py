@@ -67,7 +67,8 @@ def ablate(
 
 @click.command(
     cls=PhenvizCommand,
-    epilog="MOTIF is a JASPAR name (GATA1), bases (AGATAAGG), or both under a name of yours (mine=AGATAAGG).",
+    epilog="MOTIF is the name (GATA1) or accession (MA0488.2) of a known one, bases (AGATAAGG), or bases "
+    "under a name of yours (mine=AGATAAGG).",
 )
 @click.argument("motifs", metavar="MOTIF...", nargs=-1, required=True)
 @contexts_option

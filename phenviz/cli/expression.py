@@ -66,14 +66,23 @@ def write_expression(
         dataset = wait_for(job)
     for note in _notes(dataset):
         click.echo(f"note: {note}", err=True)
-    return (write_expression_table if output.suffix.lower() == ".tsv" else save)(dataset, output)
+    return (
+        (write_expression_table(dataset, output),)
+        if output.suffix.lower() == ".tsv"
+        else save(dataset, output)
+    )
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:
-    """Name the genes whose expression can only be the reference's."""
+    """Name the genes whose expression can only be the reference's, and what the haplotypes lack."""
     unseen = (dataset["variants"] == 0).all(["individual", "haplotype"]).values
-    return [
+    notes = [
         f"{dataset.attrs['sample']} has no variant where {gene} is read out from, or the file doesn't cover "
         "it: its expression is the reference's"
         for gene in dataset["gene"].values[unseen]
     ]
+    if skipped := dataset.attrs["variants_skipped"]:
+        notes.append(f"left out of the haplotypes: {skipped:,} that overlap a variant before them")
+    if left_out := dataset.attrs["records_left_out"]:
+        notes.append(f"of the file's records where genes are read out from, {left_out}")
+    return notes

@@ -32,8 +32,8 @@ _SUFFIXES = (".parquet", ".nc", ".zarr", ".tsv", *FIGURE_SUFFIXES)
 _DRAWINGS = ("heatmap", "bars", "forest")
 
 
-def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    return checked_output(value, _SUFFIXES, context, parameter)
+def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    return None if value is None else checked_output(value, _SUFFIXES, context, parameter)
 
 
 _input_options = with_options(
@@ -69,10 +69,14 @@ _test_options = with_options(
 @click.option(
     "-o",
     "--output",
-    required=True,
     metavar="OUT",
     callback=_check_output,
     help="Result file: .parquet .nc .zarr .tsv (tested pairs only) .svg .pdf .png",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only say how the tables are read: what each is recognised as, each column, the first rows, counts.",
 )
 @reference_option
 @world_option
@@ -86,23 +90,30 @@ def hypotheses(
     permutations: int,
     seed: int,
     figure: str,
-    output: Path,
+    output: Path | None,
+    check: bool,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
     """Test through which cell types traits act, from their fine-mapped variants.
 
-    The variants come from a data pack or a table: TSV, CSV, Parquet, Excel, SuSiE, FINEMAP and CAVIAR
-    outputs, or GWAS-SSF summary statistics. What was left out of it is said on stderr.
+    The variants come from a data pack or a table: TSV, CSV, Parquet, Excel, or the output of PLINK, REGENIE,
+    SAIGE, BOLT-LMM, METAL, SuSiE, FINEMAP, CAVIAR, PolyFun, PICS, GWAS-SSF, FinnGen... What was left out of
+    it is said on stderr.
     """
     if not packs and not tables:
         raise click.UsageError("nothing to test: give --pack NAME or --table FILE")
+    if output is None and not check:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     from phenviz.cli.worlds import open_with_reference
     from phenviz.disease import method_names, methods_paragraph
     from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
+    if check:
+        _say_how_read(packs, tables, opened)
+        return
     with progress_bar() as progress:
         found = _read(packs, tables, traits, opened, progress)
     click.echo(found.report.describe(), err=True)
@@ -116,9 +127,27 @@ def hypotheses(
             seed=seed,
         )
         dataset = wait_for(job)
+    assert output is not None
     _write(dataset, output, figure)
     click.echo(methods_paragraph(dataset), err=True)
     click.echo(output)
+
+
+def _say_how_read(packs: tuple[str, ...], tables: tuple[str, ...], world: World) -> None:
+    """Print how each source is read; what a table was recognised as also where it is refused."""
+    from phenviz.disease import read_trait_pack, read_trait_variants, recognise_table
+    from phenviz.errors import DataError
+
+    for name in packs:
+        report = read_trait_pack(name, world.reference).report
+        click.echo(f"{report.describe_reading()}\n{report.describe()}")
+    for path in tables:
+        try:
+            report = read_trait_variants(path, world.reference).report
+            click.echo(f"{report.describe_reading()}\n{report.describe()}")
+        except DataError:
+            click.echo(recognise_table(path).describe(Path(path).name))
+            raise
 
 
 def _read(
@@ -140,9 +169,11 @@ def _write(dataset: xr.Dataset, output: Path, figure: str) -> None:
     suffix = output.suffix.lower()
     if suffix == ".tsv":
         from phenviz.disease import table_of
-        from phenviz.results.files import write_aside
+        from phenviz.disease.simulated import is_simulated
+        from phenviz.results.writing import write_table
 
-        write_aside([output], lambda parts: table_of(dataset).to_csv(parts[0], sep="\t", index=False))
+        source = str(dataset.attrs["source"])
+        write_table(output, table_of(dataset).assign(source=source, simulated=is_simulated(source)))
     elif suffix in FIGURE_SUFFIXES:
         from phenviz.figures import disease
 

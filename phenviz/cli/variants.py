@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from phenviz.variation import VariantReport
 
 _SECONDS_BETWEEN_LOOKS = 0.1
-_TABLES = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 _EPILOG = (
     "VARIANTS is a VCF or BCF file, a PLINK 2 .pgen, a VCF Zarr store, a table (.tsv, .csv or .parquet with "
     "the columns contig, position, ref and alt), or one variant as text: chr20:1,600,925 G>A, or an rsID of "
@@ -139,9 +138,10 @@ class _Scorer:
 def _about_people(source: str) -> bool:
     """Tell whether a source is a file that holds genotypes, and not only sites."""
     from phenviz.variation.sources import open_source
+    from phenviz.variation.table_file import is_table
 
     path = Path(source).expanduser()
-    return path.exists() and not path.name.lower().endswith(_TABLES) and bool(open_source(path).samples)
+    return path.exists() and not is_table(path) and bool(open_source(path).samples)
 
 
 def _annotate(source: str, output: Path, scorer: _Scorer) -> None:
@@ -177,21 +177,25 @@ def _draw(source: str, output: Path, scorer: _Scorer) -> None:
 def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     """Yield tables of variants, at least one."""
     from phenviz.effects.annotate import CHUNK
-    from phenviz.variation import VariantReport, iter_variants, parse_variants
+    from phenviz.variation import VariantReport, iter_variants
     from phenviz.variation.read import empty_table
-    from phenviz.variation.rsids import resolve_rsids
+    from phenviz.variation.rsids import read_pasted
+    from phenviz.variation.table_file import is_table, iter_table
 
     reference, path = scorer.world.reference, Path(source).expanduser()
     if not path.exists():
         if ":" not in source and path.suffix:
             raise DataError(f"{source} is missing: check the path of the file")
         try:
-            yield parse_variants(resolve_rsids(source, scorer.world.project.individuals), reference)
+            found = read_pasted(source, scorer.world.project.individuals, reference)
         except PhenvizError as error:
             raise DataError(f"{source} is no file, and as text: {error}") from error
+        # of what was typed, only what is missing needs telling
+        scorer.report = found.report if found.report.skipped else None
+        yield found.table
         return
-    if path.name.lower().endswith(_TABLES):
-        yield from _pieces(path, CHUNK)
+    if is_table(path):
+        yield from iter_table(path, CHUNK)
         return
     for found in iter_variants(path, reference, chunk=CHUNK):
         scorer.report = found.report
@@ -199,20 +203,3 @@ def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
     if scorer.report is None:
         scorer.report = VariantReport(source=source)
         yield empty_table()
-
-
-def _pieces(path: Path, size: int) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-            yield from (table.iloc[start : start + size] for start in range(0, max(len(table), 1), size))
-            return
-        separator = "," if ".csv" in path.suffixes else "\t"
-        kinds = dict.fromkeys(("contig", "ref", "alt", "id"), "str")
-        yield from pd.read_csv(
-            path, sep=separator, comment="#", dtype=kinds, keep_default_na=False, chunksize=size
-        )
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} can't be read as a table of variants ({error}): check the file") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from phenviz.data.cache import cache_dir
 from phenviz.errors import SequenceError
 from phenviz.genome import ReferenceGenome
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import bare_contig, shown_contig
 from phenviz.world import World, open_world
 
 
@@ -42,8 +42,8 @@ def open_with_reference(world: str | None, reference: str | None) -> World:
     for contig in sorted(shared):
         if own[contig] != other[contig]:
             raise SequenceError(
-                f"chr{contig} has {other[contig]:,} bases in {path} and {own[contig]:,} in {opened.assembly} "
-                f"of world {opened.name!r}: give a FASTA of the same assembly"
+                f"{shown_contig(contig)} has {other[contig]:,} bases in {path} and {own[contig]:,} in "
+                f"{opened.assembly} of world {opened.name!r}: give a FASTA of the same assembly"
             )
     return World(replace(opened.project, reference=path))
 

@@ -15,13 +15,16 @@ import yaml
 from phenviz.data.embedded import MOTIFS
 from phenviz.errors import DataError, PhenvizError, ProjectError
 from phenviz.genome.contexts import Context
+from phenviz.genome.text_lines import is_remark, text_lines
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED_KEYS = ("assembly", "reference", "annotation")
 _SUFFIXES = {
-    "reference": (".fa", ".fasta", ".fna", ".fa.gz", ".fasta.gz", ".fna.gz"),
+    "reference": tuple(
+        f".{kind}{packed}" for packed in ("", ".gz", ".bgz") for kind in ("fa", "fasta", "fna")
+    ),
     "annotation": tuple(
         f".{kind}{zipped}" for kind in ("gtf", "gff3", "gff", "bed", "tsv") for zipped in ("", ".gz")
     ),
@@ -315,11 +318,21 @@ def _contexts(entries: _Entries, key: str) -> tuple[Context, ...]:
 
 
 def _context_table(path: Path, entries: _Entries) -> list[dict[str, str]]:
-    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [
+        (number, [cell.strip() for cell in line.split("\t")])
+        for number, line in text_lines(path)
+        if not is_remark(line)
+    ]
     if len(lines) < 2:
         raise entries.error("contexts", f"names {path.name}, which needs a header line and a line a context")
-    header, *rows = lines
-    return [{column: cell for column, cell in zip(header, row, strict=False) if cell.strip()} for row in rows]
+    (_, header), *rows = lines
+    for number, row in rows:
+        if len(row) > len(header):
+            raise entries.error(
+                "contexts", f"names {path.name}, whose line {number} has {len(row)} columns and its header "
+                f"{len(header)}: give each column a name",
+            )  # fmt: skip
+    return [{column: cell for column, cell in zip(header, row, strict=False) if cell} for _, row in rows]
 
 
 def _context(entries: _Entries, row: Any, number: int) -> Context:

@@ -3,7 +3,7 @@
 from phenviz.disease.evidence import locus_evidence, variant_evidence
 from phenviz.disease.hypotheses import hypotheses, method_names, table_of
 from phenviz.disease.prose import methods_paragraph
-from phenviz.disease.reading import join_trait_variants, read_trait_pack, read_trait_variants
+from phenviz.disease.reading import join_trait_variants, read_trait_pack, read_trait_variants, recognise_table
 from phenviz.disease.traits import TraitReport, TraitVariants
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "methods_paragraph",
     "read_trait_pack",
     "read_trait_variants",
+    "recognise_table",
     "table_of",
     "variant_evidence",
 ]

@@ -11,12 +11,12 @@ import xarray as xr
 
 from phenviz.disease import multiple
 from phenviz.disease.inputs import Inputs, Settings
-from phenviz.disease.methods import Outcome, methods
+from phenviz.disease.methods import NEED_BETA, Outcome, methods
 from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
@@ -91,26 +91,39 @@ def hypotheses(
         If no context has a name that was asked for.
     """
     names = _checked([method] if isinstance(method, str) else list(method))
-    check_testable(traits, world.reference)
+    check_testable(traits, world.reference, names)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
     )
     return run_methods(inputs, names, contexts)
 
 
-def check_testable(traits: TraitVariants, reference: ReferenceGenome) -> None:
+def check_testable(
+    traits: TraitVariants, reference: ReferenceGenome, method: Sequence[str] = DEFAULT_METHODS
+) -> None:
     """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
     report = traits.report
     if not traits.traits:
-        here = ", ".join(f"chr{bare_contig(name)}" for name in list(reference.contigs)[:5])
+        here = ", ".join(map(shown_contig, list(reference.contigs)[:5]))
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
+        if set(report.skipped) <= {"other_contig", "outside_contig"}:
+            raise DataError(
+                f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on "
+                f"{here} ({reasons or 'no rows'}): give variants that lie there, or open a world with their "
+                "contigs"
+            )
         raise DataError(
-            f"nothing to test: none of the {report.read:,} rows of {report.source} is a variant on {here} "
-            f"({reasons or 'no rows'}): give variants that lie there, or open a world with their contigs"
+            f"nothing to test: all {report.read:,} rows of {report.source} were left out ({reasons}): "
+            "see how it is read (--check)"
         )
     if not (traits.table["posterior"] > 0).any():
         raise DataError(
             f"nothing to test: every posterior of {report.source} is 0: give those of fine-mapping"
+        )
+    if all(name in NEED_BETA for name in method) and not traits.table["beta"].notna().any():
+        raise DataError(
+            f"nothing to test by {', '.join(method)}: {report.source} has no effect sizes whose sign is "
+            "known: give beta (z alone isn't enough) and effect_allele, or choose another method"
         )
 
 

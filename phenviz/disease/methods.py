@@ -252,6 +252,7 @@ MATCHED = {
 }
 # methods that draw loci, whose intervals are those of a bootstrap of loci
 BY_LOCI = (*MATCHED, "gene-expression")
+NEED_BETA = tuple(name for name, method in MATCHED.items() if method.signed)
 _MATCHED = {
     "variant": Method(
         "predicted effect of variants",

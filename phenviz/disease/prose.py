@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
-from phenviz.disease.methods import BY_LOCI, methods
+from phenviz.disease.methods import BY_LOCI, NEED_BETA, methods
 from phenviz.errors import ResultError
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import shown_contig
 
 
 def methods_paragraph(dataset: xr.Dataset) -> str:
@@ -32,8 +33,10 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
         raise ResultError("this result holds no hypotheses: pass what phenviz.disease.hypotheses returned")
     attrs, names = dataset.attrs, [str(name) for name in dataset["method"].values]
     parts = [_sources(dataset)]
-    parts += [methods()[name].text for name in names if name in methods()]
-    if any(name in BY_LOCI for name in names):
+    tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
+    parts += [methods()[name].text for name in tested if name in methods()]
+    parts += [_untested(name) for name in names if name not in tested]
+    if any(name in BY_LOCI for name in tested):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
             f"drawn from a "
@@ -51,11 +54,17 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     return " ".join(parts)
 
 
+def _untested(name: str) -> str:
+    why = ": it needs the alternate allele and beta with its sign" if name in NEED_BETA else ""
+    label = methods()[name].label if name in methods() else name
+    return f"Nothing was tested by {name} ({label}){why}."
+
+
 def _sources(dataset: xr.Dataset) -> str:
     attrs = dataset.attrs
     traits, contexts = dataset.sizes["trait"], dataset.sizes["context"]
     model = "" if attrs["model"] == "none" else f" Sequence model: {attrs['model']}."
-    contigs = ", ".join(f"chr{bare_contig(name)}" for name in str(attrs["contig"]).split(","))
+    contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     return (
         f"{_count(traits, 'trait')} with {int(dataset['variants'].sum()):,} fine-mapped variants in "
         f"{_count(int(dataset['loci'].sum()), 'locus', 'loci')} on {contigs} ({attrs['assembly']}; source: "

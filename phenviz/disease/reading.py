@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from phenviz.disease import columns as tables
+from phenviz.disease import positions
+from phenviz.disease.allele_columns import is_unclear, with_alleles
 from phenviz.disease.alleles import check_alleles
-from phenviz.disease.finemapping import read_finemap_cred, with_positions
+from phenviz.disease.effect_sizes import check_effect_columns, consistent, negative_logarithm, with_effects
+from phenviz.disease.finemapping import read_finemap_cred
+from phenviz.disease.formats import PLAIN, Format
 from phenviz.disease.summary_statistics import approximate_posteriors
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
@@ -20,8 +23,7 @@ from phenviz.genome.locus import bare_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 
-_PACK_NAME = re.compile(r"^(.+)-(\w+):(\d+)_([ACGTN]+)_([ACGTN]+)-(region\w+)$")
-_PACK_COLUMNS = ["contig", "start", "end", "name", "posterior", "beta", "se", "z"]
+_SUFFIXES = re.compile(r"\.(gz|bgz|tsv|txt|csv|bed|parquet|xlsx?|snp|cred\d*|post)$")
 
 
 def read_trait_variants(
@@ -37,10 +39,9 @@ def read_trait_variants(
     ----------
     path
         A table (TSV, CSV, Parquet, Excel) with contig, position (1-based), ref, alt and posterior under any
-        of the names of `phenviz.disease.columns.SYNONYMS`, or with variants as ``20:1600925_G_A``: SuSiE
-        (``pip``, ``cs``), FINEMAP ``.snp`` and ``.cred``, CAVIAR ``_post``, PICS, the BED-like files of the
-        pack ``ukbb-blood-finemap``. Without posteriors but with beta and standard error (GWAS-SSF):
-        approximate Bayes factors are computed for each locus.
+        of the names of `phenviz.disease.formats.synonyms.SYNONYMS`, or with variants as
+        ``20:1600925_G_A``, or the output of a tool that `phenviz.disease.formats` declares. Without
+        posteriors but with beta and standard error: approximate Bayes factors are computed for each locus.
     reference
         Genome of the assembly that the positions are on; variants elsewhere are counted and left out.
     trait
@@ -49,7 +50,8 @@ def read_trait_variants(
     Returns
     -------
     TraitVariants
-        May be empty where none lies on the reference's contigs; the report says so.
+        May be empty where none lies on the reference's contigs; the report says so, and how the file was
+        read.
 
     Raises
     ------
@@ -59,18 +61,8 @@ def read_trait_variants(
     path = Path(path)
     report = TraitReport(path.name)
     progress.stage(f"reading {path.name}")
-    own = (
-        trait
-        or re.sub(r"\.(gz|tsv|txt|csv|bed|parquet|xlsx?|snp|cred\d*|post)$", "", path.name).split(".")[0]
-    )
-    if _is_pack_file(path):
-        table = _read_pack_file(path, report)
-    elif re.search(r"\.cred\d*$", path.name):
-        table = read_finemap_cred(path).assign(trait=own)
-        report.read = len(table)
-    else:
-        table = _read_any(path, reference, own, report)
-    return _finish(table, reference, report)
+    own = trait or _SUFFIXES.sub("", path.name).split(".")[0]
+    return _read([path], reference, own, report)
 
 
 def read_trait_pack(
@@ -93,19 +85,23 @@ def read_trait_pack(
 
     pack = find_pack(name)
     files = [require_pack(name, file.name) for file in pack.files]
+    if not all(path.suffix in (".bed", ".xls") for path in files):
+        raise DataError(f"data pack {name} holds no fine-mapped variants: give another")
     report = TraitReport(f"data pack {name}")
     progress.stage(f"reading {name}", len(files))
-    parts = []
-    for path in files:
-        if _is_pack_file(path):
-            parts.append(_read_pack_file(path, report))
-        elif path.suffix == ".xls":
-            parts.append(_read_any(path, reference, path.stem, report))
-        else:
-            raise DataError(f"data pack {name} holds no fine-mapped variants: give another")
-        progress.advance()
-    found = _finish(pd.concat(parts, ignore_index=True), reference, report)
+    found = _read(files, reference, name, report, progress)
     return found if traits is None else found.select(traits)
+
+
+def recognise_table(path: str | os.PathLike[str]) -> Format:
+    """Tell which tool wrote a table and what its columns are, by its first lines.
+
+    Raises
+    ------
+    DataError
+        If it is no table, or its columns aren't clear.
+    """
+    return next(_source(Path(path), chunk=1))[1]
 
 
 def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
@@ -133,111 +129,120 @@ def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
     return TraitVariants(pd.concat([part.table for part in parts], ignore_index=True), report)
 
 
-def _finish(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> TraitVariants:
-    totals = table.groupby("trait", sort=False)["posterior"].sum()
-    report.posterior = {str(trait): float(total) for trait, total in totals.items()}
-    found = make_trait_variants(check_alleles(table, reference, report), report)
-    report.absent = [trait for trait in report.posterior if trait not in found.traits]
+def _read(
+    paths: Sequence[Path],
+    reference: ReferenceGenome,
+    trait: str,
+    report: TraitReport,
+    progress: Progress = NO_PROGRESS,
+) -> TraitVariants:
+    """Read files of one kind; whatever is judged by the whole is judged before anything is filtered."""
+    parts = []
+    for path in paths:
+        for part, form in _source(path):
+            report.read += len(part)
+            parts.append(_understood(part, form, path, reference, trait, report))
+        positions.refuse_lost_digits(path, report, form)
+        positions.refuse_unplaced(path, report, form)
+        progress.advance()
+    path, report.format = paths[0], form
+    if not report.read:
+        raise DataError(f"{path} holds no row: give a table with a header line and at least one variant")
+    table = pd.concat(parts)
+    _refuse_other_tests_only(path, form, report)
+    if "position" not in table:
+        table = positions.from_intervals(table, path, report)
+    table = table.assign(position=table["position"].astype("int64"))
+    if "neg_log_10_p_value" in table:
+        table = negative_logarithm(table, path, form, report)
+    if "posterior" in table:
+        # a variant that several windows hold counts once
+        variant = ["trait", "contig", "position", "effect", "other"]
+        totals = table.groupby(variant, sort=False)["posterior"].max().groupby("trait", sort=False).sum()
+        report.posterior = {str(name): float(total) for name, total in totals.items()}
+    table = check_alleles(table, reference, report, unclear=is_unclear(form))
+    table = consistent(table, report)
+    report.show_first(table)
+    if "posterior" not in table:
+        table = approximate_posteriors(table, path, report)
+        report.posterior = {str(t): float(rows.sum()) for t, rows in table.groupby("trait")["posterior"]}
+    for column in ("beta", "z"):
+        if column in table:
+            table[column] = table[column].where(table["signed"])
+    found = make_trait_variants(table, report)
+    report.absent = [name for name in report.posterior if name not in found.traits]
     return found
 
 
-def _is_pack_file(path: Path) -> bool:
-    """Tell a BED-like file without a header, whose fourth column is TRAIT-variant_REF_ALT-region."""
-    if path.suffix != ".bed" or not path.is_file():
-        return False
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        fields = lines.readline().rstrip("\n").split("\t")
-    return len(fields) >= 5 and fields[0].startswith("chr") and fields[1].isdigit() and "-" in fields[3]
+def _source(path: Path, chunk: int = 500_000) -> Iterator[tuple[pd.DataFrame, Format]]:
+    if re.search(r"\.cred\d*$", path.name):
+        yield read_finemap_cred(path)
+    else:
+        yield from tables.read_columns(path, chunk=chunk)
 
 
-def _read_pack_file(path: Path, report: TraitReport) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, sep="\t", header=None, dtype=str, names=_PACK_COLUMNS, usecols=range(8))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} can't be read ({error}): eight tab-separated columns are needed") from error
-    table = tables.numbers(table, path, 1)
-    tables.check_posterior(table, path, 1)
-    parts = table["name"].str.extract(_PACK_NAME)
-    if parts.isna().any(axis=None):
-        row = int(parts.index[parts.isna().any(axis=1)][0])
+def _understood(
+    part: pd.DataFrame, form: Format, path: Path, reference: ReferenceGenome, trait: str, report: TraitReport
+) -> pd.DataFrame:
+    """Bring a part of a file into our columns: contig, position, effect, other, claimed_ref, beta..."""
+    check_effect_columns(part, path, form)
+    if form.pattern:
+        part = _unpacked(part, form, path)
+    part = positions.without_lost_digits(_that_count(part, form, report), report)
+    part = tables.numbers(part, path, form.columns)
+    part = positions.placed(part, path, form, report)
+    for column in ("posterior", "p_value"):
+        tables.check_probability(part, column, path, form.columns)
+    if "posterior" not in part:
+        # genome-wide files are large: what lies elsewhere is let go at once
+        part = _elsewhere_dropped(part, reference, report)
+    part = with_effects(with_alleles(part, path, form, report), path, form)
+    if "trait" not in part:
+        part = part.assign(trait=trait)
+    return part.assign(trait=part["trait"].fillna(trait).astype(str))
+
+
+def _that_count(part: pd.DataFrame, form: Format, report: TraitReport) -> pd.DataFrame:
+    """Leave out rows of other tests (PLINK 2 and REGENIE write one line per test and variant)."""
+    for column, values in form.rows.items():
+        own = part[f"only {column}"].fillna("").astype(str)
+        if form.name == PLAIN and own.nunique() == 1:
+            # some other column of this name
+            continue
+        counts = own.str.lower().isin([value.lower() for value in values])
+        reason = f"with_{column}_other_than_{values[0]}"
+        report.count("skipped", reason, own[~counts].tolist())
+        if reason in report.examples:
+            report.examples[reason] = list(dict.fromkeys(own[~counts]))[:3]
+        part = part[counts].drop(columns=f"only {column}")
+    return part
+
+
+def _refuse_other_tests_only(path: Path, form: Format, report: TraitReport) -> None:
+    for column, values in form.rows.items():
+        reason = f"with_{column}_other_than_{values[0]}"
+        if report.skipped.get(reason, 0) == report.read:
+            others = ", ".join(report.examples[reason])
+            raise DataError(
+                f"{path}, column {column!r}: no row is {values[0]} (there are {others}), and only those count"
+            )
+
+
+def _unpacked(part: pd.DataFrame, form: Format, path: Path) -> pd.DataFrame:
+    """Take trait, position, alleles and region from the names of a pack's variants."""
+    found = part["variant"].astype(str).str.extract(form.pattern)
+    wrong = found.isna().any(axis=1)
+    if wrong.any():
+        name = part["variant"][wrong]
         raise DataError(
-            f"{path}, line {row + 1}, column 4: {table.loc[row, 'name']!r} isn't "
-            f"TRAIT-contig:position_REF_ALT-region"
+            f"{path}, line {name.index[0]}, {form.columns['variant']}: {name.iloc[0]!r} isn't {form.shape}"
         )
-    report.read += len(table)
-    return pd.DataFrame(
-        {
-            "trait": parts[0],
-            "region": parts[5],
-            "contig": table["contig"].map(bare_contig),
-            "position": parts[2].astype("int64"),
-            "ref": parts[3],
-            "alt": parts[4],
-            **{name: table[name] for name in ("posterior", "beta", "se", "z")},
-        }
-    )
-
-
-def _read_any(path: Path, reference: ReferenceGenome, trait: str, report: TraitReport) -> pd.DataFrame:
-    parts = []
-    for part, line in tables.read_columns(path):
-        report.read += len(part)
-        part = with_positions(tables.numbers(part, path, line), path)
-        if "posterior" in part:
-            tables.check_posterior(part, path, line)
-        else:
-            # genome-wide files are large: what lies elsewhere is let go at once
-            part = _elsewhere_dropped(part, reference, report)
-        parts.append(_cleaned(part, path, line, trait))
-    if not sum(map(len, parts)) and not report.skipped:
-        raise DataError(f"{path} holds no row: give a table with a header line and at least one variant")
-    table = pd.concat(parts, ignore_index=True)
-    return table if "posterior" in table else approximate_posteriors(table, path, report)
+    return part.drop(columns=["start", "end", "variant"]).assign(**{name: found[name] for name in found})
 
 
 def _elsewhere_dropped(part: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> pd.DataFrame:
     known = {bare_contig(name).upper() for name in reference.contigs}
-    here = part["contig"].astype(str).map(lambda name: bare_contig(name).upper()).isin(known)
-    report.count("skipped", "other_contig", part.loc[~here, "contig"].astype(str).unique().tolist())
-    report.skipped["other_contig"] = (
-        report.skipped.get("other_contig", 0) + int((~here).sum()) - int(part.loc[~here, "contig"].nunique())
-    )
-    if not report.skipped["other_contig"]:
-        del report.skipped["other_contig"]
+    names = part["contig"].unique()
+    here = part["contig"].isin([name for name in names if bare_contig(name).upper() in known])
+    report.count("skipped", "other_contig", [f"chr{bare_contig(name)}" for name in part.loc[~here, "contig"]])
     return part[here]
-
-
-def _cleaned(part: pd.DataFrame, path: Path, line: int, trait: str) -> pd.DataFrame:
-    missing = part["contig"].isna() | part["position"].isna() | (part["position"] % 1 != 0)
-    if missing.any():
-        row = part.index[missing][0]
-        raise DataError(
-            f"{path}, line {tables.line_of(row, line)}: contig or position is missing or no whole number: "
-            "give both, or variants as 20:1600925_G_A"
-        )
-    part = part.assign(position=part["position"].astype("int64"), contig=part["contig"].map(_contig))
-    for column in ("ref", "alt"):
-        known = part[column].fillna("").astype(str).str.strip().str.upper() if column in part else ""
-        part = part.assign(**{column: known})
-    if "effect_allele" in part:
-        part = _as_effects_are(part)
-    if "trait" not in part:
-        part = part.assign(trait=trait)
-    part["trait"] = part["trait"].fillna(trait).astype(str)
-    if "odds_ratio" in part and "beta" not in part:
-        part["beta"] = np.log(part["odds_ratio"].where(part["odds_ratio"] > 0))
-    return part
-
-
-def _as_effects_are(part: pd.DataFrame) -> pd.DataFrame:
-    """Make ``alt`` the allele that effects are of; `check_alleles` turns these rows, with their signs."""
-    of_reference = part["effect_allele"].astype(str).str.strip().str.upper() == part["ref"]
-    ref, alt = part["ref"], part["alt"]
-    return part.assign(ref=ref.where(~of_reference, alt), alt=alt.where(~of_reference, ref))
-
-
-def _contig(name: object) -> str:
-    text = str(name).strip()
-    # Excel and pandas write a whole number with a decimal point
-    text = text[:-2] if text.endswith(".0") else text
-    return {"23": "X", "24": "Y"}.get(bare_contig(text), bare_contig(text))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import norm
 
+from phenviz.disease.effect_sizes import log_p_given, log_p_of_z
 from phenviz.disease.traits import TraitReport
 from phenviz.errors import DataError
 
@@ -38,7 +38,8 @@ def approximate_posteriors(
     Parameters
     ----------
     table
-        ``trait``, ``contig``, ``position`` and ``beta`` with ``se``; a p-value where known.
+        From `check_alleles`: ``trait``, ``contig``, ``position``, ``ref``, ``alt``, ``beta`` with ``se``; a
+        p-value where known.
     report
         Gets a note of what was done.
     prior_sd
@@ -52,16 +53,11 @@ def approximate_posteriors(
     Raises
     ------
     DataError
-        If there are no betas and standard errors, or no locus is significant.
+        If no locus is significant.
     """
-    if not {"beta", "se"} <= set(table):
-        raise DataError(
-            f"{os.fspath(path)} has neither posteriors (column posterior, pip, pp or prob) nor beta with its "
-            f"standard error (beta and se) to compute them from: it has {', '.join(map(str, table.columns))}"
-        )
-    usable = table["beta"].notna() & (table["se"] > 0)
+    usable = table["beta"].notna() & (table["se"] > 0) & np.isfinite(table["se"])
     report.count("skipped", "without_beta_or_standard_error", [""] * int((~usable).sum()))
-    table = table[usable].reset_index(drop=True)
+    table = _each_once(table[usable], report)
     log_p = _log_p(table)
     lead = _loci(table, log_p, np.log(threshold), reach)
     inside = lead >= 0
@@ -80,6 +76,8 @@ def approximate_posteriors(
     keep = inside & (posterior >= LEAST_POSTERIOR)
     report.count("skipped", "outside_significant_loci", [""] * int((~inside).sum()))
     report.count("skipped", "with_posterior_below_0.001", [""] * int((inside & ~keep).sum()))
+    if not len(table):
+        return table.assign(posterior=posterior, region="")
     report.notes.append(
         f"posteriors: Wakefield's approximate Bayes factors (prior sd {prior_sd:g}) in "
         f"{len(set(lead[inside]))} "
@@ -106,18 +104,28 @@ def log_bayes_factor(
     return bayes
 
 
+def _each_once(table: pd.DataFrame, report: TraitReport) -> pd.DataFrame:
+    """Keep each variant of a trait once, the most precise estimate: a Bayes factor counts every row."""
+    key = ["trait", "contig", "position", "ref", "alt"]
+    table = table.sort_values([*key, "se", "beta"], kind="stable")
+    again = table.duplicated(key)
+    twice = table[again]
+    report.count("skipped", "listed_twice", [":".join(map(str, row)) for row in twice[key[1:]].to_numpy()])
+    differing = len(twice) - int(table.duplicated([*key, "se", "beta"]).sum())
+    if differing:
+        report.notes.append(
+            f"{differing:,} of the variants listed twice have different effects: the one with the smallest "
+            "standard error was kept"
+        )
+    return table[~again].reset_index(drop=True)
+
+
 def _log_p(table: pd.DataFrame) -> NDArray[np.float64]:
     """Natural logarithm of each p-value, from z where the file has none (and where it says 0)."""
-    z = np.abs(table["beta"].to_numpy(float) / table["se"].to_numpy(float))
-    log_p = np.asarray(norm.logsf(z) + np.log(2), dtype=float)
-    if "neg_log_10_p_value" in table:
-        given = -table["neg_log_10_p_value"].to_numpy(float) * np.log(10)
-    elif "p_value" in table:
-        with np.errstate(divide="ignore"):
-            given = np.log(table["p_value"].to_numpy(float))
-    else:
-        return log_p
-    return np.where(np.isfinite(given), given, log_p)
+    given = log_p_given(table)
+    return np.where(
+        np.isnan(given), log_p_of_z(table["beta"].to_numpy(float), table["se"].to_numpy(float)), given
+    )
 
 
 def _loci(table: pd.DataFrame, log_p: NDArray[np.float64], threshold: float, reach: int) -> NDArray[np.int64]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import pandas as pd
 
+from phenviz.disease.formats import Format
+from phenviz.disease.loci import LOCUS_REACH, assign_loci, joined_regions
 from phenviz.errors import DataError
 
 TRAIT_COLUMNS = [
     "trait", "locus", "contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "z",
     "allele_frequency",
 ]  # fmt: skip
-# half the 1 Mb within which GWAS practice calls neighbouring hits one locus, since leads lie in the middle
-LOCUS_REACH = 250_000
+__all__ = [
+    "LOCUS_REACH", "TRAIT_COLUMNS", "UNKNOWN_ALTERNATE", "TraitReport", "TraitVariants", "assign_loci",
+    "make_trait_variants",
+]  # fmt: skip
 UNKNOWN_ALTERNATE = "N"
+FIRST_ROWS = "first rows as understood (beta and z are of the alternate allele)"
 _EXAMPLES = 3
+_PLACE = ["contig", "position", "ref", "alt"]
+_SHOWN = ("posterior", "beta", "se", "z", "p_value", "neg_log_10_p_value")
 
 
 @dataclass
@@ -42,6 +50,10 @@ class TraitReport:
         Traits that were read, but of which no row was kept.
     notes
         Sentences for the reader.
+    format
+        What the file was recognised as, and which of its columns is what.
+    first_rows
+        The first rows here, as they were understood.
     """
 
     source: str
@@ -53,14 +65,31 @@ class TraitReport:
     posterior: dict[str, float] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    format: Format | None = None
+    first_rows: list[str] = field(default_factory=list)
 
-    def count(self, kind: str, reason: str, rows: Sequence[str]) -> None:
-        """Count rows under a reason; ``kind`` is ``changed`` or ``skipped``."""
-        if len(rows):
+    def count(self, kind: str, reason: str, rows: Sequence[str], *, total: int | None = None) -> None:
+        """Count rows under a reason; ``kind`` is ``changed`` or ``skipped``, ``rows`` the first few."""
+        total = len(rows) if total is None else total
+        if total:
             counts: dict[str, int] = getattr(self, kind)
-            counts[reason] = counts.get(reason, 0) + len(rows)
+            counts[reason] = counts.get(reason, 0) + total
             kept = self.examples.setdefault(reason, [])
-            kept.extend([row for row in rows if row][: _EXAMPLES - len(kept)])
+            new = (row for row in dict.fromkeys(rows) if row and row not in kept)
+            kept.extend(islice(new, _EXAMPLES - len(kept)))
+
+    def show_first(self, table: pd.DataFrame) -> None:
+        """Keep the first rows in words; the table's index is the line, betas are of ``alt``."""
+        first = table.sort_index(kind="stable").head(_EXAMPLES)
+        for line, row in zip(first.index, first.to_dict("records"), strict=True):
+            facts = [
+                f"{name.replace('_', ' ')} {row[name]:.4g}" for name in _SHOWN if pd.notna(row.get(name))
+            ]
+            facts += ["sign unknown"] * (
+                not row["signed"] and any(pd.notna(row.get(n)) for n in ("beta", "z"))
+            )
+            place = f"line {line}: {row['contig']}:{row['position']} {row['ref']}>{row['alt']}"
+            self.first_rows.append(", ".join([place, *facts]))
 
     def describe(self) -> str:
         """Say it in a few lines."""
@@ -72,6 +101,14 @@ class TraitReport:
                     f"  {kind}: {count:,} {reason.replace('_', ' ')}" + (f" ({shown})" * bool(shown))
                 )
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+    def describe_reading(self) -> str:
+        """Say how the file and its columns were read, and its first rows."""
+        lines = [self.format.describe(self.source)] if self.format else []
+        if self.first_rows:
+            lines += [f"{FIRST_ROWS}:"]
+            lines += [f"  {row}" for row in self.first_rows]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -146,52 +183,33 @@ class TraitVariants:
 def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVariants:
     """Complete a table that has at least trait, contig, position, ref, alt and posterior; assign its loci.
 
-    ``region`` (optional column) keeps the loci of the file apart. A variant that a trait lists twice in one
-    region is kept once, with its largest posterior.
+    ``region`` and ``credible_set`` (optional columns) keep the loci of the file apart. A variant that a trait
+    lists more than once, be it in several regions, is kept once, with its largest posterior.
     """
-    table = table.copy()
+    table = table.reset_index(drop=True)
     for column in ("beta", "se", "z", "allele_frequency"):
         if column not in table:
             table[column] = np.nan
         table[column] = table[column].astype(float)
     table["id"] = table["id"].fillna("").astype(str) if "id" in table else ""
-    table["region"] = table["region"].fillna("").astype(str) if "region" in table else ""
     table["z"] = table["z"].where(table["z"].notna(), table["beta"] / table["se"])
-    key = ["trait", "region", "contig", "position", "ref", "alt"]
-    table = table.sort_values("posterior", ascending=False, kind="stable")
-    again = table.duplicated(key)
+    order = {trait: place for place, trait in enumerate(dict.fromkeys(table["trait"]))}
+    table = joined_regions(table)
+    # no order of rows may decide which of equals is kept
+    table = table.sort_values(
+        ["posterior", "region", "se", "beta", "id"], ascending=[False, True, True, True, True]
+    )
+    again = table.duplicated(["trait", "contig", "position", "ref", "alt"])
     report.count("skipped", "listed_twice", [_word(row) for row in table[again].itertuples()])
-    table = assign_loci(table[~again])
-    rank = {trait: place for place, trait in enumerate(dict.fromkeys(table.sort_index()["trait"]))}
-    table = table.assign(_rank=table["trait"].map(rank))
-    table = table.sort_values(["_rank", "contig", "position", "ref", "alt"], kind="stable")
+    table = assign_loci(table[~again].sort_values(_PLACE, kind="stable"))
+    for reason in ("outside_credible_sets", "in_no_locus"):
+        left_out = table["locus"] == reason
+        report.count("skipped", reason, [_word(row) for row in table[left_out].itertuples()])
+        table = table[~left_out]
+    table = table.assign(_rank=table["trait"].map(order))
+    table = table.sort_values(["_rank", *_PLACE], kind="stable")
     report.kept = len(table)
     return TraitVariants(table[TRAIT_COLUMNS].reset_index(drop=True), report)
-
-
-def assign_loci(table: pd.DataFrame, reach: int = LOCUS_REACH) -> pd.DataFrame:
-    """Part the variants of each trait into loci, the units of resampling.
-
-    Fine-mapping regions may span megabases and hold several signals. Within each trait, contig and
-    ``region`` of the file, the variant with the largest posterior takes all within ``reach`` bases as its
-    locus, then the largest of the rest, and so on (clumping by distance).
-
-    Returns
-    -------
-    pd.DataFrame
-        With column ``locus``: contig and position of the lead (``20:55990405``), and the region of the file.
-    """
-    locus = pd.Series("", index=table.index, dtype=object)
-    for (_, contig, region), rows in table.groupby(["trait", "contig", "region"], sort=False).indices.items():
-        order = rows[np.argsort(-table["posterior"].to_numpy()[rows], kind="stable")]
-        place = table["position"].to_numpy()[order]
-        free = np.ones(len(order), dtype=bool)
-        while free.any():
-            lead = int(np.argmax(free))
-            near = free & (np.abs(place - place[lead]) <= reach)
-            locus.iloc[order[near]] = f"{contig}:{place[lead]}" + (f" ({region})" if region else "")
-            free &= ~near
-    return table.assign(locus=locus.astype(str))
 
 
 def _word(row: object) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from Bio.bgzf import BgzfWriter
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import ReferenceGenome
 from phenviz.results import phenviz_version
-from phenviz.results.files import write_aside
+from phenviz.results.writing import write_aside
 from phenviz.variation.normalise import Rows, split_records
 from phenviz.variation.read import check_assembly
 from phenviz.variation.records import Records
@@ -31,6 +32,9 @@ CHUNK = 8_192
 _PREFIXES = {"effect": "PV", "quantile": "PVQ"}
 _STATUS = "PV_STATUS"
 _NOT_READ = "not_scored"
+# text of the file as it is, whatever its encoding: each character is one byte
+_BYTES = "latin-1"
+_INFO_ID = re.compile(r"##INFO=<ID=([^,>]+)")
 
 
 def annotate_vcf(
@@ -43,10 +47,11 @@ def annotate_vcf(
 ) -> VariantReport:
     """Write a VCF again, with the effect of each alternate allele.
 
-    Every line is kept as it is but for INFO, which gets ``PV_<context>`` (effect), ``PVQ_<context>``
-    (quantile, where there is one) and, where an allele can't be scored, ``PV_STATUS``: one value an
-    alternate allele each. Entries of these names from an earlier run are replaced. The file is read and
-    written record by record.
+    Every line is kept as it is, byte for byte, but for INFO, which gets ``PV_<context>`` (effect),
+    ``PVQ_<context>`` (quantile, where there is one) and, where an allele can't be scored, ``PV_STATUS``: one
+    value per alternate allele each. What a key can't hold of a context's name is written in hexadecimal:
+    ``CD8+ T`` is ``PV_CD8.2B.20T``. Entries of these names, and all that an earlier run wrote, are replaced.
+    The file is read and written record by record.
 
     Parameters
     ----------
@@ -80,10 +85,10 @@ def annotate_vcf(
         raise ResultError(f"{target} is the file to be read: choose another name for the annotated one")
     tally = Tally(str(source))
 
-    def write(parts: list[Path]) -> None:
+    def write(parts: list[Path]) -> list[int]:
         zipped = not target.name.lower().endswith(".vcf")
         with _writer(parts[0], zipped=zipped) as out:
-            _annotate(source, reference, score, chunk, tally, out)
+            return [_annotate(source, reference, score, chunk, tally, out)]
 
     write_aside([target], write)
     return tally.report()
@@ -96,21 +101,25 @@ def _annotate(
     chunk: int,
     tally: Tally,
     out: IO[bytes],
-) -> None:
+) -> int:
+    """Write the annotated file, and count its records."""
     opened = open_source(source)
     header, lines = _lines(source)
-    written = False
+    again = any(line.startswith("##phenviz=") for line in header)
+    written, count = False, 0
     for records in _or_nothing(opened.records(None, None, chunk)):
         rows = split_records(records, reference, tally)
         check_assembly(tally, reference, opened)
         scores = score(rows.table())
         if not written:
-            out.write("".join(_header(header, scores)).encode())
+            out.write("".join(_header(header, scores, again)).encode(_BYTES))
             written = True
-        for line in _annotated(records, rows, scores, islice(lines, len(records)), source):
-            out.write(line.encode())
+        for line in _annotated(records, rows, scores, islice(lines, len(records)), source, again):
+            out.write(line.encode(_BYTES))
+            count += 1
     if next(lines, None) is not None:
         raise DataError(f"{source} changed while it was read: annotate it again")
+    return count
 
 
 def _or_nothing(pieces: Iterator[Records]) -> Iterator[Records]:
@@ -123,33 +132,38 @@ def _or_nothing(pieces: Iterator[Records]) -> Iterator[Records]:
 
 
 def _annotated(
-    records: Records, rows: Rows, scores: xr.Dataset, lines: Iterable[str], source: Path
+    records: Records, rows: Rows, scores: xr.Dataset, lines: Iterable[str], source: Path, again: bool
 ) -> Iterator[str]:
     """Yield the lines of some records with their new INFO."""
-    names = [_key(str(name)) for name in scores["context"].values]
     numbers = {
-        f"{prefix}_{name}": scores[variable].values[:, column]
+        info_key(prefix, str(name)): scores[variable].values[:, column]
         for variable, prefix in _PREFIXES.items()
         if variable in scores
-        for column, name in enumerate(names)
+        for column, name in enumerate(scores["context"].values)
     }
+    ours = {*numbers, _STATUS}
     status = [str(one).replace(" ", "_") for one in scores["status"].values]
     row_of = {place: row for row, place in enumerate(zip(rows.record, rows.allele, strict=True))}
     found = 0
     for index, line in enumerate(lines):
-        fields = line.rstrip("\r\n").split("\t", 8)
+        record = line.rstrip("\r\n")
+        fields = record.split("\t", 8)
         if len(fields) < 8 or fields[1] != str(records.position[index]):
             raise DataError(f"{source} changed while it was read: annotate it again")
         own = [row_of.get((index, allele)) for allele in range(1, len(records.alternates[index]) + 1)]
-        fields[7] = _info(fields[7], own, numbers, status)
-        yield "\t".join(fields) + "\n"
+        kept = [
+            entry
+            for entry in fields[7].split(";")
+            if entry not in ("", ".") and not _is_ours(entry.partition("=")[0], ours, again)
+        ]
+        fields[7] = _info(kept, own, numbers, status)
+        yield "\t".join(fields) + line[len(record) :]
         found += 1
     if found != len(records):
         raise DataError(f"{source} changed while it was read: annotate it again")
 
 
-def _info(before: str, own: list[int | None], numbers: dict[str, np.ndarray], status: list[str]) -> str:
-    kept = [entry for entry in before.split(";") if entry not in ("", ".") and not _is_ours(entry)]
+def _info(kept: list[str], own: list[int | None], numbers: dict[str, np.ndarray], status: list[str]) -> str:
     said = [_NOT_READ if row is None else status[row] for row in own]
     if any(one == "scored" for one in said):
         kept += [f"{key}={','.join(_number(values, row) for row in own)}" for key, values in numbers.items()]
@@ -162,33 +176,49 @@ def _number(values: np.ndarray, row: int | None) -> str:
     return "." if row is None or not np.isfinite(values[row]) else f"{values[row]:.5g}"
 
 
-def _header(lines: list[str], scores: xr.Dataset) -> Iterator[str]:
-    ours = [f"##INFO=<ID={prefix}_" for prefix in _PREFIXES.values()]
+def _header(lines: list[str], scores: xr.Dataset, again: bool) -> Iterator[str]:
+    names = [str(name) for name in scores["context"].values]
+    ours = {_STATUS, *(info_key(prefix, name) for prefix in _PREFIXES.values() for name in names)}
     for line in lines[:-1]:
-        if not line.startswith((*ours, "##phenviz")):
+        declared = _INFO_ID.match(line)
+        if not line.startswith("##phenviz") and not (declared and _is_ours(declared[1], ours, again)):
             yield line
+    yield from (line.encode().decode(_BYTES) for line in _our_lines(scores, names))
+    yield lines[-1]
+
+
+def _our_lines(scores: xr.Dataset, names: list[str]) -> Iterator[str]:
     attrs = scores.attrs
     yield f"##phenviz=<Version={phenviz_version()},Model={attrs['model']},Assembly={attrs['assembly']}>\n"
     units, definition = str(attrs["units"]), _quoted(str(attrs["definition"]))
     labels = scores["context_label"].values if "context_label" in scores.coords else scores["context"].values
-    for name, label in zip(scores["context"].values, labels, strict=True):
+    for name, label in zip(names, labels, strict=True):
         about = f"{units} in {_quoted(str(label))}: {definition}"
-        yield f'##INFO=<ID=PV_{_key(str(name))},Number=A,Type=Float,Description="{about}">\n'
+        yield f'##INFO=<ID={info_key("PV", name)},Number=A,Type=Float,Description="{about}">\n'
     if "quantile" in scores:
         ranked = _quoted(str(scores["quantile"].attrs.get("definition", "quantile among common variants")))
-        for name, label in zip(scores["context"].values, labels, strict=True):
-            about = f"PV_{_key(str(name))} ({_quoted(str(label))}) as {ranked}"
-            yield f'##INFO=<ID=PVQ_{_key(str(name))},Number=A,Type=Float,Description="{about}">\n'
+        for name, label in zip(names, labels, strict=True):
+            about = f"{info_key('PV', name)} ({_quoted(str(label))}) as {ranked}"
+            yield f'##INFO=<ID={info_key("PVQ", name)},Number=A,Type=Float,Description="{about}">\n'
     yield f'##INFO=<ID={_STATUS},Number=A,Type=String,Description="Why an allele has no effect">\n'
-    yield lines[-1]
 
 
-def _is_ours(entry: str) -> bool:
-    return entry.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values()))
+def info_key(prefix: str, name: str) -> str:
+    """Write a context's name so that it can be part of an INFO key, and no other name is alike.
+
+    Letters, digits and ``_`` stay; other characters become ``.`` and two hexadecimal digits for each byte of
+    their UTF-8.
+    """
+    key = f"{prefix}_" + "".join(
+        one if re.fullmatch("[0-9A-Za-z_]", one) else "".join(f".{byte:02X}" for byte in one.encode())
+        for one in name
+    )
+    return key if key != _STATUS else f"{prefix}_.{ord(name[0]):02X}{name[1:]}"
 
 
-def _key(name: str) -> str:
-    return re.sub(r"[^0-9A-Za-z_]", "_", name)
+def _is_ours(key: str, ours: Collection[str], again: bool) -> bool:
+    """Tell whether a run of ours wrote a key; other programs may have some that begin alike."""
+    return key in ours or (again and key.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values())))
 
 
 def _quoted(text: str) -> str:
@@ -213,7 +243,9 @@ def _lines(path: Path) -> tuple[list[str], Iterator[str]]:
 
 
 def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8")
+    # lines end where a VCF's do, whatever else other software takes for the end of a line
+    how = {"mode": "rt", "encoding": _BYTES, "newline": "\n"}
+    opened = gzip.open(path, **how) if zipped else open(path, **how)  # type: ignore[call-overload]
     with cast(IO[str], opened) as file:
         for line in file:
             if line.strip():
@@ -221,15 +253,27 @@ def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
 
 
 def _bcf_lines(path: Path) -> Iterator[str]:
-    from phenviz.variation.htslib import quiet_cyvcf2
+    from phenviz.variation.htslib import quiet_pysam
 
-    reader = quiet_cyvcf2().VCF(str(path))
-    yield from reader.raw_header.splitlines(keepends=True)
-    for variant in reader:
-        yield str(variant)
-    reader.close()
+    with quiet_pysam().VariantFile(str(path)) as opened:
+        for line in str(opened.header).splitlines(keepends=True):
+            yield line.encode().decode(_BYTES)
+        try:
+            for record in opened:
+                yield str(record).encode().decode(_BYTES)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} holds text that isn't UTF-8 ({error.reason}): write it as text first (bcftools view "
+                "-Oz -o calls.vcf.gz), where every byte stays as it is"
+            ) from error
 
 
-def _writer(path: Path, *, zipped: bool) -> Any:
-    # Biopython's writer makes the blocks that tabix and bcftools want
-    return BgzfWriter(str(path), "wb") if zipped else path.open("wb")
+@contextmanager
+def _writer(path: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
+    with path.open("wb") as raw:
+        if not zipped:
+            yield raw
+            return
+        # Biopython's writer makes the blocks that tabix and bcftools want
+        with BgzfWriter(fileobj=raw) as blocks:
+            yield cast(IO[bytes], blocks)

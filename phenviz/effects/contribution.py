@@ -63,7 +63,6 @@ def score_contribution(
     contribution[~np.isin(np.arange(len(rows)), of)] = np.nan
     return variants_dataset(
         {"contribution": contribution.astype(np.float32)},
-        variants,
         rows,
         chosen,
         reference,

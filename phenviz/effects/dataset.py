@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -21,7 +20,6 @@ from phenviz.results import context_coords, result_attrs, text_array
 
 def variants_dataset(
     values: Mapping[str, NDArray[np.float32]],
-    variants: pd.DataFrame,
     rows: Rows,
     contexts: Sequence[Context],
     reference: ReferenceGenome,
@@ -35,7 +33,7 @@ def variants_dataset(
     attrs = variants_attrs(rows, reference, backbone, definition=definition, units=units, **extra)
     return xr.Dataset(
         {name: (("variant", "context"), numbers) for name, numbers in values.items()},
-        coords={**variant_coords(variants, rows), **context_coords(contexts)},
+        coords={**variant_coords(rows), **context_coords(contexts)},
         attrs=attrs,
     )
 
@@ -88,17 +86,13 @@ def variants_attrs(
     return attrs | _place(rows, reference) | _skipped(rows.status)
 
 
-def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
-    """Make the coordinates on dimension ``variant``; positions count from 1, as in VCF."""
-    ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(rows)
-    return {
-        "contig": ("variant", text_array(rows.contig)),
-        "position": ("variant", rows.start + 1),
-        "ref": ("variant", text_array(rows.ref)),
-        "alt": ("variant", text_array(rows.alt)),
-        "id": ("variant", text_array(ids)),
-        "status": ("variant", text_array(rows.status)),
+def variant_coords(rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
+    """Make the coordinates on dimension ``variant``, as the table has them; positions count from 1."""
+    coords = {
+        name: ("variant", rows.given[name].to_numpy() if name == "position" else text_array(rows.given[name]))
+        for name in ("contig", "position", "ref", "alt", "id")
     }
+    return {**coords, "status": ("variant", text_array(rows.status))}
 
 
 def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
@@ -106,11 +100,12 @@ def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
     contigs = sorted({str(name) for name in rows.contig})
     if not contigs:
         return {"contig": "", "start": 0, "end": 0}
-    end = int((rows.start + rows.ref_length).max())
+    start = rows.given["position"].to_numpy() - 1
+    end = int((start + rows.given["ref"].str.len().to_numpy()).max())
     if len(contigs) > 1:
         return {"contig": ", ".join(contigs), "start": 0, "end": end}
     length = {"contig_length": reference.contigs[contigs[0]]} if contigs[0] in reference.contigs else {}
-    return {"contig": contigs[0], "start": int(rows.start.min()), "end": end, **length}
+    return {"contig": contigs[0], "start": int(start.min()), "end": end, **length}
 
 
 def _skipped(status: Iterable[object]) -> dict[str, str]:

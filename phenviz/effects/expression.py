@@ -98,7 +98,7 @@ def score_expression(
     rows = read_rows(variants, reference)
     targets = _Targets(_genes(annotation, reference, genes), reference, backbone, readout, contexts)
     found = _score(rows, targets, reference, backbone, progress)
-    return _as_dataset(found, targets, variants, rows, reference, backbone)
+    return _as_dataset(found, targets, rows, reference, backbone)
 
 
 def score_gene(
@@ -139,7 +139,6 @@ def score_gene(
         effect[one.rows] = one.effect
     return variants_dataset(
         {"effect": effect},
-        variants,
         rows,
         targets.contexts,
         reference,
@@ -278,7 +277,6 @@ class _Targets:
 def _as_dataset(
     found: list[_Found],
     targets: _Targets,
-    variants: pd.DataFrame,
     rows: Rows,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
@@ -293,9 +291,7 @@ def _as_dataset(
     row, gene, effect = row[order], gene[order], effect[order]
     direction = np.array([-1 if one.locus.strand == "-" else 1 for one in targets.genes], dtype=np.int64)
     names, ids = ([getattr(targets.genes[one], part) for one in gene] for part in ("name", "gene_id"))
-    of_variants = {
-        name: ("pair", values[row]) for name, (_, values) in variant_coords(variants, rows).items()
-    }
+    of_variants = {name: ("pair", values[row]) for name, (_, values) in variant_coords(rows).items()}
     readout = targets.readout
     return xr.Dataset(
         {"expression_effect": (("pair", "context"), effect)},

@@ -43,9 +43,9 @@ def changed_motifs(both: BothAlleles, motifs: str | os.PathLike[str], context: s
         over = (found["start"] < max(last, first + 1)) & (found["end"] > min(first, last - 1))
         hits.append(found[over])
     lost, gained = hits
-    both_have = set(lost["motif"]) & set(gained["motif"])
+    both_have = set(lost["motif_id"]) & set(gained["motif_id"])
     tables = [
-        lost.assign(change=["kept" if name in both_have else "lost" for name in lost["motif"]]),
-        gained[~gained["motif"].isin(both_have)].assign(change="gained"),
+        lost.assign(change=["kept" if name in both_have else "lost" for name in lost["motif_id"]]),
+        gained[~gained["motif_id"].isin(both_have)].assign(change="gained"),
     ]
     return pd.concat(tables).sort_values("p_value", ignore_index=True)[CHANGE_COLUMNS]

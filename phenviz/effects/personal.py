@@ -18,7 +18,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.predict import activity_units, bin_range, predict
 from phenviz.models.windows import select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import bin_coord, context_coords, result_attrs
 
 if TYPE_CHECKING:
     from phenviz.variation import Haplotype, Individual, Individuals, Unphased
@@ -188,7 +188,7 @@ class _Numbers:
         starts = (self._first + np.arange(self.plain.shape[1], dtype=np.int64)) * size
         return xr.Dataset(
             {"activity": (dims, activity)},
-            coords={**coords, "bin_start": ("bin", starts), **context_coords(self._contexts)},
+            coords={**coords, "bin_start": bin_coord(starts), **context_coords(self._contexts)},
             attrs=result_attrs(
                 self._locus,
                 self._backbone,

@@ -82,9 +82,11 @@ def predict_expression(
         haplotypes ``"reference"`` (the same for everybody), ``"1"`` and ``"2"``. ``variants`` (individual,
         haplotype, gene), int32: variants of the haplotype that the gene's bins see; where it is 0, the
         expression is the reference's. Coordinates on ``gene``: ``gene_id``, ``contig``, ``tss`` (0-based),
-        ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing`` and, counted as
-        in `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
-        ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
+        ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing``,
+        ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
+        can't be put into a sequence, in words), and, counted as in `phenviz.effects.predict_cohort` over all
+        genes, ``stretches``, ``stretches_changed``, ``stretches_computed`` and ``saving``; ``sample`` where
+        there is one individual.
 
     Raises
     ------
@@ -136,6 +138,8 @@ def predict_expression(
             readout=f"{readout.name}@{readout.weights_hash[:8]}",
             sample=names[0] if len(names) == 1 else None,
             phasing="; ".join(phasings),
+            variants_skipped=sum(one.skipped for one in found),
+            records_left_out="; ".join(filter(None, (one.left_out for one in found))),
             **sum((one.saving for one in found), Saving()).attrs(),
         ),
     )
@@ -176,6 +180,8 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
         start=min(attrs["start"] for attrs in together),
         end=max(attrs["end"] for attrs in together),
         phasing="; ".join(dict.fromkeys(str(part.attrs["phasing"]) for part in parts)),
+        variants_skipped=sum(int(part.attrs["variants_skipped"]) for part in parts),
+        records_left_out="; ".join(filter(None, (str(part.attrs["records_left_out"]) for part in parts))),
         **sum(savings, Saving()).attrs(),
     )
 
@@ -199,12 +205,14 @@ class _Site:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """One gene's numbers: (individuals, 3, contexts) and (individuals, 3), and what they took."""
+    """One gene's numbers, (individuals, 3, contexts) and (individuals, 3), what they lack, what they took."""
 
     expression: NDArray[np.float64]
     variants: NDArray[np.int64]
     unique: int
     phasing: tuple[str, ...]
+    skipped: int
+    left_out: str
     saving: Saving
 
 
@@ -256,6 +264,8 @@ class _Model:
             seen_variants[which],
             len(edits),
             tuple(phasing.describe() for phasing in unique.phasing),
+            int(unique.skipped.sum()),
+            "; ".join(f"{site.gene.name}: {line}" for line in unique.report.left_out()),
             saving,
         )
 

@@ -228,7 +228,8 @@ def background_key(world: World, backbone: SequenceBackbone) -> str | None:
         return None
     files = [content_of(path) for path in world.project.individuals]
     parts = [
-        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, model_identity(backbone), world.reference.fingerprint, files,
+        _VERSION, COMMON_FREQUENCY, MOST_VARIANTS, model_identity(backbone),
+        world.reference.fingerprint, files,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""The rows of a table of variants, checked against the reference they are to be made in."""
+"""The alleles of a table of variants, checked against the reference and brought into one form."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.codes import N_CODE, encode
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.variation.normalise import left_align
+from phenviz.variation.reference_letters import reduced_letters
 
 COLUMNS = ("contig", "position", "ref", "alt")
 
@@ -28,18 +30,21 @@ REASONS = (MISMATCH, OUTSIDE, NO_CONTIG, NO_SEQUENCE, NO_ALLELE)
 
 @dataclass(frozen=True)
 class Rows:
-    """Variants as the engines take them, in the order of the table.
+    """Variants as the engines take them, in the order of the table: one row for each alternate allele.
 
     Parameters
     ----------
     contig
         Name of each row's contig as in the reference, (rows,); as given where the reference has none.
     start
-        0-based first base of REF, (rows,).
+        0-based first base of REF, (rows,), left-aligned.
     ref, alt
-        Alleles, upper case, (rows,) objects.
+        Alleles, trimmed, (rows,) objects.
     status
         ``"scored"``, or why a row can't be scored, (rows,) objects.
+    given
+        ``contig``, ``position``, ``ref``, ``alt`` and ``id`` as the table has them, but for the contig's name
+        and upper case.
     """
 
     contig: NDArray[np.object_]
@@ -47,6 +52,7 @@ class Rows:
     ref: NDArray[np.object_]
     alt: NDArray[np.object_]
     status: NDArray[np.object_]
+    given: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.start)
@@ -74,8 +80,8 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
     Parameters
     ----------
     variants
-        Columns ``contig``, ``position`` (1-based, of the first base of REF), ``ref`` and ``alt``; one row a
-        biallelic variant, in any order.
+        Columns ``contig``, ``position`` (1-based, of the first base of REF), ``ref``, ``alt`` (several with
+        commas between them) and, if there, ``id``; in any order, and any way to write an allele.
     reference
         Genome that REF has to agree with.
 
@@ -94,8 +100,11 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
         raise DataError(
             f"the table of variants lacks the column {', '.join(missing)}: it needs {', '.join(COLUMNS)}"
         )
-    start = _positions(variants["position"]) - 1
+    variants = _one_allele_each(variants)
+    position = _positions(variants["position"])
     ref, alt = (_upper(variants[name]) for name in ("ref", "alt"))
+    given = {"position": position, "ref": ref.copy(), "alt": alt.copy()}
+    start = position - 1
     contig = np.empty(len(variants), dtype=object)
     status = np.full(len(variants), SCORED, dtype=object)
     names, number = np.unique(np.asarray(variants["contig"].astype(str), dtype=str), return_inverse=True)
@@ -106,35 +115,73 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
         except LocusError:
             contig[rows], status[rows] = name, NO_CONTIG
             continue
-        status[rows] = _check(reference.codes(name), start[rows], ref[rows], alt[rows])
-    return Rows(contig, start, ref, alt, status)
+        status[rows] = _check(reference, name, start[rows], ref[rows], alt[rows])
+    _align(contig, start, ref, alt, status, reference)
+    ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(variants)
+    table = pd.DataFrame({"contig": contig, **given, "id": np.asarray(ids, dtype=object)})
+    return Rows(contig, start, ref, alt, status, table)
+
+
+def _one_allele_each(variants: pd.DataFrame) -> pd.DataFrame:
+    alternates = variants["alt"].astype(str)
+    if not alternates.str.contains(",", regex=False).any():
+        return variants
+    return variants.assign(alt=alternates.str.split(",")).explode("alt", ignore_index=True)
+
+
+def _align(
+    contig: NDArray[np.object_],
+    start: NDArray[np.int64],
+    ref: NDArray[np.object_],
+    alt: NDArray[np.object_],
+    status: NDArray[np.object_],
+    reference: ReferenceGenome,
+) -> None:
+    """Left-align and trim what is longer than a base, so that every way to write it gets the same numbers."""
+    longer = (_lengths(ref) > 1) | (_lengths(alt) > 1)
+    for row in np.flatnonzero(longer & (status == SCORED) & (ref != alt)):
+        codes = reference.codes(contig[row])
+        start[row], ref[row], alt[row] = left_align(codes, int(start[row]), ref[row], alt[row])
+        status[row] = _status_of(ref[row], alt[row], codes[start[row] : start[row] + len(ref[row])])
+
+
+def _status_of(ref: str, alt: str, here: NDArray[np.uint8]) -> str:
+    """Say of an aligned row that its REF fits whether it can be scored."""
+    inserted = len(ref) == 1 and len(alt) > 1 and ref[0] in (alt[0], alt[-1])
+    # the base that an insertion stands beside is no part of it, and may be unknown
+    replaced_by = alt.replace("N", "", 1) if inserted and ref == "N" else alt
+    if not _is_sequence(replaced_by):
+        return NO_ALLELE
+    return NO_SEQUENCE if (here == N_CODE).all() and not inserted else SCORED
 
 
 def _check(
-    codes: NDArray[np.uint8],
+    reference: ReferenceGenome,
+    contig: str,
     start: NDArray[np.int64],
     ref: NDArray[np.object_],
     alt: NDArray[np.object_],
 ) -> NDArray[np.object_]:
-    """Say of each row of one contig whether it can be scored."""
+    """Say of each row of one contig whether it can be scored; of longer alleles, `_align` decides."""
+    codes = reference.codes(contig)
     status = np.full(len(start), SCORED, dtype=object)
-    lengths = _lengths(ref)
+    lengths, longest = _lengths(ref), np.maximum(_lengths(ref), _lengths(alt))
     inside = (start >= 0) & (start + lengths <= len(codes))
-    single = inside & (lengths == 1)
+    single = inside & (longest == 1) & (lengths == 1)
     here = codes[start[single]]
     letters = encode("".join(ref[single]))
     status[single] = np.where(
         here == N_CODE, NO_SEQUENCE, np.where(here == letters, SCORED, MISMATCH)
     ).astype(object)
-    for row in np.flatnonzero(inside & (lengths != 1)):
+    for row in np.flatnonzero(inside & ~single):
         here = codes[start[row] : start[row] + lengths[row]]
-        if lengths[row] == 0 or not np.array_equal(here, encode(ref[row])):
+        if not lengths[row] or reduced_letters(reference, contig, start[row], ref[row], here) is None:
             status[row] = MISMATCH
-        elif (here == N_CODE).all():
-            status[row] = NO_SEQUENCE
     status[~inside] = OUTSIDE
     # where the place is right but the allele is a symbol, the allele is what to tell about
-    status[[not _is_sequence(allele) for allele in alt]] = NO_ALLELE
+    open_case = (status == SCORED) & (longest > 1) & (ref != alt)
+    known = [_is_sequence(allele.replace("N", "")) for allele in alt]
+    status[[not _is_sequence(one) for one in alt] & ~(open_case & known)] = NO_ALLELE
     return status
 
 
@@ -147,7 +194,7 @@ def _lengths(alleles: Iterable[str]) -> NDArray[np.int64]:
 
 
 def _upper(column: pd.Series) -> NDArray[np.object_]:
-    return np.array([str(allele).upper() for allele in column], dtype=object)
+    return np.array([str(allele).strip().upper() for allele in column], dtype=object)
 
 
 def _positions(column: pd.Series) -> NDArray[np.int64]:

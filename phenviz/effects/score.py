@@ -106,7 +106,6 @@ def score_variants(
     definition = DEFINITION.format(first=mask.first, last=mask.last, size=backbone.bin_size, width=MASK_WIDTH)
     return variants_dataset(
         {"effect": effect, "active": active},
-        variants,
         rows,
         chosen,
         reference,

@@ -23,7 +23,15 @@ from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes, redu
 from phenviz.figures.stretches import EXACT_MEANING, draw_exact, draw_gaps
 from phenviz.figures.style import BASE_COLOURS, DIVERGING, FAINT, MM_PER_POINT, MUTED, NEGATIVE, POSITIVE
 from phenviz.genome.locus import Locus
-from phenviz.results import contribution, exact_stretches, gaps, kind_of, reference_bases, validate
+from phenviz.results import (
+    base_starts,
+    contribution,
+    exact_stretches,
+    gaps,
+    kind_of,
+    reference_bases,
+    validate,
+)
 
 _LEAST_LETTER_MM = 0.22
 _MOST_COLUMNS = 1_600
@@ -143,7 +151,7 @@ class Attribution(BaseTrack):
             chosen = select_contexts(attribution, [context]).isel(context=0)
         spread = chosen["attribution_std"].values if "attribution_std" in chosen else None
         super().__init__(
-            chosen["position"].values, chosen["attribution"].values, units=str(attribution.attrs["units"]),
+            base_starts(chosen), chosen["attribution"].values, units=str(attribution.attrs["units"]),
             label="Attribution", source=attribution, height_mm=height_mm, spread=spread,
         )  # fmt: skip
         if target := context or attribution.attrs.get("target"):
@@ -166,7 +174,7 @@ class Contribution(BaseTrack):
     ) -> None:
         chosen, name = _one_context(mutagenesis, context)
         super().__init__(
-            chosen["position"].values, contribution(chosen).values, units=str(mutagenesis.attrs["units"]),
+            base_starts(chosen), contribution(chosen).values, units=str(mutagenesis.attrs["units"]),
             label=f"Contribution\n{name}", source=mutagenesis, height_mm=height_mm,
         )  # fmt: skip
 
@@ -261,7 +269,7 @@ class MutagenesisHeatmap(RowsComponent):
         """Draw the map as one image, with dots at the reference where there is room."""
         inside = self._inside(locus)
         effect = self.mutagenesis["effect"].transpose("allele", "position").values[:, inside]
-        positions = self.mutagenesis["position"].values[inside]
+        positions = base_starts(self.mutagenesis)[inside]
         joined = groups_of(effect.shape[1], _MOST_COLUMNS)
         shown = reduce_strongest(effect, joined)
         known = np.abs(shown[np.isfinite(shown)])
@@ -299,7 +307,7 @@ class MutagenesisHeatmap(RowsComponent):
             )
 
     def _inside(self, locus: Locus) -> np.ndarray:
-        positions = self.mutagenesis["position"].values
+        positions = base_starts(self.mutagenesis)
         return (positions >= locus.start) & (positions < locus.end)
 
 
@@ -354,6 +362,8 @@ def _attribution_meaning(attribution: xr.Dataset) -> str:
     )
     if "convergence_delta" in attrs:
         text += f", convergence delta {short_number(float(attrs['convergence_delta']))}"
+    if not attrs.get("converged", 1):
+        text += " (NOT CONVERGED: take more steps)"
     return text
 
 

@@ -14,6 +14,7 @@ from phenviz.figures.activity import context_colours
 from phenviz.figures.chart import Chart
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import ACCENT, DIVERGING, FAINT, INK, MUTED, SMALL_PT, TEXT_PT, text_width_mm
+from phenviz.genome.locus import shown_contig
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 _ROW_MM = 4.2
@@ -246,9 +247,10 @@ def _colours(part: xr.Dataset) -> list[str]:
 
 def _footer(dataset: xr.Dataset) -> str:
     attrs = dataset.attrs
+    contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     model = "" if attrs["model"] == "none" else f" | model {attrs['model']}"
     return (
-        f"{attrs['assembly']} chr{attrs['contig']}{model} | source {attrs['source']} | seed "
+        f"{attrs['assembly']} {contigs}{model} | source {attrs['source']} | seed "
         f"{attrs['seed']} | PhenViz "
         f"{attrs['phenviz_version']}\n* q < 0.05, ** q < 0.01, *** q < 0.001 ({attrs['multiple_testing']})"
     )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from phenviz.errors import ResultError
 from phenviz.figures.style import MM_PER_POINT, SMALL_PT, figure_settings, text_width_mm
-from phenviz.results.files import check_suffix, write_aside
+from phenviz.results.writing import check_suffix, write_content
 
 FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
 ONE_COLUMN_MM = 89.0
@@ -69,9 +69,7 @@ class Paper(ABC):
             If the suffix is another, or the folder is missing.
         """
         suffix = check_suffix(path, FIGURE_SUFFIXES)
-        content = self.render(suffix[1:], dpi=dpi)
-        (written,) = write_aside([Path(path)], lambda parts: _write_bytes(parts[0], content))
-        return written
+        return write_content(Path(path), self.render(suffix[1:], dpi=dpi))
 
     def render(self, kind: str, *, dpi: float = 300) -> bytes:
         """Return the figure as ``svg``, ``pdf`` or ``png``.
@@ -107,7 +105,3 @@ def footer_lines(text: str, width_mm: float) -> list[str]:
             line = longer
         lines.append(line)
     return lines
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

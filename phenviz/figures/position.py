@@ -8,7 +8,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from phenviz.figures.component import Component, axes_mm
 from phenviz.figures.style import ACCENT, INK, MUTED, text_width_mm
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.ticks import position_ticks, scale_bar
 
 # shades of the Giemsa stain, as on a printed ideogram but lighter
@@ -35,7 +35,7 @@ class Ruler(Component):
     """
 
     def __init__(self, contig: str, assembly: str = "") -> None:
-        self.label = f"chr{bare_contig(contig)}" + (f"\n{assembly}" if assembly else "")
+        self.label = shown_contig(contig) + (f"\n{assembly}" if assembly else "")
 
     def height(self, locus: Locus, width_mm: float) -> float:
         """Two lines of text, ticks and the axis."""

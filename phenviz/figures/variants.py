@@ -14,6 +14,7 @@ from phenviz.figures.chart import Chart
 from phenviz.figures.component import short_number
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import DIVERGING, FAINT, INK, MUTED, SMALL_PT, TEXT_PT, UNKNOWN, text_width_mm
+from phenviz.genome.locus import shown_contig
 from phenviz.results import validate
 
 MOST_VARIANTS = 40
@@ -150,8 +151,7 @@ def strongest_variants(dataset: xr.Dataset, most: int = MOST_VARIANTS) -> xr.Dat
 def variant_name(dataset: xr.Dataset, row: int, *, longest: int = _LONGEST_ALLELE) -> str:
     """Name a variant as on screen; long alleles are cut, with their length."""
     one = {name: dataset[name].values[row] for name in ("contig", "position", "ref", "alt")}
-    contig = str(one["contig"])
-    place = f"{contig if contig.startswith('chr') else f'chr{contig}'}:{int(one['position']):,}"
+    place = f"{shown_contig(str(one['contig']))}:{int(one['position']):,}"
     change = ">".join(_allele(str(one[name]), longest) for name in ("ref", "alt"))
     known = str(dataset["id"].values[row]) if "id" in dataset.coords else ""
     return f"{place} {change} {known}".strip()

@@ -56,11 +56,17 @@ class Annotation:
         Columns `BAND_COLUMNS`: cytobands with their Giemsa stain; None where none are known.
     elements
         Columns `ELEMENT_COLUMNS`: regulatory elements; ``cell_types`` holds names joined by ``|``.
+
+    Attributes
+    ----------
+    notes
+        What was left out when the genes were read, in words.
     """
 
     def __init__(
         self, genes: pd.DataFrame, bands: pd.DataFrame | None = None, elements: pd.DataFrame | None = None
     ) -> None:
+        self.notes: tuple[str, ...] = tuple(genes.attrs.get("notes", ()))
         self.genes = _prepared(genes, GENE_COLUMNS)
         self.genes["tss"] = np.where(self.genes["strand"] == "-", self.genes["end"] - 1, self.genes["start"])
         self._bands = _prepared(bands if bands is not None else _empty(BAND_COLUMNS), BAND_COLUMNS)
@@ -76,17 +82,20 @@ class Annotation:
     @cached_property
     def _row_of_name(self) -> dict[str, int]:
         # the first row wins; stable ids are known with and without their version
+        names = self.genes["gene_name"].fillna("").astype(str)
+        ids = self.genes["gene_id"].fillna("").astype(str)
         rows: dict[str, int] = {}
-        for row, (name, gene_id) in enumerate(
-            zip(self.genes["gene_name"], self.genes["gene_id"], strict=True)
-        ):
-            for key in (str(name), str(gene_id), str(gene_id).split(".")[0]):
-                if key and key != "nan":
-                    rows.setdefault(key.upper(), row)
+        for keys in (names, ids, ids.str.split(".").str[0]):
+            for row, key in enumerate(keys):
+                if key:
+                    rows.setdefault(key, row)
+        # flies' dl is another gene than Dl: any other case counts only where nothing is written so
+        for key, row in list(rows.items()):
+            rows.setdefault(key.upper(), row)
         return rows
 
     def gene(self, name: str) -> Gene:
-        """Return a gene by symbol or stable id, whatever the case; an Ensembl id may have another version.
+        """Return a gene by symbol or stable id, as written, else in any case; Ensembl's in any version.
 
         Raises
         ------
@@ -94,7 +103,7 @@ class Annotation:
             If it is unknown; the message offers the nearest names.
         """
         key = name.strip().upper()
-        row = self._row_of_name.get(key)
+        row = self._row_of_name.get(name.strip(), self._row_of_name.get(key))
         if row is None and key.startswith("ENS"):
             row = self._row_of_name.get(key.split(".")[0])
         if row is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
+import logging
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -15,10 +14,15 @@ import pandas as pd
 
 from phenviz.errors import DataError
 from phenviz.genome.annotation import BAND_COLUMNS, ELEMENT_COLUMNS, GENE_COLUMNS
-from phenviz.genome.features import read_gff3, read_gtf, stretches
+from phenviz.genome.features import holds_gtf_attributes, stretch
+from phenviz.genome.gff3 import read_gff3
+from phenviz.genome.gtf import read_gtf
+from phenviz.genome.text_lines import is_remark, read_table, text_lines, whole_number
+
+logger = logging.getLogger(__name__)
 
 # counts up whenever the same file gives other genes than before
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 # smaller files are read faster than anybody notices
 _CACHED_BYTES = 2**20
 
@@ -26,7 +30,9 @@ _CACHED_BYTES = 2**20
 def read_genes(
     path: str | os.PathLike[str], *, cache_dir: str | os.PathLike[str] | None = None
 ) -> pd.DataFrame:
-    """Read one row a gene (its canonical, else its longest transcript) by the file's suffix.
+    """Read one row per gene (its canonical, else its longest transcript) by the file's suffix.
+
+    What had to be left out is logged as a warning, and kept in the table's ``attrs["notes"]``.
 
     Parameters
     ----------
@@ -51,11 +57,11 @@ def read_genes(
     path = Path(path)
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
     readers = {
-        "gtf": read_gtf,
-        "gff3": read_gff3,
-        "gff": read_gff3,
+        "gtf": _read_features,
+        "gff3": _read_features,
+        "gff": _read_features,
         "bed": _read_bed12,
-        "tsv": _read_table,
+        "tsv": _read_gene_table,
     }
     if kind not in readers:
         raise DataError(f"annotation {path}: give a .gtf, .gff3, .bed (12 columns) or .tsv, plain or .gz")
@@ -68,8 +74,13 @@ def read_genes(
             kept.unlink(missing_ok=True)
     genes = _guarded(readers[kind], path, "annotation")
     if genes.empty:
-        raise DataError(f"annotation {path} holds no gene with exons: give a complete {kind.upper()} file")
+        said = "".join(f"; {note}" for note in genes.attrs.get("notes", ()))
+        raise DataError(
+            f"annotation {path} holds no gene with exons: give a complete {kind.upper()} file{said}"
+        )
     genes = genes[GENE_COLUMNS].reset_index(drop=True)
+    for note in genes.attrs.get("notes", ()):
+        logger.warning("%s", note)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(f".{os.getpid()}.part")
@@ -103,13 +114,12 @@ def read_elements(path: str | os.PathLike[str], contig: str | None = None) -> pd
     """
 
     def read(path: Path) -> pd.DataFrame:
-        table = pd.read_csv(path, sep="\t", dtype={"contig": str}).rename(columns={"remo": "name"})
+        table = read_table(path, "regulatory elements").rename(columns={"remo": "name"})
         if contig is not None and "contig" not in table.columns:
             table["contig"] = contig
         _require(table, ELEMENT_COLUMNS, f"regulatory elements {path}")
         table["start"], table["end"] = _placed(table, f"regulatory elements {path}")
-        table["cell_types"] = table["cell_types"].fillna("")
-        return table[ELEMENT_COLUMNS]
+        return table[ELEMENT_COLUMNS].reset_index(drop=True)
 
     return _guarded(read, Path(path), "regulatory elements")
 
@@ -119,10 +129,8 @@ def _guarded(reader: Callable[[Path], pd.DataFrame], path: Path, what: str) -> p
         raise DataError(f"{what} {path} is missing: check the path")
     try:
         return reader(path)
-    except (
-        KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, EOFError, zlib.error,
-    ) as error:  # fmt: skip
-        raise DataError(f"{what} {path} can't be read: {type(error).__name__}: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{what} {path} can't be read ({error}): give a whole file") from error
 
 
 def _require(table: pd.DataFrame, columns: Sequence[str], file: str) -> None:
@@ -134,94 +142,110 @@ def _require(table: pd.DataFrame, columns: Sequence[str], file: str) -> None:
         )
 
 
-def _placed(table: pd.DataFrame, file: str, *, headed: bool = True) -> tuple[pd.Series, pd.Series]:
-    first = 2 if headed else 1
-    return stretches(file, range(first, first + len(table)), table["start"], table["end"])
+def _placed(table: pd.DataFrame, file: str) -> tuple[pd.Series, pd.Series]:
+    """Return the positions of a table's rows, whose index holds the numbers of their lines."""
+    texts = table["start"], table["end"]
+    whole = [text.where(text.str.fullmatch("[0-9]{1,15}"), "-1").astype("int64") for text in texts]
+    wrong = (whole[0] < 0) | (whole[1] <= whole[0])
+    for number in table.index[wrong][:1]:
+        stretch(file, number, texts[0][number], texts[1][number])
+    return whole[0], whole[1]
+
+
+def _read_features(path: Path) -> pd.DataFrame:
+    named_gtf = path.name.lower().removesuffix(".gz").endswith(".gtf")
+    return read_gtf(path) if holds_gtf_attributes(path, named_gtf) else read_gff3(path)
 
 
 def _read_bed12(path: Path) -> pd.DataFrame:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt") as lines:
-        # genome browsers' own lines say how to draw, not what lies where
-        kept = [
-            (number, line)
-            for number, line in enumerate(lines, 1)
-            if line.strip() and line.split(maxsplit=1)[0] not in ("track", "browser") and line[0] != "#"
+    best: dict[tuple[str, str], tuple[int, tuple[object, ...]]] = {}
+    reached: dict[tuple[str, str], tuple[int, int]] = {}
+    copies = 0
+    for number, line in text_lines(path):
+        if is_remark(line):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if len(cells) < 12:
+            raise DataError(
+                f"annotation {path}, line {number}: {len(cells)} columns, where BED12 has 12 (with "
+                "blockSizes and blockStarts): give genes with their exons"
+            )
+        contig, name, strand = cells[0], cells[3], cells[5] if cells[5] in ("+", "-") else "."
+        start, end = stretch(f"annotation {path}", number, cells[1], cells[2])
+        sizes, offsets = _blocks(path, number, cells[10], cells[11])
+        starts, ends = _exons(path, number, (start, end), start + offsets, start + offsets + sizes)
+        row = contig, start, end, strand, name, name, starts, ends
+        length = int(sizes.sum())
+        first, last = reached.get((contig, name), (start, end))
+        copies += start >= last or end <= first
+        reached[contig, name] = min(start, first), max(end, last)
+        if length > best.get((contig, name), (0,))[0]:
+            best[contig, name] = length, row
+    genes = pd.DataFrame([row for _, row in best.values()], columns=GENE_COLUMNS)
+    if copies:
+        lines = "1 line repeats" if copies == 1 else f"{copies:,} lines repeat"
+        genes.attrs["notes"] = [
+            f"{path.name}: {lines} a name elsewhere on its contig: the longest of each name is kept"
         ]
-    numbers = [number for number, _ in kept]
-    table = pd.read_csv(io.StringIO("".join(line for _, line in kept)), sep="\t", header=None, dtype={0: str})
-    if table.shape[1] < 12:
-        raise ValueError(f"{table.shape[1]} columns, where BED12 has 12 (with blockSizes and blockStarts)")
-    starts, ends = stretches(f"annotation {path}", numbers, table[1], table[2])
-    sizes, offsets = _blocks(path, numbers, table[10], table[11])
-    exon_starts = [start + offset for start, offset in zip(starts, offsets, strict=True)]
-    genes = pd.DataFrame(
-        {
-            "contig": table[0],
-            "start": starts,
-            "end": ends,
-            "strand": table[5].astype(str),
-            "gene_name": table[3].astype(str),
-            "gene_id": table[3].astype(str),
-            "exon_starts": exon_starts,
-            "exon_ends": [start + size for start, size in zip(exon_starts, sizes, strict=True)],
-        }
-    )
-    longest = genes.assign(length=[int(size.sum()) for size in sizes]).sort_values("length", ascending=False)
-    return longest.drop_duplicates(["contig", "gene_name"])
+    return genes
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", dtype={"contig": str})
-    table = table.rename(columns={"tx_start": "start", "tx_end": "end"})
+def _read_gene_table(path: Path) -> pd.DataFrame:
+    what = "annotation"
+    table = read_table(path, what).rename(columns={"tx_start": "start", "tx_end": "end"})
     if "contig" not in table.columns:
         table["contig"] = _contig_in_name(path)
-    _require(table, GENE_COLUMNS, f"annotation {path}")
-    numbers = range(2, 2 + len(table))
-    table["start"], table["end"] = _placed(table, f"annotation {path}")
-    table["exon_starts"], table["exon_ends"] = _blocks(
-        path, numbers, table["exon_starts"], table["exon_ends"]
-    )
-    return table.assign(gene_id=table["gene_id"].fillna(""))
+    _require(table, GENE_COLUMNS, f"{what} {path}")
+    table["start"], table["end"] = _placed(table, f"{what} {path}")
+    exons = [
+        _exons(path, number, (start, end), *_blocks(path, number, one, other))
+        for number, start, end, one, other in zip(
+            table.index, table["start"], table["end"], table["exon_starts"], table["exon_ends"], strict=True
+        )
+    ]
+    return table.assign(exon_starts=[starts for starts, _ in exons], exon_ends=[ends for _, ends in exons])
 
 
-def _blocks(
-    path: Path, numbers: Sequence[int], one: pd.Series, other: pd.Series
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read two columns of numbers joined by commas, as many in the one as in the other."""
-    pairs = [(_integers(first), _integers(second)) for first, second in zip(one, other, strict=True)]
-    for number, (first, second) in zip(numbers, pairs, strict=True):
-        if len(first) != len(second):
-            raise DataError(
-                f"annotation {path}, line {number}: lists of {len(first)} and {len(second)} exons (blocks): "
-                "give a start and an end (in BED12 a size and a start) for each"
-            )
-    return [first for first, _ in pairs], [second for _, second in pairs]
+def _blocks(path: Path, number: int, one: str, other: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read two lists of numbers joined by commas, as many in the one as in the other."""
+    lists = [[whole_number(text) for text in cell.rstrip(", ").split(",")] for cell in (one, other)]
+    if len(lists[0]) != len(lists[1]):
+        raise DataError(
+            f"annotation {path}, line {number}: lists of {len(lists[0])} and {len(lists[1])} exons (blocks): "
+            "give a start and an end (in BED12 a size and a start) for each"
+        )
+    if None in lists[0] or None in lists[1]:
+        raise DataError(
+            f"annotation {path}, line {number}: {one!r} and {other!r} are no lists of exons (blocks): give "
+            "whole numbers joined by commas"
+        )
+    return np.array(lists[0], dtype=np.int64), np.array(lists[1], dtype=np.int64)
+
+
+def _exons(
+    path: Path, number: int, gene: tuple[int, int], starts: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return exons by start; raise where one leaves its gene."""
+    order = np.argsort(starts, kind="stable")
+    if (starts >= ends).any() or starts.min() < gene[0] or ends.max() > gene[1]:
+        raise DataError(
+            f"annotation {path}, line {number}: an exon (block) is empty or leaves its gene, which is "
+            f"{gene[0]} to {gene[1]}: give exons inside of it"
+        )
+    return starts[order], ends[order]
 
 
 def _contig_in_name(path: Path) -> str:
     for part in path.name.split("."):
         if part.lower().startswith("chr") and len(part) > 3:
             return part[3:]
-    raise ValueError("no column 'contig', and no contig in the file's name (genes.GRCh37.chr20.tsv)")
-
-
-def _integers(text: str) -> np.ndarray:
-    return np.array([int(number) for number in str(text).strip(",").split(",")], dtype=np.int64)
+    raise DataError(
+        f"annotation {path} has no column 'contig', and no contig in its name: call it like "
+        "genes.GRCh37.chr20.tsv, or add the column"
+    )
 
 
 def _read_bands(path: Path) -> pd.DataFrame:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt") as lines:
-        first = lines.readline().rstrip("\n").split("\t")
-    if len(first) < len(BAND_COLUMNS):
-        raise DataError(
-            f"cytobands {path}, line 1: {len(first)} of the columns {', '.join(BAND_COLUMNS)}: give all, "
-            "separated by tabs, as UCSC's cytoBand table has them"
-        )
-    headed = first[:2] == BAND_COLUMNS[:2] or first[0].startswith("#")
-    table = pd.read_csv(
-        path, sep="\t", header=0 if headed else None, names=BAND_COLUMNS, dtype={"contig": str}
-    )
-    table["start"], table["end"] = _placed(table, f"cytobands {path}", headed=headed)
-    return table
+    table = read_table(path, "cytobands", BAND_COLUMNS)
+    table["start"], table["end"] = _placed(table, f"cytobands {path}")
+    return table.reset_index(drop=True)

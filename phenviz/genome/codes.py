@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 ALPHABET = "ACGT"
 N_CODE = 4
+# the letter of each code
+LETTERS = np.array(list(ALPHABET + "N"))
 
 _CODE_OF_BYTE = np.full(256, N_CODE, dtype=np.uint8)
 for _code, _base in enumerate(ALPHABET):

@@ -18,6 +18,8 @@ _RANGE = re.compile(
 _HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 _POINT = re.compile(rf"^\s*(?P<contig>[^\s:]+)\s*:\s*{_NUMBER}\s*$", re.IGNORECASE)
 _CONTIG = re.compile(r"(chr)?(\d{1,2}|X|Y|MT?)", re.IGNORECASE)
+_CHROMOSOME = re.compile(r"\d{1,2}|X|Y")
+_HUMAN = re.compile(r"(GRCh|hg)\d", re.IGNORECASE)
 _RSID = re.compile(r"rs\d+", re.IGNORECASE)
 
 
@@ -25,6 +27,24 @@ def bare_contig(name: str) -> str:
     """Name of a contig without ``chr``: ``chr20`` and ``20`` are the same contig."""
     name = name.strip()
     return name[3:] if name.lower().startswith("chr") and len(name) > 3 else name
+
+
+def shown_contig(name: str) -> str:
+    """Name of a contig on screen and in names of files: ``chr`` before numbers, X and Y, all else as it is.
+
+    ``20`` becomes ``chr20``; ``chr20``, ``MT``, ``scaffold_12`` and ``KI270711.1`` stay.
+    """
+    return f"chr{name}" if _CHROMOSOME.fullmatch(name) else name
+
+
+def exported_contig(name: str, assembly: str) -> str:
+    """Name of a contig in files for other programs: the FASTA's own.
+
+    The chromosomes of the human assemblies are the exception: genome browsers know those by UCSC's names,
+    so that ``20`` of GRCh37 becomes ``chr20``. (Its ``MT`` stays: UCSC's ``chrM`` is another sequence.)
+    """
+    human = _HUMAN.match(assembly) is not None and _CHROMOSOME.fullmatch(name) is not None
+    return f"chr{name}" if human else name
 
 
 def is_contig_name(text: str) -> bool:
@@ -137,7 +157,7 @@ class Locus:
         return same and self.start < other.end and other.start < self.end
 
     def _text(self) -> str:
-        return f"chr{bare_contig(self.contig)}:{self.start + 1:,}-{self.end:,}"
+        return f"{shown_contig(self.contig)}:{self.start + 1:,}-{self.end:,}"
 
     def __str__(self) -> str:
         """Write the locus as on the screen: 1-based inclusive, ``chr20:1,001-2,000``."""

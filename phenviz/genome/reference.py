@@ -5,32 +5,33 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import struct
 import tempfile
 import threading
 import zlib
-from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from Bio import bgzf
 from numpy.typing import NDArray
 from pyfaidx import Fasta, FastaIndexingError
 
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.codes import N_CODE, decode, encode
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.fasta import first_odd, is_packed, make_indexes, raw_bytes, raw_letters
+from phenviz.genome.locus import Locus, bare_contig, shown_contig
 
 _CHUNK = 4_000_000
 _LONGEST_HEADER = 2**16
+_PLAIN_NAME = re.compile(r"[a-z0-9._]{1,30}")
 # at the end of kept codes
 _CHECKSUM_BYTES = 4
 # what pyfaidx and Bio.bgzf raise on damaged files
 _BROKEN_BLOCK = (EOFError, RuntimeError, struct.error, zlib.error)
-_DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, *_BROKEN_BLOCK)
+_DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, OverflowError, *_BROKEN_BLOCK)
 
 
 class ReferenceGenome:
@@ -75,8 +76,13 @@ class ReferenceGenome:
 
     @cached_property
     def _fasta(self) -> Fasta:
+        fai, gzi = self._index_paths()
         with self._guarded():
-            fasta = Fasta(str(self.path), as_raw=True, sequence_always_upper=True, **self._index_names())
+            make_indexes(self.path, fai, gzi)
+            fasta = Fasta(
+                str(self.path), as_raw=True, sequence_always_upper=True,
+                indexname=str(fai), gzi_indexname=str(gzi),
+            )  # fmt: skip
         places = fasta.faidx.index
         if not places:
             raise SequenceError(f"index {fasta.faidx.indexname} is empty: delete it, and it is made anew")
@@ -103,15 +109,15 @@ class ReferenceGenome:
         width = min(max(place.lenc, 1), place.rlen)
         end = place.offset + place.rlen + (place.rlen - 1) // width * (place.lenb - place.lenc)
         with self._guarded():
-            header = _raw(fasta, max(place.offset - _LONGEST_HEADER, 0), place.offset).splitlines()[-1:]
-            first = _raw(fasta, place.offset, place.offset + width + 1)
-            last = _raw(fasta, end - 1, end + 3)
+            header = raw_bytes(fasta, max(place.offset - _LONGEST_HEADER, 0), place.offset).splitlines()[-1:]
+            first = raw_bytes(fasta, place.offset, place.offset + width + 1)
+            last = raw_bytes(fasta, end - 1, end + 3)
         if not (
             [text[:1] for text in header] == [b">"]
             and header[0][1:].split()[:1] == [contig.encode()]
-            and [len(line) for line in first.splitlines()] == [width]
+            and [len(line.rstrip()) for line in first.splitlines()] == [width]
             and last[:1].strip()
-            and last[1:].lstrip(b"\r\n")[:1] in (b"", b">")
+            and last[1:].lstrip()[:1] in (b"", b">")
         ):
             raise self._misfit(contig)
 
@@ -122,19 +128,18 @@ class ReferenceGenome:
             "which are then made anew"
         )
 
-    def _index_names(self) -> dict[str, str]:
-        beside = [self.path.with_name(self.path.name + suffix) for suffix in (".fai", ".gzi")]
-        needed = beside if self.path.suffix == ".gz" else beside[:1]
+    def _index_paths(self) -> tuple[Path, Path]:
+        """Say where the index is, or is to be made, and that of bgzip's blocks."""
+        fai, gzi = (self.path.with_name(self.path.name + suffix) for suffix in (".fai", ".gzi"))
         changed = self.path.stat().st_mtime
-        if all(index.is_file() and index.stat().st_mtime >= changed for index in needed):
-            return {}
-        if os.access(self.path.parent, os.W_OK):
-            return {}
+        needed = (fai, gzi) if is_packed(self.path) else (fai,)
+        whole = all(index.is_file() and index.stat().st_mtime >= changed for index in needed)
+        if whole or os.access(self.path.parent, os.W_OK):
+            return fai, gzi
         # genomes often lie in a folder that is shared and read-only
         folder = self._cache_dir / "indexes"
         folder.mkdir(parents=True, exist_ok=True)
-        base = folder / self.fingerprint
-        return {"indexname": f"{base}.fai", "gzi_indexname": f"{base}.gzi"}
+        return folder / f"{self.fingerprint}.fai", folder / f"{self.fingerprint}.gzi"
 
     def resolve_contig(self, name: str) -> str:
         """Return the contig's name as the FASTA has it; ``chr20`` is ``20`` unless it has both."""
@@ -146,7 +151,7 @@ class ReferenceGenome:
                 f"{name!r} may be any of {', '.join(found)} of {self.path.name}: give one of these"
             )
         if not found:
-            known = ", ".join(f"chr{bare_contig(contig)}" for contig in list(self.contigs)[:5])
+            known = ", ".join(map(shown_contig, list(self.contigs)[:5]))
             more = " ..." if len(self.contigs) > 5 else ""
             raise LocusError(f"{self.assembly} here has no contig {name!r}: it has {known}{more}")
         return found[0]
@@ -179,12 +184,18 @@ class ReferenceGenome:
         contig = self.resolve_contig(locus.contig)
         length = self.contigs[contig]
         if locus.end > length:
-            raise LocusError(f"{locus} leaves the contig: chr{bare_contig(contig)} ends at {length:,}")
+            raise LocusError(f"{locus} leaves the contig: {shown_contig(contig)} ends at {length:,}")
         return Locus(contig, locus.start, locus.end, locus.strand)
 
     def sequence(self, locus: Locus) -> str:
         """Return the bases of a locus on the forward strand, upper case."""
         return decode(self.fetch_codes(locus.contig, locus.start, locus.end))
+
+    def letters(self, contig: str, start: int, end: int) -> str:
+        """Return the FASTA's letters from start to end (0-based half-open), upper case, R and Y included."""
+        contig = self.resolve_contig(contig)
+        with self._lock, self._guarded():
+            return str(self._fasta[contig][max(start, 0) : end])
 
     def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
         """Return codes from start to end (0-based half-open); what overhangs the contig is N.
@@ -228,14 +239,16 @@ class ReferenceGenome:
         with self._lock:
             for contig in self.contigs:
                 self._check_place(self._fasta, contig)
-        if self.path.suffix == ".gz":
+        if is_packed(self.path):
             # bgzip keeps a checksum of each block
             with self._guarded(), gzip.open(self.path) as bases:
                 while bases.read(_CHUNK):
                     pass
 
     def _map_codes(self, contig: str) -> NDArray[np.uint8]:
-        path = self._cache_dir / "codes" / f"{self.fingerprint}-{contig}.u8"
+        # names may differ in case alone, hold a slash, or be longer than a file's
+        name = contig if _PLAIN_NAME.fullmatch(contig) else hashlib.sha256(contig.encode()).hexdigest()[:32]
+        path = self._cache_dir / "codes" / f"{self.fingerprint}-{name}.u8"
         codes = _kept_codes(path, self.contigs[contig])
         if codes is None:
             self._write_codes(contig, path)
@@ -267,10 +280,16 @@ class ReferenceGenome:
         for start in range(0, length, _CHUNK):
             end = min(start + _CHUNK, length)
             with self._guarded():
-                bases = self._fasta[contig][start:end]
-            if len(bases) != end - start or ">" in bases:
+                letters = raw_letters(self._fasta, contig, start, end)
+            odd = first_odd(letters)
+            if len(letters) != end - start or (odd is not None and letters[odd] in b"\r\n"):
                 raise self._misfit(contig)
-            yield encode(bases)
+            if odd is not None:
+                raise SequenceError(
+                    f"reference {self.path}: {chr(letters[odd])!r} at position {start + odd + 1:,} of contig "
+                    f"{contig!r} stands for no base of DNA: give a FASTA of A, C, G, T, N and IUPAC's letters"
+                )
+            yield encode(letters.tobytes())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -278,17 +297,6 @@ class ReferenceGenome:
         stat = self.path.stat()
         identity = f"{self.path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
-
-
-def _raw(fasta: Fasta, start: int, end: int) -> bytes:
-    """Read bytes of a FASTA as they are, headers and line ends included; unpacked if it is bgzip."""
-    file, blocks = fasta.faidx.file, getattr(fasta.faidx, "gzi_index", None)
-    if blocks is None:
-        file.seek(start)
-    else:
-        block = blocks[max(bisect_right(blocks, start, key=lambda block: block.ustart) - 1, 0)]
-        file.seek(bgzf.make_virtual_offset(block.cstart, start - block.ustart))
-    return bytes(file.read(end - start))
 
 
 def _kept_codes(path: Path, length: int) -> NDArray[np.uint8] | None:

@@ -29,4 +29,6 @@ def model_identity(model: Any) -> str:
     facts: dict[str, Any] = {name: getattr(model, name, None) for name in _FACTS}
     facts["contexts"] = [asdict(context) for context in getattr(model, "contexts", ())]
     facts["config"] = model.config() if hasattr(model, "config") else None
+    # results of a model that learnt from simulated people say so
+    facts["training"] = getattr(model, "card", {}).get("training")
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

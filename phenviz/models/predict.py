@@ -18,7 +18,7 @@ from phenviz.models.memory import in_batches
 from phenviz.models.parallel import over_tiles, tile_size
 from phenviz.models.windows import one_hot_window, placement, select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import bin_coord, context_coords, result_attrs
 
 DEFINITION = "predicted activity of each bin, on the model's output scale"
 
@@ -198,7 +198,7 @@ def _as_dataset(
     starts = (first + np.arange(activity.shape[1], dtype=np.int64)) * backbone.bin_size
     return xr.Dataset(
         {"activity": (("context", "bin"), activity)},
-        coords={"bin_start": ("bin", starts), **context_coords(contexts)},
+        coords={"bin_start": bin_coord(starts), **context_coords(contexts)},
         attrs=result_attrs(locus, backbone, reference, definition=DEFINITION, units=activity_units(backbone)),
     )
 

@@ -66,13 +66,14 @@ def read_counts(path: str | os.PathLike[str]) -> pd.DataFrame:
         If it can't be read, or a column holds something other than counts.
     """
     try:
-        counts = pd.read_csv(path, sep="\t", index_col=0)
+        # a gene may be called NA, and no count is missing
+        counts = pd.read_csv(path, sep="\t", index_col=0, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(f"counts {path} can't be read ({error}): give a tab-separated table") from error
     wrong = [
         str(name)
         for name in counts
-        if not pd.api.types.is_numeric_dtype(counts[name]) or (counts[name] < 0).any()
+        if not pd.api.types.is_numeric_dtype(counts[name]) or not (counts[name] >= 0).all()
     ]
     if wrong or counts.empty:
         raise DataError(

@@ -1,13 +1,16 @@
 """Result objects: what they hold, and the files they are kept in."""
 
-from phenviz.results.files import DATA_SUFFIXES, LOADABLE_SUFFIXES, check_suffix, load, save
+from phenviz.results.files import LOADABLE_SUFFIXES, load, save
 from phenviz.results.schema import (
+    base_starts,
+    bin_coord,
     bin_size_of,
     context_coords,
     contribution,
     kind_of,
     locus_of,
     phenviz_version,
+    position_coord,
     reference_bases,
     result_attrs,
     text_array,
@@ -16,10 +19,13 @@ from phenviz.results.schema import (
 from phenviz.results.stretches import exact_stretches, gaps
 from phenviz.results.table import tidy
 from phenviz.results.tiles import merge_tiles
+from phenviz.results.writing import DATA_SUFFIXES, check_suffix
 
 __all__ = [
     "DATA_SUFFIXES",
     "LOADABLE_SUFFIXES",
+    "base_starts",
+    "bin_coord",
     "bin_size_of",
     "check_suffix",
     "context_coords",
@@ -31,6 +37,7 @@ __all__ = [
     "locus_of",
     "merge_tiles",
     "phenviz_version",
+    "position_coord",
     "reference_bases",
     "result_attrs",
     "save",

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.errors import ResultError
+from phenviz.results.disk import DiskFile
 from phenviz.results.schema import plain_value, validate
 
 
-def write_anndata(dataset: xr.Dataset, path: Path) -> None:
+def write_anndata(dataset: xr.Dataset, path: Path) -> int:
     """Write effects of variants as ``.h5ad``: variants are observations, contexts are variables.
 
     Parameters
@@ -24,6 +26,11 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> None:
         layer; the coordinates become columns of ``obs`` and ``var``, the attributes ``uns``.
     path
         Where to.
+
+    Returns
+    -------
+    int
+        Numbers in ``X``.
 
     Raises
     ------
@@ -35,6 +42,7 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> None:
         raise ResultError(f"a {kind} can't be written as .h5ad, which is for effects of variants: use .nc")
     try:
         from anndata import AnnData
+        from anndata.io import write_elem
     except ImportError as error:
         raise ResultError(
             "writing .h5ad needs the library anndata, which isn't installed: "
@@ -45,13 +53,16 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> None:
         for name, variable in dataset.data_vars.items()
         if name != "effect"
     }
-    AnnData(
+    table = AnnData(
         dataset["effect"].transpose("variant", "context").values,
         obs=_frame(dataset, "variant", _names(dataset)),
         var=_frame(dataset, "context", dataset["context"].values.astype(str).tolist()),
         layers=layers,
         uns={str(name): plain_value(value) for name, value in dataset.attrs.items()},
-    ).write_h5ad(path)
+    )
+    with DiskFile(path) as disk, h5py.File(disk, "w") as file:
+        write_elem(file, "/", table)
+    return int(dataset["effect"].size)
 
 
 def _names(dataset: xr.Dataset) -> list[str]:

@@ -9,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
-from phenviz.results.files import write_aside
+from phenviz.results.comments import comments
 from phenviz.results.schema import validate
+from phenviz.results.writing import write_table
 
 EXPRESSION_SUFFIXES = (".parquet", ".tsv", ".nc", ".zarr")
 _DIMS = ("individual", "haplotype", "gene")
@@ -56,7 +57,7 @@ def expression_table(dataset: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def write_expression_table(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
+def write_expression_table(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     """Write gene expression as ``.tsv``; comments say what it is.
 
     Raises
@@ -64,18 +65,14 @@ def write_expression_table(dataset: xr.Dataset, path: str | os.PathLike[str]) ->
     ResultError
         As `expression_table`, or if the disk refuses.
     """
-    table, attrs = expression_table(dataset), dataset.attrs
-    definition = " ".join(str(attrs["definition"]).split())
-    comments = (
-        f"# expression of genes ({attrs['assembly']}), predicted; tss counts from 0\n"
-        f"# model: {attrs['model']}, readout: {attrs['readout']}; PhenViz {attrs['phenviz_version']}\n"
-        f"# expression: {definition}; units: {attrs['units']}\n"
-        f"# phasing: {attrs['phasing']}\n"
+    attrs = dataset.attrs
+    return write_table(
+        Path(path),
+        expression_table(dataset),
+        [
+            f"expression of genes ({attrs['assembly']}), predicted; tss counts from 0",
+            f"readout: {attrs['readout']}; phasing: {attrs['phasing']}",
+            *comments(dataset),
+        ],
+        float_format="%.7g",
     )
-
-    def write(parts: list[Path]) -> None:
-        with parts[0].open("w", encoding="utf-8") as file:
-            file.write(comments)
-            table.to_csv(file, sep="\t", index=False, float_format="%.7g", lineterminator="\n")
-
-    return write_aside([Path(path)], write)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.errors import ResultError
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import exported_contig
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results.schema import bin_size_of, contribution, locus_of, reference_bases, validate
+from phenviz.results.bigwig import written_bigwigs
+from phenviz.results.comments import comments
+from phenviz.results.schema import (
+    base_starts,
+    contribution,
+    kind_of,
+    locus_of,
+    places,
+    reference_bases,
+    validate,
+)
 from phenviz.results.slabs import slabs
 
 _LINES_AT_ONCE = 200_000
@@ -29,16 +39,22 @@ _BED_COLUMNS = {
 }
 
 
-def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> None:
-    """Write scored intervals, 0-based half-open, contigs as UCSC names them (``chr20``), by position.
+def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> int:
+    """Write scored intervals, 0-based half-open, by position; contigs as `exported_contig` names them.
 
     One line a bin and context (prediction), a base and target (attribution), or a base and context with the
     strongest of its three alternates (mutagenesis). The first six columns are BED; score is the number's
     size, scaled to 0-1000 over the file; the number itself stands in column seven, and reference and
-    strongest alternate follow it in mutagenesis. Comment lines name columns, definition, units and model.
-    Positions without a number (reference N) have no line.
+    strongest alternate follow it in mutagenesis. Comment lines name columns, definition, units, model and all
+    other attributes. Positions without a number (reference N) have no line.
+
+    Returns
+    -------
+    int
+        Lines written, without comments.
     """
     kind = _check_kind(dataset)
+    _check_inside(dataset)
     lines = {
         "prediction": _prediction_lines,
         "mutagenesis": _mutagenesis_lines,
@@ -48,14 +64,17 @@ def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS)
     largest = max(
         (_largest(slab[_NUMBER[kind]].values) for slab in slabs(dataset, progress, "scaling")), default=0.0
     )
+    written = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        _write_header(dataset, kind, file)
+        file.writelines(f"# {line}\n" for line in (*comments(dataset), f"columns: {_BED_COLUMNS[kind]}"))
         for slab in slabs(dataset, progress):
             for frame in lines[kind](slab, largest or 1.0):
                 kept = frame[np.isfinite(frame["value"])]
                 kept.to_csv(
                     file, sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n"
                 )
+                written += len(kept)
+    return written
 
 
 def _check_kind(dataset: xr.Dataset) -> str:
@@ -71,6 +90,20 @@ def _check_kind(dataset: xr.Dataset) -> str:
             "dataset.sel(haplotype='1')"
         )
     return kind
+
+
+def _check_inside(dataset: xr.Dataset) -> None:
+    """Raise unless a result whose places ascend lies on its contig."""
+    dim = "bin" if "bin" in dataset.dims else "position"
+    if not dataset.sizes[dim]:
+        return
+    (first, last), _ = places(dataset.isel({dim: [0, -1]}))
+    length = int(dataset.attrs.get("contig_length", np.iinfo(np.int64).max))
+    if first < 0 or last >= length:
+        raise ResultError(
+            f"this {kind_of(dataset)} holds positions {first + 1:,} to {last + 1:,}, and contig "
+            f"{dataset.attrs['contig']} has those from 1 to {length:,}: give the result as it was computed"
+        )
 
 
 def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
@@ -90,87 +123,72 @@ def bigwig_paths(dataset: xr.Dataset, path: Path) -> dict[str | None, Path]:
 
 def write_bigwigs(
     dataset: xr.Dataset, paths: Mapping[str | None, Path], progress: Progress = NO_PROGRESS
-) -> None:
-    """Write one bigWig a context: activity a bin, contribution a base (mutagenesis), attribution a base.
+) -> list[int]:
+    """Write one bigWig per context: activity per bin, contribution per base (mutagenesis), or attribution.
+
+    Returns
+    -------
+    list[int]
+        Intervals of each file.
 
     Raises
     ------
     ResultError
-        If the attribute ``contig_length`` is missing, which a bigWig needs, or a context has no number.
+        If the attribute ``contig_length`` is missing, which a bigWig needs, a context has no number, or
+        pybigtools can't write.
     """
-    import pybigtools
-
     if "contig_length" not in dataset.attrs:
         raise ResultError(
             "a bigWig needs the contig's length: this result misses the attribute 'contig_length'"
         )
+    _check_inside(dataset)
     chrom, length = _chrom(dataset), int(dataset.attrs["contig_length"])
     # the result is read once; its columns, which the files want one by one, wait on disk
     with tempfile.TemporaryDirectory(dir=next(iter(paths.values())).parent, prefix=".phenviz-") as folder:
         starts = Path(folder, "starts")
         columns = [Path(folder, str(number)) for number in range(len(paths))]
-        step, has_number = _write_columns(dataset, starts, columns, progress)
-        progress.stage("writing bigWigs", len(paths))
-        for (context, path), column, has in zip(paths.items(), columns, has_number, strict=True):
-            if not has:
+        step, counts = _write_columns(dataset, starts, columns, progress)
+        for context, count in zip(paths, counts, strict=True):
+            if not count:
                 raise ResultError(
                     f"{context or 'this result'} has no number at {locus_of(dataset)}: nothing to write"
                 )
-            entries = ((chrom, *entry) for entry in _entries(starts, column, step, length))
-            # write() also closes the file
-            pybigtools.open(str(path), "w").write({chrom: length}, entries)
+        progress.stage("writing bigWigs", len(paths))
+        files = list(zip(columns, paths.values(), strict=True))
+        for _ in written_bigwigs(starts, files, contig=chrom, length=length, step=step):
             progress.advance()
+    return counts.tolist()
 
 
 def _write_columns(
     dataset: xr.Dataset, starts: Path, columns: Sequence[Path], progress: Progress
-) -> tuple[int, NDArray[np.bool_]]:
+) -> tuple[int, NDArray[np.int64]]:
     """Write starts (int64) and the numbers of each context (float32) as they are into files.
 
     Returns
     -------
     tuple
-        Width of a place, and for each context whether it has a number at all.
+        Width of a place, and how many numbers each context has.
     """
-    step, has_number = 1, np.zeros(len(columns), dtype=bool)
+    step, counts = 1, np.zeros(len(columns), dtype=np.int64)
     with ExitStack() as opened:
         into = [opened.enter_context(path.open("wb")) for path in (starts, *columns)]
         for slab in slabs(dataset, progress, "reading"):
             begins, step, values = _signal(slab)
             numbers = values.transpose(..., "context") if "context" in values.dims else values
             table = numbers.values.astype(np.float32).reshape(len(begins), len(columns))
-            has_number |= np.isfinite(table).any(0)
-            begins.astype(np.int64).tofile(into[0])
+            counts += np.isfinite(table).sum(0)
+            into[0].write(begins.astype(np.int64).tobytes())
             for file, column in zip(into[1:], table.T, strict=True):
-                column.tofile(file)
-    return step, has_number
+                file.write(column.tobytes())
+    return step, counts
 
 
-def _entries(starts: Path, column: Path, step: int, length: int) -> Iterator[tuple[int, int, float]]:
-    with starts.open("rb") as places, column.open("rb") as numbers:
-        while len(begins := np.fromfile(places, np.int64, _LINES_AT_ONCE)):
-            values = np.fromfile(numbers, np.float32, _LINES_AT_ONCE).astype(np.float64)
-            kept = np.isfinite(values)
-            ends = np.minimum(begins[kept] + step, length)
-            yield from zip(begins[kept].tolist(), ends.tolist(), values[kept].tolist(), strict=True)
-
-
-def _signal(dataset: xr.Dataset) -> tuple[np.ndarray, int, xr.DataArray]:
-    """Return starts, width, and one number a bin or base."""
+def _signal(dataset: xr.Dataset) -> tuple[NDArray[np.int64], int, xr.DataArray]:
+    """Return starts, width, and one number for each bin or base."""
     kind = validate(dataset)
-    if kind == "prediction":
-        return dataset["bin_start"].values.astype(np.int64), bin_size_of(dataset), dataset["activity"]
-    positions = dataset["position"].values.astype(np.int64)
-    return positions, 1, contribution(dataset) if kind == "mutagenesis" else dataset["attribution"]
-
-
-def _write_header(dataset: xr.Dataset, kind: str, file: TextIO) -> None:
-    attrs = dataset.attrs
-    file.write(f"# {kind} of {locus_of(dataset)} ({attrs['assembly']})\n")
-    file.write(f"# model: {attrs['model']}; PhenViz {attrs['phenviz_version']}\n")
-    definition = " ".join(str(attrs["definition"]).split())
-    file.write(f"# definition: {definition}; units: {attrs['units']}\n")
-    file.write(f"# columns: {_BED_COLUMNS[kind]}\n")
+    values = contribution(dataset) if kind == "mutagenesis" else dataset[_NUMBER[kind]]
+    return *places(dataset), values
 
 
 def _prediction_lines(dataset: xr.Dataset, largest: float) -> Iterator[pd.DataFrame]:
@@ -226,7 +244,7 @@ def _mutagenesis_lines(dataset: xr.Dataset, largest: float) -> Iterator[pd.DataF
     values = np.take_along_axis(effect, strongest[..., None], axis=-1)[..., 0]
     contexts = dataset["context"].values.astype(str)
     rows = 0
-    for frame in _lines(dataset, dataset["position"].values, 1, values, contexts, largest):
+    for frame in _lines(dataset, base_starts(dataset), 1, values, contexts, largest):
         here = slice(rows // len(contexts), (rows + len(frame)) // len(contexts))
         rows += len(frame)
         ref, alt = np.repeat(bases[here], len(contexts)), alleles[strongest[here].reshape(-1)]
@@ -245,9 +263,13 @@ def _largest(values: np.ndarray) -> float:
 
 
 def _chrom(dataset: xr.Dataset) -> str:
-    return f"chr{bare_contig(str(dataset.attrs['contig']))}"
+    return exported_contig(str(dataset.attrs["contig"]), str(dataset.attrs["assembly"]))
 
 
 def file_name(text: str) -> str:
-    """Write the name of a context or sample so that it can be part of a file's name."""
-    return re.sub(r"[^\w.+-]+", "_", text)
+    """Write the name of a context or sample so that it can be part of a file's name, and no other is alike.
+
+    Letters, digits and ``_.+-`` stay; other characters become ``%`` and their hexadecimal UTF-8, as in
+    addresses: ``GMP A`` is ``GMP%20A``, ``GMP/A`` is ``GMP%2FA``.
+    """
+    return re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe=""), text)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
@@ -31,6 +32,9 @@ _COORDS_OF_KIND = {
     "variant effects": ("contig", "position", "ref", "alt", "context"),
     "gene expression": ("gene", "context"),
 }
+CONVENTION = "position is 1-based; start, end and bin_start are 0-based, half-open"
+_POSITION = {"long_name": "position, 1-based (as in VCF)", "first_base": 1}
+_BIN_START = {"long_name": "start of the bin, 0-based, half-open (as in BED)", "first_base": 0}
 # bytes of text that may be held in arrays of one width
 _WIDE_TEXT = 2**24
 
@@ -112,7 +116,8 @@ def result_attrs(
         attrs["model"] = f"{backbone.name}@{backbone.weights_hash[:8]}"
         attrs["model_hash"] = backbone.weights_hash
         attrs["bin_size"] = int(backbone.bin_size)
-    attrs |= {"definition": definition, "units": units, "phenviz_version": phenviz_version()}
+    attrs |= {"definition": definition, "units": units, "coordinate_convention": CONVENTION}
+    attrs["phenviz_version"] = phenviz_version()
     return attrs | {name: plain_value(value) for name, value in extra.items() if value is not None}
 
 
@@ -132,6 +137,40 @@ def context_coords(contexts: Iterable[_Context]) -> dict[str, tuple[str, list[st
         "group": ("context", [context.group for context in listed]),
         "colour": ("context", [context.colour for context in listed]),
     }
+
+
+def position_coord(starts: ArrayLike, dim: str = "position") -> tuple[str, NDArray[np.int64], dict[str, Any]]:
+    """Make the coordinate ``position`` of bases from their 0-based starts: it counts from 1, and says so."""
+    return dim, np.asarray(starts, dtype=np.int64) + 1, dict(_POSITION)
+
+
+def bin_coord(starts: ArrayLike) -> tuple[str, NDArray[np.int64], dict[str, Any]]:
+    """Make the coordinate ``bin_start`` of bins from their 0-based starts, and say in it that they are."""
+    return "bin", np.asarray(starts, dtype=np.int64), dict(_BIN_START)
+
+
+def base_starts(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """Return the 0-based start of each base of a mutagenesis or attribution, shape (position,)."""
+    return dataset["position"].to_numpy().astype(np.int64) - 1
+
+
+def places(dataset: xr.Dataset) -> tuple[NDArray[np.int64], int]:
+    """Return the 0-based starts of a result's bins or bases, and how many bases each of them has."""
+    if "bin" in dataset.dims:
+        return dataset["bin_start"].to_numpy().astype(np.int64), bin_size_of(dataset)
+    return base_starts(dataset), 1
+
+
+def counted_from_one(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a result of a file; where an older PhenViz counted its positions from 0, they count from 1."""
+    if kind_of(dataset) not in ("mutagenesis", "attribution") or not dataset.sizes.get("position"):
+        return dataset
+    if "coordinate_convention" in dataset.attrs or dataset["position"].values[0] != dataset.attrs.get(
+        "start"
+    ):
+        return dataset
+    renewed = dataset.assign_coords(position=position_coord(dataset["position"].values))
+    return renewed.assign_attrs(coordinate_convention=CONVENTION)
 
 
 @cache

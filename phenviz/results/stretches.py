@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from phenviz.results.schema import base_starts
+
 EXACT = "exact"
 
 
@@ -60,4 +62,4 @@ def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
     if "method" not in dataset.data_vars:
         return None
     exact = dataset["method"].to_numpy().astype(str) == EXACT
-    return stretches(dataset["position"].to_numpy()[exact])
+    return stretches(base_starts(dataset)[exact])

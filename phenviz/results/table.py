@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results.schema import bin_size_of, kind_of, plain_value, text_array
+from phenviz.results.schema import kind_of, places, plain_value, text_array
 
 _KEY = b"phenviz"
+# where pandas keeps DataFrame.attrs
+_PANDAS = b"PANDAS_ATTRS"
+# attributes of results about variants that don't hold for the next part of the same file
+OF_A_PART = ("contig", "start", "end", "contig_length", "skipped")
 _ROWS_AT_ONCE = 1_000_000
 _NOT_IN_TABLE = ("colour",)
 
@@ -35,36 +40,40 @@ def tidy(dataset: xr.Dataset) -> pd.DataFrame:
     pd.DataFrame
         One row for each combination of the dimensions, in their order. Predictions, mutagenesis and
         attributions begin with ``contig``, ``start``, ``end`` (0-based half-open, in bases) of the bin or
-        base; coordinates and variables follow under their names. Text columns are categorical.
+        base; coordinates (``position`` counts from 1) and variables follow under their names. Text columns
+        are categorical.
     """
     sizes = _sizes(dataset)
     shape = tuple(sizes.values())
     columns: dict[str, Any] = {}
     place = _place(dataset)
     if place is not None:
-        step = bin_size_of(dataset) if place == "bin_start" else 1
-        start = _unfold(dataset[place].variable, sizes)
+        starts, step = places(dataset)
+        start = _unfold(xr.Variable(dataset[place].dims, starts), sizes)
         columns["contig"] = pd.Categorical.from_codes(
             np.zeros(math.prod(shape), np.int8), pd.Index([str(dataset.attrs["contig"])])
         )
         columns |= {"start": start, "end": start + step}
     for name, coordinate in dataset.coords.items():
-        if name != place and name not in _NOT_IN_TABLE:
+        if name != "bin_start" and name not in _NOT_IN_TABLE:
             columns[str(name)] = _unfold(coordinate.variable, sizes)
     for name, variable in dataset.data_vars.items():
         columns[str(name)] = _unfold(variable.variable, sizes)
     return pd.DataFrame(columns)
 
 
-def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> None:
-    """Write the tidy table, with all that is needed to fold it again in the file's metadata."""
+def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> int:
+    """Write the tidy table, with all that is needed to fold it again in the file's metadata; count its rows.
+
+    pandas gives the attributes of the result back as ``DataFrame.attrs``.
+    """
     sizes = _sizes(dataset)
     first = next(iter(sizes), None)
     rows_of_slab = math.prod(sizes.values()) // max(sizes[first], 1) if first else 1
     step = max(_ROWS_AT_ONCE // max(rows_of_slab, 1), 1)
     schema = pa.Schema.from_pandas(tidy(_slab(dataset, first, 0, 1)), preserve_index=False)
     schema = _with_room(schema, dataset, first)
-    schema = schema.with_metadata({**(schema.metadata or {}), _KEY: json.dumps(_layout(dataset)).encode()})
+    schema = schema.with_metadata({**(schema.metadata or {}), **_metadata(_layout(dataset))})
     total = sizes[first] if first else 1
     progress.stage("writing", total)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -72,6 +81,7 @@ def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGR
             frame = tidy(_slab(dataset, first, begin, begin + step))
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             progress.advance(min(step, total - begin))
+    return math.prod(sizes.values())
 
 
 class ParquetStream:
@@ -90,29 +100,38 @@ class ParquetStream:
         self._writer: pq.ParquetWriter | None = None
         self._layout: dict[str, Any] = {}
 
-    def __enter__(self) -> ParquetStream:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.add_key_value_metadata({_KEY.decode(): json.dumps(self._layout)})
-            self._writer.close()
-        elif kind is None:
-            raise ResultError(f"no result was given for {self._path.name}: give at least one, if empty")
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return math.prod(self._layout["sizes"].values()) if self._layout else 0
 
     def append(self, dataset: xr.Dataset) -> None:
-        """Write the next result; its attributes are those of the first."""
+        """Write the next result; the file's attributes are those that hold for all of them."""
         if self._writer is None:
-            schema = pa.Schema.from_pandas(tidy(dataset), preserve_index=False)
-            self._schema = _with_room(schema, dataset, self._dim)
-            self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+            schema = _with_room(
+                pa.Schema.from_pandas(tidy(dataset), preserve_index=False), dataset, self._dim
+            )
             self._layout = _layout(dataset)
+            # the end of the file has those of the whole, too, which pandas doesn't look at
+            lasting = {key: value for key, value in self._layout["attrs"].items() if key not in OF_A_PART}
+            known = {**(schema.metadata or {}), _PANDAS: json.dumps(lasting).encode()}
+            self._schema = schema.with_metadata(known)
+            self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
             self._layout["sizes"][self._dim] = 0
+        else:
+            self._layout["attrs"] = joined_attrs(self._layout["attrs"], _layout(dataset)["attrs"])
         count = dataset.sizes[self._dim]
         self._layout["sizes"][self._dim] += count
         for begin in range(0, count, _ROWS_AT_ONCE // 16):
             frame = tidy(_slab(dataset, self._dim, begin, begin + _ROWS_AT_ONCE // 16))
             self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        if self._writer is None:
+            raise ResultError(f"no result was given for {self._path.name}: give at least one, if empty")
+        self._writer.add_key_value_metadata({_KEY: json.dumps(self._layout).encode()})
+        self._writer.close()
 
 
 def _with_room(schema: pa.Schema, dataset: xr.Dataset, first: str | None) -> pa.Schema:
@@ -150,6 +169,21 @@ def read_parquet(path: Path) -> xr.Dataset:
         for group in ("variables", "coords")
     }
     return xr.Dataset(parts["variables"], coords=parts["coords"], attrs=layout["attrs"])
+
+
+def _metadata(layout: dict[str, Any]) -> dict[bytes, bytes]:
+    return {_KEY: json.dumps(layout).encode(), _PANDAS: json.dumps(layout["attrs"]).encode()}
+
+
+def joined_attrs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of two results about variants put together: their place, and what both share."""
+    shared = {name: value for name, value in first.items() if name in second and second[name] == value}
+    ends = [(str(one["contig"]), int(one["start"]), int(one["end"])) for one in (first, second)]
+    ends = [place for place in ends if place[0]] or ends[:1]
+    contigs = sorted({name for place in ends for name in place[0].split(", ")})
+    start = min(place[1] for place in ends) if len(contigs) == 1 else 0
+    end = max(place[2] for place in ends)
+    return shared | {"contig": ", ".join(contigs), "start": start, "end": end}
 
 
 def _sizes(dataset: xr.Dataset) -> dict[str, int]:
@@ -211,8 +245,6 @@ def _fold(
 
 
 def _layout(dataset: xr.Dataset) -> dict[str, Any]:
-    place = _place(dataset)
-
     def entry(name: str, variable: xr.DataArray) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "dims": [str(dim) for dim in variable.dims],
@@ -221,7 +253,7 @@ def _layout(dataset: xr.Dataset) -> dict[str, Any]:
         }
         if name in _NOT_IN_TABLE:
             return facts | {"values": variable.values.tolist()}
-        return facts | {"column": "start" if name == place else name}
+        return facts | {"column": "start" if name == "bin_start" else name}
 
     return {
         "sizes": _sizes(dataset),

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from phenviz.errors import ResultError
-from phenviz.results.schema import bin_size_of, kind_of, locus_of
+from phenviz.results.schema import kind_of, locus_of, places
 
 _MUST_AGREE = (
     "assembly", "contig", "model", "model_hash", "definition", "units", "target", "baseline", "n_steps",
@@ -45,7 +45,7 @@ def merge_tiles(tiles: Sequence[xr.Dataset]) -> xr.Dataset:
     dim = "bin" if kind == "prediction" else "position"
     ordered = sorted(tiles, key=lambda tile: locus_of(tile).start)
     _check_agree(ordered)
-    _check_abut(ordered, dim)
+    _check_abut(ordered)
     if len(ordered) == 1:
         return ordered[0]
     merged = xr.concat(
@@ -75,10 +75,10 @@ def _check_agree(tiles: Sequence[xr.Dataset]) -> None:
             raise ResultError(f"tiles at {locus_of(first)} and {locus_of(tile)} have different contexts")
 
 
-def _check_abut(tiles: Sequence[xr.Dataset], dim: str) -> None:
-    coordinate, step = ("bin_start", bin_size_of(tiles[0])) if dim == "bin" else ("position", 1)
+def _check_abut(tiles: Sequence[xr.Dataset]) -> None:
     for left, right in pairwise(tiles):
-        ends, begins = int(left[coordinate][-1]) + step, int(right[coordinate][0])
+        (before, step), (after, _) = places(left), places(right)
+        ends, begins = int(before[-1]) + step, int(after[0])
         if ends != begins:
             what = "overlap" if begins < ends else "leave a gap"
             raise ResultError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -13,8 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
-from phenviz.results.files import save, write_aside
-from phenviz.results.table import ParquetStream
+from phenviz.results.files import save
+from phenviz.results.table import OF_A_PART, ParquetStream
+from phenviz.results.writing import aside, refusals, write_aside
 
 TABLE_SUFFIXES = (".parquet", ".tsv", ".tsv.gz", ".nc", ".zarr", ".h5ad")
 
@@ -62,12 +63,29 @@ def variants_file(
         yield parts.append
         _save_whole(join(parts), path, suffix)
         return
-    with ExitStack() as stack:
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        stack.callback(lambda: part.unlink(missing_ok=True))
-        with _parquet(part) if suffix == ".parquet" else _tsv(part, zipped=suffix.endswith(".gz")) as append:
-            yield append
-        write_aside([path], lambda targets: os.replace(part, targets[0]))
+    with aside([path]) as (part,):
+        file = ParquetStream(part.path, "variant") if suffix == ".parquet" else _Tsv(part.path)
+        with _closing(file, path):
+            yield lambda dataset: _append(file, dataset, path)
+        part.entries = file.rows
+
+
+def _append(file: ParquetStream | _Tsv, dataset: xr.Dataset, path: Path) -> None:
+    with refusals(path):
+        file.append(dataset)
+
+
+@contextmanager
+def _closing(file: ParquetStream | _Tsv, path: Path) -> Iterator[None]:
+    """Close a file in the end; what the disk refuses then is told, but not instead of an earlier error."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, ResultError):
+            file.close()
+        raise
+    with refusals(path):
+        file.close()
 
 
 def _save_whole(dataset: xr.Dataset, path: Path, suffix: str) -> None:
@@ -76,32 +94,41 @@ def _save_whole(dataset: xr.Dataset, path: Path, suffix: str) -> None:
         return
     from phenviz.results.anndata import write_anndata
 
-    write_aside([path], lambda targets: write_anndata(dataset, targets[0]))
+    write_aside([path], lambda targets: [write_anndata(dataset, targets[0])])
 
 
-@contextmanager
-def _parquet(path: Path) -> Iterator[Append]:
-    with ParquetStream(path, "variant") as stream:
-        yield stream.append
+class _Tsv:
+    """A table in text that takes results one after another."""
 
+    def __init__(self, path: Path) -> None:
+        self._file = cast(
+            IO[str],
+            gzip.open(path, "wt", compresslevel=6, encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open("w", encoding="utf-8"),
+        )
+        self.rows = 0
+        self._begun = False
 
-@contextmanager
-def _tsv(path: Path, *, zipped: bool) -> Iterator[Append]:
-    with gzip.open(path, "wt", compresslevel=6) if zipped else path.open("w", encoding="utf-8") as opened:
-        file = cast(IO[str], opened)
-        begun = False
+    def append(self, dataset: xr.Dataset) -> None:
+        """Write the next result, the first one below comments and the header."""
+        if not self._begun:
+            self._file.writelines(_comments(dataset))
+        wide = wide_table(dataset)
+        wide.to_csv(
+            self._file,
+            sep="\t",
+            index=False,
+            header=not self._begun,
+            float_format="%.6g",
+            lineterminator="\n",
+        )
+        self.rows += len(wide)
+        self._begun = True
 
-        def append(dataset: xr.Dataset) -> None:
-            nonlocal begun
-            if not begun:
-                file.writelines(_comments(dataset))
-            wide = wide_table(dataset)
-            wide.to_csv(
-                file, sep="\t", index=False, header=not begun, float_format="%.6g", lineterminator="\n"
-            )
-            begun = True
-
-        yield append
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
 
 
 def wide_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -128,8 +155,13 @@ def wide_table(dataset: xr.Dataset) -> pd.DataFrame:
 def _comments(dataset: xr.Dataset) -> list[str]:
     attrs = dataset.attrs
     definition = " ".join(str(attrs["definition"]).split())
+    told = ("assembly", "model", "phenviz_version", "definition", "units", *OF_A_PART)
+    others = [
+        f"# {name}: {' '.join(str(value).split())}\n" for name, value in attrs.items() if name not in told
+    ]
     return [
         f"# effects of variants ({attrs['assembly']}), positions count from 1\n",
         f"# model: {attrs['model']}; PhenViz {attrs['phenviz_version']}\n",
         f"# effect: {definition}; units: {attrs['units']}\n",
+        *others,
     ]

@@ -23,6 +23,7 @@ from phenviz.errors import JobError, TargetError
 from phenviz.genome.locus import Locus
 from phenviz.models.backbone import halo
 from phenviz.progress import Progress
+from phenviz.results import base_starts, position_coord
 from phenviz.service import grid
 from phenviz.service.kinds import Backend, Kind, Piece, Streaming
 from phenviz.service.requests import (
@@ -212,7 +213,7 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
     total = np.zeros((*first.shape[:-1], locus.length), dtype=first.dtype)
     letters = np.full(locus.length, "N", dtype="U1")
     for part in parts:
-        begin = int(part["position"][0])
+        begin = int(base_starts(part)[0])
         start, end = max(begin, locus.start), min(begin + part.sizes["position"], locus.end)
         if start < end:
             here, there = slice(start - locus.start, end - locus.start), slice(start - begin, end - begin)
@@ -228,7 +229,7 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
         spread = {}
     return xr.Dataset(
         {"attribution": ("position", total), "reference": ("position", letters), **spread},
-        coords={"position": np.arange(locus.start, locus.end)},
+        coords={"position": position_coord(np.arange(locus.start, locus.end))},
         attrs=attrs | {"start": locus.start, "end": locus.end},
     )
 

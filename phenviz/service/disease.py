@@ -215,7 +215,7 @@ class _Shared:
         progress = _Halving(progress)
         if self._inputs is None:
             traits = self._params.source.read(world, progress)
-            check_testable(traits, world.reference)
+            check_testable(traits, world.reference, self._params.methods)
             settings = Settings(self._params.permutations, self._params.seed)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress
@@ -344,6 +344,7 @@ HYPOTHESES = Kind(
     seconds_per_unit=30.0,
     memory=lambda world, params: _MEMORY,
     flavour=lambda params: f"{params.source.kind} {params.permutations}",
+    version=2,
 )
 EVIDENCE = Kind(
     "trait_evidence",
@@ -353,4 +354,5 @@ EVIDENCE = Kind(
     seconds_per_unit=15.0,
     memory=lambda world, params: _MEMORY,
     flavour=lambda params: params.source.kind,
+    version=2,
 )

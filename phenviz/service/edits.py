@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from phenviz.errors import SequenceError
 from phenviz.genome.locus import Locus
@@ -25,6 +25,7 @@ from phenviz.service.requests import (
 )
 
 if TYPE_CHECKING:
+    from phenviz.data.motifs import Motif
     from phenviz.world import World
 
 # bases on both sides of a variant
@@ -47,7 +48,7 @@ class AblateParams:
 class MarginalizeParams:
     """Parameters of ``marginalize``, as of `phenviz.attribution.marginalize`; motifs with their names."""
 
-    motifs: tuple[tuple[str, str | NDArray[np.floating]], ...]
+    motifs: tuple[tuple[str, str | Motif], ...]
     contexts: tuple[str, ...]
     backgrounds: int
     seed: int
@@ -107,29 +108,36 @@ def _marginalize_params(
     backgrounds: int = 100,
     seed: int = 0,
 ) -> MarginalizeParams:
-    """Check a request; each motif is the name of one of the world's, bases, or ``NAME=BASES``."""
+    """Check a request; each motif is the name or accession of one of the world's, or bases."""
     asked = [motifs] if isinstance(motifs, str) else motifs
     chosen = tuple(_find_motifs(world, asked).items())
     return MarginalizeParams(chosen, find_contexts(world, contexts), int(backgrounds), int(seed))
 
 
-def _find_motifs(world: World, words: Iterable[str]) -> dict[str, str | NDArray[np.floating]]:
-    from phenviz.data.motifs import read_motifs
+def _find_motifs(world: World, words: Iterable[str]) -> dict[str, str | Motif]:
+    """Read what was typed: names or accessions of the world's motifs, bases, or NAME=BASES."""
+    from phenviz.data.motifs import find_motif, near_motifs, read_motifs
 
-    known = {motif.name.upper(): motif for motif in read_motifs(world.project.motifs)}
-    chosen: dict[str, str | NDArray[np.floating]] = {}
+    known = read_motifs(world.project.motifs)
+    shared = Counter(motif.name for motif in known)
+    chosen: dict[str, str | Motif] = {}
     for word in words:
         name, _, bases = word.rpartition("=")
-        if not name and word.upper() in known:
-            motif = known[word.upper()]
-            chosen[motif.name] = motif.frequencies
+        motif = None if name else find_motif(known, word)
+        value: str | Motif
+        if motif is not None:
+            key, value = motif.name if shared[motif.name] == 1 else motif.label, motif
         elif bases and set(bases.upper()) <= set("ACGT"):
-            chosen[name or bases.upper()] = bases.upper()
+            key, value = name or bases.upper(), bases.upper()
         else:
+            near = near_motifs(known, word)
+            hint = f"did you mean {', '.join(near)}? Or " if near else ""
             raise SequenceError(
-                f"{word!r} is no motif of {world.project.motifs.name} and no sequence of A, C, G and T: give "
-                "a JASPAR name such as GATA1, or NAME=SEQUENCE"
+                f"{word!r} is no motif of {world.project.motifs.name} and no sequence of A, C, G and T: "
+                f"{hint}give a motif's name or accession such as GATA1, or NAME=SEQUENCE"
             )
+        if chosen.setdefault(key, value) != value:
+            raise SequenceError(f"{key!r} names two of the motifs: give your own sequence another name")
     return chosen
 
 

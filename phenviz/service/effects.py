@@ -125,14 +125,10 @@ def _variants_params(
     table, personal = (variants, False) if isinstance(variants, pd.DataFrame) else _read(world, variants)
     # what the job couldn't work on is refused before it begins
     rows = read_rows(table, world.reference)
-    ids = table["id"].fillna("") if "id" in table.columns else [""] * len(table)
-    plain = pd.DataFrame(
-        {"contig": rows.contig, "position": rows.start + 1, "ref": rows.ref, "alt": rows.alt, "id": list(ids)}
-    )
     name = find_gene(world, gene)
     ranked = quantiles and name is None
     return VariantsParams(
-        np.frombuffer(_text_of_table(plain), dtype=np.uint8),
+        np.frombuffer(_text_of_table(rows.given), dtype=np.uint8),
         find_contexts(world, contexts, name),
         name,
         background_key(world, world.backbone) if ranked else None,
@@ -142,14 +138,17 @@ def _variants_params(
 
 def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame, bool]:
     """Return the variants, and whether they come with genotypes of people."""
-    from phenviz.variation import parse_variants, read_variants
-    from phenviz.variation.rsids import resolve_rsids
+    from phenviz.variation import read_variants
+    from phenviz.variation.rsids import read_pasted
     from phenviz.variation.sources import open_source
+    from phenviz.variation.table_file import is_table, iter_table
 
     # unlike Path.exists, this is False for what is too long for a name
     if isinstance(variants, os.PathLike) or os.path.exists(variants):
+        if is_table(variants):
+            return pd.concat(iter_table(variants, VARIANTS_PIECE), ignore_index=True), False
         return read_variants(variants, world.reference).table, bool(open_source(variants).samples)
-    return parse_variants(resolve_rsids(variants, world.project.individuals), world.reference), False
+    return read_pasted(variants, world.project.individuals, world.reference).table, False
 
 
 def _text_of_table(table: pd.DataFrame) -> bytes:
@@ -174,7 +173,8 @@ def _variants_pieces(world: World, params: VariantsParams) -> list[Piece]:
     pieces = []
     for start in range(0, max(len(table), 1), VARIANTS_PIECE):
         part = ordered.iloc[start : start + VARIANTS_PIECE]
-        identity = {"variants": hashlib.sha256(_text_of_table(part)).hexdigest(), **shared}
+        # alleles weren't left-aligned at first
+        identity = {"aligned": True, "variants": hashlib.sha256(_text_of_table(part)).hexdigest(), **shared}
         pieces.append(Piece(identity, partial(_score, part, params), max(len(part), 1), trim))
     return pieces
 

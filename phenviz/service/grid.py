@@ -54,7 +54,7 @@ def crop(dataset: xr.Dataset, locus: Locus, contexts: Sequence[str] | None = Non
         kept = slice(*np.searchsorted(starts, [start - size + 1, end]).tolist())
         cut = dataset.isel(bin=kept)
     else:
-        kept = slice(*np.searchsorted(dataset["position"].values, [start, end]).tolist())
+        kept = slice(*np.searchsorted(dataset["position"].values, [start + 1, end + 1]).tolist())
         cut = dataset.isel(position=kept)
     if contexts is not None and "context" in dataset.dims:
         names = dataset["context"].values.tolist()

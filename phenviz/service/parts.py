@@ -199,7 +199,7 @@ class PieceReader:
             else:
                 variables[str(name)] = variable
         # pandas keeps a range as three numbers, and finds positions in it without any search
-        coords = {"position": pd.RangeIndex(start, end)}
+        coords = {"position": ("position", pd.RangeIndex(start + 1, end + 1), template["position"].attrs)}
         others = {name: value for name, value in template.coords.items() if "position" not in value.dims}
         attrs = template.attrs | {"start": start, "end": end}
         return xr.Dataset(variables, coords=coords | others, attrs=attrs)

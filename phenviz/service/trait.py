@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError, ModelError, TargetError
+from phenviz.genome.codes import LETTERS
 from phenviz.genome.locus import Locus
 from phenviz.models.identity import model_identity
 from phenviz.progress import Progress
+from phenviz.results import position_coord
 from phenviz.service.attribute import METHODS
 from phenviz.service.kinds import Backend, Kind, Piece
 from phenviz.service.requests import WORKING_BYTES, find_locus, find_target
@@ -35,7 +37,7 @@ TRAIT_CELL = 2**18
 # a forward pass, in units of one with its gradient
 _FORWARD_UNITS = 0.4
 # what a base takes while pieces are joined: its value and letter twice, its position
-_BASE_BYTES = 2 * (4 + 1) + 8
+_BASE_BYTES = 2 * (4 + 4) + 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,12 +234,14 @@ def _join(params: TraitParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     joined = _add_up(attrs, explained, int(attrs["start"]), int(end))
     if not explained:
         return joined
+    from phenviz.attribution.trait import convergence
+
     last = explained[-1].attrs
     values = {name: last[name] for name in ("target_value", "baseline_value") if name in last}
     complete = params.locus is None and end == attrs["end"]
     if complete and "baseline_value" in values:
         summed = sum(part.attrs["attribution_sum"] for part in explained)
-        values["convergence_delta"] = summed - values["target_value"] + values["baseline_value"]
+        values |= convergence(summed, values)
     return joined.assign_attrs(values)
 
 
@@ -275,8 +279,8 @@ def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end:
     positions = canvas.positions
     span = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
     return xr.Dataset(
-        {"attribution": ("position", canvas.values[0]), "reference": ("position", letters)},
-        coords={"position": positions},
+        {"attribution": ("position", canvas.values[0]), "reference": ("position", LETTERS[letters])},
+        coords={"position": position_coord(positions)},
         attrs=attrs | span,
     )
 

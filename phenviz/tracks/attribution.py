@@ -9,7 +9,7 @@ import xarray as xr
 from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
-from phenviz.results import gaps
+from phenviz.results import base_starts, gaps
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
 from phenviz.tracks.signed import (
@@ -19,7 +19,6 @@ from phenviz.tracks.signed import (
     covered_part,
     elsewhere,
     label_of,
-    positions_of,
 )
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme
@@ -126,7 +125,7 @@ class Attribution(Track):
         if "attribution_std" in one:
             spread = one["attribution_std"].to_numpy()
             rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
-        positions = positions_of(dataset)
+        positions = base_starts(dataset)
         self._gaps = gaps(positions)
         # a result of another contig is of use only to say where it lies
         contig = str(dataset.attrs.get("contig", self._contig))
@@ -149,5 +148,6 @@ class Attribution(Track):
         if (covered := covered_part(self._bases.locus, view)) is not None:
             notes.append(covered)
         if "convergence_delta" in attrs:
-            notes.append(f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}")
+            warning = "" if attrs.get("converged", 1) else " (not converged: take more steps)"
+            notes.append(f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}{warning}")
         self.say(description=" · ".join(part for part in parts if part), note=" · ".join(notes))

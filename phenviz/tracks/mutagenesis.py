@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from phenviz.results import contribution, exact_stretches, reference_bases
+from phenviz.results import base_starts, contribution, exact_stretches, reference_bases
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -16,7 +16,6 @@ from phenviz.tracks.signed import (
     covered_part,
     elsewhere,
     label_of,
-    positions_of,
 )
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme, legible
@@ -44,7 +43,7 @@ class Mutations:
     def __init__(self, dataset: xr.Dataset, focus: str, contig: str) -> None:
         context = choose_context(dataset, focus)
         one = dataset if context is None else dataset.sel(context=[context])
-        positions = positions_of(one)
+        positions = base_starts(one)
         self.label = label_of(dataset, context)
         self.alleles = [str(allele) for allele in one["allele"].to_numpy()]
         effect = one["effect"].transpose("allele", "position", ...).to_numpy().reshape(len(self.alleles), -1)

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from phenviz.errors import ResultError
-from phenviz.results import bin_size_of, contribution, kind_of, locus_of
-from phenviz.tracks.signed import Bases, label_of, positions_of
+from phenviz.results import base_starts, bin_size_of, contribution, kind_of, locus_of
+from phenviz.tracks.signed import Bases, label_of
 from phenviz.tracks.theme import LIGHT
 from phenviz.tracks.view import x_of
 
@@ -85,7 +85,7 @@ def _prediction_curve(dataset: xr.Dataset, context: str) -> hv.Curve:
 def _mutagenesis_image(dataset: xr.Dataset, context: str) -> hv.Image:
     effect = dataset["effect"].sel(context=context).transpose("allele", "position").to_numpy()
     alleles = [str(allele) for allele in dataset["allele"].to_numpy()]
-    start = int(dataset["position"].to_numpy()[0])
+    start = int(base_starts(dataset)[0])
     bounds = (x_of(start), 0, x_of(start + effect.shape[1]), len(alleles))
     ticks = [(len(alleles) - row - 0.5, allele) for row, allele in enumerate(alleles)]
     limit = float(np.nanmax(np.abs(effect), initial=1e-12))
@@ -107,7 +107,7 @@ def _attribution_curve(dataset: xr.Dataset, context: str | None) -> hv.Curve | h
     if "attribution_std" in one:
         spread = one["attribution_std"].to_numpy()
         rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
-    bases = Bases.of(str(dataset.attrs["contig"]), positions_of(dataset), rows)
+    bases = Bases.of(str(dataset.attrs["contig"]), base_starts(dataset), rows)
     summary = bases.pyramid.summary(0, bases.pyramid.n_bins, _POINTS)
     # one point a pixel at most; the strongest base of those that share one, so that none is lost
     x = x_of((summary.edges[:-1] + summary.edges[1:]) / 2 + bases.start)

@@ -10,7 +10,7 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, MultiPolygons, Segment, Span, Text
 from numpy.typing import NDArray
 
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.ticks import format_position, tick_step
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.letters import place_letters
@@ -69,7 +69,7 @@ class Ruler(Track):
         fig.add_glyph(self._labels, self._label)
         fig.add_glyph(self._letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
         self._grid.visible = False
-        self.overlay.set(title=f"chr{bare_contig(contig)}")
+        self.overlay.set(title=shown_contig(contig))
         self._paint_glyphs()
 
     def load(self, stretch: Stretch, view: View) -> None:

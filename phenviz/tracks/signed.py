@@ -227,11 +227,6 @@ def stairs(
     return x_of(np.repeat(edges.astype(float), 2)[1:-1]), np.repeat(values.astype(float), 2)
 
 
-def positions_of(dataset: xr.Dataset) -> NDArray[np.int64]:
-    """0-based positions of an attribution or a mutagenesis."""
-    return dataset["position"].to_numpy().astype(np.int64, copy=False)
-
-
 def choose_context(dataset: xr.Dataset, focus: str) -> str | None:
     """Return the context in focus if the result has it, else its first; None where it has no contexts."""
     if "context" not in dataset.dims:

@@ -1,14 +1,16 @@
-"""What is wrong with a VCF that can't be read, in one sentence."""
+"""The head of a VCF, and what is wrong with one that can't be read, in one sentence."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from phenviz.errors import DataError
 
@@ -24,11 +26,32 @@ _MARKS = {
     b"\xfe\xff": "UTF-16",
 }
 _FIXED = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-_ALLELE = frozenset("0123456789./|")
+# what can go wrong while a file is unpacked
+UNPACKING = (EOFError, OSError, zlib.error)
+_BUFFER = 2**20
 
 
-def check_start(path: Path) -> None:
-    """Look at a file's first bytes and header before htslib does.
+@dataclass(frozen=True)
+class Head:
+    """What the head of a VCF or BCF says.
+
+    Parameters
+    ----------
+    samples
+        In the order of the file; empty where it has sites only.
+    columns
+        Number of columns of every record.
+    binary
+        Whether it is a BCF.
+    """
+
+    samples: tuple[str, ...]
+    columns: int
+    binary: bool
+
+
+def read_head(path: Path) -> Head:
+    """Look at a file's first bytes and header.
 
     Raises
     ------
@@ -38,47 +61,41 @@ def check_start(path: Path) -> None:
     _check_file(path)
     start = _first_bytes(path)
     if start.startswith((b"BCF\2", b"BCF\1")):
-        return
+        return _head_of_bcf(path)
     if not start.strip():
         raise DataError(f"{path} is empty: give a VCF or BCF file with its header")
     if not start.startswith(b"##fileformat=VCF"):
         raise DataError(_no_vcf(path, start))
     try:
-        _check_header(path)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(_damaged(path, error)) from error
+        return _head_of_text(path)
+    except UNPACKING as error:
+        raise DataError(damaged(path, error)) from error
 
 
-def explain(path: Path, error: Exception) -> DataError:
-    """Turn what htslib couldn't read into an error that names the line and the fix.
-
-    Parameters
-    ----------
-    path
-        The file.
-    error
-        What cyvcf2 raised.
-    """
-    try:
-        found = _first_broken_line(path)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as cause:
-        return DataError(_damaged(path, cause))
-    if found:
-        return DataError(f"{path}, {found}")
-    # cyvcf2's own words say little ("error-code: 0 and ret: -2")
-    return DataError(
-        f"{path} can't be read to its end ({_first_line(error)}): it is cut short or damaged, or its index "
-        "belongs to another file; copy it again, or run `bcftools index -f`"
-    )
+def is_bgzip(path: Path) -> bool:
+    """Tell whether a file was compressed block by block: only then an index can point into it."""
+    with path.open("rb") as raw:
+        return _BGZF.match(raw.read(16)) is not None
 
 
 def lacks_end_mark(path: Path) -> bool:
     """Tell whether a bgzip file has lost its end; what is left may well be whole records."""
+    if not is_bgzip(path):
+        return False
     with path.open("rb") as raw:
-        if not _BGZF.match(raw.read(16)):
-            return False
         raw.seek(max(path.stat().st_size - len(_BGZF_END), 0))
         return raw.read() != _BGZF_END
+
+
+def lacks_line_end(path: Path) -> bool:
+    """Tell whether a plain text ends within a line."""
+    if not _first_bytes(path).startswith(b"##"):
+        return False
+    with path.open("rb") as raw:
+        if raw.read(2) == _GZIP:
+            return False
+        raw.seek(-1, os.SEEK_END)
+        return raw.read() != b"\n"
 
 
 def refuse_half_block(path: Path) -> None:
@@ -100,26 +117,7 @@ def refuse_half_block(path: Path) -> None:
             # the field holds the block's length less one
             place += int.from_bytes(head[16:18], "little") + 1 if len(head) == _BGZF_HEAD else _BGZF_HEAD
     if place > size:
-        raise DataError(_damaged(path, "its last block of bgzip isn't whole"))
-
-
-def refuse_broken_lines(path: Path) -> None:
-    """Look through a whole file whose records lack genotypes: htslib passes over a record that is cut short.
-
-    Raises
-    ------
-    DataError
-        Names the first line that is broken.
-    """
-    stat = path.stat()
-    if found := _found_before(path, stat.st_size, stat.st_mtime_ns):
-        raise DataError(f"{path}, {found}")
-
-
-@lru_cache(maxsize=32)
-def _found_before(path: Path, size: int, modified: int) -> str | None:
-    # size and time are arguments so that a file that was replaced is looked at again
-    return _first_broken_line(path)
+        raise DataError(damaged(path, "its last block of bgzip isn't whole"))
 
 
 def is_text_vcf(path: Path) -> bool:
@@ -148,13 +146,15 @@ def _first_bytes(path: Path) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, PermissionError):
             raise DataError(f"{path} may not be read: change its permissions (chmod u+r)") from error
-        raise DataError(_damaged(path, error)) from error
+        raise DataError(damaged(path, error)) from error
 
 
 def _no_vcf(path: Path, start: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if start.startswith(mark):
             return f"{path} is text in {encoding}: save it again as UTF-8 without a byte order mark"
+    if start.startswith(_GZIP):
+        return f"{path} is compressed twice: unpack it once (gunzip)"
     first = start.split(b"\n", 1)[0][:40].decode("latin-1")
     fields = start.split(b"\n", 1)[0].split(b"\t")
     if start.startswith(b"#") or (len(fields) > 4 and fields[1].isdigit()):
@@ -162,17 +162,23 @@ def _no_vcf(path: Path, start: bytes) -> str:
     return f"{path} is no VCF (it begins with {first!r}): give a VCF or BCF file"
 
 
-def _check_header(path: Path) -> None:
-    lines = enumerate(text_lines(path), 1)
-    for number, line in lines:
-        if line.startswith("#CHROM"):
-            columns = _check_columns(path, number, line)
-            # htslib reads the first record's surplus columns without a word
-            number, line = next(lines, (0, ""))
-            if problem := _problem(line, columns):
-                raise DataError(f"{path}, line {number}: {problem}")
-            return
-        if not line.startswith("##"):
+def _head_of_bcf(path: Path) -> Head:
+    from phenviz.variation.htslib import quiet_pysam
+
+    try:
+        with quiet_pysam().VariantFile(str(path)) as opened:
+            samples = tuple(opened.header.samples)
+    except (OSError, ValueError) as error:
+        raise DataError(damaged(path, error)) from error
+    return Head(samples, len(_FIXED) + (1 + len(samples) if samples else 0), binary=True)
+
+
+def _head_of_text(path: Path) -> Head:
+    for number, line in enumerate(byte_lines(path), 1):
+        if line.startswith(b"#CHROM"):
+            names = _checked_columns(path, number, text_of(line))
+            return Head(tuple(names[len(_FIXED) + 1 :]), len(names), binary=False)
+        if not line.startswith(b"##"):
             raise DataError(
                 f"{path}, line {number}: the header ends without its line #CHROM POS ID REF ALT ...: "
                 "the file is no whole VCF; write it again"
@@ -180,67 +186,46 @@ def _check_header(path: Path) -> None:
     raise DataError(f"{path} ends within its header: it was cut short; copy or write it again")
 
 
-def _damaged(path: Path, error: Exception | str) -> str:
+def damaged(path: Path, error: Exception | str) -> str:
+    """Say that a file can't be unpacked."""
     return f"{path} is cut short or damaged ({error}): copy or download it again"
 
 
-def _check_columns(path: Path, number: int, line: str) -> int:
+def _checked_columns(path: Path, number: int, line: str) -> list[str]:
     names = line.rstrip("\r\n").split("\t")
     if names[: len(_FIXED)] != _FIXED:
         separated = "" if len(names) > 1 else ", separated by tabs"
         raise DataError(f"{path}, line {number}: the columns must be {' '.join(_FIXED)}{separated}")
-    if len(names) > len(_FIXED) and names[8] != "FORMAT":
-        raise DataError(f"{path}, line {number}: column 9 is {names[8]!r} where FORMAT belongs")
-    samples = names[9:]
+    if len(names) > len(_FIXED) and names[len(_FIXED)] != "FORMAT":
+        raise DataError(f"{path}, line {number}: column 9 is {names[len(_FIXED)]!r} where FORMAT belongs")
+    samples = names[len(_FIXED) + 1 :]
+    if "" in samples:
+        raise DataError(
+            f"{path}, line {number}: column {10 + samples.index('')} has no name: name its sample"
+        )
     twice = next((name for name in samples if samples.count(name) > 1), None) if _repeats(samples) else None
     if twice is not None:
         raise DataError(f"{path}, line {number}: sample {twice!r} has two columns: rename one of them")
-    return len(names)
+    return names
 
 
 def _repeats(names: list[str]) -> bool:
     return len(set(names)) < len(names)
 
 
-def _first_broken_line(path: Path) -> str | None:
-    if _first_bytes(path).startswith(b"BCF"):
-        return None
-    columns = 0
-    for number, line in enumerate(text_lines(path), 1):
-        if line.startswith("#CHROM"):
-            columns = line.count("\t") + 1
-        elif not line.startswith("#") and (problem := _problem(line, columns)):
-            return f"line {number}: {problem}"
-    return None
+def byte_lines(path: Path) -> Iterator[bytes]:
+    """Read the lines of a file, plain or gzip, as they are: not every VCF is UTF-8."""
+    with path.open("rb", buffering=_BUFFER) as raw:
+        if raw.peek(2)[:2] == _GZIP:
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield from io.BufferedReader(cast(io.RawIOBase, unpacked), _BUFFER)
+        else:
+            yield from raw
 
 
-def _problem(line: str, columns: int) -> str | None:
-    fields = line.rstrip("\r\n").split("\t")
-    if not line.strip():
-        return None
-    if len(fields) != columns:
-        return f"{len(fields)} columns where the header has {columns}: write the file again"
-    if not fields[1].isdigit():
-        return f"POS is {fields[1]!r}, no whole number"
-    if not fields[3].strip(".") or not fields[4]:
-        return "REF or ALT is empty"
-    if columns > 9 and "GT" in fields[8].split(":"):
-        place = fields[8].split(":").index("GT")
-        for column, call in enumerate(fields[9:], 10):
-            genotype = call.split(":")[place] if call.count(":") >= place else "."
-            if not _ALLELE.issuperset(genotype) or not genotype:
-                return f"column {column}: {genotype[:20]!r} is no genotype (0/1, 0|1, ./. ...)"
-    return None
-
-
-def text_lines(path: Path) -> Iterator[str]:
-    """Read the lines of a text file, plain or gzip."""
-    with path.open("rb") as raw:
-        zipped = raw.read(2) == _GZIP
-    opened = gzip.open if zipped else open
-    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
-        yield from lines
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def text_of(line: bytes) -> str:
+    """Decode UTF-8, or Latin-1 where that is what it can't be."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from phenviz.data.cache import write_whole
 from phenviz.errors import DataError
-from phenviz.genome import bare_contig
+from phenviz.genome import exported_contig
+from phenviz.results.writing import write_content
 from phenviz.variation.haplotype import Haplotype
 
 FASTA_SUFFIXES = (".fa", ".fasta", ".fna")
@@ -41,12 +41,13 @@ def write_fasta(haplotypes: Iterable[Haplotype], path: str | os.PathLike[str], *
     ------
     DataError
         If the file's name has another ending.
+    ResultError
+        If the disk refuses; an older file is kept.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in FASTA_SUFFIXES:
         raise DataError(f"{path.name}: sequences are written to a file ending in {', '.join(FASTA_SUFFIXES)}")
-    write_whole(path, "".join(_record(haplotype, assembly) for haplotype in haplotypes).encode())
-    return path
+    return write_content(path, "".join(_record(haplotype, assembly) for haplotype in haplotypes).encode())
 
 
 def fasta_header(haplotype: Haplotype, assembly: str) -> str:
@@ -55,8 +56,9 @@ def fasta_header(haplotype: Haplotype, assembly: str) -> str:
     whose = "|".join(
         [haplotype.sample, f"haplotype_{haplotype.number}"] if haplotype.sample else ["haplotype"]
     )
+    contig = exported_contig(locus.contig, assembly)
     return (
-        f"{whose}|chr{bare_contig(locus.contig)}:{locus.start + 1}-{locus.end} assembly={assembly} "
+        f"{whose}|{contig}:{locus.start + 1}-{locus.end} assembly={assembly} "
         f"length={len(haplotype)} variants={len(haplotype.applied)} left_out={len(haplotype.reasons)} "
         f'phase="{haplotype.phasing.describe()}"'
     )

@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import DataError, LocusError
-from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode
+from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
 from phenviz.variation.records import touches
+from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.report import VariantReport, counted
 from phenviz.variation.table import RECORD_COLUMNS, check_columns, text_column
 
@@ -232,10 +233,13 @@ class HaplotypeBuilder:
             if not self.touches(row, locus):
                 continue
             start = position - 1
-            here = decode(self._reference.fetch_codes(self._contig, start, start + len(ref)))
-            if here != ref and here != decode(encode(ref)):
+            codes = self._reference.fetch_codes(self._contig, start, start + len(ref))
+            here = decode(codes)
+            if here in (ref, decode(encode(ref))):
+                continue
+            if reduced_letters(self._reference, self._contig, start, ref, codes) is None:
                 raise DataError(
-                    f"variant at chr{bare_contig(self._contig)}:{position:,}: ref is {ref}, the reference "
+                    f"variant at {shown_contig(self._contig)}:{position:,}: ref is {ref}, the reference "
                     f"has {here}: normalise the table against this reference, or give another FASTA"
                 )
 

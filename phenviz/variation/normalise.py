@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import N_CODE, ReferenceGenome, decode, encode
 from phenviz.variation.records import Records
+from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.report import REASONS, Tally, VariantReport
 from phenviz.variation.table import VARIANT_COLUMNS, check_columns, contig_ranks, text_column, variant_table
 
@@ -38,8 +39,8 @@ def normalise(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row for each row of ``table``, left-aligned and trimmed [1]_ and sorted: contig as in the
-        reference, position, ref, alt, id, then the other columns.
+        One row for each alternate allele (``A,C`` are two), left-aligned and trimmed [1]_ and sorted: contig
+        as in the reference, position, ref, alt, id, then the other columns.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def normalise(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFrame:
         contig=[str(contig) for contig in table["contig"]],
         position=np.asarray(table["position"], dtype=np.int64),
         reference=[str(ref).upper() for ref in table["ref"]],
-        alternates=[(str(alt).upper(),) for alt in table["alt"]],
+        alternates=[tuple(str(alt).upper().split(",")) for alt in table["alt"]],
         ids=[str(name) for name in ids],
         number=np.arange(1, len(table) + 1),
     )
@@ -135,11 +136,12 @@ def split_records(records: Records, reference: ReferenceGenome, tally: Tally) ->
     contigs = {name: _resolve(name, reference) for name in set(records.contig)}
     codes = {name: reference.codes(name) for name in set(contigs.values()) if name is not None}
     agreeing = _single_bases_agree(records, contigs, codes)
+    tally.compared += sum(agreeing)
     for index in range(len(records)):
         contig = contigs[records.contig[index]]
         if contig is None:
             tally.skip("unknown_contig", describe_record(records, index))
-        elif _fits(records, index, codes[contig], reference.assembly, tally, known=agreeing[index]):
+        elif agreeing[index] or _fits(records, index, contig, reference, tally):
             _split_one(records, index, contig, codes[contig], rows, tally)
     tally.kept += len(rows.record)
     return rows
@@ -218,7 +220,13 @@ def _single_bases_agree(
     records: Records, contigs: dict[str, str | None], codes: dict[str, NDArray[np.uint8]]
 ) -> list[bool]:
     """Tell of which records REF is known to be right: those of one base, all looked up at once."""
-    single = np.array([len(ref) == 1 for ref in records.reference], dtype=bool)
+    single = np.array(
+        [
+            len(ref) == 1 and bool(alts)
+            for ref, alts in zip(records.reference, records.alternates, strict=True)
+        ],
+        dtype=bool,
+    )
     agrees = np.zeros(len(records), dtype=bool)
     names = np.array([contigs[name] or "" for name in records.contig], dtype=object)
     for contig, bases in codes.items():
@@ -229,25 +237,32 @@ def _single_bases_agree(
     return agrees.tolist()
 
 
-def _fits(
-    records: Records, index: int, codes: NDArray[np.uint8], assembly: str, tally: Tally, *, known: bool
-) -> bool:
+def _fits(records: Records, index: int, contig: str, reference: ReferenceGenome, tally: Tally) -> bool:
+    codes = reference.codes(contig)
     if not records.alternates[index]:
         tally.skip("no_alternate", describe_record(records, index))
         return False
     start, ref = int(records.position[index]) - 1, records.reference[index]
-    if not known and (start < 0 or start + len(ref) > len(codes)):
+    if start < 0 or start + len(ref) > len(codes):
         tally.skip("beyond_contig", describe_record(records, index))
         return False
     if all(map(_is_symbolic, records.alternates[index])):
         # left out allele by allele; what calls structural variants often writes N as their REF
         return True
-    fault = None if known else _fault_of(ref, codes[start : start + len(ref)])
+    here = codes[start : start + len(ref)]
+    fault = _fault_of(ref, here)
+    if fault == "reference_mismatch" and (letters := reduced_letters(reference, contig, start, ref, here)):
+        tally.reduced(describe_record(records, index), letters)
+        fault = None
     tally.compared += fault != "unknown_reference"
     if fault is None:
         return True
-    here = _short(decode(codes[start : start + len(ref)]))
-    tally.skip(fault, f"{describe_record(records, index)}: REF is {_short(ref)}, {assembly} has {here}")
+    shown = reference.letters(contig, start, start + len(ref))
+    tally.swapped += fault == "reference_mismatch" and shown in records.alternates[index]
+    tally.skip(
+        fault,
+        f"{describe_record(records, index)}: REF is {_short(ref)}, {reference.assembly} has {_short(shown)}",
+    )
     return False
 
 
@@ -278,7 +293,7 @@ def _split_one(
     alternates = records.alternates[index]
     tally.split += len(alternates) > 1
     for allele, alternate in enumerate(alternates, 1):
-        reason = _unusable(raw_ref, alternate)
+        reason = unusable(raw_ref, alternate)
         if reason:
             tally.skip(reason, describe_record(records, index))
             continue
@@ -299,7 +314,8 @@ def _split_one(
         rows.record_alt.append(alternate)
 
 
-def _unusable(ref: str, alternate: str) -> str | None:
+def unusable(ref: str, alternate: str) -> str | None:
+    """Return why an alternate allele (upper case) is no other sequence, a key of `REASONS`; else None."""
     if alternate == "*":
         return "star"
     if alternate.startswith("<"):

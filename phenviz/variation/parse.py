@@ -71,11 +71,17 @@ def parse_variants(text: str, reference: ReferenceGenome) -> pd.DataFrame:
     DataError
         Names the line that is no variant, or that doesn't fit the reference.
     """
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    return table_of_lines(written_lines(text), reference)
+
+
+def written_lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines of a text that say something, each with its number from 1."""
+    numbered = enumerate(text.splitlines(), 1)
+    return [(number, line) for number, line in numbered if line.strip() and not line.lstrip().startswith("#")]
+
+
+def table_of_lines(lines: list[tuple[int, str]], reference: ReferenceGenome) -> pd.DataFrame:
+    """Read lines that have been numbered; see `parse_variants`."""
     if not lines:
         raise DataError(f"no variants were given: {_WANTED}")
     if len(lines) > _LIMIT:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
+from phenviz.variation.broken_vcf import byte_lines, text_of
 from phenviz.variation.records import MISSING, NO_PHASE_SET, Calls, Records
+from phenviz.variation.report import counted
 
 _PGEN_MISSING = -9
 
@@ -76,7 +78,16 @@ class PgenSource:
         try:
             return pgenlib.PvarReader(os.fsencode(self._pvar_path))
         except RuntimeError as error:
-            raise DataError(f"{self._pvar_path} can't be read as .pvar: {_words(error)}") from error
+            raise DataError(f"{self._pvar_path} can't be read as .pvar: {self._fault(error)}") from error
+
+    def _fault(self, error: Exception) -> str:
+        """Say what is wrong with the ``.pvar``; the line that pgenlib names is often the one after it."""
+        if self._pvar_path.suffix == ".zst":
+            return _words(error)
+        try:
+            return next(_faults_of_pvar(self._pvar_path), _words(error))
+        except OSError as cause:
+            return f"{cause}"
 
     @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], list[str]]:
@@ -89,7 +100,7 @@ class PgenSource:
             contig[row] = contigs.setdefault(pvar.get_variant_chrom(row), len(contigs))
             first[row] = pvar.get_variant_pos(row)
             last[row] = first[row] + len(pvar.get_allele_code(row, 0)) - 1
-        return contig, first, last, [name.decode() for name in contigs]
+        return contig, first, last, [text_of(name) for name in contigs]
 
     def _touching(self, locus: Locus | None) -> NDArray[np.uint32]:
         contig, first, last, names = self._places
@@ -103,7 +114,7 @@ class PgenSource:
     def _records(self, rows: NDArray[np.uint32], calls: Calls | None) -> Records:
         pvar, (contig, first, _, names) = self._pvar, self._places
         alleles = [self._alleles(int(row)) for row in rows]
-        ids = [pvar.get_variant_id(int(row)).decode() for row in rows]
+        ids = [text_of(pvar.get_variant_id(int(row))) for row in rows]
         return Records(
             contig=[names[contig[row]] for row in rows],
             position=first[rows],
@@ -116,7 +127,7 @@ class PgenSource:
 
     def _alleles(self, row: int) -> list[str]:
         codes = range(self._pvar.get_allele_ct(row))
-        return [self._pvar.get_allele_code(row, code).decode().upper() for code in codes]
+        return [text_of(self._pvar.get_allele_code(row, code)).upper() for code in codes]
 
     def _calls(self, reader: Any, rows: NDArray[np.uint32], n_samples: int) -> Calls:
         alleles = np.full((len(rows), 2 * n_samples), _PGEN_MISSING, dtype=np.int32)
@@ -161,11 +172,30 @@ def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
     raise DataError(f"{path.with_suffix(suffixes[0])} is missing: it belongs beside {path.name}")
 
 
+def _faults_of_pvar(path: Path) -> Iterator[str]:
+    # without a header the columns are those of a .bim: contig, id, centimorgans, position, alleles
+    place, columns = 3, 6
+    for number, line in enumerate(byte_lines(path), 1):
+        words = line.split()
+        if line.startswith(b"##"):
+            continue
+        if line.startswith(b"#"):
+            columns, place = len(words), words.index(b"POS") if b"POS" in words else 1
+        elif not words:
+            yield f"line {number:,} is blank: remove it"
+        elif len(words) < columns:
+            header = "" if number > 1 else " and no header line (#CHROM POS ID REF ALT)"
+            yield f"line {number:,} has {counted(len(words), 'column')}{header}, {columns} are needed"
+        elif not words[place].removeprefix(b"-").isdigit():
+            yield f"line {number:,}: POS is {text_of(words[place])[:20]!r}, no whole number"
+
+
 def _read_psam(path: Path) -> tuple[str, ...]:
     try:
-        lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("##")]
-    except (OSError, UnicodeDecodeError) as error:
+        text = [text_of(line) for line in byte_lines(path)]
+    except OSError as error:
         raise DataError(f"{path} can't be read ({error})") from error
+    lines = [line for line in text if line.strip() and not line.startswith("##")]
     # without a header the columns are those of a .fam: family, then individual
     header, rows = ["#FID", "IID"], lines
     if lines and lines[0].startswith("#"):
@@ -175,8 +205,13 @@ def _read_psam(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path} names no samples: a header line with #IID and a line a sample are needed")
     column = names.index("IID")
     samples = tuple((row.split() + [""] * len(names))[column] for row in rows)
+    if "" in samples:
+        raise DataError(f"{path}: the line {rows[samples.index('')].strip()[:60]!r} has no IID: give it one")
     if len(set(samples)) < len(samples):
-        raise DataError(f"{path} names a sample twice: give every sample an IID of its own")
+        twice = next(name for name in samples if samples.count(name) > 1)
+        raise DataError(
+            f"{path} names a sample twice: {twice!r}; give every sample an IID of its own, in all families"
+        )
     return samples
 
 

@@ -39,6 +39,8 @@ class Phasing:
     missing
         Records whose call lacks one allele or both; a haplotype has the reference there, though nobody
         knows what the individual has.
+    drawn
+        Phase sets that were turned or not by lot, as a whole, also where there is but one.
     """
 
     choice: Unphased = "refuse"
@@ -47,6 +49,7 @@ class Phasing:
     phase_sets: int = 0
     haploid: int = 0
     missing: int = 0
+    drawn: int = 0
 
     @property
     def certain(self) -> bool:
@@ -58,18 +61,18 @@ class Phasing:
         rest = f"; {counted(self.haploid, 'haploid call')}" if self.haploid else ""
         if self.missing:
             rest += f"; {counted(self.missing, 'missing call')} taken as the reference"
-        if self.certain:
+        if self.certain and not self.drawn:
             return f"as in the file{rest}"
         how = f"random, seed {self.seed}" if self.choice == "random" else self.choice
         parts = [counted(self.unphased, "unphased heterozygote")] if self.unphased else []
-        if self.phase_sets > 1:
-            parts.append(f"{self.phase_sets} phase sets")
+        if self.phase_sets > 1 or self.drawn:
+            parts.append(counted(self.phase_sets, "phase set"))
         return f"{' and '.join(parts)} put {how}{rest}"
 
     @property
     def plain(self) -> bool:
         """Whether there is nothing to say: all calls are whole, and the file decides."""
-        return self.certain and not self.haploid and not self.missing
+        return self.certain and not self.haploid and not self.missing and not self.drawn
 
 
 def orient(
@@ -126,6 +129,7 @@ def orient(
         phase_sets=len(sets),
         haploid=_n_records(variants, alleles[:, 1] == ABSENT),
         missing=_n_records(variants, (alleles == MISSING).any(axis=1)),
+        drawn=int((sets != NO_PHASE_SET).sum()) if unphased == "random" else 0,
     )
     if unphased == "refuse" and not done.certain:
         raise DataError(_refusal(variants, phase_set, loose, bound, done, sample))

@@ -27,6 +27,8 @@ _FEW = 100
 _MISMATCHES = 0.01
 _MISMATCHES_OF_FEW = 0.25
 _SEVERAL = 3
+# of another assembly a third or so have an ALT that is its base, by chance; a single one may be one of them
+_SWAPPED = 0.8
 
 
 def read_variants(
@@ -150,11 +152,40 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
             break
         check_assembly(start, reference)
         return
-    raise DataError(
-        f"{tally.source} is of another assembly? {wrong:,} of {tally.compared:,} records "
-        f"({wrong / tally.compared:.1%}) have a REF that {reference.assembly} doesn't have there, first "
-        f"{tally.example('reference_mismatch')}. Give the FASTA that the file was called against"
+    said = (
+        f"{wrong:,} of {tally.compared:,} records ({wrong / tally.compared:.1%}) have a REF that "
+        f"{reference.assembly} doesn't have there, first {tally.example('reference_mismatch')}"
     )
+    if tally.swapped > _SWAPPED * wrong:
+        which = "every one" if tally.swapped == wrong else f"{tally.swapped:,}"
+        raise DataError(
+            f"{tally.source} has REF and ALT swapped, or is of another assembly? {said}; in {which} of these "
+            "ALT is what the reference has. Write it again with the reference's bases as REF (`plink2 "
+            "--ref-from-fa force --fa reference.fa`), or give the FASTA that it was called against"
+        )
+    raise DataError(
+        f"{tally.source} is of another assembly? {said}. Give the FASTA that the file was called against"
+    )
+
+
+def _check_contigs(source: Source, reference: ReferenceGenome) -> None:
+    """Raise if a file, or one of several, has records, and all lie on contigs that the reference lacks."""
+    for one in source.sources if isinstance(source, ChainedSource) else [source]:
+        tally = Tally(str(one.path))
+        for records in one.records(None, None, _FEW):
+            split_records(records, reference, tally)
+            if tally.read > tally.skipped("unknown_contig"):
+                break
+        _refuse_unknown_contigs(tally, reference)
+
+
+def _refuse_unknown_contigs(tally: Tally, reference: ReferenceGenome) -> None:
+    if tally.read and tally.skipped("unknown_contig") == tally.read:
+        raise DataError(
+            f"{tally.source} lies on contigs that {reference.assembly} here lacks (first "
+            f"{tally.example('unknown_contig')}), which has {', '.join(list(reference.contigs)[:5])}: "
+            "give the FASTA that the file was called against"
+        )
 
 
 def _check_contigs(source: Source, reference: ReferenceGenome) -> None:

@@ -122,9 +122,16 @@ class Tally:
         self.read = self.kept = self.split = self.left_aligned = self.no_genotype = 0
         # records whose REF tells whether they are of the reference's assembly
         self.compared = 0
+        # of the others, those of which an alternate allele is what the reference has
+        self.swapped = 0
         self.notes: list[str] = []
         self._skipped: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
+        self._reduced: list[str] = []
+
+    def reduced(self, record: str, letters: str) -> None:
+        """Count a record whose REF writes letters of the FASTA that stand for several bases as one."""
+        self._reduced.append(f"{record}, where it has {letters}" if len(self._reduced) < _EXAMPLES else "")
 
     def skip(self, reason: str, example: str, count: int = 1) -> None:
         """Count something left out; the first few are kept as examples."""
@@ -152,5 +159,14 @@ class Tally:
             no_genotype=self.no_genotype,
             skipped={reason: self._skipped[reason] for reason in REASONS if self._skipped[reason]},
             examples={reason: tuple(shown) for reason, shown in self._examples.items()},
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self._letters()),
         )
+
+    def _letters(self) -> list[str]:
+        if not self._reduced:
+            return []
+        shown = "; ".join(filter(None, self._reduced))
+        return [
+            f"{counted(len(self._reduced), 'record')} where the FASTA has a letter for several bases, of "
+            f"which REF is the first, as VCF wants it ({shown}): kept, and the reference stays unknown there"
+        ]

@@ -7,22 +7,27 @@ import hashlib
 import json
 import os
 import re
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from phenviz.data.cache import cache_dir, write_whole
 from phenviz.errors import DataError
-from phenviz.variation.broken_vcf import is_text_vcf, text_lines
+from phenviz.genome import ReferenceGenome
+from phenviz.variation.broken_vcf import UNPACKING, byte_lines, is_text_vcf, text_of
+from phenviz.variation.normalise import unusable
+from phenviz.variation.parse import table_of_lines, written_lines
+from phenviz.variation.report import Tally
 from phenviz.variation.sources import open_source
+from phenviz.variation.table import VariantSet
 
 Place = tuple[str, int, str, str]
+_SHORT = 60
 _RSID = re.compile(r"rs\d+", re.IGNORECASE)
 
 
 def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
-    """Return where a variant with this id lies.
+    """Return where a variant with this id lies, the first of them; see `find_places`.
 
     The first look-up reads the file's ids once and keeps them in the cache; later ones are instant.
 
@@ -44,15 +49,81 @@ def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
     DataError
         If the file is missing or can't be read.
     """
+    return next(iter(find_places(path, rsid)), None)
+
+
+def find_places(path: str | os.PathLike[str], rsid: str) -> list[Place]:
+    """Return all records with this id, in the order of the file: one rsID may stand on several.
+
+    Parameters and errors are those of `find_rsid`.
+    """
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path} is missing: give the path of a VCF file")
     stat = path.stat()
-    return _places(path.resolve(), stat.st_size, stat.st_mtime_ns).get(rsid.strip().lower())
+    return _places(path.resolve(), stat.st_size, stat.st_mtime_ns).get(rsid.strip().lower(), [])
+
+
+def read_pasted(text: str, known: Iterable[str | os.PathLike[str]], reference: ReferenceGenome) -> VariantSet:
+    """Read pasted lines, variants or rsIDs, into the form of all tables.
+
+    Parameters
+    ----------
+    text
+        Lines for `phenviz.variation.parse_variants`; some may be an rsID alone, which stands for every
+        alternate allele of every record that has it.
+    known
+        Files of variants in which rsIDs are looked up, in this order.
+    reference
+        The genome that the variants are described against.
+
+    Returns
+    -------
+    VariantSet
+        Normalised and sorted, each once; the report counts alleles of rsIDs that are no sequence (``*``).
+
+    Raises
+    ------
+    DataError
+        Names the rsIDs that none of the files has, or the line that is no variant.
+    """
+    tally = Tally(_shortened(text))
+    known, lines = list(known), []
+    written = [
+        (number, line, _RSID.fullmatch(line.strip()) is not None) for number, line in written_lines(text)
+    ]
+    # names all that are unknown at once
+    resolve_rsids("\n".join(line for _, line, is_rsid in written if is_rsid), known)
+    for number, line, is_rsid in written:
+        lines += [(number, one) for one in (_usable(line, known, tally) if is_rsid else [line])]
+    if not lines and (left_out := tally.report().left_out()):
+        raise DataError(f"{tally.source} stands for no allele that can be scored: {'; '.join(left_out)}")
+    table = table_of_lines(lines, reference)
+    tally.read, tally.kept = len(lines), len(table)
+    return VariantSet(table, tally.report())
+
+
+def _usable(rsid: str, known: Iterable[str | os.PathLike[str]], tally: Tally) -> Iterator[str]:
+    for line in resolve_rsids(rsid, known).splitlines():
+        contig, position, name, ref, alternates = line.split("\t")
+        kept = []
+        for alternate in alternates.split(","):
+            reason = "no_alternate" if alternate == "." else unusable(ref.upper(), alternate.upper())
+            if reason is None:
+                kept.append(alternate)
+            else:
+                tally.skip(reason, f"{name}, {contig}:{position} {ref}>{alternates}")
+        if kept:
+            yield "\t".join([contig, position, name, ref, ",".join(kept)])
+
+
+def _shortened(text: str) -> str:
+    first = (text.strip().splitlines() or [""])[0].strip()
+    return first if len(first) < _SHORT else f"{first[:_SHORT]} ..."
 
 
 def resolve_rsids(text: str, known: Iterable[str | os.PathLike[str]]) -> str:
-    """Return pasted lines with each rsID replaced by where it lies.
+    """Return pasted lines with each rsID replaced by the records that have it.
 
     Parameters
     ----------
@@ -71,12 +142,12 @@ def resolve_rsids(text: str, known: Iterable[str | os.PathLike[str]]) -> str:
         if not _RSID.fullmatch(line.strip()):
             lines.append(line)
             continue
-        places = (find_rsid(path, line) for path in paths)
-        place = next((found for found in places if found is not None), None)
-        if place is None:
+        found = ((path, find_rsid(path, line)) for path in paths)
+        path, first = next((one for one in found if one[1] is not None), (None, None))
+        if path is None or first is None:
             unknown.append(line.strip())
-        else:
-            contig, start, ref, alt = place
+            continue
+        for contig, start, ref, alt in (first, *find_places(path, line)[1:]):
             lines.append(f"{contig}\t{start + 1}\t{line.strip().lower()}\t{ref}\t{alt}")
     if unknown:
         raise DataError(
@@ -87,7 +158,7 @@ def resolve_rsids(text: str, known: Iterable[str | os.PathLike[str]]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _places(path: Path, size: int, modified: int) -> dict[str, Place]:
+def _places(path: Path, size: int, modified: int) -> dict[str, list[Place]]:
     # size and time are arguments so that a VCF that was replaced is read again
     identity = hashlib.sha256(f"{path}|{size}|{modified}".encode()).hexdigest()[:16]
     cached = cache_dir("rsids") / f"{identity}.json.gz"
@@ -96,7 +167,10 @@ def _places(path: Path, size: int, modified: int) -> dict[str, Place]:
     except (OSError, EOFError, ValueError):
         rows = _text_ids(path) if is_text_vcf(path) else _ids_of_records(path)
         write_whole(cached, gzip.compress(json.dumps(rows).encode()))
-    return {rsid: (contig, start, reference, alternate) for rsid, contig, start, reference, alternate in rows}
+    places: dict[str, list[Place]] = {}
+    for rsid, contig, start, reference, alternate in rows:
+        places.setdefault(rsid, []).append((contig, start, reference, alternate))
+    return places
 
 
 def _ids_of_records(path: Path) -> list[tuple[str, str, int, str, str]]:
@@ -105,7 +179,7 @@ def _ids_of_records(path: Path) -> list[tuple[str, str, int, str, str]]:
         for records in open_source(path).records(None, None, 50_000)
         for row in range(len(records))
         for name in records.ids[row].split(";")
-        for first in [",".join(records.alternates[row])]
+        for first in [",".join(records.alternates[row]) or "."]
         if name
     ]
 
@@ -114,16 +188,16 @@ def _text_ids(path: Path) -> list[tuple[str, str, int, str, str]]:
     rows = []
     try:
         # the first columns alone: records needn't be taken apart
-        for number, line in enumerate(text_lines(path), 1):
-            if not line.startswith("#") and line.strip():
+        for number, line in enumerate(byte_lines(path), 1):
+            if not line.startswith(b"#") and line.strip():
                 rows.extend(_ids_of(line, path, number))
-    except (OSError, EOFError, zlib.error) as error:
+    except UNPACKING as error:
         raise DataError(f"{path} can't be read as a VCF ({error}): give a plain or bgzip VCF") from error
     return rows
 
 
-def _ids_of(line: str, path: Path, number: int) -> list[tuple[str, str, int, str, str]]:
-    fields = line.split("\t", 5)
+def _ids_of(line: bytes, path: Path, number: int) -> list[tuple[str, str, int, str, str]]:
+    fields = [text_of(field) for field in line.split(b"\t", 5)[:5]]
     if len(fields) < 5 or not fields[1].isdigit():
         raise DataError(f"{path}, line {number}: no VCF record (CHROM, POS, ID, REF, ALT expected)")
     contig, position, ids, reference, alternate = (field.strip() for field in fields[:5])

@@ -13,6 +13,7 @@ from phenviz.variation.carried import View, carried_haplotypes
 from phenviz.variation.haplotype import Haplotype
 from phenviz.variation.individuals import Individuals
 from phenviz.variation.phasing import Phasing, Unphased
+from phenviz.variation.report import VariantReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,18 @@ class UniqueHaplotypes:
         Names.
     phasing
         Of each sample: what the file left open, and what was done about it.
+    skipped
+        How many variants each copy lacks since they overlap another one before them, shape (S, 2).
+    report
+        What became of the file's records there, whoever carries them.
     """
 
     haplotypes: tuple[Haplotype, ...]
     index: NDArray[np.int64]
     samples: tuple[str, ...]
     phasing: tuple[Phasing, ...]
+    skipped: NDArray[np.int64]
+    report: VariantReport
 
     @property
     def saving(self) -> float:
@@ -83,13 +90,14 @@ def unique_haplotypes(
     """
     names = individuals.samples["sample"].tolist() if samples is None else list(samples)
     found = carried_haplotypes(individuals, locus, names, view=view, unphased=unphased, seed=seed)
-    index = np.empty((len(names), 2), dtype=np.int64)
+    index, skipped = np.empty((len(names), 2), dtype=np.int64), np.empty((len(names), 2), dtype=np.int64)
     haplotypes: list[Haplotype] = []
     of_content: dict[str, int] = {}
     for row, pair in enumerate(found.pairs):
         for copy, haplotype in enumerate(pair):
+            skipped[row, copy] = len(haplotype.reasons)
             # different variants may still make the same bases
             index[row, copy] = of_content.setdefault(haplotype.content_hash, len(haplotypes))
             if index[row, copy] == len(haplotypes):
                 haplotypes.append(haplotype)
-    return UniqueHaplotypes(tuple(haplotypes), index, tuple(names), found.phasing)
+    return UniqueHaplotypes(tuple(haplotypes), index, tuple(names), found.phasing, skipped, found.report)

@@ -1,12 +1,11 @@
-"""VCF and BCF files, plain or compressed, indexed or not, through cyvcf2."""
+"""VCF and BCF files, plain or compressed, indexed or not."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +13,24 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
 from phenviz.variation.broken_vcf import (
-    check_start,
-    explain,
+    UNPACKING,
+    byte_lines,
+    damaged,
+    is_bgzip,
     lacks_end_mark,
-    refuse_broken_lines,
+    lacks_line_end,
+    read_head,
     refuse_half_block,
+    text_of,
 )
-from phenviz.variation.htslib import quiet_cyvcf2
-from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records, touches
+from phenviz.variation.records import Calls, Records, touches
+from phenviz.variation.vcf_genotypes import read_calls
+from phenviz.variation.vcf_lines import Line, found_lines, stream_lines
 
 # a file and its index are often copied one after the other
 _SECONDS_OF_COPYING = 60
-_NOT_GIVEN = np.iinfo(np.int32).min
+# of a file up to this many bytes without an index, the order of all records is looked at once
+_SMALL = 2**24
 # records passed by on the way to a locus before whoever waits can look up
 _LOOK_UP = 10_000
 
@@ -55,160 +60,81 @@ class VcfSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        check_start(self.path)
-        reader = self._open(None)
-        self.samples: tuple[str, ...] = tuple(reader.samples)
-        self._contigs = _contig_names(reader)
-        reader.close()
-        self.indexed = _index_of(self.path) is not None
+        self._head = read_head(self.path)
+        self.samples = self._head.samples
+        self._index = _index_of(self.path)
+        self.indexed = self._index is not None
         if lacks_end_mark(self.path):
             refuse_half_block(self.path)
-        self.notes = _notes(self.path)
+        self.notes = _notes(self.path, self._index)
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
-        wanted = [] if samples is None else [self.samples[index] for index in samples]
-        reader = self._open(wanted)
-        try:
-            numbered: Iterator[tuple[int, Any | None]]
-            if locus is not None and self.indexed:
-                numbered = ((0, variant) for variant in self._found(reader, locus))
-            else:
-                numbered = self._streamed(reader, locus)
-            yield from self._pieces(numbered, len(wanted), size, sites_only=samples is None)
-        finally:
-            reader.close()
+        numbered: Iterator[tuple[int, Line | None]]
+        if locus is not None and self._index is not None:
+            numbered = ((0, line) for line in found_lines(self.path, self._head, locus, self._index))
+        else:
+            numbered = self._streamed(locus)
+        chosen = None if samples is None else np.asarray(samples, dtype=np.intp)
+        piece: list[tuple[int, Line]] = []
+        for number, line in numbered:
+            if line is not None:
+                piece.append((number, line))
+            if line is None or len(piece) == size:
+                yield self._records(piece, chosen)
+                piece = []
+        if piece:
+            yield self._records(piece, chosen)
 
-    def _open(self, samples: list[str] | None) -> Any:
-        try:
-            return quiet_cyvcf2().VCF(str(self.path), samples=samples)
-        # cyvcf2 raises plain Exceptions
-        except Exception as error:
-            raise explain(self.path, error) from error
-
-    def _found(self, reader: Any, locus: Locus) -> Iterator[Any]:
-        for name in self._contigs:
-            if bare_contig(name).upper() == bare_contig(locus.contig).upper():
-                with warnings.catch_warnings():
-                    # no record there is no reason to warn
-                    warnings.simplefilter("ignore")
-                    yield from self._guarded(reader(f"{name}:{locus.start + 1}-{locus.end}"))
-
-    def _streamed(self, reader: Any, locus: Locus | None) -> Iterator[tuple[int, Any | None]]:
+    def _streamed(self, locus: Locus | None) -> Iterator[tuple[int, Line | None]]:
         order = _Order(self.path)
-        for number, variant in enumerate(self._guarded(reader), 1):
-            order.check(number, variant)
+        stat = self.path.stat()
+        if locus is not None and not self._head.binary and stat.st_size <= _SMALL:
+            # behind the locus nobody looks, where records of it may lie in a file that isn't sorted
+            _check_order(self.path, stat.st_size, stat.st_mtime_ns)
+        for number, line in enumerate(stream_lines(self.path, self._head), 1):
+            order.check(number, line.contig, line.position)
             if locus is None:
-                yield number, variant
-            elif bare_contig(variant.CHROM).upper() == bare_contig(locus.contig).upper():
-                if variant.POS > locus.end:
+                yield number, line
+            elif bare_contig(line.contig).upper() == bare_contig(locus.contig).upper():
+                if line.position > locus.end:
                     return
-                if touches(variant.POS, len(variant.REF), locus):
-                    yield number, variant
+                if touches(line.position, len(line.reference), locus):
+                    yield number, line
             if locus is not None and number % _LOOK_UP == 0:
                 yield number, None
 
-    def _guarded(self, variants: Any) -> Iterator[Any]:
-        iterator = iter(variants)
-        while True:
-            try:
-                variant = next(iterator)
-            except StopIteration:
-                return
-            except Exception as error:
-                raise explain(self.path, error) from error
-            yield variant
-
-    def _pieces(
-        self, numbered: Iterator[tuple[int, Any | None]], n_samples: int, size: int, *, sites_only: bool
-    ) -> Iterator[Records]:
-        piece = _Piece(self.path, None if sites_only else n_samples)
-        for number, variant in numbered:
-            if variant is not None:
-                piece.add(number, variant)
-            if variant is None or len(piece) == size:
-                yield piece.records()
-                piece = _Piece(self.path, None if sites_only else n_samples)
-        if len(piece):
-            yield piece.records()
-
-
-class _Piece:
-    """Records that are being gathered."""
-
-    def __init__(self, path: Path, n_samples: int | None) -> None:
-        self._path = path
-        self._n_samples = n_samples
-        self._contig: list[str] = []
-        self._position: list[int] = []
-        self._reference: list[str] = []
-        self._alternates: list[tuple[str, ...]] = []
-        self._ids: list[str] = []
-        self._number: list[int] = []
-        self._genotypes: list[NDArray[np.int16] | None] = []
-        self._phase_sets: list[NDArray[np.int64] | None] = []
-
-    def __len__(self) -> int:
-        return len(self._contig)
-
-    def add(self, number: int, variant: Any) -> None:
-        self._contig.append(variant.CHROM)
-        self._position.append(variant.POS)
-        self._reference.append(variant.REF.upper())
-        self._alternates.append(tuple(alternate.upper() for alternate in variant.ALT))
-        self._ids.append(variant.ID or "")
-        self._number.append(number)
-        if self._n_samples is not None:
-            formats = variant.FORMAT or []
-            self._genotypes.append(variant.genotype.array() if "GT" in formats else None)
-            self._phase_sets.append(_phase_set(variant) if "PS" in formats else None)
-
-    def records(self) -> Records:
+    def _records(self, piece: list[tuple[int, Line]], chosen: NDArray[np.intp] | None) -> Records:
+        lines = [line for _, line in piece]
         return Records(
-            contig=self._contig,
-            position=np.array(self._position, dtype=np.int64),
-            reference=self._reference,
-            alternates=self._alternates,
-            ids=self._ids,
-            number=np.array(self._number, dtype=np.int64),
-            calls=None if self._n_samples is None else self._calls(self._n_samples),
+            contig=[line.contig for line in lines],
+            position=np.array([line.position for line in lines], dtype=np.int64),
+            reference=[line.reference for line in lines],
+            alternates=[line.alternates for line in lines],
+            ids=[line.id for line in lines],
+            number=np.array([number for number, _ in piece], dtype=np.int64),
+            calls=None if chosen is None else self._calls(piece, chosen),
         )
 
-    def _calls(self, n_samples: int) -> Calls:
-        alleles = np.full((len(self), n_samples, 2), MISSING, dtype=np.int16)
-        phased = np.zeros((len(self), n_samples), dtype=bool)
-        phase_set = np.full((len(self), n_samples), NO_PHASE_SET, dtype=np.int64)
-        has_genotype = np.array([called is not None for called in self._genotypes], dtype=bool)
-        for row, called in enumerate(self._genotypes):
-            if called is None:
-                refuse_broken_lines(self._path)
-            else:
-                # columns: the alleles, then whether they are phased; one allele where nobody has two
-                alleles[row, :, 0], phased[row] = called[:, 0], called[:, -1]
-                alleles[row, :, 1] = called[:, 1] if called.shape[1] > 2 else ABSENT
-                if called.shape[1] > 3 and (called[:, 2:-1] != ABSENT).any():
-                    raise self._error(row, "has a genotype of more than two alleles: give diploid calls")
-        for row, sets in enumerate(self._phase_sets):
-            if sets is not None:
-                phase_set[row] = sets
-        self._refuse_unknown_alleles(alleles)
-        # "." stands for a call of which nothing is known, its ploidy included
-        unknown = (alleles[..., 0] == MISSING) & (alleles[..., 1] == ABSENT)
-        alleles[unknown, 1] = MISSING
-        return Calls(alleles, phased, phase_set, has_genotype)
+    def _calls(self, piece: list[tuple[int, Line]], chosen: NDArray[np.intp]) -> Calls:
+        def fail(row: int, problem: str) -> DataError:
+            number, line = piece[row]
+            place = f"line {line.number}" if line.number else f"record {number:,}" if number else ""
+            if not place or not problem.startswith(":"):
+                place += f"{', ' if place else ''}{line.contig}:{line.position}"
+            return DataError(f"{self.path}, {place}{problem}")
 
-    def _refuse_unknown_alleles(self, alleles: NDArray[np.int16]) -> None:
-        known = np.array([len(alternates) for alternates in self._alternates])
-        for row in np.flatnonzero(alleles.max(axis=(1, 2), initial=0) > known).tolist():
-            raise self._error(
+        forms, texts = [line.form for _, line in piece], [line.calls for _, line in piece]
+        calls = read_calls(forms, texts, len(self.samples), chosen, fail)
+        known = np.array([len(line.alternates) for _, line in piece], dtype=np.int64)
+        largest = calls.alleles.max(axis=(1, 2), initial=0)
+        for row in np.flatnonzero(largest > known).tolist():
+            raise fail(
                 row,
-                f"has a genotype with allele {alleles[row].max()}, but {known[row]} alternate alleles: "
+                f" has a genotype with allele {largest[row]}, but {known[row]} alternate alleles: "
                 "the file is damaged; write it again",
             )
-
-    def _error(self, row: int, problem: str) -> DataError:
-        number = f"record {self._number[row]:,}, " if self._number[row] else ""
-        return DataError(f"{self._path}, {number}{self._contig[row]}:{self._position[row]} {problem}")
+        return calls
 
 
 class _Order:
@@ -216,41 +142,41 @@ class _Order:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._contig = ""
+        self._contig: str | bytes = ""
         self._position = 0
-        self._done: set[str] = set()
+        self._done: set[str | bytes] = set()
 
-    def check(self, number: int, variant: Any) -> None:
-        contig, position = variant.CHROM, variant.POS
+    def check(self, number: int, contig: str | bytes, position: int) -> None:
+        """Raise if a record, whose number is told, comes too late."""
         if contig != self._contig:
             self._done.add(self._contig)
             self._contig, self._position = contig, 0
         if position < self._position or contig in self._done:
+            name = text_of(contig) if isinstance(contig, bytes) else contig
             raise DataError(
-                f"{self._path}, record {number:,}: {contig}:{position} comes too late, the file isn't "
+                f"{self._path}, record {number:,}: {name}:{position} comes too late, the file isn't "
                 "sorted: `bcftools sort -Oz -o sorted.vcf.gz` sorts it"
             )
         self._position = position
 
 
-def _phase_set(variant: Any) -> NDArray[np.int64]:
-    sets = variant.format("PS")
-    if sets is None or sets.dtype.kind not in "if":
-        return np.full(1, NO_PHASE_SET, dtype=np.int64)
-    first = sets[:, 0].astype(np.int64)
-    return np.where(first == _NOT_GIVEN, NO_PHASE_SET, first)
-
-
-def _contig_names(reader: Any) -> list[str]:
+@lru_cache(maxsize=64)
+def _check_order(path: Path, size: int, modified: int) -> None:
+    # size and time are arguments so that a file that was replaced is looked at again
+    order, number = _Order(path), 0
     try:
-        return list(dict.fromkeys(reader.seqnames))
-    # a file without contig lines and without an index has none to tell
-    except Exception:
-        return []
+        for line in byte_lines(path):
+            columns = line.split(b"\t", 2)
+            # what else is wrong with a line is told once it is read
+            if not line.startswith(b"#") and len(columns) > 1 and columns[1].isdigit():
+                number += 1
+                order.check(number, columns[0], int(columns[1]))
+    except UNPACKING as error:
+        raise DataError(damaged(path, error)) from error
 
 
-def _notes(path: Path) -> tuple[str, ...]:
-    notes, index = [], _index_of(path)
+def _notes(path: Path, index: Path | None) -> tuple[str, ...]:
+    notes = []
     if index is None:
         notes.append(
             f"{path.name} has no index and is read from its start for every locus: compress it with bgzip "
@@ -260,12 +186,16 @@ def _notes(path: Path) -> tuple[str, ...]:
         notes.append(
             f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`"
         )
+    if lacks_line_end(path):
+        notes.append(f"{path.name} ends within a line: it may have been cut short")
     if lacks_end_mark(path):
         notes.append(f"{path.name} lacks the mark that ends a bgzip file: it may have been cut short")
     return tuple(notes)
 
 
 def _index_of(path: Path) -> Path | None:
+    if not is_bgzip(path):
+        return None
     for suffix in (".csi", ".tbi"):
         index = path.with_name(path.name + suffix)
         if index.is_file():

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
+from phenviz.variation.phase_sets import phase_set_number
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
 
+_OF_CALLS = ("call_genotype", "call_genotype_phased", "call_PS", "call_PSL")
+_PHASE_SETS = ("call_PS", "call_PSL")
 _NEEDED = ("contig_id", "variant_contig", "variant_position", "variant_allele")
 
 
@@ -57,8 +60,31 @@ class ZarrSource:
                 f"{self.path} is no VCF Zarr store, it lacks {', '.join(missing)}: make one with "
                 "`vcf2zarr convert calls.vcf.gz calls.vcz`"
             )
-        has_calls = "call_genotype" in self._store and "sample_id" in self._store
+        self._check_shapes()
+        has_calls = "call_genotype" in self._store
         self.samples: tuple[str, ...] = tuple(map(str, self._read("sample_id"))) if has_calls else ()
+        if len(set(self.samples)) < len(self.samples):
+            twice = next(name for name in self.samples if self.samples.count(name) > 1)
+            raise DataError(
+                f"{self.path} names the sample {twice!r} twice: give every sample a name of its own"
+            )
+
+    def _check_shapes(self) -> None:
+        """Raise unless the arrays belong together."""
+        store, calls = self._store, [name for name in _OF_CALLS if name in self._store]
+        if calls and "sample_id" not in store:
+            raise DataError(
+                f"{self.path} has genotypes, but lacks sample_id, whose they are: convert it again"
+            )
+        n = store["variant_position"].shape[:1]
+        wanted = {name: n for name in ("variant_contig", "variant_allele", "variant_id") if name in store}
+        wanted |= {name: (*n, *store["sample_id"].shape) for name in calls}
+        for name, shape in wanted.items():
+            if store[name].shape[: len(shape)] != shape:
+                raise DataError(
+                    f"array {name} of {self.path} has the shape {store[name].shape}, the others {shape}: "
+                    "convert the calls again"
+                )
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
@@ -94,6 +120,12 @@ class ZarrSource:
                 f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"
             ) from error
 
+    def _whole(self, name: str, rows: slice) -> NDArray[np.int64]:
+        values = self._read(name, rows)
+        if values.dtype.kind not in "iu":
+            raise DataError(f"array {name} of {self.path} holds {values.dtype}, no whole numbers")
+        return values.astype(np.int64)
+
     def _numbers(self, locus: Locus) -> list[int]:
         wanted = bare_contig(locus.contig).upper()
         return [number for number, name in enumerate(self._contigs) if bare_contig(name).upper() == wanted]
@@ -113,8 +145,11 @@ class ZarrSource:
             yield int(number) * chunk, min((int(number) + 1) * chunk, n)
 
     def _records(self, piece: slice, locus: Locus | None, samples: Sequence[int] | None) -> Records:
-        contig, position = self._read("variant_contig", piece), self._read("variant_position", piece)
-        position = position.astype(np.int64)
+        contig, position = self._whole("variant_contig", piece), self._whole("variant_position", piece)
+        if len(contig) and not 0 <= contig.min() <= contig.max() < len(self._contigs):
+            raise DataError(
+                f"array variant_contig of {self.path} numbers contigs that contig_id doesn't have"
+            )
         rows = np.arange(len(position))
         if locus is not None:
             rows = np.flatnonzero(np.isin(contig, self._numbers(locus)) & (position <= locus.end))
@@ -123,17 +158,27 @@ class ZarrSource:
             lengths = np.array([len(str(alleles[row, 0])) for row in rows])
             rows = rows[position[rows] - 1 + lengths > locus.start]
         ids = self._read("variant_id", piece) if "variant_id" in self._store and len(rows) else None
+        # "" fills up the records that have fewer alleles than others
+        alternates = [
+            tuple(str(code).upper() for code in alleles[row, 1:] if code and code != ".") for row in rows
+        ]
         return Records(
             contig=[self._contigs[contig[row]] for row in rows],
             position=position[rows],
             reference=[str(alleles[row, 0]).upper() for row in rows],
-            alternates=[tuple(str(code).upper() for code in alleles[row, 1:] if code) for row in rows],
+            alternates=alternates,
             ids=["" if ids is None or ids[row] == "." else str(ids[row]) for row in rows],
             number=rows.astype(np.int64) + piece.start + 1,
-            calls=None if samples is None else self._calls(piece, rows, samples),
+            calls=None if samples is None else self._calls(piece, rows, samples, alternates),
         )
 
-    def _calls(self, piece: slice, rows: NDArray[np.intp], samples: Sequence[int]) -> Calls:
+    def _calls(
+        self,
+        piece: slice,
+        rows: NDArray[np.intp],
+        samples: Sequence[int],
+        alternates: Sequence[tuple[str, ...]],
+    ) -> Calls:
         columns = np.asarray(samples, dtype=np.intp)
         if not len(rows) or not len(columns):
             shape = (len(rows), len(columns))
@@ -154,10 +199,15 @@ class ZarrSource:
         phased = np.zeros(alleles.shape[:2], dtype=bool)
         if "call_genotype_phased" in self._store:
             phased = self._selected("call_genotype_phased", piece, rows, columns).astype(bool)
-        phase_set = np.full(alleles.shape[:2], NO_PHASE_SET, dtype=np.int64)
-        if "call_PS" in self._store:
-            sets = self._selected("call_PS", piece, rows, columns).astype(np.int64)
-            phase_set = np.where(sets < 0, NO_PHASE_SET, sets)
+        known = np.array([len(one) for one in alternates])
+        if (too_many := alleles.max(axis=(1, 2)) > known).any():
+            place = piece.start + int(rows[int(np.argmax(too_many))]) + 1
+            raise DataError(
+                f"{self.path}, record {place:,} has a genotype with an allele that it doesn't list: the "
+                "store is damaged; convert the calls again"
+            )
+        sets = [self._selected(name, piece, rows, columns) for name in _PHASE_SETS if name in self._store]
+        phase_set = _phase_sets(sets, alleles.shape[:2])
         return Calls(alleles, phased, phase_set, np.ones(len(rows), dtype=bool))
 
     def _selected(
@@ -173,6 +223,20 @@ class ZarrSource:
                 f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"
             ) from error
         return np.asarray(values)[rows - first]
+
+
+def _phase_sets(arrays: list[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return numbers for what PS and PSL name, (records, samples) of any type; PSL has one more axis."""
+    names = []
+    for array in arrays:
+        # -1 and -2 stand for whole numbers that are missing
+        texts = np.where(array < 0, "", array.astype(str)) if array.dtype.kind in "iu" else array
+        rows = texts.reshape(int(np.prod(shape)), -1).tolist()
+        names.append([",".join(str(word) for word in row if word) for row in rows])
+    if not names:
+        return np.full(shape, NO_PHASE_SET, dtype=np.int64)
+    numbers = [phase_set_number(*one) for one in zip(*names, strict=True)]
+    return np.array(numbers, dtype=np.int64).reshape(shape)
 
 
 def _first_line(error: Exception) -> str:

@@ -275,10 +275,15 @@ def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(pag
         time.sleep(0.05)
     assert page.state.source.startswith("own:")
     assert "6 of 7 rows kept" in page._report.object
+    assert (
+        page._reading.visible and "recognised as a table with columns of known names" in page._reading.object
+    )
+    assert "<td>pip</td><td>posterior</td>" in page._reading.object and "line 2: 20:" in page._reading.object
     assert page.run.status in ("waiting", "queued", "running", "done")
     page.run.run()
     settle(page)
     assert page.run.dataset["trait"].values.tolist() == ["my_trait"] and page._banner.object == ""
+    assert not page._reading.visible
     address = disease_query(page.state, CONTEXTS)
     assert page.tables.find(address["source"].removeprefix("own:")).path.name == "my_trait.tsv"
     page.source._remove()

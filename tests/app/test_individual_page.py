@@ -382,3 +382,30 @@ def test_an_address_brings_back_person_and_choices():
         "theme",
     ):
         assert getattr(again, name) == getattr(state, name), name
+
+
+def vcf_of(page, *calls: tuple[int, int, str]) -> bytes:
+    """Write SNVs and deletions: position, bases deleted, call."""
+    lines = own_vcf(page).decode().splitlines()[:4]
+    for position, deleted, call in calls:
+        ref = page.runtime.world.reference.sequence(Locus("20", position - 1, position + deleted))
+        alt = ref[0] if deleted else "A" if ref != "A" else "C"
+        lines.append("\t".join(["20", str(position), ".", ref, alt, ".", "PASS", ".", "GT", call]))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def test_a_phase_that_is_unknown_beyond_the_view_is_not_asked_for(page):
+    drop(page, vcf_of(page, (5_000, 0, "0|1"), (VIEW.end + 1_000, 0, "0/1")))
+    assert page.run.status == "done" and page.run.facts["variants"] == [0, 1]
+    page.state.settled = Locus("20", VIEW.start + 4_000, VIEW.end + 4_000)
+    settle(page)
+    assert page.run.status == "failed" and "unphased" in page.run.error
+
+
+def test_a_deletion_that_begins_before_the_view_is_listed_and_drawn(page):
+    drop(page, vcf_of(page, (400, 5_000, "1|1"), (8_000, 0, "0|1")))
+    assert page.run.status == "done"
+    assert sorted(page.run.table()["position"]) == [400, 8_000]
+    exact = page.run.prediction
+    gone = exact["activity"].sel(haplotype=["1", "2"], bin=exact["bin_start"].isin(range(2_048, 5_000, 128)))
+    assert gone.sizes["bin"] and not gone.any()

@@ -30,7 +30,7 @@ def test_the_strongest_bases_are_those_with_the_largest_contribution(scan, toy_w
 
 def test_the_strongest_change_names_the_alternate_with_the_largest_effect(scan):
     row = strongest_bases(scan, "Ery", count=1).iloc[0]
-    effects = scan["effect"].sel(context="Ery", position=row["position"] - 1).to_numpy()
+    effects = scan["effect"].sel(context="Ery", position=row["position"]).to_numpy()
     best = "ACGT"[int(np.abs(effects).argmax())]
     assert row["strongest change"].startswith(f"{row['ref']}>{best} ")
 
@@ -61,7 +61,7 @@ def test_the_motif_with_the_smallest_p_value_stands_beside_a_base():
 
 def test_motifs_of_a_long_result_are_looked_for_round_its_strongest_base(scan):
     part = round_the_strongest(scan, "Mono", 40)
-    best = strongest_bases(scan, "Mono", count=1)["position"].iloc[0] - 1
+    best = strongest_bases(scan, "Mono", count=1)["position"].iloc[0]
     assert part.sizes["position"] == 40
     assert best in part["position"].to_numpy()
     assert round_the_strongest(scan, "Mono", 1_000).sizes["position"] == LOCUS.length

@@ -13,6 +13,7 @@ import phenviz.data
 from phenviz.attribution import control_motifs, count_motifs, find_motifs
 from phenviz.data.motifs import read_motifs
 from phenviz.errors import DataError, ResultError
+from phenviz.results import position_coord
 
 MOTIFS = Path(phenviz.data.__file__).parent / "embedded" / "jaspar2026.human.meme"
 FIRST = 50_000
@@ -38,7 +39,7 @@ def planted() -> xr.Dataset:
             "attribution": ("position", track.astype(np.float32)),
             "reference": ("position", np.array(list("ACGT"))[codes]),
         },
-        coords={"position": np.arange(FIRST, FIRST + 4_000)},
+        coords={"position": position_coord(np.arange(FIRST, FIRST + 4_000))},
         attrs={"target_context": "Ery"},
     )
 

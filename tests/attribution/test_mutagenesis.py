@@ -260,7 +260,7 @@ def test_bases_out_of_a_genes_reach_have_no_effect(toy_world):
         toy_world.backbone,
         gene_target=(gene, readout),
     )
-    assert (partly.effect.sel(position=slice(end, None)) == 0).all() and (partly.effect != 0).any()
+    assert (partly.effect.sel(position=slice(end + 1, None)) == 0).all() and (partly.effect != 0).any()
 
 
 @pytest.mark.parametrize(("gene", "start"), [("BETA", 30_000), ("DELTA", 3_000)])

@@ -11,9 +11,10 @@ from phenviz.attribution.trait import trait_integrated_gradients, trait_saliency
 from phenviz.attribution.trait_genes import tokens_without_bases, trait_genes
 from phenviz.errors import Cancelled, LocusError, ModelError, TargetError
 from phenviz.genome import Locus
+from phenviz.genome.codes import LETTERS
 from phenviz.models import phenformer_tokens
 from phenviz.progress import Progress
-from phenviz.results import load, save, validate
+from phenviz.results import base_starts, load, save, validate
 from phenviz.results.files import LOADABLE_SUFFIXES
 from tests.attribution.oracles import in_double, relative_error, toy_readout
 from tests.phenformer_toys import OTHER_CONTIG, SITES, GlobalToy, Slow, toy_phenformer
@@ -48,7 +49,7 @@ def models(request, toy_world):
 def on_contig(dataset, contig="20"):
     """Spread a result over its contig; 0 where it holds no base."""
     whole = np.zeros((*dataset.attribution.shape[:-1], CONTIGS[contig]), dtype=np.float64)
-    whole[..., dataset.position.values] = dataset.attribution.values
+    whole[..., base_starts(dataset)] = dataset.attribution.values
     return whole
 
 
@@ -140,8 +141,8 @@ def test_two_haplotypes_are_each_explained(toy_world, other_reference, mode, n_s
     expected = np.stack([part[: CONTIGS["20"]] for part in slow.attribution(0, n_steps=n_steps)])
     assert relative_error(on_contig(found), expected) <= 1e-6
     for row, sequence in enumerate(haplotypes):
-        codes = sequence.fetch_codes("20", 0, CONTIGS["20"])[found.position.values]
-        np.testing.assert_array_equal(found.reference[row], codes)
+        codes = sequence.fetch_codes("20", 0, CONTIGS["20"])[base_starts(found)]
+        np.testing.assert_array_equal(found.reference[row], LETTERS[codes])
 
 
 def test_haplotype_given_twice_gives_what_the_reference_gives(toy_world):
@@ -180,7 +181,7 @@ def test_locus_cuts_the_result_and_changes_no_value(toy_world, locus):
     }
     whole = trait_saliency(*models, **how)
     part = trait_saliency(*models, locus=locus, **how)
-    kept = (whole.position >= locus.start) & (whole.position < locus.end)
+    kept = (whole.position > locus.start) & (whole.position <= locus.end)
     np.testing.assert_array_equal(part.position, whole.position[kept])
     np.testing.assert_allclose(part.attribution, whole.attribution[kept], rtol=1e-9, atol=1e-12)
     assert part.attrs["target_value"] == pytest.approx(whole.attrs["target_value"])
@@ -191,10 +192,10 @@ def test_positions_ascend_and_unknown_bases_take_no_share(toy_world):
         toy_world.reference, toy_world.backbone, toy_phenformer(), trait="MCV", readout=toy_readout()
     )
     assert (np.diff(found.position) > 0).all() and (np.diff(found.position) > 1).any()
-    assert found.position[0] == 0 and found.position[-1] == CONTIGS["20"] - 1
-    assert (found.attribution.values[found.reference == 4] == 0).all()
-    gap = (found.position >= GAP[0]) & (found.position < GAP[1])
-    assert gap.any() and (found.reference[gap] == 4).all()
+    assert found.position[0] == 1 and found.position[-1] == CONTIGS["20"]
+    assert (found.attribution.values[found.reference == "N"] == 0).all()
+    gap = (found.position > GAP[0]) & (found.position <= GAP[1])
+    assert gap.any() and (found.reference[gap] == "N").all()
 
 
 def test_result_says_what_the_windows_shared(toy_world):

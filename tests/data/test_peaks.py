@@ -1,5 +1,6 @@
 import gzip
 
+import numpy as np
 import pytest
 
 from phenviz.data import packs, peaks
@@ -49,3 +50,53 @@ def test_peaks_of_a_pack_are_the_same_from_its_files_and_from_the_cache(pack_mir
     peaks._cached.cache_clear()
     monkeypatch.setattr(peaks, "read_narrowpeak_files", None)
     assert peaks.read_narrowpeaks("blood16-atac", "chr20").equals(first)
+
+
+def test_peaks_are_those_that_were_written_whatever_stands_around_them(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        start = rng.integers(0, 1_000, 30)
+        end = start + rng.integers(1, 500, 30)
+        offset = np.where(rng.random(30) < 0.2, -1, rng.integers(0, end - start))
+        fold = rng.random(30).round(3)
+        lines = [
+            f"{rng.choice(['chr20', '20'])}\t{a}\t{b}\tpeak#{i}\t0\t.\t{c}\t1\t1\t{d}"
+            for i, (a, b, c, d) in enumerate(zip(start, end, fold, offset, strict=True))
+        ]
+        lines[5:5] = ["track type=narrowPeak", "browser hide all", "# comment", ""]
+        text = str(rng.choice(["\n", "\r\n"])).join(lines)
+        (tmp_path / "a.narrowPeak").write_bytes(gzip.compress(text.encode()) if number % 2 else text.encode())
+        found = peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"}, "chr20")
+        summit = np.where(offset < 0, (start + end) // 2, start + offset)
+        expected = sorted(zip(start, end, fold.astype(np.float32), summit, strict=True))
+        columns = (found[name] for name in ("start", "end", "fold_enrichment", "summit"))
+        assert sorted(zip(*columns, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("chr20\t9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start 9 and end 2 are no stretch"),
+        ("chr20\t-9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start -9 and end 2 are no stretch"),
+        ("chr20\t1.5\t9\tp\t0\t.\t1\t1\t1\t1", "line 4: start 1.5 and end 9 are no stretch"),
+        ("chr20\t1\t9\tp\t0\t.\t1\t1\t1\t8", "line 4: the summit's offset 8 isn't inside of the peak"),
+        ("chr20\t1\t9\tp\t0\t.\tx\t1\t1\t2", "line 4: the fold enrichment 'x' is no number"),
+        ("chr20\t1\t9\tp\t0\t.\t1\t1\t1", "line 4 has 9 of 10 columns"),
+        ("chr21\t1\t9\tp", "line 4 has 4 of 10 columns"),
+    ],
+)
+def test_a_peak_that_makes_no_sense_is_refused_with_its_line(tmp_path, line, said):
+    (tmp_path / "a.narrowPeak").write_text(_LINES + line + "\n")
+    with pytest.raises(DataError, match=rf"a\.narrowPeak can't be read as narrowPeak: {said}"):
+        peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"}, "20")
+
+
+def test_what_a_file_of_peaks_lacks_is_told(tmp_path, caplog):
+    (tmp_path / "a.narrowPeak").write_text(_LINES.replace("\t100\n", "\t-1\n"))
+    peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"}, "chr20")
+    assert "1 of 2 peaks have no summit" in caplog.text
+    assert peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"}, "chr9").empty
+    assert "a.narrowPeak has no peaks on chr9: its contigs are chr20, chr2" in caplog.text
+    (tmp_path / "a.narrowPeak").write_text("track x\n")
+    with pytest.raises(DataError, match="it holds no peak"):
+        peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})

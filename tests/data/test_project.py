@@ -141,6 +141,12 @@ def test_a_missing_table_row_is_told(folder):
     assert "needs a header line and a line a context" in _message(folder, _LEAST + "contexts: contexts.tsv\n")
 
 
+def test_a_column_of_contexts_without_a_name_is_told_with_its_line(folder):
+    (folder / "contexts.tsv").write_text("# mine\nname\tlabel\nEry\terythroid\nB\tB cell\tmore\n")
+    said = _message(folder, _LEAST + "contexts: contexts.tsv\n")
+    assert "contexts.tsv, whose line 4 has 3 columns and its header 2" in said
+
+
 def test_the_embedded_project_names_files_that_are_there():
     project = embedded_project()
     named = (project.reference, project.annotation, project.bands, project.elements, project.motifs)

@@ -3,12 +3,19 @@ from __future__ import annotations
 import pytest
 
 from phenviz.disease.background import random_background
+from phenviz.world import open_world
 from tests.disease.worlds import small_world
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return small_world(tmp_path_factory.mktemp("disease"))
+
+
+@pytest.fixture(scope="session")
+def grch37():
+    """Reference of the embedded world, which the cases lie on."""
+    return open_world().reference
 
 
 @pytest.fixture(scope="module", autouse=True)

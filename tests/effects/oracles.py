@@ -52,6 +52,21 @@ def without_shared_bases(edit: Edit) -> Edit:
     return Edit(start, ref, alt)
 
 
+def left_aligned(sequence: str, edit: Edit) -> Edit:
+    """Move an insertion or deletion left base by base, as long as the edited sequence stays the same."""
+    edit = without_shared_bases(edit)
+    if edit.ref and edit.alt:
+        return edit
+    start, bases = edit.start, edit.ref or edit.alt
+    while bases and start and sequence[start - 1] == bases[-1]:
+        start, bases = start - 1, bases[-1] + bases[:-1]
+    before, after = sequence[max(start - 1, 0) : start], ""
+    if not start:
+        after = sequence[len(edit.ref) : len(edit.ref) + 1]
+    ref, alt = (bases, "") if edit.ref else ("", bases)
+    return Edit(start - len(before), before + ref + after, before + alt + after)
+
+
 def in_reference_coordinates(sequence: str, edits: list[Edit], backbone: SequenceBackbone) -> np.ndarray:
     """Predict an edited contig and read it base by base in reference coordinates: (C, PAD + bases + PAD).
 
@@ -92,7 +107,10 @@ def in_reference_coordinates(sequence: str, edits: list[Edit], backbone: Sequenc
 def slow_scores(
     variants: pd.DataFrame, reference: ReferenceGenome, backbone: SequenceBackbone
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict the whole contig with each allele; effect and active, both (variant, context)."""
+    """Predict the whole contig with each allele; effect and active, both (variant, context).
+
+    The mask lies around the variant's place once it is left-aligned, however it was written.
+    """
     size = backbone.bin_size
     effect, active = [], []
     plain: dict[str, np.ndarray] = {}
@@ -100,9 +118,9 @@ def slow_scores(
         sequence = whole_contig(reference, row.contig)
         if row.contig not in plain:
             plain[row.contig] = in_reference_coordinates(sequence, [], backbone)
-        start = row.position - 1
-        edited = in_reference_coordinates(sequence, [Edit(start, row.ref, row.alt)], backbone)
-        first = PAD + (start // size - 2) * size
+        edit = left_aligned(sequence, Edit(row.position - 1, row.ref, row.alt))
+        edited = in_reference_coordinates(sequence, [edit], backbone)
+        first = PAD + (edit.start // size - 2) * size
         mask = slice(first, first + 4 * size)
         before, after = (values[:, mask].sum(axis=1) for values in (plain[row.contig], edited))
         effect.append(np.log2(1 + after) - np.log2(1 + before))
@@ -130,5 +148,8 @@ def random_variants(rng: np.random.Generator, reference: ReferenceGenome, count:
         alt = "".join(BASES[rng.integers(0, 4, added)])
         if replaced != added:
             alt = ref[0].replace("N", "A") + alt[1:]
+        # written without what both alleles share, it would replace nothing but N
+        if set(without_shared_bases(Edit(start, ref, alt)).ref) == {"N"}:
+            continue
         rows.append((contig, start + 1, ref, alt, f"v{len(rows)}"))
     return pd.DataFrame(rows, columns=["contig", "position", "ref", "alt", "id"])

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import errno
 import gzip
+import re
 
 import cyvcf2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phenviz.effects import common_variants, score_variants
-from phenviz.effects.annotate import annotate_vcf
+from phenviz.effects.annotate import annotate_vcf, info_key
 from phenviz.errors import DataError, ResultError
 from phenviz.variation import open_individuals
 from tests.effects.toys import write_people
@@ -106,3 +110,53 @@ def test_an_annotated_file_still_holds_its_people(toy_world, tmp_path, vcf):
         for path in (vcf, target)
     )
     assert before.equals(after)
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=30, unique=True))
+def test_info_keys_are_distinct_and_those_of_the_specification(names):
+    keys = [info_key(prefix, name) for name in names for prefix in ("PV", "PVQ")]
+    assert len({*keys, "PV_STATUS"}) == len(keys) + 1
+    assert all(re.fullmatch(r"[A-Za-z_][0-9A-Za-z_.]*", key) for key in keys)
+
+
+def test_contexts_that_differ_by_a_sign_both_have_their_value(toy_world, tmp_path, vcf):
+    names = ["CD8+ T", "CD8- T", "STATUS"]
+
+    def renamed(table):
+        scores = scorer(toy_world)(table)
+        return scores.assign_coords(context=names)
+
+    target = tmp_path / "out.vcf.gz"
+    annotate_vcf(vcf, target, toy_world.reference, renamed)
+    keys = [info_key("PV", name) for name in names]
+    for variant in cyvcf2.VCF(str(target)):
+        if "<DEL>" not in variant.ALT:
+            expected = scorer(toy_world)(as_table(variant, variant.ALT[0]))["effect"].values[0]
+            np.testing.assert_allclose([variant.INFO[key] for key in keys], expected, rtol=1e-3, atol=5e-6)
+
+
+def test_keys_of_other_programs_and_bytes_of_other_encodings_pass_through(toy_world, tmp_path, vcf):
+    lines = vcf.read_bytes().split(b"\n")
+    first = next(index for index, line in enumerate(lines) if not line.startswith(b"#"))
+    fields = lines[first].split(b"\t")
+    fields[7] = b"PV_OTHER=7;NOTE=caf\xe9"
+    lines[first] = b"\t".join(fields)
+    lines.insert(1, b'##INFO=<ID=PV_OTHER,Number=1,Type=Float,Description="na\xefve">')
+    vcf.write_bytes(b"\n".join(lines))
+    once = tmp_path / "once.vcf"
+    annotate_vcf(vcf, once, toy_world.reference, scorer(toy_world))
+    text = once.read_bytes()
+    assert lines[1] in text and b"\tPV_OTHER=7;NOTE=caf\xe9;PV_Ery=" in text
+
+
+def test_a_full_disk_keeps_the_older_file(toy_world, tmp_path, vcf, monkeypatch):
+    target = tmp_path / "out.vcf.gz"
+    target.write_text("older")
+
+    def refuse(self, block):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("Bio.bgzf.BgzfWriter._write_block", refuse)
+    with pytest.raises(ResultError, match=r"can't write .*No space left on device"):
+        annotate_vcf(vcf, target, toy_world.reference, scorer(toy_world))
+    assert target.read_text() == "older" and len(list(tmp_path.iterdir())) == 2

@@ -9,6 +9,7 @@ from phenviz.attribution import mutagenesis
 from phenviz.effects.both_alleles import mutate_both_alleles
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.results import base_starts
 from tests.toys import toy_backbone
 
 
@@ -48,7 +49,7 @@ def test_both_alleles_are_those_of_two_genomes(genome, position, ref_length, alt
     plain, other = write(text, "plain"), write(edited, f"edited{position}")
     both = mutate_both_alleles("chr20", position, ref, alt, plain, backbone, flank=20)
     for result, world in ((both.reference, plain), (both.alternate, other)):
-        where = result["position"].to_numpy()
+        where = base_starts(result)
         slow = mutagenesis(Locus("20", int(where[0]), int(where[-1]) + 1), world, backbone)
         np.testing.assert_allclose(result["effect"], slow["effect"], rtol=1e-5, atol=1e-6)
         assert list(result["reference"].to_numpy()) == list(slow["reference"].to_numpy())

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from phenviz.cli import main
 from phenviz.effects import predict_haplotypes, score_variants
+from phenviz.genome import Locus
 from phenviz.results import load
 from phenviz.world import open_world
 from tests.effects.toys import write_people
@@ -210,3 +211,25 @@ def test_a_file_without_records_says_so(run, tmp_path):
     empty = tmp_path / "empty.vcf"
     empty.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
     assert "0 records read" in run("variants", empty, "-o", tmp_path / "out.tsv").output
+
+
+def test_tracks_are_told_of_with_what_their_bins_see(project, run, tmp_path):
+    reference = open_world(project).reference
+    long = reference.sequence(Locus("20", 1_999, 10_500))
+    snv = reference.sequence(Locus("20", 12_299, 12_300))
+    path = tmp_path / "eve.vcf"
+    path.write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=20>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\teve\n"
+        f"20\t2000\t.\t{long}\t{long[0]}\t.\t.\t.\tGT\t1|1\n"
+        f"20\t12300\t.\t{snv}\t{'A' if snv != 'A' else 'C'}\t.\t.\t.\tGT\t0|1\n"
+    )
+    seen = "that the bins of chr20:9,001-12,000 see"
+    told = run("predict", "20:9001-12000", "--vcf", path, "-o", tmp_path / "out.bed").stderr
+    assert f"eve, haplotype 1: 1 variant {seen}" in told and f"eve, haplotype 2: 2 variants {seen}" in told
+    told = run("predict", "20:13001-14000", "--vcf", path, "-o", tmp_path / "out.svg").stderr
+    assert "eve has no variant that the bins of chr20:13,001-14,000 see" in told
+    figure = tmp_path / "out.svg"
+    run("predict", "20:9001-12000", "--vcf", path, "-o", figure)
+    assert "Variants" in figure.read_text()

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import phenviz
 from phenviz.cli import main
 from phenviz.effects import predict_expression
 from phenviz.errors import ResultError
 from phenviz.figures import figure_of
+from phenviz.genome import Locus
 from phenviz.models.expression import predict_expression as of_reference
 from phenviz.results import load
 from phenviz.results.expression import expression_table
@@ -131,3 +133,26 @@ def test_what_was_asked_wrongly_is_told_before_anything_is_computed(world, run, 
     alone = run("predict", "ALPHA", "--unphased", "random", "-o", tmp_path / "o.nc", status=2)
     assert "give --sample or --vcf" in alone.output
     assert not list(tmp_path.glob("o.*"))
+
+
+def test_a_gene_that_is_deleted_wherever_the_record_begins_has_the_same_kind_of_expression(tmp_path):
+    # records of the embedded world that begin 23 kb and 8 kb before the bins of the gene
+    world = phenviz.open_world()
+    found = []
+    for start in (1_530_000, 1_545_000, 1_560_000):
+        ref = world.reference.sequence(Locus("20", start - 1, 1_640_000))
+        path = tmp_path / f"{start}.vcf"
+        path.write_text(
+            '##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+            "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
+            f"20\t{start}\t.\t{ref}\t{ref[0]}\t.\t.\t.\tGT\t1|1\n"
+        )
+        out = tmp_path / "out.tsv"
+        given = ["personal", str(path), "--gene", "SIRPB1", "--context", "Mono", "-o", str(out)]
+        result = CliRunner().invoke(main, [*given, "--device", "cpu"])
+        assert result.exit_code == 0 and "no variant" not in result.stderr
+        table = pd.read_csv(out, sep="\t", comment="#").set_index("haplotype")
+        assert table["variants"].tolist() == [0, 1, 1]
+        found.append(table["expression.Mono"])
+    for one in found:
+        assert one["reference"] > 3 and one["1"] == one["2"] < 1.6

@@ -41,8 +41,17 @@ class Wide:
         applied = apply_variants(self.reference, self.whole, carried).variants
         return [Edit(row.position - 1, row.ref, row.alt) for row in applied.itertuples(index=False)]
 
-    def bins(self, sample: str, number: int) -> np.ndarray:
-        """Predict the whole edited contig, in the reference's bins: (context, bin)."""
+    @cached_property
+    def bins(self) -> dict[tuple[str, int], np.ndarray]:
+        """The whole edited contig of each haplotype in the reference's bins: (context, bin)."""
+        return {(sample, number): self._bins(sample, number) for sample in PEOPLE for number in (1, 2)}
+
+    def edges(self) -> np.ndarray:
+        """Return where records begin and end."""
+        starts = self.rows["position"].to_numpy() - 1
+        return np.concatenate([starts, starts + self.rows["ref"].str.len().to_numpy()])
+
+    def _bins(self, sample: str, number: int) -> np.ndarray:
         backbone = self.world.backbone
         values = in_reference_coordinates(self.sequence, self.edits(sample, number), backbone)
         inside = values[:, PAD : PAD + LENGTH // backbone.bin_size * backbone.bin_size]

@@ -14,7 +14,7 @@ from phenviz.figures import Attribution, BaseTrack, LocusFigure, Logo, Mutagenes
 from phenviz.figures.bases import BAND
 from phenviz.figures.style import POSITIVE, UNKNOWN
 from phenviz.genome.locus import Locus
-from phenviz.results import context_coords
+from phenviz.results import base_starts, context_coords
 
 from ..results.toys import CONTEXTS, make_attribution, make_mutagenesis
 
@@ -95,7 +95,7 @@ def test_the_band_reaches_one_deviation_to_each_side_of_each_base(track):
     values = dataset["attribution"].values.astype(float)
     spread = dataset["attribution_std"].values.astype(float)
     expected = np.stack(
-        [dataset["position"], dataset["position"] + 1, values - spread, values + spread], axis=1
+        [dataset["position"] - 1, dataset["position"], values - spread, values + spread], axis=1
     )
     np.testing.assert_allclose(boxes_of(figure, BAND), expected)
     assert "one standard deviation" in figure.footer
@@ -127,7 +127,7 @@ def test_what_lies_between_windows_is_tinted_and_holds_no_value(locus):
     whole = make_attribution(locus)
     cut = [(locus.start + locus.length // 4, locus.start + locus.length // 2)]
     cut.append((cut[0][1] + 10, cut[0][1] + 60))
-    outside = [all(not start <= p < end for start, end in cut) for p in whole["position"].values]
+    outside = [all(not start <= p < end for start, end in cut) for p in base_starts(whole)]
     gapped = whole.isel(position=np.flatnonzero(outside))
     figure = LocusFigure(locus, [Attribution(gapped)])
     assert tints_of(figure) == cut

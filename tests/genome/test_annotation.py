@@ -136,6 +136,23 @@ def test_bed12_may_say_how_to_draw_it(tmp_path):
         ),
         ("a.bed", "track x\n" + BED12.replace("20,20,", "20,"), "a.bed, line 2: lists of 1 and 2 exons"),
         ("chr20.tsv", GENES.replace("6300,9000,", "6300,"), "chr20.tsv, line 2: lists of 2 and 1 exons"),
+        ("a.bed", BED12.replace("0,80,", "0,x,"), "a.bed, line 1: '20,20,' and '0,x,' are no lists of exons"),
+        ("a.bed", BED12.replace("0,80,", "0,90,"), "a.bed, line 1: an exon .block. is empty or leaves"),
+        ("a.bed", BED12 + "20\t1\t2\n", "a.bed, line 2: 3 columns"),
+        ("a.gtf", GTF.replace("181\t200", "181.5\t200"), "a.gtf, line 3: start 181.5 and end 200"),
+        (
+            "a.gtf",
+            GTF.replace('ABC";\n20', 'ABC";20'),
+            "a.gtf, line 3: 25 columns, where GTF",
+        ),
+        ("a.gtf", GTF.replace("181\t200", "181\t" + "9" * 30), "a.gtf, line 3: start 181 and end 9999"),
+        ("a.gtf", GTF[: GTF.index("181") + 5], "a.gtf, line 3: 5 columns, where GTF and GFF3 have 9"),
+        ("a.gtf", GTF[: GTF.index("T1") + 1], "a.gtf, line 3: a quote of its attributes isn't closed"),
+        (
+            "chr20.tsv",
+            GENES.replace("\t100\t5000", "\t100"),
+            "chr20.tsv, line 5: 7 of the columns contig, gene",
+        ),
         ("chr20.tsv", GENES.replace("100\t5000", "5000\t100"), "chr20.tsv, line 5: start 5000 and end 100"),
     ],
 )
@@ -200,6 +217,28 @@ def test_a_wrong_annotation_is_refused_in_words(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=said):
         read_genes(tmp_path / name)
+
+
+def test_a_symbol_in_the_case_that_it_is_written_in_comes_first(tmp_path):
+    line = '20\tx\texon\t{0}\t{0}0\t.\t+\t.\tgene_id "{1}"; transcript_id "t";\n'
+    (tmp_path / "fly.gtf").write_text(line.format(100, "Dl") + line.format(200, "dl") + line.format(300, "N"))
+    annotation = Annotation(read_genes(tmp_path / "fly.gtf"))
+    assert [annotation.gene(name).name for name in ("Dl", "dl", "DL", "n")] == ["Dl", "dl", "Dl", "N"]
+
+
+def test_a_gene_may_be_called_na(tmp_path):
+    table = GENES.replace("ALPHA", "NA").replace("BETA", "nan")
+    (tmp_path / "genes.tsv").write_text("# made by hand\n" + table.replace("\n", "\r\n"))
+    annotation = Annotation(read_genes(tmp_path / "genes.tsv"))
+    assert [annotation.gene(name).tss for name in ("NA", "nan")] == [6_000, 14_999]
+
+
+def test_copies_of_a_name_in_a_bed12_are_counted(tmp_path):
+    far = BED12.replace("100\t200", "900\t1000")
+    (tmp_path / "a.bed").write_text(BED12 + far)
+    genes = read_genes(tmp_path / "a.bed")
+    assert genes["start"].tolist() == [100]
+    assert "a.bed: 1 line repeats a name" in genes.attrs["notes"][0]
 
 
 def test_an_unknown_gene_gets_the_nearest_names(toy_world):

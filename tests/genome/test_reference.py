@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome import Locus, ReferenceGenome
 from tests.toys import CONTIGS, GAP, write_fasta
+
+CASES = Path(__file__).parents[1] / "cases" / "reference"
 
 
 def _plain_sequence(path, contig):
@@ -219,3 +223,114 @@ def test_where_a_fasta_has_both_20_and_chr20_each_is_itself(tmp_path):
     assert reference.sequence(Locus("chr20", 0, 4)) == "CCCC"
     with pytest.raises(LocusError, match="'7' may be any of Chr7, chr7"):
         reference.length("7")
+
+
+def _random_fasta(rng):
+    """Write contigs with the liberties that samtools allows; return their bases too."""
+    end, width, text, bases = str(rng.choice(["\n", "\r\n"])), int(rng.integers(1, 80)), "", {}
+    for number in range(rng.integers(1, 6)):
+        letters = rng.choice(list("ACGTNacgtnRYKM"), size=rng.integers(0, 400))
+        name = f"{rng.choice(['chr', 'sc_', 'HLA:A*', 'a/b'])}{number}"
+        bases[name] = "".join(letters)
+        text += f">{name}{rng.choice(['', ' described', chr(9) + 'x'])}{end}"
+        text += "".join(bases[name][at : at + width] + end for at in range(0, len(letters), width))
+        text += end * int(rng.choice([0, 0, 1, 3]))
+    return (text.rstrip() if rng.random() < 0.3 else text), bases
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("suffix", [".fa", ".fa.gz"])
+def test_random_fastas_hold_the_bases_that_were_written(tmp_path, seed, suffix):
+    text, bases = _random_fasta(np.random.default_rng(seed))
+    path = tmp_path / f"a{suffix}"
+    with bgzf.open(str(path), "wb") if suffix == ".fa.gz" else path.open("wb") as out:
+        out.write(text.encode())
+    reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path / "cache")
+    reference.verify()
+    assert reference.contigs == {name: len(whole) for name, whole in bases.items()}
+    for name, whole in bases.items():
+        plain = "".join(base if base in "ACGT" else "N" for base in whole.upper())
+        for start, end in ((0, len(whole)), (len(whole) // 3, len(whole) // 2)):
+            if start < end:
+                assert reference.sequence(Locus(name, start, end)) == plain[start:end]
+
+
+@pytest.mark.skipif(shutil.which("samtools") is None, reason="samtools isn't installed")
+@pytest.mark.parametrize("seed", range(30))
+def test_the_index_is_that_of_samtools(tmp_path, seed):
+    text, bases = _random_fasta(np.random.default_rng(seed))
+    path = tmp_path / "a.fa"
+    path.write_bytes(text.encode())
+    _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    done = subprocess.run(["samtools", "faidx", path, "--fai-idx", tmp_path / "other.fai"], check=False)
+    if done.returncode == 0:
+        # samtools leaves out most contigs without bases, and adds a line end where the last line has none
+        own, other = (
+            [line.split("\t")[:4] for line in index.read_text().splitlines() if line.split("\t")[1] != "0"]
+            for index in (tmp_path / "a.fa.fai", tmp_path / "other.fai")
+        )
+        assert own == other
+    else:
+        assert not all(bases.values())
+
+
+def test_blank_lines_between_contigs_are_no_damage(tmp_path):
+    path = shutil.copy(CASES / "two_blank_between.fa", tmp_path)
+    reference = ReferenceGenome(path, assembly="x", cache_dir=tmp_path)
+    text = (CASES / "two_blank_between.fa").read_text()
+    for record in text.split(">")[1:]:
+        header, *lines = record.splitlines()
+        name = header.split()[0]
+        assert reference.sequence(Locus(name, 0, reference.length(name))) == "".join(lines).upper()
+
+
+def test_blanks_behind_the_bases_of_a_line_are_none(tmp_path):
+    (tmp_path / "a.fa").write_text(">1\nACGTAC \nACG\n  \n>2\nTT\n")
+    reference = ReferenceGenome(tmp_path / "a.fa", assembly="x", cache_dir=tmp_path)
+    assert reference.sequence(Locus("1", 0, reference.length("1"))) == "ACGTACACG"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (">1\nACG\n\nACG\n", "line 3 is blank, inside of contig '1'"),
+        (">1\nACGT\nAC\nAC\n", "line 3 has another length than those above it, inside of contig '1'"),
+        (">1\nACG\nACGT\n", "line 3 is longer than those above it"),
+        (">1\nACG\r\nACG\nACG\n", "line 3 has another length than those above it.*one kind of line end"),
+        (">1\nACG\n>2\nACG\n>1 again\nTTT\n", "line 5: contig '1' was in line 1 already"),
+        (">\nACG\n", "line 1: a contig without a name"),
+        (">1\rACG\r", "line 1: lines end as on an old Mac"),
+        ("ACG\n>1\nACG\n", "line 1: text above the first '>NAME'"),
+        ("", "holds no sequence"),
+    ],
+)
+def test_a_fasta_that_cannot_be_indexed_is_refused_with_its_line(tmp_path, text, said):
+    (tmp_path / "a.fa").write_bytes(text.encode())
+    with pytest.raises(SequenceError, match=said):
+        _ = ReferenceGenome(tmp_path / "a.fa", assembly="x", cache_dir=tmp_path).contigs
+    assert not (tmp_path / "a.fa.fai").exists()
+
+
+@pytest.mark.parametrize("bases", ["MKLVFE", "ACGUAC", "AC>GTA", "ACG1AC", "ACG AC"])
+def test_what_is_no_dna_is_refused_and_not_read_as_n(tmp_path, bases):
+    (tmp_path / "a.fa").write_text(f">1\n{bases}\n")
+    reference = ReferenceGenome(tmp_path / "a.fa", assembly="x", cache_dir=tmp_path)
+    with pytest.raises(SequenceError, match=r"at position [34] of contig '1' stands for no base of DNA"):
+        reference.codes("1")
+
+
+def test_a_packed_fasta_needs_its_suffix(tmp_path):
+    path = _bgzip(write_fasta(tmp_path / "a.fa"), tmp_path / "b.fa")
+    with pytest.raises(SequenceError, match=r"b\.fa is compressed: give it plain, or by bgzip"):
+        _ = ReferenceGenome(path, assembly="x", cache_dir=tmp_path).contigs
+    whole = ReferenceGenome(path.rename(tmp_path / "b.fa.bgz"), assembly="x", cache_dir=tmp_path)
+    assert whole.contigs == CONTIGS
+
+
+def test_contigs_whose_names_differ_in_case_alone_keep_their_own_codes(tmp_path):
+    (tmp_path / "a.fa").write_text(f">Chr7\nGG\n>chr7\nTT\n>{'x' * 300}\nAC\n>../y\nCA\n")
+    reference = ReferenceGenome(tmp_path / "a.fa", assembly="x", cache_dir=tmp_path / "kept")
+    read = {name: reference.sequence(Locus(name, 0, 2)) for name in reference.contigs}
+    assert list(read.values()) == ["GG", "TT", "AC", "CA"]
+    kept = [path.name.lower() for path in (tmp_path / "kept" / "codes").iterdir()]
+    assert len(set(kept)) == 4

@@ -55,7 +55,14 @@ def test_symbols_listed_twice_are_left_out(counts_file):
     assert list(log_cpm(counts).index) == ["GAMMA1", "DELTA"]
 
 
-@pytest.mark.parametrize("text", ["Genes\tEry\nALPHA\tmany\n", "Genes\tEry\nALPHA\t-1\n"])
+def test_a_gene_of_the_counts_may_be_called_na(tmp_path):
+    (tmp_path / "counts.tsv").write_text("Genes\tEry\nNA\t3\nALPHA\t4\n")
+    assert read_counts(tmp_path / "counts.tsv")["Ery"].to_dict() == {"NA": 3, "ALPHA": 4}
+
+
+@pytest.mark.parametrize(
+    "text", [f"Genes\tEry\nBETA\t1\nALPHA\t{cell}\n" for cell in ("many", "-1", "", "NA")]
+)
 def test_a_column_without_counts_is_named(tmp_path, text):
     (tmp_path / "counts.tsv").write_text(text)
     with pytest.raises(DataError, match="Ery"):

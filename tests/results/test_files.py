@@ -94,10 +94,10 @@ def test_a_tidy_row_holds_its_own_value():
     table = tidy(dataset)
     assert list(table.columns[:3]) == ["contig", "start", "end"]
     for row in table.sample(50, random_state=0).itertuples():
-        chosen = dataset.sel(position=row.start, allele=row.allele, context=row.context)
+        chosen = dataset.sel(position=row.start + 1, allele=row.allele, context=row.context)
         np.testing.assert_equal(row.effect, chosen["effect"].item())
         assert row.reference == chosen["reference"].item()
-        assert row.end == row.start + 1
+        assert row.end == row.start + 1 == row.position
         assert row.curie == chosen["curie"].item()
 
 
@@ -227,7 +227,7 @@ def test_bed_of_a_mutagenesis_names_the_strongest_alternate(tmp_path):
     assert len(lines) == known * dataset.sizes["context"]
     for _chrom, start, end, name, _score, _strand, effect, ref, alt in lines[::37]:
         context, change = name.split(":")
-        at = dataset.sel(position=int(start), context=context)
+        at = dataset.sel(position=int(start) + 1, context=context)
         assert int(end) == int(start) + 1
         assert change == f"{ref}>{alt}" and ref == at["reference"].item()
         strongest = at["effect"].isel(allele=int(np.abs(at["effect"].values).argmax()))
@@ -271,7 +271,7 @@ def test_a_mutagenesis_becomes_contributions_and_skips_n(tmp_path):
     paths = save(dataset, tmp_path / "foo.bw")
     records = read_bigwig(paths[0], dataset.attrs["start"], dataset.attrs["end"])
     known = reference_bases(dataset) != "N"
-    np.testing.assert_array_equal([record[0] for record in records], dataset["position"].values[known])
+    np.testing.assert_array_equal([record[1] for record in records], dataset["position"].values[known])
     expected = contribution(dataset).sel(context="HSC").values[known]
     np.testing.assert_allclose([record[2] for record in records], expected, rtol=1e-6)
 

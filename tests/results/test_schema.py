@@ -16,6 +16,7 @@ from phenviz.results import (
     save,
     validate,
 )
+from phenviz.results.schema import places
 
 from .toys import make_attribution, make_mutagenesis, make_prediction
 
@@ -90,11 +91,10 @@ def test_contribution_is_minus_the_mean_of_three_alternates():
 @pytest.mark.parametrize("make", [make_prediction, make_mutagenesis, make_attribution])
 def test_merged_tiles_equal_the_whole(make):
     whole = make(Locus("20", 1_280, 3_840))
-    dim, coordinate = ("bin", "bin_start") if make is make_prediction else ("position", "position")
+    dim, (starts, _) = "bin" if make is make_prediction else "position", places(whole)
     tiles = []
     for start, end in ((1_280, 2_560), (2_560, 3_840)):
-        inside = (whole[coordinate] >= start) & (whole[coordinate] < end)
-        tile = whole.isel({dim: np.flatnonzero(inside.values)})
+        tile = whole.isel({dim: np.flatnonzero((starts >= start) & (starts < end))})
         tile.attrs = whole.attrs | {"start": start, "end": end}
         tiles.append(tile)
     xr.testing.assert_identical(merge_tiles(tiles[::-1]), whole)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import bin_coord, context_coords, position_coord, result_attrs
 
 CONTEXTS = (
     Context("HSC", "haematopoietic stem cell", "CL:0000037", "progenitors", "#7f7f7f"),
@@ -31,7 +31,7 @@ def make_prediction(locus: Locus = LOCUS, contexts=CONTEXTS, seed: int = 0) -> x
     values = np.random.default_rng(seed).gamma(0.7, 2.0, (len(contexts), len(bin_start))).astype(np.float32)
     return xr.Dataset(
         {"activity": (("context", "bin"), values)},
-        coords={"bin_start": ("bin", bin_start), **context_coords(contexts)},
+        coords={"bin_start": bin_coord(bin_start), **context_coords(contexts)},
         attrs=result_attrs(
             locus, ToyBackbone(), ToyReference(), definition="fold change", units="fold change"
         ),
@@ -51,7 +51,7 @@ def make_mutagenesis(locus: Locus = LOCUS, contexts=CONTEXTS, seed: int = 0) -> 
             "reference": ("position", np.array(list("ACGTN"))[codes]),
         },
         coords={
-            "position": ("position", np.arange(locus.start, locus.end)),
+            "position": position_coord(np.arange(locus.start, locus.end)),
             "allele": ("allele", list("ACGT")),
             **context_coords(contexts),
         },
@@ -70,7 +70,7 @@ def make_attribution(locus: Locus = LOCUS, seed: int = 0) -> xr.Dataset:
             "attribution": ("position", values),
             "reference": ("position", np.array(list("ACGT"))[rng.integers(0, 4, locus.length)]),
         },
-        coords={"position": ("position", np.arange(locus.start, locus.end))},
+        coords={"position": position_coord(np.arange(locus.start, locus.end))},
         attrs=result_attrs(
             locus, ToyBackbone(), ToyReference(),
             definition="integrated gradients of Ery activity", units="activity", target="Ery activity",

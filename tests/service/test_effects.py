@@ -171,3 +171,47 @@ def test_effects_of_a_file_with_genotypes_are_private(service, world, variants):
     assert [path for path in service.store.folder.rglob("*") if path.is_file()] == []
     service.variant_effects(variants.iloc[:3])
     assert len(service.store) == 1
+
+
+def write_calls(world, path, *calls: tuple[int, int, str]):
+    """Write SNVs and deletions of one person: position, bases deleted, call and phase set."""
+    lines = ["##fileformat=VCFv4.2", "##contig=<ID=20,length=50021>"]
+    lines += [f'##FORMAT=<ID={name},Number=1,Type={kind},Description=".">' for name, kind in FORMATS]
+    lines.append("\t".join("#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT eve".split()))
+    for position, deleted, call in calls:
+        ref = decode(world.reference.fetch_codes("20", position - 1, position + deleted))
+        alt = ref[0] if deleted else "A" if ref != "A" else "C"
+        lines.append("\t".join(["20", str(position), ".", ref, alt, ".", ".", ".", "GT:PS", call]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+FORMATS = (("GT", "String"), ("PS", "Integer"))
+
+
+def test_phase_is_judged_over_the_locus_and_neither_over_its_cells_nor_beyond(
+    world, service, tmp_path, monkeypatch
+):
+    calls = [(5_000, 0, "0|1:1"), (9_000, 0, "0/1:."), (15_000, 0, "0|1:2")]
+    whole = write_calls(world, tmp_path / "whole.vcf", *calls)
+    found = service.personal("20:4,501-6,000", "eve", individuals=whole)
+    assert found.attrs["phasing"] == "as in the file" and found.attrs["variants"] == [0, 1]
+    with pytest.raises(DataError, match="unphased at 20:9000"):
+        service.personal("20:4,501-9,100", "eve", individuals=whole)
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    sets = write_calls(world, tmp_path / "sets.vcf", calls[0], calls[2])
+    with pytest.raises(DataError, match="2 phase sets"):
+        service.personal("20:4,501-16,000", "eve", individuals=sets)
+    listed = service.personal("20:4,501-16,000", "eve", individuals=sets, unphased="as listed")
+    assert listed.attrs["phasing"] == "2 phase sets put as listed"
+
+
+def test_what_is_told_of_a_person_is_counted_once_over_all_cells(world, service, tmp_path, monkeypatch):
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    calls = [(2_000, 15_000, "0|1:."), (9_000, 0, "1|1:."), (17_900, 0, "1|0:.")]
+    path = write_calls(world, tmp_path / "calls.vcf", *calls)
+    found = service.personal("20:8,001-18,000", "eve", individuals=path)
+    # the SNV in the deletion is left out of that haplotype
+    assert found.attrs["variants"] == [2, 1] and found.attrs["variants_skipped"] == 1
+    gone = found["activity"].sel(haplotype="2", bin=found["bin_start"] < 16_800)
+    assert gone.sizes["bin"] and not gone.any()

@@ -118,7 +118,7 @@ def test_mutagenesis_out_of_a_genes_reach_is_refused_whatever_is_stored(real_ser
     gene = world.annotation.gene("ALPHA")
     end = reach_of_gene(gene, world.readout, world.reference, world.backbone).end
     partly = real_service.mutagenesis(Locus("20", end - 128, end + 1_024), contexts=["Mono"], gene="ALPHA")
-    assert (partly["effect"] != 0).any() and (partly["effect"].sel(position=slice(end, None)) == 0).all()
+    assert (partly["effect"] != 0).any() and (partly["effect"].sel(position=slice(end + 1, None)) == 0).all()
     with pytest.raises(TargetError, match=r"no base of .* reaches the expression of ALPHA"):
         real_service.mutagenesis(Locus("20", end + 600, end + 700), contexts=["Mono"], gene="ALPHA")
 
@@ -145,7 +145,7 @@ def test_mutagenesis_inside_a_finished_cell_comes_from_it(real_service):
     inside = Locus("20", 2 * CELL + 100, 2 * CELL + 300)
     assert real_service.estimate("mutagenesis", locus=inside).stored == 1
     assert real_service.mutagenesis(inside)["position"].values.tolist() == list(
-        range(inside.start, inside.end)
+        range(inside.start + 1, inside.end + 1)
     )
 
 
@@ -212,7 +212,7 @@ def test_tiles_of_a_running_attribution_are_final_and_abut(real_service, world):
     result = job.result(60)
     longest = max((parts for parts in tiles if len(parts) > 1), key=len)
     position = np.concatenate([tile["position"] for tile in longest])
-    assert position.tolist() == list(range(locus.start, locus.start + len(position)))
+    assert position.tolist() == list(range(locus.start + 1, locus.start + 1 + len(position)))
     attribution = np.concatenate([tile["attribution"] for tile in longest])
     np.testing.assert_allclose(attribution, result["attribution"][: len(position)], rtol=1e-5, atol=1e-6)
 

@@ -61,7 +61,7 @@ def test_command_that_was_interrupted_goes_on_where_it_stopped(toy_project, tmp_
     assert second.exit_code == 0, second.output
     assert [cell.start for cell in computed] == [5_120, 5_632, 6_144, 6_144, 6_656]
     result = load(out)
-    np.testing.assert_array_equal(result["position"], np.arange(5_120, 7_168))
+    np.testing.assert_array_equal(result["position"], np.arange(5_121, 7_169))
     assert np.isfinite(result["effect"]).all()
 
 

@@ -182,7 +182,7 @@ def test_command_explains_a_trait_by_all_windows_or_by_a_locus(run, world, tmp_p
         world.reference, world.backbone, world.phenformer, trait="MCV", readout=world.readout
     )
     np.testing.assert_allclose(load(whole).attribution, expected.attribution, rtol=1e-3, atol=1e-6)
-    assert load(part).position.values.tolist() == list(range(5_000, 6_000))
+    assert load(part).position.values.tolist() == list(range(5_001, 6_001))
 
 
 def test_command_integrates_with_its_defaults_as_the_function_does(run, world, tmp_path):

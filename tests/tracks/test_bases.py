@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from phenviz.genome import Locus
-from phenviz.results import context_coords
+from phenviz.results import base_starts, context_coords
 from phenviz.tracks.signed import Bases
 from tests.tracks.toys import ATTRIBUTED, CONTEXTS, LENGTH, MUTATED, attribution, browser, mutagenesis, track
 
@@ -15,7 +15,7 @@ EXACT = [(120_010, 120_042), (120_300, 120_332)]
 
 def coarse():
     dataset = mutagenesis()
-    positions = dataset["position"].to_numpy()
+    positions = base_starts(dataset)
     exact = np.any([(positions >= start) & (positions < end) for start, end in EXACT], axis=0)
     return dataset.assign(method=("position", np.where(exact, "exact", "first-order")))
 
@@ -151,7 +151,7 @@ def test_the_context_in_focus_is_drawn_with_its_own_spread():
         shown.set_focus_context(context.name)
         one = track(shown, "attribution")
         begin, read = one._bases.values(MUTATED)
-        expected = result["attribution"].sel(context=context.name, position=slice(begin, MUTATED.end - 1))
+        expected = result["attribution"].sel(context=context.name, position=slice(begin + 1, MUTATED.end))
         np.testing.assert_allclose(read[0], expected)
         np.testing.assert_allclose(read[2] - read[0], abs(expected) / 2, rtol=1e-5, atol=1e-6)
         assert one.texts.description.startswith(context.label)

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.genome import Annotation, Context, Locus
-from phenviz.results import context_coords, result_attrs
+from phenviz.results import context_coords, position_coord, result_attrs
 from phenviz.tracks import Browser, Pyramid
 
 LENGTH = 1_000_000
@@ -77,7 +77,7 @@ def mutagenesis(locus=MUTATED, seed=0):
     return xr.Dataset(
         {"effect": (("position", "allele", "context"), effect), "reference": ("position", bases)},
         coords={
-            "position": np.arange(locus.start, locus.end),
+            "position": position_coord(np.arange(locus.start, locus.end)),
             "allele": list("ACGT"),
             **context_coords(CONTEXTS[:2]),
         },
@@ -89,7 +89,7 @@ def attribution(locus=ATTRIBUTED, seed=0):
     values = np.random.default_rng(seed).normal(size=locus.length).astype(np.float32)
     return xr.Dataset(
         {"attribution": ("position", values)},
-        coords={"position": np.arange(locus.start, locus.end)},
+        coords={"position": position_coord(np.arange(locus.start, locus.end))},
         attrs=result_attrs(locus, definition="toy", units="toy", target="toy target", n_steps=32),
     )
 

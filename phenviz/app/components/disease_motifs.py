@@ -67,7 +67,7 @@ class DiseaseMotifs(Viewer):
             f"<td>{hit.p_value:.1g}</td><td>{escaped(hit.motif_id)}</td></tr>"
             for hit in hits.itertuples(index=False)
         )
-        head = "<tr><th></th><th>Motif</th><th>Score</th><th>p</th><th>JASPAR</th></tr>"
+        head = "<tr><th></th><th>Motif</th><th>Score</th><th>p</th><th>Matrix</th></tr>"
         self._say(context, f"<table class='facts'><thead>{head}</thead><tbody>{rows}</tbody></table>")
 
     def _say(self, context: str, html: str) -> None:

@@ -20,8 +20,8 @@ from phenviz.app.words import escaped, readable_bytes, readable_seconds
 UPLOAD = "upload"
 _SAID = {
     SIMULATED: "Made-up traits, to try the page. Not data.",
-    UPLOAD: "Columns trait, contig, position (from 1), ref, alt, posterior under their usual names; or a "
-    "SuSiE, FINEMAP, CAVIAR, PICS or GWAS-SSF file.",
+    UPLOAD: "Columns trait, contig, position (from 1), ref, alt, posterior under their usual names; or the "
+    "output of PLINK, REGENIE, SAIGE, BOLT-LMM, METAL, SuSiE, FINEMAP, CAVIAR, PolyFun, GWAS-SSF, FinnGen…",
 }
 
 

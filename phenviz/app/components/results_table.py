@@ -43,7 +43,7 @@ _MOTIFS: _Columns = (
     ("score", "Score", "{:+.3g}", "number"),
     ("p_value", "p", "{:.1e}", "number"),
     ("q_value", "q", "{:.2g}", "number"),
-    ("motif_id", "JASPAR", "{}", ""),
+    ("motif_id", "Matrix", "{}", ""),
 )
 
 
@@ -128,9 +128,7 @@ class ResultsTable(Viewer):
         if dataset is None:
             self._drop()
             self._say("bases", "The bases that matter most stand here once the run has finished a part.")
-            self._say(
-                "motifs", "Motifs (JASPAR) under the strongest bases stand here once the run is complete."
-            )
+            self._say("motifs", "Known motifs under the strongest bases stand here once the run is complete.")
             return
         if not self._is_asked(dataset):
             self._hits, self._searching = None, False

@@ -16,7 +16,7 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import PageState
 from phenviz.app.words import escaped
 from phenviz.errors import PhenvizError
-from phenviz.results import contribution, reference_bases
+from phenviz.results import base_starts, contribution, reference_bases
 from phenviz.tracks import AlleleLogos
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ class VariantDetail(Viewer):
         if self._logos is None:
             self._logos = AlleleLogos(self._state.theme)
         _, _, ref, alt = variant.split(":")
-        start = max(both.reference_span[0] - _SHOWN_FLANK, int(both.reference["position"].to_numpy()[0]))
+        start = max(both.reference_span[0] - _SHOWN_FLANK, int(base_starts(both.reference)[0]))
         results = [
-            dataset.sel(position=slice(start, last + _SHOWN_FLANK - 1))
+            dataset.sel(position=slice(start + 1, last + _SHOWN_FLANK))
             for dataset, (_, last) in (
                 (both.reference, both.reference_span),
                 (both.alternate, both.alternate_span),

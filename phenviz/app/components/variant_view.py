@@ -22,7 +22,7 @@ from phenviz.app.state import VariantsState
 from phenviz.app.words import escaped
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, bare_contig, shown_contig
 from phenviz.tracks import Forest
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class VariantView(Viewer):
         start = max(at - _FLANK, 1)
         explore = link_to(
             "explore", self._state, self._runtime.world.contexts,
-            locus=f"chr{bare_contig(row['contig'])}:{start}-{at + _FLANK}",
+            locus=f"{shown_contig(row['contig'])}:{start}-{at + _FLANK}",
         )  # fmt: skip
         self._title.object = (
             f"<div style='font-size:17px;font-weight:600;margin-top:6px' data-testid='variant-title'>chr"
@@ -186,11 +186,11 @@ class VariantView(Viewer):
                 escaped(hit.motif),
                 f"{hit.score:+.2f}",
                 f"{hit.p_value:.1g}",
-                hit.motif_id,
+                escaped(hit.motif_id),
             )
             for hit in hits.itertuples(index=False)
         ]
-        self._say(self._motifs, title, _table(("", "Motif", "Score", "p", "JASPAR"), rows))
+        self._say(self._motifs, title, _table(("", "Motif", "Score", "p", "Matrix"), rows))
 
     def _count(self, key: str) -> pd.DataFrame | None:
         people = self._runtime.world.individuals

@@ -112,6 +112,7 @@ class DiseasePage:
         self.source.on_remove = self._offer
         self._offer()
         self._banner, self._report = words(margin=(6, 10)), words(margin=(4, 12), visible=False)
+        self._reading = words(margin=(0, 40), visible=False)
         self._paragraph = words(margin=(8, 10, 24, 10))
         self._view = pmui.RadioButtonGroup(
             options={title: key for key, title in VIEWS.items()}, value=state.view, size="small",
@@ -128,7 +129,7 @@ class DiseasePage:
         self._empty = words(margin=(60, 40))
         self._holder = pn.Column(self._empty, sizing_mode="stretch_width", margin=0)
         main = pn.Column(
-            self._banner, self._view, self._holder, self._paragraph, scroll="y-auto",
+            self._banner, self._view, self._holder, self._reading, self._paragraph, scroll="y-auto",
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._shown: object = None
@@ -192,6 +193,7 @@ class DiseasePage:
         wanted = run.asked is not None and run.asked == run.wanted()
         dataset = run.dataset if wanted else None
         names = methods_of(dataset) if dataset is not None else []
+        self._reading.visible = bool(self._reading.object) and (dataset is None or not names)
         if dataset is None or not names:
             self._say_empty(_EMPTY.get(run.status, ""))
             self._banner.object = self._paragraph.object = ""
@@ -248,6 +250,11 @@ class DiseasePage:
         source = self.state.source
         kept = self.tables.find(source.removeprefix(OWN)) if source.startswith(OWN) else None
         self._report.visible = kept is not None
+        self._reading.object = (
+            f"<div data-testid='table-reading'>{kept.reading}</div>"
+            if kept is not None and kept.reading
+            else ""
+        )
         if kept is not None:
             lines = "<br>".join(escaped(line) for line in kept.report.splitlines())
             self._report.object = f"<div class='quiet' data-testid='table-report'>{lines}</div>"
