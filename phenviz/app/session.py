@@ -26,7 +26,7 @@ class Session:
         self.document: Any = pn.state.curdoc
         self.location = pn.state.location
         self._notifications = pn.state.notifications
-        self._on_tick: list[Callable[[], None]] = []
+        self._on_tick: list[Callable[[], object]] = []
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
         self._waiting: list[Callable[[], None]] = []
@@ -43,7 +43,7 @@ class Session:
     def _in_browser(self) -> bool:
         return self.document is not None and self.document.session_context is not None
 
-    def on_tick(self, function: Callable[[], None]) -> None:
+    def on_tick(self, function: Callable[[], object]) -> None:
         """Call a function a few times a second, on the document's own thread.
 
         Jobs run in other threads; looking at them from here needs no lock and no push between threads.
@@ -99,7 +99,7 @@ class Session:
         else:
             self.document.add_next_tick_callback(lambda: self.safely(function))
 
-    def safely(self, function: Callable[[], None]) -> None:
+    def safely(self, function: Callable[[], object]) -> None:
         """Run a function; what goes wrong reaches the user in words and the log in full."""
         try:
             function()
