@@ -78,7 +78,9 @@ class ZarrSource:
                 f"{self.path} has genotypes, but lacks sample_id, whose they are: convert it again"
             )
         n = arrays["variant_position"].shape[:1]
-        wanted = {name: n for name in ("variant_contig", "variant_allele", "variant_id") if name in arrays}
+        wanted: dict[str, tuple[int, ...]] = {
+            name: n for name in ("variant_contig", "variant_allele", "variant_id") if name in arrays
+        }
         wanted |= {name: (*n, *arrays["sample_id"].shape) for name in calls}
         for name, shape in wanted.items():
             if arrays[name].shape[: len(shape)] != shape:
