@@ -173,6 +173,8 @@ def _parsed(line: bytes, columns: int, number: int, where: str) -> Line:
             f"{where}{counted(there, 'column')} where the header has {columns}{words}: {_WRITE_AGAIN}"
         )
     contig, position, name, reference, alternates, _, _, _, *rest = line.split(b"\t", 9)
+    if b"\0" in contig + name + reference + alternates:
+        raise DataError(f"{where}a zero byte, as where a disk failed: {_WRITE_AGAIN}")
     if not position.isdigit() or len(position) > _MOST_DIGITS:
         raise DataError(f"{where}POS is {text_of(position)[:20]!r}, no whole number: {_WRITE_AGAIN}")
     if not reference.strip(b".") or not alternates:

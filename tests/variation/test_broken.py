@@ -84,6 +84,7 @@ _BROKEN = {
         lambda lines: _file(["\t".join(line.split("\t")[:8]) for line in lines], COLUMNS),
         r"holds sites only, no samples",
     ),
+    "a zero byte": (lambda lines: _file(_with(lines, 4, 2, "rs\0")), r"line 11: a zero byte"),
     "too few columns": (
         lambda lines: _file([*lines[:9], lines[9][:20]]),
         r"line 16: \d columns where the header has 11",
