@@ -15,6 +15,7 @@ from phenviz.genome.codes import N_CODE, encode
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.variation.normalise import left_align
 from phenviz.variation.reference_letters import reduced_letters
+from phenviz.variation.table import zero_byte
 
 COLUMNS = ("contig", "position", "ref", "alt")
 
@@ -99,6 +100,10 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
     if missing := [name for name in COLUMNS if name not in variants.columns]:
         raise DataError(
             f"the table of variants lacks the column {', '.join(missing)}: it needs {', '.join(COLUMNS)}"
+        )
+    if (found := zero_byte(variants)) is not None:
+        raise DataError(
+            f"row {found[0] + 1:,} of the variants has a zero byte in {found[1]}: the text is damaged"
         )
     variants = _one_allele_each(variants)
     position = _positions(variants["position"])

@@ -47,8 +47,8 @@ def score_variants(
     Parameters
     ----------
     variants
-        Columns ``contig``, ``position`` (1-based, as in VCF), ``ref``, ``alt`` and, if there, ``id``: one row
-        a biallelic variant of any length, in any order, on any contigs.
+        Columns ``contig``, ``position`` (1-based, as in VCF), ``ref``, ``alt`` and, if there, ``id``:
+        variants of any length, in any order, on any contigs, left-aligned or not; ``A,C`` in ``alt`` are two.
     reference
         Genome that the variants are made in; beyond a contig's ends it is N.
     backbone
@@ -63,11 +63,12 @@ def score_variants(
     xr.Dataset
         In the order of the table, on dimensions (variant, context), float32: ``effect``, the log2 fold
         change over a 501 bp centre mask [1]_, ``log2(1 + sum ALT) - log2(1 + sum REF)`` over the bins
-        ``b-2`` to ``b+1``, ``b = (position - 1) // 128``; and ``active``, the larger of the two sums (the
-        active allele [2]_), in the unit of the activity. Coordinates ``contig``, ``position``, ``ref``,
-        ``alt``, ``id`` and ``status``: ``"scored"``, or why a row wasn't and is NaN (``"reference
-        mismatch"``, ``"outside the contig"``, ``"unknown contig"``, ``"unknown sequence"``: N,
-        ``"unsupported allele"``: symbolic or ambiguous). Attribute ``skipped`` counts these.
+        ``b-2`` to ``b+1``, ``b = (position - 1) // 128`` of the left-aligned variant; and ``active``, the
+        larger of the two sums (the active allele [2]_), in the unit of the activity. Coordinates
+        ``contig``, ``position``, ``ref``, ``alt`` and ``id``, as in the table, one row for each alternate
+        allele, and ``status``: ``"scored"``, or why a row wasn't and is NaN (``"reference mismatch"``,
+        ``"outside the contig"``, ``"unknown contig"``, ``"unknown sequence"``: N, ``"unsupported allele"``:
+        symbolic or ambiguous). Attribute ``skipped`` counts these.
 
     Raises
     ------

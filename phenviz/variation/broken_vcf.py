@@ -215,7 +215,7 @@ def _repeats(names: list[str]) -> bool:
 
 def byte_lines(path: Path) -> Iterator[bytes]:
     """Read the lines of a file, plain or gzip, as they are: not every VCF is UTF-8."""
-    with path.open("rb", buffering=_BUFFER) as raw:
+    with io.BufferedReader(io.FileIO(path), _BUFFER) as raw:
         if raw.peek(2)[:2] == _GZIP:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield from io.BufferedReader(cast(io.RawIOBase, unpacked), _BUFFER)

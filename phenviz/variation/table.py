@@ -73,6 +73,16 @@ def check_columns(table: pd.DataFrame, what: str = "the table of variants") -> N
         )
 
 
+def zero_byte(table: pd.DataFrame) -> tuple[int, str] | None:
+    """Return row and column of the first zero byte in a table's text, which no file of results can hold."""
+    for name in VARIANT_COLUMNS:
+        if name in table and not pd.api.types.is_numeric_dtype(table[name]):
+            damaged = table[name].astype(str).str.contains("\0", regex=False).to_numpy()
+            if damaged.any():
+                return int(np.argmax(damaged)), name
+    return None
+
+
 def contig_ranks(contigs: pd.Series, order: Sequence[str]) -> pd.Series:
     """Give each contig its rank in the reference."""
     return contigs.map({name: rank for rank, name in enumerate(order)}).astype("int64")

@@ -15,6 +15,7 @@ import pandas as pd
 
 from phenviz.errors import DataError
 from phenviz.variation.broken_vcf import UNPACKING
+from phenviz.variation.table import zero_byte
 
 TABLE_SUFFIXES = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 # what columns are called elsewhere, in lower case
@@ -154,6 +155,12 @@ def _columns(path: Path, line: str, header: Sequence[str]) -> dict[str, str]:
 
 
 def _checked(path: Path, piece: pd.DataFrame, unit: str, first: int) -> pd.DataFrame:
+    if (found := zero_byte(piece)) is not None:
+        place, name = found
+        raise DataError(
+            f"{path}, {unit} {int(piece.index[place]) + first:,}: a zero byte in {name}: the file is "
+            "damaged, so write it again"
+        )
     for name in _NEEDED:
         column = piece[name]
         empty = (column.isna() | (column.astype(str).str.strip() == "")).to_numpy()

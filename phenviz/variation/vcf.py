@@ -119,9 +119,11 @@ class VcfSource:
     def _calls(self, piece: list[tuple[int, Line]], chosen: NDArray[np.intp]) -> Calls:
         def fail(row: int, problem: str) -> DataError:
             number, line = piece[row]
-            place = f"line {line.number}" if line.number else f"record {number:,}" if number else ""
-            if not place or not problem.startswith(":"):
-                place += f"{', ' if place else ''}{line.contig}:{line.position}"
+            place = f"{line.contig}:{line.position}"
+            if line.number and problem.startswith(":"):
+                place = f"line {line.number}"
+            elif number:
+                place = f"record {number:,}, {place}"
             return DataError(f"{self.path}, {place}{problem}")
 
         forms, texts = [line.form for _, line in piece], [line.calls for _, line in piece]

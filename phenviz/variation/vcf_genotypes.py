@@ -63,7 +63,7 @@ def read_calls(
     ]
     rows = np.flatnonzero(plain)
     if len(rows):
-        left[rows] = ~_read_plain(calls, rows, [texts[row] for row in rows], n_samples, chosen)
+        left[rows] = ~_read_plain(calls, rows, [texts[row] for row in rows.tolist()], n_samples, chosen)
     for row in np.flatnonzero(left).tolist():
         _read_record(calls, row, forms[row].split(b":"), texts[row], chosen, fail)
     return calls

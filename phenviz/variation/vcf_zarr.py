@@ -19,6 +19,7 @@ from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Reco
 _OF_CALLS = ("call_genotype", "call_genotype_phased", "call_PS", "call_PSL")
 _PHASE_SETS = ("call_PS", "call_PSL")
 _NEEDED = ("contig_id", "variant_contig", "variant_position", "variant_allele")
+_KNOWN = (*_NEEDED, *_OF_CALLS, "variant_id", "sample_id", "region_index")
 
 
 class ZarrSource:
@@ -54,14 +55,14 @@ class ZarrSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        missing = [name for name in _NEEDED if name not in self._store]
+        missing = [name for name in _NEEDED if name not in self._arrays]
         if missing:
             raise DataError(
                 f"{self.path} is no VCF Zarr store, it lacks {', '.join(missing)}: make one with "
                 "`vcf2zarr convert calls.vcf.gz calls.vcz`"
             )
         self._check_shapes()
-        has_calls = "call_genotype" in self._store
+        has_calls = "call_genotype" in self._arrays
         self.samples: tuple[str, ...] = tuple(map(str, self._read("sample_id"))) if has_calls else ()
         if len(set(self.samples)) < len(self.samples):
             twice = next(name for name in self.samples if self.samples.count(name) > 1)
@@ -71,20 +72,30 @@ class ZarrSource:
 
     def _check_shapes(self) -> None:
         """Raise unless the arrays belong together."""
-        store, calls = self._store, [name for name in _OF_CALLS if name in self._store]
-        if calls and "sample_id" not in store:
+        arrays, calls = self._arrays, [name for name in _OF_CALLS if name in self._arrays]
+        if calls and "sample_id" not in arrays:
             raise DataError(
                 f"{self.path} has genotypes, but lacks sample_id, whose they are: convert it again"
             )
-        n = store["variant_position"].shape[:1]
-        wanted = {name: n for name in ("variant_contig", "variant_allele", "variant_id") if name in store}
-        wanted |= {name: (*n, *store["sample_id"].shape) for name in calls}
+        n = arrays["variant_position"].shape[:1]
+        wanted: dict[str, tuple[int, ...]] = {
+            name: n for name in ("variant_contig", "variant_allele", "variant_id") if name in arrays
+        }
+        wanted |= {name: (*n, *arrays["sample_id"].shape) for name in calls}
         for name, shape in wanted.items():
-            if store[name].shape[: len(shape)] != shape:
+            if arrays[name].shape[: len(shape)] != shape:
                 raise DataError(
-                    f"array {name} of {self.path} has the shape {store[name].shape}, the others {shape}: "
+                    f"array {name} of {self.path} has the shape {arrays[name].shape}, the others {shape}: "
                     "convert the calls again"
                 )
+        if self._contigs and np.ndim(self._read("contig_id")) != 1:
+            raise DataError(
+                f"array contig_id of {self.path} holds no names of contigs: convert the calls again"
+            )
+        for name in ("variant_position", "variant_allele"):
+            # other arrays may well lack a chunk in which all is 0
+            if arrays[name].nchunks_initialized < arrays[name].nchunks:
+                raise DataError(f"array {name} of {self.path} lacks a chunk: copy the store again")
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
@@ -96,16 +107,22 @@ class ZarrSource:
                     yield found
 
     @cached_property
-    def _store(self) -> Any:
+    def _arrays(self) -> dict[str, Any]:
         import zarr
 
+        name = ""
         try:
-            return zarr.open_group(str(self.path), mode="r")
+            store, found = zarr.open_group(str(self.path), mode="r"), {}
+            for name in _KNOWN:
+                if name in store:
+                    found[name] = store[name]
+            return found
         except Exception as error:
             # zarr raises many kinds, some of its own
+            what = f"array {name} of {self.path}" if name else f"{self.path}"
             raise DataError(
-                f"{self.path} can't be read as a Zarr store ({_first_line(error)}): make one with "
-                "`vcf2zarr convert calls.vcf.gz calls.vcz`"
+                f"{what} can't be read as a Zarr store ({_first_line(error)}): copy it again, or make one "
+                "with `vcf2zarr convert calls.vcf.gz calls.vcz`"
             ) from error
 
     @cached_property
@@ -114,7 +131,7 @@ class ZarrSource:
 
     def _read(self, name: str, rows: slice = slice(None)) -> NDArray[Any]:
         try:
-            return np.asarray(self._store[name][rows])
+            return np.asarray(self._arrays[name][rows])
         except Exception as error:
             raise DataError(
                 f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"
@@ -132,13 +149,15 @@ class ZarrSource:
 
     def _stretches(self, locus: Locus | None) -> Iterator[tuple[int, int]]:
         """Yield first and last-plus-one variant of stretches that may touch the locus."""
-        n = int(self._store["variant_position"].shape[0])
-        if locus is None or "region_index" not in self._store:
+        n = int(self._arrays["variant_position"].shape[0])
+        if locus is None or "region_index" not in self._arrays:
             yield 0, n
             return
-        chunk = int(self._store["variant_position"].chunks[0])
+        chunk = int(self._arrays["variant_position"].chunks[0])
         # columns: chunk, contig, first position, last position, last position of a REF, variants
-        index = self._read("region_index")
+        index = self._whole("region_index", slice(None))
+        if index.ndim != 2 or index.shape[1] < 6:
+            raise DataError(f"array region_index of {self.path} is none: convert the calls again")
         wanted = np.isin(index[:, 1], self._numbers(locus))
         near = wanted & (index[:, 2] <= locus.end) & (index[:, 4] > locus.start)
         for number in np.unique(index[near, 0]):
@@ -157,7 +176,7 @@ class ZarrSource:
         if locus is not None and len(rows):
             lengths = np.array([len(str(alleles[row, 0])) for row in rows])
             rows = rows[position[rows] - 1 + lengths > locus.start]
-        ids = self._read("variant_id", piece) if "variant_id" in self._store and len(rows) else None
+        ids = self._read("variant_id", piece) if "variant_id" in self._arrays and len(rows) else None
         # "" fills up the records that have fewer alleles than others
         alternates = [
             tuple(str(code).upper() for code in alleles[row, 1:] if code and code != ".") for row in rows
@@ -197,7 +216,7 @@ class ZarrSource:
         unknown = (alleles[..., 0] == MISSING) & (alleles[..., 1] == ABSENT)
         alleles[unknown, 1] = MISSING
         phased = np.zeros(alleles.shape[:2], dtype=bool)
-        if "call_genotype_phased" in self._store:
+        if "call_genotype_phased" in self._arrays:
             phased = self._selected("call_genotype_phased", piece, rows, columns).astype(bool)
         known = np.array([len(one) for one in alternates])
         if (too_many := alleles.max(axis=(1, 2)) > known).any():
@@ -206,7 +225,7 @@ class ZarrSource:
                 f"{self.path}, record {place:,} has a genotype with an allele that it doesn't list: the "
                 "store is damaged; convert the calls again"
             )
-        sets = [self._selected(name, piece, rows, columns) for name in _PHASE_SETS if name in self._store]
+        sets = [self._selected(name, piece, rows, columns) for name in _PHASE_SETS if name in self._arrays]
         phase_set = _phase_sets(sets, alleles.shape[:2])
         return Calls(alleles, phased, phase_set, np.ones(len(rows), dtype=bool))
 
@@ -217,7 +236,7 @@ class ZarrSource:
         stretch = slice(piece.start + first, piece.start + last + 1)
         try:
             # the samples are picked chunk by chunk, so that a cohort isn't read for one of them
-            values = self._store[name].oindex[stretch, columns]
+            values = self._arrays[name].oindex[stretch, columns]
         except Exception as error:
             raise DataError(
                 f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"

@@ -63,8 +63,9 @@ class Kind:
 def _lines(data: bytes) -> list[str]:
     """Return the lines that aren't blank, whatever ends them."""
     text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    return [line for line in re.split(r"\r\n|\n|\r", text.decode("latin-1")) if line.strip()]
+    encoding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+    lines = re.split(r"\r\n|\n|\r", text.removeprefix(b"\xef\xbb\xbf").decode(encoding, errors="replace"))
+    return [line for line in lines if line.strip()]
 
 
 def _records(data: bytes) -> int:
@@ -82,6 +83,12 @@ def _all(data: bytes) -> int:
 
 def _matches(pattern: str) -> Callable[[bytes], int]:
     return lambda data: len({found for line in _lines(data) for found in re.findall(pattern, line)})
+
+
+def _names_of_bed(data: bytes) -> int:
+    # lines of one name are transcripts of one gene
+    lines = (line.split("\t") for line in _lines(data) if not line.startswith("#"))
+    return len({cells[3] for cells in lines if len(cells) > 3})
 
 
 _VARIANTS = "variants {file} -o {out}/scores.tsv --world {world} --context Ery"
@@ -118,7 +125,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("genes.gtf", True, _DOCTOR, _matches(r'gene_id "([^"]+)"'), key="annotation"),
     Kind("genes.gtf.gz", True, _DOCTOR, _matches(r'gene_id "([^"]+)"'), key="annotation"),
     Kind("genes.gff3", True, _DOCTOR, _matches(r"\tgene\t.*ID=([^;]+)"), key="annotation"),
-    Kind("genes.bed", True, _DOCTOR, _records, key="annotation"),
+    Kind("genes.bed", True, _DOCTOR, _names_of_bed, key="annotation"),
     Kind("genes.tsv", True, _DOCTOR, _rows, key="annotation"),
     Kind("elements.tsv", True, _DOCTOR, _rows, key="elements"),
     Kind("bands.tsv", True, _DOCTOR, key="bands"),

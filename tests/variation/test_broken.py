@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from contextlib import suppress
 
 import numpy as np
 import pgenlib
@@ -12,10 +13,10 @@ import zarr
 from click.testing import CliRunner
 
 from phenviz.cli import main
-from phenviz.errors import DataError
+from phenviz.errors import DataError, PhenvizError
 from phenviz.genome import Locus, decode
 from phenviz.variation import open_individuals, read_variants
-from tests.variation.oracles import COLUMNS, HEADER, bgzip, needs_bcftools, write_vcf
+from tests.variation.oracles import COLUMNS, HEADER, bgzip, needs_bcftools, run, write_vcf
 
 LOCUS = Locus("20", 1_000, 40_000)
 
@@ -83,6 +84,7 @@ _BROKEN = {
         lambda lines: _file(["\t".join(line.split("\t")[:8]) for line in lines], COLUMNS),
         r"holds sites only, no samples",
     ),
+    "a zero byte": (lambda lines: _file(_with(lines, 4, 2, "rs\0")), r"line 11: a zero byte"),
     "too few columns": (
         lambda lines: _file([*lines[:9], lines[9][:20]]),
         r"line 16: \d columns where the header has 11",
@@ -275,3 +277,116 @@ def test_a_zarr_store_of_something_else_says_what_it_lacks(reference, tmp_path):
     zarr.open_group(tmp_path / "tracks.zarr", mode="w").create_array("activity", shape=(3,), dtype="f4")
     with pytest.raises(DataError, match="is no VCF Zarr store, it lacks contig_id"):
         read_variants(tmp_path / "tracks.zarr", reference)
+
+
+def _store(folder, **changes):
+    """Write a store of two records and two samples, with some arrays changed, or left out for None."""
+    arrays = {
+        "contig_id": np.array(["20"]),
+        "sample_id": np.array(["S1", "S2"]),
+        "variant_contig": np.zeros(2, np.int8),
+        "variant_position": np.array([2_000, 2_001], np.int32),
+        "variant_allele": np.array([["A", "C"], ["A", "C"]]),
+        "call_genotype": np.array([[[0, 1], [1, 1]]] * 2, np.int8),
+        **changes,
+    }
+    store = zarr.open_group(folder / "calls.vcz", mode="w", zarr_format=2)
+    for name, values in arrays.items():
+        if values is not None:
+            store[name] = values
+    return folder / "calls.vcz"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sample_id": np.array(["S1", "S1"])}, "names the sample 'S1' twice"),
+        ({"sample_id": None}, "has genotypes, but lacks sample_id"),
+        (
+            {"sample_id": np.array(["S1", "S2", "S3"])},
+            r"call_genotype .* shape \(2, 2, 2\), the others \(2, 3\)",
+        ),
+        ({"variant_contig": np.ones(2, np.int8)}, "numbers contigs that contig_id doesn't have"),
+        ({"variant_position": np.array([2_000.5, 2_001])}, "holds float64, no whole numbers"),
+        ({"call_genotype": np.full((2, 2, 2), 3, np.int8)}, "record 1 has a genotype with an allele that it"),
+    ],
+)
+def test_a_zarr_store_whose_arrays_do_not_fit_together_says_so(reference, tmp_path, changes, said):
+    path = _store(tmp_path, **changes)
+    with pytest.raises(DataError, match=said):
+        open_individuals(path, reference).genotypes(LOCUS)
+
+
+def test_a_zarr_store_that_lost_a_file_of_positions_or_has_a_broken_one_says_so(reference, tmp_path):
+    path = _store(tmp_path)
+    (path / "variant_position" / "0").unlink()
+    with pytest.raises(DataError, match=r"array variant_position .* lacks a chunk"):
+        read_variants(path, reference)
+    (path / "variant_allele" / ".zarray").write_text("{")
+    with pytest.raises(DataError, match=r"array variant_allele .* can't be read"):
+        read_variants(path, reference)
+
+
+@pytest.mark.parametrize("values", [["a", "b"], ["0", "1"], [7, 8]])
+def test_phase_sets_of_a_zarr_store_count_whatever_their_type(reference, tmp_path, values):
+    bases = [decode(reference.codes("20")[p - 1 : p]) for p in (2_000, 2_001)]
+    alleles = np.array([[base, "A" if base != "A" else "C"] for base in bases])
+    sets = np.array([[values[0]] * 2, [values[1]] * 2])
+    phased = np.ones((2, 2), bool)
+    path = _store(tmp_path, variant_allele=alleles, call_PS=sets, call_genotype_phased=phased)
+    person = open_individuals(path, reference).individual("S1")
+    with pytest.raises(DataError, match="2 phase sets"):
+        person.haplotypes(LOCUS)
+
+
+@pytest.mark.parametrize(
+    ("pvar", "said"),
+    [
+        ("20\t2000\trs1\tA\tC\nEND\n", "line 3 has 1 column, 5 are needed"),
+        ("20\tx\trs1\tA\tC\n", "line 2: POS is 'x', no whole number"),
+        ("\n20\t2000\trs1\tA\tC\n", "line 2 is blank"),
+    ],
+)
+def test_a_fault_of_a_pvar_is_told_with_its_line(reference, tmp_path, pvar, said):
+    with pytest.raises(DataError, match=rf"set\.pvar can't be read as \.pvar: {said}"):
+        open_individuals(_fileset(tmp_path, pvar=pvar), reference)
+
+
+def test_a_small_file_that_is_not_sorted_is_refused_at_any_locus(reference, tmp_path):
+    lines = _lines(reference)
+    path = tmp_path / "calls.vcf"
+    path.write_bytes(_file([lines[-1], *lines[:-1]]))
+    with pytest.raises(DataError, match="record 2: 20:2000 comes too late"):
+        open_individuals(path, reference).genotypes(Locus("20", 2_000, 2_010))
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_text_that_ends_within_a_line_is_told(reference, tmp_path, cut):
+    path = tmp_path / "calls.vcf"
+    path.write_bytes(_file(_lines(reference))[:-cut])
+    assert "calls.vcf ends within a line" in read_variants(path, reference).report.describe()
+
+
+def test_a_file_that_was_compressed_twice_says_so(reference, tmp_path):
+    path = tmp_path / "calls.vcf.gz"
+    path.write_bytes(gzip.compress(gzip.compress(_file(_lines(reference)))))
+    with pytest.raises(DataError, match="is compressed twice"):
+        read_variants(path, reference)
+
+
+@needs_bcftools
+@pytest.mark.parametrize("suffix", [".vcf", ".vcf.gz", ".bcf"])
+def test_damaged_bytes_end_in_a_result_or_one_error(reference, tmp_path, suffix):
+    (tmp_path / "calls.vcf").write_bytes(_file(_lines(reference, 60)))
+    bgzip(tmp_path / "calls.vcf")
+    run("bcftools", "view", "-Ob", "-o", tmp_path / "calls.bcf", tmp_path / "calls.vcf")
+    whole, path = (tmp_path / f"calls{suffix}").read_bytes(), tmp_path / f"damaged{suffix}"
+    rng = np.random.default_rng(len(suffix))
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), int(rng.integers(1, 6))):
+            data[place] = rng.integers(256)
+        path.write_bytes(data[: int(rng.integers(1, len(data)))] if rng.random() < 0.3 else data)
+        for read in (read_variants, lambda *at: open_individuals(*at).genotypes(LOCUS)):
+            with suppress(PhenvizError):
+                read(path, reference)

@@ -58,6 +58,7 @@ def test_a_table_without_rows_is_one_empty_piece(tmp_path):
         ("", "is empty: give a table with the columns contig, position, ref, alt"),
         ("contig position ref alt\n20 5 G A\n", "line 1: no column contig; it has 'contig position ref alt'"),
         ("contig\tposition\tref\n20\t5\tG\n", "line 1: no column alt; it has 'contig, position, ref'"),
+        (f"{_HEAD}20\t5\tG\tA\tx\n20\t6\tG\tA\tx\0\n", "line 3: a zero byte in id: the file is damaged"),
         (f"{_HEAD}20\t1.60092e+06\tG\tA\tx\n", r"line 2: position '1.60092e\+06' .*digits are lost"),
         (f"# x\n{_HEAD}20\t5\tG\tA\tx\n20\tfive\tG\tA\tx\n", "line 4: position 'five' is no whole number"),
         (f"{_HEAD}20\t5\tG\tA\tx\n20\t\tG\tA\tx\n", "line 3: position is empty"),

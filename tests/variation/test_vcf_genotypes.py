@@ -116,7 +116,7 @@ def test_bcf_and_an_index_give_the_genotypes_of_the_text(toy_world, tmp_path, ki
         ("20\t99999999999999999999\t.\tA\tC\t.\t.\t.\tGT\t0|1", r"line 4: POS is '99999999999999999999'"),
         ("#CHROM\tPOS", r"line 4: a header among the records"),
         ("20\t9\t.\t\tC\t.\t.\t.\tGT\t0|1", r"line 4: REF or ALT is empty"),
-        ("20\t9\t.\tA\tC\t.\t.\t.\tGT\t0|1|0", r"line 4, 20:9 has a genotype of more than two alleles"),
+        ("20\t9\t.\tA\tC\t.\t.\t.\tGT\t0|1|0", r"record 1, 20:9 has a genotype of more than two alleles"),
         ("20\t9\t.\tA\tC\t.\t.\t.\tGT\t0|x", r"line 4: column 10: '0\|x' is no genotype"),
         ("20\t9\t.\tA\tC\t.\t.\t.\tGT\t0|7", r"20:9 has a genotype with allele 7, but 1"),
     ],
