@@ -19,6 +19,7 @@
 # only, and nothing here is for clinical use.
 
 # %%
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,7 @@ import pandas as pd
 import phenviz
 from phenviz import figures, results
 from phenviz.effects.annotate import annotate_vcf
-from phenviz.effects.both_alleles import mutate_both_alleles
 from phenviz.effects.motif_change import changed_motifs
-from phenviz.effects.summed import sum_of_variants
 from phenviz.variation.fasta import write_fasta
 
 world = phenviz.open_world()
@@ -127,9 +126,7 @@ by_group.round(2)
 
 # %%
 cell = str(lead.context)
-both = mutate_both_alleles(
-    "20", lead.position, lead.ref, lead.alt, world.reference, world.backbone, contexts=[cell], flank=40
-)
+both = service.both_alleles("20", lead.position, lead.ref, lead.alt, [cell], flank=40, private=True)
 window = results.locus_of(both.reference)
 logos = [figures.Logo(both.reference, cell), figures.Logo(both.alternate, cell)]
 heights = [results.contribution(one) for one in (both.reference, both.alternate)]
@@ -164,7 +161,7 @@ changed_motifs(both, world.project.motifs, cell).round(9)
 # %%
 block = world.locus("chr20:3,519,001-3,522,000")
 exact = service.predict(block, individual=person.sample)
-added = sum_of_variants(exact, person, world.reference, world.backbone)
+added = service.personal(block, person.sample, mode="sum")
 
 
 def change(dataset):
@@ -245,7 +242,8 @@ for one in inside.itertuples():
     lines.append("\t".join([*site, "GT", f"{one.haplotype_1}|{one.haplotype_2}"]))
 (folder / "HG00190.vcf").write_text("\n".join(lines) + "\n")
 
-annotate_vcf(folder / "HG00190.vcf", folder / "HG00190.effects.vcf", world.reference, service.variant_effects)
+score = partial(service.variant_effects, private=True)  # of a person: kept in memory only
+annotate_vcf(folder / "HG00190.vcf", folder / "HG00190.effects.vcf", world.reference, score)
 results.save(scores, folder / "HG00190.parquet")
 write_fasta(person.haplotypes(near), folder / "HG00190.fa", assembly=world.reference.assembly)
 figure = figures.personal_figure(tracks, annotation=world.annotation, variants=table, overlays=[mark])

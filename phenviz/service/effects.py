@@ -122,7 +122,11 @@ def _variants_params(
     from phenviz.effects.quantiles import background_key
     from phenviz.effects.rows import read_rows
 
-    table, personal = (variants, False) if isinstance(variants, pd.DataFrame) else _read(world, variants)
+    if isinstance(variants, pd.DataFrame):
+        # what one person carries has the haplotypes that it lies on
+        table, personal = variants, not {"haplotype_1", "haplotype_2"}.isdisjoint(variants.columns)
+    else:
+        table, personal = _read(world, variants)
     # what the job couldn't work on is refused before it begins
     rows = read_rows(table, world.reference)
     name = find_gene(world, gene)

@@ -166,6 +166,7 @@ def test_what_each_variant_does_alone_adds_up_exactly_over_cells(world, service,
 
 def test_effects_of_a_file_with_genotypes_are_private(service, world, variants):
     service.variant_effects(world.project.individuals[0])
+    service.variant_effects(world.individuals.individual("ann").variants(Locus("20", 2_000, 9_000)))
     service.personal("ALPHA", "ann")
     service.expression("ALPHA", "ann")
     assert [path for path in service.store.folder.rglob("*") if path.is_file()] == []
