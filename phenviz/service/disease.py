@@ -112,7 +112,7 @@ def find_source(source: str | os.PathLike[str] | TraitVariants) -> Source:
     from phenviz.data.packs import PackMissing, find_pack, has_pack, list_packs
 
     if not isinstance(source, str | os.PathLike):
-        report = json.dumps(asdict(source.report), sort_keys=True)
+        report = json.dumps(asdict(source.report), sort_keys=True, default=str)
         content = hashlib.sha256(f"{_digest(source.table)}{report}".encode()).hexdigest()
         return Source(_GIVEN, source.report.source, content, source)
     text = os.fspath(source)
