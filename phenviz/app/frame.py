@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 
 from phenviz.app.components.header import Header
 from phenviz.app.components.page_actions import PageActions, ShareButton
@@ -15,6 +14,7 @@ from phenviz.app.links import link_to, query_text
 from phenviz.app.look import PAGE_SX, THEME_CONFIG
 from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
+from phenviz.app.panel_workarounds import lock_events, never_busy
 from phenviz.app.session import Session, report, words_of
 from phenviz.app.state import PageState
 from phenviz.genome.locus import bare_contig
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
 
 pn.extension(notifications=True, exception_handler=report)
+lock_events()
 
 _URL_MS = 400
 # what changes too often for the address, or isn't in it
@@ -128,9 +129,7 @@ class PageFrame:
             theme_config=THEME_CONFIG,
             sx=PAGE_SX,
         )
-        with edit_readonly(self._page):
-            # else each look at a job would tell the browser twice that the server was busy
-            self._page.busy = False
+        never_busy(self._page)
         self._keep_in_step()
         return self._page
 
