@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from phenviz.app.address import Address
 from phenviz.app.components.header import Header
 from phenviz.app.components.page_actions import PageActions, ShareButton
-from phenviz.app.links import link_to, query_text
+from phenviz.app.links import link_to
 from phenviz.app.look import PAGE_SX, THEME_CONFIG
 from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
@@ -75,16 +76,16 @@ class PageFrame:
         query: Callable[[], Mapping[str, str]],
         on_tab: Callable[[str], None] = lambda tab: None,
     ) -> None:
-        self._key, self._runtime, self._session, self._state, self._query = (
-            key, runtime, session, state, query
-        )  # fmt: skip
+        self._key, self._runtime, self._session, self._state = key, runtime, session, state
         self.actions = PageActions(
             self._take_width,
             lambda tab: session.run_soon(lambda: on_tab(tab)),
+            lambda text: session.run_soon(lambda: self.address.go_to(text)),
             width=0,
             height=0,
             margin=0,
         )
+        self.address = Address(session, state, query, self.actions)
 
     def page(
         self,
@@ -142,8 +143,7 @@ class PageFrame:
 
     def _write_address(self) -> None:
         self.header.set_links(*self._links())
-        if self._session.location is not None:
-            self._session.location.search = query_text(self._query())
+        self.address.write()
 
     def _take_theme(self, _event: object) -> None:
         self._state.theme = "dark" if self._page.dark_theme else "light"

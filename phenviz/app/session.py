@@ -25,7 +25,6 @@ class Session:
 
     def __init__(self) -> None:
         self.document: Any = pn.state.curdoc
-        self.location = pn.state.location
         self._notifications = pn.state.notifications
         self._on_tick: list[Callable[[], None]] = []
         self._on_close: list[Callable[[], None]] = []

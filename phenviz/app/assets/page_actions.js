@@ -1,4 +1,5 @@
-// Files come in pieces; the last one makes the browser save them. Tells whether the window is narrow.
+// Files come in pieces; the last one makes the browser save them. Tells whether the window is narrow, and which
+// address Back and Forward lead to.
 const KEPT = "phenviz-tab"
 
 // Lives as long as the tab, over reloads: the server keeps the tab's jobs under it.
@@ -18,9 +19,26 @@ export function render({model}) {
   model.on("remove", () => narrow.removeEventListener("change", tell))
   tell()
   model.send_msg({tab: tab_name()})
+  let written = location.search
+  const returned = () => {
+    if (location.search === written) return  // a jump within the page
+    written = location.search
+    model.send_msg({address: written})
+  }
+  window.addEventListener("popstate", returned)
+  model.on("remove", () => window.removeEventListener("popstate", returned))
+  const write = ({address, jump}) => {
+    written = address
+    if (address === location.search) return
+    const url = location.pathname + address + location.hash
+    if (jump) history.pushState({}, "", url)
+    else history.replaceState(history.state, "", url)
+    written = location.search
+  }
   let pieces = []
   model.on("msg:custom", (event) => {
     const message = event.data ?? event
+    if (message.address !== undefined) return write(message)
     if (message.filename === undefined) return
     if (message.number === 0) pieces = []
     pieces.push(Uint8Array.from(atob(message.piece), (character) => character.charCodeAt(0)))
