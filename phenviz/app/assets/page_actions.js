@@ -52,5 +52,5 @@ export function render({model}) {
     link.remove()
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
   })
-  return document.createElement("span")
+  return connection_notice(Bokeh.documents[0])
 }

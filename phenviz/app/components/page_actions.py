@@ -9,14 +9,16 @@ from collections.abc import Callable
 import param
 from panel.custom import JSComponent
 
-from phenviz.app.components.parts import ASSETS
+from phenviz.app.components.parts import ASSETS, script
 
 # below the server's limit on one message (20 MB), so that other messages get between two pieces
 _PIECE = 4 * 2**20
 
 
 class PageActions(JSComponent):
-    """Draws nothing; hands files to the browser in pieces, writes its address, and hears of its window.
+    """Hands files to the browser in pieces, writes its address, and hears of its window.
+
+    Draws nothing, until the connection to the server is lost: then a notice over the whole page.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ class PageActions(JSComponent):
 
     narrow_query = param.String(default="(max-width: 1099px)", constant=True)
 
-    _esm = ASSETS / "page_actions.js"
+    _esm = script("connection.js", "page_actions.js")
 
     def __init__(
         self,
