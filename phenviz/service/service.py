@@ -246,6 +246,14 @@ class ModelService:
         normal = chosen.read(self.world, params)
         return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal))
 
+    def is_running(self, kind: str, **params: Any) -> bool:
+        """Tell whether this waits or runs already, for whoever has asked: asking again joins it."""
+        chosen = self._kinds[kind]
+        key = self._runner.key(chosen, {"whole": chosen.read(self.world, params)})
+        with self._lock:
+            work = self._active.get(key)
+        return work is not None and work.usable and not work.over
+
     def job(self, id: str) -> Job:
         """Return a job by its id.
 
