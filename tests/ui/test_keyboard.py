@@ -1,4 +1,4 @@
-"""What can be done without a mouse and without seeing."""
+"""What can be done without a mouse, without seeing, and at a large magnification."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def test_figures_say_what_they_are(open_page):
     page.locator("[data-testid=variants-status][data-state=done]").wait_for()
     for name in ("Effects of variants against", "Heat map of the effects"):
         expect(page.get_by_role("img", name=re.compile(name))).to_be_visible()
+
+
+def test_at_200_percent_a_run_can_be_started(open_page):
+    page = open_page("explore?locus=chr20:1600826-1601025", width=720, height=450)
+    page.get_by_role("button", name="Open contextbar").click()
+    page.locator("[data-testid=cost]:not(.waiting):not(.refused)").wait_for()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.locator("[data-testid=run-status][data-state=done]").wait_for(state="attached")
+    for name in ("Share", "Export", "Toggle theme"):
+        expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
