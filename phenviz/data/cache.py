@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 import platformdirs
@@ -42,6 +42,11 @@ def cache_size() -> int:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file aside and rename it, so that a crash or a second process never leaves half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        part.write(content)
-    os.replace(part.name, path)
+    # opened like any file, so that it gets the permissions that the user's umask leaves
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
