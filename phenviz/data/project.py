@@ -34,7 +34,9 @@ _SUFFIXES = {
     "motifs": (".meme",),
     "individuals": (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf", ".pgen", ".zarr", ".vcz"),
     "panel": (".panel", ".tsv", ".txt", ".psam"),
-    "peaks": (".narrowPeak", ".narrowPeak.gz"),
+    "peaks": tuple(
+        f".{kind}{zipped}" for kind in ("narrowPeak", "broadPeak", "bed") for zipped in ("", ".gz")
+    ),
     "contexts": (".tsv",),
 }
 # backbones whose architecture is published, and what is said about one
@@ -97,7 +99,7 @@ class Project:
     superpopulation
         Of individuals that no panel names; "" where unknown.
     peaks
-        Observed peaks: the name of a data pack, or context name -> narrowPeak file; empty for none.
+        Observed peaks: the name of a data pack, or context name -> narrowPeak or BED file; empty for none.
     peak_contig
         Read the peaks of this contig only; None for all.
     path
@@ -137,7 +139,7 @@ class Project:
             raise
 
     def peak_files(self) -> dict[str, Path]:
-        """Name the narrowPeak file of each context.
+        """Name the file of peaks of each context.
 
         Raises
         ------
@@ -389,5 +391,5 @@ _WANTED = {
     "individuals": "give the path of a VCF, BCF or .pgen file or a VCF Zarr store, or a list of them",
     "panel": "give the path of a tab-separated table with sample, population and superpopulation",
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
-    "peaks": "give the name of a data pack, or 'context: file.narrowPeak' lines",
+    "peaks": "give the name of a data pack, or 'context: file' lines with narrowPeak or BED files",
 }
