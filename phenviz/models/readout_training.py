@@ -21,14 +21,14 @@ from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, ReferenceGenome
 from phenviz.models.local import LocalBackbone
 from phenviz.models.readout import GeneReadout, save_readout
-from phenviz.models.readout_data import ReadoutData, Regions, collect, read_counts
+from phenviz.models.readout_data import HeldOut, ReadoutData, collect, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
 from phenviz.models.readout_metrics import report, score_expression
 from phenviz.progress import NO_PROGRESS, Progress
 
-HELD_OUT: Mapping[str, tuple[int, int]] = {
-    "validation": (8_000_000, 12_000_000),
-    "test": (36_000_000, 48_000_000),
+HELD_OUT: HeldOut = {
+    "validation": [("20", 8_000_000, 12_000_000)],
+    "test": [("20", 36_000_000, 48_000_000)],
 }
 REACHES = (12_288, 24_576, 49_152)
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0)
@@ -65,7 +65,7 @@ def train_readout(
     reference: ReferenceGenome,
     backbone: LocalBackbone,
     contexts: Sequence[Context] = BLOOD16_RNA,
-    held_out: Regions = HELD_OUT,
+    held_out: HeldOut = HELD_OUT,
     reaches: Sequence[int] = REACHES,
     progress: Progress = NO_PROGRESS,
 ) -> GeneReadout:
@@ -76,7 +76,7 @@ def train_readout(
     output
         Where the weights go (``.safetensors``); the card goes beside them.
     counts
-        Table of read counts, see `read_counts`; its columns are the contexts' names.
+        Table of read counts, or values per million, see `read_counts`; columns are the contexts' names.
     annotation, reference
         Genes and their sequence.
     backbone
@@ -84,7 +84,7 @@ def train_readout(
     contexts
         What to predict for.
     held_out
-        Parts of the contig whose genes are neither learned from nor chosen by.
+        Name of a part -> regions (contig, start, end) whose genes are neither learned from nor chosen by.
     reaches
         What to choose the reach from, bp.
     progress
@@ -110,7 +110,7 @@ def train_readout(
     card = {
         "training": {
             "genes": {str(part): int((data.part == part).sum()) for part in np.unique(data.part)},
-            "held_out": {name: list(region) for name, region in held_out.items()},
+            "held_out": {part: [list(region) for region in regions] for part, regions in held_out.items()},
             "chosen": asdict(choice),
             "cross_validation": tried,
         },
@@ -185,7 +185,7 @@ def fit_readout(
 
 
 def evaluate(
-    readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: Regions
+    readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: HeldOut
 ) -> dict[str, Any]:
     """Score the readout, and the TSS-window baseline, on each held-out part."""
     mean = data.expression[data.rows("training")].mean(0)

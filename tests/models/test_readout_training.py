@@ -64,7 +64,7 @@ def test_a_column_without_counts_is_named(tmp_path, text):
 
 def test_genes_belong_to_the_part_that_their_tss_lies_in(toy_world, counts_file):
     parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
-    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out={"test": (14_000, 20_000)})
+    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out={"test": [("20", 14_000, 20_000)]})
     assert {gene.name: part for gene, part in zip(data.genes, data.part, strict=True)} == {
         "ALPHA": "training",
         "BETA": "test",
@@ -72,6 +72,42 @@ def test_genes_belong_to_the_part_that_their_tss_lies_in(toy_world, counts_file)
         "DELTA": "training",
     }
     assert data.embedding.shape[2] == data.distance.shape[1] == 2 * REACH // 128 + 1
+
+
+def test_genes_of_another_contig_are_not_held_out(toy_world, counts_file):
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    held_out = {"validation": [("chr21", 4_000, 6_000)], "test": [("20", 0, 8_000), ("20", 29_000, 31_000)]}
+    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out=held_out)
+    assert {gene.name: part for gene, part in zip(data.genes, data.part, strict=True)} == {
+        "ALPHA": "test",
+        "BETA": "training",
+        "GAMMA1": "test",
+        "DELTA": "validation",
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_genes_are_found_by_id_in_any_version_or_by_name(toy_world, counts_file, seed):
+    rng = np.random.default_rng(seed)
+    counts = read_counts(counts_file)
+    ids = {"ALPHA": "ENSG00000000001.7", "BETA": "ENSG00000000002", "GAMMA1": "ENSG00000000003.12"}
+    chosen = {name: key for name, key in ids.items() if rng.random() < 0.7}
+    renamed = counts.rename(index=chosen).sample(frac=1, random_state=seed)
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    data = collect(renamed, *parts, reach=REACH, held_out={})
+    logs = log_cpm(counts)
+    assert [gene.name for gene in data.genes] == ["ALPHA", "BETA", "GAMMA1", "DELTA"]
+    for gene, expression in zip(data.genes, data.expression, strict=True):
+        np.testing.assert_allclose(expression, logs.loc[gene.name, ["Ery", "Mono", "B"]], rtol=1e-6)
+
+
+def test_a_gene_that_the_table_has_twice_is_left_out(toy_world, counts_file):
+    counts = read_counts(counts_file).rename(
+        index={"BETA": "ENSG00000000001.2", "DELTA": "ENSG00000000001.3"}
+    )
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    data = collect(counts, *parts, reach=REACH, held_out={})
+    assert [gene.name for gene in data.genes] == ["ALPHA", "GAMMA1"]
 
 
 def test_a_context_that_the_counts_lack_is_named(toy_world, counts_file):
@@ -115,7 +151,7 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
         reference=toy_world.reference,
         backbone=toy_world.backbone,
         contexts=CONTEXTS,
-        held_out={"test": (14_000, 20_000)},
+        held_out={"test": [("20", 14_000, 20_000)]},
         reaches=(512, REACH),
     )
     readout = load_readout(path, toy_world.backbone)
