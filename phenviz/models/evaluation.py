@@ -1,12 +1,12 @@
-"""How well a backbone finds accessible regions, and in the right contexts: four metrics with intervals.
+"""How well a backbone finds active regions, and in the right contexts: metrics with intervals.
 
 The protocol: summits of all contexts are clustered within 250 bp; background is random positions at least
-1 kb from any summit; the score of a position is the mean activity of the 256 bp round it.
+1 kb from any summit; the score of a position is the mean activity of the 256 bp around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from phenviz.errors import ModelError
-from phenviz.genome.codes import N_CODE, one_hot
+from phenviz.genome.codes import N_CODE, encode, one_hot
 from phenviz.models.backbone import halo
 from phenviz.models.checkpoint import read_card, write_card
 from phenviz.models.local import LocalBackbone
@@ -37,6 +37,10 @@ METRICS = {
     "context_correlation": (
         "correlation of the context-specific signal (log1p fold change, mean over contexts removed)"
     ),
+}
+CONTEXT_METRICS = {
+    "against_background": "AUROC, the context's summits against background",
+    "within_sites": "AUROC, the context's summits against those of the other contexts",
 }
 
 Array = NDArray[np.floating[Any]]
@@ -69,13 +73,17 @@ def score_activity(summits: Array, enrichment: Array, background: Array) -> dict
         A number for each of `METRICS`. A place's score over all contexts is its mean log1p activity;
         the correlation is Pearson's over all summits and contexts.
     """
+    return _overall(summits, enrichment, background, score_contexts(summits, enrichment, background))
+
+
+def _overall(
+    summits: Array, enrichment: Array, background: Array, each: Mapping[str, Sequence[float]]
+) -> dict[str, float]:
     at, off = np.log1p(summits), np.log1p(background)
-    contexts = range(enrichment.shape[1])
-    open_ = enrichment > 0
     return {
         "any_summit": auroc(at.mean(1), off.mean(1)),
-        "context_summit": _mean(auroc(at[open_[:, c], c], off[:, c]) for c in contexts),
-        "within_summits": _mean(auroc(at[open_[:, c], c], at[~open_[:, c], c]) for c in contexts),
+        "context_summit": _mean(each["against_background"]),
+        "within_summits": _mean(each["within_sites"]),
         "context_correlation": _correlation(_centred(at), _centred(np.log1p(enrichment))),
     }
 
@@ -119,7 +127,10 @@ def block_bootstrap(
         for name, value in values.items():
             draws.setdefault(name, []).append(value)
     tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
-    return {name: tuple(np.nanpercentile(values, tails).tolist()) for name, values in draws.items()}
+    return {
+        name: tuple(np.nanpercentile(values, tails)) if np.isfinite(values).any() else (np.nan, np.nan)
+        for name, values in draws.items()
+    }
 
 
 def sample_background(
@@ -171,7 +182,7 @@ def predict_centres(
     batch_size: int = 16,
     progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
-    """Predict the mean activity of the 256 bp round each position, both strands averaged.
+    """Predict the mean activity of the 256 bp around each position, both strands averaged.
 
     Returns
     -------
@@ -198,24 +209,24 @@ def evaluate_backbone(
     backbone: LocalBackbone,
     codes: NDArray[np.uint8],
     peaks: pd.DataFrame,
-    region: tuple[int, int],
+    regions: Sequence[tuple[int, int]],
     *,
     seed: int = 1,
     repeats: int = 500,
     progress: Progress = NO_PROGRESS,
 ) -> dict[str, Any]:
-    """Score a backbone on one region of a contig.
+    """Score a backbone on regions, over all contexts that have peaks and for each of them.
 
     Parameters
     ----------
     backbone
-        With the contexts of the peaks.
+        With the contexts of the peaks, and maybe others.
     codes
-        Of the whole contig.
+        Bases that the peaks' positions and the regions count in.
     peaks
-        Of that contig, from `read_narrow_peaks`.
-    region
-        Start and end, 0-based half-open.
+        ``context``, ``summit`` and ``fold_enrichment``, as from `read_narrow_peaks`.
+    regions
+        Start and end of each, 0-based half-open.
     seed
         Of the background and the bootstrap.
     repeats
@@ -224,29 +235,132 @@ def evaluate_backbone(
     Returns
     -------
     dict
-        ``region``, ``summits``, ``background``, and for each of `METRICS` its ``value``, its ``interval``
-        (95 %, over blocks of 250 kb) and its ``definition``.
+        ``summits``, ``background``, and for each of `METRICS` its ``value`` (None where it is unknown), its
+        ``interval`` (95 %, over blocks of 250 kb) and its ``definition``; in ``contexts``, for each context
+        its ``peaks`` and the same for each of `CONTEXT_METRICS`.
     """
     rng = np.random.default_rng(seed)
-    summits = cluster_summits(peaks, [context.name for context in backbone.contexts]).within(*region)
-    background = sample_background(
-        codes, np.sort(peaks["summit"].to_numpy()), region, BACKGROUND_PER_SUMMIT * len(summits.position), rng
+    names = [context.name for context in backbone.contexts]
+    rows = [row for row, name in enumerate(names) if (peaks["context"] == name).any()]
+    measured = [names[row] for row in rows]
+    clusters = cluster_summits(peaks[peaks["context"].isin(measured)], measured)
+    inside = [clusters.within(*region) for region in regions]
+    position = np.concatenate([part.position for part in inside])
+    enrichment = np.concatenate([part.enrichment for part in inside])
+    every = np.sort(peaks["summit"].to_numpy())
+    background = np.concatenate(
+        [
+            sample_background(codes, every, region, BACKGROUND_PER_SUMMIT * len(part.position), rng)
+            for region, part in zip(regions, inside, strict=True)
+            if len(part.position)
+        ]
     )
-    progress.stage("evaluate", len(summits.position) + len(background))
-    at = predict_centres(backbone, codes, summits.position, progress=progress)
-    off = predict_centres(backbone, codes, background, progress=progress)
+    progress.stage("evaluate", len(position) + len(background))
+    at = predict_centres(backbone, codes, position, progress=progress)[:, rows]
+    off = predict_centres(backbone, codes, background, progress=progress)[:, rows]
 
-    def score(rows: NDArray[np.intp], background_rows: NDArray[np.intp]) -> dict[str, float]:
-        return score_activity(at[rows], summits.enrichment[rows], off[background_rows])
+    def score(summits: NDArray[np.intp], others: NDArray[np.intp]) -> dict[str, float]:
+        each = score_contexts(at[summits], enrichment[summits], off[others])
+        flat = {f"{name}/{row}": values[row] for name, values in each.items() for row in range(len(rows))}
+        return _overall(at[summits], enrichment[summits], off[others], each) | flat
 
-    values = score_activity(at, summits.enrichment, off)
-    intervals = block_bootstrap(score, summits.position, background, rng, repeats=repeats) if repeats else {}
-    report: dict[str, Any] = {"region": list(region), "summits": len(at), "background": len(off)}
-    for name, value in values.items():
-        report[name] = {"value": round(value, 4), "definition": METRICS[name]}
-        if name in intervals:
-            report[name]["interval"] = [round(end, 4) for end in intervals[name]]
+    values = score(np.arange(len(at)), np.arange(len(off)))
+    intervals = block_bootstrap(score, position, background, rng, repeats=repeats) if repeats else {}
+    report: dict[str, Any] = {"summits": len(at), "background": len(off)}
+    for name, definition in METRICS.items():
+        report[name] = _entry(name, values, intervals) | {"definition": definition}
+    report["contexts"] = {
+        context: {
+            "peaks": int((enrichment[:, row] > 0).sum()),
+            **{name: _entry(f"{name}/{row}", values, intervals) for name in CONTEXT_METRICS},
+        }
+        for row, context in enumerate(measured)
+    }
     return report
+
+
+def score_contexts(summits: Array, enrichment: Array, background: Array) -> dict[str, list[float]]:
+    """Compare predicted activity with peaks in each context; arguments as of `score_activity`.
+
+    Returns
+    -------
+    dict
+        For each of `CONTEXT_METRICS` one number for each context; NaN where it has no peak, or nothing else.
+    """
+    open_ = enrichment > 0
+    columns = range(enrichment.shape[1])
+    return {
+        "against_background": [auroc(summits[open_[:, c], c], background[:, c]) for c in columns],
+        "within_sites": [auroc(summits[open_[:, c], c], summits[~open_[:, c], c]) for c in columns],
+    }
+
+
+def evaluate_sequences(
+    backbone: LocalBackbone, table: pd.DataFrame, *, seed: int = 1, repeats: int = 500
+) -> dict[str, Any]:
+    """Correlate predicted and measured log2 RNA/DNA of sequences, between unknown bases.
+
+    Parameters
+    ----------
+    backbone
+        With the contexts of the table.
+    table
+        ``sequence``, ``context`` and ``value``, from `phenviz.data.reporter_sequences.read_sequences`.
+    seed, repeats
+        Of the bootstrap over sequences; 0 repeats for no intervals.
+
+    Returns
+    -------
+    dict
+        For each context its ``sequences`` and ``pearson`` with ``value`` and ``interval``.
+    """
+    names = [context.name for context in backbone.contexts]
+    found: dict[str, Any] = {}
+    for context, rows in table.groupby("context", sort=False):
+        predicted = np.log2(predict_sequences(backbone, rows["sequence"])[:, names.index(str(context))])
+        observed = rows["value"].to_numpy()
+        values = {"pearson": _correlation(predicted, observed)}
+        rng, n = np.random.default_rng(seed), len(rows)
+        draws = [rng.integers(n, size=n) for _ in range(repeats)]
+        drawn = [_correlation(predicted[draw], observed[draw]) for draw in draws]
+        intervals = {"pearson": tuple(np.nanpercentile(drawn, [2.5, 97.5]))} if repeats else {}
+        found[str(context)] = {"sequences": n, "pearson": _entry("pearson", values, intervals)}
+    return found
+
+
+@torch.inference_mode()
+def predict_sequences(
+    backbone: LocalBackbone, sequences: Iterable[str], *, batch_size: int = 32
+) -> NDArray[np.float32]:
+    """Predict the mean activity of the central 256 bp of sequences between unknown bases, shape (n, C)."""
+    texts = [encode(text) for text in sequences]
+    bins, margin = CENTRE // backbone.bin_size, halo(backbone) // backbone.bin_size
+    out = np.empty((len(texts), len(backbone.contexts)), np.float32)
+    length = CENTRE + 2 * halo(backbone)
+    for first in range(0, len(texts), batch_size):
+        batch = texts[first : first + batch_size]
+        windows = np.full((len(batch), length), N_CODE, np.uint8)
+        for window, codes in zip(windows, batch, strict=True):
+            kept = codes[max(len(codes) - length, 0) // 2 :][:length]
+            left = (length - len(kept)) // 2
+            window[left : left + len(kept)] = kept
+        activity = backbone(torch.from_numpy(one_hot(windows)))[:, :, margin : margin + bins]
+        out[first : first + batch_size] = activity.mean(2).numpy()
+    return out
+
+
+def _entry(
+    name: str, values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+) -> dict[str, Any]:
+    """Return a number and its interval as JSON can hold them: None for what is unknown."""
+    entry: dict[str, Any] = {"value": _number(values[name])}
+    if name in intervals:
+        entry["interval"] = [_number(end) for end in intervals[name]]
+    return entry
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def write_metrics(path: str | Path, **reports: Mapping[str, Any]) -> None:

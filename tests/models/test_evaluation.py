@@ -108,7 +108,7 @@ def test_the_report_goes_into_the_card(tmp_path):
         }
     )
     backbone = toy_backbone()
-    report = evaluate_backbone(backbone, codes, peaks, (0, 600_000), repeats=20)
+    report = evaluate_backbone(backbone, codes, peaks, [(0, 600_000)], repeats=20)
     path = save_backbone(backbone, tmp_path / "toy")
     write_metrics(path, test=report)
     metrics = read_card(path)["metrics"]["test"]

@@ -77,13 +77,16 @@ def training(tmp_path_factory):
             for s in chosen:
                 file.write(f"chr20\t{s - 150}\t{s + 150}\tp\t10\t.\t8.0\t5\t5\t150\n")
     (folder / "motifs.meme").write_text(MEME)
-    elements = pd.DataFrame({"start": summits - 200, "end": summits + 200, "cell_types": "T cell|B cell"})
+    elements = pd.DataFrame(
+        {"contig": "20", "start": summits - 200, "end": summits + 200, "cell_types": "T cell|B cell"}
+    )
     config = default_config(
         stages=tuple(tiny_config(CONTEXTS)["stages"]),
         teacher_changes=(),
         teachers=1,
-        validation=(20_000, 40_000),
-        test=(90_000, 120_000),
+        contigs=("20",),
+        validation=(("20", 20_000, 40_000),),
+        test=(("20", 90_000, 120_000),),
         epochs=2,
         student_epochs=2,
         batch_size=8,
@@ -116,7 +119,7 @@ def test_training_lowers_the_loss_and_writes_a_scored_backbone(training, tmp_pat
     backbone = load_backbone(path)
     test = backbone.card["metrics"]["test"]
     assert test["any_summit"]["value"] > 0.8
-    assert backbone.card["training"]["held_out"]["test"] == [90_000, 120_000]
+    assert backbone.card["training"]["held_out"]["test"] == [["20", 90_000, 120_000]]
     assert {"backbone", "evaluate"} <= stages
 
 
@@ -342,7 +345,7 @@ def test_calibration_is_folded_into_the_head_and_skips_unknown_bases(training):
     codes[30_000:40_000] = N_CODE
     rng = np.random.default_rng(6)
     signal = np.abs(rng.normal(0, 3, (3, len(codes) // 16 + 1))).astype(np.float16)
-    regions = {"validation": (0, 25_600), "learnt": [(25_600, 51_200)]}
+    regions = {"validation": [(0, 25_600)], "learnt": [(25_600, 51_200)]}
     backbone, other = toy_backbone(), toy_backbone()
     before = log_activity(backbone, codes, (0, 25_600))
     calibrate_head(backbone, codes, signal, **regions, open_weight=5.0)
