@@ -211,6 +211,7 @@ def evaluate_backbone(
     peaks: pd.DataFrame,
     regions: Sequence[tuple[int, int]],
     *,
+    contexts: Sequence[str] | None = None,
     seed: int = 1,
     repeats: int = 500,
     progress: Progress = NO_PROGRESS,
@@ -227,10 +228,50 @@ def evaluate_backbone(
         ``context``, ``summit`` and ``fold_enrichment``, as from `read_narrow_peaks`.
     regions
         Start and end of each, 0-based half-open.
+    contexts
+        Names of those that count; all that have peaks by default.
     seed
         Of the background and the bootstrap.
     repeats
         Bootstrap draws; 0 for no intervals.
+
+    Returns
+    -------
+    dict
+        As `evaluate_scores`.
+    """
+    names = [context.name for context in backbone.contexts]
+    given = set(peaks["context"])
+    kept = [name for name in names if name in given and (contexts is None or name in contexts)]
+    rows = [names.index(name) for name in kept]
+
+    def predict(positions: NDArray[np.int64]) -> Array:
+        return predict_centres(backbone, codes, positions, progress=progress)[:, rows]
+
+    return evaluate_scores(
+        predict, kept, codes, peaks, regions, seed=seed, repeats=repeats, progress=progress
+    )
+
+
+def evaluate_scores(
+    predict: Callable[[NDArray[np.int64]], Array],
+    contexts: Sequence[str],
+    codes: NDArray[np.uint8],
+    peaks: pd.DataFrame,
+    regions: Sequence[tuple[int, int]],
+    *,
+    seed: int = 1,
+    repeats: int = 500,
+    progress: Progress = NO_PROGRESS,
+) -> dict[str, Any]:
+    """Score whatever predicts activity around positions; see `evaluate_backbone` for the rest.
+
+    Parameters
+    ----------
+    predict
+        Turns positions (n,) into activity (n, C).
+    contexts
+        Names of the C contexts; only their peaks count as summits, and background keeps away from all.
 
     Returns
     -------
@@ -240,10 +281,7 @@ def evaluate_backbone(
         its ``peaks`` and the same for each of `CONTEXT_METRICS`.
     """
     rng = np.random.default_rng(seed)
-    names = [context.name for context in backbone.contexts]
-    rows = [row for row, name in enumerate(names) if (peaks["context"] == name).any()]
-    measured = [names[row] for row in rows]
-    clusters = cluster_summits(peaks[peaks["context"].isin(measured)], measured)
+    clusters = cluster_summits(peaks[peaks["context"].isin(contexts)], contexts)
     inside = [clusters.within(*region) for region in regions]
     position = np.concatenate([part.position for part in inside])
     enrichment = np.concatenate([part.enrichment for part in inside])
@@ -256,12 +294,12 @@ def evaluate_backbone(
         ]
     )
     progress.stage("evaluate", len(position) + len(background))
-    at = predict_centres(backbone, codes, position, progress=progress)[:, rows]
-    off = predict_centres(backbone, codes, background, progress=progress)[:, rows]
+    at, off = predict(position), predict(background)
+    columns = range(len(contexts))
 
     def score(summits: NDArray[np.intp], others: NDArray[np.intp]) -> dict[str, float]:
         each = score_contexts(at[summits], enrichment[summits], off[others])
-        flat = {f"{name}/{row}": values[row] for name, values in each.items() for row in range(len(rows))}
+        flat = {f"{name}/{column}": values[column] for name, values in each.items() for column in columns}
         return _overall(at[summits], enrichment[summits], off[others], each) | flat
 
     values = score(np.arange(len(at)), np.arange(len(off)))
@@ -271,10 +309,10 @@ def evaluate_backbone(
         report[name] = _entry(name, values, intervals) | {"definition": definition}
     report["contexts"] = {
         context: {
-            "peaks": int((enrichment[:, row] > 0).sum()),
-            **{name: _entry(f"{name}/{row}", values, intervals) for name in CONTEXT_METRICS},
+            "peaks": int((enrichment[:, column] > 0).sum()),
+            **{name: _entry(f"{name}/{column}", values, intervals) for name in CONTEXT_METRICS},
         }
-        for row, context in enumerate(measured)
+        for column, context in enumerate(contexts)
     }
     return report
 
@@ -318,14 +356,19 @@ def evaluate_sequences(
     found: dict[str, Any] = {}
     for context, rows in table.groupby("context", sort=False):
         predicted = np.log2(predict_sequences(backbone, rows["sequence"])[:, names.index(str(context))])
-        observed = rows["value"].to_numpy()
-        values = {"pearson": _correlation(predicted, observed)}
-        rng, n = np.random.default_rng(seed), len(rows)
-        draws = [rng.integers(n, size=n) for _ in range(repeats)]
-        drawn = [_correlation(predicted[draw], observed[draw]) for draw in draws]
-        intervals = {"pearson": tuple(np.nanpercentile(drawn, [2.5, 97.5]))} if repeats else {}
-        found[str(context)] = {"sequences": n, "pearson": _entry("pearson", values, intervals)}
+        pearson = correlate(predicted, rows["value"].to_numpy(), seed=seed, repeats=repeats)
+        found[str(context)] = {"sequences": len(rows), "pearson": pearson}
     return found
+
+
+def correlate(predicted: Array, observed: Array, *, seed: int = 1, repeats: int = 500) -> dict[str, Any]:
+    """Return Pearson's correlation as ``value``, with a 95 % ``interval`` from a bootstrap over the rows."""
+    rng, n = np.random.default_rng(seed), len(observed)
+    draws = [rng.integers(n, size=n) for _ in range(repeats)]
+    drawn = [_correlation(predicted[draw], observed[draw]) for draw in draws]
+    known = bool(repeats) and np.isfinite(drawn).any()
+    intervals = {"pearson": tuple(np.nanpercentile(drawn, [2.5, 97.5]))} if known else {}
+    return _entry("pearson", {"pearson": _correlation(predicted, observed)}, intervals)
 
 
 @torch.inference_mode()

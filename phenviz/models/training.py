@@ -116,7 +116,9 @@ def train_backbone(
     output = Path(output).with_suffix(".safetensors")
     sources = Sources(peaks, coverage or {}, tuple(sequences), adaptors)
     work = Path(work_dir) if work_dir is not None else output.with_suffix(".training")
-    table = sources.read_peaks(contexts)
+    # a genome has many peaks: only those are read that are needed
+    alone = next(iter(reference.contigs)) if len(reference.contigs) == 1 else None
+    table = sources.read_peaks(contexts, alone)
     config = _checked(config or default_config(), reference, start, table)
     joined = JoinedContigs.of(reference, config.contigs)
     targets = read_targets(sources, contexts, table, joined)

@@ -22,6 +22,7 @@ from phenviz.models.training_summits import CENTRE_BINS, JITTER, SummitLesson
 
 WITHIN_GENOME = 0.5
 LOG2 = float(np.log(2))
+_WORD = 31
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,43 @@ class ReporterLesson:
             left = (window - len(codes)) // 2 + shift
             place[left : left + len(codes)] = codes
         return torch.from_numpy(one_hot(around)), torch.from_numpy(self.value[rows])
+
+
+def lies_within(
+    sequences: Sequence[str], codes: NDArray[np.uint8], regions: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """Tell which sequences lie in regions of the genome, on either strand: they share most of their 31-mers.
+
+    Tables of sequences often come without coordinates, and one from a held-out region would be learnt.
+    """
+    held = [_words(codes[start:end], strand) for start, end in regions for strand in (1, -1)]
+    known = (
+        np.unique(np.concatenate([words[words >= 0] for words in held])) if held else np.empty(0, np.int64)
+    )
+    found = np.zeros(len(sequences), bool)
+    if not len(known):
+        return found
+    for row, text in enumerate(sequences):
+        words = _words(encode(text), 1)
+        if len(words):
+            place = np.searchsorted(known, words).clip(max=len(known) - 1)
+            found[row] = (known[place] == words).mean() > 0.5
+    return found
+
+
+def _words(codes: NDArray[np.uint8], strand: int) -> NDArray[np.int64]:
+    """Return the 31-mers of one strand as numbers, two bits for each base; -1 where a base is unknown."""
+    if strand < 0:
+        codes = np.where(codes < N_CODE, 3 - codes, codes)[::-1]
+    count = len(codes) - _WORD + 1
+    if count < 1:
+        return np.empty(0, np.int64)
+    words = np.zeros(count, np.int64)
+    for offset in range(_WORD):
+        words = (words << 2) | (codes[offset : offset + count] & 3)
+    unknown = np.concatenate([[0], np.cumsum(codes >= N_CODE)])
+    words[unknown[_WORD:] > unknown[:-_WORD]] = -1
+    return words
 
 
 def by_context(table: pd.DataFrame, contexts: Sequence[Context]) -> tuple[list[str], NDArray[np.float32]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from phenviz.errors import DataError, ModelError
 from phenviz.genome.codes import one_hot
@@ -19,7 +22,7 @@ from phenviz.models.training_loop import TrainingConfig
 from phenviz.models.training_motifs import starting_filters
 from phenviz.models.training_network import TrainableBackbone
 from phenviz.models.training_regions import JoinedContigs
-from phenviz.models.training_reporters import ReporterLesson
+from phenviz.models.training_reporters import ReporterLesson, lies_within
 from phenviz.models.training_summits import SummitLesson, window_of
 from phenviz.models.training_targets import PRESENCE, REPORTER, Targets
 from phenviz.progress import NO_PROGRESS, Progress
@@ -45,6 +48,7 @@ class TrainingSetup:
     ) -> None:
         self.targets, self.joined, self.data, self.clusters = targets, joined, data, clusters
         self.motifs, self.start, self.config = motifs, start, config
+        self.left_out: dict[str, int] = {}
         self.held_out = {
             part: [joined.interval(region) for region in regions]
             for part, regions in (("validation", config.validation), ("test", config.test))
@@ -66,7 +70,9 @@ class TrainingSetup:
         placed = None if elements is None else joined.place(elements, ("start", "end"))
         data = prepare_data(joined.codes, targets.peaks, names, placed, held_out, targets.coverage)
         clusters = cluster_summits(targets.peaks, names)
+        targets, left_out = without_held_out(targets, joined.codes, held_out)
         setup = cls(targets, joined, data, clusters, motifs, start, config)
+        setup.left_out = left_out
         setup._check()
         return setup
 
@@ -178,11 +184,27 @@ class TrainingSetup:
             if kind == REPORTER and table is not None:
                 own = table[(table["context"] == context.name) & (table["split"] == "training")]
                 found[context.name]["sequences"] = len(own)
+                found[context.name]["left_out_as_held_out"] = self.left_out.get(context.name, 0)
                 continue
             found[context.name]["peaks"] = int(peaks.get(context.name, 0))
             if kind == PRESENCE:
                 found[context.name]["counts_as"] = round(self.targets.level, 3)
         return found
+
+
+def without_held_out(
+    targets: Targets, codes: NDArray[np.uint8], held_out: Sequence[tuple[int, int]]
+) -> tuple[Targets, dict[str, int]]:
+    """Leave out the training sequences that lie in held-out regions, and count them by context."""
+    table = targets.sequences
+    if table is None:
+        return targets, {}
+    learnt = (table["split"] == "training").to_numpy()
+    inside = np.zeros(len(table), bool)
+    inside[learnt] = lies_within(table["sequence"][learnt].tolist(), codes, held_out)
+    counts = table.loc[inside, "context"].value_counts().to_dict()
+    kept = table[~inside].reset_index(drop=True)
+    return replace(targets, sequences=kept), {str(name): int(count) for name, count in counts.items()}
 
 
 def _is_metric(entry: Any) -> bool:

@@ -63,11 +63,10 @@ class Sources:
         """All files, in a fixed order."""
         return [Path(path) for path in (*self.peaks.values(), *self.coverage.values(), *self.sequences)]
 
-    def read_peaks(self, contexts: Sequence[Context]) -> pd.DataFrame:
-        """Read the peaks of all contexts that have some."""
-        return read_narrowpeak_files(
-            {c.name: Path(self.peaks[c.name]) for c in contexts if c.name in self.peaks}
-        )
+    def read_peaks(self, contexts: Sequence[Context], contig: str | None = None) -> pd.DataFrame:
+        """Read the peaks of all contexts that have some, of one contig or of all."""
+        files = {c.name: Path(self.peaks[c.name]) for c in contexts if c.name in self.peaks}
+        return read_narrowpeak_files(files, contig)
 
     def read_sequences(self) -> pd.DataFrame | None:
         """Read all tables of sequences; None where there are none."""
@@ -148,7 +147,7 @@ def read_targets(
     sites = [context for context in contexts if context.name not in measured]
     kinds, level = _kinds(table, [context.name for context in sites if context.name in sources.peaks])
     kinds |= dict.fromkeys(sources.coverage, COVERAGE) | dict.fromkeys(measured, REPORTER)
-    _check_ends(table, joined)
+    _check_ends(table, joined, bool(sources.peaks))
     peaks = joined.place(table, ("start", "end", "summit"))
     unsigned = peaks["context"].map(kinds) == PRESENCE
     peaks.loc[unsigned, "fold_enrichment"] = np.float32(level)
@@ -206,14 +205,12 @@ def _kinds(table: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, str], f
     return kinds, float(strength.median()) if len(strength) else DEFAULT_LEVEL
 
 
-def _check_ends(table: pd.DataFrame, joined: JoinedContigs) -> None:
+def _check_ends(table: pd.DataFrame, joined: JoinedContigs, has_peaks: bool) -> None:
     lengths = {bare_contig(n): size for n, size in zip(joined.names, joined.lengths, strict=True)}
     length = table["contig"].map(lengths)
-    if len(table) and length.isna().all():
-        raise DataError(
-            f"no peak lies on contig {', '.join(joined.names)}: the peaks have "
-            f"{', '.join(sorted(table['contig'].unique())[:5])}"
-        )
+    if has_peaks and length.isna().all():
+        found = ", ".join(sorted(table["contig"].unique())[:5]) or "others only"
+        raise DataError(f"no peak lies on contig {', '.join(joined.names)}: the peaks have {found}")
     for row in table[table["end"] > length].head(1).itertuples():
         raise DataError(
             f"a peak of {row.context} ends at {row.end:,} of contig {row.contig}, which ends at "

@@ -15,12 +15,13 @@ from phenviz.cli import main
 from phenviz.data.project import read_project
 from phenviz.data.reporter_sequences import read_sequences, reverse_complement
 from phenviz.errors import DataError, LocusError, ModelError
-from phenviz.genome import ReferenceGenome, one_hot
+from phenviz.genome import ReferenceGenome, decode, one_hot
 from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import LocalBackbone, tiny_config
 from phenviz.models.training import default_config, train_backbone
 from phenviz.models.training_network import TrainableBackbone, scan_both_strands
 from phenviz.models.training_regions import SPACER, JoinedContigs, check_regions
+from phenviz.models.training_reporters import lies_within
 from phenviz.models.training_targets import DEFAULT_LEVEL, Sources, read_targets
 from tests.models.training_toys import LENGTH, write_world
 from tests.toys import CONTEXTS, toy_backbone
@@ -251,6 +252,37 @@ def test_reporter_sequences_are_read_without_their_adaptors(tmp_path):
         "value": [-1.5, -1.5, 2.0],
         "split": ["training", "training", "test"],
     }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sequences_of_held_out_regions_are_known_on_either_strand(seed):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, 20_000).astype(np.uint8)
+    codes[7_000:7_100] = 4
+    regions = [(2_000, 4_000), (6_000, 9_000)]
+    starts = rng.integers(0, 19_700, 200)
+    lengths = rng.integers(100, 300, 200)
+    texts = [decode(codes[start : start + n]) for start, n in zip(starts, lengths, strict=True)]
+    texts = [reverse_complement(text) if rng.random() < 0.5 else text for text in texts]
+    found = lies_within(texts, codes, regions)
+    for known, start, n in zip(found, starts, lengths, strict=True):
+        inside = any(low <= start and start + n <= high for low, high in regions)
+        outside = all(start + n <= low or start >= high for low, high in regions)
+        if inside and not (start < 7_100 and start + n > 7_000):
+            assert known
+        if outside:
+            assert not known
+
+
+def test_reporters_of_held_out_regions_are_left_out_and_counted(learnt, world, tmp_path):
+    text = decode(learnt["reference"].codes("chr2")[5_000:5_200])
+    path = tmp_path / "sequences.tsv"
+    path.write_text(world.sequences[0].read_text() + f"ACGTACGT{text}TTTTCCCC\tLiver\t3\ttrain\n")
+    config = default_config(**{**vars(learnt["config"]), "epochs": 1})
+    trained = train_backbone(tmp_path / "toy", **{**learnt, "sequences": [path], "config": config})
+    targets = load_backbone(trained).card["training"]["targets"]
+    assert [targets[name]["left_out_as_held_out"] for name in ("Liver", "Kidney")] == [1, 0]
+    assert targets["Liver"]["sequences"] == targets["Kidney"]["sequences"] == 60
 
 
 @pytest.mark.parametrize(
