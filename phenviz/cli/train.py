@@ -201,8 +201,9 @@ def backbone(
 @_held_out_options
 @click.option(
     "--counts",
-    metavar="TSV",
-    help="Read counts, genes (names or Ensembl ids) x contexts; data pack blood16-rna by default.",
+    metavar="TSV|hpa-expression",
+    help="Read counts or values per million, genes (names or Ensembl ids) x contexts, or the data pack of "
+    "tissues; data pack blood16-rna by default.",
 )
 @world_option
 def readout(
@@ -212,9 +213,10 @@ def readout(
     counts: str | None,
     world: str | None,
 ) -> None:
-    """Train the gene readout (bins around a gene's start to its expression) for the world's backbone."""
-    from phenviz.data.blood16 import BLOOD16_RNA
-    from phenviz.data.packs import require_pack
+    """Train the gene readout (bins around a gene's start to its expression) for the world's backbone.
+
+    Its contexts are the columns of the counts, which need not be those of the backbone.
+    """
     from phenviz.models.local import LocalBackbone
     from phenviz.models.readout_training import train_readout
     from phenviz.world import open_world
@@ -227,18 +229,40 @@ def readout(
         )
     if counts is None and world is not None:
         raise DataError(f"world {opened.name!r} needs read counts of its own: give them with --counts TSV")
+    held_out = _held_out(validation, test, opened.reference, world)
+    table, contexts = _expression(counts, opened.contexts)
     with _told() as (progress, _):
         train_readout(
             output,
-            counts=counts if counts is not None else require_pack(*_EMBEDDED_COUNTS),
+            counts=table,
             annotation=opened.annotation,
             reference=opened.reference,
             backbone=backbone,
-            contexts=BLOOD16_RNA if world is None else opened.contexts,
-            held_out=_held_out(validation, test, opened.reference, world),
+            contexts=contexts,
+            held_out=held_out,
             progress=progress,
         )
     click.echo(output)
+
+
+def _expression(counts: str | None, known: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """Read a table of expression, and say what its columns are."""
+    from phenviz.data.blood16 import BLOOD16_RNA
+    from phenviz.data.hpa_tissues import HPA_CONTEXTS, PACK, read_hpa
+    from phenviz.data.packs import require_pack
+    from phenviz.data.project import contexts_of_names
+    from phenviz.models.readout_data import read_counts
+
+    if counts is None:
+        return read_counts(require_pack(*_EMBEDDED_COUNTS)), BLOOD16_RNA
+    if counts == PACK:
+        return read_hpa(), HPA_CONTEXTS
+    table = read_counts(counts)
+    by_name = {context.name: context for context in known}
+    own = {context.name: context for context in contexts_of_names(map(str, table.columns))}
+    if alone := [name for name in own if name not in by_name]:
+        click.echo(f"contexts of expression alone, which the backbone hasn't: {', '.join(alone)}", err=True)
+    return table, tuple(by_name.get(name, context) for name, context in own.items())
 
 
 def _held_out(

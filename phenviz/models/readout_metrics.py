@@ -16,6 +16,9 @@ METRICS = {
         "Pearson correlation over contexts for one gene, each context's mean over the training genes "
         "removed; mean over the genes that vary (standard deviation of 0.3 or more)"
     ),
+    "within_gene": (
+        "Pearson correlation over contexts for one gene, as expression is; mean over the genes that vary"
+    ),
     "specific": (
         "Pearson correlation over genes and contexts of the context-specific part (context's training "
         "mean, then the gene's own mean removed)"
@@ -48,6 +51,7 @@ def score_expression(predicted: Array, observed: Array, context_mean: Array) -> 
         "across_genes": _mean([correlation(predicted[:, c], observed[:, c]) for c in columns]),
         "across_genes_mean": correlation(predicted.mean(1), observed.mean(1)),
         "across_contexts": _mean([correlation(specific[0][g], specific[1][g]) for g in varying]),
+        "within_gene": _mean([correlation(predicted[g], observed[g]) for g in varying]),
         "specific": correlation(*specific),
     }
 
@@ -72,9 +76,14 @@ def report(
     varying = int((_specific(observed, context_mean).std(1) >= _VARIES).sum())
     found: dict[str, Any] = {"genes": len(tss), "varying_genes": varying}
     for name, value in values.items():
-        interval = [round(end, 3) for end in intervals[name]]
-        found[name] = {"value": round(value, 3), "interval": interval, "definition": METRICS[name]}
+        interval = [_rounded(end) for end in intervals[name]]
+        found[name] = {"value": _rounded(value), "interval": interval, "definition": METRICS[name]}
     return found
+
+
+def _rounded(value: float) -> float | None:
+    # JSON knows no NaN
+    return round(float(value), 3) if np.isfinite(value) else None
 
 
 def _specific(expression: Array, context_mean: Array) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ from phenviz.data.blood16 import BLOOD16_RNA
 from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, ReferenceGenome
 from phenviz.models.local import LocalBackbone
-from phenviz.models.readout import GeneReadout, save_readout
+from phenviz.models.readout import TPM_UNITS, UNITS, GeneReadout, save_readout
 from phenviz.models.readout_data import HeldOut, ReadoutData, collect, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
 from phenviz.models.readout_metrics import report, score_expression
@@ -60,7 +61,7 @@ class Choice:
 def train_readout(
     output: str | os.PathLike[str],
     *,
-    counts: str | os.PathLike[str],
+    counts: str | os.PathLike[str] | pd.DataFrame,
     annotation: Annotation,
     reference: ReferenceGenome,
     backbone: LocalBackbone,
@@ -77,6 +78,7 @@ def train_readout(
         Where the weights go (``.safetensors``); the card goes beside them.
     counts
         Table of read counts, or values per million, see `read_counts`; columns are the contexts' names.
+        Whole numbers throughout are counts, others transcripts per million.
     annotation, reference
         Genes and their sequence.
     backbone
@@ -95,8 +97,9 @@ def train_readout(
     GeneReadout
         With its ``weights_hash``.
     """
+    table = counts if isinstance(counts, pd.DataFrame) else read_counts(counts)
     data = collect(
-        read_counts(counts),
+        table,
         annotation,
         reference,
         backbone,
@@ -107,6 +110,7 @@ def train_readout(
     )
     choice, tried = choose(data, backbone, contexts, reaches, progress)
     readout = fit_readout(data, backbone, contexts, choice)
+    readout.units = UNITS if (table % 1 == 0).all(axis=None) else TPM_UNITS
     card = {
         "training": {
             "genes": {str(part): int((data.part == part).sum()) for part in np.unique(data.part)},
@@ -187,11 +191,15 @@ def fit_readout(
 def evaluate(
     readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: HeldOut
 ) -> dict[str, Any]:
-    """Score the readout, and the TSS-window baseline, on each held-out part."""
+    """Score the readout on each held-out part, beside two baselines.
+
+    The TSS window's, and the mean over the training genes in each context.
+    """
     mean = data.expression[data.rows("training")].mean(0)
     predictions = {
         "readout": predict_genes(readout, data),
         "tss_window_baseline": baseline(data, backbone),
+        "training_mean": np.broadcast_to(mean, data.expression.shape),
     }
     found: dict[str, Any] = {}
     for part in held_out:
