@@ -144,14 +144,14 @@ HPA_CONTEXTS: tuple[Context, ...] = (*TISSUES, *BLOOD_CELLS)
 
 
 def read_hpa() -> pd.DataFrame:
-    """Read the expression of all genes in `HPA_CONTEXTS`, in transcripts per million.
+    """Read the normalised expression (the atlas's NX) of all genes in `HPA_CONTEXTS`.
 
     Cells of blood are taken from the table of sorted cells, not from that of tissues.
 
     Returns
     -------
     pd.DataFrame
-        One row for each Ensembl id that both tables have, one column for each context.
+        One row for each Ensembl id that both tables have a number of in every context, which are the columns.
 
     Raises
     ------
@@ -162,4 +162,4 @@ def read_hpa() -> pd.DataFrame:
         pd.read_csv(require_pack(PACK, file), sep="\t", index_col=0)[[context.name for context in contexts]]
         for file, contexts in ((TISSUE_FILE, TISSUES), (BLOOD_FILE, BLOOD_CELLS))
     )
-    return tissues.join(blood, how="inner")
+    return tissues.join(blood, how="inner").dropna()

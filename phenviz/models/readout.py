@@ -37,6 +37,7 @@ from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
 UNITS, TPM_UNITS = "ln(1 + CPM)", "ln(1 + TPM)"
+NORMALISED_UNITS = "ln(1 + normalised expression)"
 CARD_ENTRIES = ("sha256", "backbone_sha256", "config")
 # scores stay within +-_SCORE_LIMIT: exp() of them can be summed as it is, without subtracting a maximum
 _SCORE_LIMIT = 12.0

@@ -16,7 +16,7 @@ from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome, bare_contig
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.expression import encode_bins
-from phenviz.models.readout import GeneBins, gene_bins
+from phenviz.models.readout import NORMALISED_UNITS, TPM_UNITS, UNITS, GeneBins, gene_bins
 from phenviz.models.training_regions import Region, check_regions
 from phenviz.progress import NO_PROGRESS, Progress
 
@@ -36,7 +36,7 @@ class ReadoutData:
     genes
         n genes.
     expression
-        ln(1 + CPM), shape (n, C).
+        Logarithms from `log_expression`, shape (n, C).
     embedding
         Shape (n, D, bins), bins in the order of the contig.
     distance
@@ -99,6 +99,19 @@ def log_cpm(counts: pd.DataFrame) -> pd.DataFrame:
     """
     logs = np.log1p(counts / counts.sum() * 1e6)
     return logs[~logs.index.duplicated(keep=False)]
+
+
+def log_expression(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Turn a table of expression into logarithms, and name their unit.
+
+    Whole numbers throughout are read counts and become counts per million; other numbers were normalised
+    already, and stay on their scale. Genes that the table lists twice are left out.
+    """
+    if (table % 1 == 0).all(axis=None):
+        return log_cpm(table), UNITS
+    logs = np.log1p(table)
+    per_million = np.allclose(table.sum(), 1e6, rtol=0.05)
+    return logs[~logs.index.duplicated(keep=False)], TPM_UNITS if per_million else NORMALISED_UNITS
 
 
 def match_genes(
@@ -167,7 +180,7 @@ def collect(
         raise DataError(
             f"the counts have no column {', '.join(missing)}; they have {', '.join(map(str, counts))}"
         )
-    logs = log_cpm(counts)[[context.name for context in contexts]]
+    logs = log_expression(counts)[0][[context.name for context in contexts]]
     held_out = check_regions(reference, dict(held_out))
     matched = match_genes(logs, annotation, reference)
     if not matched:

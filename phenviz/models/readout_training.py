@@ -21,8 +21,8 @@ from phenviz.data.blood16 import BLOOD16_RNA
 from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, ReferenceGenome
 from phenviz.models.local import LocalBackbone
-from phenviz.models.readout import TPM_UNITS, UNITS, GeneReadout, save_readout
-from phenviz.models.readout_data import HeldOut, ReadoutData, collect, read_counts
+from phenviz.models.readout import GeneReadout, save_readout
+from phenviz.models.readout_data import HeldOut, ReadoutData, collect, log_expression, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
 from phenviz.models.readout_metrics import report, score_expression
 from phenviz.progress import NO_PROGRESS, Progress
@@ -78,7 +78,7 @@ def train_readout(
         Where the weights go (``.safetensors``); the card goes beside them.
     counts
         Table of read counts, or values per million, see `read_counts`; columns are the contexts' names.
-        Whole numbers throughout are counts, others transcripts per million.
+        Whole numbers throughout are counts, others are on a scale of their own.
     annotation, reference
         Genes and their sequence.
     backbone
@@ -110,7 +110,7 @@ def train_readout(
     )
     choice, tried = choose(data, backbone, contexts, reaches, progress)
     readout = fit_readout(data, backbone, contexts, choice)
-    readout.units = UNITS if (table % 1 == 0).all(axis=None) else TPM_UNITS
+    readout.units = log_expression(table)[1]
     card = {
         "training": {
             "genes": {str(part): int((data.part == part).sum()) for part in np.unique(data.part)},

@@ -10,7 +10,7 @@ import torch
 from phenviz.errors import DataError
 from phenviz.models.expression import predict_expression
 from phenviz.models.readout import load_readout
-from phenviz.models.readout_data import ReadoutData, collect, log_cpm, read_counts
+from phenviz.models.readout_data import ReadoutData, collect, log_cpm, log_expression, read_counts
 from phenviz.models.readout_metrics import report, score_expression
 from phenviz.models.readout_training import Choice, fit_readout, predict_genes, train_readout
 from tests.toys import CONTEXTS
@@ -48,6 +48,17 @@ def many_genes(toy_world):
 def test_counts_become_ln_of_one_plus_counts_per_million(counts_file):
     logs = log_cpm(read_counts(counts_file))
     assert logs.loc["ALPHA", "Ery"] == pytest.approx(np.log1p(10 / 105 * 1e6))
+
+
+def test_what_is_no_count_stays_on_its_scale(counts_file):
+    counts = read_counts(counts_file)
+    assert log_expression(counts)[1] == "ln(1 + CPM)"
+    pd.testing.assert_frame_equal(log_expression(counts)[0], log_cpm(counts))
+    normalised = counts * 1.7
+    logs, units = log_expression(normalised)
+    assert units == "ln(1 + normalised expression)"
+    pd.testing.assert_frame_equal(logs, np.log1p(normalised))
+    assert log_expression(counts / counts.sum() * 1e6 + 0.01)[1] == "ln(1 + TPM)"
 
 
 def test_symbols_listed_twice_are_left_out(counts_file):
