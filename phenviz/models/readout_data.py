@@ -181,7 +181,7 @@ def collect(
             f"the counts have no column {', '.join(missing)}; they have {', '.join(map(str, counts))}"
         )
     logs = log_expression(counts)[0][[context.name for context in contexts]]
-    held_out = check_regions(reference, dict(held_out))
+    held_out = check_regions(reference, held_out)
     matched = match_genes(logs, annotation, reference)
     if not matched:
         raise DataError(

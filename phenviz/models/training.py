@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -238,8 +237,8 @@ def _fingerprint(
         "files": [_sha256(path) for path in sources.files],
         "adaptors": list(sources.adaptors),
         "motifs": _sha256(motifs),
-        "bases": hashlib.sha256(np.ascontiguousarray(joined.codes)).hexdigest(),
-        "elements": hashlib.sha256(data.element_signal).hexdigest(),
+        "bases": hashlib.sha256(joined.codes.data).hexdigest(),
+        "elements": hashlib.sha256(data.element_signal.data).hexdigest(),
         "start": None if start is None else start.weights_hash,
     }
 

@@ -222,19 +222,20 @@ def _losses(
     n, windows = len(one_hot), one_hot if extra is None else torch.cat([one_hot, extra[0]])
     windows = windows.to(device)
     outputs = central_bins(network, windows)
-    sites = tuple(output[:n] for output in outputs)
+    log_activity, membership, openness = outputs
+    sites = log_activity[:n], membership[:n], openness[:n]
     known = None if altered is None else ~altered.to(device)
     parts = summit_losses(sites, batch.to(device), known=known, **weights)
     if extra is not None:
         value = extra[1].to(device)
-        measured = reporter_loss(reporter_activity(outputs[0][n:], value.shape[1]), value)
+        measured = reporter_loss(reporter_activity(log_activity[n:], value.shape[1]), value)
         parts["reporters"] = config.reporter_weight * measured
     if not teachers:
         return parts
     parts = {name: config.data_weight * part for name, part in parts.items()}
     # log1p(exp(z)) = softplus(z): predictions are compared as log1p of fold enrichment
     taught = _fit(
-        F.softplus(outputs[0]), _teach(teachers, windows), config.specificity_weight, network.sites, n
+        F.softplus(log_activity), _teach(teachers, windows), config.specificity_weight, network.sites, n
     )
     return {**parts, **{f"taught_{name}": part for name, part in taught.items()}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ _BYTES_PER_BASE = 16
 
 
 def check_regions(
-    reference: ReferenceGenome, held_out: dict[str, Sequence[Region]]
+    reference: ReferenceGenome, held_out: Mapping[str, Sequence[Region]]
 ) -> dict[str, list[Region]]:
     """Give regions the reference's names of contigs, and check that they lie on them and don't overlap.
 
