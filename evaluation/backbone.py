@@ -30,12 +30,11 @@ from phenviz.models.checkpoint import load_backbone
 from phenviz.models.evaluation import (
     CONTEXT_METRICS,
     METRICS,
-    correlate,
     evaluate_backbone,
     evaluate_scores,
-    evaluate_sequences,
     sample_background,
 )
+from phenviz.models.evaluation_sequences import correlate, evaluate_sequences
 from phenviz.models.local import LocalBackbone
 from phenviz.models.peaks import cluster_summits
 from phenviz.models.training_data import outside

@@ -6,7 +6,7 @@ The protocol: summits of all contexts are clustered within 250 bp; background is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from phenviz.errors import ModelError
-from phenviz.genome.codes import N_CODE, encode, one_hot
+from phenviz.genome.codes import N_CODE, one_hot
 from phenviz.models.backbone import halo
 from phenviz.models.checkpoint import read_card, write_card
+from phenviz.models.evaluation_intervals import BlockDraws, interval
 from phenviz.models.local import LocalBackbone
 from phenviz.models.peaks import cluster_summits
 from phenviz.progress import NO_PROGRESS, Progress
@@ -84,7 +85,7 @@ def _overall(
         "any_summit": auroc(at.mean(1), off.mean(1)),
         "context_summit": _mean(each["against_background"]),
         "within_summits": _mean(each["within_sites"]),
-        "context_correlation": _correlation(_centred(at), _centred(np.log1p(enrichment))),
+        "context_correlation": pearson(_centred(at), _centred(np.log1p(enrichment))),
     }
 
 
@@ -295,26 +296,47 @@ def evaluate_scores(
     )
     progress.stage("evaluate", len(position) + len(background))
     at, off = predict(position), predict(background)
-    columns = range(len(contexts))
-
-    def score(summits: NDArray[np.intp], others: NDArray[np.intp]) -> dict[str, float]:
-        each = score_contexts(at[summits], enrichment[summits], off[others])
-        flat = {f"{name}/{column}": values[column] for name, values in each.items() for column in columns}
-        return _overall(at[summits], enrichment[summits], off[others], each) | flat
-
-    values = score(np.arange(len(at)), np.arange(len(off)))
-    intervals = block_bootstrap(score, position, background, rng, repeats=repeats) if repeats else {}
+    each = score_contexts(at, enrichment, off)
+    values = _overall(at, enrichment, off, each)
+    values |= {f"{name}/{column}": value for name, row in each.items() for column, value in enumerate(row)}
+    draws = BlockDraws.of(position, background, rng, block=BLOCK, repeats=repeats) if repeats else None
+    intervals = {} if draws is None else _intervals(draws, at, enrichment, off)
     report: dict[str, Any] = {"summits": len(at), "background": len(off)}
     for name, definition in METRICS.items():
-        report[name] = _entry(name, values, intervals) | {"definition": definition}
+        report[name] = metric(name, values, intervals) | {"definition": definition}
     report["contexts"] = {
         context: {
             "peaks": int((enrichment[:, column] > 0).sum()),
-            **{name: _entry(f"{name}/{column}", values, intervals) for name in CONTEXT_METRICS},
+            **{name: metric(f"{name}/{column}", values, intervals) for name in CONTEXT_METRICS},
         }
         for column, context in enumerate(contexts)
     }
     return report
+
+
+def _intervals(draws: BlockDraws, at: Array, enrichment: Array, off: Array) -> dict[str, tuple[float, float]]:
+    """Return intervals of everything that `evaluate_scores` reports."""
+    drawn: dict[str, list[Array]] = {name: [] for name in CONTEXT_METRICS}
+    for predicted, open_, other in zip(at.T, (enrichment > 0).T, off.T, strict=True):
+        positive = predicted[open_], draws.summits[open_]
+        drawn["against_background"].append(draws.auroc(*positive, other, draws.background))
+        drawn["within_sites"].append(draws.auroc(*positive, predicted[~open_], draws.summits[~open_]))
+    log_at, log_off = np.log1p(at), np.log1p(off)
+    over_all = {
+        "any_summit": draws.auroc(log_at.mean(1), draws.summits, log_off.mean(1), draws.background),
+        "context_summit": _mean_known(drawn["against_background"]),
+        "within_summits": _mean_known(drawn["within_sites"]),
+        "context_correlation": draws.correlation(_centred(log_at), _centred(np.log1p(enrichment))),
+    }
+    by_context = {f"{name}/{c}": row for name, rows in drawn.items() for c, row in enumerate(rows)}
+    return {name: interval(row) for name, row in {**over_all, **by_context}.items()}
+
+
+def _mean_known(rows: Sequence[Array]) -> Array:
+    stacked = np.stack(rows)
+    known = np.isfinite(stacked)
+    total, count = np.where(known, stacked, 0.0).sum(0), known.sum(0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 def score_contexts(summits: Array, enrichment: Array, background: Array) -> dict[str, list[float]]:
@@ -333,66 +355,7 @@ def score_contexts(summits: Array, enrichment: Array, background: Array) -> dict
     }
 
 
-def evaluate_sequences(
-    backbone: LocalBackbone, table: pd.DataFrame, *, seed: int = 1, repeats: int = 500
-) -> dict[str, Any]:
-    """Correlate predicted and measured log2 RNA/DNA of sequences, between unknown bases.
-
-    Parameters
-    ----------
-    backbone
-        With the contexts of the table.
-    table
-        ``sequence``, ``context`` and ``value``, from `phenviz.data.reporter_sequences.read_sequences`.
-    seed, repeats
-        Of the bootstrap over sequences; 0 repeats for no intervals.
-
-    Returns
-    -------
-    dict
-        For each context its ``sequences`` and ``pearson`` with ``value`` and ``interval``.
-    """
-    names = [context.name for context in backbone.contexts]
-    found: dict[str, Any] = {}
-    for context, rows in table.groupby("context", sort=False):
-        predicted = np.log2(predict_sequences(backbone, rows["sequence"])[:, names.index(str(context))])
-        pearson = correlate(predicted, rows["value"].to_numpy(), seed=seed, repeats=repeats)
-        found[str(context)] = {"sequences": len(rows), "pearson": pearson}
-    return found
-
-
-def correlate(predicted: Array, observed: Array, *, seed: int = 1, repeats: int = 500) -> dict[str, Any]:
-    """Return Pearson's correlation as ``value``, with a 95 % ``interval`` from a bootstrap over the rows."""
-    rng, n = np.random.default_rng(seed), len(observed)
-    draws = [rng.integers(n, size=n) for _ in range(repeats)]
-    drawn = [_correlation(predicted[draw], observed[draw]) for draw in draws]
-    known = bool(repeats) and np.isfinite(drawn).any()
-    intervals = {"pearson": tuple(np.nanpercentile(drawn, [2.5, 97.5]))} if known else {}
-    return _entry("pearson", {"pearson": _correlation(predicted, observed)}, intervals)
-
-
-@torch.inference_mode()
-def predict_sequences(
-    backbone: LocalBackbone, sequences: Iterable[str], *, batch_size: int = 32
-) -> NDArray[np.float32]:
-    """Predict the mean activity of the central 256 bp of sequences between unknown bases, shape (n, C)."""
-    texts = [encode(text) for text in sequences]
-    bins, margin = CENTRE // backbone.bin_size, halo(backbone) // backbone.bin_size
-    out = np.empty((len(texts), len(backbone.contexts)), np.float32)
-    length = CENTRE + 2 * halo(backbone)
-    for first in range(0, len(texts), batch_size):
-        batch = texts[first : first + batch_size]
-        windows = np.full((len(batch), length), N_CODE, np.uint8)
-        for window, codes in zip(windows, batch, strict=True):
-            kept = codes[max(len(codes) - length, 0) // 2 :][:length]
-            left = (length - len(kept)) // 2
-            window[left : left + len(kept)] = kept
-        activity = backbone(torch.from_numpy(one_hot(windows)))[:, :, margin : margin + bins]
-        out[first : first + batch_size] = activity.mean(2).numpy()
-    return out
-
-
-def _entry(
+def metric(
     name: str, values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
 ) -> dict[str, Any]:
     """Return a number and its interval as JSON can hold them: None for what is unknown."""
@@ -422,7 +385,8 @@ def _centred(x: Array) -> Array:
     return x - x.mean(1, keepdims=True)
 
 
-def _correlation(a: Array, b: Array) -> float:
+def pearson(a: Array, b: Array) -> float:
+    """Correlate all numbers; NaN where one side doesn't vary."""
     if a.std() == 0 or b.std() == 0:
         return float("nan")
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError, ModelError
 from phenviz.genome.codes import one_hot
-from phenviz.models.evaluation import evaluate_backbone, evaluate_sequences
+from phenviz.models.evaluation import evaluate_backbone
+from phenviz.models.evaluation_sequences import evaluate_sequences
 from phenviz.models.local import LocalBackbone
 from phenviz.models.peaks import SummitClusters, cluster_summits
 from phenviz.models.training_data import TrainingData, prepare_data
