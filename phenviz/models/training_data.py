@@ -36,6 +36,8 @@ class TrainingData:
         Regions that no window may touch.
     measured
         Contexts whose signal was measured everywhere, not in peaks only.
+    presence, level
+        Contexts whose peaks have no signal, and the fold enrichment that these count as.
     """
 
     codes: NDArray[np.uint8]
@@ -44,6 +46,8 @@ class TrainingData:
     elements: NDArray[np.int64]
     held_out: tuple[Region, ...]
     measured: tuple[int, ...] = ()
+    presence: tuple[int, ...] = ()
+    level: float = 1.0
 
     @property
     def learnt(self) -> list[Region]:

@@ -60,6 +60,8 @@ class TrainingConfig:
         share of the summits, relative to the largest share, to the power of minus this; 0 for not at all.
     openness_weight
         Of the loss on being open or not in each context, which further auxiliary outputs learn; 0 for none.
+    presence_weight
+        Of the loss on the presence of peaks without a signal.
     mutation_rate
         Share of bases changed at random in half of the student's windows, which are also joined from two; the
         teachers label them. 0 leaves all windows as they are.
@@ -95,6 +97,7 @@ class TrainingConfig:
     element_weight: float = 1.0
     balance: float = 0.5
     openness_weight: float = 2.0
+    presence_weight: float = 1.0
     data_weight: float = 0.3
     mutation_rate: float = 0.05
     averaging: float = 0.998
@@ -214,6 +217,9 @@ def _losses(
         "specificity_weight": config.specificity_weight,
         "element_weight": config.element_weight,
         "openness_weight": config.openness_weight,
+        "presence_weight": config.presence_weight,
+        "presence": lesson.data.presence,
+        "level": lesson.data.level,
         "open_weight": lesson.open_weight(config.balance).to(device),
     }
     one_hot, altered = batch.one_hot, None

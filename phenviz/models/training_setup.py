@@ -70,6 +70,8 @@ class TrainingSetup:
         held_out = tuple(joined.interval(region) for region in (*config.validation, *config.test))
         placed = None if elements is None else joined.place(elements, ("start", "end"))
         data = prepare_data(joined.codes, targets.peaks, names, placed, held_out, targets.coverage)
+        unsigned = tuple(row for row, name in enumerate(names) if targets.kinds[name] == PRESENCE)
+        data = replace(data, presence=unsigned, level=targets.level)
         clusters = cluster_summits(targets.peaks, names)
         targets, left_out = without_held_out(targets, joined.codes, held_out)
         setup = cls(targets, joined, data, clusters, motifs, start, config)

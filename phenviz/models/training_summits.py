@@ -6,7 +6,8 @@ auxiliary outputs: as background they cost 0.02 to 0.03 of AUROC, because they a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -196,6 +197,9 @@ def summit_losses(
     specificity_weight: float,
     element_weight: float,
     openness_weight: float,
+    presence_weight: float = 0.0,
+    presence: Sequence[int] = (),
+    level: float = 1.0,
     open_weight: torch.Tensor | None = None,
     known: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
@@ -207,8 +211,10 @@ def summit_losses(
         From `central_bins`.
     batch
         What they should be.
-    specificity_weight, element_weight, openness_weight
+    specificity_weight, element_weight, openness_weight, presence_weight
         Of those parts.
+    presence, level
+        Contexts whose peaks have no signal, and the fold enrichment that these count as.
     open_weight
         How much open summits of each context count in what differs between contexts, shape (C,); None for 1.
     known
@@ -217,8 +223,8 @@ def summit_losses(
     Returns
     -------
     dict
-        ``signal``, ``specificity`` (what differs between contexts, at summits), ``elements`` and ``openness``
-        (in which contexts a summit is open at all).
+        ``signal``, ``specificity`` (what differs between contexts, at summits), ``elements``, ``openness``
+        (in which contexts a summit is open at all), and ``presence`` where there are such contexts.
     """
     log_activity, membership, openness = outputs
     log_activity = log_activity[:, : batch.enrichment.shape[1]]
@@ -231,12 +237,29 @@ def summit_losses(
     specific = (weight * (error - error.mean(1, keepdim=True)).pow(2)).mean(1)
     logits = openness[:, :, centre].mean(2)
     opened = (weight * F.binary_cross_entropy_with_logits(logits, is_open, reduction="none")).mean(1)
-    return {
+    parts = {} if not presence else {
+        "presence": presence_weight * _mean(
+            _presence_loss(log_activity[:, presence, centre], is_open[:, presence], level),
+            holds * (batch.kind != ELEMENT),
+        )
+    }  # fmt: skip
+    return parts | {
         "signal": _mean(error.pow(2).mean(1), holds * (batch.kind != ELEMENT)),
         "specificity": specificity_weight * _mean(specific, holds * (batch.kind == SUMMIT)),
         "elements": element_weight * _mean(each, holds) / 10,
         "openness": openness_weight * _mean(opened, holds * (batch.kind == SUMMIT)),
     }
+
+
+def _presence_loss(log_activity: torch.Tensor, present: torch.Tensor, level: float) -> torch.Tensor:
+    """Cross-entropy of being present, shape (B,), on the scale of the activity.
+
+    A squared error of log1p can't tell a chance of 1 in 100 from 1 in 1,000, and pushes a context that is
+    closed at a summit below plain background: these contexts came out below chance. While a chance is small,
+    log1p(activity) = chance * log1p(level) means that the log activity is its logit, plus log(log1p(level)).
+    """
+    logit = log_activity.logsumexp(2) - math.log(log_activity.shape[2]) - math.log(math.log1p(level))
+    return F.binary_cross_entropy_with_logits(logit, present, reduction="none").mean(1)
 
 
 def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -230,6 +230,28 @@ def test_the_loss_on_openness_is_least_where_the_open_contexts_are_named(trainin
     assert right < 0.5 < wrong
 
 
+def test_presence_is_learnt_on_the_scale_of_the_activity(training):
+    batch = next(lesson_of(training, ()).batches(np.random.default_rng(3), 16))
+    rng = torch.Generator().manual_seed(4)
+    chance = torch.rand(16, 3, generator=rng) * 0.05 + 0.001
+    present = torch.zeros(16, 3)
+    level = 7.3
+    # log1p(activity) = chance * log1p(level)
+    log_activity = torch.log(torch.expm1(chance * np.log1p(level)))[:, :, None].repeat(1, 1, 4)
+
+    def loss(shift):
+        outputs = log_activity + shift, torch.zeros_like(batch.elements), torch.zeros(16, 3, 4)
+        known = replace(batch, is_open=present, kind=torch.zeros(16))
+        return summit_losses(
+            outputs, known, **LOSS_WEIGHTS, presence_weight=1.0, presence=(0, 1, 2), level=level
+        )["presence"]
+
+    expected = F.binary_cross_entropy(chance, present)
+    torch.testing.assert_close(loss(0.0), expected, rtol=0.05, atol=1e-4)
+    present[:] = 1.0
+    assert loss(1.0) < loss(0.0) < loss(-1.0)
+
+
 def test_open_summits_of_a_rarely_open_context_count_more(training):
     lesson = lesson_of(training, ())
     rare = np.zeros_like(lesson.enrichment)
