@@ -108,7 +108,7 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
         text = (gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed).decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(
-            f"{path} can't be read ({error}): {path.name} is no narrowPeak or BED file, or damaged"
+            f"{path} can't be read as narrowPeak or BED ({error}): {path.name} is no such file, or damaged"
         ) from error
     wanted = None if contig is None else bare_contig(contig)
     rows, bare, width = [], {}, 0
@@ -157,7 +157,7 @@ def _is_broad_peak(fields: list[str], start: int, end: int) -> bool:
 
 def _wrong(path: Path, number: int, problem: str) -> DataError:
     return DataError(
-        f"{path}, line {number}, {problem}: {path.name} is no narrowPeak or BED file; contig, start and end "
-        "are needed, separated by tabs, and in narrowPeak (10 columns) also the fold enrichment in column 7 "
-        "and the offset of the summit in column 10 (-1 for none)"
+        f"{path} can't be read as narrowPeak or BED (line {number} {problem}): {path.name} is no narrowPeak "
+        "or BED file, or damaged; contig, start and end are needed, separated by tabs, and in narrowPeak (10 "
+        "columns) also the fold enrichment in column 7 and the summit's offset in column 10 (-1 for none)"
     )

@@ -69,7 +69,9 @@ def test_a_summit_that_was_not_called_is_the_middle_of_the_peak(tmp_path):
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, text, line):
     (tmp_path / "a.narrowPeak").write_text(text)
-    with pytest.raises(DataError, match=rf"a\.narrowPeak, line {line}, .* is no narrowPeak or BED file"):
+    with pytest.raises(
+        DataError, match=rf"can't be read as narrowPeak or BED \(line {line} .*a\.narrowPeak is no narrowPeak"
+    ):
         peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})
 
 

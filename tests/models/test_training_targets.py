@@ -334,5 +334,11 @@ def test_the_command_trains_a_project_of_two_contigs(world, own_cache, tmp_path)
     assert missing.exit_code == 2 and "--validation is needed" in missing.output
 
 
+def test_doctor_reads_what_is_trained_on(world, own_cache):
+    result = CliRunner().invoke(main, ["doctor", "--world", str(world.path)])
+    assert "120 in 2 contexts, coverage of Cov, 240 values of sequences" in result.output
+    assert "1 of 16 checks failed" in result.output and "phenviz train backbone" in result.output
+
+
 def test_a_backbone_of_one_unit_says_it(tmp_path):
     assert LocalBackbone.from_config(tiny_config(CONTEXTS)).units == "fold enrichment"
