@@ -205,6 +205,7 @@ def evaluate(
     for part in held_out:
         rows = data.rows(part)
         if len(rows) < 3:
+            found[part] = {"note": f"{len(rows)} genes, too few to measure by"}
             continue
         found[part] = {
             name: report(predicted[rows], data.expression[rows], mean, data.tss[rows])

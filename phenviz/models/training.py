@@ -256,7 +256,12 @@ def _open_work(work: Path, config: TrainingConfig, inputs: Mapping[str, Any], re
             old.unlink(missing_ok=True)
     now = {"configuration": config.as_json(), "inputs": json.loads(json.dumps(inputs))}
     if written.is_file():
-        before = json.loads(written.read_text(encoding="utf-8"))
+        try:
+            before = json.loads(written.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(
+                f"{written} is no JSON ({error}): start anew (--restart, resume=False)"
+            ) from error
         for part, what in (("configuration", "another configuration"), ("inputs", "other data")):
             if before.get(part) != now[part]:
                 changed = _changed(before.get(part), now[part])
