@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phenviz.genome import Context
 from phenviz.models.evaluation import BLOCK, block_bootstrap
 
 METRICS = {
@@ -79,6 +81,14 @@ def report(
         interval = [_rounded(end) for end in intervals[name]]
         found[name] = {"value": _rounded(value), "interval": interval, "definition": METRICS[name]}
     return found
+
+
+def across_genes(predicted: Array, observed: Array, contexts: Sequence[Context]) -> dict[str, float | None]:
+    """Correlate over genes in each context, which a mean over contexts may hide."""
+    return {
+        context.name: _rounded(correlation(predicted[:, column], observed[:, column]))
+        for column, context in enumerate(contexts)
+    }
 
 
 def _rounded(value: float) -> float | None:

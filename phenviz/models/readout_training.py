@@ -24,7 +24,7 @@ from phenviz.models.local import LocalBackbone
 from phenviz.models.readout import GeneReadout, save_readout
 from phenviz.models.readout_data import HeldOut, ReadoutData, collect, log_expression, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
-from phenviz.models.readout_metrics import report, score_expression
+from phenviz.models.readout_metrics import across_genes, report, score_expression
 from phenviz.progress import NO_PROGRESS, Progress
 
 HELD_OUT: HeldOut = {
@@ -209,6 +209,7 @@ def evaluate(
             continue
         found[part] = {
             name: report(predicted[rows], data.expression[rows], mean, data.tss[rows])
+            | {"contexts": across_genes(predicted[rows], data.expression[rows], readout.contexts)}
             for name, predicted in predictions.items()
         }
     return found

@@ -12,7 +12,7 @@ from phenviz.models.expression import predict_expression
 from phenviz.models.readout import load_readout
 from phenviz.models.readout_data import ReadoutData, collect, log_cpm, log_expression, read_counts
 from phenviz.models.readout_metrics import report, score_expression
-from phenviz.models.readout_training import Choice, fit_readout, predict_genes, train_readout
+from phenviz.models.readout_training import Choice, evaluate, fit_readout, predict_genes, train_readout
 from tests.toys import CONTEXTS
 
 REACH = 1_024
@@ -172,6 +172,20 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
     gene = toy_world.annotation.gene("BETA")
     found = predict_expression(gene, toy_world.reference, toy_world.backbone, readout)
     assert np.isfinite(found["expression"]).all()
+
+
+def test_the_card_tells_every_context_beside_both_baselines(toy_world, many_genes):
+    readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, passes=0))
+    test = evaluate(readout, many_genes, toy_world.backbone, {"test": []})["test"]
+    assert set(test) == {"readout", "tss_window_baseline", "training_mean"}
+    rows = many_genes.rows("test")
+    predicted = predict_genes(readout, many_genes)[rows]
+    for column, context in enumerate(CONTEXTS):
+        expected = np.corrcoef(predicted[:, column], many_genes.expression[rows, column])[0, 1]
+        assert test["readout"]["contexts"][context.name] == pytest.approx(expected, abs=1e-3)
+        # one number for all genes says nothing of them
+        assert test["training_mean"]["contexts"][context.name] is None
+    json.loads(json.dumps(test), parse_constant=pytest.fail)
 
 
 def test_perfect_predictions_score_one_and_unrelated_ones_near_zero():
