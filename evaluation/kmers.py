@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import RidgeCV
 
 from phenviz.genome.codes import N_CODE
 
 K = 6
-PENALTY = 1.0
+# the one with the least error on sequences left out is taken, for each number that is learnt
+PENALTIES = (300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 
 
 def kmer_counts(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -39,8 +40,8 @@ class KmerRidge:
         """Learn from sequences (n, L) and values (n,) or (n, C)."""
         counts = kmer_counts(codes)
         self._mean, self._scale = counts.mean(0), counts.std(0) + 1e-3
-        penalty = PENALTY * counts.shape[1]
-        self._ridge = Ridge(alpha=penalty).fit((counts - self._mean) / self._scale, values)
+        self._ridge = RidgeCV(alphas=PENALTIES, alpha_per_target=values.ndim > 1)
+        self._ridge.fit((counts - self._mean) / self._scale, values)
         return self
 
     def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.floating]:
