@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.report import markdown_table, number, write_section
+from phenviz.genome import bare_contig
 from phenviz.models.evaluation import METRICS
 from phenviz.world import open_world
 
@@ -66,8 +67,10 @@ def _measured(report: Mapping[str, Any], name: str) -> str:
 
 
 def _place(report: Mapping[str, Any]) -> str:
-    start, end = report["region"]
-    return f"chr20:{start + 1:,}-{end:,}"
+    region = report["region"]
+    # cards of old hold start and end alone, of chromosome 20
+    regions = [("20", *region)] if isinstance(region[0], int) else region
+    return ", ".join(f"chr{bare_contig(contig)}:{start + 1:,}-{end:,}" for contig, start, end in regions)
 
 
 def main() -> None:

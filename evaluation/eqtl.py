@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
 from phenviz.data.embedded import CONTIG
+from phenviz.data.tissues import REPORTER_GROUP
 from phenviz.effects import score_expression, score_variants
 from phenviz.world import World, open_world
 
@@ -35,13 +36,9 @@ def eqtl_signs(path: Path, world: World) -> pd.DataFrame:
     pd.DataFrame
         One row a tissue, range of distances and predictor: ``same``, ``pairs`` and the 95 % interval.
     """
-    table = pd.read_csv(path, sep="\t", low_memory=False)
-    table = table[table["tissue"].isin(BLOOD_TISSUES) & (table["qval"] < LARGEST_Q) & table["pos37"].notna()]
-    table = table[table["ref_ok37"].astype(str) == "True"].reset_index(drop=True)
-    table = table.assign(contig=CONTIG, position=table["pos37"].astype(int))
+    table = read_leads(path)
     table["predicted"] = _expression_change(table, world)
-    local = score_variants(table, world.reference, world.backbone)
-    table["local"] = local["effect"].mean("context").values
+    table["local"] = local_change(table, world)
     rows = []
     for tissue in BLOOD_TISSUES:
         for name, (low, high) in RANGES.items():
@@ -49,6 +46,31 @@ def eqtl_signs(path: Path, world: World) -> pd.DataFrame:
             part = table[(table["tissue"] == tissue) & (far >= low) & (far < high)]
             rows += [{"tissue": tissue, "distance": name, **row} for row in _agreement(part)]
     return pd.DataFrame(rows)
+
+
+def read_leads(path: Path) -> pd.DataFrame:
+    """Read the significant lead variants of blood tissues."""
+    table = pd.read_csv(path, sep="\t", low_memory=False)
+    table = table[table["tissue"].isin(BLOOD_TISSUES) & (table["qval"] < LARGEST_Q) & table["pos37"].notna()]
+    table = table[table["ref_ok37"].astype(str) == "True"].reset_index(drop=True)
+    return table.assign(contig=CONTIG, position=table["pos37"].astype(int))
+
+
+def local_change(table: pd.DataFrame, world: World) -> np.ndarray:
+    """Mean predicted change of activity around each variant, over the contexts that are no reporters."""
+    effect = score_variants(table, world.reference, world.backbone)["effect"]
+    sites = [context.name for context in world.backbone.contexts if context.group != REPORTER_GROUP]
+    return effect.sel(context=sites).mean("context").values
+
+
+def local_agreement(path: Path, world: World) -> dict[str, float]:
+    """Share of all leads within 50 kb of the TSS whose change of activity has the measured sign."""
+    table = read_leads(path)
+    table = table[table["tss_distance"].abs() < max(high for _, high in RANGES.values())]
+    change = local_change(table.reset_index(drop=True), world)
+    told = np.isfinite(change) & (change != 0)
+    same = ((change > 0) == (table["slope"] > 0).to_numpy())[told]
+    return _share(int(same.sum()), int(told.sum()))
 
 
 def _agreement(part: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -19,6 +19,7 @@ from scipy.stats import pearsonr, spearmanr
 from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.attribution import mutagenesis
 from phenviz.data.packs import require_pack
+from phenviz.data.tissues import REPORTER_GROUP
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.local import LocalBackbone
 from phenviz.world import open_world
@@ -125,6 +126,8 @@ def compare(measurements: pd.DataFrame, backbone: LocalBackbone, chr20: Referenc
     """Correlate measured and predicted effects: one row an element and context (``all``: their mean)."""
     found = []
     names = [context.name for context in backbone.contexts]
+    # the mean is over contexts that learnt the genome
+    sites = [row for row, context in enumerate(backbone.contexts) if context.group != REPORTER_GROUP]
     with tempfile.TemporaryDirectory() as folder:
         scores = _Scores(backbone, chr20, rebuilt_reference(measurements, Path(folder)))
         for element, every in measurements.groupby("element"):
@@ -132,7 +135,7 @@ def compare(measurements: pd.DataFrame, backbone: LocalBackbone, chr20: Referenc
             effects = scores.of(
                 rows, str(element), int(every["position"].min()), int(every["position"].max())
             )
-            columns = [*effects.T, effects.mean(1)]
+            columns = [*effects.T, effects[:, sites].mean(1)]
             for context, predicted in zip([*names, "all"], columns, strict=True):
                 pearson = pearsonr(predicted, rows["coefficient"]).statistic
                 spearman = spearmanr(predicted, rows["coefficient"]).statistic

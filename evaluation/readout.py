@@ -34,7 +34,9 @@ def section(card: dict[str, Any]) -> str:
         [label, _cell(test["readout"][name]), _cell(test["tss_window_baseline"][name]), _cross(best, name)]
         for name, label in _NAMES.items()
     ]
+    # cards of old hold start and end alone, of chromosome 20
     region = training["held_out"]["test"]
+    region = region if isinstance(region[0], int) else region[0][1:]
     columns = ["Pearson correlation", "readout", "TSS-window baseline", "readout, cross-validation"]
     reaches, penalties = _tried(training, "reach"), _tried(training, "penalty")
     return f"""## Gene readout

@@ -256,7 +256,8 @@ def test_training_is_asked_for_with_the_parts_of_the_world(toy_project, own_cach
     assert result.exit_code == 0, result.output
     assert asked["peaks"] == {"Ery": toy_project.parent / "Ery.narrowPeak"}
     config = asked["config"]
-    assert (config.contig, config.validation, config.test) == ("20", (1000, 2000), (5000, 6000))
+    assert (config.validation, config.test) == ((("20", 1000, 2000),), (("20", 5000, 6000),))
+    assert (config.name, config.contigs) == ("new", ())
     assert (config.epochs, config.student_epochs, asked["resume"]) == (2, 2, True)
 
 

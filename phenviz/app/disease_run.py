@@ -142,7 +142,7 @@ class DiseaseRun(ServiceRun):
             self.ask(wanted)
 
     def follow(self) -> None:
-        """Show what the state asks for if that is kept or takes a moment only; else wait."""
+        """Show what the state asks for if that is kept, running, or takes a moment only; else wait."""
         wanted, service = self.wanted(), self._runtime.service
         if service is None or wanted is None or wanted in (self.asked, self._looked_up):
             return
@@ -158,7 +158,9 @@ class DiseaseRun(ServiceRun):
                 self.changed += 1
                 return
             self.seconds = estimate.seconds
-            if estimate.stored >= 1 or wanted["source"] == SIMULATED or estimate.seconds < _AT_ONCE_SECONDS:
+            soon = estimate.stored >= 1 or estimate.seconds < _AT_ONCE_SECONDS
+            # what runs already was asked for before this page was reloaded, or on another one
+            if soon or wanted["source"] == SIMULATED or service.is_running("hypotheses", **wanted):
                 self.ask(wanted)
                 return
         self.changed += 1

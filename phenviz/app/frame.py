@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 
+from phenviz.app.address import Address
 from phenviz.app.components.header import Header
 from phenviz.app.components.page_actions import PageActions, ShareButton
-from phenviz.app.links import link_to, query_text
+from phenviz.app.links import link_to
 from phenviz.app.look import PAGE_SX, THEME_CONFIG
 from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
+from phenviz.app.panel_workarounds import lock_events, never_busy
 from phenviz.app.session import Session, report, words_of
 from phenviz.app.state import PageState
 from phenviz.genome.locus import shown_contig
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
 
 pn.extension(notifications=True, exception_handler=report)
+lock_events()
 
 _URL_MS = 400
 # what changes too often for the address, or isn't in it
@@ -74,16 +76,16 @@ class PageFrame:
         query: Callable[[], Mapping[str, str]],
         on_tab: Callable[[str], None] = lambda tab: None,
     ) -> None:
-        self._key, self._runtime, self._session, self._state, self._query = (
-            key, runtime, session, state, query
-        )  # fmt: skip
+        self._key, self._runtime, self._session, self._state = key, runtime, session, state
         self.actions = PageActions(
             self._take_width,
             lambda tab: session.run_soon(lambda: on_tab(tab)),
+            lambda text: session.run_soon(lambda: self.address.go_to(text)),
             width=0,
             height=0,
             margin=0,
         )
+        self.address = Address(session, state, query, self.actions)
 
     def page(
         self,
@@ -128,9 +130,7 @@ class PageFrame:
             theme_config=THEME_CONFIG,
             sx=PAGE_SX,
         )
-        with edit_readonly(self._page):
-            # else each look at a job would tell the browser twice that the server was busy
-            self._page.busy = False
+        never_busy(self._page)
         self._keep_in_step()
         return self._page
 
@@ -143,8 +143,7 @@ class PageFrame:
 
     def _write_address(self) -> None:
         self.header.set_links(*self._links())
-        if self._session.location is not None:
-            self._session.location.search = query_text(self._query())
+        self.address.write()
 
     def _take_theme(self, _event: object) -> None:
         self._state.theme = "dark" if self._page.dark_theme else "light"

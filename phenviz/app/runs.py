@@ -116,7 +116,7 @@ class Runs(JobView):
             self.tick()
 
     def restore(self) -> str | None:
-        """Show the run that the address names, if its result is still kept.
+        """Show the run that the address names, if this tab has asked for it or its result is still kept.
 
         Returns
         -------
@@ -126,6 +126,11 @@ class Runs(JobView):
         request = self._state.shown
         if request is None or (self.current is not None and self.current.request == request):
             return None
+        for run in self.all:
+            # after a reload, or on the way back: it may still be running
+            if run.request == request:
+                self.show(run)
+                return None
         try:
             stored = self.estimate(request).stored
             if stored >= 1:

@@ -64,6 +64,7 @@ class Runtime:
     def warm(self) -> Runtime:
         """Import and read what the first page draws, and draw one, so that nobody has to wait for it."""
         from phenviz.app.pages.explore import ExplorePage
+        from phenviz.app.panel_workarounds import draw_unseen
 
         world = self.world
         contig = next(iter(world.reference.contigs))
@@ -72,7 +73,7 @@ class Runtime:
         world.annotation.elements_in(Locus(contig, 0, 1))  # builds what elements are found by
         world.annotation.element_lineages  # noqa: B018  (for the whole assembly, once)
         example = ExplorePage(self)
-        example.page.get_root()
+        draw_unseen(example.page)
         example.session.close()
         return self
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import panel as pn
 
+from phenviz.app.panel_workarounds import forget, start_busy_timer
 from phenviz.errors import PhenvizError
 
 LOG = logging.getLogger("phenviz.app")
@@ -24,7 +25,6 @@ class Session:
 
     def __init__(self) -> None:
         self.document: Any = pn.state.curdoc
-        self.location = pn.state.location
         self._notifications = pn.state.notifications
         self._on_tick: list[Callable[[], object]] = []
         self._on_close: list[Callable[[], None]] = []
@@ -35,9 +35,10 @@ class Session:
             # a browser that comes late finds its session dropped and gets one without a rendered page: Panel
             # would then send it to the network for style sheets
             self.document.template_variables.setdefault("dist_url", _STYLE_SHEETS)
+            start_busy_timer()
             # what changes while the browser is still drawing the page would be lost there
             pn.state.onload(self._start)
-            pn.state.on_session_destroyed(lambda _context: self.close())
+            pn.state.on_session_destroyed(lambda _context: self._end())
 
     @property
     def _in_browser(self) -> bool:
@@ -116,6 +117,11 @@ class Session:
         text = words_of(error)
         if self._notifications is not None:
             self._notifications.error(text, duration=2 * _MESSAGE_MS)
+
+    def _end(self) -> None:
+        self.close()
+        self._waiting.clear()
+        forget(self.document)
 
     def _start(self) -> None:
         self._loaded = True

@@ -153,16 +153,34 @@ def _individuals(world: World) -> str:
 
 def _peaks(world: World) -> str:
     project, peaks = world.project, world.peaks
+    more = _training_sources(world)
     if peaks is None:
-        return f"not here: `phenviz data fetch {project.peaks}`" if project.peaks else "none"
+        return (f"not here: `phenviz data fetch {project.peaks}`" if project.peaks else "none") + more
     _check_contigs(world, "peaks", peaks)
-    known = [context.name for context in world.contexts]
-    # a pack may hold more than a model predicts
-    named = [] if isinstance(project.peaks, str) else list(project.peaks)
+    # a pack may hold more than a model predicts, and without a model the peaks are there to train one
+    has_contexts = project.contexts or project.checkpoint or project.backbone
+    named = [] if isinstance(project.peaks, str) or not has_contexts else list(project.peaks)
+    known = [context.name for context in world.contexts] if named else []
     if unknown := [name for name in named if name not in known]:
         with project.naming("peaks"):
             raise DataError(f"no context of the model is {unknown[0]!r}: it has {', '.join(known)}")
-    return f"{len(peaks):,} in {peaks['context'].nunique()} contexts"
+    return f"{len(peaks):,} in {peaks['context'].nunique()} contexts{more}"
+
+
+def _training_sources(world: World) -> str:
+    """Read what only training reads: coverage and sequences."""
+    from phenviz.data.coverage import read_coverage
+    from phenviz.data.reporter_sequences import read_sequences
+
+    project, said = world.project, ""
+    with project.naming("coverage"):
+        for path in project.coverage.values():
+            contig, length = next(iter(world.reference.contigs.items()))
+            read_coverage(path, contig, length, 128)
+            said = f", coverage of {', '.join(project.coverage)}"
+    with project.naming("sequences"):
+        tables = [read_sequences(path, project.adaptors) for path in project.sequences]
+    return said + (f", {sum(map(len, tables)):,} values of sequences" if tables else "")
 
 
 def _check_contigs(world: World, key: str, table: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Observed peaks: reading narrowPeak files."""
+"""Observed peaks: reading narrowPeak and BED files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from phenviz.genome.locus import bare_contig
 from phenviz.genome.text_lines import is_remark, text_lines, whole_number
 
 _SUFFIX = "_peaks.narrowPeak.gz"
-_COLUMNS = 10
+# columns of the two formats that have a signal
+_NARROW, _BROAD = 10, 9
 _LARGEST = float(np.finfo(np.float32).max)
 
 logger = logging.getLogger(__name__)
@@ -78,12 +79,13 @@ def _cached(paths: tuple[tuple[str, Path], ...], contig: str | None, identity: s
 
 
 def read_narrowpeak_files(files: Mapping[str, Path], contig: str | None = None) -> pd.DataFrame:
-    """Read narrowPeak files, one for each context.
+    """Read files of peaks, one for each context.
 
     Parameters
     ----------
     files
-        Context name -> narrowPeak file (MACS2; plain or gzip).
+        Context name -> peaks, plain or gzip: narrowPeak (10 columns), broadPeak (9), or another BED file of
+        three or more columns, which tells where peaks are, and no signal.
     contig
         Keep this contig only; ``20`` and ``chr20`` are the same.
 
@@ -91,13 +93,14 @@ def read_narrowpeak_files(files: Mapping[str, Path], contig: str | None = None) 
     -------
     pd.DataFrame
         ``contig`` (without ``chr``), ``start``, ``end`` (0-based half-open), ``context``,
-        ``fold_enrichment`` (column 7), ``summit`` (0-based position: start plus column 10, the middle of
-        the peak where that is -1), by contig and start within each context.
+        ``fold_enrichment`` (column 7 of narrowPeak and broadPeak; 1 for every peak of a file without a
+        signal), ``summit`` (0-based position: start plus column 10 of narrowPeak; the middle of the peak
+        where none was called), by contig and start within each context.
 
     Raises
     ------
     DataError
-        If a file is missing or is no narrowPeak file; a line that makes no sense is named.
+        If a file is missing or holds no peaks; a line that makes no sense is named.
     """
     columns = ["contig", "start", "end", "context", "fold_enrichment", "summit"]
     tables = [_read(Path(path), context, contig) for context, path in files.items()]
@@ -109,19 +112,21 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
     bare: dict[str, str] = {}
     rows: list[tuple[str, int, int, float, int]] = []
     pointless = 0
+    width = 0
     try:
         for number, line in text_lines(path):
             if is_remark(line):
                 continue
-            cells = line.split("\t")
-            if len(cells) < _COLUMNS:
-                raise _unreadable(path, f"line {number} has {len(cells)} of {_COLUMNS} columns")
+            cells = line.split("\t") if "\t" in line else line.split()
+            width = width or len(cells)
+            if len(cells) != width:
+                raise _unreadable(path, f"line {number} has {len(cells)} columns, the lines before {width}")
             name = bare.setdefault(cells[0], bare_contig(cells[0]))
             if wanted in (None, name):
-                start, end, fold, offset = _peak(path, number, cells)
-                pointless += offset < 0
+                start, end, signal, offset = _peak(path, number, cells)
+                pointless += offset < 0 and width == _NARROW
                 # narrowPeak's -1 says that no summit was called
-                rows.append((name, start, end, fold, (start + end) // 2 if offset < 0 else start + offset))
+                rows.append((name, start, end, signal, (start + end) // 2 if offset < 0 else start + offset))
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, str(error)) from error
     if not bare:
@@ -139,28 +144,41 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
 
 
 def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, int]:
-    """Return start, end, fold enrichment and offset of the summit, which is -1 where there is none."""
-    start, end, fold, offset = (cells[column].strip() for column in (1, 2, 6, 9))
+    """Return start, end, signal (1 where there is none) and offset of the summit (-1 where there is none)."""
+    if len(cells) < 3:
+        raise _unreadable(path, f"line {number} has {len(cells)} columns of three or more")
+    start, end = cells[1].strip(), cells[2].strip()
     first, last = whole_number(start), whole_number(end)
     if first is None or last is None or first >= last:
         raise _unreadable(path, f"line {number}: start {start} and end {end} are no stretch of bases")
-    point = -1 if offset == "-1" else whole_number(offset)
-    if point is None or point >= last - first:
-        raise _unreadable(path, f"line {number}: the summit's offset {offset} isn't inside of the peak")
-    try:
-        enrichment = float(fold)
-    except ValueError:
-        enrichment = np.inf
-    if not abs(enrichment) <= _LARGEST:
-        raise _unreadable(path, f"line {number}: the fold enrichment {fold!r} is no number")
-    return first, last, enrichment, point
+    point, signal = -1, 1.0
+    if len(cells) == _NARROW:
+        offset = cells[9].strip()
+        given = -1 if offset == "-1" else whole_number(offset)
+        if given is None or given >= last - first:
+            raise _unreadable(path, f"line {number}: the summit's offset {offset} isn't inside of the peak")
+        point = given
+    if len(cells) == _NARROW or (len(cells) == _BROAD and _is_broad_peak(cells, first, last)):
+        try:
+            signal = float(cells[6])
+        except ValueError:
+            signal = np.inf
+        if not 0 <= signal <= _LARGEST:
+            raise _unreadable(path, f"line {number}: the fold enrichment {cells[6].strip()!r} is no number")
+    return first, last, signal, point
+
+
+def _is_broad_peak(cells: list[str], start: int, end: int) -> bool:
+    """Tell a line of broadPeak from one of BED9, whose seventh and eighth columns are positions to draw."""
+    drawn = [whole_number(cell) for cell in cells[6:8]]
+    return "," not in cells[8] and not all(place is not None and start <= place <= end for place in drawn)
 
 
 def _unreadable(path: Path, why: str) -> DataError:
     return DataError(
-        f"{path} can't be read as narrowPeak: {why}: give a whole file of {_COLUMNS} columns separated by "
-        "tabs: start and end (from 0) are the second and third, the fold enrichment the seventh and the "
-        "offset of the summit the tenth"
+        f"{path} can't be read as narrowPeak or BED: {why}: {path.name} is no narrowPeak or BED file, or "
+        "damaged; contig, start and end (from 0) are needed, separated by tabs, and in narrowPeak (10 "
+        "columns) also the fold enrichment in column 7 and the summit's offset in column 10 (-1 for none)"
     )
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from phenviz.data.embedded import MOTIFS
-from phenviz.errors import DataError, PhenvizError, ProjectError
+from phenviz.data.project_entries import WANTED, Entries
+from phenviz.errors import DataError, PhenvizError
 from phenviz.genome.contexts import Context
 from phenviz.genome.text_lines import is_remark, text_lines
 
@@ -21,31 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED_KEYS = ("assembly", "reference", "annotation")
-_SUFFIXES = {
-    "reference": tuple(
-        f".{kind}{packed}" for packed in ("", ".gz", ".bgz") for kind in ("fa", "fasta", "fna")
-    ),
-    "annotation": tuple(
-        f".{kind}{zipped}" for kind in ("gtf", "gff3", "gff", "bed", "tsv") for zipped in ("", ".gz")
-    ),
-    "bands": (".tsv", ".txt", ".tsv.gz", ".txt.gz"),
-    "elements": (".tsv", ".tsv.gz"),
-    "checkpoint": (".safetensors",),
-    "backbone": (".safetensors",),
-    "readout": (".safetensors",),
-    "phenformer": (".safetensors",),
-    "motifs": (".meme",),
-    "individuals": (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf", ".pgen", ".zarr", ".vcz"),
-    "panel": (".panel", ".tsv", ".txt", ".psam"),
-    "peaks": (".narrowPeak", ".narrowPeak.gz"),
-    "contexts": (".tsv",),
-}
 # backbones whose architecture is published, and what is said about one
 _PUBLISHED = ("enformer", "borzoi")
 _PUBLISHED_FIELDS = ("kind", "weights", "tracks")
-# stores that are folders
-_FOLDERS = (".zarr", ".vcz")
-_CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour")
+_CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour", "unit", "description")
 # for contexts that come without a colour: Okabe and Ito's, without black and yellow
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
@@ -100,7 +77,12 @@ class Project:
     superpopulation
         Of individuals that no panel names; "" where unknown.
     peaks
-        Observed peaks: the name of a data pack, or context name -> narrowPeak file; empty for none.
+        Observed peaks: the name of a data pack, or context name -> narrowPeak or BED file; empty for none.
+    coverage
+        Context name -> bigWig file of coverage, which a backbone can be trained on; empty for none.
+    sequences, adaptors
+        Tables of sequences with measured reporter activity, to train a backbone on, and the bases at both
+        ends of each that are cut off.
     peak_contig
         Read the peaks of this contig only; None for all.
     path
@@ -125,6 +107,9 @@ class Project:
     panel: Path | None = None
     superpopulation: str = ""
     peaks: str | Mapping[str, Path] = field(default_factory=dict)
+    coverage: Mapping[str, Path] = field(default_factory=dict)
+    sequences: tuple[Path, ...] = ()
+    adaptors: tuple[str, str] = ("", "")
     peak_contig: str | None = None
     path: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -140,7 +125,7 @@ class Project:
             raise
 
     def peak_files(self) -> dict[str, Path]:
-        """Name the narrowPeak file of each context.
+        """Name the file of peaks of each context.
 
         Raises
         ------
@@ -180,10 +165,12 @@ def read_project(path: str | os.PathLike[str]) -> Project:
         If an entry is missing, unknown or wrong: names the file, the line, the key and the fix.
     """
     path = Path(path).expanduser()
-    entries = _Entries(path)
+    entries = Entries(path)
     entries.refuse_unknown(_READERS)
     entries.require(REQUIRED_KEYS)
     values = {key: read(entries, key) for key, read in _READERS.items() if key in entries.values}
+    if "sequences" in values:
+        values["sequences"], values["adaptors"] = values["sequences"]
     project = Project(**{"name": path.absolute().parent.name, **values}, path=path, lines=entries.lines)
     _check_peak_contexts(project, entries)
     if project.backbone is not None and project.checkpoint is not None:
@@ -191,89 +178,25 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     return project
 
 
-class _Entries:
-    """Top-level keys of a YAML file with their values and lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ProjectError(
-                f"project {path} can't be read ({error}): give the path of a project.yaml"
-            ) from error
-        try:
-            tree = yaml.compose(text, Loader=yaml.SafeLoader)
-            content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ProjectError(f"project {path} is no YAML: {_one_line(error)}") from error
-        if not isinstance(content, dict) or not isinstance(tree, yaml.MappingNode):
-            raise ProjectError(
-                f"project {path} holds no 'key: value' lines: see docs/project.md for an example"
-            )
-        self.values: dict[str, Any] = {str(key): value for key, value in content.items()}
-        self.lines: dict[str, int] = {}
-        for key_node, _ in tree.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if key in self.lines:
-                raise ProjectError(
-                    f"{path}, line {line}: '{key}' was given in line {self.lines[key]}: keep one"
-                )
-            self.lines[key] = line
-
-    def error(self, key: str, problem: str) -> ProjectError:
-        """Make the error that says what is wrong with a key."""
-        return ProjectError(f"{self.path}, line {self.lines[key]}: '{key}' {problem}")
-
-    def refuse_unknown(self, known: Mapping[str, object]) -> None:
-        """Raise if a key is none of the known ones."""
-        for key in self.values:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-                fix = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(known)}"
-                raise self.error(key, f"is no key of a project: {fix}")
-
-    def require(self, keys: tuple[str, ...]) -> None:
-        """Raise if one of these keys is missing."""
-        for key in keys:
-            if key not in self.values:
-                raise ProjectError(f"{self.path} lacks the key '{key}': {_WANTED[key]}")
-
-    def file(self, key: str, value: Any) -> Path:
-        """Turn the text of a path into a path that exists and has a fitting suffix."""
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(key, f"is {value!r}, no path: {_WANTED[key]}")
-        path = self.path.absolute().parent / Path(value).expanduser()
-        if not path.is_file() and not (path.is_dir() and path.suffix in _FOLDERS):
-            raise self.error(
-                key, f"names {path}, which isn't there: paths are relative to the folder of {self.path.name}"
-            )
-        if not path.name.lower().endswith(tuple(suffix.lower() for suffix in _SUFFIXES[key])):
-            raise self.error(
-                key, f"names {path.name}: a file ending in {', '.join(_SUFFIXES[key])} is needed"
-            )
-        return path
-
-
-def _text(entries: _Entries, key: str) -> str:
+def _text(entries: Entries, key: str) -> str:
     value = entries.values[key]
     # YAML reads an unquoted number as one
     if not isinstance(value, str | int | float) or isinstance(value, bool) or not str(value).strip():
-        raise entries.error(key, f"is {value!r}, no name: {_WANTED[key]}")
+        raise entries.error(key, f"is {value!r}, no name: {WANTED[key]}")
     return str(value).strip()
 
 
-def _file(entries: _Entries, key: str) -> Path:
+def _file(entries: Entries, key: str) -> Path:
     return entries.file(key, entries.values[key])
 
 
-def _files(entries: _Entries, key: str) -> tuple[Path, ...]:
+def _files(entries: Entries, key: str) -> tuple[Path, ...]:
     value = entries.values[key]
     listed = value if isinstance(value, list) else [value]
     return tuple(entries.file(key, item) for item in listed)
 
 
-def _peaks(entries: _Entries, key: str) -> str | dict[str, Path]:
+def _peaks(entries: Entries, key: str) -> str | dict[str, Path]:
     from phenviz.data.manifests import find_pack
 
     value = entries.values[key]
@@ -286,10 +209,32 @@ def _peaks(entries: _Entries, key: str) -> str | dict[str, Path]:
         raise entries.error(key, f"is neither a data pack nor 'context: file' lines: {error}") from error
 
 
-def _published(entries: _Entries, key: str) -> PublishedBackbone:
+def _coverage(entries: Entries, key: str) -> dict[str, Path]:
+    value = entries.values[key]
+    if not isinstance(value, dict) or not value:
+        raise entries.error(key, f"is {value!r}: {WANTED[key]}")
+    return {str(context): entries.file(key, item) for context, item in value.items()}
+
+
+def _sequences(entries: Entries, key: str) -> tuple[tuple[Path, ...], tuple[str, str]]:
+    value = entries.values[key]
+    if not isinstance(value, dict):
+        return _files(entries, key), ("", "")
+    adaptors = value.get("adaptors")
+    if set(value) != {"table", "adaptors"} or not (
+        isinstance(adaptors, list)
+        and len(adaptors) == 2
+        and all(isinstance(bases, str) and not set(bases.upper()) - set("ACGT") for bases in adaptors)
+    ):
+        raise entries.error(key, f"is {value!r}: {WANTED[key]}")
+    listed = value["table"] if isinstance(value["table"], list) else [value["table"]]
+    return tuple(entries.file(key, item) for item in listed), (adaptors[0].upper(), adaptors[1].upper())
+
+
+def _published(entries: Entries, key: str) -> PublishedBackbone:
     value = entries.values[key]
     if not isinstance(value, dict) or not {"kind", "weights"} <= set(value):
-        raise entries.error(key, f"is no backbone: {_WANTED[key]}")
+        raise entries.error(key, f"is no backbone: {WANTED[key]}")
     if unknown := sorted(set(map(str, value)) - set(_PUBLISHED_FIELDS)):
         raise entries.error(
             key, f"has an unknown field {unknown[0]!r}: known are {', '.join(_PUBLISHED_FIELDS)}"
@@ -299,16 +244,16 @@ def _published(entries: _Entries, key: str) -> PublishedBackbone:
     tracks = value.get("tracks")
     listed = [tracks] if isinstance(tracks, str) else tracks
     if listed is not None and not (listed and all(isinstance(track, str) for track in listed)):
-        raise entries.error(key, f"has the tracks {tracks!r}: {_WANTED[key]}")
+        raise entries.error(key, f"has the tracks {tracks!r}: {WANTED[key]}")
     weights = entries.file(key, value["weights"])
     return PublishedBackbone(value["kind"], weights, None if listed is None else tuple(listed))
 
 
-def _contexts(entries: _Entries, key: str) -> tuple[Context, ...]:
+def _contexts(entries: Entries, key: str) -> tuple[Context, ...]:
     value = entries.values[key]
     rows = _context_table(entries.file(key, value), entries) if isinstance(value, str) else value
     if not isinstance(rows, list) or not rows:
-        raise entries.error(key, f"holds no contexts: {_WANTED[key]}")
+        raise entries.error(key, f"holds no contexts: {WANTED[key]}")
     contexts = tuple(_context(entries, row, number) for number, row in enumerate(rows))
     names = [context.name for context in contexts]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -317,7 +262,7 @@ def _contexts(entries: _Entries, key: str) -> tuple[Context, ...]:
     return contexts
 
 
-def _context_table(path: Path, entries: _Entries) -> list[dict[str, str]]:
+def _context_table(path: Path, entries: Entries) -> list[dict[str, str]]:
     lines = [
         (number, [cell.strip() for cell in line.split("\t")])
         for number, line in text_lines(path)
@@ -335,10 +280,10 @@ def _context_table(path: Path, entries: _Entries) -> list[dict[str, str]]:
     return [{column: cell for column, cell in zip(header, row, strict=False) if cell} for _, row in rows]
 
 
-def _context(entries: _Entries, row: Any, number: int) -> Context:
+def _context(entries: Entries, row: Any, number: int) -> Context:
     row = {"name": row} if isinstance(row, str) else row
     if not isinstance(row, dict) or not row.get("name"):
-        raise entries.error("contexts", f"has an entry {number + 1} without a name: {_WANTED['contexts']}")
+        raise entries.error("contexts", f"has an entry {number + 1} without a name: {WANTED['contexts']}")
     unknown = sorted(set(row) - set(_CONTEXT_FIELDS))
     if unknown:
         raise entries.error(
@@ -350,27 +295,29 @@ def _context(entries: _Entries, row: Any, number: int) -> Context:
         raise entries.error(
             "contexts", f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes"
         )
-    label, curie, group = (
-        str(row.get(part, default)).strip()
-        for part, default in (("label", name), ("curie", ""), ("group", "contexts"))
+    defaults = {"label": name, "curie": "", "group": "contexts", "unit": "", "description": ""}
+    texts = {part: str(row.get(part, default)).strip() for part, default in defaults.items()}
+    return Context(name=name, colour=colour, **texts)
+
+
+def contexts_of_names(names: Iterable[str]) -> tuple[Context, ...]:
+    """Make contexts of which nothing but the names is known."""
+    return tuple(
+        Context(name, name, "", "contexts", _COLOURS[number % len(_COLOURS)])
+        for number, name in enumerate(dict.fromkeys(names))
     )
-    return Context(name, label, curie, group, colour)
 
 
-def _check_peak_contexts(project: Project, entries: _Entries) -> None:
+def _check_peak_contexts(project: Project, entries: Entries) -> None:
     known = {context.name for context in project.contexts}
-    if isinstance(project.peaks, str) or not known:
-        return
-    for name in project.peaks:
-        if name not in known:
-            raise entries.error("peaks", f"names the context {name!r}, which isn't among 'contexts'")
+    given = {"peaks": () if isinstance(project.peaks, str) else project.peaks, "coverage": project.coverage}
+    for key, names in given.items():
+        for name in names if known else ():
+            if name not in known:
+                raise entries.error(key, f"names the context {name!r}, which isn't among 'contexts'")
 
 
-def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())
-
-
-_READERS: dict[str, Callable[[_Entries, str], Any]] = {
+_READERS: dict[str, Callable[[Entries, str], Any]] = {
     "name": _text,
     "assembly": _text,
     "reference": _file,
@@ -386,21 +333,6 @@ _READERS: dict[str, Callable[[_Entries, str], Any]] = {
     "panel": _file,
     "motifs": _file,
     "peaks": _peaks,
-}
-_WANTED = {
-    "name": "give the world a name",
-    "assembly": "name the genome assembly, for example 'assembly: GRCh38'",
-    "reference": "give the path of a FASTA file, plain or bgzip",
-    "annotation": "give the path of the genes as .gtf, .gff3, .bed (12 columns) or .tsv",
-    "bands": "give the path of a cytoband table, or leave the key out",
-    "elements": "give the path of a table of regulatory elements, or leave the key out",
-    "checkpoint": "give the path of the backbone's .safetensors file, or leave the key out",
-    "backbone": "write '{kind: enformer, weights: FILE, tracks: [DNASE, CAGE]}', or leave the key out",
-    "readout": "give the path of the gene readout's .safetensors file, or leave the key out",
-    "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
-    "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",
-    "individuals": "give the path of a VCF, BCF or .pgen file or a VCF Zarr store, or a list of them",
-    "panel": "give the path of a tab-separated table with sample, population and superpopulation",
-    "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
-    "peaks": "give the name of a data pack, or 'context: file.narrowPeak' lines",
+    "coverage": _coverage,
+    "sequences": _sequences,
 }

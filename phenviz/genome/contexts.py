@@ -24,6 +24,10 @@ class Context:
         Lineage or organ system that the context belongs to.
     colour
         ``#rrggbb``; contexts of a group share their hue.
+    unit
+        Of the predicted activity; "" for the fold enrichment of accessibility peaks.
+    description
+        How the prediction is to be read, where that differs from a fold enrichment that was measured.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Context:
     curie: str
     group: str
     colour: str
+    unit: str = ""
+    description: str = ""
 
 
 def read_contexts(entries: Iterable[Context | Mapping[str, str]]) -> tuple[Context, ...]:

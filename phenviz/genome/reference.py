@@ -7,8 +7,8 @@ import hashlib
 import os
 import re
 import struct
-import tempfile
 import threading
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,16 +263,17 @@ class ReferenceGenome:
         path.parent.mkdir(parents=True, exist_ok=True)
         checksum = 0
         # written aside and renamed, so that two processes or a crash never leave half a file
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            try:
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with aside.open("xb") as part:
                 for codes in self._read_codes(contig):
                     checksum = zlib.crc32(codes.data, checksum)
                     part.write(codes.tobytes())
-            except BaseException:
-                os.unlink(part.name)
-                raise
-            part.write(checksum.to_bytes(_CHECKSUM_BYTES, "little"))
-        os.replace(part.name, path)
+                part.write(checksum.to_bytes(_CHECKSUM_BYTES, "little"))
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def _read_codes(self, contig: str) -> Iterator[NDArray[np.uint8]]:
         self._check_place(self._fasta, contig)

@@ -1,12 +1,12 @@
-"""How well a backbone finds accessible regions, and in the right contexts: four metrics with intervals.
+"""How well a backbone finds active regions, and in the right contexts: metrics with intervals.
 
 The protocol: summits of all contexts are clustered within 250 bp; background is random positions at least
-1 kb from any summit; the score of a position is the mean activity of the 256 bp round it.
+1 kb from any summit; the score of a position is the mean activity of the 256 bp around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from phenviz.errors import ModelError
 from phenviz.genome.codes import N_CODE, one_hot
 from phenviz.models.backbone import halo
 from phenviz.models.checkpoint import read_card, write_card
+from phenviz.models.evaluation_intervals import BlockDraws, interval
 from phenviz.models.local import LocalBackbone
 from phenviz.models.peaks import cluster_summits
 from phenviz.progress import NO_PROGRESS, Progress
@@ -37,6 +38,10 @@ METRICS = {
     "context_correlation": (
         "correlation of the context-specific signal (log1p fold change, mean over contexts removed)"
     ),
+}
+CONTEXT_METRICS = {
+    "against_background": "AUROC, the context's summits against background",
+    "within_sites": "AUROC, the context's summits against those of the other contexts",
 }
 
 Array = NDArray[np.floating[Any]]
@@ -69,14 +74,18 @@ def score_activity(summits: Array, enrichment: Array, background: Array) -> dict
         A number for each of `METRICS`. A place's score over all contexts is its mean log1p activity;
         the correlation is Pearson's over all summits and contexts.
     """
+    return _overall(summits, enrichment, background, score_contexts(summits, enrichment, background))
+
+
+def _overall(
+    summits: Array, enrichment: Array, background: Array, each: Mapping[str, Sequence[float]]
+) -> dict[str, float]:
     at, off = np.log1p(summits), np.log1p(background)
-    contexts = range(enrichment.shape[1])
-    open_ = enrichment > 0
     return {
         "any_summit": auroc(at.mean(1), off.mean(1)),
-        "context_summit": _mean(auroc(at[open_[:, c], c], off[:, c]) for c in contexts),
-        "within_summits": _mean(auroc(at[open_[:, c], c], at[~open_[:, c], c]) for c in contexts),
-        "context_correlation": _correlation(_centred(at), _centred(np.log1p(enrichment))),
+        "context_summit": _mean(each["against_background"]),
+        "within_summits": _mean(each["within_sites"]),
+        "context_correlation": pearson(_centred(at), _centred(np.log1p(enrichment))),
     }
 
 
@@ -119,7 +128,10 @@ def block_bootstrap(
         for name, value in values.items():
             draws.setdefault(name, []).append(value)
     tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
-    return {name: tuple(np.nanpercentile(values, tails).tolist()) for name, values in draws.items()}
+    return {
+        name: tuple(np.nanpercentile(values, tails)) if np.isfinite(values).any() else (np.nan, np.nan)
+        for name, values in draws.items()
+    }
 
 
 def sample_background(
@@ -171,7 +183,7 @@ def predict_centres(
     batch_size: int = 16,
     progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
-    """Predict the mean activity of the 256 bp round each position, both strands averaged.
+    """Predict the mean activity of the 256 bp around each position, both strands averaged.
 
     Returns
     -------
@@ -198,24 +210,27 @@ def evaluate_backbone(
     backbone: LocalBackbone,
     codes: NDArray[np.uint8],
     peaks: pd.DataFrame,
-    region: tuple[int, int],
+    regions: Sequence[tuple[int, int]],
     *,
+    contexts: Sequence[str] | None = None,
     seed: int = 1,
     repeats: int = 500,
     progress: Progress = NO_PROGRESS,
 ) -> dict[str, Any]:
-    """Score a backbone on one region of a contig.
+    """Score a backbone on regions, over all contexts that have peaks and for each of them.
 
     Parameters
     ----------
     backbone
-        With the contexts of the peaks.
+        With the contexts of the peaks, and maybe others.
     codes
-        Of the whole contig.
+        Bases that the peaks' positions and the regions count in.
     peaks
-        Of that contig, from `read_narrow_peaks`.
-    region
-        Start and end, 0-based half-open.
+        ``context``, ``summit`` and ``fold_enrichment``, as from `read_narrow_peaks`.
+    regions
+        Start and end of each, 0-based half-open.
+    contexts
+        Names of those that count; all that have peaks by default.
     seed
         Of the background and the bootstrap.
     repeats
@@ -224,29 +239,134 @@ def evaluate_backbone(
     Returns
     -------
     dict
-        ``region``, ``summits``, ``background``, and for each of `METRICS` its ``value``, its ``interval``
-        (95 %, over blocks of 250 kb) and its ``definition``.
+        As `evaluate_scores`.
+    """
+    names = [context.name for context in backbone.contexts]
+    given = set(peaks["context"])
+    kept = [name for name in names if name in given and (contexts is None or name in contexts)]
+    rows = [names.index(name) for name in kept]
+
+    def predict(positions: NDArray[np.int64]) -> Array:
+        return predict_centres(backbone, codes, positions, progress=progress)[:, rows]
+
+    return evaluate_scores(
+        predict, kept, codes, peaks, regions, seed=seed, repeats=repeats, progress=progress
+    )
+
+
+def evaluate_scores(
+    predict: Callable[[NDArray[np.int64]], Array],
+    contexts: Sequence[str],
+    codes: NDArray[np.uint8],
+    peaks: pd.DataFrame,
+    regions: Sequence[tuple[int, int]],
+    *,
+    seed: int = 1,
+    repeats: int = 500,
+    progress: Progress = NO_PROGRESS,
+) -> dict[str, Any]:
+    """Score whatever predicts activity around positions; see `evaluate_backbone` for the rest.
+
+    Parameters
+    ----------
+    predict
+        Turns positions (n,) into activity (n, C).
+    contexts
+        Names of the C contexts; only their peaks count as summits, and background keeps away from all.
+
+    Returns
+    -------
+    dict
+        ``summits``, ``background``, and for each of `METRICS` its ``value`` (None where it is unknown), its
+        ``interval`` (95 %, over blocks of 250 kb) and its ``definition``; in ``contexts``, for each context
+        its ``peaks`` and the same for each of `CONTEXT_METRICS`.
     """
     rng = np.random.default_rng(seed)
-    summits = cluster_summits(peaks, [context.name for context in backbone.contexts]).within(*region)
-    background = sample_background(
-        codes, np.sort(peaks["summit"].to_numpy()), region, BACKGROUND_PER_SUMMIT * len(summits.position), rng
+    clusters = cluster_summits(peaks[peaks["context"].isin(contexts)], contexts)
+    inside = [clusters.within(*region) for region in regions]
+    position = np.concatenate([part.position for part in inside])
+    enrichment = np.concatenate([part.enrichment for part in inside])
+    every = np.sort(peaks["summit"].to_numpy())
+    background = np.concatenate(
+        [
+            sample_background(codes, every, region, BACKGROUND_PER_SUMMIT * len(part.position), rng)
+            for region, part in zip(regions, inside, strict=True)
+            if len(part.position)
+        ]
     )
-    progress.stage("evaluate", len(summits.position) + len(background))
-    at = predict_centres(backbone, codes, summits.position, progress=progress)
-    off = predict_centres(backbone, codes, background, progress=progress)
-
-    def score(rows: NDArray[np.intp], background_rows: NDArray[np.intp]) -> dict[str, float]:
-        return score_activity(at[rows], summits.enrichment[rows], off[background_rows])
-
-    values = score_activity(at, summits.enrichment, off)
-    intervals = block_bootstrap(score, summits.position, background, rng, repeats=repeats) if repeats else {}
-    report: dict[str, Any] = {"region": list(region), "summits": len(at), "background": len(off)}
-    for name, value in values.items():
-        report[name] = {"value": round(value, 4), "definition": METRICS[name]}
-        if name in intervals:
-            report[name]["interval"] = [round(end, 4) for end in intervals[name]]
+    progress.stage("evaluate", len(position) + len(background))
+    at, off = predict(position), predict(background)
+    each = score_contexts(at, enrichment, off)
+    values = _overall(at, enrichment, off, each)
+    values |= {f"{name}/{column}": value for name, row in each.items() for column, value in enumerate(row)}
+    draws = BlockDraws.of(position, background, rng, block=BLOCK, repeats=repeats) if repeats else None
+    intervals = {} if draws is None else _intervals(draws, at, enrichment, off)
+    report: dict[str, Any] = {"summits": len(at), "background": len(off)}
+    for name, definition in METRICS.items():
+        report[name] = metric(name, values, intervals) | {"definition": definition}
+    report["contexts"] = {
+        context: {
+            "peaks": int((enrichment[:, column] > 0).sum()),
+            **{name: metric(f"{name}/{column}", values, intervals) for name in CONTEXT_METRICS},
+        }
+        for column, context in enumerate(contexts)
+    }
     return report
+
+
+def _intervals(draws: BlockDraws, at: Array, enrichment: Array, off: Array) -> dict[str, tuple[float, float]]:
+    """Return intervals of everything that `evaluate_scores` reports."""
+    drawn: dict[str, list[Array]] = {name: [] for name in CONTEXT_METRICS}
+    for predicted, open_, other in zip(at.T, (enrichment > 0).T, off.T, strict=True):
+        positive = predicted[open_], draws.summits[open_]
+        drawn["against_background"].append(draws.auroc(*positive, other, draws.background))
+        drawn["within_sites"].append(draws.auroc(*positive, predicted[~open_], draws.summits[~open_]))
+    log_at, log_off = np.log1p(at), np.log1p(off)
+    over_all = {
+        "any_summit": draws.auroc(log_at.mean(1), draws.summits, log_off.mean(1), draws.background),
+        "context_summit": _mean_known(drawn["against_background"]),
+        "within_summits": _mean_known(drawn["within_sites"]),
+        "context_correlation": draws.correlation(_centred(log_at), _centred(np.log1p(enrichment))),
+    }
+    by_context = {f"{name}/{c}": row for name, rows in drawn.items() for c, row in enumerate(rows)}
+    return {name: interval(row) for name, row in {**over_all, **by_context}.items()}
+
+
+def _mean_known(rows: Sequence[Array]) -> Array:
+    stacked = np.stack(rows)
+    known = np.isfinite(stacked)
+    total, count = np.where(known, stacked, 0.0).sum(0), known.sum(0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def score_contexts(summits: Array, enrichment: Array, background: Array) -> dict[str, list[float]]:
+    """Compare predicted activity with peaks in each context; arguments as of `score_activity`.
+
+    Returns
+    -------
+    dict
+        For each of `CONTEXT_METRICS` one number for each context; NaN where it has no peak, or nothing else.
+    """
+    open_ = enrichment > 0
+    columns = range(enrichment.shape[1])
+    return {
+        "against_background": [auroc(summits[open_[:, c], c], background[:, c]) for c in columns],
+        "within_sites": [auroc(summits[open_[:, c], c], summits[~open_[:, c], c]) for c in columns],
+    }
+
+
+def metric(
+    name: str, values: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+) -> dict[str, Any]:
+    """Return a number and its interval as JSON can hold them: None for what is unknown."""
+    entry: dict[str, Any] = {"value": _number(values[name])}
+    if name in intervals:
+        entry["interval"] = [_number(end) for end in intervals[name]]
+    return entry
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def write_metrics(path: str | Path, **reports: Mapping[str, Any]) -> None:
@@ -265,7 +385,8 @@ def _centred(x: Array) -> Array:
     return x - x.mean(1, keepdims=True)
 
 
-def _correlation(a: Array, b: Array) -> float:
+def pearson(a: Array, b: Array) -> float:
+    """Correlate all numbers; NaN where one side doesn't vary."""
     if a.std() == 0 or b.std() == 0:
         return float("nan")
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

@@ -17,8 +17,9 @@ A `LocalBackbone` is nothing but its ``stages`` (an ``nn.ModuleList`` of `Stage`
   complement by construction: ``activity(rc(x)) == activity(x).flip(2)``, to rounding.
 - The product of all pools is ``bin_size``. There are no normalisation layers (training folds them into the
   convolutions, see `phenviz.models.training`) and no global operations.
-- The head's output ``z`` is the log of the activity: ``activity = exp(z)`` is the predicted MACS fold
-  enrichment, so that ``log1p(activity) == softplus(z)``.
+- The head's output ``z`` is the log of the activity: ``activity = exp(z)`` is the predicted fold enrichment
+  of accessibility, so that ``log1p(activity) == softplus(z)``. Contexts may have a unit of their own
+  (`Context.unit`); that of a reporter assay is RNA/DNA, whose logarithm was measured.
 
 Everything is described by a small JSON-able dict (`LocalBackbone.config`), from which
 `LocalBackbone.from_config` builds a randomly initialised model of the same shape.
@@ -38,6 +39,7 @@ from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context, read_contexts
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"softplus": F.softplus, "relu": F.relu}
+FOLD_ENRICHMENT = "fold enrichment"
 # exp() of the head is capped far above any fold enrichment in the data (192), against overflow on odd inputs.
 MAX_LOG_ACTIVITY = 10.0
 
@@ -188,6 +190,18 @@ class LocalBackbone(nn.Module):
         self.bin_size = math.prod(stage.pool for stage in _typed(self.stages))
         self.receptive_field: int | None = receptive_field(self.stages)
 
+    @property
+    def units(self) -> str:
+        """Unit of the activity; where contexts differ, each unit with its contexts."""
+        names: dict[str, list[str]] = {}
+        for context in self.contexts:
+            names.setdefault(context.unit or FOLD_ENRICHMENT, []).append(context.name)
+        if len(names) == 1:
+            return next(iter(names))
+        return "; ".join(
+            unit if unit == FOLD_ENRICHMENT else f"{unit} ({', '.join(own)})" for unit, own in names.items()
+        )
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LocalBackbone:
         """Build a randomly initialised backbone from what `config` returns."""
@@ -227,7 +241,7 @@ class LocalBackbone(nn.Module):
         return self.head(embedding).clamp(max=MAX_LOG_ACTIVITY)
 
     def activity(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Turn an embedding (B, D, bins) into predicted MACS fold enrichment (B, C, bins), not negative."""
+        """Turn an embedding (B, D, bins) into activity (B, C, bins) in each context's unit, not negative."""
         return self.log_activity(embedding).exp()
 
     def forward(self, one_hot: torch.Tensor) -> torch.Tensor:

@@ -20,12 +20,12 @@ SIGNAL_REACH = 500
 
 
 def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = None) -> pd.DataFrame:
-    """Read the narrowPeak file of each context.
+    """Read the peaks of each context.
 
     Parameters
     ----------
     paths
-        Context name -> narrowPeak file, plain or gzipped.
+        Context name -> narrowPeak or BED file, see `phenviz.data.peaks.read_narrowpeak_files`.
     contig
         Keep this contig only, with or without ``chr``.
 
@@ -38,7 +38,7 @@ def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = N
     Raises
     ------
     DataError
-        If a file is missing or isn't narrowPeak.
+        If a file is missing or holds no peaks.
     """
     for context, path in paths.items():
         if not Path(path).is_file():

@@ -36,7 +36,8 @@ from phenviz.genome.contexts import choose_contexts, read_contexts
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
-UNITS = "ln(1 + CPM)"
+UNITS, TPM_UNITS = "ln(1 + CPM)", "ln(1 + TPM)"
+NORMALISED_UNITS = "ln(1 + normalised expression)"
 CARD_ENTRIES = ("sha256", "backbone_sha256", "config")
 # scores stay within +-_SCORE_LIMIT: exp() of them can be summed as it is, without subtracting a maximum
 _SCORE_LIMIT = 12.0
@@ -323,6 +324,7 @@ def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None
     readout = weights.from_card(path, "config", GeneReadout.from_config, card)
     weights.load_weights(readout, tensors, path, "config")
     readout.weights_hash, readout.backbone_hash = card["sha256"], card["backbone_sha256"]
+    readout.units = str(card.get("units", UNITS))
     if backbone is not None:
         check_backbone(readout, backbone)
     return readout.eval()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phenviz.genome import Context
 from phenviz.models.evaluation import BLOCK, block_bootstrap
 
 METRICS = {
@@ -15,6 +17,9 @@ METRICS = {
     "across_contexts": (
         "Pearson correlation over contexts for one gene, each context's mean over the training genes "
         "removed; mean over the genes that vary (standard deviation of 0.3 or more)"
+    ),
+    "within_gene": (
+        "Pearson correlation over contexts for one gene, as expression is; mean over the genes that vary"
     ),
     "specific": (
         "Pearson correlation over genes and contexts of the context-specific part (context's training "
@@ -48,6 +53,7 @@ def score_expression(predicted: Array, observed: Array, context_mean: Array) -> 
         "across_genes": _mean([correlation(predicted[:, c], observed[:, c]) for c in columns]),
         "across_genes_mean": correlation(predicted.mean(1), observed.mean(1)),
         "across_contexts": _mean([correlation(specific[0][g], specific[1][g]) for g in varying]),
+        "within_gene": _mean([correlation(predicted[g], observed[g]) for g in varying]),
         "specific": correlation(*specific),
     }
 
@@ -72,9 +78,22 @@ def report(
     varying = int((_specific(observed, context_mean).std(1) >= _VARIES).sum())
     found: dict[str, Any] = {"genes": len(tss), "varying_genes": varying}
     for name, value in values.items():
-        interval = [round(end, 3) for end in intervals[name]]
-        found[name] = {"value": round(value, 3), "interval": interval, "definition": METRICS[name]}
+        interval = [_rounded(end) for end in intervals[name]]
+        found[name] = {"value": _rounded(value), "interval": interval, "definition": METRICS[name]}
     return found
+
+
+def across_genes(predicted: Array, observed: Array, contexts: Sequence[Context]) -> dict[str, float | None]:
+    """Correlate over genes in each context, which a mean over contexts may hide."""
+    return {
+        context.name: _rounded(correlation(predicted[:, column], observed[:, column]))
+        for column, context in enumerate(contexts)
+    }
+
+
+def _rounded(value: float) -> float | None:
+    # JSON knows no NaN
+    return round(float(value), 3) if np.isfinite(value) else None
 
 
 def _specific(expression: Array, context_mean: Array) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -21,14 +22,14 @@ from phenviz.errors import DataError
 from phenviz.genome import Annotation, Context, ReferenceGenome
 from phenviz.models.local import LocalBackbone
 from phenviz.models.readout import GeneReadout, save_readout
-from phenviz.models.readout_data import ReadoutData, Regions, collect, read_counts
+from phenviz.models.readout_data import HeldOut, ReadoutData, collect, log_expression, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
-from phenviz.models.readout_metrics import report, score_expression
+from phenviz.models.readout_metrics import across_genes, report, score_expression
 from phenviz.progress import NO_PROGRESS, Progress
 
-HELD_OUT: Mapping[str, tuple[int, int]] = {
-    "validation": (8_000_000, 12_000_000),
-    "test": (36_000_000, 48_000_000),
+HELD_OUT: HeldOut = {
+    "validation": [("20", 8_000_000, 12_000_000)],
+    "test": [("20", 36_000_000, 48_000_000)],
 }
 REACHES = (12_288, 24_576, 49_152)
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1_000.0)
@@ -60,12 +61,12 @@ class Choice:
 def train_readout(
     output: str | os.PathLike[str],
     *,
-    counts: str | os.PathLike[str],
+    counts: str | os.PathLike[str] | pd.DataFrame,
     annotation: Annotation,
     reference: ReferenceGenome,
     backbone: LocalBackbone,
     contexts: Sequence[Context] = BLOOD16_RNA,
-    held_out: Regions = HELD_OUT,
+    held_out: HeldOut = HELD_OUT,
     reaches: Sequence[int] = REACHES,
     progress: Progress = NO_PROGRESS,
 ) -> GeneReadout:
@@ -76,7 +77,8 @@ def train_readout(
     output
         Where the weights go (``.safetensors``); the card goes beside them.
     counts
-        Table of read counts, see `read_counts`; its columns are the contexts' names.
+        Table of read counts, or values per million, see `read_counts`; columns are the contexts' names.
+        Whole numbers throughout are counts, others are on a scale of their own.
     annotation, reference
         Genes and their sequence.
     backbone
@@ -84,7 +86,7 @@ def train_readout(
     contexts
         What to predict for.
     held_out
-        Parts of the contig whose genes are neither learned from nor chosen by.
+        Name of a part -> regions (contig, start, end) whose genes are neither learned from nor chosen by.
     reaches
         What to choose the reach from, bp.
     progress
@@ -95,8 +97,9 @@ def train_readout(
     GeneReadout
         With its ``weights_hash``.
     """
+    table = counts if isinstance(counts, pd.DataFrame) else read_counts(counts)
     data = collect(
-        read_counts(counts),
+        table,
         annotation,
         reference,
         backbone,
@@ -107,10 +110,11 @@ def train_readout(
     )
     choice, tried = choose(data, backbone, contexts, reaches, progress)
     readout = fit_readout(data, backbone, contexts, choice)
+    readout.units = log_expression(table)[1]
     card = {
         "training": {
             "genes": {str(part): int((data.part == part).sum()) for part in np.unique(data.part)},
-            "held_out": {name: list(region) for name, region in held_out.items()},
+            "held_out": {part: [list(region) for region in regions] for part, regions in held_out.items()},
             "chosen": asdict(choice),
             "cross_validation": tried,
         },
@@ -185,21 +189,27 @@ def fit_readout(
 
 
 def evaluate(
-    readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: Regions
+    readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: HeldOut
 ) -> dict[str, Any]:
-    """Score the readout, and the TSS-window baseline, on each held-out part."""
+    """Score the readout on each held-out part, beside two baselines.
+
+    The TSS window's, and the mean over the training genes in each context.
+    """
     mean = data.expression[data.rows("training")].mean(0)
     predictions = {
         "readout": predict_genes(readout, data),
         "tss_window_baseline": baseline(data, backbone),
+        "training_mean": np.broadcast_to(mean, data.expression.shape),
     }
     found: dict[str, Any] = {}
     for part in held_out:
         rows = data.rows(part)
         if len(rows) < 3:
+            found[part] = {"note": f"{len(rows)} genes, too few to measure by"}
             continue
         found[part] = {
             name: report(predicted[rows], data.expression[rows], mean, data.tss[rows])
+            | {"contexts": across_genes(predicted[rows], data.expression[rows], readout.contexts)}
             for name, predicted in predictions.items()
         }
     return found

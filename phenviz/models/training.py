@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -20,15 +20,16 @@ from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.checkpoint import load_backbone, save_backbone
-from phenviz.models.evaluation import evaluate_backbone, write_metrics
+from phenviz.models.evaluation import write_metrics
 from phenviz.models.local import LocalBackbone
-from phenviz.models.peaks import cluster_summits, read_narrow_peaks
 from phenviz.models.training_calibration import calibrate_head
-from phenviz.models.training_data import TrainingData, prepare_data
+from phenviz.models.training_data import TrainingData
 from phenviz.models.training_loop import RunPaths, TrainingConfig, run_epochs
-from phenviz.models.training_motifs import starting_filters
 from phenviz.models.training_network import TrainableBackbone
-from phenviz.models.training_summits import SummitLesson, window_of
+from phenviz.models.training_regions import JoinedContigs, check_regions
+from phenviz.models.training_setup import TrainingSetup
+from phenviz.models.training_summits import window_of
+from phenviz.models.training_targets import Sources, contigs_with_peaks, read_targets
 from phenviz.progress import NO_PROGRESS, Progress
 
 __all__ = ["TrainingConfig", "train_backbone"]
@@ -41,30 +42,45 @@ def train_backbone(
     contexts: Sequence[Context],
     reference: ReferenceGenome,
     motifs: str | Path,
+    coverage: Mapping[str, str | Path] | None = None,
+    sequences: Sequence[str | Path] = (),
+    adaptors: tuple[str, str] = ("", ""),
     elements: pd.DataFrame | None = None,
+    start: LocalBackbone | None = None,
     config: TrainingConfig | None = None,
     work_dir: str | Path | None = None,
     resume: bool = True,
     only: Collection[str] | None = None,
+    device: str | torch.device = "cpu",
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Path:
-    """Train a local backbone on accessibility peaks and write its weights and card.
+    """Train a local backbone on peaks, coverage and reporter assays, and write its weights and card.
 
     Parameters
     ----------
     output
         Weights file to write, ``NAME.safetensors``.
     peaks
-        Context name -> narrowPeak file.
+        Context name -> file of peaks, with a signal or without (`phenviz.data.peaks`).
     contexts
-        In the order of the outputs; each has its peaks.
+        In the order of the outputs; those that learn sequences come last, and those that only a table of
+        sequences names are added.
     reference
-        Genome that the peaks were called on.
+        Genome that peaks and coverage belong to.
     motifs
         MEME file that the stem starts from.
+    coverage
+        Context name -> bigWig file of coverage, for contexts that learn it instead of peaks.
+    sequences, adaptors
+        Tables of sequences with measured reporter activity, and the bases at their ends that are cut off
+        (`phenviz.data.reporter_sequences`).
     elements
-        Regulatory elements (``start``, ``end``, ``cell_types``) of the contig, learnt beside the peaks
-        outside the held-out regions; None for none.
+        Regulatory elements (``contig``, ``start``, ``end``, ``cell_types``), learnt beside the rest outside
+        the held-out regions; None for none.
+    start
+        Backbone to begin from: its stages are taken, and its outputs of the contexts that stay. There are no
+        teachers then.
     config
         All choices; the default is that of the embedded weights.
     work_dir
@@ -74,6 +90,11 @@ def train_backbone(
     only
         Names of the runs to do now (``"teacher-0"``), for several processes that share ``work_dir``; the
         student and the weights file wait until all runs are asked for.
+    device
+        Where the networks learn. The same numbers come out of every run on the CPU; other devices may round
+        otherwise each time.
+    on_epoch
+        Called after each epoch with its line of the log.
     progress
         Told of each run, evaluation and step.
 
@@ -85,47 +106,42 @@ def train_backbone(
     Raises
     ------
     ModelError
-        If a context has no peaks, or ``work_dir`` holds a run with another configuration.
+        If a context has nothing to learn from, or ``work_dir`` holds a run of another configuration or of
+        other files.
     DataError
-        If a peak file or the motifs can't be read.
+        If a file can't be read, or a held-out region leaves its contig, overlaps another one or holds too few
+        summits: all of it is found before the first step.
     """
-    config = config or default_config()
     output = Path(output).with_suffix(".safetensors")
+    sources = Sources(peaks, coverage or {}, tuple(sequences), adaptors)
     work = Path(work_dir) if work_dir is not None else output.with_suffix(".training")
-    _open_work(work, config, resume)
-    table = _peaks_of(peaks, contexts, config.contig)
-    codes = reference.codes(config.contig)
-    names = [context.name for context in contexts]
-    data = prepare_data(codes, table, names, elements, config.held_out)
-    clusters, summits = cluster_summits(table, names), table["summit"].to_numpy()
-
-    def validate(network: TrainableBackbone) -> dict[str, float]:
-        backbone = network.export(name=config.name, window=config.window)
-        report = evaluate_backbone(backbone, codes, table, config.validation, repeats=0)
-        return {name: entry["value"] for name, entry in report.items() if isinstance(entry, dict)}
+    # a genome has many peaks: only those are read that are needed
+    alone = next(iter(reference.contigs)) if len(reference.contigs) == 1 else None
+    table = sources.read_peaks(contexts, alone)
+    config = _checked(config or default_config(), reference, start, table)
+    joined = JoinedContigs.of(reference, config.contigs)
+    targets = read_targets(sources, contexts, table, joined)
+    setup = TrainingSetup.of(targets, joined, elements, motifs, start, config)
+    inputs = _fingerprint(sources, targets.contexts, setup.data, joined, motifs, start)
+    _open_work(work, config, inputs, resume)
 
     def run(
         label: str, of_run: TrainingConfig, seed: int, teachers: Sequence[TrainableBackbone] = ()
     ) -> TrainableBackbone:
-        network = _new_network(data, contexts, of_run, motifs, seed)
-        lesson = SummitLesson.prepare(
-            data,
-            clusters,
-            summits,
-            background=of_run.background,
-            elements=of_run.elements,
-            window=max(window_of(each) for each in (network, *teachers)),
-        )
+        network = setup.network(of_run, seed)
+        window = max(window_of(each) for each in (network, *teachers))
         return run_epochs(
-            network,
-            lesson,
+            network.to(device),
+            setup.summits(of_run, window),
             of_run,
             RunPaths(work / f"{label}.pt", work / "metrics.jsonl"),
             label=label,
             epochs=of_run.student_epochs if teachers else of_run.epochs,
             seed=seed,
+            reporters=setup.reporters(of_run, window),
             teachers=teachers,
-            validate=validate,
+            validate=setup.validate,
+            on_epoch=on_epoch,
             progress=progress,
         )
 
@@ -138,16 +154,29 @@ def train_backbone(
         return output
     label = "student" if teachers else "backbone"
     student = run(label, config, config.teachers, teachers)
-    backbone = student.export(name=config.name, window=config.window)
+    backbone = student.cpu().export(name=config.name, window=config.window)
     calibrate_head(
         backbone,
-        codes,
-        data.signal,
-        validation=config.validation,
-        learnt=data.learnt,
+        joined.codes,
+        setup.data.signal,
+        validation=setup.held_out["validation"],
+        learnt=setup.data.learnt,
         open_weight=config.calibration_weight,
     )
-    return _write(output, backbone, config, peaks, codes, table, progress)
+    training = {
+        "configuration": config.as_json(),
+        "assembly": reference.assembly,
+        "contigs": list(joined.names),
+        "peaks_sha256": {name: _sha256(path) for name, path in sources.peaks.items()},
+        "targets": setup.described(),
+        "held_out": {part: config.as_json()[part] for part in ("validation", "test")},
+        **({} if start is None else {"started_from": {"name": start.name, "sha256": start.weights_hash}}),
+    }
+    save_backbone(backbone, output, card={"training": training})
+    # what is reported is what the file holds: half precision, as everyone loads it
+    stored = load_backbone(output)
+    write_metrics(output, **{part: setup.report(stored, part, progress) for part in ("validation", "test")})
+    return output
 
 
 def default_config(**changes: Any) -> TrainingConfig:
@@ -179,67 +208,70 @@ TEACHER_CHANGES: tuple[dict[str, Any], ...] = (
 )
 
 
-def _new_network(
-    data: TrainingData, contexts: Sequence[Context], config: TrainingConfig, motifs: str | Path, seed: int
-) -> TrainableBackbone:
-    torch.manual_seed(1_000 * config.seed + seed)
-    network = TrainableBackbone(
-        config.stages, contexts, auxiliary=len(data.element_signal) + len(contexts), dropout=config.dropout
-    )
-    stem = config.stages[0]
-    network.start_stem(starting_filters(motifs, stem["channels"], stem["kernel"]))
-    network.pass_on(config.passed_on)
-    return network
+def _checked(
+    config: TrainingConfig, reference: ReferenceGenome, start: LocalBackbone | None, table: pd.DataFrame
+) -> TrainingConfig:
+    """Check the regions, and give contigs the reference's names."""
+    held_out = check_regions(reference, {"validation": config.validation, "test": config.test})
+    learnt = config.contigs or contigs_with_peaks(table, reference) or reference.contigs
+    named = [*learnt, *(region[0] for regions in held_out.values() for region in regions)]
+    wanted = {reference.resolve_contig(name) for name in named}
+    changes: dict[str, Any] = {part: tuple(regions) for part, regions in held_out.items()}
+    changes["contigs"] = tuple(name for name in reference.contigs if name in wanted)
+    if start is not None:
+        changes |= {"stages": tuple(start.config()["stages"]), "teachers": 0, "teacher_changes": ()}
+    return replace(config, **changes)
 
 
-def _peaks_of(peaks: Mapping[str, str | Path], contexts: Sequence[Context], contig: str) -> pd.DataFrame:
-    missing = [context.name for context in contexts if context.name not in peaks]
-    if missing:
-        raise ModelError(f"no peak file for {', '.join(missing)}: give one narrowPeak file for each context")
-    table = read_narrow_peaks({context.name: peaks[context.name] for context in contexts}, contig=contig)
-    empty = [context.name for context in contexts if not (table["context"] == context.name).any()]
-    if empty:
-        raise ModelError(f"{', '.join(empty)} has no peak on contig {contig!r}: choose another contig")
-    return table
+def _fingerprint(
+    sources: Sources,
+    contexts: Sequence[Context],
+    data: TrainingData,
+    joined: JoinedContigs,
+    motifs: str | Path,
+    start: LocalBackbone | None,
+) -> dict[str, Any]:
+    """Say what a run learns from, so that it doesn't go on with something else."""
+    return {
+        "contexts": [context.name for context in contexts],
+        "files": [_sha256(path) for path in sources.files],
+        "adaptors": list(sources.adaptors),
+        "motifs": _sha256(motifs),
+        "bases": hashlib.sha256(joined.codes.data).hexdigest(),
+        "elements": hashlib.sha256(data.element_signal.data).hexdigest(),
+        "start": None if start is None else start.weights_hash,
+    }
 
 
-def _open_work(work: Path, config: TrainingConfig, resume: bool) -> None:
-    """Make the folder, and refuse to go on from a run that was configured otherwise."""
+def _sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _open_work(work: Path, config: TrainingConfig, inputs: Mapping[str, Any], resume: bool) -> None:
+    """Make the folder, and refuse to go on from a run that was configured otherwise, or learnt other data."""
     work.mkdir(parents=True, exist_ok=True)
     written = work / "config.json"
     if not resume:
         for old in (*work.glob("*.pt"), work / "metrics.jsonl", written):
             old.unlink(missing_ok=True)
-    if written.is_file() and json.loads(written.read_text(encoding="utf-8")) != config.as_json():
-        raise ModelError(
-            f"{written} is of a run with another configuration: choose another folder, "
-            "or start anew (resume=False)"
-        )
-    written.write_text(json.dumps(config.as_json(), indent=1) + "\n", encoding="utf-8")
+    now = {"configuration": config.as_json(), "inputs": json.loads(json.dumps(inputs))}
+    if written.is_file():
+        try:
+            before = json.loads(written.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(
+                f"{written} is no JSON ({error}): start anew (--restart, resume=False)"
+            ) from error
+        for part, what in (("configuration", "another configuration"), ("inputs", "other data")):
+            if before.get(part) != now[part]:
+                changed = _changed(before.get(part), now[part])
+                raise ModelError(
+                    f"{written} is of a run with {what} ({changed}): choose another output, or start anew "
+                    "(--restart, resume=False)"
+                )
+    written.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
 
 
-def _write(
-    output: Path,
-    backbone: LocalBackbone,
-    config: TrainingConfig,
-    peaks: Mapping[str, str | Path],
-    codes: np.ndarray,
-    table: pd.DataFrame,
-    progress: Progress,
-) -> Path:
-    sums = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in peaks.items()}
-    training = {
-        "configuration": config.as_json(),
-        "assembly": "GRCh37",
-        "peaks_sha256": sums,
-        "held_out": {"validation": list(config.validation), "test": list(config.test)},
-    }
-    save_backbone(backbone, output, card={"training": training})
-    # what is reported is what the file holds: half precision, as everyone loads it
-    stored = load_backbone(output)
-    metrics = {
-        "validation": evaluate_backbone(stored, codes, table, config.validation, progress=progress),
-        "test": evaluate_backbone(stored, codes, table, config.test, progress=progress),
-    }
-    write_metrics(output, **metrics)
-    return output
+def _changed(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
+    names = [name for name in now if (before or {}).get(name) != now[name]]
+    return ", ".join(names) or "what it holds"

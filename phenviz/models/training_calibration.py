@@ -49,7 +49,7 @@ def calibrate_head(
     codes: NDArray[np.uint8],
     signal: NDArray[np.float16],
     *,
-    validation: tuple[int, int],
+    validation: Regions,
     learnt: Regions,
     open_weight: float,
 ) -> None:
@@ -65,9 +65,10 @@ def calibrate_head(
     codes
         Bases of the whole contig.
     signal
-        Fold enrichment in steps of 16 bases, from `peak_signal`.
+        Fold enrichment in steps of 16 bases, from `peak_signal`, of the first contexts; the outputs of the
+        others stay as they are.
     validation
-        Region that wasn't learnt from: the slope and the level of all contexts together are fitted here.
+        Regions that weren't learnt from: the slope and the level of all contexts together are fitted here.
     learnt
         Regions that were: how contexts differ in level is fitted here. A few million bases are no fair
         sample of that: stem cells are more open in 8-12 Mb of chromosome 20 than in any 4 Mb learnt from.
@@ -76,14 +77,14 @@ def calibrate_head(
         several times more of them than the genome. Bins with unknown bases have 0.
     """
     slope, offsets = fit_slope_and_offsets(
-        read_bins(backbone, codes, signal, [validation], open_weight=open_weight),
+        read_bins(backbone, codes, signal, validation, open_weight=open_weight),
         read_bins(backbone, codes, signal, learnt, open_weight=open_weight),
     )
     with torch.no_grad():
         shift = torch.from_numpy(offsets).to(backbone.head.weight)
-        backbone.head.weight.mul_(slope)
         assert backbone.head.bias is not None  # a head always has one
-        backbone.head.bias.mul_(slope).add_(shift)
+        backbone.head.weight[: len(signal)].mul_(slope)
+        backbone.head.bias[: len(signal)].mul_(slope).add_(shift)
 
 
 def fit_slope_and_offsets(validation: Bins, learnt: Bins) -> tuple[float, Array]:
@@ -149,7 +150,7 @@ def read_bins(
     parts = []
     for start, end in regions:
         first, last = -(-start // size), end // size
-        predicted = log_activity(backbone, codes, (first * size, last * size))
+        predicted = log_activity(backbone, codes, (first * size, last * size))[: len(signal)]
         observed = signal[:, first * steps : last * steps].astype(np.float64)
         target = np.log1p(observed.reshape(len(signal), -1, steps).mean(2))
         known = (codes[first * size : last * size].reshape(-1, size) != N_CODE).all(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,11 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from phenviz.errors import ModelError
 from phenviz.models.training_network import TrainableBackbone
+from phenviz.models.training_regions import Region
+from phenviz.models.training_reporters import ReporterLesson, reporter_activity, reporter_loss
 from phenviz.models.training_summits import SummitBatch, SummitLesson, central_bins, summit_losses
 from phenviz.progress import Progress
-
-Regions = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class TrainingConfig:
     ----------
     name
         Of the model.
-    contig, validation, test
-        Where it learns, and the regions of that contig that it never learns from.
+    contigs, validation, test
+        Where it learns (all contigs with peaks where none is named), and the regions (contig, start, end;
+        0-based half-open) that it never learns from.
     stages
         Architecture, as `LocalBackbone` takes it.
     window
@@ -57,6 +60,8 @@ class TrainingConfig:
         share of the summits, relative to the largest share, to the power of minus this; 0 for not at all.
     openness_weight
         Of the loss on being open or not in each context, which further auxiliary outputs learn; 0 for none.
+    presence_weight
+        Of the loss on the presence of peaks without a signal.
     mutation_rate
         Share of bases changed at random in half of the student's windows, which are also joined from two; the
         teachers label them. 0 leaves all windows as they are.
@@ -64,14 +69,16 @@ class TrainingConfig:
         Decay a step of the running mean of the weights, which is what is kept.
     calibration_weight
         Weight of bins with signal when the output is brought to scale on the validation region.
+    reporters, reporter_weight
+        Share of the sequences with measured reporter activity in an epoch, and weight of their loss.
     seed
         Of everything random.
     """
 
-    name: str = "blood16"
-    contig: str = "20"
-    validation: tuple[int, int] = (8_000_000, 12_000_000)
-    test: tuple[int, int] = (36_000_000, 48_000_000)
+    name: str = "backbone"
+    contigs: tuple[str, ...] = ()
+    validation: tuple[Region, ...] = (("20", 8_000_000, 12_000_000),)
+    test: tuple[Region, ...] = (("20", 36_000_000, 48_000_000),)
     stages: tuple[dict[str, Any], ...] = field(default_factory=tuple)
     window: int = 1536
     epochs: int = 8
@@ -90,16 +97,14 @@ class TrainingConfig:
     element_weight: float = 1.0
     balance: float = 0.5
     openness_weight: float = 2.0
+    presence_weight: float = 1.0
     data_weight: float = 0.3
     mutation_rate: float = 0.05
     averaging: float = 0.998
     calibration_weight: float = 5.0
+    reporters: float = 1.0
+    reporter_weight: float = 1.0
     seed: int = 0
-
-    @property
-    def held_out(self) -> Regions:
-        """Regions that nothing is learnt from."""
-        return (self.validation, self.test)
 
     def of_teacher(self, index: int) -> TrainingConfig:
         """Return the configuration of one teacher."""
@@ -128,8 +133,10 @@ def run_epochs(
     label: str,
     epochs: int,
     seed: int,
+    reporters: ReporterLesson | None = None,
     teachers: Sequence[TrainableBackbone] = (),
-    validate: Callable[[TrainableBackbone], dict[str, float]] | None = None,
+    validate: Callable[[TrainableBackbone], dict[str, Any]] | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress,
 ) -> TrainableBackbone:
     """Train a network and return the running mean of its weights.
@@ -147,10 +154,14 @@ def run_epochs(
         Names the run in the log and in the progress.
     epochs, seed
         Length and randomness of this run.
+    reporters
+        Sequences that are learnt beside; some in each step, so that all statistics are of both.
     teachers
         Networks whose mean the network learns beside the data; none for a teacher.
     validate
         Gives numbers for the log after each epoch; never used for fitting.
+    on_epoch
+        Called with each line of the log.
     progress
         Advances by one a step.
     """
@@ -158,17 +169,19 @@ def run_epochs(
     optimizer = _optimizer(network, config)
     first = _restore(paths.state, network, mean, optimizer)
     steps = sum(lesson.size()) // config.batch_size
+    beside = -(-reporters.size() // max(steps, 1)) if reporters is not None else 0
     progress.stage(label, epochs * steps)
     progress.advance(first * steps)
     for epoch in range(first, epochs):
         started = time.monotonic()
-        rng = np.random.default_rng([config.seed, seed, epoch])
+        rng, drawn = (np.random.default_rng([config.seed, seed, epoch, *more]) for more in ((), (1,)))
         torch.manual_seed(int(rng.integers(2**31)))
         losses: dict[str, float] = {}
         network.train()
         for step, batch in enumerate(lesson.batches(rng, config.batch_size)):
             _set_rate(optimizer, config, epoch * steps + step, epochs * steps)
-            parts = _losses(network, batch, lesson, config, teachers, rng)
+            extra = None if reporters is None else reporters.batch(drawn, beside, lesson)
+            parts = _losses(network, batch, lesson, config, teachers, rng, extra)
             optimizer.zero_grad()
             torch.stack(list(parts.values())).sum().backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -177,13 +190,16 @@ def run_epochs(
             for name, part in parts.items():
                 losses[name] = losses.get(name, 0.0) + float(part.detach()) / steps
             progress.advance()
-        record = {"run": label, "epoch": epoch, **{name: round(loss, 5) for name, loss in losses.items()}}
+        record: dict[str, Any] = {"run": label, "epoch": epoch, "epochs": epochs}
+        record |= {name: round(loss, 5) for name, loss in losses.items()}
         if validate is not None:
             record["validation"] = validate(mean)
         record["seconds"] = round(time.monotonic() - started, 1)
         _save_state(paths.state, network, mean, optimizer, epoch + 1)
         with paths.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
+        if on_epoch is not None:
+            on_epoch(record)
     return mean.eval()
 
 
@@ -194,30 +210,55 @@ def _losses(
     config: TrainingConfig,
     teachers: Sequence[TrainableBackbone],
     rng: np.random.Generator,
+    extra: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> dict[str, torch.Tensor]:
+    device = network.head.weight.device
     weights: dict[str, Any] = {
         "specificity_weight": config.specificity_weight,
         "element_weight": config.element_weight,
         "openness_weight": config.openness_weight,
-        "open_weight": lesson.open_weight(config.balance),
+        "presence_weight": config.presence_weight,
+        "presence": lesson.data.presence,
+        "level": lesson.data.level,
+        "open_weight": lesson.open_weight(config.balance).to(device),
     }
+    one_hot, altered = batch.one_hot, None
+    if teachers:
+        one_hot, altered = _alter(one_hot, config.mutation_rate, rng)
+    n, windows = len(one_hot), one_hot if extra is None else torch.cat([one_hot, extra[0]])
+    windows = windows.to(device)
+    outputs = central_bins(network, windows)
+    log_activity, membership, openness = outputs
+    sites = log_activity[:n], membership[:n], openness[:n]
+    known = None if altered is None else ~altered.to(device)
+    parts = summit_losses(sites, batch.to(device), known=known, **weights)
+    if extra is not None:
+        value = extra[1].to(device)
+        measured = reporter_loss(reporter_activity(log_activity[n:], value.shape[1]), value)
+        parts["reporters"] = config.reporter_weight * measured
     if not teachers:
-        return summit_losses(central_bins(network, batch.one_hot), batch, **weights)
-    one_hot, altered = _alter(batch.one_hot, config.mutation_rate, rng)
-    outputs = central_bins(network, one_hot)
-    parts = summit_losses(outputs, batch, known=~altered, **weights)
+        return parts
     parts = {name: config.data_weight * part for name, part in parts.items()}
     # log1p(exp(z)) = softplus(z): predictions are compared as log1p of fold enrichment
-    taught = _fit(F.softplus(outputs[0]), _teach(teachers, one_hot), config.specificity_weight)
+    taught = _fit(
+        F.softplus(log_activity), _teach(teachers, windows), config.specificity_weight, network.sites, n
+    )
     return {**parts, **{f"taught_{name}": part for name, part in taught.items()}}
 
 
-def _fit(predicted: torch.Tensor, wanted: torch.Tensor, specificity_weight: float) -> dict[str, torch.Tensor]:
-    """Squared error of the signal, and of its differences between contexts where any context has signal."""
+def _fit(
+    predicted: torch.Tensor, wanted: torch.Tensor, specificity_weight: float, sites: int, n: int
+) -> dict[str, torch.Tensor]:
+    """Squared error of the signal, and of its differences between contexts where any context has signal.
+
+    The differences are of the contexts that learn sites, in the first ``n`` windows.
+    """
+    error = (predicted - wanted).pow(2).mean()
+    predicted, wanted = predicted[:n, :sites], wanted[:n, :sites]
     open_ = (wanted.amax(1, keepdim=True) > 0.3).float()
     away = (predicted - predicted.mean(1, keepdim=True)) - (wanted - wanted.mean(1, keepdim=True))
     specific = (away.pow(2) * open_).sum() / (predicted.shape[1] * (open_.sum() + 1))
-    return {"signal": (predicted - wanted).pow(2).mean(), "specificity": specificity_weight * specific}
+    return {"signal": error, "specificity": specificity_weight * specific}
 
 
 @torch.no_grad()
@@ -285,8 +326,14 @@ def _save_state(path: Path, *parts: Any) -> None:
 def _restore(path: Path, network: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     if not path.is_file():
         return 0
-    state = torch.load(path, weights_only=True)
-    network.load_state_dict(state["network"])
-    mean.load_state_dict(state["mean"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["epoch"])
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        network.load_state_dict(state["network"])
+        mean.load_state_dict(state["mean"])
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["epoch"])
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"{path} can't be read ({' '.join(str(error).split())[:200]}): it is damaged or of other data; "
+            "delete it, and this run begins anew"
+        ) from error

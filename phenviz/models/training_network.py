@@ -28,6 +28,8 @@ class TrainableBackbone(nn.Module):
         Of the output.
     auxiliary
         Number of further outputs that only help learning.
+    sites
+        How many contexts, from the first one on, learn places of the genome; all by default.
     dropout
         Share of channels (of single scores after the stem: half of it) that are left out.
     """
@@ -39,8 +41,10 @@ class TrainableBackbone(nn.Module):
         *,
         auxiliary: int,
         dropout: float,
+        sites: int | None = None,
     ) -> None:
         super().__init__()
+        self.sites = len(contexts) if sites is None else sites
         self.contexts, self.dropout = tuple(contexts), dropout
         self.shape = [dict(stage) for stage in stages]
         self.weights, self.norms = nn.ParameterList(), nn.ModuleList()
@@ -93,10 +97,40 @@ class TrainableBackbone(nn.Module):
                     same = torch.arange(count)
                     weight[same, same, weight.shape[2] // 2] += 1
 
+    @torch.no_grad()
+    def start_from(self, backbone: LocalBackbone, one_hot: torch.Tensor) -> None:
+        """Begin as another backbone of the same stages; its contexts' outputs are kept where they stay.
+
+        Parameters
+        ----------
+        backbone
+            Where to begin.
+        one_hot
+            Windows to learn from, (B, 4, L): normalisation begins with their statistics, so that it changes
+            nothing.
+        """
+        x = one_hot
+        for known, (stage, weight, norm) in zip(
+            cast("Iterable[Stage]", backbone.stages), self._layers(), strict=True
+        ):
+            weight.copy_(known.weight)
+            if known.both_strands:
+                y = scan_both_strands(x, weight, known.pool)
+            else:
+                y = F.max_pool1d(_convolve(x, weight, known.dilation), known.pool)
+            norm.start(y, known.bias)
+            y = ACTIVATIONS[stage["activation"]](norm(y))
+            x = x + y if known.residual else y
+        rows = {(context.name, context.unit): row for row, context in enumerate(backbone.contexts)}
+        for row, context in enumerate(self.contexts):
+            if (old := rows.get((context.name, context.unit))) is not None:
+                for mine, theirs in zip(self.head.parameters(), backbone.head.parameters(), strict=True):
+                    mine[row] = theirs[old]
+
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Turn one-hot (B, 4, L) into an embedding (B, D, bins)."""
         (stem, filters, stem_norm), *layers = self._layers()
-        x = ACTIVATIONS[stem["activation"]](stem_norm(BothStrandScan.apply(one_hot, filters, stem["pool"])))
+        x = ACTIVATIONS[stem["activation"]](stem_norm(scan_both_strands(one_hot, filters, stem["pool"])))
         x = F.dropout(x, self.dropout / 2, self.training)
         for stage, weight, norm in layers:
             residual = stage.get("residual", False)
@@ -145,12 +179,32 @@ class PositiveNorm(nn.Module):
         gain, offset = self.log_gain.exp()[:, None], self.offset[:, None]
         return self.statistics(x) * gain.to(x.dtype) + offset.to(x.dtype)
 
+    @torch.no_grad()
+    def start(self, x: torch.Tensor, bias: torch.Tensor) -> None:
+        """Begin with the statistics of ``x``, and add the bias to it: nothing else changes."""
+        variance, mean = torch.var_mean(x.float(), (0, 2), correction=0)
+        statistics = self.statistics
+        assert statistics.running_mean is not None and statistics.running_var is not None
+        statistics.running_mean.copy_(mean)
+        statistics.running_var.copy_(variance)
+        self.log_gain.copy_((variance + statistics.eps).sqrt().log())
+        self.offset.copy_(bias + mean)
+
     def as_affine(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what it multiplies by and adds in evaluation mode, each (channels,)."""
         mean, variance = self.statistics.running_mean, self.statistics.running_var
         assert mean is not None and variance is not None  # kept, as track_running_stats is on
         scale = self.log_gain.exp() / (variance + self.statistics.eps).sqrt()
         return scale, self.offset - mean * scale
+
+
+def scan_both_strands(one_hot: torch.Tensor, weight: torch.Tensor, pool: int) -> torch.Tensor:
+    """Keep the best score of either strand in each pooling window, the quickest way of the device."""
+    if one_hot.device.type == "cpu":
+        return BothStrandScan.apply(one_hot, weight, pool)
+    both = torch.cat([weight, weight.flip(1, 2)])
+    best = F.max_pool1d(F.conv1d(one_hot, both, padding=weight.shape[2] // 2), pool)
+    return torch.maximum(best[:, : len(weight)], best[:, len(weight) :])
 
 
 def has_fast_bfloat16() -> bool:

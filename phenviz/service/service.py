@@ -160,6 +160,14 @@ class ModelService(Verbs):
         store = self._store(holder, private or chosen.private(normal))
         return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal), store)
 
+    def is_running(self, kind: str, **params: Any) -> bool:
+        """Tell whether this waits or runs already, for whoever has asked: asking again joins it."""
+        chosen = self._kinds[kind]
+        key = self._runner.key(chosen, {"whole": chosen.read(self.world, params)})
+        with self._lock:
+            work = self._active.get(key)
+        return work is not None and work.usable and not work.over
+
     def forget(self, holder: str | None) -> None:
         """Let go of all that is private to a holder, as when its tab is closed: results, inputs, jobs."""
         with self._lock:

@@ -188,26 +188,6 @@ def _refuse_unknown_contigs(tally: Tally, reference: ReferenceGenome) -> None:
         )
 
 
-def _check_contigs(source: Source, reference: ReferenceGenome) -> None:
-    """Raise if a file, or one of several, has records, and all lie on contigs that the reference lacks."""
-    for one in source.sources if isinstance(source, ChainedSource) else [source]:
-        tally = Tally(str(one.path))
-        for records in one.records(None, None, _FEW):
-            split_records(records, reference, tally)
-            if tally.read > tally.skipped("unknown_contig"):
-                break
-        _refuse_unknown_contigs(tally, reference)
-
-
-def _refuse_unknown_contigs(tally: Tally, reference: ReferenceGenome) -> None:
-    if tally.read and tally.skipped("unknown_contig") == tally.read:
-        raise DataError(
-            f"{tally.source} lies on contigs that {reference.assembly} here lacks (first "
-            f"{tally.example('unknown_contig')}), which has {', '.join(list(reference.contigs)[:5])}: "
-            "give the FASTA that the file was called against"
-        )
-
-
 def _pieces(
     source: Source,
     reference: ReferenceGenome,

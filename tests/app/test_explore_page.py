@@ -64,6 +64,23 @@ def test_a_run_shows_its_result_and_its_strongest_bases(page):
     assert page.runs.dataset is None
 
 
+def test_the_cost_is_that_of_what_run_would_do_now(page):
+    def cost():
+        return page.run_panel._cost.object
+
+    page.state.locus = page.state.settled = Locus("20", 6_000, 6_150)
+    page.run_panel._first_estimate()
+    assert "150 bp" in cost() and "already computed" not in cost()
+    finish(page, page.runs.start(page.run_panel.request()))
+    assert "150 bp · already computed" in cost()
+    page.state.locus = Locus("20", 7_000, 7_200)
+    assert "200 bp" in cost() and not page.run_panel._run.disabled
+    # without a browser a view settles at once
+    page.state.settled = Locus("20", 6_000, 6_150)
+    page.run_panel._wait_for_view(None)
+    assert "waiting" in cost() and page.run_panel._run.disabled
+
+
 def test_an_address_reopens_a_kept_result_and_says_when_it_is_gone(page, runtime):
     request = Request("integrated-gradients", SITE, ("Mono",), n_steps=8)
     page.state.shown = request

@@ -30,9 +30,55 @@ def test_without_a_contig_all_are_kept(tmp_path):
     assert len(peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})) == 3
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "a.narrowPeak").write_text("chr20\t1\t2\n")
-    with pytest.raises(DataError, match=r"a\.narrowPeak can't be read as narrowPeak"):
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("columns", [3, 4, 6, 9, 12])
+def test_a_bed_file_tells_where_peaks_are_and_no_signal(tmp_path, ending, columns):
+    rng = np.random.default_rng(columns)
+    starts = np.sort(rng.choice(10_000, 20, replace=False)) * 100
+    lines = ["track name=peaks", "# made by hand"]
+    for start in starts:
+        end = start + int(rng.integers(1, 99))
+        more = (f"peak#{start}", "713", ".", f"{start}", f"{end}", "0,0,0", "1", "10", "0")
+        lines.append("\t".join(("chr20", f"{start}", f"{end}", *more)[:columns]))
+    (tmp_path / "a.bed").write_bytes(ending.join(lines).encode())
+    table = peaks.read_narrowpeak_files({"Neuron": tmp_path / "a.bed"})
+    assert table["start"].tolist() == starts.tolist()
+    assert (table["fold_enrichment"] == 1).all()
+    assert (table["summit"] == (table["start"] + table["end"]) // 2).all()
+
+
+def test_a_summit_that_was_not_called_is_the_middle_of_the_peak(tmp_path):
+    lines = "chr20\t100\t301\tp\t1\t.\t5.5\t3\t2\t-1\nchr20\t500\t901\tp\t1\t.\t2.5\t3\t2\t0\n"
+    (tmp_path / "a.narrowPeak").write_text(lines)
+    (tmp_path / "b.broadPeak").write_text(lines.replace("\t-1\n", "\n").replace("\t0\n", "\n"))
+    table = peaks.read_narrowpeak_files({"A": tmp_path / "a.narrowPeak", "B": tmp_path / "b.broadPeak"})
+    assert table["summit"].tolist() == [200, 500, 200, 700]
+    assert table["fold_enrichment"].tolist() == [5.5, 2.5, 5.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("chr20\t1\n", 1),
+        ("chr20\t1\t2\nchr20\tone\t2\n", 2),
+        ("chr20\t1\t2\nchr20\t9\t8\n", 2),
+        ("chr20\t1\t2\nchr20\t1\t2\tmore\n", 2),
+        ("# contig\nchr20\t100\t300\tp1\t10\t.\t5.5\t3\t2\t20040\n", 2),
+        ("chr20\t100\t300\tp1\t10\t.\tnan\t3\t2\t40\n", 1),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(tmp_path, text, line):
+    (tmp_path / "a.narrowPeak").write_text(text)
+    with pytest.raises(
+        DataError, match=rf"can't be read as narrowPeak or BED: line {line}\b.*a\.narrowPeak is no narrowPeak"
+    ):
+        peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08cut off", b"\xff\xfe\x00chr"])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / "a.narrowPeak").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.narrowPeak"):
         peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})
 
 
@@ -81,13 +127,13 @@ def test_peaks_are_those_that_were_written_whatever_stands_around_them(tmp_path)
         ("chr20\t1.5\t9\tp\t0\t.\t1\t1\t1\t1", "line 4: start 1.5 and end 9 are no stretch"),
         ("chr20\t1\t9\tp\t0\t.\t1\t1\t1\t8", "line 4: the summit's offset 8 isn't inside of the peak"),
         ("chr20\t1\t9\tp\t0\t.\tx\t1\t1\t2", "line 4: the fold enrichment 'x' is no number"),
-        ("chr20\t1\t9\tp\t0\t.\t1\t1\t1", "line 4 has 9 of 10 columns"),
-        ("chr21\t1\t9\tp", "line 4 has 4 of 10 columns"),
+        ("chr20\t1\t9\tp\t0\t.\t1\t1\t1", "line 4 has 9 columns, the lines before 10"),
+        ("chr21\t1\t9\tp", "line 4 has 4 columns, the lines before 10"),
     ],
 )
 def test_a_peak_that_makes_no_sense_is_refused_with_its_line(tmp_path, line, said):
     (tmp_path / "a.narrowPeak").write_text(_LINES + line + "\n")
-    with pytest.raises(DataError, match=rf"a\.narrowPeak can't be read as narrowPeak: {said}"):
+    with pytest.raises(DataError, match=rf"a\.narrowPeak can't be read as narrowPeak or BED: {said}"):
         peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"}, "20")
 
 

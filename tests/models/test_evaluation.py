@@ -10,15 +10,19 @@ from sklearn.metrics import roc_auc_score
 from phenviz.errors import ModelError
 from phenviz.models.checkpoint import read_card, save_backbone
 from phenviz.models.evaluation import (
+    BLOCK,
     METRICS,
+    _intervals,
     auroc,
     block_bootstrap,
     evaluate_backbone,
     predict_centres,
     sample_background,
     score_activity,
+    score_contexts,
     write_metrics,
 )
+from phenviz.models.evaluation_intervals import BlockDraws
 from tests.toys import CONTEXTS, toy_backbone
 
 
@@ -108,7 +112,7 @@ def test_the_report_goes_into_the_card(tmp_path):
         }
     )
     backbone = toy_backbone()
-    report = evaluate_backbone(backbone, codes, peaks, (0, 600_000), repeats=20)
+    report = evaluate_backbone(backbone, codes, peaks, [(0, 600_000)], repeats=20)
     path = save_backbone(backbone, tmp_path / "toy")
     write_metrics(path, test=report)
     metrics = read_card(path)["metrics"]["test"]
@@ -116,3 +120,27 @@ def test_the_report_goes_into_the_card(tmp_path):
         low, high = metrics[name]["interval"]
         assert low <= high
     assert metrics["background"] == 4 * metrics["summits"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_intervals_from_counts_of_blocks_are_those_of_scoring_each_draw(seed):
+    rng = np.random.default_rng(seed)
+    n, m, contexts = 80, 200, 3
+    position, background = np.sort(rng.integers(0, 5_000_000, n)), np.sort(rng.integers(0, 5_000_000, m))
+    # few different values, so that there are ties
+    at, off = rng.integers(1, 9, (n, contexts)) + 0.0, rng.integers(0, 7, (m, contexts)) + 0.0
+    enrichment = rng.random((n, contexts)) * (rng.random((n, contexts)) < 0.3)
+    enrichment[:, 2] = 0
+
+    def score(rows, others):
+        each = score_contexts(at[rows], enrichment[rows], off[others])
+        flat = {f"{name}/{c}": value for name, values in each.items() for c, value in enumerate(values)}
+        return score_activity(at[rows], enrichment[rows], off[others]) | flat
+
+    slow = block_bootstrap(score, position, background, np.random.default_rng(7), repeats=40)
+    draws = BlockDraws.of(position, background, np.random.default_rng(7), block=BLOCK, repeats=40)
+    fast = _intervals(draws, at, enrichment, off)
+    assert set(fast) == set(slow)
+    for name in slow:
+        np.testing.assert_allclose(fast[name], slow[name], rtol=1e-9, atol=1e-9, err_msg=name)
+    assert np.isnan(fast["against_background/2"]).all()

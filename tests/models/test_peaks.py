@@ -37,7 +37,7 @@ def test_missing_and_wrong_files_are_named(files, tmp_path):
     with pytest.raises(DataError, match=r"NK.*fetch blood16-atac"):
         read_narrow_peaks(find_peak_files(tmp_path, ["NK"]))
     wrong = tmp_path / "wrong.bed"
-    wrong.write_text("chr20\t1\t2\n")
+    wrong.write_text("chr20\t1\n")
     with pytest.raises(DataError, match=r"wrong\.bed is no narrowPeak"):
         read_narrow_peaks({"Ery": wrong})
 

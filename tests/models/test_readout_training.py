@@ -10,9 +10,9 @@ import torch
 from phenviz.errors import DataError
 from phenviz.models.expression import predict_expression
 from phenviz.models.readout import load_readout
-from phenviz.models.readout_data import ReadoutData, collect, log_cpm, read_counts
+from phenviz.models.readout_data import ReadoutData, collect, log_cpm, log_expression, read_counts
 from phenviz.models.readout_metrics import report, score_expression
-from phenviz.models.readout_training import Choice, fit_readout, predict_genes, train_readout
+from phenviz.models.readout_training import Choice, evaluate, fit_readout, predict_genes, train_readout
 from tests.toys import CONTEXTS
 
 REACH = 1_024
@@ -50,6 +50,17 @@ def test_counts_become_ln_of_one_plus_counts_per_million(counts_file):
     assert logs.loc["ALPHA", "Ery"] == pytest.approx(np.log1p(10 / 105 * 1e6))
 
 
+def test_what_is_no_count_stays_on_its_scale(counts_file):
+    counts = read_counts(counts_file)
+    assert log_expression(counts)[1] == "ln(1 + CPM)"
+    pd.testing.assert_frame_equal(log_expression(counts)[0], log_cpm(counts))
+    normalised = counts * 1.7
+    logs, units = log_expression(normalised)
+    assert units == "ln(1 + normalised expression)"
+    pd.testing.assert_frame_equal(logs, np.log1p(normalised))
+    assert log_expression(counts / counts.sum() * 1e6 + 0.01)[1] == "ln(1 + TPM)"
+
+
 def test_symbols_listed_twice_are_left_out(counts_file):
     counts = read_counts(counts_file).rename(index={"BETA": "ALPHA"})
     assert list(log_cpm(counts).index) == ["GAMMA1", "DELTA"]
@@ -71,7 +82,7 @@ def test_a_column_without_counts_is_named(tmp_path, text):
 
 def test_genes_belong_to_the_part_that_their_tss_lies_in(toy_world, counts_file):
     parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
-    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out={"test": (14_000, 20_000)})
+    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out={"test": [("20", 14_000, 20_000)]})
     assert {gene.name: part for gene, part in zip(data.genes, data.part, strict=True)} == {
         "ALPHA": "training",
         "BETA": "test",
@@ -79,6 +90,42 @@ def test_genes_belong_to_the_part_that_their_tss_lies_in(toy_world, counts_file)
         "DELTA": "training",
     }
     assert data.embedding.shape[2] == data.distance.shape[1] == 2 * REACH // 128 + 1
+
+
+def test_genes_of_another_contig_are_not_held_out(toy_world, counts_file):
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    held_out = {"validation": [("chr21", 4_000, 6_000)], "test": [("20", 0, 8_000), ("20", 29_000, 31_000)]}
+    data = collect(read_counts(counts_file), *parts, reach=REACH, held_out=held_out)
+    assert {gene.name: part for gene, part in zip(data.genes, data.part, strict=True)} == {
+        "ALPHA": "test",
+        "BETA": "training",
+        "GAMMA1": "test",
+        "DELTA": "validation",
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_genes_are_found_by_id_in_any_version_or_by_name(toy_world, counts_file, seed):
+    rng = np.random.default_rng(seed)
+    counts = read_counts(counts_file)
+    ids = {"ALPHA": "ENSG00000000001.7", "BETA": "ENSG00000000002", "GAMMA1": "ENSG00000000003.12"}
+    chosen = {name: key for name, key in ids.items() if rng.random() < 0.7}
+    renamed = counts.rename(index=chosen).sample(frac=1, random_state=seed)
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    data = collect(renamed, *parts, reach=REACH, held_out={})
+    logs = log_cpm(counts)
+    assert [gene.name for gene in data.genes] == ["ALPHA", "BETA", "GAMMA1", "DELTA"]
+    for gene, expression in zip(data.genes, data.expression, strict=True):
+        np.testing.assert_allclose(expression, logs.loc[gene.name, ["Ery", "Mono", "B"]], rtol=1e-6)
+
+
+def test_a_gene_that_the_table_has_twice_is_left_out(toy_world, counts_file):
+    counts = read_counts(counts_file).rename(
+        index={"BETA": "ENSG00000000001.2", "DELTA": "ENSG00000000001.3"}
+    )
+    parts = toy_world.annotation, toy_world.reference, toy_world.backbone, CONTEXTS
+    data = collect(counts, *parts, reach=REACH, held_out={})
+    assert [gene.name for gene in data.genes] == ["ALPHA", "GAMMA1"]
 
 
 def test_a_context_that_the_counts_lack_is_named(toy_world, counts_file):
@@ -122,7 +169,7 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
         reference=toy_world.reference,
         backbone=toy_world.backbone,
         contexts=CONTEXTS,
-        held_out={"test": (14_000, 20_000)},
+        held_out={"test": [("20", 14_000, 20_000)]},
         reaches=(512, REACH),
     )
     readout = load_readout(path, toy_world.backbone)
@@ -132,6 +179,20 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
     gene = toy_world.annotation.gene("BETA")
     found = predict_expression(gene, toy_world.reference, toy_world.backbone, readout)
     assert np.isfinite(found["expression"]).all()
+
+
+def test_the_card_tells_every_context_beside_both_baselines(toy_world, many_genes):
+    readout = fit_readout(many_genes, toy_world.backbone, CONTEXTS, Choice(REACH, 1.0, passes=0))
+    test = evaluate(readout, many_genes, toy_world.backbone, {"test": []})["test"]
+    assert set(test) == {"readout", "tss_window_baseline", "training_mean"}
+    rows = many_genes.rows("test")
+    predicted = predict_genes(readout, many_genes)[rows]
+    for column, context in enumerate(CONTEXTS):
+        expected = np.corrcoef(predicted[:, column], many_genes.expression[rows, column])[0, 1]
+        assert test["readout"]["contexts"][context.name] == pytest.approx(expected, abs=1e-3)
+        # one number for all genes says nothing of them
+        assert test["training_mean"]["contexts"][context.name] is None
+    json.loads(json.dumps(test), parse_constant=pytest.fail)
 
 
 def test_perfect_predictions_score_one_and_unrelated_ones_near_zero():

@@ -77,13 +77,16 @@ def training(tmp_path_factory):
             for s in chosen:
                 file.write(f"chr20\t{s - 150}\t{s + 150}\tp\t10\t.\t8.0\t5\t5\t150\n")
     (folder / "motifs.meme").write_text(MEME)
-    elements = pd.DataFrame({"start": summits - 200, "end": summits + 200, "cell_types": "T cell|B cell"})
+    elements = pd.DataFrame(
+        {"contig": "20", "start": summits - 200, "end": summits + 200, "cell_types": "T cell|B cell"}
+    )
     config = default_config(
         stages=tuple(tiny_config(CONTEXTS)["stages"]),
         teacher_changes=(),
         teachers=1,
-        validation=(20_000, 40_000),
-        test=(90_000, 120_000),
+        contigs=("20",),
+        validation=(("20", 20_000, 40_000),),
+        test=(("20", 90_000, 120_000),),
         epochs=2,
         student_epochs=2,
         batch_size=8,
@@ -116,7 +119,7 @@ def test_training_lowers_the_loss_and_writes_a_scored_backbone(training, tmp_pat
     backbone = load_backbone(path)
     test = backbone.card["metrics"]["test"]
     assert test["any_summit"]["value"] > 0.8
-    assert backbone.card["training"]["held_out"]["test"] == [90_000, 120_000]
+    assert backbone.card["training"]["held_out"]["test"] == [["20", 90_000, 120_000]]
     assert {"backbone", "evaluate"} <= stages
 
 
@@ -225,6 +228,28 @@ def test_the_loss_on_openness_is_least_where_the_open_contexts_are_named(trainin
         for sign in (1, -1)
     )
     assert right < 0.5 < wrong
+
+
+def test_presence_is_learnt_on_the_scale_of_the_activity(training):
+    batch = next(lesson_of(training, ()).batches(np.random.default_rng(3), 16))
+    rng = torch.Generator().manual_seed(4)
+    chance = torch.rand(16, 3, generator=rng) * 0.05 + 0.001
+    present = torch.zeros(16, 3)
+    level = 7.3
+    # log1p(activity) = chance * log1p(level)
+    log_activity = torch.log(torch.expm1(chance * np.log1p(level)))[:, :, None].repeat(1, 1, 4)
+
+    def loss(shift):
+        outputs = log_activity + shift, torch.zeros_like(batch.elements), torch.zeros(16, 3, 4)
+        known = replace(batch, is_open=present, kind=torch.zeros(16))
+        return summit_losses(
+            outputs, known, **LOSS_WEIGHTS, presence_weight=1.0, presence=(0, 1, 2), level=level
+        )["presence"]
+
+    expected = F.binary_cross_entropy(chance, present)
+    torch.testing.assert_close(loss(0.0), expected, rtol=0.05, atol=1e-4)
+    present[:] = 1.0
+    assert loss(1.0) < loss(0.0) < loss(-1.0)
 
 
 def test_open_summits_of_a_rarely_open_context_count_more(training):
@@ -342,7 +367,7 @@ def test_calibration_is_folded_into_the_head_and_skips_unknown_bases(training):
     codes[30_000:40_000] = N_CODE
     rng = np.random.default_rng(6)
     signal = np.abs(rng.normal(0, 3, (3, len(codes) // 16 + 1))).astype(np.float16)
-    regions = {"validation": (0, 25_600), "learnt": [(25_600, 51_200)]}
+    regions = {"validation": [(0, 25_600)], "learnt": [(25_600, 51_200)]}
     backbone, other = toy_backbone(), toy_backbone()
     before = log_activity(backbone, codes, (0, 25_600))
     calibrate_head(backbone, codes, signal, **regions, open_weight=5.0)

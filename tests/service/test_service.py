@@ -250,3 +250,14 @@ def test_many_askers_at_once_all_get_what_they_asked_for(make_service, counting)
     # no number was computed twice: what one asked for, all shared
     assert len(counting.computed) == len(set(counting.computed))
     wait_until(lambda: not service._active)
+
+
+def test_a_service_knows_what_it_is_running(service, counting):
+    assert not service.is_running("count", stop=3)
+    counting.gate.clear()
+    job = service.submit("count", stop=3)
+    assert service.is_running("count", stop=3)
+    assert not service.is_running("count", stop=4)
+    counting.gate.set()
+    job.result(60)
+    assert not service.is_running("count", stop=3)

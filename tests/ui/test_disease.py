@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tests.ui.figures import click_figure
+
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=60_000)
 pytestmark = pytest.mark.ui
@@ -44,6 +46,15 @@ def test_one_click_leads_to_the_loci_and_one_more_to_explore(open_page, width):
     page.get_by_test_id("to-explore").click()
     page.get_by_test_id("view-length").wait_for()
     assert "/explore?locus=chr20:" in page.url and f"focus={context}" in page.url
+
+
+def test_clicks_on_the_heat_map_open_the_evidence_after_another_view_was_shown(open_page):
+    page = open_tested(open_page)
+    page.get_by_role("button", name="QQ plots").click()
+    page.wait_for_url(re.compile("view=qq"))
+    page.get_by_role("button", name="Heat map").click()
+    click_figure(page, "hypothesis-map", "p => [0.5, 0.5]")
+    page.wait_for_url(re.compile("evidence="))
 
 
 def test_what_is_on_screen_is_exported(open_page):

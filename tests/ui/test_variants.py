@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tests.ui.figures import click_figure
+
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=60_000)
 pytestmark = pytest.mark.ui
@@ -54,6 +56,20 @@ def test_pasted_lines_and_rsids_are_scored_and_live_in_the_address(open_page):
     expect(page.get_by_test_id("variants")).to_contain_text("rs6116042")
 
 
+def test_a_button_that_is_pressed_right_after_typing_reports_no_error(open_page):
+    page = open_page("variants?origin=pasted")
+    button = page.get_by_role("button", name="Score variants")
+    expect(page.get_by_test_id("variants-status")).not_to_have_text(re.compile("Loading"))
+    page.locator("textarea").first.fill("rs6116042")
+    button.click()
+    wait_until_done(page)
+    page.locator("textarea").first.fill("rs6116042\n20:1600925:G:A")
+    button.click()
+    # beside the common variants, which are scored at the same time
+    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2, timeout=180_000)
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
 def test_a_line_that_is_no_variant_is_named(open_page):
     page = open_page("variants?origin=pasted&lines=20:1600925:G:A;banana")
     page.locator("[data-testid=variants-status][data-state=failed]").wait_for()
@@ -81,3 +97,14 @@ def test_what_the_filter_leaves_is_exported(open_page):
     lines = [line for line in download.value.path().read_text().splitlines() if not line.startswith("#")]
     assert len(lines) - 1 == int(count.inner_text().split()[0])
     assert "effect.Mono" in lines[0]
+
+
+def test_clicks_on_the_figures_choose_a_variant_after_another_view_was_shown(open_page):
+    page = open_page(VIEW)
+    wait_until_done(page)
+    page.get_by_test_id("variants").locator("tbody tr").first.click()
+    page.get_by_test_id("variant-title").wait_for()
+    page.get_by_role("button", name="All variants").click()
+    page.get_by_test_id("variants").wait_for()
+    click_figure(page, "volcano", "p => ['x', 'y'].map(axis => p.renderers[0].data_source.data[axis][3])")
+    page.get_by_test_id("variant-title").wait_for()

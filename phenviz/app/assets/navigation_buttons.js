@@ -37,6 +37,26 @@ span.text { font-size: 11px; opacity: 0.7; padding: 0 2px; white-space: pre; }
 span.gap { width: 4px; }
 `
 
+const KEYS = {
+  ArrowLeft: {action: "move", amount: -0.1},
+  ArrowRight: {action: "move", amount: 0.1},
+  "+": {action: "zoom", amount: 1 / 1.5},
+  "-": {action: "zoom", amount: 1.5},
+}
+
+// Keys move the view while nothing else listens to them: the tracks, or nothing at all, has the focus.
+function on_keys(model) {
+  const pressed = (event) => {
+    const at = event.composedPath()[0]
+    const free = at === document.body || at.getAttribute?.("role") === "application"
+    if (!free || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return
+    event.preventDefault()
+    model.send_msg(KEYS[event.key])
+  }
+  document.addEventListener("keydown", pressed)
+  model.on("remove", () => document.removeEventListener("keydown", pressed))
+}
+
 export function render({model}) {
   const root = document.createElement("div")
   root.className = "buttons"
@@ -69,5 +89,6 @@ export function render({model}) {
   model.on("can_go_back", update)
   model.on("can_go_forward", update)
   update()
+  if (model.group === "zoom") on_keys(model)
   return root
 }

@@ -1,4 +1,5 @@
-// Files come in pieces; the last one makes the browser save them. Tells whether the window is narrow.
+// Files come in pieces; the last one makes the browser save them. Tells whether the window is narrow, and which
+// address Back and Forward lead to.
 const KEPT = "phenviz-tab"
 
 // Lives as long as the tab, over reloads: the server keeps the tab's jobs under it.
@@ -11,16 +12,62 @@ function tab_name() {
   return name
 }
 
+// Past 40 controls to where one says what to look at; the first stop of Tab, seen only then.
+function skip_link() {
+  const deep = (root, selector) => {
+    const found = root.querySelector(selector)
+    if (found) return found
+    for (const element of root.querySelectorAll("*")) {
+      const inside = element.shadowRoot && deep(element.shadowRoot, selector)
+      if (inside) return inside
+    }
+    return null
+  }
+  const link = document.createElement("a")
+  link.href = "#"
+  link.textContent = "Skip to the view"
+  link.style.cssText = `position: fixed; z-index: 9999; left: 8px; top: -60px; padding: 10px 16px; border-radius: 6px;
+    background: #1f5f8b; color: #fff; font: 600 14px system-ui, sans-serif;`
+  link.addEventListener("focus", () => { link.style.top = "6px" })
+  link.addEventListener("blur", () => { link.style.top = "-60px" })
+  link.addEventListener("click", (event) => {
+    event.preventDefault()
+    for (const selector of ["[data-testid=locus]", "[data-testid=disease-find]", "main a, main button"]) {
+      const place = deep(document, selector)
+      if (place?.checkVisibility()) return place.focus()
+    }
+  })
+  document.body.prepend(link)
+}
+
 export function render({model}) {
+  skip_link()
   const narrow = window.matchMedia(model.narrow_query)
   const tell = () => model.send_msg({narrow: narrow.matches})
   narrow.addEventListener("change", tell)
   model.on("remove", () => narrow.removeEventListener("change", tell))
   tell()
   model.send_msg({tab: tab_name()})
+  let written = location.search
+  const returned = () => {
+    if (location.search === written) return  // a jump within the page
+    written = location.search
+    model.send_msg({address: written})
+  }
+  window.addEventListener("popstate", returned)
+  model.on("remove", () => window.removeEventListener("popstate", returned))
+  const write = ({address, jump}) => {
+    written = address
+    if (address === location.search) return
+    const url = location.pathname + address + location.hash
+    if (jump) history.pushState({}, "", url)
+    else history.replaceState(history.state, "", url)
+    written = location.search
+  }
   let pieces = []
   model.on("msg:custom", (event) => {
     const message = event.data ?? event
+    if (message.address !== undefined) return write(message)
     if (message.filename === undefined) return
     if (message.number === 0) pieces = []
     pieces.push(Uint8Array.from(atob(message.piece), (character) => character.charCodeAt(0)))
@@ -34,5 +81,5 @@ export function render({model}) {
     link.remove()
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
   })
-  return document.createElement("span")
+  return connection_notice(Bokeh.documents[0])
 }

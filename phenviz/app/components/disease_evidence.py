@@ -102,7 +102,11 @@ class DiseaseEvidence(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         left = pn.Column(
-            self._of_loci, FigurePane(self._leave.layout, sizing_mode="stretch_width", margin=0),
+            self._of_loci,
+            FigurePane(
+                self._leave.layout, alt="z without each locus; the table beside it lists the loci",
+                sizing_mode="stretch_width", margin=0,
+            ),
             width=390, margin=0,
         )  # fmt: skip
         right = pn.Column(

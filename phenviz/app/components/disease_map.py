@@ -82,12 +82,23 @@ class DiseaseMap(Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         left = pn.Column(
             self._about_map,
-            FigurePane(self._map.layout, sizing_mode="stretch_width", margin=0),
+            FigurePane(
+                self._map.layout,
+                alt="Heat map of z for traits by cell types; Export, TSV has the numbers",
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
             styles={"flex": "1 1 560px", "min-width": "0"},
         )
         panes = [
-            FigurePane(plot.layout, sizing_mode="stretch_width", margin=0, min_width=200)
-            for plot in (self._bars, self._forest)
+            FigurePane(
+                plot.layout,
+                alt=f"{what} of this trait in each cell type; Export, TSV has the numbers",
+                sizing_mode="stretch_width",
+                margin=0,
+                min_width=200,
+            )
+            for plot, what in ((self._bars, "p-values"), (self._forest, "Effects with intervals"))
         ]
         right = pn.Column(
             self._trait,

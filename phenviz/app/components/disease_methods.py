@@ -14,6 +14,10 @@ from phenviz.genome.contexts import Context
 from phenviz.tracks.disease import HypothesisMap
 from phenviz.tracks.disease_checks import QuantilePlot
 
+_ALT = {
+    "methods": "Heat map of z for traits by cell types",
+    "qq": "Observed against expected p-values, with the range that chance allows",
+}
 _WIDTH = {"methods": 400, "qq": 290}
 _QQ_NOTE = (
     "All p-values of a method, sorted, against those expected if nothing acted through any cell type; "
@@ -95,7 +99,12 @@ class DiseaseMethods(Viewer):
             f"<span class='quiet'>{escaped(name)} · {calibrated(name) or 'calibration not measured'}</span>",
             margin=(2, 8),
         )
-        pane = FigurePane(self._plots[view, name].layout, sizing_mode="stretch_width", margin=0)
+        pane = FigurePane(
+            self._plots[view, name].layout,
+            alt=f"{_ALT[view]}; Export, TSV has the numbers",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         return pn.Column(title, pane, width=_WIDTH[view], margin=0, css_classes=["disease-method"])
 
     def _words(self, view: str) -> str:

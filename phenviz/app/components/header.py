@@ -36,7 +36,7 @@ class Header(Viewer):
         super().__init__()
         self._place, self._model, self._links, self._card = place, model, links, card
         self._actions = actions
-        self._line = words(margin=(0, 4, 0, 14), align="center")
+        self._line = words(margin=(0, 4, 0, 14), align="center", styles={"min-width": "0"})
         self._write()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -45,7 +45,7 @@ class Header(Viewer):
             *self._actions,
             sizing_mode="stretch_width",
             margin=0,
-            styles={"width": "100%", "align-items": "center"},
+            styles={"width": "100%", "min-width": "0", "align-items": "center"},
         )
 
     def set_place(self, place: str) -> None:

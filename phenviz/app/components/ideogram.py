@@ -31,7 +31,12 @@ class IdeogramView(Viewer):
         super().__init__()
         self._state, self._annotation, self._contig_length = state, annotation, contig_length
         self._contig = ""
-        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
+        self._pane = FigurePane(
+            None,
+            alt="The whole contig with its bands; the view is marked",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._follow()
         state.param.watch(self._follow, ["locus"])
         state.param.watch(lambda _event: self._ideogram.set_theme(state.theme), ["theme"])

@@ -35,8 +35,38 @@ class FigurePane(pn.pane.Bokeh):
     """Shows Bokeh models as they are.
 
     Panel's own pane copies their sizes and style sheets into its parameters, which take text only, where
-    the figures of `phenviz.tracks` bring style sheets that change with the theme.
+    the figures of `phenviz.tracks` bring style sheets that change with the theme. And it takes from a figure
+    that leaves the screen what its clicks call (holoviz/panel#8365), where ours are shown again later.
+
+    Parameters
+    ----------
+    figure
+        What is shown; None for nothing yet.
+    alt
+        What it is, and where the same stands in words, for those who don't see it.
+    role
+        ``img``, or ``application`` for one that listens to keys.
     """
+
+    def __init__(self, figure: Any, *, alt: str, role: str = "img", **params: Any) -> None:
+        super().__init__(figure, **params)
+        self._attributes = {"role": role, "aria-label": alt}
+        if role == "application":
+            self._attributes["tabindex"] = "0"
+
+    def _get_model(self, *args: Any, **kwargs: Any) -> Any:
+        if self.object is not None:
+            self.object.html_attributes = self._attributes
+        return super()._get_model(*args, **kwargs)
 
     def _sync_properties(self) -> None:
         pass
+
+    def _cleanup(self, root: Any = None) -> None:
+        figure = self._models[root.ref["id"]][0] if root and root.ref["id"] in self._models else None
+        if figure is None:
+            super()._cleanup(root)
+            return
+        of_properties, of_events = figure._callbacks, figure._event_callbacks
+        super()._cleanup(root)
+        figure._callbacks, figure._event_callbacks = of_properties, of_events

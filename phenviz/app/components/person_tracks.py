@@ -45,7 +45,14 @@ class PersonTracks(Viewer):
     def __init__(self, session: Session, state: IndividualState, runtime: Runtime, run: PersonRun) -> None:
         super().__init__()
         self._state, self._runtime, self._run = state, runtime, run
-        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
+        self._pane = FigurePane(
+            None,
+            alt="Tracks along the genome: genes, carried variants and predicted activity of both haplotypes. "
+            "Left and right arrow move, plus and minus zoom; the table below lists the variants",
+            role="application",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._scroll = pn.Column(self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0)
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._drawn: tuple[object, ...] = ()

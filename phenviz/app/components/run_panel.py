@@ -84,13 +84,16 @@ class RunPanel(Viewer):
         self._find_gene, self._nearest_names = gene, nearest_names
         self._contig_length = contig_length
         self._estimated = self._allow = False
+        self._priced: tuple[object, bool] = (None, False)
         self._build(methods, gene_names, has_readout)
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
+        state.param.watch(self._wait_for_view, ["locus"])
         state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "window", "flank",
                                          "focus", "contexts"])  # fmt: skip
         runs.param.watch(self._show_buttons, ["changed", "current"])
+        runs.param.watch(self._price_anew, ["changed", "current"])
         session.on_tick(self._first_estimate)
         self._follow()
 
@@ -246,7 +249,24 @@ class RunPanel(Viewer):
         if not self._estimated:
             self._estimate()
 
+    def _wait_for_view(self, _event: object) -> None:
+        """Take back the cost of the view that is being left."""
+        if self._estimated and self._state.locus != self._state.settled:
+            self._refuse("The cost follows once the view stands still.", waiting=True)
+        self._estimate_soon()
+
+    def _price_anew(self, *_events: object) -> None:
+        """Say what a run costs that was computed meanwhile, wholly or in part."""
+        current = self._runs.current
+        now = (current, current is not None and current.ended)
+        if now != self._priced:
+            self._priced = now
+            if self._estimated:
+                self._estimate_soon()
+
     def _estimate(self) -> None:
+        if self._estimated and self._state.locus != (self._state.settled or self._state.locus):
+            return  # it is still moving
         try:
             request = self.request()
             estimate = self._runs.estimate(request)

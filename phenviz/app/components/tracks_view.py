@@ -52,7 +52,14 @@ class TracksView(Viewer):
         self._peaks: pd.DataFrame | None = None
         self._seen_version = -1
         self._has_activity = False
-        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0)
+        self._pane = FigurePane(
+            None,
+            alt="Tracks along the genome: genes, regulatory elements, predicted activity and results. "
+            "Left and right arrow move, plus and minus zoom; the table below lists the strongest bases",
+            role="application",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         # room below the last track, so that a track begins where the page is scrolled down
         self._foot = pn.Spacer(height=0, margin=0)
         self._scroll = pn.Column(

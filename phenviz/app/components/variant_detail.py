@@ -65,7 +65,13 @@ class VariantDetail(Viewer):
         self._asked: tuple[str, str] = ("", "")
         self._logos: AlleleLogos | None = None
         self._words = words(margin=(2, 8))
-        self._pane = FigurePane(None, sizing_mode="stretch_width", margin=0, visible=False)
+        self._pane = FigurePane(
+            None,
+            alt="Effects of the bases around the variant as letters, for both alleles",
+            sizing_mode="stretch_width",
+            margin=0,
+            visible=False,
+        )
         state.param.watch(self._ask, [*watched, "focus"])
         state.param.watch(self._restyle, ["theme"])
         session.on_tick(self._ask)

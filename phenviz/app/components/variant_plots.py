@@ -49,12 +49,20 @@ class VariantPlots(Viewer):
         halves = [
             pn.Column(
                 told,
-                FigurePane(figure, sizing_mode="stretch_both", margin=0),
+                FigurePane(
+                    figure,
+                    alt=f"{what}; the table below lists the same variants",
+                    sizing_mode="stretch_both",
+                    margin=0,
+                ),
                 sizing_mode="stretch_both",
                 margin=0,
                 min_width=200,
             )
-            for told, figure in ((self._left, self._volcano.layout), (self._right, self._map.layout))
+            for told, figure, what in (
+                (self._left, self._volcano.layout, "Effects of variants against how rare they are"),
+                (self._right, self._map.layout, "Heat map of the effects of variants by contexts"),
+            )
         ]
         return pn.Row(*halves, sizing_mode="stretch_both", margin=0, min_height=260)
 

@@ -73,7 +73,12 @@ class VariantView(Viewer):
         title += "<span class='quiet'>grey: where 90 % of common variants lie</span>"
         forest = pn.Column(
             words(title, margin=(4, 8)),
-            FigurePane(self._forest.layout, sizing_mode="stretch_width", margin=0),
+            FigurePane(
+                self._forest.layout,
+                alt="Effect of this variant in each context, beside the range of common variants",
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
             sizing_mode="stretch_width",
             min_width=260,
         )

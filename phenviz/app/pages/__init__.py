@@ -11,7 +11,8 @@ To add a page:
    a page that isn't listed is linked from nowhere.
 
 What the address holds beyond locus, contexts, focus and theme is the page's own: the ``query`` that it gives
-to its frame. A link to another page keeps those four (`phenviz.app.links.link_to`).
+to its frame, and how it is read back (``frame.address.on_return``), so that Back and Forward lead there. A
+link to another page keeps those four (`phenviz.app.links.link_to`).
 """
 
 from __future__ import annotations

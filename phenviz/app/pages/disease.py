@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,18 +79,11 @@ class DiseasePage:
     def __init__(self, runtime: Runtime) -> None:
         from phenviz.disease.methods import methods
 
-        world = runtime.world
         self.runtime = runtime
         self.session = Session()
         self.uploads, self.tables = TableFolder(), KeptTables()
         self._methods = {name: method.label for name, method in methods().items()}
-        arguments = arguments_of_address()
-        self.state = DiseaseState()
-        problems = apply_disease_query(self.state, arguments, world.contexts, tuple(self._methods))
-        problems = open_state(self.state, world, arguments, problems)
-        if not self.state.source:
-            here = [name for name in self._packs() if has_pack(name)]
-            self.state.source = here[0] if here else SIMULATED
+        self.state, problems = self._read(arguments_of_address())
         self.run = DiseaseRun(self.state, runtime, self.tables)
         self.evidence = EvidenceRun(self.state, runtime, self.run)
         self.page = self._layout()
@@ -98,10 +91,21 @@ class DiseasePage:
         for problem in problems:
             self.session.say(problem)
 
+    def _read(self, arguments: Mapping[str, str]) -> tuple[DiseaseState, list[str]]:
+        """Turn an address into a state; also returns what couldn't be taken over, in words."""
+        state, world = DiseaseState(), self.runtime.world
+        problems = apply_disease_query(state, arguments, world.contexts, tuple(self._methods))
+        problems = open_state(state, world, arguments, problems)
+        if not state.source:
+            here = [name for name in self._packs() if has_pack(name)]
+            state.source = here[0] if here else SIMULATED
+        return state, problems
+
     def _layout(self) -> pmui.Page:
         runtime, session, state = self.runtime, self.session, self.state
         contexts = runtime.world.contexts
         frame = PageFrame("disease", runtime, session, state, lambda: disease_query(state, contexts))
+        frame.address.on_return(self._read)
         self.drop = VcfDrop(
             self.uploads, self._take_file, suffixes=",".join(TABLE_SUFFIXES), title="Drop a table here",
             hint=f"or press to choose one, up to {readable_bytes(LARGEST_TABLE)}. It is checked, and kept on "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,20 +60,23 @@ class ExplorePage:
         world = runtime.world
         self.runtime = runtime
         self.session = Session()
-        arguments = arguments_of_address()
         # Enformer and Borzoi see their whole window at once; asked of the project, as loading takes a while
         self._methods = methods_for(global_backbone=world.project.backbone is not None)
-        self.state = ExploreState()
-        self.state.offer(self._methods)
-        problems = apply_query(self.state, arguments, world.contexts)
-        problems = open_state(self.state, world, arguments, problems)
-        problems += self._resolve_shown()
+        self.state, problems = self._read(arguments_of_address())
         self.runs = Runs(self.state, lambda: runtime.service)
         self._restored = False
         self.page = self._layout()
         self._keep_in_step()
         for problem in problems:
             self.session.say(problem)
+
+    def _read(self, arguments: Mapping[str, str]) -> tuple[ExploreState, list[str]]:
+        """Turn an address into a state; also returns what couldn't be taken over, in words."""
+        state, world = ExploreState(), self.runtime.world
+        state.offer(self._methods)
+        problems = apply_query(state, arguments, world.contexts)
+        problems = open_state(state, world, arguments, problems)
+        return state, problems + self._resolve_shown(state)
 
     def _layout(self) -> pmui.Page:
         runtime, session, state, runs = self.runtime, self.session, self.state, self.runs
@@ -125,26 +128,34 @@ class ExplorePage:
         session.on_tick(self.runs.tick)
         session.on_tick(self._restore_once)
         session.on_close(self.runs.drop)
+        self.frame.address.on_return(self._read, self._show_run_of_address)
 
     def _restore_once(self) -> None:
         if self.runtime.service is None or self._restored:
             return
         self._restored = True
         self.runs.remember()
+        self._show_run_of_address()
+
+    def _show_run_of_address(self) -> None:
+        shown, current = self.state.shown, self.runs.current
+        if current is not None and current.request != shown:
+            self.runs.hide()
+            self.state.shown = shown
         if (words := self.runs.restore()) is not None:
             self.session.say(words)
 
-    def _resolve_shown(self) -> list[str]:
+    def _resolve_shown(self, state: ExploreState) -> list[str]:
         """Call the contig of the address's run as the reference does; return why that isn't possible."""
-        shown, reference = self.state.shown, self.runtime.world.reference
+        shown, reference = state.shown, self.runtime.world.reference
         if shown is None:
             return []
         try:
             contig = reference.resolve_contig(shown.locus.contig)
         except PhenvizError as error:
-            self.state.shown = None
+            state.shown = None
             return [str(error)]
-        self.state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
+        state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
         return []
 
     def _find_gene(self, name: str) -> Gene:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,12 +85,7 @@ class IndividualPage:
         self.runtime = runtime
         self.session = Session()
         self.people = People(world, runtime.folder)
-        arguments = arguments_of_address()
-        self.state = IndividualState()
-        problems = apply_individual_query(self.state, arguments, world.contexts)
-        problems = open_state(self.state, world, arguments, problems)
-        if not self.state.source:
-            self.state.source = self.people.first
+        self.state, problems = self._read(arguments_of_address())
         self.run = PersonRun(self.state, runtime, self.people)
         self.page = self._layout()
         self._keep_in_step()
@@ -98,10 +93,31 @@ class IndividualPage:
         for problem in problems:
             self.session.say(problem)
 
+    def _read(self, arguments: Mapping[str, str]) -> tuple[IndividualState, list[str]]:
+        """Turn an address into a state; also returns what couldn't be taken over, in words."""
+        state, world = IndividualState(), self.runtime.world
+        problems = apply_individual_query(state, arguments, world.contexts)
+        problems = open_state(state, world, arguments, problems)
+        if not state.source:
+            state.source = self.people.first
+        return state, problems
+
+    def _read_again(self, arguments: Mapping[str, str]) -> tuple[IndividualState, list[str]]:
+        """Turn an address of this tab into a state: whose genome isn't named there was handed over."""
+        state, problems = self._read(arguments)
+        if "source" not in arguments and self.state.source == UPLOAD:
+            state.param.update(source=UPLOAD, sample=self.state.sample)
+        return state, problems
+
+    def _returned(self) -> None:
+        if self.picker.source != self.state.source:
+            self._open_source()
+
     def _layout(self) -> pmui.Page:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("individual", runtime, session, state, self._query)
+        frame.address.on_return(self._read_again, self._returned)
         self.locus_bar = LocusBar.of(state, world, session)
         self.picker = PersonPicker(
             # what is chosen while the browser still draws the page would be lost there

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,25 +75,28 @@ class VariantsPage:
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        world = runtime.world
         self.runtime = runtime
         self.session = Session()
         self.uploads = PrivateFolder()
         self._uploaded: Path | None = None
-        arguments = arguments_of_address()
-        self.state = VariantsState()
-        problems = apply_variants_query(self.state, arguments, world.contexts)
-        problems = open_state(self.state, world, arguments, problems)
+        self.state, problems = self._read(arguments_of_address())
         self.run = VariantRun(self.state, runtime, lambda: self._uploaded)
         self.page = self._layout()
         self._keep_in_step()
         for problem in problems:
             self.session.say(problem)
 
+    def _read(self, arguments: Mapping[str, str]) -> tuple[VariantsState, list[str]]:
+        """Turn an address into a state; also returns what couldn't be taken over, in words."""
+        state, world = VariantsState(), self.runtime.world
+        problems = apply_variants_query(state, arguments, world.contexts)
+        return state, open_state(state, world, arguments, problems)
+
     def _layout(self) -> pmui.Page:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
         frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
+        frame.address.on_return(self._read, self._returned)
         self.locus_bar = LocusBar.of(state, world, session)
         drop = VcfDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
         self.source = VariantSource(session, state, run, drop)
@@ -108,10 +111,7 @@ class VariantsPage:
             sizing_mode="stretch_both",
             margin=0,
         )
-        # each of the two writes both into the state
-        searched, sort = state.filter, state.sort
-        self.grid.search(searched)
-        self.grid.sort_by(sort.removeprefix("-"), sort.startswith("-"))
+        self._sift()
         table = pn.Column(
             self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
             styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
@@ -126,6 +126,16 @@ class VariantsPage:
             sidebar=[self.source, ContextPicker(state, world.contexts)],
             actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
         )
+
+    def _returned(self) -> None:
+        self._sift()
+        self.run.follow()
+
+    def _sift(self) -> None:
+        # each of the two writes both into the state
+        searched, sort = self.state.filter, self.state.sort
+        self.grid.search(searched)
+        self.grid.sort_by(sort.removeprefix("-"), sort.startswith("-"))
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run

@@ -1,0 +1,133 @@
+r"""Write a project to train one backbone on blood, brain, gut, stem cells and reporter assays.
+
+Usage::
+
+    python scripts/build_training_project.py FOLDER
+    phenviz train backbone --world FOLDER/project.yaml -o NAME.safetensors \
+        --validation chr20:8,000,001-12,000,000 --test chr20:36,000,001-48,000,000
+
+The data packs must be here (``phenviz data fetch``), or in a mirror (``PHENVIZ_MIRROR``). The chromatin
+states of stem cells are R data, which the package ``rdata`` reads (``pip install rdata``; some minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from phenviz.data import embedded
+from phenviz.data.packs import require_pack
+from phenviz.data.peaks import pack_peak_files
+from phenviz.data.tissues import REPORTERS, SITES22
+from phenviz.genome.contexts import Context
+
+ADAPTORS = ("AGGACCGGATCAACT", "CATTGCGTGAACCGA")
+BRAIN_FILES = {
+    "Neuron": "ATAC.NeuN.bed",
+    "Oligodendrocyte": "ATAC.Olig2.bed",
+    "Astrocyte": "ATAC.LHX2.bed",
+    "Microglia": "ATAC.PU1.bed",
+}
+# promoters and strong enhancers
+ACTIVE_STATES = ("1_", "2_", "3_", "4_", "5_")
+# of the elements that are learnt from, one in so many only tells how the training goes
+VALIDATION_ELEMENTS = 10
+# both orientations of an element, in either assay's way of writing them
+_ORIENTATION = r"(_Reversed:?|_[FR])$"
+
+
+def main() -> None:
+    """Write the project's files."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--states", type=Path, help="BED file of the stem cells' active states, instead of R data"
+    )
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    states = folder / "ESC.bed" if arguments.states is None else arguments.states.absolute()
+    if arguments.states is None and not states.is_file():
+        write_states(states)
+    read_reporters().to_csv(folder / "reporters.tsv", sep="\t", index=False)
+    write_contexts(folder / "contexts.tsv", (*SITES22, *REPORTERS))
+    peaks = pack_peak_files(embedded.PEAKS_PACK) | {
+        name: require_pack("nott2019-brain", file) for name, file in BRAIN_FILES.items()
+    }
+    peaks |= {"Intestine": require_pack("fetal-intestine-dnase", "fIntestine_Sm.hotspot.bed"), "ESC": states}
+    project = {
+        "name": "blood, brain, gut and stem cells",
+        "assembly": embedded.ASSEMBLY,
+        "reference": str(embedded.REFERENCE),
+        "annotation": str(embedded.GENES),
+        "elements": str(embedded.ELEMENTS),
+        "bands": str(embedded.CYTOBANDS),
+        "contexts": "contexts.tsv",
+        "peaks": {context.name: str(peaks[context.name]) for context in SITES22},
+        "sequences": {"table": "reporters.tsv", "adaptors": list(ADAPTORS)},
+    }
+    (folder / "project.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+    print(folder / "project.yaml")
+
+
+def read_reporters() -> pd.DataFrame:
+    """Read the lentiMPRA pack: its first half to learn from, its second to test on."""
+    parts = []
+    for context in REPORTERS:
+        for half, split in (("val", "train"), ("test", "test")):
+            table = pd.read_csv(require_pack("lentimpra", f"{half}_{context.name}.tsv"), sep="\t")
+            element = table["seq_id"].str.replace(_ORIENTATION, "", regex=True)
+            chosen = element.map(lambda name: zlib.crc32(name.encode()) % VALIDATION_ELEMENTS == 0)
+            splits = chosen.map({True: "validation", False: "train"}) if split == "train" else split
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "sequence": table["seq"],
+                        "context": context.name,
+                        "value": table["mean_value"],
+                        "split": splits,
+                        "element": element,
+                    }
+                )
+            )
+    return without_shared(pd.concat(parts, ignore_index=True))
+
+
+def without_shared(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is learnt in one assay and tested in the other, and say how much that is."""
+    from phenviz.data.reporter_sequences import reverse_complement
+
+    first, last = map(len, ADAPTORS)
+    inner = table["sequence"].str.slice(first, -last)
+    strand = inner.map(lambda text: min(text, reverse_complement(text)))
+    rank = table["split"].map({"test": 0, "validation": 1, "train": 2})
+    kept = rank == rank.groupby(strand).transform("min")
+    print(f"{(~kept).sum():,} of {len(table):,} rows left out: their sequence is in a held-out part, too")
+    return table[kept]
+
+
+def write_contexts(path: Path, contexts: tuple[Context, ...]) -> None:
+    """Write contexts as a project reads them."""
+    rows = [{key: getattr(context, key) for key in Context.__slots__} for context in contexts]
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+
+
+def write_states(path: Path) -> None:
+    """Write the active chromatin states of H1 as a BED file."""
+    import rdata
+
+    states = rdata.read_rda(require_pack("h1esc-chromhmm", "tutorial_files.rda"))["hesc_chromHmm"]
+    columns = list(states.columns[:4])
+    active = states[states[columns[3]].astype(str).str.startswith(ACTIVE_STATES)]
+    table = active[columns].astype({columns[1]: "int64", columns[2]: "int64"})
+    table.to_csv(path, sep="\t", header=False, index=False)
+
+
+if __name__ == "__main__":
+    main()
