@@ -13,6 +13,7 @@ states of stem cells are R data, which the package ``rdata`` reads (``pip instal
 from __future__ import annotations
 
 import argparse
+import warnings
 import zlib
 from pathlib import Path
 
@@ -122,7 +123,11 @@ def write_states(path: Path) -> None:
     """Write the active chromatin states of H1 as a BED file."""
     import rdata
 
-    states = rdata.read_rda(require_pack("h1esc-chromhmm", "tutorial_files.rda"))["hesc_chromHmm"]
+    with warnings.catch_warnings():
+        # classes of R that say how a table was read, not what it holds
+        warnings.simplefilter("ignore")
+        tables = rdata.read_rda(require_pack("h1esc-chromhmm", "tutorial_files.rda"))
+    states = tables["tutorial_files"]["hesc_chromHmm"]
     columns = list(states.columns[:4])
     active = states[states[columns[3]].astype(str).str.startswith(ACTIVE_STATES)]
     table = active[columns].astype({columns[1]: "int64", columns[2]: "int64"})
