@@ -19,6 +19,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.normalise import left_align
 
 _ALTERNATE = "alternate_"
 _SPANS = ("reference_span", "alternate_span")
@@ -107,7 +108,10 @@ def mutate_both_alleles(
             f"{name}:{position:,} {ref}>{alt}: the reference has {found} there; is the variant of another "
             "assembly?"
         )
-    start, replaced, by = trimmed(position - 1, ref.upper(), alt.upper())
+    aligned = position - 1, ref.upper(), alt.upper()
+    if ref.upper() != alt.upper():
+        aligned = left_align(reference.codes(name), *aligned)
+    start, replaced, by = trimmed(*aligned)
     edited = _EditedReference(reference, name, start, len(replaced), encode(by))
     # the same stretch in letters: as much on both sides of what differs
     first = max(start - flank, 0)

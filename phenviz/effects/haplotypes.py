@@ -130,7 +130,7 @@ class HaplotypeEngine:
         Parameters
         ----------
         haplotypes
-            Edits of each, as `trimmed` gives them, sorted, without overlap.
+            Edits of each (`phenviz.variation.Haplotype.edits`): sorted, without overlap.
         first, last
             Bins on the contig, half-open.
         done

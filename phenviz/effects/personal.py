@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.haplotypes import CELL_BINS, activity_engine
-from phenviz.effects.runs import Edit, EditedContig, trimmed
+from phenviz.effects.runs import Edit, EditedContig
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -27,7 +26,8 @@ REFERENCE = "reference"
 DEFINITION = (
     "predicted activity of each bin of the reference along each haplotype: between two insertions or "
     "deletions bases are read on the reference's own grid of bins, deleted bases count 0, the base before an "
-    "insertion counts the maximum over itself and the inserted bases"
+    "insertion counts the maximum over itself and the inserted bases; insertions and deletions lie as far "
+    "left as they go without meeting the variant before them, and variants that meet are one"
 )
 # what the two haplotypes of a person are made of, in the attributes of a result
 FACTS = ("phasing", "variants", "variants_skipped", "records_left_out")
@@ -67,7 +67,8 @@ def predict_haplotypes(
         ``activity`` (haplotype, context, bin), float32, with coordinates ``haplotype`` (``"reference"``,
         ``"1"``, ``"2"``) and ``bin_start`` (0-based, of the reference): all three line up, and where no
         variant is seen they are equal. Attribute ``sample``, and of what the bins see (`seen_haplotypes`)
-        ``phasing`` (what the file left open, and what was done), ``variants`` (applied, of each haplotype),
+        ``phasing`` (what the file left open, and what was done), ``variants`` (applied, of each haplotype;
+        those that touch count as one, however the file writes them),
         ``variants_skipped`` (carried, but overlapping another one) and ``records_left_out`` (what of the file
         can't be put into a sequence, in words).
 
@@ -82,7 +83,7 @@ def predict_haplotypes(
     """
     locus = reference.check(locus)
     both = seen_haplotypes(individual, locus, reference, backbone, unphased=unphased, seed=seed)
-    edits = [haplotype_edits(haplotype.variants) for haplotype in both]
+    edits = [haplotype.edits for haplotype in both]
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
     activity = np.concatenate([numbers.plain[None], numbers.activity(edits)])
     return numbers.as_dataset(
@@ -137,7 +138,7 @@ def predict_cohort(
     around, view = seen_from(locus, reference, backbone)
     unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
     numbers = _Numbers(locus, reference, backbone, contexts, progress)
-    edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
+    edits = [haplotype.edits for haplotype in unique.haplotypes]
     activity = numbers.activity(edits, copies=np.bincount(unique.index.ravel(), minlength=len(edits)))
     return numbers.as_dataset(
         ("individual", "haplotype", "context", "bin"),
@@ -169,7 +170,7 @@ class _Numbers:
         self.engine = activity_engine(reference, locus.contig, backbone, channels)
 
     def activity(
-        self, edits: list[list[Edit]], copies: NDArray[np.int64] | None = None
+        self, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
         """Predict haplotypes, of which each occurs so many times: (haplotypes, contexts, bins)."""
         cells = -(-self.plain.shape[1] // CELL_BINS) + 1
@@ -236,7 +237,7 @@ def facts_of(both: tuple[Haplotype, Haplotype]) -> dict[str, Any]:
     """Say what two haplotypes are made of: `FACTS` of `predict_haplotypes`."""
     values = (
         both[0].phasing.describe(),
-        [len(haplotype_edits(haplotype.variants)) for haplotype in both],
+        [len(haplotype.edits) for haplotype in both],
         sum(len(haplotype.reasons) for haplotype in both),
         "; ".join(both[0].report.left_out()),
     )
@@ -261,32 +262,9 @@ def seen_from(
     size, flank, length = backbone.bin_size, halo(backbone), reference.contigs[locus.contig]
     first, last = bin_range(locus, size)
 
-    def seen(edits: list[Edit]) -> Locus:
+    def seen(edits: Sequence[Edit]) -> Locus:
         edited = EditedContig(reference, locus.contig, edits)
         start, end = edited.seen(first, last, size, lambda one, two: (one * size - flank, two * size + flank))
         return Locus(locus.contig, max(start, 0), min(end, length))
 
-    return seen([]), lambda haplotype: seen(haplotype_edits(haplotype.variants))
-
-
-def haplotype_edits(applied: pd.DataFrame) -> list[Edit]:
-    """Turn the variants that were put into a haplotype into edits, as the file has them.
-
-    Parameters
-    ----------
-    applied
-        `phenviz.variation.Haplotype.variants`.
-
-    Returns
-    -------
-    list
-        ``(start, ref, alt)``: 0-based, without what both alleles share; sorted.
-    """
-    columns = ["position", "ref", "alt"]
-    if "record" in applied:
-        columns = [f"record_{name}" for name in columns]
-    edits = [
-        trimmed(int(position) - 1, str(ref).upper(), str(alt).upper())
-        for position, ref, alt in applied[columns].itertuples(index=False)
-    ]
-    return sorted(edit for edit in edits if edit[1] or edit[2])
+    return seen(()), lambda haplotype: seen(haplotype.edits)

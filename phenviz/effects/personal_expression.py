@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine, Saving
-from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_from
+from phenviz.effects.personal import REFERENCE, seen_from
 from phenviz.effects.runs import Edit
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
@@ -31,7 +31,8 @@ DEFINITION = (
     "expression of each gene from each haplotype by itself, as the gene readout predicts it by attention "
     "pooling of the bins within {reach:,} bp of the TSS; bins in reference coordinates: between two "
     "insertions or deletions bases are read on the reference's own grid, deleted bases count 0, the base "
-    "before an insertion counts the maximum over itself and the inserted bases"
+    "before an insertion counts the maximum over itself and the inserted bases; insertions and deletions lie "
+    "as far left as they go without meeting the variant before them"
 )
 
 
@@ -251,7 +252,7 @@ class _Model:
 
         around, view = seen_from(site.locus, self._reference, self._backbone)
         unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
-        edits = [haplotype_edits(haplotype.variants) for haplotype in unique.haplotypes]
+        edits = [haplotype.edits for haplotype in unique.haplotypes]
         copies = np.bincount(unique.index.ravel(), minlength=len(edits))
         # the reference is the first row
         sums, saving = self._sums(site, edits, copies, progress)
@@ -270,7 +271,7 @@ class _Model:
         )
 
     def _sums(
-        self, site: _Site, edits: list[list[Edit]], copies: NDArray[np.int64], progress: Progress
+        self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress
     ) -> tuple[NDArray[np.float64], Saving]:
         """Return the sums that expression is a function of: (1 + haplotypes, K), the reference first."""
         first, distance = site.bins.first_bin, torch.from_numpy(site.bins.distance).double()

@@ -92,7 +92,7 @@ class EditedContig:
     reference, contig
         What is edited; beyond the contig's ends it is N.
     edits
-        ``(start, ref, alt)``: 0-based first base, and both alleles as `trimmed` gives them; sorted, without
+        ``(start, ref, alt)``: 0-based first base, and both alleles without what they share; sorted, without
         overlap.
     """
 

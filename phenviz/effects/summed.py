@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from phenviz.effects.haplotypes import activity_engine
-from phenviz.effects.personal import REFERENCE, haplotype_edits, seen_haplotypes
+from phenviz.effects.personal import REFERENCE, seen_haplotypes
 from phenviz.effects.runs import Edit
 from phenviz.genome import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
@@ -91,6 +91,6 @@ def _carriers(both: tuple[Haplotype, Haplotype]) -> dict[Edit, list[int]]:
     """Return which of the two haplotypes (0, 1) have each variant."""
     carriers: dict[Edit, list[int]] = {}
     for copy, haplotype in enumerate(both):
-        for edit in haplotype_edits(haplotype.variants):
+        for edit in haplotype.edits:
             carriers.setdefault(edit, []).append(copy)
     return carriers

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from phenviz.genome import Locus
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.variation.edits import FARTHEST, changed_bases
 from phenviz.variation.genotypes import Genotypes
 from phenviz.variation.haplotype import Haplotype, HaplotypeBuilder
 from phenviz.variation.phasing import Phasing, Unphased, orient
 from phenviz.variation.report import VariantReport
+from phenviz.variation.table import RECORD_COLUMNS, VARIANT_COLUMNS
 
 if TYPE_CHECKING:
     from phenviz.variation.individuals import Individuals
@@ -57,7 +59,8 @@ def carried_haplotypes(
     """Build the haplotypes that samples have in a locus, as they are on the whole contig.
 
     The window that is read grows to the start of every record that one of the samples carries and that
-    reaches into it, and to all that is looked at, until it is stable.
+    reaches into it, to the edits before it that one may touch, and to all that is looked at, until it is
+    stable. Records behind it are read as far as one of them may belong into it once it is left-aligned.
 
     Parameters
     ----------
@@ -81,8 +84,9 @@ def carried_haplotypes(
     """
     choice: Unphased = "as listed" if unphased == "refuse" else unphased
     window = replace(locus, contig=individuals.reference.resolve_contig(locus.contig))
+    first = window.start
     while True:
-        found, report = _reaching(individuals, window, samples, progress)
+        found, report, first = _reaching(individuals, window, first, samples, progress)
         builder = HaplotypeBuilder(individuals.reference, window.contig, found.variants)
         alleles = [found.oriented(column, unphased=choice, seed=seed)[0] for column in range(len(samples))]
         copies = (
@@ -94,29 +98,34 @@ def carried_haplotypes(
             for carried in {*copies[0], *copies[1]}
         }
         grown = _hull([window, *views.values()])
-        if grown == window:
+        before = min((builder.first_edit(_rows(carried)) for carried in views), default=first + 1)
+        if grown == window and (before > first or not first):
             break
-        window = grown
+        window, first = grown, min(first, grown.start, max(before - 1, 0))
     haplotypes = {carried: builder.build(own, _rows(carried)) for carried, own in views.items()}
     pairs = tuple((haplotypes[one], haplotypes[two]) for one, two in zip(*copies, strict=True))
-    phasing = tuple(_phasing(found, column, pair, unphased, seed) for column, pair in enumerate(pairs))
+    # a sequence is cut out where records have their bases, what is looked at is read in one form
+    changed = changed_bases(found.variants, RECORD_COLUMNS[1:] if view is None else VARIANT_COLUMNS[1:4])
+    phasing = tuple(
+        _phasing(found, column, pair, changed, unphased, seed) for column, pair in enumerate(pairs)
+    )
     return CarriedHaplotypes(pairs, phasing, report)
 
 
 def _reaching(
-    individuals: Individuals, window: Locus, samples: Sequence[str], progress: Progress
-) -> tuple[Genotypes, VariantReport]:
+    individuals: Individuals, window: Locus, first: int, samples: Sequence[str], progress: Progress
+) -> tuple[Genotypes, VariantReport, int]:
     """Read the records of a window from the start of all that reach into it, in the order of the contig."""
-    found = individuals.genotypes(window, samples, progress=progress)
+    found = individuals.genotypes(window, samples, ahead=FARTHEST, progress=progress)
     report, read = found.report, window
     while True:
         starts, _ = found.spans()
-        first = starts[(found.alleles == 1).any(axis=(1, 2))].min(initial=read.start)
+        first = int(starts[(found.alleles == 1).any(axis=(1, 2))].min(initial=first))
         if first == read.start:
             order = np.lexsort([found.variants["record"], starts])
-            return found.select(order), report
-        read = replace(read, start=int(first))
-        found = individuals.genotypes(read, samples, progress=progress)
+            return found.select(order), report, first
+        read = replace(read, start=first)
+        found = individuals.genotypes(read, samples, ahead=FARTHEST, progress=progress)
 
 
 def _rows(carried: bytes) -> NDArray[np.bool_]:
@@ -132,16 +141,18 @@ def _phasing(
     found: Genotypes,
     column: int,
     pair: tuple[Haplotype, Haplotype],
+    changed: tuple[NDArray[np.int64], NDArray[np.int64]],
     unphased: Unphased,
     seed: int,
 ) -> Phasing:
     """Say what is open among the records that are looked at on either haplotype of a sample."""
     starts, ends = found.spans()
     seen = _hull([haplotype.locus for haplotype in pair])
-    touching = (starts < seen.end) & (ends > seen.start)
-    decisive = _decisive(
-        starts, ends, (found.alleles[:, column] == 1).any(axis=1), touching & (starts < seen.start)
-    )
+    touching = (changed[0] < seen.end) & (changed[1] > seen.start)
+    for haplotype in pair:
+        touching[list(haplotype.edited_rows)] = True
+    outside = (starts < seen.start) | (starts >= seen.end)
+    decisive = _decisive(starts, ends, (found.alleles[:, column] == 1).any(axis=1), touching & outside)
     rows = np.flatnonzero((touching | decisive) & ~_replaced(starts, ends, pair))
     _, phasing = orient(
         found.variants.iloc[rows],

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
+from phenviz.variation import edits as canonical
 from phenviz.variation.coordinates import CoordinateMap, Edit
 from phenviz.variation.phasing import Phasing
 from phenviz.variation.records import touches
@@ -45,6 +47,12 @@ class Haplotype:
         Which of ``rows`` are in the locus, in the order of the file.
     reasons
         Row -> why it was left out, though the individual carries it there.
+    edits
+        What it has in the locus instead of the reference's bases, in one form however its variants are
+        written (see `phenviz.variation.edits`): 0-based start, bases replaced, and by what. An indel may
+        lie in the locus in this form alone.
+    edited_rows
+        Which of ``rows`` the edits are made of.
     sample
         Whose; "" if nobody's.
     number
@@ -61,6 +69,8 @@ class Haplotype:
     rows: pd.DataFrame
     applied: tuple[int, ...]
     reasons: dict[int, str]
+    edits: tuple[canonical.Edit, ...] = ()
+    edited_rows: tuple[int, ...] = ()
     sample: str = ""
     number: int = 0
     phasing: Phasing = field(default_factory=Phasing)
@@ -102,11 +112,13 @@ class Haplotype:
         Parameters
         ----------
         where
-            Words for where the variants are; "" for the locus, and how long the sequence is there.
+            Words for what is looked at, of which the `edits` count; "" for the sequence of the locus, of
+            which the records count.
         """
         whose = f"{self.sample}, haplotype {self.number}" if self.sample else "haplotype"
+        count = len(self.edits if where else self.applied)
         where = where or f"in {self.locus}, {len(self):,} bases"
-        text = f"{whose}: {counted(len(self.applied), 'variant')} {where}"
+        text = f"{whose}: {counted(count, 'variant')} {where}"
         if self.reasons:
             counts = Counter(self.reasons.values())
             text += f"; left out {', '.join(f'{n:,} ({reason})' for reason, n in counts.items())}"
@@ -157,8 +169,27 @@ def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame)
     builder = HaplotypeBuilder(reference, locus.contig, rows[rows["contig"].isin(names)])
     builder.check_reference(locus)
     built = builder.build(locus)
-    outside = {row: OUTSIDE for row in range(len(built.rows)) if not builder.touches(row, locus)}
+    outside = {row: OUTSIDE for row in range(len(built.rows)) if not builder.changes(row, locus)}
     return replace(built, reasons=dict(sorted((built.reasons | outside).items())))
+
+
+class Taken(NamedTuple):
+    """What a haplotype has of the rows that were chosen for it.
+
+    Parameters
+    ----------
+    applied, skipped
+        Rows that are in it, and those that overlap one before them.
+    edits
+        What it has instead of the reference's bases, in one form (see `phenviz.variation.edits`).
+    made_of
+        Which rows each edit is made of.
+    """
+
+    applied: list[int]
+    skipped: list[int]
+    edits: list[canonical.Edit]
+    made_of: list[frozenset[int]]
 
 
 class HaplotypeBuilder:
@@ -181,8 +212,14 @@ class HaplotypeBuilder:
         order = np.lexsort([rows["record"], rows[columns[0]]] if in_file else [rows["position"]])
         self._rows = rows.iloc[order]
         self._positions, self._refs, self._alts = (self._rows[column].tolist() for column in columns)
+        self._short = [
+            canonical.without_shared_bases(position - 1, ref.upper(), alt.upper())
+            for position, ref, alt in zip(self._positions, self._refs, self._alts, strict=True)
+        ]
         # where each of the rows as given went
         self._place = np.argsort(order)
+        self._canonical = canonical.CanonicalEdits(self._reference.codes(self._contig))
+        self._of_choice: dict[bytes, Taken] = {}
 
     def build(self, locus: Locus, carried: NDArray[np.bool_] | None = None) -> Haplotype:
         """Build the haplotype that has the chosen rows, and cut out a locus.
@@ -202,20 +239,45 @@ class HaplotypeBuilder:
         length = self._reference.contigs[self._contig]
         if locus.end > length:
             raise LocusError(f"{locus} leaves the contig, which ends at {length:,}")
-        chosen = range(len(self._rows)) if carried is None else np.sort(self._place[carried]).tolist()
-        applied, skipped = self._taken(chosen)
-        applied = [row for row in applied if self.touches(row, locus)]
-        trimmed = (_trimmed(self._positions[row] - 1, self._refs[row], self._alts[row]) for row in applied)
-        edits = [edit for whole in trimmed if (edit := _cut(whole, locus)) is not None]
+        taken = self.taken(carried)
+        applied = [row for row in taken.applied if self.changes(row, locus)]
+        edits = [edit for row in applied if (edit := _cut(self._short[row], locus)) is not None]
         codes = self._reference.fetch_codes(self._contig, locus.start, locus.end)
+        seen = [place for place, edit in enumerate(taken.edits) if _cut(edit, locus) is not None]
         return Haplotype(
             locus=locus,
             codes=_assemble(codes, locus.start, edits),
             coordinates=CoordinateMap(locus.start, locus.end, edits),
             rows=self._rows,
             applied=tuple(applied),
-            reasons={row: OVERLAPS for row in skipped if self.touches(row, locus)},
+            reasons={row: OVERLAPS for row in taken.skipped if self.changes(row, locus)},
+            edits=tuple(taken.edits[place] for place in seen),
+            edited_rows=tuple(sorted(frozenset().union(*(taken.made_of[place] for place in seen)))),
         )
+
+    def taken(self, carried: NDArray[np.bool_] | None = None) -> Taken:
+        """Tell what a haplotype has of the chosen rows, on the whole contig; see `build`."""
+        key = b"" if carried is None else carried.tobytes()
+        if key not in self._of_choice:
+            chosen = range(len(self._rows)) if carried is None else np.sort(self._place[carried]).tolist()
+            applied, skipped = self._apply(chosen)
+            edits = self._canonical.of([self._short[row] for row in applied])
+            self._of_choice[key] = Taken(
+                applied,
+                skipped,
+                [edit for edit, _ in edits],
+                [frozenset(applied[number] for number in numbers) for _, numbers in edits],
+            )
+        return self._of_choice[key]
+
+    def first_edit(self, carried: NDArray[np.bool_] | None = None) -> int:
+        """Return where the first edit of the chosen rows begins, 0-based; the contig's end for none."""
+        edits = self.taken(carried).edits
+        return edits[0][0] if edits else self._reference.contigs[self._contig]
+
+    def changes(self, row: int, locus: Locus) -> bool:
+        """Tell whether a row, in the order of `Haplotype.rows`, changes a base of a locus."""
+        return _cut(self._short[row], locus) is not None
 
     def touches(self, row: int, locus: Locus) -> bool:
         """Tell whether a row, in the order of `Haplotype.rows`, shares a base with a locus."""
@@ -243,7 +305,7 @@ class HaplotypeBuilder:
                     f"has {here}: normalise the table against this reference, or give another FASTA"
                 )
 
-    def _taken(self, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
+    def _apply(self, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
         """Return which rows are applied, and which overlap one before them."""
         applied: list[int] = []
         skipped: list[int] = []
@@ -270,26 +332,17 @@ def _keeps_first_base(ref: str, alt: str) -> bool:
     return long.endswith(short[shared:]) and len(short) < len(long)
 
 
-def _trimmed(start: int, ref: str, alt: str) -> Edit:
-    shared = 0
-    while shared < min(len(ref), len(alt)) and ref[shared] == alt[shared]:
-        shared += 1
-    ref, alt, start = ref[shared:], alt[shared:], start + shared
-    while ref and alt and ref[-1] == alt[-1]:
-        ref, alt = ref[:-1], alt[:-1]
-    return Edit(start, start + len(ref), alt)
-
-
-def _cut(edit: Edit, locus: Locus) -> Edit | None:
+def _cut(edit: canonical.Edit, locus: Locus) -> Edit | None:
     """Return what a locus has of an edit: inserted bases belong to the base before them."""
-    start, end = max(edit.start, locus.start), min(edit.end, locus.end)
-    if edit.start == edit.end:
-        behind = locus.start < edit.start <= locus.end or edit.start == locus.start == 0
-        return edit if behind and edit.bases else None
+    first, ref, bases = edit
+    stop = first + len(ref)
+    if not ref:
+        behind = locus.start < first <= locus.end or first == locus.start == 0
+        return Edit(first, first, bases) if behind and bases else None
+    start, end = max(first, locus.start), min(stop, locus.end)
     if start >= end:
         return None
-    stop = end - edit.start if end < edit.end else len(edit.bases)
-    return Edit(start, end, edit.bases[start - edit.start : stop])
+    return Edit(start, end, bases[start - first : end - first if end < stop else len(bases)])
 
 
 def _assemble(codes: NDArray[np.uint8], start: int, edits: list[Edit]) -> NDArray[np.uint8]:

@@ -124,7 +124,12 @@ class Individuals:
         return merge_genotypes(found).variants[VARIANT_COLUMNS]
 
     def genotypes(
-        self, locus: Locus, samples: Iterable[str] | None = None, *, progress: Progress = NO_PROGRESS
+        self,
+        locus: Locus,
+        samples: Iterable[str] | None = None,
+        *,
+        ahead: int = 0,
+        progress: Progress = NO_PROGRESS,
     ) -> Genotypes:
         """Return the alleles of samples at the variants whose record touches a locus.
 
@@ -134,6 +139,8 @@ class Individuals:
             Where; ``chr20`` and ``20`` are the same contig.
         samples
             Names, in the order wanted; all for None.
+        ahead
+            Records that begin within so many bases behind the locus are given, too, but not reported.
         progress
             Is asked after each piece whether to go on.
 
@@ -151,7 +158,7 @@ class Individuals:
             # files give samples in their own order
             chosen = [index for index, sample in enumerate(batch.samples) if sample in wanted]
             if chosen or not names:
-                found.append(read_genotypes(batch, self.reference, locus, chosen, progress))
+                found.append(read_genotypes(batch, self.reference, locus, chosen, progress, ahead=ahead))
         return merge_genotypes(found).with_samples(names)
 
     def allele_counts(self, locus: Locus, by: str | None = "population") -> pd.DataFrame:

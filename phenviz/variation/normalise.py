@@ -179,9 +179,9 @@ def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> tupl
         ref, alt, start = ref[1:], alt[1:], start + 1
     if ref and alt:
         return start, ref, alt
-    moved = _steps_left(codes, start, ref or alt)
+    moved = steps_left(codes, start, ref or alt)
     start -= moved
-    ref, alt = _rotated(ref, moved), _rotated(alt, moved)
+    ref, alt = rotated(ref, moved), rotated(alt, moved)
     if start == 0:
         after = decode(codes[len(ref) : len(ref) + 1])
         return 0, ref + after, alt + after
@@ -189,12 +189,25 @@ def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> tupl
     return start - 1, before + ref, before + alt
 
 
-def _steps_left(codes: NDArray[np.uint8], start: int, sequence: str) -> int:
+def steps_left(codes: NDArray[np.uint8], start: int, sequence: str, floor: int = 0) -> int:
+    """Tell how far left an insertion or deletion goes.
+
+    Parameters
+    ----------
+    codes
+        Of the whole contig, shape (length,).
+    start
+        0-based place of what is inserted or deleted.
+    sequence
+        What that is.
+    floor
+        It goes no further than there.
+    """
     inserted = encode(sequence)[::-1]
     steps = 0
     # an indel moves one base left wherever the base before it equals its last one
-    while steps < start:
-        before = codes[max(start - steps - _LOOK_LEFT, 0) : start - steps][::-1]
+    while steps < start - floor:
+        before = codes[max(start - steps - _LOOK_LEFT, floor) : start - steps][::-1]
         same = before == inserted[(steps + np.arange(len(before))) % len(inserted)]
         if not same.all():
             return steps + int(np.argmin(same))
@@ -202,7 +215,8 @@ def _steps_left(codes: NDArray[np.uint8], start: int, sequence: str) -> int:
     return steps
 
 
-def _rotated(sequence: str, steps: int) -> str:
+def rotated(sequence: str, steps: int) -> str:
+    """Return what is inserted or deleted once it has moved left by so many steps."""
     if not sequence:
         return sequence
     cut = len(sequence) - steps % len(sequence)

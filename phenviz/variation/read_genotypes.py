@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ def read_genotypes(
     locus: Locus,
     samples: Sequence[int] | None,
     progress: Progress = NO_PROGRESS,
+    *,
+    ahead: int = 0,
 ) -> Genotypes:
     """Read the genotypes of some samples at the variants whose record touches a locus.
 
@@ -42,6 +45,8 @@ def read_genotypes(
         Rising indices into the file's samples; None for the variants alone.
     progress
         Is asked after each piece whether to go on.
+    ahead
+        Records that begin within so many bases behind the locus are read, too, without being reported.
 
     Raises
     ------
@@ -49,15 +54,19 @@ def read_genotypes(
         If the file is damaged or of another assembly.
     """
     chosen = samples or ()
-    tally = Tally(str(source.path))
+    tally, unreported = Tally(str(source.path)), Tally(str(source.path))
     tally.notes.extend(source.notes)
     pieces, first = [], 0
     size = max(min(_PIECE, _GENOTYPES // max(len(chosen), 1)), 1)
-    for records in source.records(locus, samples, size):
+    farther = replace(locus, end=min(locus.end + ahead, max(reference.contigs[locus.contig], locus.end)))
+    for records in source.records(farther, samples, size):
         progress.check()
-        if len(records):
-            pieces.append(_piece(records, reference, first, tally))
-            first += len(records)
+        behind = records.position > locus.end
+        for rows, counts in ((np.flatnonzero(~behind), tally), (np.flatnonzero(behind), unreported)):
+            if len(rows):
+                part = records if len(rows) == len(records) else records.select(rows)
+                pieces.append(_piece(part, reference, first, counts))
+                first += len(rows)
     check_assembly(tally, reference, source)
     tables, calls = zip(*pieces, strict=True) if pieces else ((), ())
     # with an empty piece in front there is always something to join

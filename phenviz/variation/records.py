@@ -40,6 +40,10 @@ class Calls:
     phase_set: NDArray[np.int64]
     has_genotype: NDArray[np.bool_]
 
+    def select(self, rows: NDArray[np.intp]) -> Calls:
+        """Return the calls of the given records."""
+        return Calls(self.alleles[rows], self.phased[rows], self.phase_set[rows], self.has_genotype[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Records:
@@ -65,6 +69,20 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.contig)
+
+    def select(self, rows: NDArray[np.intp]) -> Records:
+        """Return the given records, in this order."""
+        lists = ([column[row] for row in rows] for column in (self.contig, self.reference, self.ids))
+        contig, reference, ids = lists
+        return Records(
+            contig=contig,
+            position=self.position[rows],
+            reference=reference,
+            alternates=[self.alternates[row] for row in rows],
+            ids=ids,
+            number=self.number[rows],
+            calls=None if self.calls is None else self.calls.select(rows),
+        )
 
 
 class Source(Protocol):

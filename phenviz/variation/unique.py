@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,8 @@ def unique_haplotypes(
     Returns
     -------
     UniqueHaplotypes
-        Haplotypes that differ in their bases, and which of them each copy is.
+        Haplotypes that differ in their bases (with a ``view`` in their edits there), and which of them each
+        copy is.
 
     Raises
     ------
@@ -92,12 +93,13 @@ def unique_haplotypes(
     found = carried_haplotypes(individuals, locus, names, view=view, unphased=unphased, seed=seed)
     index, skipped = np.empty((len(names), 2), dtype=np.int64), np.empty((len(names), 2), dtype=np.int64)
     haplotypes: list[Haplotype] = []
-    of_content: dict[str, int] = {}
+    known: dict[Hashable, int] = {}
     for row, pair in enumerate(found.pairs):
         for copy, haplotype in enumerate(pair):
             skipped[row, copy] = len(haplotype.reasons)
-            # different variants may still make the same bases
-            index[row, copy] = of_content.setdefault(haplotype.content_hash, len(haplotypes))
+            # different variants may still make the same bases; what is looked at is read along the edits
+            content = haplotype.content_hash if view is None else (haplotype.locus, haplotype.edits)
+            index[row, copy] = known.setdefault(content, len(haplotypes))
             if index[row, copy] == len(haplotypes):
                 haplotypes.append(haplotype)
     return UniqueHaplotypes(tuple(haplotypes), index, tuple(names), found.phasing, skipped, found.report)

@@ -43,13 +43,44 @@ def per_base(sequence: str, backbone: SequenceBackbone, shift: int) -> np.ndarra
     return np.concatenate([values[:, :moved], values], axis=1)
 
 
-def without_shared_bases(edit: Edit) -> Edit:
+def without_shared_bases(edit: Edit, *, first: bool = False) -> Edit:
+    """Leave out shared bases, at the end and then at the beginning, or there ``first``."""
     start, ref, alt = edit.start, edit.ref, edit.alt
+    while first and ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
     while ref and alt and ref[-1] == alt[-1]:
         ref, alt = ref[:-1], alt[:-1]
     while ref and alt and ref[0] == alt[0]:
         start, ref, alt = start + 1, ref[1:], alt[1:]
     return Edit(start, ref, alt)
+
+
+def canonical(sequence: str, edits: list[Edit]) -> list[Edit]:
+    """Bring the edits of a haplotype into one form, a step at a time, the leftmost that has one to take."""
+    edits, at = [without_shared_bases(edit, first=True) for edit in edits], 0
+    while at < len(edits):
+        edit, behind = edits[at], edits[at - 1].start + len(edits[at - 1].ref) if at else 0
+        paired = min(len(edit.ref), len(edit.alt))
+        same = [place for place in range(paired) if edit.ref[place] == edit.alt[place]]
+        if not edit.ref and not edit.alt:
+            edits[at : at + 1] = []
+        elif same:
+            # parted there: the bases before, and those behind
+            cut = same[0]
+            head = [Edit(edit.start, edit.ref[:cut], edit.alt[:cut])] if cut else []
+            rest = Edit(edit.start + cut + 1, edit.ref[cut + 1 :], edit.alt[cut + 1 :])
+            edits[at : at + 1] = [*head, rest]
+        elif at and edit.start == behind:
+            before = edits[at - 1]
+            joined = Edit(before.start, before.ref + edit.ref, before.alt + edit.alt)
+            edits[at - 1 : at + 1] = [without_shared_bases(joined, first=True)]
+            at -= 1
+        elif not paired and edit.start and sequence[edit.start - 1] == (edit.ref or edit.alt)[-1]:
+            ref, alt = (bases[-1:] + bases[:-1] for bases in (edit.ref, edit.alt))
+            edits[at] = Edit(edit.start - 1, ref, alt)
+        else:
+            at += 1
+    return edits
 
 
 def left_aligned(sequence: str, edit: Edit) -> Edit:
@@ -70,16 +101,16 @@ def left_aligned(sequence: str, edit: Edit) -> Edit:
 def in_reference_coordinates(sequence: str, edits: list[Edit], backbone: SequenceBackbone) -> np.ndarray:
     """Predict an edited contig and read it base by base in reference coordinates: (C, PAD + bases + PAD).
 
-    As the rule says: each run of bases with one shift is read on its own grid, deleted bases have 0, and the
-    last base before an insertion has the maximum over itself and the inserted bases.
+    As the rule says, of the edits in their one form: each run of bases with one shift is read on its own
+    grid, deleted bases have 0, and the last base before an insertion has the maximum over itself and the
+    inserted bases.
     """
     length = len(sequence)
     shifts = np.zeros(length + 2 * PAD, dtype=int)  # of each reference base, from -PAD on
     deleted = np.zeros(length + 2 * PAD, dtype=bool)
     inserted, edited, shift, done = [], "", 0, 0
-    for edit in edits:
+    for edit in canonical(sequence, edits):
         assert sequence[edit.start : edit.start + len(edit.ref)] == edit.ref
-        edit = without_shared_bases(edit)
         paired = min(len(edit.ref), len(edit.alt))
         deleted[PAD + edit.start + paired : PAD + edit.start + len(edit.ref)] = True
         edited += sequence[done : edit.start] + edit.alt

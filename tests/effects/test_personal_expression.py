@@ -13,7 +13,7 @@ from phenviz.models.readout import gene_bins
 from phenviz.results import load, save, tidy
 from phenviz.variation import open_individuals
 from tests.attribution.oracles import in_double, toy_readout
-from tests.effects.oracles import Edit, whole_contig, without_shared_bases
+from tests.effects.oracles import Edit, canonical, whole_contig
 from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
 from tests.toys import CONTIGS
@@ -74,9 +74,8 @@ def slow_expression(world, gene, readout, edits: list[Edit]) -> np.ndarray:
     distance = np.repeat(around.distance, size)
     shifts, deleted, inserted = np.zeros(len(bases), int), np.zeros(len(bases), bool), []
     edited, shift, done = "", 0, 0
-    for edit in edits:
+    for edit in canonical(sequence, edits):
         assert sequence[edit.start : edit.start + len(edit.ref)] == edit.ref
-        edit = without_shared_bases(edit)
         paired = min(len(edit.ref), len(edit.alt))
         edited += sequence[done : edit.start] + edit.alt
         begin, end = edit.start + paired, edit.start + len(edit.ref)

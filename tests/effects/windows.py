@@ -11,7 +11,7 @@ import pandas as pd
 
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.variation import Individuals, apply_variants, open_individuals
-from tests.effects.oracles import PAD, Edit, in_reference_coordinates
+from tests.effects.oracles import PAD, Edit, canonical, in_reference_coordinates
 from tests.toys import ToyWorld
 
 CONTIG, LENGTH = "7", 320_000
@@ -36,10 +36,11 @@ class Wide:
         return self.reference.sequence(self.whole)
 
     def edits(self, sample: str, number: int) -> list[Edit]:
-        """Return what a haplotype has on the whole contig, as bcftools consensus applies it."""
+        """Return what a haplotype has on the whole contig, as bcftools consensus applies it, in one form."""
         carried = self.rows[self.rows[f"{sample}.{number}"] == 1]
         applied = apply_variants(self.reference, self.whole, carried).variants
-        return [Edit(row.position - 1, row.ref, row.alt) for row in applied.itertuples(index=False)]
+        written = [Edit(row.position - 1, row.ref, row.alt) for row in applied.itertuples(index=False)]
+        return canonical(self.sequence, written)
 
     @cached_property
     def bins(self) -> dict[tuple[str, int], np.ndarray]:

@@ -46,9 +46,9 @@ def reads(monkeypatch):
     """Note down what is read."""
     loci, read = [], reading.read_genotypes
 
-    def noting(source, reference, locus, *rest):
+    def noting(source, reference, locus, *rest, **ahead):
         loci.append(locus)
-        return read(source, reference, locus, *rest)
+        return read(source, reference, locus, *rest, **ahead)
 
     monkeypatch.setattr(reading, "read_genotypes", noting)
     return loci
