@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from phenviz.disease.allele_fit import Fit, Mask, bases_at, fit_reference
 from phenviz.disease.traits import UNKNOWN_ALTERNATE, TraitReport
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.variation.normalise import left_align
 
 _LEAST_FIT = 0.75
 _MOST_WRONG = 0.02
@@ -44,16 +47,17 @@ def check_alleles(
         Genome of the assembly that the file should be on.
     report
         Counts: ``swapped_alleles`` (the effect allele is the reference's: signs turned), ``strand_flipped``,
-        ``alternate_unknown``; skipped ``other_contig``, ``outside_contig``, ``other_allele_unknown``,
-        ``no_bases``, ``reference_mismatch`` (left over from a lift-over, or of another assembly),
-        ``indel_on_the_other_strand``, ``indel_that_fits_either_way``.
+        ``alternate_unknown``, ``left_aligned_or_trimmed``; skipped ``other_contig``, ``outside_contig``,
+        ``other_allele_unknown``, ``no_bases``, ``reference_mismatch`` (left over from a lift-over, or of
+        another assembly), ``indel_on_the_other_strand``, ``indel_that_fits_either_way``.
     unclear
         Whether the file leaves open which allele effects are of.
 
     Returns
     -------
     pd.DataFrame
-        The rows kept, with the contig's name of the reference, ``ref``, ``alt``, and ``signed``: whether the
+        The rows kept, with the contig's name of the reference, left-aligned ``position``, ``ref`` and
+        ``alt``, and ``signed``: whether the
         signs of beta and z are known to be of ``alt``.
 
     Raises
@@ -87,7 +91,26 @@ def check_alleles(
             table[column] = table[column] * sign
     if "allele_frequency" in table:
         table["allele_frequency"] = table["allele_frequency"].where(sign > 0, 1 - table["allele_frequency"])
-    return table[~np.isin(verdict, _LEFT_OUT)]
+    return _left_aligned(table[~np.isin(verdict, _LEFT_OUT)], reference, report)
+
+
+def _left_aligned(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> pd.DataFrame:
+    """Write longer alleles in the one form that all tables of variants have, so that each is one variant."""
+    position, ref, alt = (table[name].to_numpy(copy=True) for name in ("position", "ref", "alt"))
+    rows = np.flatnonzero((table["ref"].str.len() > 1) | (table["alt"].str.len() > 1))
+    contigs = table["contig"].to_numpy(object)
+    moved = np.zeros(len(table), dtype=bool)
+    for row in rows:
+        written = int(position[row]) - 1, ref[row], alt[row]
+        found = left_align(reference.codes(contigs[row]), *written)
+        position[row], ref[row], alt[row] = found[0] + 1, *found[1:]
+        moved[row] = found != written
+    places = zip(
+        contigs[moved], table["position"][moved], table["ref"][moved], table["alt"][moved], strict=True
+    )
+    words = [f"{contig}:{at}:{one}:{other}" for contig, at, one, other in islice(places, 9)]
+    report.count("changed", "left_aligned_or_trimmed", words, total=int(moved.sum()))
+    return table.assign(position=position, ref=ref, alt=alt)
 
 
 def _on_known_contigs(table: pd.DataFrame, reference: ReferenceGenome, report: TraitReport) -> pd.DataFrame:

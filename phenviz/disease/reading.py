@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from phenviz.disease import columns as tables
@@ -155,12 +156,10 @@ def _read(
     table = table.assign(position=table["position"].astype("int64"))
     if "neg_log_10_p_value" in table:
         table = negative_logarithm(table, path, form, report)
+    table = table.assign(row=np.arange(len(table)))
+    every, table = table, check_alleles(table, reference, report, unclear=is_unclear(form))
     if "posterior" in table:
-        # a variant that several windows hold counts once
-        variant = ["trait", "contig", "position", "effect", "other"]
-        totals = table.groupby(variant, sort=False)["posterior"].max().groupby("trait", sort=False).sum()
-        report.posterior = {str(name): float(total) for name, total in totals.items()}
-    table = check_alleles(table, reference, report, unclear=is_unclear(form))
+        report.posterior = _totals(every, table)
     table = consistent(table, report)
     report.show_first(table)
     if "posterior" not in table:
@@ -172,6 +171,17 @@ def _read(
     found = make_trait_variants(table, report)
     report.absent = [name for name in report.posterior if name not in found.traits]
     return found
+
+
+def _totals(every: pd.DataFrame, kept: pd.DataFrame) -> dict[str, float]:
+    """Add up the posteriors of each trait; a variant that several windows hold, or two forms, counts once."""
+    rest = every[~every["row"].isin(kept["row"])]
+    largest = [
+        table.groupby(["trait", "contig", "position", *alleles], sort=False)["posterior"].max()
+        for table, alleles in ((kept, ["ref", "alt"]), (rest, ["effect", "other"]))
+    ]
+    totals = pd.concat([one.groupby("trait").sum() for one in largest]).groupby("trait").sum()
+    return {str(trait): float(totals[trait]) for trait in every["trait"].unique()}
 
 
 def _source(path: Path, chunk: int = 500_000) -> Iterator[tuple[pd.DataFrame, Format]]:

@@ -10,22 +10,24 @@ from scipy.stats import norm
 from phenviz.disease import read_trait_variants
 from phenviz.disease.summary_statistics import PRIOR_SD
 from phenviz.errors import DataError
+from phenviz.variation.normalise import left_align
 
 _TURN = str.maketrans("ACGT", "TGCA")
 _SEEDS = range(6)
 
 
 def _variants(world, rng, count=120, indels=0.1):
-    """Draw variants of the reference: contig position, ref, alt, beta, se, p; one of them is significant."""
-    rows = []
+    """Draw left-aligned variants of the reference: position, ref, alt, beta, se, p; some are significant."""
+    rows, codes = [], world.reference.codes("20")
     for position in np.sort(rng.choice(np.arange(100_000, 130_000, 7), count, replace=False)):
-        ref = "".join("ACGT"[c] for c in world.reference.fetch_codes("20", position - 1, position + 3))
+        ref = "".join("ACGT"[c] for c in codes[position - 1 : position + 3])
+        # the inserted base isn't the next one, so that one allele only can be the reference's
+        inserted = ref[0] + "ACGT"[("ACGT".index(ref[1]) + 1) % 4]
         kind = rng.random()
-        if kind < indels / 2:
+        if kind < indels / 2 and left_align(codes, position - 1, ref[:3], ref[0])[0] == position - 1:
             rows.append((position, ref[:3], ref[0]))
-        elif kind < indels:
-            # the inserted base isn't the next one, so that one allele only can be the reference's
-            rows.append((position, ref[0], ref[0] + "ACGT"[("ACGT".index(ref[1]) + 1) % 4]))
+        elif kind < indels and left_align(codes, position - 1, ref[0], inserted)[0] == position - 1:
+            rows.append((position, ref[0], inserted))
         else:
             rows.append((position, ref[0], rng.choice([b for b in "ACGT" if b != ref[0]])))
     table = pd.DataFrame(rows, columns=["position", "ref", "alt"])
@@ -235,3 +237,51 @@ def test_a_column_that_is_called_ref_and_never_is_brings_a_warning(world, tmp_pa
     exchanged = table.rename(columns={"effect_allele": "ref", "other_allele": "alt"})
     said = _read(world, tmp_path, exchanged).report.describe()
     assert "the signs are in doubt" in said and "120 of 120 variants" in said
+
+
+def _rewritten(bases, position, ref, alt, rng):
+    """Write a variant another way: moved right as far as chance has it, then padded on both sides."""
+    while len(ref) != len(alt) and rng.random() < 0.8:
+        after = bases[position - 1 + len(ref)]
+        if (ref[1:] + alt[1:])[0] != after:
+            break
+        position, ref, alt = position + 1, ref[1:] + after, alt[1:] + after
+    left, right = rng.integers(0, 4, 2) if len(ref) != len(alt) or rng.random() < 0.2 else (0, 0)
+    start, end = position - 1, position - 1 + len(ref)
+    before, after = bases[start - left : start], bases[end : end + right]
+    return position - left, before + ref + after, before + alt + after
+
+
+def _in_other_forms(world, table, rng):
+    bases = "".join("ACGTN"[code] for code in world.reference.codes("20"))
+    rows = [_rewritten(bases, row.position, row.ref, row.alt, rng) for row in table.itertuples()]
+    position, ref, alt = zip(*rows, strict=True)
+    return table.assign(position=position, ref=ref, alt=alt)
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("posterior", [False, True])
+def test_a_variant_counts_once_and_keeps_its_sign_however_it_is_written(world, tmp_path, seed, posterior):
+    rng = np.random.default_rng(seed)
+    table = _variants(world, rng, indels=0.6)
+    table = _with_posterior(table, rng) if posterior else table
+    other = _in_other_forms(world, table, rng)
+    moved = other[(other["position"] != table["position"]) | (other["ref"] != table["ref"])]
+    assert len(moved) > 10
+
+    def written(rows, draws=None):
+        found = _written(rows, draws, share=0.5 if draws is not None else 0).assign(ref=rows["ref"])
+        return found.assign(pip=rows["pip"]) if posterior else found
+
+    expected = _read(world, tmp_path, written(table))
+    _equal(_read(world, tmp_path, written(other, np.random.default_rng(7))), expected)
+    mixed = pd.concat([written(table), written(moved)]).sample(frac=1, random_state=seed)
+    found = _read(world, tmp_path, mixed)
+    _equal(found, expected)
+    assert found.report.skipped["listed_twice"] == len(moved)
+    assert found.report.changed["left_aligned_or_trimmed"] == len(moved)
+    if posterior:
+        assert found.report.posterior["trait"] == pytest.approx(1)
+        # two windows that share variants in two forms alone
+        regions = [written(rows).assign(region=name) for rows, name in ((table, "w1"), (moved, "w2"))]
+        assert _read(world, tmp_path, pd.concat(regions)).table["locus"].nunique() == 1
