@@ -266,9 +266,12 @@ def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page
 
     page.results._background = SimpleNamespace(submit=search)
     finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery",))))
+    # on a slow machine also of what was finished before the end
+    before = len(searched)
+    assert before and searched[-1] is page.runs.dataset
     # drawn a moment later, so that nobody sees that there was no result in between
     page.runs.dataset = page.runs.dataset.copy()
-    assert len(searched) == 2 and searched[1] is page.runs.dataset
+    assert len(searched) == before + 1 and searched[-1] is page.runs.dataset
 
 
 def test_what_our_own_components_hear_waits_for_the_lock_that_figures_need(page, monkeypatch):

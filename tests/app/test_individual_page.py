@@ -138,11 +138,11 @@ def test_a_small_move_computes_nothing_anew(page):
 def test_genotypes_are_read_no_further_after_a_cancel(page, monkeypatch):
     before, read = page.run.work, individuals.read_genotypes
 
-    def cancelled_while_reading(*arguments):
+    def cancelled_while_reading(*arguments, **how):
         while page.run.work is before:
             time.sleep(0.01)
         page.run.work.cancel()
-        return read(*arguments)
+        return read(*arguments, **how)
 
     monkeypatch.setattr(individuals, "read_genotypes", cancelled_while_reading)
     page._heard({"sample": "bob"})
