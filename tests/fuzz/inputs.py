@@ -81,6 +81,10 @@ def _all(data: bytes) -> int:
     return N_VARIANTS
 
 
+def _rows_without_comments(data: bytes) -> int:
+    return max(_records(data) - 1, 0)
+
+
 def _matches(pattern: str) -> Callable[[bytes], int]:
     return lambda data: len({found for line in _lines(data) for found in re.findall(pattern, line)})
 
@@ -126,8 +130,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("genes.gtf.gz", True, _DOCTOR, _matches(r'gene_id "([^"]+)"'), key="annotation"),
     Kind("genes.gff3", True, _DOCTOR, _matches(r"\tgene\t.*ID=([^;]+)"), key="annotation"),
     Kind("genes.bed", True, _DOCTOR, _names_of_bed, key="annotation"),
-    Kind("genes.tsv", True, _DOCTOR, _rows, key="annotation"),
-    Kind("elements.tsv", True, _DOCTOR, _rows, key="elements"),
+    Kind("genes.tsv", True, _DOCTOR, _rows_without_comments, key="annotation"),
+    Kind("elements.tsv", True, _DOCTOR, _rows_without_comments, key="elements"),
     Kind("bands.tsv", True, _DOCTOR, key="bands"),
     Kind("motifs.meme", True, _DOCTOR, lambda data: sum(line.startswith("MOTIF ") for line in _lines(data)),
          key="motifs"),
