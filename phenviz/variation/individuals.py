@@ -158,7 +158,7 @@ class Individuals:
             # files give samples in their own order
             chosen = [index for index, sample in enumerate(batch.samples) if sample in wanted]
             if chosen or not names:
-                found.append(read_genotypes(batch, self.reference, locus, chosen, progress, ahead=ahead))
+                found.append(read_genotypes(batch, self.reference, locus, chosen, progress, ahead))
         return merge_genotypes(found).with_samples(names)
 
     def allele_counts(self, locus: Locus, by: str | None = "population") -> pd.DataFrame:

@@ -28,7 +28,6 @@ def read_genotypes(
     locus: Locus,
     samples: Sequence[int] | None,
     progress: Progress = NO_PROGRESS,
-    *,
     ahead: int = 0,
 ) -> Genotypes:
     """Read the genotypes of some samples at the variants whose record touches a locus.

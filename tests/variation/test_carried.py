@@ -46,9 +46,9 @@ def reads(monkeypatch):
     """Note down what is read."""
     loci, read = [], reading.read_genotypes
 
-    def noting(source, reference, locus, *rest, **ahead):
+    def noting(source, reference, locus, *rest):
         loci.append(locus)
-        return read(source, reference, locus, *rest, **ahead)
+        return read(source, reference, locus, *rest)
 
     monkeypatch.setattr(reading, "read_genotypes", noting)
     return loci
