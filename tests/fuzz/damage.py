@@ -44,6 +44,11 @@ def double(data: bytes, rng: np.random.Generator) -> bytes:
     return data + data
 
 
+def renamed(data: bytes, rng: np.random.Generator) -> bytes:
+    """Leave the bytes alone: it is the name that the harness changes, to one of another kind."""
+    return data
+
+
 def utf16(data: bytes, rng: np.random.Generator) -> bytes:
     """Save as a spreadsheet does that calls this "Unicode text"."""
     return data.decode("latin-1").encode("utf-16")
@@ -153,7 +158,7 @@ def gzipped(damage: Damage) -> Damage:
     return inside
 
 
-ANY: tuple[Damage, ...] = (cut, flip, overwrite, empty, double)
+ANY: tuple[Damage, ...] = (cut, flip, overwrite, empty, double, renamed)
 TEXT: tuple[Damage, ...] = (
     *ANY, utf16, byte_order_mark, windows_lines, join_lines, cut_line, add_line, repeat_line, move_line,
     lose_field, swap_columns, odd_number, odd_word,

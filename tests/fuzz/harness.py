@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.fuzz.damage import Damage
+from tests.fuzz.damage import Damage, renamed
 from tests.fuzz.inputs import KINDS, Files, Kind
 
 SECONDS = 60
@@ -184,7 +184,11 @@ class Harness:
     def damaged(self, case: Case, folder: Path) -> Path:
         """Write the damaged file of a case into a folder, with what belongs beside it."""
         rng = np.random.default_rng(case.seed)
-        valid, path = self.files.folder / case.kind.name, folder / case.kind.name
+        name = case.kind.name
+        if case.damage is renamed:
+            others = sorted({f"renamed.{kind.name.partition('.')[2]}" for kind in KINDS} - {name})
+            name = others[int(rng.integers(len(others)))]
+        valid, path = self.files.folder / case.kind.name, folder / name
         if valid.is_dir():
             shutil.copytree(valid, path)
             inner = sorted(found for found in path.rglob("*") if found.is_file())

@@ -56,7 +56,8 @@ class Kind:
         if not self.text:
             return damage.ANY
         if self.name.endswith(".gz"):
-            return (*damage.ANY, *map(damage.gzipped, damage.TEXT))
+            inside = (one for one in damage.TEXT if one is not damage.renamed)
+            return (*damage.ANY, *map(damage.gzipped, inside))
         return damage.TEXT
 
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.fuzz.damage import TEXT
+from tests.fuzz.damage import TEXT, renamed
 from tests.fuzz.harness import Case, Harness, Ran, judge, run_apart, told_left_out
 from tests.fuzz.inputs import KINDS
 from tests.variation.oracles import needs_bcftools
@@ -50,10 +50,11 @@ def _unchanged(data: bytes, rng: np.random.Generator) -> bytes:
 
 def test_the_same_seed_damages_a_file_in_the_same_way():
     data = b"##x\n" + b"\n".join(b"20\t%d\tA\tC" % number for number in range(50))
-    for damage in TEXT:
+    changing = [damage for damage in TEXT if damage is not renamed]
+    for damage in changing:
         made = [damage(data, np.random.default_rng(3)) for _ in range(2)]
         assert made[0] == made[1], damage
-    changed = [damage(data, np.random.default_rng(seed)) != data for damage in TEXT for seed in range(5)]
+    changed = [damage(data, np.random.default_rng(seed)) != data for damage in changing for seed in range(5)]
     assert np.mean(changed) > 0.8
 
 
