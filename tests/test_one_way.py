@@ -28,7 +28,7 @@ from phenviz.models.phenformer import Phenformer
 from phenviz.models.predict import predict
 from phenviz.models.readout import GeneReadout
 from phenviz.service import KINDS, ModelService
-from phenviz.service.work import Work
+from phenviz.service.shared_task import Work
 from phenviz.world import open_world
 from tests.effects.toys import write_people
 from tests.service.test_trait import project_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from phenviz.app.words import escaped
+from phenviz.app.formatting import escaped
 from phenviz.disease.calibration import calibration_words
 from phenviz.disease.methods import BY_LOCI
 from phenviz.disease.simulated import is_simulated

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from phenviz.app.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease_tables import KeptTables
+from phenviz.app.formatting import readable_bytes
 from phenviz.app.job_view import RESULT, JobView
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import words_of
-from phenviz.app.words import readable_bytes
 from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
 from phenviz.errors import PhenvizError
 

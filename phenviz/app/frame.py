@@ -12,12 +12,12 @@ from phenviz.app.address import Address
 from phenviz.app.components.header import Header
 from phenviz.app.components.page_actions import PageActions, ShareButton
 from phenviz.app.links import link_to
-from phenviz.app.look import PAGE_SX, THEME_CONFIG
 from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
 from phenviz.app.panel_workarounds import lock_events, never_busy
 from phenviz.app.session import Session, report, words_of
 from phenviz.app.state import PageState
+from phenviz.app.theme import PAGE_SX, THEME_CONFIG
 from phenviz.genome.locus import shown_contig
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tornado.web import RequestHandler
 
-from phenviz.app.look import FONT, THEME_CONFIG
+from phenviz.app.formatting import escaped
 from phenviz.app.pages import PAGES
-from phenviz.app.words import escaped
+from phenviz.app.theme import FONT, THEME_CONFIG
 
 _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Not found · PhenViz</title>

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from phenviz.app.formatting import readable_bytes
 from phenviz.app.session import Session, words_of
-from phenviz.app.words import readable_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

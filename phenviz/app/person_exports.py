@@ -17,7 +17,7 @@ from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results.intervals import file_name
 
 if TYPE_CHECKING:
-    from phenviz.app.people import People
+    from phenviz.app.genotype_sources import People
     from phenviz.app.person_run import PersonRun
     from phenviz.app.state import IndividualState
     from phenviz.variation import Haplotype

@@ -11,8 +11,8 @@ import pandas as pd
 import param
 import xarray as xr
 
+from phenviz.app.genotype_sources import People
 from phenviz.app.job_view import JobView, PrivateJobs
-from phenviz.app.people import People
 from phenviz.app.ranking import ranked
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState
@@ -20,7 +20,7 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.results.haplotypes import reaching
 from phenviz.tracks import PersonalActivity
-from phenviz.tracks.carried import UNPHASED
+from phenviz.tracks.carried_variants import UNPHASED
 from phenviz.variation.records import ABSENT
 
 if TYPE_CHECKING:

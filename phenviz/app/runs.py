@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import param
 
+from phenviz.app.formatting import readable_share
 from phenviz.app.job_view import RESULT, JobView
 from phenviz.app.request import Request
 from phenviz.app.session import words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.words import readable_share
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
 
 if TYPE_CHECKING:

@@ -166,10 +166,10 @@ class Runtime:
 
     def _warm_motifs(self) -> None:
         """Search for motifs once, so that nobody waits for what the first search loads and compiles."""
-        from phenviz.attribution.warm import search_an_example
+        from phenviz.attribution.precompile_motif_search import search_an_example
 
         motifs = self.world.project.motifs
-        command = [sys.executable, "-m", "phenviz.attribution.warm", str(motifs)]
+        command = [sys.executable, "-m", "phenviz.attribution.precompile_motif_search", str(motifs)]
         try:
             # elsewhere first: compiling would hold up all pages for most of a minute. Ctrl-C is for the
             # server, which ends this process itself

@@ -12,7 +12,7 @@ import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phenviz.app.words import readable_bytes
+from phenviz.app.formatting import readable_bytes
 from phenviz.errors import DataError
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")

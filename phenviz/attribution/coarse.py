@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import BaselineSource
 from phenviz.attribution.engine import alternates
+from phenviz.attribution.fast_stem_gradient import lean_encode
 from phenviz.attribution.gradients import IntegratedGradients, Saliency
-from phenviz.attribution.lean import lean_encode
-from phenviz.attribution.paths import Piece, pieces, tiled
+from phenviz.attribution.integration_paths import Piece, pieces, tiled
 from phenviz.attribution.targets import ResolvedTarget, Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.crops import (
+from phenviz.attribution.edited_windows import (
     ActivityRound,
     Crop,
     EditTarget,

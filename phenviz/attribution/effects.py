@@ -8,8 +8,8 @@ from typing import Protocol
 
 import torch
 
-from phenviz.attribution.cones import Span
 from phenviz.attribution.engine import Changes, ReferenceTile
+from phenviz.attribution.receptive_cones import Span
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome

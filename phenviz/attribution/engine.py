@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from phenviz.attribution.cones import Span
+from phenviz.attribution.receptive_cones import Span
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
 

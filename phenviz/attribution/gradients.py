@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from phenviz.attribution.baselines import Baseline, BaselineSource, baseline_sources
-from phenviz.attribution.paths import Path, Piece, path_of
+from phenviz.attribution.integration_paths import Path, Piece, path_of
 from phenviz.attribution.pieces import Forward, Part, Run
 from phenviz.attribution.targets import Target, is_count, resolve
 from phenviz.errors import ModelError

@@ -16,8 +16,8 @@ from functools import lru_cache
 
 import torch
 
-from phenviz.attribution.cones import Span, changed_spans, reach
 from phenviz.attribution.engine import Changes, ReferenceTile, alternates
+from phenviz.attribution.receptive_cones import Span, changed_spans, reach
 from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.crops import ActivityRound, Crop, score_crops, window_of
+from phenviz.attribution.edited_windows import ActivityRound, Crop, score_crops, window_of
 from phenviz.attribution.edits import SEED
 from phenviz.attribution.shuffles import replacements
 from phenviz.data.motifs import Motif

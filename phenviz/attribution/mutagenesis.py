@@ -9,10 +9,10 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.cones import Span
 from phenviz.attribution.effects import CentreMask, GeneExpression, MutantTarget
 from phenviz.attribution.engine import CropEngine, MutantEngine, WindowEngine, alternates, margin
 from phenviz.attribution.local_engine import LocalEngine
+from phenviz.attribution.receptive_cones import Span
 from phenviz.attribution.targets import check_reached, reach_of_gene
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.paths import Path, Piece, pieces
+from phenviz.attribution.integration_paths import Path, Piece, pieces
 from phenviz.attribution.targets import ResolvedTarget
 from phenviz.genome.codes import LETTERS
 from phenviz.genome.locus import Locus

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import Baseline, BaselineSource
 from phenviz.attribution.gradients import IntegratedGradients, Saliency, default_step_batch
-from phenviz.attribution.paths import Path, Piece, path_of
+from phenviz.attribution.integration_paths import Path, Piece, path_of
 from phenviz.errors import ModelError
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome

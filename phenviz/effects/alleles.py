@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.attribution.cones import Span
 from phenviz.attribution.local_engine import LocalEngine, ReferenceCells
+from phenviz.attribution.receptive_cones import Span
 from phenviz.effects.rows import Rows
 from phenviz.effects.runs import Around, EditedContig, Patch, trimmed
 from phenviz.effects.single_base import SingleBaseEngine

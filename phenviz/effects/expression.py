@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.cones import Span
+from phenviz.attribution.receptive_cones import Span
 from phenviz.effects.alleles import AlleleBins
 from phenviz.effects.dataset import variant_coords, variants_attrs, variants_dataset
 from phenviz.effects.rows import SCORED, Rows, read_rows

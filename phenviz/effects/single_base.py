@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
-from phenviz.attribution.cones import Span, reach
 from phenviz.attribution.local_engine import ReferenceCells
+from phenviz.attribution.receptive_cones import Span, reach
 from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.attribution.cones import Span
+from phenviz.attribution.receptive_cones import Span
 from phenviz.effects.alleles import AlleleEngine, TileEngine, WindowEngine
 from phenviz.effects.rows import Rows
 from phenviz.genome.reference import ReferenceGenome

@@ -1,9 +1,9 @@
 """The in-process model service: device, queue, jobs, progress, cancel, result store."""
 
-from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import available_devices, pick_device
+from phenviz.service.job_types import Backend, Kind, Piece, Registry, whole
 from phenviz.service.jobs import Job
-from phenviz.service.kinds import Backend, Kind, Piece, Registry, whole
+from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.service import ModelService, get_service
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore

@@ -25,8 +25,7 @@ from phenviz.models.backbone import halo
 from phenviz.progress import Progress
 from phenviz.results import base_starts, position_coord
 from phenviz.service import grid
-from phenviz.service.kinds import Backend, Kind, Piece, Streaming
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
@@ -39,6 +38,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.job_types import Backend, Kind, Piece, Streaming
 
 if TYPE_CHECKING:
     from phenviz.world import World

@@ -12,8 +12,7 @@ from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
-from phenviz.service.kinds import Backend, whole
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
@@ -23,6 +22,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.job_types import Backend, whole
 
 if TYPE_CHECKING:
     from phenviz.world import World

@@ -18,7 +18,7 @@ import xarray as xr
 from phenviz.data.packs import has_pack
 from phenviz.errors import DataError
 from phenviz.progress import Progress
-from phenviz.service.kinds import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Kind, Piece
 
 if TYPE_CHECKING:
     from phenviz.disease import TraitVariants

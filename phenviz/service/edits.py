@@ -14,8 +14,7 @@ import xarray as xr
 from phenviz.errors import SequenceError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
-from phenviz.service.kinds import Backend, Kind, Piece, whole
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     WORKING_BYTES,
     find_contexts,
     find_gene,
@@ -23,6 +22,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.job_types import Backend, Kind, Piece, whole
 
 if TYPE_CHECKING:
     from phenviz.data.motifs import Motif

@@ -20,8 +20,7 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service import grid
-from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
@@ -33,6 +32,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.job_types import Backend, Kind, Piece
 from phenviz.variation import UNPHASED_CHOICES
 
 if TYPE_CHECKING:

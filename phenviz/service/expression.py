@@ -13,8 +13,7 @@ import xarray as xr
 from phenviz.errors import DataError
 from phenviz.progress import Progress
 from phenviz.service.effects import find_people, find_phasing, people
-from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
@@ -22,6 +21,7 @@ from phenviz.service.requests import (
     find_gene,
     gene_identity,
 )
+from phenviz.service.job_types import Backend, Kind, Piece
 
 if TYPE_CHECKING:
     from phenviz.variation import Unphased

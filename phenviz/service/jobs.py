@@ -14,7 +14,7 @@ from typing import Any
 import xarray as xr
 
 from phenviz.errors import Cancelled, JobError
-from phenviz.service.work import TERMINAL, Finished, State, Work
+from phenviz.service.shared_task import TERMINAL, Finished, State, Work
 
 _SECONDS_BETWEEN_CALLS = 0.1
 

@@ -15,14 +15,14 @@ from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError, 
 from phenviz.models.identity import model_identity
 from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
-from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import free_bytes, precision, precision_name
-from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.parts import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
-from phenviz.service.requests import COPIES, WORKING_BYTES
+from phenviz.service.job_params import COPIES, WORKING_BYTES
+from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.result_buffer import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
+from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.session_store import SessionStore
+from phenviz.service.shared_task import Store, Work
 from phenviz.service.store import ResultStore, canonical_key
-from phenviz.service.work import Store, Work
 
 if TYPE_CHECKING:
     from phenviz.world import World

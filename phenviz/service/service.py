@@ -13,17 +13,17 @@ import torch
 import xarray as xr
 
 from phenviz.errors import JobError
-from phenviz.service.cost import CostBook, Estimate
 from phenviz.service.device import pick_device, settle_worker_thread
+from phenviz.service.job_types import Registry
 from phenviz.service.jobs import Job
-from phenviz.service.kinds import Registry
-from phenviz.service.lane import Lane
 from phenviz.service.runner import Runner
+from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.session_store import SessionStore
+from phenviz.service.shared_task import Store, Work
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
 from phenviz.service.verbs import Verbs
-from phenviz.service.work import Store, Work
+from phenviz.service.worker import Lane
 
 if TYPE_CHECKING:
     from phenviz.world import World

@@ -19,8 +19,7 @@ from phenviz.service.disease import EVIDENCE, HYPOTHESES
 from phenviz.service.edits import ABLATE, BOTH_ALLELES, MARGINALIZE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.expression import EXPRESSION
-from phenviz.service.kinds import Backend, Kind, Piece, Registry, Streaming
-from phenviz.service.requests import (
+from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
@@ -33,6 +32,7 @@ from phenviz.service.requests import (
     gene_identity,
     gene_target,
 )
+from phenviz.service.job_types import Backend, Kind, Piece, Registry, Streaming
 from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from phenviz.models.identity import model_identity
 from phenviz.progress import Progress
 from phenviz.results import position_coord
 from phenviz.service.attribute import METHODS
-from phenviz.service.kinds import Backend, Kind, Piece
-from phenviz.service.requests import WORKING_BYTES, find_locus, find_target
+from phenviz.service.job_params import WORKING_BYTES, find_locus, find_target
+from phenviz.service.job_types import Backend, Kind, Piece
 
 if TYPE_CHECKING:
     from phenviz.attribution.trait_engine import TokenWeights, TraitEngine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from phenviz.service.requests import find_target
+from phenviz.service.job_params import find_target
 
 if TYPE_CHECKING:
     import pandas as pd

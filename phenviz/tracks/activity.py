@@ -14,9 +14,9 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
-from phenviz.tracks.signed import stairs
+from phenviz.tracks.signed_signal import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
+from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 STYLES = ("heatmap", "areas")
 _MOST_PIXELS, _LEAST_PIXELS = 208, 60

@@ -12,7 +12,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results import base_starts, gaps
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
-from phenviz.tracks.signed import (
+from phenviz.tracks.signed_signal import (
     Bases,
     SignedPlot,
     choose_context,
@@ -22,7 +22,7 @@ from phenviz.tracks.signed import (
 )
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import Stretch, View, x_of
+from phenviz.tracks.viewport import Stretch, View, x_of
 
 LETTERS_BELOW = 320
 _EMPTY = "Run integrated gradients to see what each base adds to the prediction"

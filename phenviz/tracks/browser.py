@@ -21,9 +21,9 @@ from phenviz.tracks.mutagenesis import Contribution, Effects, Mutations
 from phenviz.tracks.observed import Observed, of_contig
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
-from phenviz.tracks.stack import Stack
 from phenviz.tracks.theme import get_theme
-from phenviz.tracks.view import EDGE, x_of
+from phenviz.tracks.track_stack import Stack
+from phenviz.tracks.viewport import EDGE, x_of
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation

@@ -22,7 +22,7 @@ from bokeh.models import (
 
 from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
 from phenviz.tracks.theme import FONT, get_theme, legible
-from phenviz.tracks.view import nice_ceiling
+from phenviz.tracks.viewport import nice_ceiling
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 ROW_PX = 20

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from phenviz.genome.contexts import Context
 from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme, legible
-from phenviz.tracks.view import nice_ceiling
+from phenviz.tracks.viewport import nice_ceiling
 
 
 class EffectMap:

@@ -16,7 +16,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results.palette import lineage_colours
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, x_of
+from phenviz.tracks.viewport import Stretch, View, x_of
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation

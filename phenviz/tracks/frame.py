@@ -23,7 +23,7 @@ from bokeh.plotting import figure
 
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import Stretch, View
+from phenviz.tracks.viewport import Stretch, View
 
 GUTTER = 116
 RIGHT_BORDER = 14

@@ -15,7 +15,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import FONT, Theme
-from phenviz.tracks.view import Stretch, View, x_of
+from phenviz.tracks.viewport import Stretch, View, x_of
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation

@@ -18,9 +18,9 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid, Summary
-from phenviz.tracks.signed import stairs
+from phenviz.tracks.signed_signal import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 HAPLOTYPES = ("reference", "1", "2")
 _ROW_PIXELS, _LEAST_PIXELS, _MOST_PIXELS = 30, 60, 420

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phenviz.tracks.frame import Track
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import x_of
+from phenviz.tracks.viewport import x_of
 
 # what stands beside colours that follow log(1 + value)
 LOG_COLOURS = "log scale"

@@ -22,9 +22,9 @@ from bokeh.plotting import figure
 
 from phenviz.genome.locus import Locus
 from phenviz.tracks.overlay import style_sheets
-from phenviz.tracks.schedule import Debounce
 from phenviz.tracks.theme import Theme, get_theme, mix
-from phenviz.tracks.view import EDGE, MIN_BASES, clamp, x_of
+from phenviz.tracks.throttle import Debounce
+from phenviz.tracks.viewport import EDGE, MIN_BASES, clamp, x_of
 
 # how dark Giemsa stains a band, 0 to 1
 _STAIN = {

@@ -11,9 +11,9 @@ from bokeh.models.layouts import Row
 from numpy.typing import NDArray
 
 from phenviz.tracks.frame import Axis, Track
-from phenviz.tracks.signed import SignedPlot
+from phenviz.tracks.signed_signal import SignedPlot
 from phenviz.tracks.theme import Theme, get_theme
-from phenviz.tracks.view import Stretch, View, x_of
+from phenviz.tracks.viewport import Stretch, View, x_of
 
 _HEIGHT = 96
 # width of a mark between two bases, in bases

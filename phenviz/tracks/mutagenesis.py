@@ -9,7 +9,7 @@ from phenviz.results import base_starts, contribution, exact_stretches, referenc
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
-from phenviz.tracks.signed import (
+from phenviz.tracks.signed_signal import (
     Bases,
     SignedPlot,
     choose_context,
@@ -19,7 +19,7 @@ from phenviz.tracks.signed import (
 )
 from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import Stretch, View, nice_ceiling
+from phenviz.tracks.viewport import Stretch, View, nice_ceiling
 
 LETTERS_BELOW = 500
 _EMPTY = "Run mutagenesis to see which bases matter"

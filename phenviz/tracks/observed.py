@@ -16,7 +16,7 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.view import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
+from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 _COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
 _ROW_PIXELS, _LEAST_PIXELS = 10, 48

@@ -10,14 +10,14 @@ from bokeh.models.layouts import Column
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.tracks.carried import Carried
+from phenviz.tracks.carried_variants import Carried
 from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.haplotypes import Difference, Haplotypes, PersonalActivity, centre_of
 from phenviz.tracks.ruler import Ruler
-from phenviz.tracks.stack import Stack
 from phenviz.tracks.theme import Theme, get_theme
+from phenviz.tracks.track_stack import Stack
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation

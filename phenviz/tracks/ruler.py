@@ -15,7 +15,7 @@ from phenviz.genome.ticks import format_position, tick_step
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.theme import FONT, Theme
-from phenviz.tracks.view import Stretch, View, x_of
+from phenviz.tracks.viewport import Stretch, View, x_of
 
 SEQUENCE_BELOW = 220
 _HEIGHT = 46

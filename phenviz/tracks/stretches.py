@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, VStrip
 
 from phenviz.genome.locus import Locus
 from phenviz.tracks.frame import Track
-from phenviz.tracks.view import x_of
+from phenviz.tracks.viewport import x_of
 
 
 class Stretches:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.tracks.plain import paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme
-from phenviz.tracks.view import nice_ceiling
+from phenviz.tracks.viewport import nice_ceiling
 
 # more points than this wouldn't be told apart, and make a page slow
 _MOST = 4_000

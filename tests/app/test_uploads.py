@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from phenviz.app.people import UPLOAD, People
+from phenviz.app.genotype_sources import UPLOAD, People
 from phenviz.app.uploads import PrivateFolder, files_of
 from phenviz.errors import DataError
 from phenviz.world import open_world

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from phenviz.attribution import Target, gradients, integrated_gradients, paths, saliency
-from phenviz.attribution.lean import lean_encode
+from phenviz.attribution import Target, gradients, integrated_gradients, integration_paths, saliency
+from phenviz.attribution.fast_stem_gradient import lean_encode
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.windows import one_hot_window
@@ -37,7 +37,7 @@ COMPOSITION = np.array([0.3, 0.2, 0.2, 0.3])
 @pytest.fixture(autouse=True)
 def short_tiles(monkeypatch):
     """Several tiles even on toy loci."""
-    monkeypatch.setattr(paths, "CPU_TILE_BASES", 1_024)
+    monkeypatch.setattr(integration_paths, "CPU_TILE_BASES", 1_024)
 
 
 @pytest.mark.parametrize("locus", LOCI, ids=str)
@@ -60,7 +60,7 @@ def test_tiles_add_up_to_one_captum_call_on_the_whole_window(toy_world, locus, b
 
 @pytest.mark.parametrize("most_ties", [0.0, 1.1], ids=["through all bases", "through scores"])
 def test_every_path_from_zero_gives_the_same_result_where_maxima_are_tied(toy_world, monkeypatch, most_ties):
-    monkeypatch.setattr(paths, "_MOST_TIES", most_ties)
+    monkeypatch.setattr(integration_paths, "_MOST_TIES", most_ties)
     locus, backbone = Locus("20", 5_003, 9_001), in_double(toy_world.backbone)
     found = integrated_gradients(locus, toy_world.reference, backbone, target=MONO, n_steps=8)
     whole, _ = integrate_whole_window(locus, toy_world.reference, backbone, 1, n_steps=8)

@@ -160,4 +160,6 @@ def test_what_the_search_compiles_is_kept_on_disk(hits):
 
 
 def test_the_search_can_be_warmed_up_in_a_process_of_its_own():
-    subprocess.run([sys.executable, "-m", "phenviz.attribution.warm", str(MOTIFS)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "phenviz.attribution.precompile_motif_search", str(MOTIFS)], check=True
+    )

@@ -8,8 +8,8 @@ import torch
 
 from phenviz.attribution import mutagenesis
 from phenviz.attribution import mutagenesis as public_verb
-from phenviz.attribution.cones import Span, changed_spans
 from phenviz.attribution.effects import mask_bins
+from phenviz.attribution.receptive_cones import Span, changed_spans
 from phenviz.attribution.targets import reach_of_gene
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
 from phenviz.genome import Context, Gene, Locus, ReferenceGenome

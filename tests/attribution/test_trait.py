@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from phenviz.attribution import paths
+from phenviz.attribution import integration_paths
 from phenviz.attribution.trait import trait_integrated_gradients, trait_saliency
 from phenviz.attribution.trait_genes import tokens_without_bases, trait_genes
 from phenviz.errors import Cancelled, LocusError, ModelError, TargetError
@@ -28,7 +28,7 @@ COMPOSITION = np.array([0.3, 0.2, 0.2, 0.3])
 @pytest.fixture(autouse=True)
 def short_tiles(monkeypatch):
     """Several tiles even in toy windows."""
-    monkeypatch.setattr(paths, "CPU_TILE_BASES", 2_048)
+    monkeypatch.setattr(integration_paths, "CPU_TILE_BASES", 2_048)
     monkeypatch.setattr(phenformer_tokens, "default_tile_bins", lambda backbone: 16)
 
 

@@ -11,7 +11,7 @@ from phenviz.attribution.targets import Target
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from phenviz.results import load, save
-from phenviz.service import ModelService, ResultStore, attribute, parts, runner, standard
+from phenviz.service import ModelService, ResultStore, attribute, result_buffer, runner, standard
 from phenviz.world import open_world
 
 CELL = 1_024
@@ -190,7 +190,7 @@ def test_memory_of_a_streamed_job_does_not_grow_with_the_locus(make, world):
 def test_streamed_result_is_saved_as_the_one_in_memory(make, monkeypatch, tmp_path, kind, suffix):
     held, streamed, _ = both(make, monkeypatch, kind)
     monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 40_000)
-    monkeypatch.setattr(parts, "_CACHED_BYTES", 1)
+    monkeypatch.setattr(result_buffer, "_CACHED_BYTES", 1)
     save(streamed, tmp_path / f"out{suffix}")
     found = load(tmp_path / f"out{suffix}")
     xr.testing.assert_identical(found, held.drop_encoding())

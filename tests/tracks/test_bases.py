@@ -6,7 +6,7 @@ import xarray as xr
 
 from phenviz.genome import Locus
 from phenviz.results import base_starts, context_coords
-from phenviz.tracks.signed import Bases
+from phenviz.tracks.signed_signal import Bases
 from tests.tracks.toys import ATTRIBUTED, CONTEXTS, LENGTH, MUTATED, attribution, browser, mutagenesis, track
 
 CLOSE = Locus("20", 120_000, 120_100)
@@ -161,7 +161,7 @@ def test_the_context_in_focus_is_drawn_with_its_own_spread():
 def test_a_notebook_shows_the_band_behind_the_curve():
     import holoviews as hv
 
-    from phenviz.tracks.quick import view
+    from phenviz.tracks.notebook_view import view
 
     result = with_spread().isel(position=slice(0, 300))
     band, curve = view(result)

@@ -20,9 +20,9 @@ from phenviz.app.disease_names import trait_label
 from phenviz.app.disease_parts import cell_words
 from phenviz.app.disease_run import DiseaseRun, EvidenceRun
 from phenviz.app.disease_state import DiseaseState
+from phenviz.app.formatting import escaped
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session
-from phenviz.app.words import escaped
 from phenviz.tracks.disease_checks import LeaveOneOut
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from phenviz.app.disease_parts import (
     trait_words,
 )
 from phenviz.app.disease_state import SORTS, DiseaseState
+from phenviz.app.formatting import escaped
 from phenviz.app.session import Session
-from phenviz.app.words import escaped
 from phenviz.genome.contexts import Context
 from phenviz.tracks.disease import HypothesisMap, TraitBars, TraitForest
 

@@ -9,7 +9,7 @@ from panel.viewable import Viewer
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.disease_parts import arranged, calibrated, method_part, shown_contexts
 from phenviz.app.disease_state import DiseaseState
-from phenviz.app.words import escaped
+from phenviz.app.formatting import escaped
 from phenviz.genome.contexts import Context
 from phenviz.tracks.disease import HypothesisMap
 from phenviz.tracks.disease_checks import QuantilePlot

@@ -11,9 +11,9 @@ from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
 from phenviz.app.disease_state import DiseaseState
+from phenviz.app.formatting import escaped
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
-from phenviz.app.words import escaped
 from phenviz.effects.motif_change import changed_motifs
 
 if TYPE_CHECKING:

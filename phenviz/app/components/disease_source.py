@@ -9,13 +9,13 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.parts import words
-from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.disease_run import DiseaseRun
 from phenviz.app.disease_state import OWN, PERMUTATIONS, SIMULATED, DiseaseState
 from phenviz.app.disease_tables import KeptTables
+from phenviz.app.formatting import escaped, readable_bytes, readable_seconds
 from phenviz.app.session import Session
-from phenviz.app.words import escaped, readable_bytes, readable_seconds
 
 UPLOAD = "upload"
 _SAID = {
@@ -50,7 +50,7 @@ class DiseaseSource(Viewer):
         state: DiseaseState,
         run: DiseaseRun,
         tables: KeptTables,
-        drop: VcfDrop,
+        drop: FileDrop,
         methods: dict[str, str],
     ) -> None:
         super().__init__()

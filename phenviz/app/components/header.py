@@ -8,7 +8,7 @@ import panel as pn
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
-from phenviz.app.words import escaped
+from phenviz.app.formatting import escaped
 
 Links = Sequence[tuple[str, str, bool]]
 

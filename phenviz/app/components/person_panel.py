@@ -10,10 +10,10 @@ import param
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
+from phenviz.app.formatting import escaped, readable_seconds
 from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session
 from phenviz.app.state import IndividualState
-from phenviz.app.words import escaped, readable_seconds
 
 _MODES = {"Exact haplotypes": "exact", "Sum of variants": "sum"}
 _EXPLAINED = {

@@ -18,7 +18,7 @@ from phenviz.app.navigation import centred
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.strongest import careful_names, strongest_bases, with_motifs
+from phenviz.app.top_bases import careful_names, strongest_bases, with_motifs
 from phenviz.genome.locus import Locus
 from phenviz.results import kind_of, locus_of
 

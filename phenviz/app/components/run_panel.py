@@ -12,11 +12,11 @@ from panel.viewable import Viewer
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import words
 from phenviz.app.components.run_status import RunStatus
+from phenviz.app.formatting import escaped, readable_bytes, readable_seconds
 from phenviz.app.request import STEPS, Request
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.words import escaped, readable_bytes, readable_seconds
 from phenviz.errors import JobError, PhenvizError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.locus import Locus

@@ -7,8 +7,8 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import words
+from phenviz.app.formatting import escaped, readable_seconds, readable_share
 from phenviz.app.runs import Run, Runs
-from phenviz.app.words import escaped, readable_seconds, readable_share
 
 _HEIGHT = 78
 

@@ -11,11 +11,11 @@ from panel.custom import JSComponent
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import ASSETS, words
+from phenviz.app.formatting import escaped, readable_share
 from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
-from phenviz.app.words import escaped, readable_share
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _BAR_WIDTH = 90

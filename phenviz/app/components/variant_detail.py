@@ -10,11 +10,11 @@ import panel as pn
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane, words
+from phenviz.app.formatting import escaped
 from phenviz.app.job_view import PrivateJobs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import PageState
-from phenviz.app.words import escaped
 from phenviz.errors import PhenvizError
 from phenviz.results import base_starts, contribution, reference_bases
 from phenviz.tracks import AlleleLogos

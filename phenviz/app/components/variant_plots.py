@@ -11,8 +11,8 @@ import xarray as xr
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane, words
+from phenviz.app.formatting import escaped
 from phenviz.app.state import PageState
-from phenviz.app.words import escaped
 from phenviz.genome.contexts import Context
 from phenviz.tracks import EffectMap, Volcano
 

@@ -8,12 +8,12 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.parts import words
-from phenviz.app.components.vcf_drop import VcfDrop
+from phenviz.app.formatting import escaped, readable_seconds
 from phenviz.app.session import Session
 from phenviz.app.state import VariantsState
 from phenviz.app.variant_run import PASTED, REGION, UPLOAD, VariantRun
-from phenviz.app.words import escaped, readable_seconds
 from phenviz.errors import DataError
 
 _PLACEHOLDER = "One a line:\n20:1600925:G:A\nchr20-4157072-C-G\nrs6116042"
@@ -41,7 +41,7 @@ class VariantSource(Viewer):
         Takes a file.
     """
 
-    def __init__(self, session: Session, state: VariantsState, run: VariantRun, drop: VcfDrop) -> None:
+    def __init__(self, session: Session, state: VariantsState, run: VariantRun, drop: FileDrop) -> None:
         super().__init__()
         self._state, self._run, self._drop = state, run, drop
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 0)}

@@ -15,11 +15,11 @@ from panel.viewable import Viewer
 
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
+from phenviz.app.formatting import escaped
 from phenviz.app.links import link_to
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import VariantsState
-from phenviz.app.words import escaped
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig

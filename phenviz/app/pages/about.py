@@ -9,12 +9,12 @@ import panel_material_ui as pmui
 
 import phenviz
 from phenviz.app.components.parts import words
+from phenviz.app.formatting import escaped
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.initial_view import open_state
 from phenviz.app.model_card import card_text, notices
 from phenviz.app.session import Session
-from phenviz.app.start import open_state
 from phenviz.app.state import PageState, apply_page_query, page_query
-from phenviz.app.words import escaped
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime

@@ -18,8 +18,8 @@ from phenviz.app.components.disease_map import DiseaseMap
 from phenviz.app.components.disease_methods import DiseaseMethods
 from phenviz.app.components.disease_source import DiseaseSource
 from phenviz.app.components.export_menu import ExportMenu
+from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.parts import words
-from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease_parts import left_out_words, method_part, methods_of, simulated_words
 from phenviz.app.disease_run import TRAIT_PACKS, DiseaseRun, EvidenceRun, source_title
@@ -33,10 +33,10 @@ from phenviz.app.disease_state import (
 )
 from phenviz.app.disease_tables import LARGEST_TABLE, TABLE_SUFFIXES, KeptTable, KeptTables, TableFolder
 from phenviz.app.exports import File
+from phenviz.app.formatting import escaped, readable_bytes
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.initial_view import open_state
 from phenviz.app.session import Session, words_of
-from phenviz.app.start import open_state
-from phenviz.app.words import escaped, readable_bytes
 from phenviz.data.packs import find_pack, has_pack
 from phenviz.errors import ResultError
 
@@ -106,7 +106,7 @@ class DiseasePage:
         contexts = runtime.world.contexts
         frame = PageFrame("disease", runtime, session, state, lambda: disease_query(state, contexts))
         frame.address.on_return(self._read)
-        self.drop = VcfDrop(
+        self.drop = FileDrop(
             self.uploads, self._take_file, suffixes=",".join(TABLE_SUFFIXES), title="Drop a table here",
             hint=f"or press to choose one, up to {readable_bytes(LARGEST_TABLE)}. It is checked, and kept on "
             "this machine so that its address can be shared.",

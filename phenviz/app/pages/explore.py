@@ -19,13 +19,13 @@ from phenviz.app.components.track_toolbar import TrackToolbar
 from phenviz.app.components.tracks_view import TRACKS, TracksView
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.initial_view import open_state
 from phenviz.app.observed import ObservedPeaks
 from phenviz.app.request import methods_for
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
-from phenviz.app.start import open_state
 from phenviz.app.state import ExploreState, apply_query, query_of
-from phenviz.app.strongest import round_the_strongest
+from phenviz.app.top_bases import round_the_strongest
 from phenviz.errors import PhenvizError, ResultError
 
 if TYPE_CHECKING:

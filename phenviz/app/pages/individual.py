@@ -14,6 +14,7 @@ import panel_material_ui as pmui
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.export_menu import ExportMenu
+from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.person_panel import PersonPanel
@@ -21,15 +22,14 @@ from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
 from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
-from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.genotype_sources import UPLOAD, People
+from phenviz.app.initial_view import open_state
 from phenviz.app.navigation import centred
-from phenviz.app.people import UPLOAD, People
 from phenviz.app.person_exports import FORMATS, person_file
 from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
-from phenviz.app.start import open_state
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
 from phenviz.genome.locus import Locus
 
@@ -128,7 +128,7 @@ class IndividualPage:
             sizing_mode="stretch_width",
             margin=(12, 12, 4, 12),
         )
-        self.drop = VcfDrop(
+        self.drop = FileDrop(
             self.people.uploads,
             self._take_file,
             visible=state.source == UPLOAD,

@@ -13,15 +13,15 @@ import panel_material_ui as pmui
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.export_menu import ExportMenu
+from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.variant_plots import VariantPlots
 from phenviz.app.components.variant_source import VariantSource
 from phenviz.app.components.variant_view import VariantView
-from phenviz.app.components.vcf_drop import VcfDrop
 from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.initial_view import open_state
 from phenviz.app.session import Session
-from phenviz.app.start import open_state
 from phenviz.app.state import VariantsState, apply_variants_query, variants_query
 from phenviz.app.uploads import PrivateFolder, files_of
 from phenviz.app.variant_exports import FORMATS, variants_file
@@ -98,7 +98,7 @@ class VariantsPage:
         frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
         frame.address.on_return(self._read, self._returned)
         self.locus_bar = LocusBar.of(state, world, session)
-        drop = VcfDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
+        drop = FileDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
         self.source = VariantSource(session, state, run, drop)
         self.source.offer(self._origins())
         self.plots = VariantPlots(state, world.contexts, self._choose)

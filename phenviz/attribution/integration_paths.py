@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from phenviz.attribution.baselines import BaselineSource
-from phenviz.attribution.lean import (
+from phenviz.attribution.fast_stem_gradient import (
     add_windows,
     encode_scores,
     has_lean_stem,

@@ -11,7 +11,7 @@ from phenviz.results.haplotypes import reaching
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.haplotypes import centre_of
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import Stretch, View, nice_ceiling
+from phenviz.tracks.viewport import Stretch, View, nice_ceiling
 
 # in the column ``carried``: nobody knows on which haplotype
 UNPHASED = "unphased"

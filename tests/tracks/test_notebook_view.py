@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture(scope="module")
 def view():
-    from phenviz.tracks.quick import view
+    from phenviz.tracks.notebook_view import view
 
     return view
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.attribution.cones import Span
 from phenviz.attribution.effects import MASK_WIDTH, GeneExpression, mask_bins
+from phenviz.attribution.receptive_cones import Span
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context

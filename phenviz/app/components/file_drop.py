@@ -14,7 +14,7 @@ from phenviz.app.session import words_of
 from phenviz.app.uploads import PrivateFolder
 
 
-class VcfDrop(JSComponent):
+class FileDrop(JSComponent):
     """Takes a file piece by piece, and says in place what was wrong with it.
 
     Parameters
@@ -35,7 +35,7 @@ class VcfDrop(JSComponent):
     )
     answered = param.Integer(default=0, doc="Pieces that have been taken: the next may come.")
 
-    _esm = ASSETS / "vcf_drop.js"
+    _esm = ASSETS / "file_drop.js"
 
     def __init__(self, folder: PrivateFolder, on_file: Callable[[Path], None], **params: Any) -> None:
         super().__init__(**params)

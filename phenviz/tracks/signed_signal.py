@@ -16,7 +16,7 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 # lower and upper border of a band, shape (n,) each
 Band: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -19,7 +19,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
-    from phenviz.service.kinds import Kind, Piece
+    from phenviz.service.job_types import Kind, Piece
     from phenviz.service.store import Hold
 
 # A result in memory is joined from its pieces, which takes as much again; what is larger stays in the store.

@@ -1,4 +1,4 @@
-from phenviz.tracks.schedule import Debounce, Throttle
+from phenviz.tracks.throttle import Debounce, Throttle
 
 
 class Clock:

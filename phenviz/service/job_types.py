@@ -14,8 +14,8 @@ import xarray as xr
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress, fraction_of
+from phenviz.service.cuda_graphs import graphed
 from phenviz.service.device import PlacedWorld
-from phenviz.service.graphs import graphed
 
 if TYPE_CHECKING:
     from phenviz.models.backbone import SequenceBackbone

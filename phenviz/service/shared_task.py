@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import xarray as xr
 
 from phenviz.errors import PhenvizError
-from phenviz.service.parts import Parts, StoredParts
+from phenviz.service.result_buffer import Parts, StoredParts
 from phenviz.service.session_store import SessionStore
 from phenviz.service.store import ResultStore
 
 if TYPE_CHECKING:
+    from phenviz.service.job_types import Kind, Piece
     from phenviz.service.jobs import Job
-    from phenviz.service.kinds import Kind, Piece
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Store = ResultStore | SessionStore

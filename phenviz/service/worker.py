@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from phenviz.service.work import Work
+from phenviz.service.shared_task import Work
 
 logger = logging.getLogger(__name__)
 

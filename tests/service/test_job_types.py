@@ -17,7 +17,7 @@ from phenviz.genome import Locus
 from phenviz.models.predict import predict
 from phenviz.models.readout import GeneReadout, save_readout
 from phenviz.service import ModelService, attribute, standard
-from phenviz.service.requests import find_context, find_contexts
+from phenviz.service.job_params import find_context, find_contexts
 from phenviz.world import open_world
 from tests.toys import CONTEXTS, GAP
 

@@ -13,7 +13,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.identity import model_identity
 from phenviz.service import grid
-from phenviz.service.kinds import Backend
+from phenviz.service.job_types import Backend
 
 if TYPE_CHECKING:
     from phenviz.models.readout import GeneReadout

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phenviz.genome import Locus
-from phenviz.tracks.view import Stretch, View, clamp, nice_ceiling, x_of
+from phenviz.tracks.viewport import Stretch, View, clamp, nice_ceiling, x_of
 
 LENGTH = 50_000
 

@@ -8,9 +8,9 @@ import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.results import base_starts, bin_size_of, contribution, kind_of, locus_of
-from phenviz.tracks.signed import Bases, label_of
+from phenviz.tracks.signed_signal import Bases, label_of
 from phenviz.tracks.theme import LIGHT
-from phenviz.tracks.view import x_of
+from phenviz.tracks.viewport import x_of
 
 _POINTS = 4_000
 

@@ -1,4 +1,4 @@
-"""Search an example for motifs once: ``python -m phenviz.attribution.warm MOTIFS.meme``.
+"""Search an example for motifs once: ``python -m phenviz.attribution.precompile_motif_search MOTIFS.meme``.
 
 The first search on a machine compiles for most of a minute and keeps the result on disk. In a process of its
 own, at low priority, that holds up nobody.

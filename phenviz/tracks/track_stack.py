@@ -24,9 +24,9 @@ from bokeh.models.layouts import Column
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
 from phenviz.tracks.frame import Axis, Track
-from phenviz.tracks.schedule import Debounce, Throttle
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.view import EDGE, MIN_BASES, View, clamp, x_of
+from phenviz.tracks.throttle import Debounce, Throttle
+from phenviz.tracks.viewport import EDGE, MIN_BASES, View, clamp, x_of
 
 _DEFAULT_PIXELS = 1_000
 _LEAST_PIXELS = 100

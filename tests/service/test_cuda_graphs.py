@@ -9,8 +9,8 @@ import torch
 
 from phenviz.genome import Locus
 from phenviz.models.predict import predict
-from phenviz.service import graphs
-from phenviz.service.graphs import GraphedBackbone, graphed
+from phenviz.service import cuda_graphs
+from phenviz.service.cuda_graphs import GraphedBackbone, graphed
 
 
 class FakeCuda:
@@ -98,7 +98,7 @@ def test_each_shape_is_recorded_once_and_many_shapes_run_as_they_are(plain, cuda
         for _ in range(2):
             for length in range(1, 8):
                 backbone.encode(windows(1, 128 * length)[0])
-    assert cuda.recorded == graphs._MOST_GRAPHS and cuda.replayed == 2 * graphs._MOST_GRAPHS
+    assert cuda.recorded == cuda_graphs._MOST_GRAPHS and cuda.replayed == 2 * cuda_graphs._MOST_GRAPHS
 
 
 def test_model_that_cannot_be_recorded_runs_as_it_is(toy_world, plain, cuda):
