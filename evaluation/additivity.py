@@ -15,7 +15,6 @@ from scipy.stats import pearsonr
 
 from evaluation.report import DOCS, markdown_table, number, write_section
 from phenviz.effects.haplotypes import activity_engine
-from phenviz.effects.personal import haplotype_edits
 from phenviz.genome import Locus
 from phenviz.models.backbone import halo
 from phenviz.models.predict import predict
@@ -51,7 +50,7 @@ def draw(individuals: Individuals, world: World, rng: np.random.Generator, count
         near = np.arange(*np.searchsorted(starts, [left - _SIGHT, right + _SIGHT]))
         own = found.variants.iloc[near[found.alleles[near, sample, copy] == 1]]
         around = Locus("20", max(left - _SIGHT, 0), right + _SIGHT)
-        edits = haplotype_edits(apply_variants(world.reference, around, own).variants)
+        edits = apply_variants(world.reference, around, own).edits
         seen = tuple(edit for edit in edits if left <= edit[0] + len(edit[1]) and edit[0] < right)
         draws.setdefault(Draw(int(row), seen))
         if len(draws) == count:

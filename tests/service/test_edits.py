@@ -39,7 +39,8 @@ def test_motifs_are_names_of_the_world_or_bases(service, world):
     found = service.marginalize(["mine=AGATAAGG"], backgrounds=4, seed=2)
     how = {"backgrounds": 4, "rng": np.random.default_rng(2)}
     direct = marginalize({"mine": "AGATAAGG"}, world.reference, world.backbone, **how)
-    xr.testing.assert_allclose(found, direct)
+    # p-values of small differences of float32 numbers
+    xr.testing.assert_allclose(found, direct, rtol=1e-3, atol=1e-6)
     with pytest.raises(SequenceError, match="'nonsense' is no motif of"):
         service.submit("marginalize", motifs="nonsense")
 
