@@ -78,11 +78,11 @@ def approximate_posteriors(
     report.count("skipped", "with_posterior_below_0.001", [""] * int((inside & ~keep).sum()))
     if not len(table):
         return table.assign(posterior=posterior, region="")
+    count = len(set(lead[inside]))
     report.notes.append(
-        f"posteriors: Wakefield's approximate Bayes factors (prior sd {prior_sd:g}) in "
-        f"{len(set(lead[inside]))} "
-        f"loci with p < {threshold:g}, {reach / 1e3:g} kb to each side of the lead, one causal variant "
-        f"a locus"
+        f"posteriors: Wakefield's approximate Bayes factors (prior sd {prior_sd:g}) in {count} "
+        f"{'locus' if count == 1 else 'loci'} with p < {threshold:g}, {reach / 1e3:g} kb to each side of the "
+        "lead, one causal variant per locus"
     )
     region = np.char.add("locus", (lead + 1).astype(str))
     return table.assign(posterior=posterior, region=region)[keep]
