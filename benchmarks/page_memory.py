@@ -90,6 +90,7 @@ def served() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     finally:
         asked.close()  # ends it
         server.wait(60)
+        said.close()
 
 
 def use(browser: Any, address: str, count: int) -> None:
