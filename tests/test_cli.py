@@ -54,7 +54,7 @@ def test_positions_on_the_command_line_count_from_1_and_include_the_last(toy_pro
     result = run("mutagenesis", "chr20:1,001-1,020", "--context", "Ery", "--world", toy_project, "-o", out)
     assert result.exit_code == 0, result.output
     dataset = xr.load_dataset(out, engine="h5netcdf")
-    assert dataset["position"].values.tolist() == list(range(1000, 1020))
+    assert dataset["position"].values.tolist() == list(range(1001, 1021))
 
 
 @pytest.mark.parametrize("name", ["Mono", "monocyte", "CL:0000576", "myeloid"])

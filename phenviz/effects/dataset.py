@@ -16,7 +16,7 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.results import context_coords, result_attrs, text_array
+from phenviz.results import context_coords, position_coord, result_attrs, text_array
 
 
 def variants_dataset(
@@ -88,12 +88,12 @@ def variants_attrs(
     return attrs | _place(rows, reference) | _skipped(rows.status)
 
 
-def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
+def variant_coords(variants: pd.DataFrame, rows: Rows) -> dict[str, tuple[Any, ...]]:
     """Make the coordinates on dimension ``variant``; positions count from 1, as in VCF."""
     ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(rows)
     return {
         "contig": ("variant", text_array(rows.contig)),
-        "position": ("variant", rows.start + 1),
+        "position": position_coord(rows.start, "variant"),
         "ref": ("variant", text_array(rows.ref)),
         "alt": ("variant", text_array(rows.alt)),
         "id": ("variant", text_array(ids)),
