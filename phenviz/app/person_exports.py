@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def person_file(
     locus, sample, contexts = state.settled or state.locus, state.sample, list(state.contexts)
     if not sample:
         raise ResultError("nobody is chosen yet: choose an individual on the left, then export")
-    name = f"phenviz_{file_name(sample)}_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    name = _name_of(sample, locus)
     table = run.table()
     if suffix == ".fa":
         source, choices = state.source, {"unphased": state.unphased, "seed": state.seed}
@@ -77,6 +78,13 @@ def person_file(
         return lambda: _tracks_file(prediction, name, suffix)
     chosen, way = state.variant, ", sum of variants" if state.mode == "sum" else ""
     return lambda: figure_file(_figure(world, prediction, locus, table, chosen, way), name, suffix)
+
+
+def _name_of(sample: str, locus: Locus) -> str:
+    """Name a file after a person and a place; two samples never get the same name."""
+    exact, readable = file_name(sample), re.sub(r"[^\w.+-]+", "_", sample)
+    place = f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    return f"phenviz_{readable}_{place}" + ("" if readable == exact else f"_{exact}")
 
 
 def _seen(prediction: xr.Dataset | None, locus: Locus, contexts: list[str]) -> xr.Dataset:

@@ -15,7 +15,7 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.results import context_coords, result_attrs, text_array
+from phenviz.results import context_coords, position_coord, result_attrs, text_array
 
 
 def variants_dataset(
@@ -86,13 +86,16 @@ def variants_attrs(
     return attrs | _place(rows, reference) | _skipped(rows.status)
 
 
-def variant_coords(rows: Rows) -> dict[str, tuple[str, NDArray[Any]]]:
+def variant_coords(rows: Rows) -> dict[str, tuple[Any, ...]]:
     """Make the coordinates on dimension ``variant``, as the table has them; positions count from 1."""
-    coords = {
-        name: ("variant", rows.given[name].to_numpy() if name == "position" else text_array(rows.given[name]))
-        for name in ("contig", "position", "ref", "alt", "id")
+    texts = {name: ("variant", text_array(rows.given[name])) for name in ("contig", "ref", "alt", "id")}
+    position = position_coord(rows.given["position"].to_numpy() - 1, "variant")
+    return {
+        "contig": texts["contig"],
+        "position": position,
+        **{name: texts[name] for name in ("ref", "alt", "id")},
+        "status": ("variant", text_array(rows.status)),
     }
-    return {**coords, "status": ("variant", text_array(rows.status))}
 
 
 def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:

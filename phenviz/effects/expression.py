@@ -291,7 +291,10 @@ def _as_dataset(
     row, gene, effect = row[order], gene[order], effect[order]
     direction = np.array([-1 if one.locus.strand == "-" else 1 for one in targets.genes], dtype=np.int64)
     names, ids = ([getattr(targets.genes[one], part) for one in gene] for part in ("name", "gene_id"))
-    of_variants = {name: ("pair", values[row]) for name, (_, values) in variant_coords(rows).items()}
+    of_variants = {
+        name: ("pair", values[row], *attributes)
+        for name, (_, values, *attributes) in variant_coords(rows).items()
+    }
     readout = targets.readout
     return xr.Dataset(
         {"expression_effect": (("pair", "context"), effect)},

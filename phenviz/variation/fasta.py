@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from phenviz.errors import DataError
-from phenviz.genome import exported_contig
+from phenviz.genome import shown_contig
 from phenviz.results.writing import write_content
 from phenviz.variation.haplotype import Haplotype
 
@@ -56,9 +56,9 @@ def fasta_header(haplotype: Haplotype, assembly: str) -> str:
     whose = "|".join(
         [haplotype.sample, f"haplotype_{haplotype.number}"] if haplotype.sample else ["haplotype"]
     )
-    contig = exported_contig(locus.contig, assembly)
+    place = f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"
     return (
-        f"{whose}|{contig}:{locus.start + 1}-{locus.end} assembly={assembly} "
+        f"{whose}|{place} assembly={assembly} "
         f"length={len(haplotype)} variants={len(haplotype.applied)} left_out={len(haplotype.reasons)} "
         f'phase="{haplotype.phasing.describe()}"'
     )

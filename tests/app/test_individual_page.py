@@ -256,8 +256,9 @@ def test_a_sample_with_a_slash_in_its_name_is_exported(page):
     drop(page, own_vcf(page).replace(b"\tme\n", b"\tclinic/me 1\n"))
     assert page.state.sample == "clinic/me 1" and page.run.status == "done"
     names = {page._make_file(suffix)().name for suffix in FORMATS.values()}
-    # percent-encoded, so that "clinic_me 1" gets another name
-    assert all(name.startswith("phenviz_clinic%2Fme%201_chr20_2001-9000") for name in names)
+    assert all(name.startswith("phenviz_clinic_me_1_chr20_2001-9000") for name in names)
+    # so that "clinic_me 1" gets another name
+    assert all("clinic%2Fme%201" in name for name in names)
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".parquet"])

@@ -38,7 +38,7 @@ def test_two_records_are_written_and_what_was_done_is_told(reference, toy_projec
     assert "S1, haplotype 1: 2 variants in chr20:6,001-9,000, 3,003 bases" in result.stderr
     headers = re.findall(r"^>.*$", out.read_text(), re.MULTILINE)
     assert headers == [
-        f">S1|haplotype_{number}|20:6001-9000 assembly=toy1 length={length} variants=2 left_out=0 "
+        f">S1|haplotype_{number}|chr20:6001-9000 assembly=toy1 length={length} variants=2 left_out=0 "
         'phase="as in the file"'
         for number, length in ((1, 3003), (2, 3000))
     ]
