@@ -28,9 +28,8 @@ CHROMIUM = Path(os.environ.get("PHENVIZ_CHROMIUM", "/usr/bin/chromium"))
 PATIENCE_MS = 1_000
 _SITE = "?locus=chr20:1600826-1601025"
 _WAIT_MS = 240_000
-# the server looks for closed pages every 17 s, and a search for motifs that a page began keeps its session until
-# it ends: the first one compiles, which takes minutes beside other work
-_GONE_SECONDS = 360
+# the server looks for closed pages every 17 s
+_GONE_SECONDS = 120
 _ALIVE = (
     "Document", "Session", "Page",
     "ExplorePage", "IndividualPage", "VariantsPage", "DiseasePage", "AboutPage",
@@ -106,7 +105,7 @@ def use(browser: Any, address: str, count: int) -> None:
 
 
 def when_gone(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Ask until no page is alive any more, or for six minutes."""
+    """Ask until no page is alive any more, or for two minutes."""
     deadline = time.monotonic() + _GONE_SECONDS
     while (found := ask())["alive"] and time.monotonic() < deadline:
         time.sleep(2)
