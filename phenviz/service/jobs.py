@@ -185,8 +185,10 @@ class Job:
         """
         token = object()
         with self._lock:
-            self._watchers[token] = callback
-        if self.over:
+            over = self.over
+            if not over:
+                self._watchers[token] = callback
+        if over:
             self._call(callback)
 
         def unsubscribe() -> None:
@@ -202,6 +204,9 @@ class Job:
                 return
             self._told = now
             callbacks = tuple(self._watchers.values())
+            if self.over:
+                # nothing follows, and the job may be remembered for much longer than who watched it
+                self._watchers.clear()
         for callback in callbacks:
             self._call(callback)
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -150,6 +151,28 @@ def test_subscriber_hears_the_end_and_nothing_after_unsubscribing(service, count
     job.result(60)
     wait_until(lambda: states and states[-1] == "done")
     assert others == []
+
+
+def test_a_job_that_is_over_keeps_nobody_who_watched_it(service, counting):
+    class Watcher:
+        def hear(self, job):
+            pass
+
+    watchers = [Watcher() for _ in range(4)]
+    gone = [weakref.ref(watcher) for watcher in watchers]
+    job, other = start_held_up(service, counting, stop=3), service.submit("count", stop=4)
+    shared = [service.submit("count", stop=5) for _ in range(2)]
+    for watched, watcher in zip((job, other, shared[0]), watchers, strict=False):
+        watched.subscribe(watcher.hear)
+    other.cancel()
+    shared[0].cancel()
+    counting.gate.set()
+    job.result(60), shared[1].result(60)
+    job.subscribe(watchers[3].hear)
+    watchers.clear()
+    del watcher
+    wait_until(lambda: not any(watcher() for watcher in gone))
+    assert job in service.jobs
 
 
 def test_subscriber_is_called_about_ten_times_a_second_at_most(service, counting):
