@@ -76,9 +76,11 @@ def write_expression(
 def _notes(dataset: xr.Dataset) -> list[str]:
     """Name the genes whose expression can only be the reference's, and what the haplotypes lack."""
     unseen = (dataset["variants"] == 0).all(["individual", "haplotype"]).values
-    notes = [
-        f"{dataset.attrs['sample']} has no variant where {gene} is read out from, or the file doesn't cover "
-        "it: its expression is the reference's"
+    uncovered = dataset.attrs["not_covered"]
+    notes = [f"{uncovered}; both haplotypes are the reference's there"] if uncovered else []
+    notes += [
+        f"{dataset.attrs['sample']} has no known variant where {gene} is read out from: its expression is "
+        "the reference's"
         for gene in dataset["gene"].values[unseen]
     ]
     if skipped := dataset.attrs["variants_skipped"]:

@@ -92,11 +92,11 @@ def tell_about(pair: Sequence[Haplotype], bins_of: Locus | None = None) -> None:
     where = f"that the bins of {bins_of} see" if bins_of is not None else f"in {pair[0].locus}"
     for haplotype in pair:
         click.echo(haplotype.describe(where if bins_of is not None else ""), err=True)
-    if not any(haplotype.applied or haplotype.edits or haplotype.reasons for haplotype in pair):
+    if uncovered := pair[0].uncovered(bins_of):
+        click.echo(f"warning: {uncovered}; both haplotypes are the reference's there", err=True)
+    elif not any(haplotype.applied or haplotype.edits or haplotype.reasons for haplotype in pair):
         click.echo(
-            f"note: {pair[0].sample} has no variant {where}, or the file doesn't cover it: both haplotypes "
-            "are the reference's",
-            err=True,
+            f"note: {pair[0].sample} has no variant {where}: both haplotypes are the reference's", err=True
         )
     for line in pair[0].report.left_out():
         click.echo(f"note: of the file's records there {line}", err=True)

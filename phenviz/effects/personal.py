@@ -30,7 +30,7 @@ DEFINITION = (
     "left as they go without meeting the variant before them, and variants that meet are one"
 )
 # what the two haplotypes of a person are made of, in the attributes of a result
-FACTS = ("phasing", "variants", "variants_skipped", "records_left_out")
+FACTS = ("phasing", "variants", "variants_skipped", "records_left_out", "not_covered")
 
 
 def predict_haplotypes(
@@ -69,8 +69,9 @@ def predict_haplotypes(
         variant is seen they are equal. Attribute ``sample``, and of what the bins see (`seen_haplotypes`)
         ``phasing`` (what the file left open, and what was done), ``variants`` (applied, of each haplotype;
         those that touch count as one, however the file writes them),
-        ``variants_skipped`` (carried, but overlapping another one) and ``records_left_out`` (what of the file
-        can't be put into a sequence, in words).
+        ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
+        can't be put into a sequence, in words) and ``not_covered`` (of which bases of the locus the file's
+        genotypes say nothing, in words; both haplotypes are the reference's there; "" where of none).
 
     Raises
     ------
@@ -91,7 +92,7 @@ def predict_haplotypes(
         activity,
         {"haplotype": [REFERENCE, "1", "2"]},
         sample=individual.sample,
-        **facts_of(both),
+        **facts_of(both, locus),
     )
 
 
@@ -124,7 +125,8 @@ def predict_cohort(
         ``activity`` (individual, haplotype, context, bin), float32, haplotypes ``"1"`` and ``"2"``.
         Attributes ``stretches`` (of 4 kb, of all haplotypes), ``stretches_changed`` (those that a variant
         reaches), ``stretches_computed`` (different ones, which the backbone had to see), ``saving`` (share
-        that it had not) and ``unique_haplotypes`` (in what the bins of the locus see).
+        that it had not), ``not_covered`` (as in `predict_haplotypes`) and ``unique_haplotypes`` (in what the
+        bins of the locus see).
 
     Raises
     ------
@@ -145,6 +147,7 @@ def predict_cohort(
         activity[unique.index],
         {"individual": names, "haplotype": ["1", "2"]},
         phasing="; ".join(sorted({phasing.describe() for phasing in unique.phasing})),
+        not_covered=individuals.uncovered(locus, names),
         unique_haplotypes=len(unique.haplotypes),
         **numbers.engine.saving.attrs(),
     )
@@ -233,13 +236,14 @@ def seen_haplotypes(
     return individual.haplotypes(around, view=view, unphased=unphased, seed=seed)
 
 
-def facts_of(both: tuple[Haplotype, Haplotype]) -> dict[str, Any]:
-    """Say what two haplotypes are made of: `FACTS` of `predict_haplotypes`."""
+def facts_of(both: tuple[Haplotype, Haplotype], locus: Locus) -> dict[str, Any]:
+    """Say what two haplotypes are made of in a locus: `FACTS` of `predict_haplotypes`."""
     values = (
         both[0].phasing.describe(),
         [len(haplotype.edits) for haplotype in both],
         sum(len(haplotype.reasons) for haplotype in both),
         "; ".join(both[0].report.left_out()),
+        both[0].uncovered(locus),
     )
     return dict(zip(FACTS, values, strict=True))
 

@@ -85,9 +85,10 @@ def predict_expression(
         expression is the reference's. Coordinates on ``gene``: ``gene_id``, ``contig``, ``tss`` (0-based),
         ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing``,
         ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
-        can't be put into a sequence, in words), and, counted as in `phenviz.effects.predict_cohort` over all
-        genes, ``stretches``, ``stretches_changed``, ``stretches_computed`` and ``saving``; ``sample`` where
-        there is one individual.
+        can't be put into a sequence, in words), ``not_covered`` (where in a gene's window genotypes aren't
+        known, in words; the haplotypes are the reference's there), and, counted as in
+        `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
+        ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
 
     Raises
     ------
@@ -141,6 +142,7 @@ def predict_expression(
             phasing="; ".join(phasings),
             variants_skipped=sum(one.skipped for one in found),
             records_left_out="; ".join(filter(None, (one.left_out for one in found))),
+            not_covered="; ".join(filter(None, (one.not_covered for one in found))),
             **sum((one.saving for one in found), Saving()).attrs(),
         ),
     )
@@ -182,7 +184,10 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
         end=max(attrs["end"] for attrs in together),
         phasing="; ".join(dict.fromkeys(str(part.attrs["phasing"]) for part in parts)),
         variants_skipped=sum(int(part.attrs["variants_skipped"]) for part in parts),
-        records_left_out="; ".join(filter(None, (str(part.attrs["records_left_out"]) for part in parts))),
+        **{
+            name: "; ".join(filter(None, (str(part.attrs[name]) for part in parts)))
+            for name in ("records_left_out", "not_covered")
+        },
         **sum(savings, Saving()).attrs(),
     )
 
@@ -214,6 +219,7 @@ class _Found:
     phasing: tuple[str, ...]
     skipped: int
     left_out: str
+    not_covered: str
     saving: Saving
 
 
@@ -267,6 +273,7 @@ class _Model:
             tuple(phasing.describe() for phasing in unique.phasing),
             int(unique.skipped.sum()),
             "; ".join(f"{site.gene.name}: {line}" for line in unique.report.left_out()),
+            _of_gene(site.gene, individuals.uncovered(site.locus, names)),
             saving,
         )
 
@@ -289,6 +296,10 @@ class _Model:
             moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)
             sums[1 + np.array(owners)] += moved
         return sums, engine.saving
+
+
+def _of_gene(gene: Gene, said: str) -> str:
+    return f"{gene.name}: {said}" if said else ""
 
 
 def _cohort(

@@ -341,7 +341,7 @@ def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Da
     from phenviz.effects.personal import facts_of
 
     # pieces see some variants twice, and can't tell that two of them have different phase sets
-    return grid.join(params.locus, parts).assign_attrs(facts_of(params.haplotypes))
+    return grid.join(params.locus, parts).assign_attrs(facts_of(params.haplotypes, params.locus))
 
 
 def _personal_memory(world: World, params: PersonalParams) -> int:
@@ -368,5 +368,5 @@ PERSONAL = Kind(
     memory=_personal_memory,
     flavour=lambda params: params.mode,
     private=lambda params: True,
-    version=2,
+    version=3,
 )

@@ -141,5 +141,5 @@ EXPRESSION = Kind(
     seconds_per_unit=1 / 3e5,
     memory=_memory,
     private=lambda params: True,
-    version=2,
+    version=3,
 )

@@ -1,5 +1,6 @@
 """Variants, individuals and their haplotypes."""
 
+from phenviz.variation.coverage import LONGEST_GAP, Coverage
 from phenviz.variation.genotypes import Genotypes
 from phenviz.variation.haplotype import Haplotype, apply_variants
 from phenviz.variation.individuals import Individual, Individuals, open_individuals
@@ -12,9 +13,11 @@ from phenviz.variation.table import RECORD_COLUMNS, VARIANT_COLUMNS, VariantSet
 from phenviz.variation.unique import UniqueHaplotypes, unique_haplotypes
 
 __all__ = [
+    "LONGEST_GAP",
     "RECORD_COLUMNS",
     "UNPHASED_CHOICES",
     "VARIANT_COLUMNS",
+    "Coverage",
     "Genotypes",
     "Haplotype",
     "Individual",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from phenviz.genome import Locus
+from phenviz.progress import Progress
+from phenviz.variation.coverage import join_all
 from phenviz.variation.records import Records, Source
 
 
@@ -28,6 +33,14 @@ class ChainedSource:
         """Read records that touch a locus; see `Source.records`."""
         for source in self.sources:
             yield from source.records(locus, samples, size)
+
+    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.spans`."""
+        return join_all(source.spans(contig, progress) for source in self.sources)
+
+    def contigs(self, progress: Progress) -> tuple[str, ...]:
+        """Return the contigs that have records."""
+        return tuple(dict.fromkeys(name for source in self.sources for name in source.contigs(progress)))
 
 
 def group_by_samples(sources: Sequence[Source]) -> list[Source]:

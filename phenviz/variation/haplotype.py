@@ -17,6 +17,7 @@ from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
 from phenviz.variation import edits as canonical
 from phenviz.variation.coordinates import CoordinateMap, Edit
+from phenviz.variation.coverage import Coverage
 from phenviz.variation.phasing import Phasing
 from phenviz.variation.records import touches
 from phenviz.variation.reference_letters import reduced_letters
@@ -61,6 +62,8 @@ class Haplotype:
         What the file left open about heterozygotes, and what was done about it.
     report
         What became of the file's records there, whoever carries them.
+    coverage
+        Where the sample's genotypes are known; None if nobody's.
     """
 
     locus: Locus
@@ -75,6 +78,7 @@ class Haplotype:
     number: int = 0
     phasing: Phasing = field(default_factory=Phasing)
     report: VariantReport = field(default_factory=VariantReport)
+    coverage: Coverage | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -105,6 +109,10 @@ class Haplotype:
         digest.update(place.encode())
         digest.update(np.ascontiguousarray(self.codes).tobytes())
         return digest.hexdigest()
+
+    def uncovered(self, locus: Locus | None = None) -> str:
+        """Say of which bases nothing is known about the sample; of its own locus by default."""
+        return self.coverage.describe(locus or self.locus) if self.coverage is not None else ""
 
     def describe(self, where: str = "") -> str:
         """Say in a line whose haplotype this is, what went into it and what didn't.

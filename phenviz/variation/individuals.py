@@ -17,6 +17,7 @@ from phenviz.genome import Locus, ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.carried import View, carried_haplotypes
 from phenviz.variation.chained import group_by_samples
+from phenviz.variation.coverage import Coverage, join_all
 from phenviz.variation.genotypes import Genotypes
 from phenviz.variation.haplotype import Haplotype
 from phenviz.variation.merge import merge_genotypes
@@ -161,6 +162,55 @@ class Individuals:
                 found.append(read_genotypes(batch, self.reference, locus, chosen, progress, ahead))
         return merge_genotypes(found).with_samples(names)
 
+    def coverage(self, contig: str, sample: str | None = None, progress: Progress = NO_PROGRESS) -> Coverage:
+        """Tell where on a contig genotypes are known: elsewhere, nobody carries "no variant".
+
+        Parameters
+        ----------
+        contig
+            ``chr20`` and ``20`` are the same.
+        sample
+            Whose; None for what the file of at least one covers.
+        progress
+            Is asked whether to go on while a file without an index is looked through.
+
+        Raises
+        ------
+        DataError
+            If nobody has this name, or a file can't be read.
+        """
+        if sample is not None:
+            self._check_names([sample])
+        contig = self.reference.resolve_contig(contig)
+        batches = [one for one in self._batches if sample is None or sample in one.samples]
+        length = self.reference.contigs[contig]
+        spans = join_all(batch.spans(contig, progress) for batch in batches)
+        return Coverage(
+            ", ".join(batch.path.name for batch in batches),
+            tuple(Locus(contig, int(a), int(min(b, length))) for a, b in spans if a < min(b, length)),
+            tuple(dict.fromkeys(name for batch in batches for name in batch.contigs(progress)))
+            if not len(spans)
+            else (),
+        )
+
+    def uncovered(self, locus: Locus, samples: Iterable[str] | None = None) -> str:
+        """Say of which bases of a locus some file says nothing about its samples; "" where each does.
+
+        Parameters
+        ----------
+        locus
+            Where.
+        samples
+            Names; all for None.
+        """
+        locus, wanted = self._located(locus), None if samples is None else set(samples)
+        first = (
+            next((name for name in batch.samples if wanted is None or name in wanted), None)
+            for batch in self._batches
+        )
+        said = (self.coverage(locus.contig, name).describe(locus) for name in first if name is not None)
+        return "; ".join(filter(None, said))
+
     def allele_counts(self, locus: Locus, by: str | None = "population") -> pd.DataFrame:
         """Count the alternate alleles of a locus.
 
@@ -218,6 +268,14 @@ class Individual:
     individuals: Individuals
     sample: str
     progress: Progress = NO_PROGRESS
+
+    def coverage(self, contig: str) -> Coverage:
+        """Tell where on a contig this individual's genotypes are known; see `Individuals.coverage`."""
+        return self.individuals.coverage(contig, self.sample, self.progress)
+
+    def uncovered(self, locus: Locus) -> str:
+        """Say of which bases of a locus nothing is known about this individual; "" where of none."""
+        return self.individuals.uncovered(locus, [self.sample])
 
     def variants(self, locus: Locus, *, unphased: Unphased = "as listed", seed: int = 0) -> pd.DataFrame:
         """Return the variants of a locus that this individual carries.
@@ -296,10 +354,13 @@ class Individual:
             seed=seed,
             progress=self.progress,
         )
-        one, two = (
-            replace(plain, sample=self.sample, number=number, phasing=found.phasing[0], report=found.report)
-            for number, plain in enumerate(found.pairs[0], 1)
-        )
+        known = {
+            "sample": self.sample,
+            "phasing": found.phasing[0],
+            "report": found.report,
+            "coverage": self.coverage(locus.contig),
+        }
+        one, two = (replace(plain, number=number, **known) for number, plain in enumerate(found.pairs[0], 1))
         return one, two
 
 

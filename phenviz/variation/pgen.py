@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
+from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import byte_lines, text_of
+from phenviz.variation.coverage import LONGEST_GAP, join_spans
 from phenviz.variation.records import MISSING, NO_PHASE_SET, Calls, Records
 from phenviz.variation.report import counted
 
@@ -70,6 +72,17 @@ class PgenSource:
         finally:
             if reader is not None:
                 reader.close()
+
+    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.spans`."""
+        numbers, first, last, names = self._places
+        wanted = bare_contig(contig).upper()
+        here = np.isin(numbers, [n for n, name in enumerate(names) if bare_contig(name).upper() == wanted])
+        return join_spans(first[here] - 1, last[here], LONGEST_GAP)
+
+    def contigs(self, progress: Progress) -> tuple[str, ...]:
+        """Return the contigs that have records."""
+        return tuple(dict.fromkeys(bare_contig(name).upper() for name in self._places[3]))
 
     @cached_property
     def _pvar(self) -> Any:

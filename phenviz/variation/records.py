@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.genome import Locus
+from phenviz.progress import Progress
 
 MISSING = -1
 ABSENT = -2
@@ -107,6 +108,14 @@ class Source(Protocol):
         size
             At most so many records a piece; one may be empty, so that whoever waits can look up.
         """
+        ...
+
+    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig: starts and ends as in `Coverage`, sorted, shape (n, 2)."""
+        ...
+
+    def contigs(self, progress: Progress) -> tuple[str, ...]:
+        """Return the contigs that have records, without ``chr``."""
         ...
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
+from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import (
     UNPACKING,
     byte_lines,
@@ -26,6 +27,7 @@ from phenviz.variation.broken_vcf import (
 from phenviz.variation.records import Calls, Records, touches
 from phenviz.variation.vcf_genotypes import read_calls
 from phenviz.variation.vcf_lines import Line, found_lines, stream_lines
+from phenviz.variation.vcf_spans import VcfSpans
 
 # a file and its index are often copied one after the other
 _SECONDS_OF_COPYING = 60
@@ -64,6 +66,7 @@ class VcfSource:
         self.samples = self._head.samples
         self._index = _index_of(self.path)
         self.indexed = self._index is not None
+        self._spans = VcfSpans(self.path, self._head.binary, self._index)
         if lacks_end_mark(self.path):
             refuse_half_block(self.path)
         self.notes = _notes(self.path, self._index)
@@ -85,6 +88,14 @@ class VcfSource:
                 piece = []
         if piece:
             yield self._records(piece, chosen)
+
+    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.spans`."""
+        return self._spans.of_contig(contig, progress)
+
+    def contigs(self, progress: Progress) -> tuple[str, ...]:
+        """Return the contigs that have records."""
+        return self._spans.contigs(progress)
 
     def _streamed(self, locus: Locus | None) -> Iterator[tuple[int, Line | None]]:
         order = _Order(self.path)

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome import Locus, bare_contig
+from phenviz.progress import Progress
+from phenviz.variation.coverage import LONGEST_GAP, join_all, join_spans
 from phenviz.variation.phase_sets import phase_set_number
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
 
 _OF_CALLS = ("call_genotype", "call_genotype_phased", "call_PS", "call_PSL")
 _PHASE_SETS = ("call_PS", "call_PSL")
 _NEEDED = ("contig_id", "variant_contig", "variant_position", "variant_allele")
+# variants whose places are read at once
+_SPANS_AT_ONCE = 100_000
 _KNOWN = (*_NEEDED, *_OF_CALLS, "variant_id", "sample_id", "region_index")
 
 
@@ -105,6 +109,30 @@ class ZarrSource:
                 found = self._records(piece, locus, samples)
                 if len(found):
                     yield found
+
+    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.spans`."""
+        numbers, found = self._numbers(Locus(contig, 0, 1)), []
+        for start in range(0, len(self._contig_of), _SPANS_AT_ONCE):
+            progress.check()
+            piece = slice(start, start + _SPANS_AT_ONCE)
+            rows = np.flatnonzero(np.isin(self._contig_of[piece], numbers))
+            if len(rows):
+                starts = self._whole("variant_position", piece)[rows] - 1
+                alleles = self._read("variant_allele", piece)[rows, 0]
+                ends = starts + [len(str(allele)) for allele in alleles]
+                found.append(join_spans(starts, ends, LONGEST_GAP))
+        every = join_all(found)
+        return join_spans(every[:, 0], every[:, 1], LONGEST_GAP)
+
+    def contigs(self, progress: Progress) -> tuple[str, ...]:
+        """Return the contigs that have records."""
+        known = (self._contigs[n] for n in np.unique(self._contig_of) if 0 <= n < len(self._contigs))
+        return tuple(dict.fromkeys(bare_contig(name).upper() for name in known))
+
+    @cached_property
+    def _contig_of(self) -> NDArray[np.int64]:
+        return self._whole("variant_contig", slice(None))
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:

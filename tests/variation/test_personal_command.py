@@ -113,6 +113,6 @@ def test_what_cannot_be_put_into_a_sequence_is_counted(reference, tmp_path):
 def test_a_locus_without_variants_is_told_apart_from_a_person_without_any(reference, calls, tmp_path):
     where = ("--locus", "20:30001-31000", "--reference", reference.path, "-o", tmp_path / "out.fa")
     assert (
-        "S1 has no variant in chr20:30,001-31,000, or the file doesn't cover it"
+        "of chr20:30,001-31,000 nothing is known; both haplotypes are the reference's there"
         in run(calls, "--sample", "S1", *where).stderr
     )
