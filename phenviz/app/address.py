@@ -12,7 +12,7 @@ from phenviz.app.state import PageState
 from phenviz.genome.locus import Locus
 
 # what is looked at; the rest, such as the theme or ticked contexts, is how it is looked at
-_PLACES = ("variant", "evidence", "view", "origin", "source", "run")
+_PLACES = ("variant", "evidence", "view", "origin", "source", "genome", "run")
 # a page chooses the first of these by itself
 _CHOSEN = ("sample", "trait")
 Read = Callable[[Mapping[str, str]], tuple[PageState, list[str]]]

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from phenviz.app.uploads import PrivateFolder
+from phenviz.app.uploads import PrivateFolder, check_plain_name
 from phenviz.data.cache import cache_dir
 from phenviz.errors import DataError
 from phenviz.genome.reference import ReferenceGenome
@@ -19,7 +19,6 @@ TABLE_SUFFIXES = (
     ".linear", ".hybrid", ".firth", ".gz", ".bgz", ".parquet", ".xls", ".xlsx",
 )  # fmt: skip
 LARGEST_TABLE = 64 * 2**20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _KEY = re.compile(r"[0-9a-f]{16}")
 _BINARY_HEADS = (b"\x1f\x8b", b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
@@ -32,10 +31,7 @@ class TableFolder(PrivateFolder):
 
     def check_name(self, name: str) -> None:
         """Raise a `DataError` unless a file name is plain and that of a table."""
-        if not _NAME.fullmatch(name) or ".." in name:
-            raise DataError(
-                f"{name[:100]!r} isn't taken as a file name: use letters, digits, dots, dashes, underscores"
-            )
+        check_plain_name(name)
         if not name.lower().endswith(TABLE_SUFFIXES):
             raise DataError(f"{name} isn't a table by its name: {', '.join(TABLE_SUFFIXES)} are taken")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import xarray as xr
 
 from phenviz.app.state import ExploreState
+from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import kind_of, locus_of, save
@@ -47,8 +47,8 @@ def data_file(dataset: xr.Dataset, suffix: str) -> File:
             f"this result holds {dataset.nbytes / 1e9:.1f} GB, too much to hand to a browser: "
             f"write it with the command line (`phenviz ... -o file{suffix}`)"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        return packed(save(dataset, Path(folder) / f"{stem(dataset)}{suffix}"), f"{stem(dataset)}{suffix}")
+    with private_directory() as folder:
+        return packed(save(dataset, folder / f"{stem(dataset)}{suffix}"), f"{stem(dataset)}{suffix}")
 
 
 def packed(written: Sequence[Path], name: str) -> File:
@@ -64,8 +64,8 @@ def packed(written: Sequence[Path], name: str) -> File:
 
 def figure_file(figure: object, name: str, suffix: str) -> File:
     """Write a figure (anything with ``save(path)``) in a figure format."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}{suffix}"
+    with private_directory() as folder:
+        path = folder / f"{name}{suffix}"
         figure.save(path)  # type: ignore[attr-defined]
         return File(path.name, path.read_bytes(), _MIME[suffix])
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from phenviz.app.own_file import OwnFile
+from phenviz.app.state import UPLOAD
 from phenviz.app.uploads import PrivateFolder, files_of
 from phenviz.errors import DataError
 
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
     from phenviz.variation import Individual, Individuals
     from phenviz.world import World
 
-WORLD, UPLOAD = "world", "upload"
+__all__ = ["UPLOAD", "WORLD", "People"]
+
+WORLD = "world"
 _FOLDER = "file:"
 
 
 class People:
-    """Individuals by source; the private files of a session go with it.
+    """Individuals by source; what a session has read of its own file goes with it.
 
     Parameters
     ----------
@@ -32,9 +36,13 @@ class People:
 
     def __init__(self, world: World, folder: Path | None = None) -> None:
         self._world, self._folder = world, folder
-        self.uploads = PrivateFolder()
-        self._uploaded: Path | None = None
+        self.own = OwnFile()
         self._opened: dict[str, Individuals] = {}
+
+    @property
+    def uploads(self) -> PrivateFolder:
+        """Where files come in."""
+        return self.own.folder
 
     def sources(self) -> list[tuple[str, str]]:
         """Return key and title of each source."""
@@ -42,7 +50,7 @@ class People:
         if self._world.project.individuals:
             found.append((WORLD, "The world's individuals"))
         found += [(f"{_FOLDER}{path.name}", f"{path.name} (server)") for path in files_of(self._folder)]
-        title = self._uploaded.name if self._uploaded is not None else "A VCF of your own"
+        title = self.own.path.name if self.own.path is not None else "A VCF of your own"
         return [*found, (UPLOAD, title)]
 
     @property
@@ -52,9 +60,12 @@ class People:
 
     def take(self, path: Path) -> None:
         """Make an uploaded file the one that `UPLOAD` means; an earlier one is removed."""
-        if self._uploaded is not None and self._uploaded != path:
-            self._uploaded.unlink(missing_ok=True)
-        self._uploaded = path
+        self.own.take(path)
+        self._opened.pop(UPLOAD, None)
+
+    def have(self, own: OwnFile) -> None:
+        """Look at what the tab has handed over to another page."""
+        self.own = own
         self._opened.pop(UPLOAD, None)
 
     def open(self, source: str) -> Individuals | None:
@@ -66,9 +77,11 @@ class People:
             If there is no such source, or it can't be read.
         """
         if source not in self._opened:
-            individuals = self._open(source)
+            path, individuals = self.own.path, self._open(source)
             if individuals is None:
                 return None
+            if source == UPLOAD and path != self.own.path:
+                return individuals  # another file has come meanwhile
             self._opened[source] = individuals
         return self._opened[source]
 
@@ -79,6 +92,17 @@ class People:
             return pd.DataFrame({"sample": [], "population": [], "superpopulation": []}, dtype=object)
         return individuals.samples
 
+    def unknown(self, source: str, sample: str) -> str:
+        """Say that a source that has been opened doesn't have somebody."""
+        from phenviz.variation.individuals import nearest_samples
+
+        opened = self._opened.get(source)
+        known = opened.samples["sample"].tolist() if opened is not None else []
+        near = nearest_samples(sample, known)
+        hint = f"did you mean {' or '.join(near)}?" if near else "choose somebody from the list"
+        where = "this world" if source == WORLD else dict(self.sources()).get(source, "this source")
+        return f"{where} has no person {sample!r}: {hint}"
+
     def notes(self, source: str) -> tuple[str, ...]:
         """Say what a user should know about how a source is read; nothing before it is opened."""
         opened = self._opened.get(source)
@@ -86,7 +110,7 @@ class People:
 
     def in_words(self, text: str) -> str:
         """Return a message with files by their names: where they lie on the server concerns nobody."""
-        folders = [self._folder, self._uploaded.parent if self._uploaded is not None else None]
+        folders = [self._folder, self.own.path.parent if self.own.path is not None else None]
         for folder in folders:
             text = text.replace(f"{folder}{os.sep}", "") if folder is not None else text
         return text
@@ -105,10 +129,10 @@ class People:
         return individuals.individual(sample)
 
     def close(self) -> None:
-        """Forget everybody, and remove what was uploaded."""
+        """Forget everybody, and let go of what was uploaded: the tab's last page removes it."""
         self._opened.clear()
-        self._uploaded = None
-        self.uploads.close()
+        own, self.own = self.own, OwnFile()
+        own.leave()
 
     def _open(self, source: str) -> Individuals | None:
         if source == WORLD:
@@ -116,7 +140,7 @@ class People:
                 raise DataError(f"world {self._world.name!r} has no individuals: drop a VCF of your own")
             return self._world.individuals
         if source == UPLOAD:
-            return self._read(self._uploaded) if self._uploaded is not None else None
+            return self._read(self.own.path) if self.own.path is not None else None
         known = {f"{_FOLDER}{path.name}": path for path in files_of(self._folder)}
         if source not in known:
             raise DataError(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import xarray as xr
 
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
+from phenviz.app.uploads import private_directory
 from phenviz.app.variant_exports import variants_file
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, shown_contig
@@ -122,12 +121,12 @@ def _figure(
 def _sequences_file(pair: Sequence[Haplotype], name: str, assembly: str) -> File:
     from phenviz.variation.fasta import write_fasta
 
-    with tempfile.TemporaryDirectory() as folder:
-        return packed([write_fasta(pair, Path(folder) / f"{name}.fa", assembly=assembly)], name)
+    with private_directory() as folder:
+        return packed([write_fasta(pair, folder / f"{name}.fa", assembly=assembly)], name)
 
 
 def _tracks_file(prediction: xr.Dataset, name: str, suffix: str) -> File:
     from phenviz.results.haplotypes import save_haplotypes
 
-    with tempfile.TemporaryDirectory() as folder:
-        return packed(save_haplotypes(prediction, Path(folder) / f"{name}{suffix}"), f"{name}{suffix}")
+    with private_directory() as folder:
+        return packed(save_haplotypes(prediction, folder / f"{name}{suffix}"), f"{name}{suffix}")

@@ -25,7 +25,7 @@ from phenviz.variation.records import ABSENT
 
 if TYPE_CHECKING:
     from phenviz.progress import Progress
-    from phenviz.variation import Individual, Unphased
+    from phenviz.variation import Coverage, Individual, Unphased
 
 # longer windows are a job for the command line
 LONGEST = 2_000_000
@@ -56,6 +56,7 @@ class PersonRun(param.Parameterized):
     """
 
     changed = param.Integer(default=0, doc="Counts up when there is anything new to show.")
+    nobody = param.String(default="", doc="Why nobody is shown, in words: never somebody else instead.")
 
     def __init__(self, state: IndividualState, runtime: Runtime, people: People) -> None:
         super().__init__()
@@ -71,9 +72,9 @@ class PersonRun(param.Parameterized):
 
     @property
     def status(self) -> str:
-        """``empty``, ``too long``, ``loading``, or the state of the computation."""
+        """``empty``, ``too long``, ``loading``, ``not covered``, or the state of the computation."""
         state = self._state
-        if not state.sample:
+        if not state.sample or self.nobody:
             return "empty"
         if state.settled is not None and state.settled.length > LONGEST:
             return "too long"
@@ -82,7 +83,32 @@ class PersonRun(param.Parameterized):
         if self._runtime.service is None or self._work is None:
             return "loading"
         work = self._sum if state.mode == "sum" and self._sum is not None and self._work.over else self._work
-        return work.state
+        return "not covered" if work.state == "done" and self._unknown_here else work.state
+
+    @property
+    def coverage(self) -> str:
+        """Of which bases of the view nothing is known about the person, in words; "" where of none."""
+        known, locus = self._known, self._state.settled
+        if known is None or locus is None or self._work is None or self.status == "empty":
+            return ""
+        said = self._people.in_words(known.describe(locus))
+        return said[:1].upper() + said[1:]
+
+    @property
+    def uncovered(self) -> tuple[Locus, ...]:
+        """The bases of the view that nothing is known of."""
+        known, locus = self._known, self._state.settled
+        return known.missing(locus) if known is not None and locus is not None else ()
+
+    @property
+    def _known(self) -> Coverage | None:
+        return self._work.found.get("coverage") if self._work is not None else None
+
+    @property
+    def _unknown_here(self) -> bool:
+        """Whether nothing at all is known of the view."""
+        known, locus = self._known, self._state.settled
+        return known is not None and locus is not None and not known.share(locus)
 
     @property
     def work(self) -> JobView | None:
@@ -160,9 +186,10 @@ class PersonRun(param.Parameterized):
     def ask(self) -> None:
         """Start what is missing for the present state; does nothing if it is there or on its way."""
         state, locus = self._state, self._state.settled
-        if not state.sample:
+        nobody = not state.sample or bool(self.nobody)
+        if nobody:
             self._forget()
-        if self._runtime.service is None or not state.sample or locus is None or locus.length > LONGEST:
+        if self._runtime.service is None or nobody or locus is None or locus.length > LONGEST:
             self.changed += 1
             return
         wanted = _Asked(state.source, state.sample, state.unphased, state.seed, locus)
@@ -191,7 +218,8 @@ class PersonRun(param.Parameterized):
 
     def tick(self) -> None:
         """Look at the computation; called a few times a second."""
-        if self._asked is None and self._state.sample and self._runtime.service is not None:
+        asked = self._asked is not None or not self._state.sample or bool(self.nobody)
+        if not asked and self._runtime.service is not None:
             self.ask()
         self._rank_among_common()
         works = [work for work in (self._work, self._sum) if work is not None]
@@ -228,6 +256,8 @@ class PersonRun(param.Parameterized):
         work = self._work
         if self._state.mode != "sum" or self._sum is not None or work is None or work.state != "done":
             return
+        if "exact" not in work.found:
+            return  # nothing is known of the person there
         asked = self._asked
         assert asked is not None
         self._sum = JobView().read(
@@ -246,6 +276,10 @@ class PersonRun(param.Parameterized):
     def _compute(self, asked: _Asked, seen: Locus, view: JobView, progress: Progress) -> None:
         progress.stage("reading genotypes")
         person = self._person(asked, progress)
+        coverage = person.coverage(asked.locus.contig)
+        view.add("coverage", coverage)
+        if not coverage.share(asked.locus):
+            return
         variants = person.variants(asked.locus, **_in_order(asked))
         view.add("variants", variants)
         view.attach("effects", self._jobs.submit("variant_effects", variants=variants, quantiles=False))

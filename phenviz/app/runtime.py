@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from phenviz.app.activity import ActivityMap
 from phenviz.app.job_view import PrivateJobs
+from phenviz.app.own_file import OwnFiles
+from phenviz.app.uploads import remove_stale
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Runtime:
         self.world = world
         self.device = device
         self.folder = folder
+        self.own_files = OwnFiles()
         # for reading genotypes: two, so that one user's long file doesn't keep another one waiting
         self.personal = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-personal")
         self._common: Future[Background | None] | None = None
@@ -81,6 +84,8 @@ class Runtime:
         """Begin to load the model; does nothing the second time."""
         if not self._started.is_set():
             self._started.set()
+            if removed := remove_stale():
+                LOG.info("removed %d folders of uploads that killed servers had left behind", removed)
             atexit.register(self.stop)
             threading.Thread(target=self._load, name="phenviz-load", daemon=True).start()
             self.activity.start()

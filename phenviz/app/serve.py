@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +16,7 @@ from tornado.websocket import WebSocketClosedError
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.runtime import Runtime
+from phenviz.app.uploads import remove_all
 
 if TYPE_CHECKING:
     from panel.io.server import Server
@@ -62,6 +65,8 @@ def serve(
         world = open_world()
     logging.getLogger("asyncio").addFilter(_worth_telling)
     runtime = Runtime(world, device, files).warm().start()
+    if not threaded and threading.current_thread() is threading.main_thread():
+        _forget_people_when_ended(runtime)
     return pn.serve(
         routes(runtime),
         title=_by_path({entry.key: entry.tab_title for entry in PAGES}),
@@ -75,6 +80,22 @@ def serve(
         # 4.9 MB of scripts become 1.6 on the way to another machine; on the same one packing only takes time
         compress_response=address not in ("localhost", "127.0.0.1", "::1"),
     )
+
+
+def _forget_people_when_ended(runtime: Runtime) -> None:
+    """Remove what was uploaded when the process is told to end, after which nothing runs any more."""
+
+    def end(number: int, _frame: object) -> None:
+        remove_all()
+        runtime.stop()
+        # as it would have without us: at once, and so that whoever started it sees why
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        # nohup has SIGHUP ignored
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def routes(runtime: Runtime) -> dict[str, Callable[[], Any]]:

@@ -30,8 +30,8 @@ class Session:
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
         self._waiting: list[Callable[[], None]] = []
-        self._loaded = not self._in_browser
-        if self._in_browser:
+        self._loaded = not self.in_browser
+        if self.in_browser:
             # a browser that comes late finds its session dropped and gets one without a rendered page: Panel
             # would then send it to the network for style sheets
             self.document.template_variables.setdefault("dist_url", _STYLE_SHEETS)
@@ -41,7 +41,8 @@ class Session:
             pn.state.on_session_destroyed(lambda _context: self._end())
 
     @property
-    def _in_browser(self) -> bool:
+    def in_browser(self) -> bool:
+        """Whether a browser shows the page, not a test or a notebook."""
         return self.document is not None and self.document.session_context is not None
 
     def on_tick(self, function: Callable[[], object]) -> None:
@@ -80,7 +81,7 @@ class Session:
                 self.safely(function)
 
         def call(*_events: object) -> None:
-            if not self._in_browser:
+            if not self.in_browser:
                 function()  # a test or a notebook has no event loop of its own to wait in
                 return
             if pending:
@@ -93,7 +94,7 @@ class Session:
         """Run a function on the document's thread; may be called from any thread."""
         if self._closed:
             return
-        if not self._in_browser:
+        if not self.in_browser:
             self.safely(function)
         elif not self._loaded:
             self._waiting.append(function)

@@ -19,6 +19,8 @@ TARGETS = ("activity", "gene")
 MODES = ("exact", "sum")
 INDIVIDUAL_HIDDEN = ("elements",)
 UNPHASED = ("refuse", "as listed", "random")
+# the source that stands for what the tab itself has handed over
+UPLOAD = "upload"
 
 
 class PageState(param.Parameterized):
@@ -35,6 +37,7 @@ class PageState(param.Parameterized):
     focus = param.String(default="", doc="Name of the context whose bases are shown and explained.")
     theme = param.Selector(default="light", objects=list(THEMES))
     highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
+    genome = param.String(default="", doc="Whose genome the Individual page shows (`genome_of`).")
 
 
 class ExploreState(PageState):
@@ -96,7 +99,18 @@ def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str,
     query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
     if len(state.contexts) < len(all_contexts):
         query["contexts"] = ",".join(state.contexts)
+    if genome := genome_of(state):
+        query["genome"] = genome
     return query | values_of(state, ("focus", "theme"))
+
+
+def genome_of(state: PageState) -> str:
+    """Write whose genome is looked at: source and sample with a slash between; of an upload no sample."""
+    if not isinstance(state, IndividualState):
+        return state.genome
+    if state.source == UPLOAD:
+        return UPLOAD
+    return f"{state.source}/{state.sample}" if state.sample else ""
 
 
 def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
@@ -110,8 +124,10 @@ def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str
 
 
 def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Individual page into the values of a URL."""
+    """Write a state of the Individual page into the values of a URL; of an upload, that it is one."""
     query = page_query(state, all_contexts) | values_of(state, _OF_INDIVIDUAL)
+    for name in ("source", "sample", "variant") if state.source == UPLOAD else ("genome",):
+        query.pop(name, None)
     if state.hidden != INDIVIDUAL_HIDDEN:
         query["hidden"] = ",".join(state.hidden)
     return query
@@ -121,6 +137,8 @@ def apply_individual_query(
     state: IndividualState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
 ) -> list[str]:
     """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
+    source, _, sample = query.get("genome", "").partition("/")
+    query = {"source": source, "sample": "" if source == UPLOAD else sample} | query if source else query
     problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
     if "hidden" in query:
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)
@@ -193,7 +211,7 @@ def apply_page_query(
         state.contexts = known if known or not unknown else tuple(names)
     if query.get("focus") in names:
         state.focus = query["focus"]
-    return problems + apply_values(state, query, ("theme",))
+    return problems + apply_values(state, query, ("theme", "genome"))
 
 
 def apply_query(

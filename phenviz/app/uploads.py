@@ -1,16 +1,26 @@
-"""Files that a user hands over: kept in a private folder of the session, and gone with it."""
+"""Files that a user hands over: kept in a private folder of the session, and gone with it.
+
+A process holds a lock on each of its folders, which the system lets go with the process, however that ended:
+what killed servers have left behind, the next one finds unlocked and removes.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import os
-import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where nobody can tell whose a folder is
+    fcntl = None  # type: ignore[assignment]
 
 from phenviz.app.formatting import readable_bytes
 from phenviz.errors import DataError
@@ -18,7 +28,10 @@ from phenviz.errors import DataError
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _STORES = (".vcz", ".zarr")
 LARGEST = 512 * 2**20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_LONGEST_NAME, _MOST_BYTES = 104, 200
+# "##idx##" would name an index to htslib
+_NOT_IN_NAMES = ("/", "\\", "..", "##idx##")
+_PREFIX = "phenviz-upload-"
 _GZIP, _BCF, _VCF = b"\x1f\x8b", b"BCF", b"##fileformat=VCF"
 # a page that is cut off in the middle of a file must not fill the disk with pieces of others
 _MOST_FILES = 8
@@ -32,6 +45,9 @@ class _Incoming:
     size: int
     received: int = 0
     next_piece: int = field(default=0)
+
+
+_folders: weakref.WeakSet[PrivateFolder] = weakref.WeakSet()
 
 
 class PrivateFolder:
@@ -53,10 +69,10 @@ class PrivateFolder:
     def path(self) -> Path:
         """The folder, made with mode 0700 when it is needed first."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="phenviz-upload-"))
-            os.chmod(self._folder, 0o700)
+            self._folder, lock = _locked_folder()
             # runs at the end of the process, too, if no session ends before that
-            self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._remove = weakref.finalize(self, _remove, self._folder, lock)
+            _folders.add(self)
         return self._folder
 
     def check_name(self, name: str) -> None:
@@ -76,11 +92,13 @@ class PrivateFolder:
             If its name or size isn't that of a VCF that is taken here.
         """
         self.check_name(name)
-        if not 0 < size <= self._largest:
+        most = readable_bytes(self._largest)
+        if size <= 0:
+            raise DataError(f"{name} is empty: choose a file with something in it (at most {most})")
+        if size > self._largest:
             raise DataError(
-                f"{name} has {readable_bytes(max(size, 0))}, and at most {readable_bytes(self._largest)} are "
-                "taken from a browser: put larger ones into the server's folder (`phenviz serve --files`), "
-                "or use `phenviz personal`"
+                f"{name} has {readable_bytes(size)}, and at most {most} are taken from a browser: have it "
+                "put into the server's folder of files"
             )
         if len(self._incoming) >= _MOST_FILES:
             raise DataError(f"{name}: too many uploads at once: wait for the others, or open the page anew")
@@ -146,12 +164,87 @@ class PrivateFolder:
         self._folder = self._remove = None
 
 
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """Give a folder for files about a person while they are written; nobody else reads them."""
+    folder = PrivateFolder()
+    try:
+        yield folder.path
+    finally:
+        folder.close()
+
+
+def remove_all() -> None:
+    """Remove all folders of this process, because it is about to be ended."""
+    for folder in list(_folders):
+        folder.close()
+
+
+def remove_stale() -> int:
+    """Remove folders that processes left behind which are gone; those of others that run are kept.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    if fcntl is None:
+        return 0
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        lock = _lock(folder)
+        if lock is not None:
+            _remove(folder, lock)
+            removed += not folder.exists()
+    return removed
+
+
+def _locked_folder() -> tuple[Path, int | None]:
+    while True:
+        # with mode 0700
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = _lock(folder)
+        # another server that starts may have taken it for one that was left behind
+        if folder.is_dir() and (lock is not None or fcntl is None):
+            return folder, lock
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder, as long as the process lives; None where another process has."""
+    if fcntl is None or folder.is_symlink() or not folder.is_dir():
+        return None
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
+
+
+def _remove(folder: Path, lock: int | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        with suppress(OSError):
+            os.close(lock)
+
+
+def check_plain_name(name: str) -> None:
+    """Raise a `DataError` unless a name can only be that of a file in the folder it is put into."""
+    wrong = next((text for text in _NOT_IN_NAMES if text in name), "")
+    if wrong or not name.isprintable() or not name.strip() or name.startswith((".", " ")):
+        what = f"with {wrong!r} in it" if wrong else "like this"
+        raise DataError(f"{name[:100]!r}: a file name {what} isn't taken: give the file another name")
+    if len(name) > _LONGEST_NAME or len(name.encode()) > _MOST_BYTES:
+        raise DataError(f"{name[:60]!r}...: this file name is too long: give the file a shorter one")
+
+
 def check_name(name: str) -> None:
     """Raise a `DataError` unless a file name is plain and that of a VCF or BCF."""
-    if not _NAME.fullmatch(name) or ".." in name:
-        raise DataError(
-            f"{name[:100]!r} isn't taken as a file name: letters, digits, dots, dashes and underscores are"
-        )
+    check_plain_name(name)
     if not name.lower().endswith(SUFFIXES):
         raise DataError(f"{name} isn't a VCF by its name: {', '.join(SUFFIXES)} are taken")
 

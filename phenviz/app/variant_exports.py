@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pandas as pd
 import xarray as xr
 
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
+from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
 
 FORMATS = FIGURE_FORMATS | {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
@@ -47,8 +45,8 @@ def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: s
     from phenviz.results.variants import variants_file as written_to
 
     also = {column: ("variant", table[column].to_numpy()) for column in _ALSO if column in table}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}{suffix}"
+    with private_directory() as folder:
+        path = folder / f"{name}{suffix}"
         with written_to(path, join_scores) as append:
             append(chosen.assign_coords(also))
         return packed([path], name)

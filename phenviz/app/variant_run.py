@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,12 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.results.haplotypes import reaching
+from phenviz.variation.report import counted
 
 if TYPE_CHECKING:
     from phenviz.effects.quantiles import Background
     from phenviz.genome.reference import ReferenceGenome
-    from phenviz.variation import VariantSet
+    from phenviz.variation import Individuals, VariantSet
 
 # more than this is a job for the command line, which streams
 MOST_VARIANTS = 200_000
@@ -232,14 +233,7 @@ class VariantRun(param.Parameterized):
         world = self._runtime.world
         if asked.origin == REGION:
             assert asked.locus is not None and world.individuals is not None
-            counts = world.individuals.allele_counts(asked.locus, by=None)
-            kept = counts[reaching(counts, asked.locus)]
-            if not len(kept):
-                raise DataError(
-                    f"none of the world's {len(world.individuals):,} individuals has a variant in "
-                    f"{asked.locus}: {_covered(world)}"
-                )
-            return kept.reset_index(drop=True), ""
+            return _of_region(world.individuals, asked.locus)
         if asked.origin == PASTED:
             return self._pasted(asked.lines)
         assert asked.path is not None
@@ -285,9 +279,20 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
     return VariantSet(table, report)
 
 
-def _covered(world: Any) -> str:
-    return (
-        "the embedded individuals cover chr20:1,000,226-3,999,849"
-        if world.name == "embedded"
-        else "move the view, or paste variants"
-    )
+def _of_region(people: Individuals, locus: Locus) -> tuple[pd.DataFrame, str]:
+    """Return the variants that anybody carries in a locus, with their frequency; and what isn't covered."""
+    uncovered, coverage = people.uncovered(locus), people.coverage(locus.contig)
+    if not coverage.share(locus):
+        raise DataError(f"nothing is known of {locus}: {coverage.extent()}; move the view, or paste variants")
+    counts = people.allele_counts(locus, by=None)
+    inside = counts[reaching(counts, locus)]
+    kept = inside[inside["allele_count"] > 0]
+    if not len(kept):
+        unknown = f"; {uncovered}" if uncovered else ""
+        raise DataError(
+            f"none of the world's {len(people):,} individuals carries a variant in {locus}{unknown}: move "
+            "the view, or paste variants"
+        )
+    by_nobody = len(inside) - len(kept)
+    said = f"{counted(by_nobody, 'variant')} of the file left out that none of the individuals carries"
+    return kept.reset_index(drop=True), "\n".join(filter(None, (said if by_nobody else "", uncovered)))

@@ -7,6 +7,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, Scatter, Segment
 from numpy.typing import NDArray
 
+from phenviz.genome.locus import Locus
 from phenviz.results.haplotypes import reaching
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.haplotypes import centre_of
@@ -30,7 +31,8 @@ class Carried(Track):
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, _HEIGHT, (0, 2))
         self._table: pd.DataFrame | None = None
-        self._empty = ""
+        self._empty = self._unknown = ""
+        self._read: Locus | None = None
         self._dots = ColumnDataSource({"x": [], "y": [], "end": [], "colour": []})
         self._dot = Scatter(x="x", y="y", size=9, fill_color="colour", line_width=0.8)
         self._line = Segment(x0="x", y0=0, x1="x", y1=2, line_width=1, line_alpha=0.25)
@@ -43,7 +45,9 @@ class Carried(Track):
         )
         self._paint()
 
-    def set_table(self, table: pd.DataFrame | None, empty: str = "") -> None:
+    def set_table(
+        self, table: pd.DataFrame | None, empty: str = "", *, unknown: str = "", read: Locus | None = None
+    ) -> None:
         """Draw other variants.
 
         Parameters
@@ -53,8 +57,12 @@ class Carried(Track):
             (NaN where it isn't known) and context (whose effect it is).
         empty
             What is said where there are none.
+        unknown
+            Of which bases nothing is known, in words; "" where of none.
+        read
+            What the table was read of, beyond which it says nothing; None where it holds all there is.
         """
-        self._table, self._empty = table, empty
+        self._table, self._empty, self._unknown, self._read = table, empty, unknown, read
         self.reload()
 
     def restyle(self, theme: Theme) -> None:
@@ -79,14 +87,18 @@ class Carried(Track):
 
     def follow(self, view: View) -> None:
         """Say how many there are."""
+        read = self._read
+        if read is not None and not (read.start <= view.locus.start and view.locus.end <= read.end):
+            self.say(empty="Reading genotypes…" if self._table is None or self._table.empty else "")
+            return
         if self._table is None or self._table.empty:
-            self.say(empty=self._empty)
+            self.say(note=self._unknown, empty=self._empty)
             return
         here = reaching(self._table, view.locus)
         count = int(here.sum())
         self.say(
             description="red raises, blue lowers the activity, where it changes most",
-            note=f"{count:,} carried in this view",
+            note=f"{count:,} carried in this view" + (", which isn't covered whole" if self._unknown else ""),
             empty="" if count else "No variant is carried in this view",
         )
 

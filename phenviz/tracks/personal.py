@@ -18,6 +18,7 @@ from phenviz.tracks.haplotypes import Difference, Haplotypes, PersonalActivity, 
 from phenviz.tracks.ruler import Ruler
 from phenviz.tracks.theme import Theme, get_theme
 from phenviz.tracks.track_stack import Stack
+from phenviz.tracks.unknown import Unknown
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
@@ -61,10 +62,11 @@ class PersonalBrowser:
             "ruler": lambda: [Ruler(*self._basis(), locus.contig, sequence)],
             "genes": lambda: [Genes(*self._basis(), annotation)],
             "elements": lambda: [self._with_colours(Elements(*self._basis(), annotation))],
-            "variants": lambda: [Carried(*self._basis())],
-            "difference": lambda: [Difference(*self._basis(), number) for number in (1, 2)],
-            "haplotypes": lambda: [Haplotypes(*self._basis())],
+            "variants": lambda: [self._striped(Carried(*self._basis()))],
+            "difference": lambda: [self._striped(Difference(*self._basis(), number)) for number in (1, 2)],
+            "haplotypes": lambda: [self._striped(Haplotypes(*self._basis()))],
         }
+        self._stripes: list[Unknown] = []
         self._stack = Stack(locus, contig_length, get_theme(theme), makers)
         self._stack.arrange(hidden=["elements"])
         self.set_contexts([context.name for context in contexts], "")
@@ -107,11 +109,18 @@ class PersonalBrowser:
             elif isinstance(track, Difference):
                 track.set_data(data)
 
-    def set_variants(self, table: pd.DataFrame | None, empty: str = "") -> None:
+    def set_variants(
+        self, table: pd.DataFrame | None, empty: str = "", *, unknown: str = "", read: Locus | None = None
+    ) -> None:
         """Draw carried variants (see `Carried.set_table`)."""
         for track in self._stack.made("variants"):
             assert isinstance(track, Carried)
-            track.set_table(table, empty)
+            track.set_table(table, empty, unknown=unknown, read=read)
+
+    def set_uncovered(self, loci: Sequence[Locus]) -> None:
+        """Draw stripes over all tracks about the person where nothing is known about them."""
+        for stripes in self._stripes:
+            stripes.set(loci)
 
     def select(self, position: int | None) -> None:
         """Draw a line through all tracks at the variant at a position counted from 1; None for no line."""
@@ -120,6 +129,8 @@ class PersonalBrowser:
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Change all colours."""
         self._stack.restyle(get_theme(theme))
+        for stripes in self._stripes:
+            stripes.restyle(get_theme(theme))
 
     def close(self) -> None:
         """Draw no more, because the page is gone."""
@@ -127,6 +138,10 @@ class PersonalBrowser:
 
     def _basis(self) -> tuple[Axis, Theme]:
         return self._stack.axis, self._stack.theme
+
+    def _striped(self, track: Track) -> Track:
+        self._stripes.append(Unknown(track.figure, self._stack.theme))
+        return track
 
     def _with_colours(self, track: Elements) -> Elements:
         track.set_contexts(self._known)

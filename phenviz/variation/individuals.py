@@ -242,7 +242,7 @@ class Individuals:
         for name in names:
             if name not in self._known:
                 known = self.samples["sample"].tolist()
-                near = _nearest(name, known)
+                near = nearest_samples(name, known)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known[:3])} ..."
                 files = ", ".join(path.name for path in self.paths)
                 raise DataError(f"{files} has no sample {name!r} among {len(known):,}: {hint}")
@@ -364,7 +364,8 @@ class Individual:
         return one, two
 
 
-def _nearest(name: str, known: Sequence[str]) -> list[str]:
+def nearest_samples(name: str, known: Sequence[str]) -> list[str]:
+    """Return up to three known names that are close to one that isn't known."""
     typed = name.strip().lower()
     begins = [one for one in known if typed and one.lower().startswith(typed)]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import gc
 import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from phenviz.app.genotype_sources import UPLOAD, People
-from phenviz.app.uploads import PrivateFolder, files_of
+from phenviz.app.own_file import OwnFile, OwnFiles
+from phenviz.app.uploads import PrivateFolder, files_of, remove_stale
 from phenviz.errors import DataError
 from phenviz.world import open_world
 
@@ -57,12 +62,81 @@ def test_everything_is_gone_when_a_session_is_forgotten_without_being_closed():
     "name",
     [
         "../evil.vcf", "a/b.vcf", "..vcf", ".hidden.vcf", "me.txt", "me.vcf.exe", "", "x" * 120 + ".vcf",
-        "a b.vcf", "a\0.vcf",
+        "a\0.vcf", "a\\b.vcf", "a\nb.vcf", " .vcf", "a##idx##b.vcf", "ü" * 101 + ".vcf",
     ],
 )  # fmt: skip
 def test_a_name_that_is_no_plain_vcf_name_is_refused(name):
     with pytest.raises(DataError):
         PrivateFolder().begin(name, 100)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my genome (1) [v2].vcf", "Müller.vcf.gz", "Mu\u0308ller.vcf", "ゲノム.bcf", "it's 50 % & more.vcf"],
+)
+def test_names_as_people_give_them_are_taken(name):
+    folder = PrivateFolder()
+    assert send(folder, name, VCF).name == name
+    assert list(folder.path.iterdir()) == [folder.path / name]
+    folder.close()
+
+
+def test_an_empty_file_is_called_empty():
+    with pytest.raises(DataError, match=r"me\.vcf is empty"):
+        PrivateFolder().begin("me.vcf", 0)
+
+
+_OWNER = """
+import sys, time
+from phenviz.app.uploads import PrivateFolder
+folder = PrivateFolder()
+(folder.path / "mine.vcf").write_text("x")
+print(folder.path, flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    owners = [
+        subprocess.Popen([sys.executable, "-c", _OWNER], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    try:
+        left, kept = (Path(owner.stdout.readline().strip()) for owner in owners)
+        mine = PrivateFolder()
+        (tmp_path / "phenviz-upload-link").symlink_to(tmp_path.parent)
+        assert mine.path.parent == left.parent == tmp_path
+        owners[0].kill()
+        owners[0].wait()
+        assert left.exists() and remove_stale() == 1
+        assert not left.exists() and (kept / "mine.vcf").exists() and mine.path.exists()
+        mine.close()
+    finally:
+        for owner in owners:
+            owner.kill()
+            owner.communicate()
+
+
+def test_all_pages_of_a_tab_have_its_file_and_the_last_one_removes_it():
+    tabs, tab = OwnFiles(), "a" * 24
+    first = OwnFile()
+    assert tabs.join(tab, first) is first
+    path = send(first.folder, "mine.vcf", VCF)
+    first.take(path)
+    second = tabs.join(tab, OwnFile())
+    assert second is first and tabs.join("b" * 24, OwnFile()).path is None
+    first.leave()
+    assert path.exists()
+    second.leave()
+    assert not path.exists()
+    assert tabs.join(tab, OwnFile()).path is None
+
+
+def test_a_tab_without_a_name_of_its_own_shares_nothing():
+    tabs = OwnFiles()
+    first, second = OwnFile(), OwnFile()
+    assert tabs.join("", first) is first and tabs.join("", second) is second
 
 
 @pytest.mark.parametrize("size", [0, -5, 2_000])

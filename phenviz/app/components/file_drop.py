@@ -39,16 +39,16 @@ class FileDrop(JSComponent):
 
     def __init__(self, folder: PrivateFolder, on_file: Callable[[Path], None], **params: Any) -> None:
         super().__init__(**params)
-        self._folder, self._on_file = folder, on_file
+        self.folder, self._on_file = folder, on_file
 
     def _handle_msg(self, message: dict) -> None:
         try:
             if "begin" in message:
                 self.param.update(note="Taking the file in…", failed=False)
-                self._folder.begin(str(message["begin"]), int(message["size"]))
+                self.folder.begin(str(message["begin"]), int(message["size"]))
             elif "piece" in message:
                 name = str(message["name"])
-                path = self._folder.add(name, int(message["number"]), str(message["piece"]))
+                path = self.folder.add(name, int(message["number"]), str(message["piece"]))
                 if path is not None:
                     self.note = ""
                     self._on_file(path)

@@ -52,7 +52,7 @@ class PersonPanel(Viewer):
             value=state.seed, start=0, end=state.param.seed.bounds[1], label="Seed", size="small",
             **(wide | {"margin": (6, 0, 4, 0)}),
         )  # fmt: skip
-        self._explained, self._facts, self._told = words(**wide), words(**wide), words(**wide)
+        self._explained, self._facts, self._told, self._covered = (words(**wide) for _ in range(4))
         self._bar = pmui.LinearProgress(
             value=0, variant="determinate", sizing_mode="stretch_width", margin=(8, 0, 2, 0)
         )
@@ -84,6 +84,7 @@ class PersonPanel(Viewer):
             self._bar,
             self._told,
             pn.Row(self._cancel, self._again, margin=0, height=42),
+            self._covered,
             self._facts,
             sizing_mode="stretch_width",
             margin=(8, 14),
@@ -109,6 +110,7 @@ class PersonPanel(Viewer):
         if work is not None and busy:
             self._bar.value = round(100 * work.progress)
         self._tell(self._told, f"<div data-testid='person-status' data-state='{status}'>{self._said()}</div>")
+        self._tell(self._covered, self._said_of_coverage())
         self._tell(self._facts, self._known())
 
     def _said(self) -> str:
@@ -121,12 +123,21 @@ class PersonPanel(Viewer):
         if status in ("queued", "running") and work is not None:
             left = f", {readable_seconds(work.eta)} left" if work.eta else ""
             return f"{escaped(work.stage.capitalize())}: {work.progress:.0%}{left}"
+        if status == "empty" and run.nobody:
+            return f"<div class='failed' role='alert'>{escaped(run.nobody)}</div>"
         return {
             "empty": "<span class='quiet'>Nobody is chosen yet.</span>",
+            "not covered": "<span class='cancelled'><b>Nothing is known here.</b></span>",
             "too long": "<span class='quiet'>The view is too long for haplotypes: zoom in.</span>",
             "loading": "<span class='quiet'>Loading the model…</span>",
             "done": f"<span class='done'><b>Done.</b></span> {escaped(self._state.sample)}",
         }.get(status, "")
+
+    def _said_of_coverage(self) -> str:
+        said = self._run.coverage
+        if not said:
+            return ""
+        return f"<p data-testid='coverage' role='status'>{escaped(said)}.</p>"
 
     def _known(self) -> str:
         run, facts, lines = self._run, self._run.facts, []

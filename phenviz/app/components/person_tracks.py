@@ -24,6 +24,7 @@ _WORDS = {
     "failed": "Nothing could be computed; the reason stands on the right",
     "cancelled": "Cancelled before the haplotypes were predicted",
     "done": "",
+    "not covered": "",
 }
 
 
@@ -110,13 +111,18 @@ class PersonTracks(Viewer):
 
     def _draw(self, *_events: object) -> None:
         status, activity, table = self._run.status, self._run.activity(), self._run.table()
-        now = (status, id(activity), id(table))
+        coverage, uncovered = self._run.coverage, self._run.uncovered
+        now = (status, id(activity), id(table), coverage, self._run.nobody, uncovered)
         if now == self._drawn:
             return
         self._drawn = now
-        words = _WORDS[status]
-        self._browser.set_activity(activity if status != "too long" else None, words)
-        if table is None or status == "too long":
+        words = {"not covered": coverage, "empty": self._run.nobody}.get(status, "") or _WORDS[status]
+        unknown = status in ("too long", "not covered", "empty")
+        self._browser.set_activity(None if unknown else activity, words)
+        self._browser.set_uncovered([] if status in ("too long", "empty") else uncovered)
+        if table is None or unknown:
             self._browser.set_variants(None, words)
         else:
-            self._browser.set_variants(table, "No variant is carried in this view")
+            self._browser.set_variants(
+                table, "No variant is carried in this view", unknown=coverage, read=self._state.settled
+            )

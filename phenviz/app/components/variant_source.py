@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -39,11 +40,20 @@ class VariantSource(Viewer):
         Started and cancelled.
     drop
         Takes a file.
+    missing
+        Says what became of a file that isn't here any more; "" where nothing is missing.
     """
 
-    def __init__(self, session: Session, state: VariantsState, run: VariantRun, drop: FileDrop) -> None:
+    def __init__(
+        self,
+        session: Session,
+        state: VariantsState,
+        run: VariantRun,
+        drop: FileDrop,
+        missing: Callable[[], str] = lambda: "",
+    ) -> None:
         super().__init__()
-        self._state, self._run, self._drop = state, run, drop
+        self._state, self._run, self._drop, self._missing = state, run, drop, missing
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
         self._origin = pmui.Select(options={}, label="Variants of", size="small", **wide)
         self._lines = pmui.TextAreaInput(
@@ -132,7 +142,12 @@ class VariantSource(Viewer):
         report = "".join(f"<p class='quiet'>{line}</p>" for line in lines)
         return {
             "loading": "<span class='quiet'>Loading the model…</span>",
-            "empty": "<span class='quiet'>Nothing to score yet.</span>",
+            "empty": self._nothing(),
             "waiting": "<span class='quiet'>Press the button to score the variants of this view.</span>",
             "done": f"<span class='done'><b>Done.</b></span>{stale}{report}",
         }.get(status, "")
+
+    def _nothing(self) -> str:
+        if missing := self._missing():
+            return f"<div class='failed' role='alert'>{escaped(missing)}.</div>"
+        return "<span class='quiet'>Nothing to score yet.</span>"

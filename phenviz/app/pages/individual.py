@@ -27,6 +27,7 @@ from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.genotype_sources import UPLOAD, People
 from phenviz.app.initial_view import open_state
 from phenviz.app.navigation import centred
+from phenviz.app.own_file import GONE, LOOKING
 from phenviz.app.person_exports import FORMATS, person_file
 from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
@@ -86,6 +87,8 @@ class IndividualPage:
         self.session = Session()
         self.people = People(world, runtime.folder)
         self.state, problems = self._read(arguments_of_address())
+        # the browser tells later which tab this is, and so what it has handed over
+        self._lost, self._asked_for_upload = self.state.source == UPLOAD, not self.session.in_browser
         self.run = PersonRun(self.state, runtime, self.people)
         self.page = self._layout()
         self._keep_in_step()
@@ -102,22 +105,20 @@ class IndividualPage:
             state.source = self.people.first
         return state, problems
 
-    def _read_again(self, arguments: Mapping[str, str]) -> tuple[IndividualState, list[str]]:
-        """Turn an address of this tab into a state: whose genome isn't named there was handed over."""
-        state, problems = self._read(arguments)
-        if "source" not in arguments and self.state.source == UPLOAD:
-            state.param.update(source=UPLOAD, sample=self.state.sample)
-        return state, problems
-
-    def _returned(self) -> None:
-        if self.picker.source != self.state.source:
+    def _have(self, tab: str) -> None:
+        """Look at what this tab has handed over already, on another page or before a reload."""
+        self.people.have(self.runtime.own_files.join(tab, self.people.own))
+        self._asked_for_upload = True
+        self.drop.folder = self.people.uploads
+        self.picker.sources = [list(pair) for pair in self.people.sources()]
+        if self.state.source == UPLOAD:
             self._open_source()
 
     def _layout(self) -> pmui.Page:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
-        frame = PageFrame("individual", runtime, session, state, self._query)
-        frame.address.on_return(self._read_again, self._returned)
+        frame = PageFrame("individual", runtime, session, state, self._query, self._have)
+        frame.address.on_return(self._read, self._open_source)
         self.locus_bar = LocusBar.of(state, world, session)
         self.picker = PersonPicker(
             # what is chosen while the browser still draws the page would be lost there
@@ -175,6 +176,7 @@ class IndividualPage:
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run
+        state.param.watch(self._chosen, ["sample"])
         state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "seed", "mode"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
         state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
@@ -184,26 +186,24 @@ class IndividualPage:
         session.on_close(self.people.close)
 
     def _query(self) -> dict[str, str]:
-        query = individual_query(self.state, self.runtime.world.contexts)
-        if self.state.source == UPLOAD:
-            # the file is in this session only: an address that names it would lead nowhere
-            for name in ("source", "sample", "variant"):
-                query.pop(name, None)
-        return query
+        return individual_query(self.state, self.runtime.world.contexts)
 
     def _list(self) -> None:
         table = self.run.table()
         status = self.run.status
-        if table is None or status == "too long":
+        if table is None or status in ("too long", "not covered", "empty"):
             said = {
-                "empty": "The variants that an individual carries stand here, strongest effect first.",
+                "empty": self.run.nobody
+                or "The variants that an individual carries stand here, strongest effect first.",
+                "not covered": f"{self.run.coverage}.",
                 "too long": "Zoom in to see the variants that are carried.",
                 "failed": "No variants could be read; the reason stands on the right.",
                 "cancelled": "Cancelled before the variants were read.",
             }
             self.grid.show(pd.DataFrame({"key": []}), said.get(status, "Reading genotypes…"))
             return
-        self.grid.show(table, "No variant is carried in this view.")
+        unknown = f" {self.run.coverage}." if self.run.coverage else ""
+        self.grid.show(table, f"No variant is carried in this view.{unknown}")
         self.grid.choose(self.state.variant)
 
     def _jump(self, key: str) -> None:
@@ -232,9 +232,16 @@ class IndividualPage:
 
     # whose genome
 
+    def _chosen(self, *_events: object) -> None:
+        self.run.nobody = ""
+        if self.state.source == UPLOAD and self.state.sample:
+            self.people.own.sample = self.state.sample
+
     def _heard(self, message: dict[str, Any]) -> None:
         try:
             if "source" in message:
+                # whoever chooses a source has not lost anything
+                self._lost = False
                 self.state.param.update(source=str(message["source"]), sample="", variant="")
                 self._open_source()
             elif "sample" in message:
@@ -244,6 +251,7 @@ class IndividualPage:
 
     def _take_file(self, path: Path) -> None:
         self.people.take(path)
+        self._lost = False
         self.state.param.update(source=UPLOAD, sample="", variant="")
         self.picker.sources = [list(pair) for pair in self.people.sources()]
         self._open_source()
@@ -264,14 +272,21 @@ class IndividualPage:
             self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
             self.picker.show_samples(pd.DataFrame({"sample": [], "population": [], "superpopulation": []}))
             return
-        self.picker.note = ""
+        self.picker.param.update(note="", failed=False)
         self.picker.show_samples(samples)
-        known = set(samples["sample"])
-        if self.state.sample and self.state.sample not in known:
-            self.picker.param.update(
-                note=f"{self.state.sample} isn't among the individuals of this source.", failed=True
-            )
-            self.state.sample = ""
-        if len(samples) and not self.state.sample:
-            # somebody is better than nobody: the page shows at once what it is for
-            self.state.sample = str(samples["sample"].iloc[0])
+        own = self.people.own
+        wanted = self.state.sample or (own.sample if source == UPLOAD else "")
+        if source == UPLOAD and own.path is None:
+            self._show_nobody((GONE if self._asked_for_upload else LOOKING) if self._lost else "")
+        elif wanted and wanted not in set(samples["sample"]):
+            self._show_nobody(self.people.unknown(source, wanted))
+        elif len(samples):
+            # somebody is better than nobody, where nobody was asked for: the page shows what it is for
+            self.run.nobody = ""
+            self.state.sample = wanted or str(samples["sample"].iloc[0])
+
+    def _show_nobody(self, why: str) -> None:
+        """Show nobody rather than somebody else, and say why."""
+        self.picker.param.update(note=why, failed=bool(why) and why != LOOKING)
+        self.run.nobody = why
+        self.run.ask()

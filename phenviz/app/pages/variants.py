@@ -21,9 +21,10 @@ from phenviz.app.components.variant_view import VariantView
 from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
+from phenviz.app.own_file import GONE, LOOKING, OwnFile
 from phenviz.app.session import Session
 from phenviz.app.state import VariantsState, apply_variants_query, variants_query
-from phenviz.app.uploads import PrivateFolder, files_of
+from phenviz.app.uploads import files_of
 from phenviz.app.variant_exports import FORMATS, variants_file
 from phenviz.app.variant_run import FOLDER, PASTED, REGION, UPLOAD, VariantRun
 from phenviz.errors import ResultError
@@ -77,10 +78,11 @@ class VariantsPage:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.session = Session()
-        self.uploads = PrivateFolder()
-        self._uploaded: Path | None = None
+        self.own = OwnFile()
         self.state, problems = self._read(arguments_of_address())
-        self.run = VariantRun(self.state, runtime, lambda: self._uploaded)
+        # the browser tells later which tab this is, and so what it has handed over
+        self._lost, self._asked_for_upload = self.state.origin == UPLOAD, not self.session.in_browser
+        self.run = VariantRun(self.state, runtime, lambda: self.own.path)
         self.page = self._layout()
         self._keep_in_step()
         for problem in problems:
@@ -95,11 +97,13 @@ class VariantsPage:
     def _layout(self) -> pmui.Page:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
-        frame = PageFrame("variants", runtime, session, state, lambda: variants_query(state, world.contexts))
+        frame = PageFrame(
+            "variants", runtime, session, state, lambda: variants_query(state, world.contexts), self._have
+        )
         frame.address.on_return(self._read, self._returned)
         self.locus_bar = LocusBar.of(state, world, session)
-        drop = FileDrop(self.uploads, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
-        self.source = VariantSource(session, state, run, drop)
+        self.drop = FileDrop(self.own.folder, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
+        self.source = VariantSource(session, state, run, self.drop, self._missing)
         self.source.offer(self._origins())
         self.plots = VariantPlots(state, world.contexts, self._choose)
         self.grid = DataGrid(
@@ -147,21 +151,34 @@ class VariantsPage:
         run.param.watch(lambda _event: self._list(), ["changed"])
         session.on_tick(run.tick)
         session.on_close(run.close)
-        session.on_close(self.uploads.close)
+        session.on_close(lambda: self.own.leave())
         self._list()
 
     def _origins(self) -> list[tuple[str, str]]:
         found = [(REGION, "the region in view")] if self.runtime.world.project.individuals else []
         found += [(PASTED, "pasted lines and rsIDs")]
         found += [(f"{FOLDER}{path.name}", f"{path.name} (server)") for path in files_of(self.runtime.folder)]
-        own = self._uploaded.name if self._uploaded is not None else "a VCF of your own"
+        own = self.own.path.name if self.own.path is not None else "a VCF of your own"
         return [*found, (UPLOAD, own)]
 
+    def _have(self, tab: str) -> None:
+        """Look at what this tab has handed over already, on another page or before a reload."""
+        self.own = self.runtime.own_files.join(tab, self.own)
+        self._asked_for_upload = True
+        self.drop.folder = self.own.folder
+        self.source.offer(self._origins())
+        self.run.follow()
+
+    def _missing(self) -> str:
+        """Say what became of the file that the address was about; "" where nothing is missing."""
+        if self.state.origin != UPLOAD or self.own.path is not None or not self._lost:
+            return ""
+        return GONE if self._asked_for_upload else LOOKING
+
     def _take_file(self, path: Path) -> None:
-        if self._uploaded is not None and self._uploaded != path:
-            self._uploaded.unlink(missing_ok=True)
-        self._uploaded = path
-        self.state.origin = UPLOAD
+        self.own.take(path)
+        # the Individual page, too, looks at it then
+        self.state.param.update(origin=UPLOAD, genome=UPLOAD)
         self.source.offer(self._origins())
         self.run.ask()
 
