@@ -146,7 +146,7 @@ def score_gene(
         definition=f"{gene.name}: {DEFINITION.format(reach=readout.reach)}",
         units=f"change of {readout.units}",
         gene=gene.name,
-        readout=f"{readout.name}@{readout.weights_hash[:8]}",
+        readout=readout.title,
     )
 
 
@@ -313,6 +313,6 @@ def _as_dataset(
             backbone,
             definition=DEFINITION.format(reach=readout.reach),
             units=f"change of {readout.units}",
-            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+            readout=readout.title,
         ),
     )

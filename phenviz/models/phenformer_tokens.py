@@ -144,6 +144,7 @@ class TokenReader:
         backbone: SequenceBackbone,
         readout: GeneReadout | None = None,
     ) -> None:
+        readout = own_readout(phenformer, readout)
         check_models(phenformer, backbone, readout)
         if phenformer.assembly != reference.assembly:
             raise ModelError(
@@ -157,7 +158,7 @@ class TokenReader:
             _window(index, gene, phenformer.window, reach, backbone.bin_size, reference)
             for index, gene in enumerate(phenformer.genes)
         )
-        heads = len(phenformer.expression) if self.readout is None else _pooled_terms(self.readout)
+        heads = len(phenformer.expression) if self.readout is None else self.readout.n_terms
         self.terms = phenformer.channels + heads
 
     @property
@@ -361,10 +362,6 @@ def _window(
     distance = (direction * (centres - gene.tss)).astype(np.float32)
     near = slice(max(before - flank, 0), min(before + flank + 1, bins))
     return GeneWindow(index, reference.resolve_contig(gene.contig), first, size, distance, near)
-
-
-def _pooled_terms(readout: GeneReadout) -> int:
-    return readout.heads * (1 + readout.values)
 
 
 def _runs(windows: Sequence[GeneWindow]) -> Iterator[list[GeneWindow]]:

@@ -69,6 +69,8 @@ class _Context(Protocol):
     def group(self) -> str: ...
     @property
     def colour(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
 
 
 def result_attrs(
@@ -127,10 +129,14 @@ def context_coords(contexts: Iterable[_Context]) -> dict[str, tuple[str, list[st
     Returns
     -------
     dict
-        ``context``, ``context_label``, ``curie``, ``group``, ``colour``: what ``xr.Dataset`` takes as coords.
+        ``context``, ``context_label``, ``curie``, ``group``, ``colour``, and ``units`` where contexts have units of
+        their own: what ``xr.Dataset`` takes as coords.
     """
     listed = tuple(contexts)
-    return {
+    units = [context.unit for context in listed]
+    # where contexts differ in it; else the attribute of the same name says it for all
+    own = {"units": ("context", units)} if any(units) else {}
+    return own | {
         "context": ("context", [context.name for context in listed]),
         "context_label": ("context", [context.label for context in listed]),
         "curie": ("context", [context.curie for context in listed]),

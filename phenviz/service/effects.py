@@ -172,7 +172,7 @@ def _in_order(table: pd.DataFrame) -> NDArray[np.intp]:
 def _variants_pieces(world: World, params: VariantsParams) -> list[Piece]:
     table = params.variants
     ordered = table.iloc[_in_order(table)]
-    shared = {"background": params.background, **gene_identity(world, params.gene)}
+    shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
     pieces = []
     for start in range(0, max(len(table), 1), VARIANTS_PIECE):
@@ -188,7 +188,7 @@ def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progres
     from phenviz.effects import score_gene, score_variants, with_quantiles, world_background
 
     world = backend.world
-    if (target := gene_target(backend, params.gene)) is not None:
+    if (target := gene_target(backend, params.gene, params.contexts)) is not None:
         return score_gene(part, *target, world.reference, world.backbone, progress=progress)
     scores = score_variants(part, world.reference, world.backbone, progress=progress)
     if params.background is None:
