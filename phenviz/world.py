@@ -190,7 +190,7 @@ class World:
     def expression_contexts(self) -> tuple[Context, ...]:
         """What expression of genes is predicted for, known from the cards; empty without a gene readout.
 
-        They need not be those of the backbone: a readout learned from RNA, which other cells and tissues have.
+        They need not be those of the backbone: a readout learned from RNA, of other cells and of tissues.
         """
         from phenviz.genome.contexts import read_contexts
         from phenviz.models.readout import read_readout_contexts
@@ -263,12 +263,9 @@ class World:
 
         def unknown(name: str) -> str:
             offer = offer_contexts(self.contexts, name)
-            if self._of_expression_alone(name):
-                return (
-                    f"{name!r} is a context of gene expression, for which no activity is predicted: name a "
-                    f"gene, too, or choose among {offer}"
-                )
-            return f"no context {name!r} in world {self.name!r}: it has {offer}"
+            alone = " has predicted activity (it is one of gene expression: name a gene, too)"
+            why = alone if self._of_expression_alone(name) else ""
+            return f"no context {name!r} in world {self.name!r}{why}: it has {offer}"
 
         return tuple(self.contexts[place] for place in sorted(choose_contexts(self.contexts, names, unknown)))
 

@@ -29,11 +29,6 @@ class JointReadout(GeneReadout):
     bin_size
         Bases per bin of that backbone.
 
-    Attributes
-    ----------
-    members
-        As given.
-
     Raises
     ------
     ModelError
@@ -56,14 +51,17 @@ class JointReadout(GeneReadout):
 
     @property
     def members(self) -> tuple[GeneReadout, ...]:
+        """The readouts, in the order given."""
         return tuple(member for member in self._listed if isinstance(member, GeneReadout))
 
     @property
     def n_terms(self) -> int:
+        """Sums that expression is a function of: those of all members."""
         return sum(member.n_terms for member in self.members)
 
     @property
     def title(self) -> str:
+        """Names of the members, each with the beginning of its weights hash."""
         return ", ".join(member.title for member in self.members)
 
     def config(self) -> dict[str, Any]:
@@ -114,7 +112,7 @@ def _one_backbone(members: Sequence[GeneReadout]) -> str | None:
     known = {member.backbone_hash for member in members} - {None}
     if len(known) > 1:
         raise ModelError(
-            f"the readouts {', '.join(member.title for member in members)} were trained on different backbones: "
-            "train them on the same one"
+            f"the readouts {', '.join(member.title for member in members)} were trained on different "
+            "backbones: train them on the same one"
         )
     return next(iter(known), None)

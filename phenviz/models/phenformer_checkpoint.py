@@ -10,8 +10,8 @@ from phenviz import __version__
 from phenviz.errors import ModelError
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.phenformer import Phenformer
 from phenviz.models.joint_readout import JointReadout
+from phenviz.models.phenformer import Phenformer
 from phenviz.models.readout import GeneReadout
 
 FORMAT = "phenviz-phenformer/1"

@@ -26,7 +26,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.expression import encode_bins
 from phenviz.models.parallel import over_tiles
 from phenviz.models.phenformer import GeneSite, Phenformer
-from phenviz.models.phenformer_checkpoint import check_models
+from phenviz.models.phenformer_checkpoint import check_models, own_readout
 from phenviz.models.predict import default_tile_bins
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import one_hot_window, placement

@@ -55,8 +55,21 @@ def find_contexts(
     """
     asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
     if gene is not None and world.readout is not None:
-        return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
+        return expression_contexts(world, asked)
     return tuple(context.name for context in world.select_contexts(asked))
+
+
+def expression_contexts(world: World, contexts: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return short names of the gene readout's contexts, in its order, from what `find_contexts` takes.
+
+    Raises
+    ------
+    TargetError
+        If the readout doesn't predict one of them, or none is asked for.
+    """
+    assert world.readout is not None
+    asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
+    return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
 
 
 def find_context(world: World, context: str, gene: str | None = None) -> str:
