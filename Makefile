@@ -1,6 +1,7 @@
 # What one does with a clone. Everything is installed into .venv; its bin/phenviz then runs.
 #   make app    the dashboard          make test    everything that CI runs
 #   make docs   the manual in site/    make bench   timings side by side with peers
+#   make evaluation    all that depends on the model, measured anew: hours
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,9 @@ ifneq ($(wildcard ../shared/data/mirror),)
 export PHENVIZ_MIRROR ?= $(abspath ../shared/data/mirror)
 endif
 
-.PHONY: setup app test check fast-test slow-test chromium bcftools fuzz bench docs notebooks clean
+EVALUATION_PACKS := blood16-atac blood16-rna ukbb-blood-finemap mpra-saturation
+
+.PHONY: setup app test check fast-test slow-test chromium bcftools fuzz bench evaluation docs notebooks clean
 
 setup: $(VENV)/installed
 
@@ -75,6 +78,13 @@ $(VENV)/installed-bench $(VENV)/installed-docs $(VENV)/installed-notebook: $(VEN
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
+
+# goes on where it stopped; STEPS="mpra readout" does these alone, AGAIN=1 also what is done for these weights
+STEPS ?=
+evaluation: $(VENV)/installed-notebook chromium
+	$(BIN)/phenviz data fetch $(EVALUATION_PACKS)
+	$(BIN)/python -m evaluation $(STEPS) $(if $(AGAIN),--again) $(if $(EQTL),--eqtl $(EQTL)) \
+	  $(if $(TRAINING),--training $(TRAINING))
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from phenviz.data.cache import cache_dir
 from phenviz.data.embedded_world import embedded_project
 from phenviz.data.project import Project, read_project
-from phenviz.errors import DataError, LocusError, ModelError
+from phenviz.errors import DataError, LocusError, ModelError, PhenvizError
 from phenviz.genome import (
     Annotation,
     Context,
@@ -23,7 +23,7 @@ from phenviz.genome import (
     read_elements,
     read_genes,
 )
-from phenviz.genome.contexts import choose_contexts
+from phenviz.genome.contexts import choose_contexts, offer_contexts
 from phenviz.genome.locus import is_contig_name, is_rsid
 
 if TYPE_CHECKING:
@@ -127,14 +127,19 @@ class World:
 
     @cached_property
     def readout(self) -> GeneReadout | None:
-        """The gene readout (embedding bins to expression); None where the world has none."""
+        """The gene readout (embedding bins to expression); None where the world has none.
+
+        Several are one that predicts for the contexts of all (`phenviz.models.joint_readout`).
+        """
+        from phenviz.models.joint_readout import JointReadout
         from phenviz.models.readout import load_readout
 
-        if self.project.readout is None:
+        if not self.project.readouts:
             return None
         backbone = self.backbone
         with self.project.naming("readout"):
-            return load_readout(self.project.readout, backbone)
+            found = [load_readout(path, backbone) for path in self.project.readouts]
+            return found[0] if len(found) == 1 else JointReadout(found, backbone.bin_size)
 
     @cached_property
     def individuals(self) -> Individuals | None:
@@ -180,6 +185,19 @@ class World:
     def contexts(self) -> tuple[Context, ...]:
         """What the model predicts for; known without loading the model where the project lists them."""
         return self.project.contexts or self.backbone.contexts
+
+    @cached_property
+    def expression_contexts(self) -> tuple[Context, ...]:
+        """What expression of genes is predicted for, known from the cards; empty without a gene readout.
+
+        They need not be those of the backbone: a readout learned from RNA, of other cells and of tissues.
+        """
+        from phenviz.genome.contexts import read_contexts
+        from phenviz.models.readout import read_readout_contexts
+
+        with self.project.naming("readout"):
+            found = [context for path in self.project.readouts for context in read_readout_contexts(path)]
+            return read_contexts(found)
 
     @property
     def peaks(self) -> pd.DataFrame | None:
@@ -244,9 +262,18 @@ class World:
             return self.contexts
 
         def unknown(name: str) -> str:
-            return f"no context {name!r} in world {self.name!r}: it has {_names(self.contexts)}"
+            offer = offer_contexts(self.contexts, name)
+            alone = " has predicted activity (it is one of gene expression: name a gene, too)"
+            why = alone if self._of_expression_alone(name) else ""
+            return f"no context {name!r} in world {self.name!r}{why}: it has {offer}"
 
         return tuple(self.contexts[place] for place in sorted(choose_contexts(self.contexts, names, unknown)))
+
+    def _of_expression_alone(self, name: str) -> bool:
+        try:
+            return bool(choose_contexts(self.expression_contexts, [name], str))
+        except PhenvizError:
+            return False
 
     def _rsid(self, rsid: str) -> Locus:
         from phenviz.variation.rsids import find_rsid

@@ -127,6 +127,15 @@ _WEIGHTS_SOURCE = (
     "trained by the PhenViz developers (phenviz train) on the packs blood16-atac and blood16-rna, with the "
     "elements of REMO v1 as auxiliary targets; first layer started from JASPAR 2026"
 )
+# what learned from data whose licence asks for the same licence
+_SHARE_ALIKE = {
+    "tissues-readout": (
+        "trained by the PhenViz developers (phenviz train readout) on the pack hpa-expression: Human Protein "
+        "Atlas, proteinatlas.org (Uhlen 2015, doi:10.1126/science.1260419; Uhlen 2019, "
+        "doi:10.1126/science.aax9198)",
+        "CC BY-SA 3.0",
+    )
+}
 
 
 def main() -> None:
@@ -246,7 +255,8 @@ def write_manifest() -> None:
     for path in sorted((EMBEDDED / "weights").glob("*")):
         name = path.relative_to(EMBEDDED).as_posix()
         kind = "model card" if path.suffix == ".json" else "weights"
-        entries.append(_entry(name, f"{kind} of {path.stem}", _WEIGHTS_SOURCE, "BSD-3-Clause"))
+        source, licence = _SHARE_ALIKE.get(path.stem, (_WEIGHTS_SOURCE, "BSD-3-Clause"))
+        entries.append(_entry(name, f"{kind} of {path.stem}", source, licence))
     weights = sum(entry["bytes"] for entry in entries if entry["name"].startswith("weights/"))
     _require(weights <= LARGEST_WEIGHTS, f"weights take {weights:,} bytes, more than {LARGEST_WEIGHTS:,}")
     total = sum(entry["bytes"] for entry in entries)

@@ -135,6 +135,7 @@ def commands(vcf: Path, folder: Path, table: Path) -> dict[str, list[object]]:
         "marginalize": ["marginalize", "AGATAAGG", "--backgrounds", "3"],
         "variants": ["variants", vcf],
         "variants-gene": ["variants", vcf, "--gene", "ALPHA"],
+        "variants-expression": ["variants", vcf, "--expression"],
         "variant": ["variants", f"chr20:6,050 {_base_of(vcf)}"],
         "personal": ["personal", vcf, "--locus", sites],
         "expression": ["personal", vcf, "--gene", "ALPHA"],
@@ -189,6 +190,7 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
         service.attribute(SITE, "Ery", n_steps=4)
         service.attribute(None, Target(trait="MCV"), method="saliency")
         service.variant_effects(f"20:6050:{ref}:{ref}T")
+        service.expression_effects(f"20:6050:{ref}:{ref}T")
         service.both_alleles("20", 6_050, ref, f"{ref}T")
         service.personal(SITE, PERSON, individuals=vcf, mode="sum")
         service.expression("ALPHA", PERSON, individuals=vcf)

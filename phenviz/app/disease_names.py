@@ -5,7 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import pandas as pd
+
+from phenviz.data.packs import has_pack, require_pack
 from phenviz.genome.contexts import Context
 
 
@@ -37,6 +41,8 @@ class Named:
         return " · ".join(word for word in words if word)
 
 
+# the pack that brings descriptions of its traits: more than could be listed here
+_WITH_DESCRIPTIONS = "finemap-three-biobanks"
 # names of the packs' traits -> label, synonyms, terms of the Experimental Factor Ontology
 _TRAITS: dict[str, tuple[str, ...]] = {
     "BASO_COUNT": ("basophil count", "basophils", "EFO:0005090"),
@@ -84,10 +90,12 @@ class Names:
         Names as in the result.
     contexts
         Contexts of the result.
+    source
+        The data pack that the traits come from; "" for a table, whose short names may mean anything.
     """
 
-    def __init__(self, traits: Iterable[str], contexts: Sequence[Context]) -> None:
-        self.all = [_trait(name) for name in traits] + [
+    def __init__(self, traits: Iterable[str], contexts: Sequence[Context], source: str = "") -> None:
+        self.all = [_trait(name, source) for name in traits] + [
             Named("context", c.name, c.label, (c.curie, c.group, *_CONTEXTS.get(c.curie, ())))
             for c in contexts
         ]
@@ -119,14 +127,34 @@ class Names:
         return list(dict.fromkeys(known[word].key for word in close))
 
 
-def trait_label(name: str) -> str:
-    """Return a trait's name to read; the short one where no other is known."""
-    return _TRAITS[name][0] if name in _TRAITS else name
+def trait_label(name: str, source: str = "") -> str:
+    """Return a trait's name to read, as the pack that it comes from has it; else the short one."""
+    return _trait(name, source).label or name
 
 
-def _trait(name: str) -> Named:
+def _trait(name: str, source: str) -> Named:
+    if source == _WITH_DESCRIPTIONS and (described := _descriptions().get(name)):
+        return Named("trait", name, described[0], (*described[1:], *_TRAITS.get(name, ())))
     facts = _TRAITS.get(name, ("",))
     return Named("trait", name, facts[0], facts[1:])
+
+
+def _descriptions() -> dict[str, tuple[str, ...]]:
+    """Read what the biobanks call each trait, and its domain; nothing where the pack isn't here."""
+    return _read_descriptions() if has_pack(_WITH_DESCRIPTIONS) else {}
+
+
+@cache
+def _read_descriptions() -> dict[str, tuple[str, ...]]:
+    table = pd.read_csv(
+        require_pack(_WITH_DESCRIPTIONS, "trait_summary.txt"), sep="\t", dtype=str, keep_default_na=False
+    )
+    # the shortest says the least of how cases were found
+    table = table.assign(length=table["description"].str.len()).sort_values("length", kind="stable")
+    return {
+        str(trait): (*dict.fromkeys(rows["description"]), *dict.fromkeys(rows["domain"]))
+        for trait, rows in table.groupby("trait", sort=False)
+    }
 
 
 def _words(named: Named) -> list[str]:

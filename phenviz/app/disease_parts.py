@@ -156,6 +156,15 @@ def left_out_words(dataset: xr.Dataset) -> str:
     return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
 
 
+def few_loci_words(dataset: xr.Dataset) -> list[str]:
+    """Say what so few loci can't show; nothing where each trait has enough."""
+    from phenviz.disease import reservations
+
+    return [
+        f"<div class='quiet' data-testid='few-loci'>{escaped(said)}</div>" for said in reservations(dataset)
+    ]
+
+
 def effective_words(dataset: xr.Dataset, method: str) -> str:
     """Say how many contexts count as independent, and how well matching did."""
     part = dataset.sel({"method": method})

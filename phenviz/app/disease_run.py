@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from phenviz.progress import Progress
     from phenviz.service import Job
 
-_TITLES = {"ukbb-blood-finemap": "16 blood traits, UK Biobank", "pics-39-traits": "39 traits, PICS"}
+_TITLES = {
+    "ukbb-blood-finemap": "16 blood traits, UK Biobank",
+    "pics-39-traits": "39 traits, PICS",
+    "finemap-three-biobanks": "Traits of three biobanks",
+}
 TRAIT_PACKS = tuple(_TITLES)
 EXPRESSION_PACK = "blood16-rna"
 # the run waits to be asked for only where somebody would notice that it takes time

@@ -18,6 +18,7 @@ WINDOWS = ("view", "gene")
 TARGETS = ("activity", "gene")
 MODES = ("exact", "sum")
 INDIVIDUAL_HIDDEN = ("elements",)
+EXPRESSION_COLUMNS = ("organs", "tissues")
 UNPHASED = ("refuse", "as listed", "random")
 # the source that stands for what the tab itself has handed over
 UPLOAD = "upload"
@@ -70,6 +71,8 @@ class IndividualState(PageState):
     unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
     seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
     variant = param.String(default="", doc="Key of the variant that is looked at (`ranking.key_of`).")
+    below = param.Selector(default="variants", objects=["variants", "expression"], doc="Under the tracks.")
+    columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
 
 
@@ -79,17 +82,18 @@ class VariantsState(PageState):
     origin = param.String(default="region", doc="Where the variants come from (`variant_run`).")
     lines = param.String(default="", doc="What was pasted.")
     variant = param.String(default="", doc="Key of the variant that is looked at; empty for the list.")
+    columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     filter = param.String(default="", doc="What the table is searched for.")
     sort = param.String(default="", doc="Column that the table is sorted by, with a minus if descending.")
 
 
-_OF_VARIANTS = ("origin", "variant", "filter", "sort")
+_OF_VARIANTS = ("origin", "variant", "filter", "sort", "columns")
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
 # CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
 _VCF_COLUMNS = 5
 _BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
-_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant")
+_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
 _OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
 
 

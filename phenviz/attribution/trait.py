@@ -228,7 +228,7 @@ def attributes(engine: TraitEngine, where: Locus, tiles: Sequence[Tile]) -> dict
         model=f"{phenformer.name}@{phenformer.weights_hash[:8]}",
         model_hash=phenformer.weights_hash,
         backbone_model=f"{backbone.name}@{backbone.weights_hash[:8]}",
-        readout=f"{readout.name}@{readout.weights_hash[:8]}" if readout is not None else None,
+        readout=readout.title if readout is not None else None,
         target=trait.name,
         target_trait=trait.name,
         haplotype_mode=phenformer.haplotypes,

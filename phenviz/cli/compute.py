@@ -35,7 +35,8 @@ contexts_option = click.option(
     "contexts",
     multiple=True,
     metavar="C",
-    help="Cell type by name, label, ontology term or group; may be repeated. All by default.",
+    help="Cell type or (of expression) tissue by name, label, ontology term or group; may be repeated. All "
+    "by default.",
 )
 
 

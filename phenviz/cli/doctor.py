@@ -128,7 +128,9 @@ def _model(world: World) -> str:
 
 def _readout(world: World) -> str:
     readout = world.readout
-    return "none (no gene expression)" if readout is None else f"{readout.name} ({readout.weights_hash[:12]})"
+    if readout is None:
+        return "none (no gene expression)"
+    return f"{readout.title}: expression in {len(readout.contexts)} contexts"
 
 
 def _phenformer(world: World) -> str:

@@ -107,7 +107,7 @@ def hypotheses(
     if output is None and not check:
         raise click.UsageError("Missing option '-o' / '--output'.")
     from phenviz.cli.worlds import open_with_reference
-    from phenviz.disease import method_names, methods_paragraph
+    from phenviz.disease import method_names, methods_paragraph, reservations
     from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
@@ -130,6 +130,8 @@ def hypotheses(
     assert output is not None
     _write(dataset, output, figure)
     click.echo(methods_paragraph(dataset), err=True)
+    for note in reservations(dataset):
+        click.echo(f"note: {note}", err=True)
     click.echo(output)
 
 

@@ -205,18 +205,23 @@ def backbone(
     help="Read counts or values per million, genes (names or Ensembl ids) x contexts, or the data pack of "
     "tissues; data pack blood16-rna by default.",
 )
+@click.option(
+    "--name", metavar="NAME", help="Name to read; by default 'gene readout', or 'tissue readout' of tissues."
+)
 @world_option
 def readout(
     output: Path,
     validation: tuple[Written, ...] | None,
     test: tuple[Written, ...] | None,
     counts: str | None,
+    name: str | None,
     world: str | None,
 ) -> None:
     """Train the gene readout (bins around a gene's start to its expression) for the world's backbone.
 
     Its contexts are the columns of the counts, which need not be those of the backbone.
     """
+    from phenviz.data.hpa_tissues import HPA_SOURCE, PACK
     from phenviz.models.local import LocalBackbone
     from phenviz.models.readout_training import train_readout
     from phenviz.world import open_world
@@ -240,6 +245,8 @@ def readout(
             backbone=backbone,
             contexts=contexts,
             held_out=held_out,
+            name=name or ("tissue readout" if counts == PACK else "gene readout"),
+            source=HPA_SOURCE if counts == PACK else None,
             progress=progress,
         )
     click.echo(output)

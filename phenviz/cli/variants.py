@@ -53,6 +53,12 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
 @click.argument("variants", metavar="VARIANTS")
 @contexts_option
 @click.option("--gene", metavar="G", help="Score the change of this gene's expression instead of activity.")
+@click.option(
+    "--expression",
+    is_flag=True,
+    help="Score the change of expression of every gene in reach, in each tissue: one line for each variant "
+    "and gene. OUT is .tsv .parquet .nc .zarr or a figure.",
+)
 @with_options(
     click.option(
         "-o",
@@ -71,22 +77,27 @@ def variants(
     variants: str,
     contexts: tuple[str, ...],
     gene: str | None,
+    expression: bool,
     output: Path,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
-    """Score what each variant changes in each cell type."""
+    """Score what each variant changes in each cell type or tissue."""
     from phenviz.cli.worlds import open_with_reference
     from phenviz.effects import join_scores
     from phenviz.results.variants import table_suffix, variants_file
     from phenviz.service import ModelService
 
+    if expression:
+        _check_table(output)
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service, progress_bar() as progress:
         how = {"contexts": list(contexts) or None, "gene": gene, "private": _about_people(variants)}
         scorer = _Scorer(service, progress, how)
-        if output.suffix.lower() in FIGURE_SUFFIXES:
+        if expression:
+            _write_expression(variants, output, scorer)
+        elif output.suffix.lower() in FIGURE_SUFFIXES:
             _draw(variants, output, scorer)
         elif table_suffix(output) is None:
             _annotate(variants, output, scorer)
@@ -111,7 +122,23 @@ class _Scorer:
         self.report: VariantReport | None = None
 
     def __call__(self, table: pd.DataFrame) -> xr.Dataset:
-        job = self._service.submit("variant_effects", variants=table, **self._how)
+        result = self._computed("variant_effects", table, self._how)
+        for status in result["status"].values:
+            self._counts[str(status)] = self._counts.get(str(status), 0) + 1
+        return result
+
+    def expression(self, table: pd.DataFrame) -> xr.Dataset:
+        """Score what variants change in the expression of the genes in reach."""
+        how = {name: value for name, value in self._how.items() if name != "gene"}
+        genes = [self._how["gene"]] if self._how["gene"] else None
+        result = self._computed("expression_effects", table, how | {"genes": genes})
+        for told in filter(None, str(result.attrs.get("skipped", "")).split(", ")):
+            count, reason = told.split(" ", 1)
+            self._counts[reason] = self._counts.get(reason, 0) + int(count.replace(",", ""))
+        return result
+
+    def _computed(self, kind: str, table: pd.DataFrame, how: dict[str, Any]) -> xr.Dataset:
+        job = self._service.submit(kind, variants=table, **how)
         self._progress.stage(f"{self._done:,} variants scored, {len(table):,} more")
         before = 0.0
         while not job.wait(_SECONDS_BETWEEN_LOOKS):
@@ -119,8 +146,6 @@ class _Scorer:
             before = job.progress
         result = job.result()
         self._done += len(table)
-        for status in result["status"].values:
-            self._counts[str(status)] = self._counts.get(str(status), 0) + 1
         return result
 
     @property
@@ -155,6 +180,42 @@ def _annotate(source: str, output: Path, scorer: _Scorer) -> None:
             "write .parquet or .tsv"
         )
     scorer.report = annotate_vcf(source, output, scorer.world.reference, scorer)
+
+
+def _check_table(output: Path) -> None:
+    from phenviz.results.expression_effects import EXPRESSION_EFFECTS_SUFFIXES
+
+    known = (*EXPRESSION_EFFECTS_SUFFIXES, *FIGURE_SUFFIXES)
+    if output.suffix.lower() not in known:
+        raise click.UsageError(
+            f"with --expression, {output.name} takes one line for each variant and gene: end its name with "
+            f"{' '.join(known)}"
+        )
+
+
+def _write_expression(source: str, output: Path, scorer: _Scorer) -> None:
+    import numpy as np
+
+    from phenviz.effects import join_expression
+    from phenviz.results import save
+    from phenviz.results.expression_effects import write_expression_effects
+
+    parts, rows, read = [], [], 0
+    for table in _tables(source, scorer):
+        parts.append(scorer.expression(table))
+        rows.append(np.arange(read, read + len(table)))
+        read += len(table)
+    found = join_expression(parts, rows)
+    if not found.sizes["pair"]:
+        click.echo("note: no gene is within reach of a variant", err=True)
+    if output.suffix.lower() in FIGURE_SUFFIXES:
+        from phenviz.figures import expression_effects_figure
+
+        expression_effects_figure(found).save(output)
+    elif output.suffix.lower() == ".tsv":
+        write_expression_effects(found, output)
+    else:
+        save(found, output)
 
 
 def _draw(source: str, output: Path, scorer: _Scorer) -> None:

@@ -15,6 +15,7 @@ from phenviz.data.embedded import (
     PEAKS_PACK,
     READOUT,
     REFERENCE,
+    TISSUE_READOUT,
 )
 from phenviz.data.project import Project
 
@@ -29,7 +30,7 @@ def embedded_project() -> Project:
         bands=CYTOBANDS,
         elements=ELEMENTS,
         checkpoint=BACKBONE if BACKBONE.is_file() else None,
-        readout=READOUT if READOUT.is_file() else None,
+        readouts=tuple(path for path in (READOUT, TISSUE_READOUT) if path.is_file()),
         motifs=MOTIFS,
         contexts=BLOOD16,
         individuals=(INDIVIDUALS,),

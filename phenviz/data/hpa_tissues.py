@@ -140,6 +140,15 @@ BLOOD_CELLS: tuple[Context, ...] = tuple(
     Context(name, name.replace("_", " "), term, "blood cells", "#5c6b7a")
     for name, term in _BLOOD_CELLS.items()
 )
+# whoever learns from the atlas hands on its licence
+HPA_SOURCE = {
+    "data": (
+        "Human Protein Atlas, normalised expression (NX) of tissues and blood cells, proteinatlas.org, data "
+        "pack hpa-expression"
+    ),
+    "licence": "CC BY-SA 3.0, as the data that it was trained on",
+    "citation": "Uhlen 2015, doi:10.1126/science.1260419; Uhlen 2019, doi:10.1126/science.aax9198",
+}
 HPA_CONTEXTS: tuple[Context, ...] = (*TISSUES, *BLOOD_CELLS)
 
 

@@ -60,8 +60,10 @@ class Project:
         Genes: GTF, GFF3, BED12 or table.
     bands, elements
         Cytobands and regulatory elements; None where there are none.
-    checkpoint, readout
-        Weights of the backbone and of the gene readout; None where there are none.
+    checkpoint
+        Weights of the backbone; None where there are none.
+    readouts
+        Weights of its gene readouts, such as one of blood populations and one of tissues.
     backbone
         A published backbone instead of a checkpoint; None where there is none.
     phenformer
@@ -98,7 +100,7 @@ class Project:
     bands: Path | None = None
     elements: Path | None = None
     checkpoint: Path | None = None
-    readout: Path | None = None
+    readouts: tuple[Path, ...] = ()
     backbone: PublishedBackbone | None = None
     phenformer: Path | None = None
     motifs: Path = MOTIFS
@@ -169,6 +171,8 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     entries.refuse_unknown(_READERS)
     entries.require(REQUIRED_KEYS)
     values = {key: read(entries, key) for key, read in _READERS.items() if key in entries.values}
+    if "readout" in values:
+        values["readouts"] = values.pop("readout")
     if "sequences" in values:
         values["sequences"], values["adaptors"] = values["sequences"]
     project = Project(**{"name": path.absolute().parent.name, **values}, path=path, lines=entries.lines)
@@ -326,7 +330,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "elements": _file,
     "checkpoint": _file,
     "backbone": _published,
-    "readout": _file,
+    "readout": _files,
     "phenformer": _file,
     "contexts": _contexts,
     "individuals": _files,

@@ -2,7 +2,7 @@
 
 from phenviz.disease.evidence import locus_evidence, variant_evidence
 from phenviz.disease.hypotheses import hypotheses, method_names, table_of
-from phenviz.disease.prose import methods_paragraph
+from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.reading import join_trait_variants, read_trait_pack, read_trait_variants, recognise_table
 from phenviz.disease.traits import TraitReport, TraitVariants
 
@@ -17,6 +17,7 @@ __all__ = [
     "read_trait_pack",
     "read_trait_variants",
     "recognise_table",
+    "reservations",
     "table_of",
     "variant_evidence",
 ]

@@ -9,6 +9,9 @@ from phenviz.disease.methods import BY_LOCI, NEED_BETA, methods
 from phenviz.errors import ResultError
 from phenviz.genome.locus import shown_contig
 
+# of fewer loci, an enrichment can't be told from single loci by chance
+FEW_LOCI = 5
+
 
 def methods_paragraph(dataset: xr.Dataset) -> str:
     """Describe how hypotheses were tested, for the methods section of an article.
@@ -52,6 +55,32 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     )
     parts.append(f"Random seed {attrs['seed']}, PhenViz {attrs['phenviz_version']}.")
     return " ".join(parts)
+
+
+def reservations(dataset: xr.Dataset) -> list[str]:
+    """Say what a result can't show because of how little of each trait it saw.
+
+    Parameters
+    ----------
+    dataset
+        What `hypotheses` returned, or one read back from a file.
+
+    Returns
+    -------
+    list[str]
+        Sentences; none where every trait has at least `FEW_LOCI` loci.
+    """
+    loci = dataset["loci"].to_numpy()
+    few = int((loci < FEW_LOCI).sum())
+    if not few:
+        return []
+    contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
+    have = "has" if few == 1 else "have"
+    return [
+        f"{few:,} of {_count(len(loci), 'trait')} {have} fewer than {FEW_LOCI} loci on {contigs} (the median "
+        f"trait {np.median(loci):g}). So few show only a context in which nearly all of them act: that none "
+        "stands out says nothing against any, and loci elsewhere weren't looked at."
+    ]
 
 
 def _untested(name: str) -> str:

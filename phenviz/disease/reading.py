@@ -26,6 +26,9 @@ from phenviz.progress import NO_PROGRESS, Progress
 
 _SUFFIXES = re.compile(r"\.(gz|bgz|tsv|txt|csv|bed|parquet|xlsx?|snp|cred\d*|post)$")
 
+# packs that hold other files, too
+_TRAIT_TABLES = {"finemap-three-biobanks": ("STable_high_pip_pairs.tsv",)}
+
 
 def read_trait_variants(
     path: str | os.PathLike[str],
@@ -73,7 +76,7 @@ def read_trait_pack(
     traits: Iterable[str] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> TraitVariants:
-    """Read a data pack of fine-mapped variants (``ukbb-blood-finemap``, ``pics-39-traits``).
+    """Read a data pack of fine-mapped variants, such as ``ukbb-blood-finemap``.
 
     Raises
     ------
@@ -85,9 +88,10 @@ def read_trait_pack(
     from phenviz.data.packs import find_pack, require_pack
 
     pack = find_pack(name)
-    files = [require_pack(name, file.name) for file in pack.files]
-    if not all(path.suffix in (".bed", ".xls") for path in files):
+    listed = _TRAIT_TABLES.get(name, tuple(file.name for file in pack.files))
+    if name not in _TRAIT_TABLES and not all(file.endswith((".bed", ".xls")) for file in listed):
         raise DataError(f"data pack {name} holds no fine-mapped variants: give another")
+    files = [require_pack(name, file) for file in listed]
     report = TraitReport(f"data pack {name}")
     progress.stage(f"reading {name}", len(files))
     found = _read(files, reference, name, report, progress)

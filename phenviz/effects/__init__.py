@@ -2,7 +2,7 @@
 
 from phenviz.effects.contribution import score_contribution
 from phenviz.effects.dataset import join_scores
-from phenviz.effects.expression import score_expression, score_gene
+from phenviz.effects.expression import join_expression, score_expression, score_gene
 from phenviz.effects.personal import predict_cohort, predict_haplotypes
 from phenviz.effects.personal_expression import predict_expression
 from phenviz.effects.quantiles import (
@@ -19,6 +19,7 @@ __all__ = [
     "background_of",
     "common_variants",
     "iter_scores",
+    "join_expression",
     "join_scores",
     "predict_cohort",
     "predict_expression",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from phenviz.models.expression import embed
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, text_array
+from phenviz.results.table import joined_attrs
 
 DEFINITION = (
     "expression with ALT minus with REF, each pooled by the gene readout from the bins within {reach:,} bp "
@@ -101,6 +103,37 @@ def score_expression(
     return _as_dataset(found, targets, rows, reference, backbone)
 
 
+def join_expression(parts: Sequence[xr.Dataset], rows: Sequence[NDArray[np.intp]]) -> xr.Dataset:
+    """Join what `score_expression` returned for parts of a table, in the order of the table.
+
+    Parameters
+    ----------
+    parts
+        Results with the same model and contexts.
+    rows
+        For each part, the numbers of its rows in the whole table.
+    """
+    numbered = [
+        part.assign_coords(row=("pair", whole[part["row"].values]))
+        for part, whole in zip(parts, rows, strict=True)
+    ]
+    joined = xr.concat(
+        numbered, dim="pair", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    joined = joined.isel(pair=np.argsort(joined["row"].values, kind="stable"))
+    attrs = dict(parts[0].attrs)
+    skipped = Counter[str]()
+    for part in parts:
+        attrs |= joined_attrs(attrs, part.attrs)
+        for told in filter(None, str(part.attrs.get("skipped", "")).split(", ")):
+            count, reason = told.split(" ", 1)
+            skipped[reason] += int(count.replace(",", ""))
+    attrs.pop("skipped", None)
+    if skipped:
+        attrs["skipped"] = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+    return joined.assign_attrs(attrs)
+
+
 def score_gene(
     variants: pd.DataFrame,
     gene: Gene,
@@ -146,7 +179,7 @@ def score_gene(
         definition=f"{gene.name}: {DEFINITION.format(reach=readout.reach)}",
         units=f"change of {readout.units}",
         gene=gene.name,
-        readout=f"{readout.name}@{readout.weights_hash[:8]}",
+        readout=readout.title,
     )
 
 
@@ -313,6 +346,6 @@ def _as_dataset(
             backbone,
             definition=DEFINITION.format(reach=readout.reach),
             units=f"change of {readout.units}",
-            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+            readout=readout.title,
         ),
     )

@@ -137,7 +137,7 @@ def predict_expression(
             reference,
             definition=DEFINITION.format(reach=readout.reach),
             units=readout.units,
-            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+            readout=readout.title,
             sample=names[0] if len(names) == 1 else None,
             phasing="; ".join(phasings),
             variants_skipped=sum(one.skipped for one in found),

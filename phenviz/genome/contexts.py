@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from phenviz.errors import ModelError, TargetError
+
+# of more contexts than this, a message names those that are alike (at most so many) and the groups
+_LISTED, _ALIKE = 30, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,22 @@ def choose_contexts(
     if not places:
         raise TargetError("no context was chosen: choose at least one, or leave them out for all")
     return list(places)
+
+
+def offer_contexts(contexts: Sequence[Context], asked: str) -> str:
+    """Write what a message offers instead of a context that doesn't exist.
+
+    All names where they fit into a line or two; else those like what was asked for, and the groups.
+    """
+    names = [context.name for context in contexts]
+    if len(names) <= _LISTED:
+        return ", ".join(names)
+    words = {word.casefold(): c.name for c in contexts for word in (c.label, c.name)}
+    close = get_close_matches(asked.strip().casefold(), words, n=3, cutoff=0.6)
+    within = [name for word, name in words.items() if len(asked.strip()) > 2 and asked.casefold() in word]
+    like = list(dict.fromkeys([*(words[word] for word in close), *within]))[:_ALIKE]
+    groups = "the groups " + ", ".join(dict.fromkeys(context.group for context in contexts))
+    return f"{', '.join(like)}, or {groups}" if like else groups
 
 
 def refuse_several(names: Sequence[str], asked: str) -> None:

@@ -141,6 +141,6 @@ def _as_dataset(
             reference,
             definition=DEFINITION.format(reach=readout.reach),
             units=readout.units,
-            readout=f"{readout.name}@{readout.weights_hash[:8]}",
+            readout=readout.title,
         ),
     )

@@ -10,6 +10,7 @@ from phenviz import __version__
 from phenviz.errors import ModelError
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.joint_readout import JointReadout
 from phenviz.models.phenformer import Phenformer
 from phenviz.models.readout import GeneReadout
 
@@ -82,8 +83,20 @@ def load_phenformer(
     phenformer.weights_hash, phenformer.card = card["weights"]["sha256"], card
     phenformer.backbone_hash, phenformer.readout_hash = card["backbone_sha256"], card["readout_sha256"]
     if backbone is not None:
-        check_models(phenformer, backbone, readout)
+        check_models(phenformer, backbone, own_readout(phenformer, readout))
     return phenformer.eval()
+
+
+def own_readout(phenformer: Phenformer, readout: GeneReadout | None) -> GeneReadout | None:
+    """Return of several readouts the one that a Phenformer was trained with; what was given if none is it."""
+    members = readout.members if isinstance(readout, JointReadout) else ()
+    for member in members:
+        names = tuple(context.name for context in member.contexts)
+        if phenformer.readout_hash == member.weights_hash or (
+            phenformer.readout_hash is None and names == phenformer.expression
+        ):
+            return member
+    return readout
 
 
 def check_models(phenformer: Phenformer, backbone: SequenceBackbone, readout: GeneReadout | None) -> None:

@@ -26,7 +26,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.expression import encode_bins
 from phenviz.models.parallel import over_tiles
 from phenviz.models.phenformer import GeneSite, Phenformer
-from phenviz.models.phenformer_checkpoint import check_models
+from phenviz.models.phenformer_checkpoint import check_models, own_readout
 from phenviz.models.predict import default_tile_bins
 from phenviz.models.readout import GeneReadout
 from phenviz.models.windows import one_hot_window, placement
@@ -144,6 +144,7 @@ class TokenReader:
         backbone: SequenceBackbone,
         readout: GeneReadout | None = None,
     ) -> None:
+        readout = own_readout(phenformer, readout)
         check_models(phenformer, backbone, readout)
         if phenformer.assembly != reference.assembly:
             raise ModelError(
@@ -157,7 +158,7 @@ class TokenReader:
             _window(index, gene, phenformer.window, reach, backbone.bin_size, reference)
             for index, gene in enumerate(phenformer.genes)
         )
-        heads = len(phenformer.expression) if self.readout is None else _pooled_terms(self.readout)
+        heads = len(phenformer.expression) if self.readout is None else self.readout.n_terms
         self.terms = phenformer.channels + heads
 
     @property
@@ -361,10 +362,6 @@ def _window(
     distance = (direction * (centres - gene.tss)).astype(np.float32)
     near = slice(max(before - flank, 0), min(before + flank + 1, bins))
     return GeneWindow(index, reference.resolve_contig(gene.contig), first, size, distance, near)
-
-
-def _pooled_terms(readout: GeneReadout) -> int:
-    return readout.heads * (1 + readout.values)
 
 
 def _runs(windows: Sequence[GeneWindow]) -> Iterator[list[GeneWindow]]:

@@ -32,7 +32,7 @@ from torch import nn
 
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Gene, ReferenceGenome
-from phenviz.genome.contexts import choose_contexts, read_contexts
+from phenviz.genome.contexts import choose_contexts, offer_contexts, read_contexts
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
@@ -200,6 +200,20 @@ class GeneReadout(nn.Module):
 
     forward = expression
 
+    @property
+    def n_terms(self) -> int:
+        """Sums that expression is a function of: H * (1 + V)."""
+        return self.heads * (1 + self.values)
+
+    @property
+    def title(self) -> str:
+        """Name and the beginning of the weights hash, as results cite it."""
+        return f"{self.name}@{self.weights_hash[:8]}"
+
+    def covering(self, names: Sequence[str]) -> GeneReadout:
+        """Return the readout to ask for these contexts: this one; of several, see `JointReadout`."""
+        return self
+
     def pooled_terms(self, embedding: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
         """Return each bin's terms of the sums that expression is a function of.
 
@@ -244,10 +258,10 @@ class GeneReadout(nn.Module):
             return list(range(len(self.contexts)))
 
         def unknown(name: str) -> str:
-            known = ", ".join(context.name for context in self.contexts)
             return (
-                f"the gene readout predicts no expression in {name!r} (its RNA data has no such population): "
-                f"choose among {known}, or explain the activity of a window instead of a gene"
+                f"the gene readout predicts no expression in {name!r} (its RNA data has no such context): "
+                f"choose among {offer_contexts(self.contexts, name)}, or explain the activity of a window "
+                "instead of a gene"
             )
 
         return choose_contexts(self.contexts, names, unknown)
@@ -300,6 +314,18 @@ def save_readout(
     }
     weights.write_card(path, {**fixed, **(card or {})})
     return readout.weights_hash
+
+
+def read_readout_contexts(path: str | os.PathLike[str]) -> tuple[Context, ...]:
+    """Read from a readout's card what it predicts for, without its weights.
+
+    Raises
+    ------
+    ModelError
+        If there is no card, or it isn't one of a readout.
+    """
+    card = weights.read_card(path, entries=CARD_ENTRIES, of="gene readout")
+    return weights.from_card(Path(path), "config", lambda config: read_contexts(config["contexts"]), card)
 
 
 def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None = None) -> GeneReadout:

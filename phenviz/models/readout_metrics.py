@@ -33,6 +33,9 @@ Array = NDArray[np.floating[Any]]
 
 def correlation(a: Array, b: Array) -> float:
     """Pearson correlation of all numbers; NaN where one side doesn't vary."""
+    # the mean of equal numbers may differ from them in the last digit
+    if a.size == 0 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
     a, b = a.ravel() - a.mean(), b.ravel() - b.mean()
     scale = np.sqrt((a * a).sum() * (b * b).sum())
     return float((a * b).sum() / scale) if scale > 0 else float("nan")

@@ -68,6 +68,8 @@ def train_readout(
     contexts: Sequence[Context] = BLOOD16_RNA,
     held_out: HeldOut = HELD_OUT,
     reaches: Sequence[int] = REACHES,
+    name: str = "gene readout",
+    source: Mapping[str, str] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> GeneReadout:
     """Train a readout, measure it on held-out genes and save it with its card.
@@ -89,6 +91,10 @@ def train_readout(
         Name of a part -> regions (contig, start, end) whose genes are neither learned from nor chosen by.
     reaches
         What to choose the reach from, bp.
+    name
+        Name to read; of several readouts of a world, each has its own.
+    source
+        Entries of the card that say whose data it learned from, and under which licence it stands.
     progress
         Told after each gene and each choice.
 
@@ -110,8 +116,9 @@ def train_readout(
     )
     choice, tried = choose(data, backbone, contexts, reaches, progress)
     readout = fit_readout(data, backbone, contexts, choice)
-    readout.units = log_expression(table)[1]
+    readout.name, readout.units = name, log_expression(table)[1]
     card = {
+        **(source or {}),
         "training": {
             "genes": {str(part): int((data.part == part).sum()) for part in np.unique(data.part)},
             "held_out": {part: [list(region) for region in regions] for part, regions in held_out.items()},

@@ -24,6 +24,7 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "attribution": {"attribution": ("position",)},
     "variant effects": {"effect": ("variant", "context")},
     "gene expression": {"expression": ("gene", "context")},
+    "effects on expression": {"expression_effect": ("pair", "context")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
@@ -31,6 +32,7 @@ _COORDS_OF_KIND = {
     "attribution": ("position",),
     "variant effects": ("contig", "position", "ref", "alt", "context"),
     "gene expression": ("gene", "context"),
+    "effects on expression": ("contig", "position", "ref", "alt", "gene", "context"),
 }
 CONVENTION = "position is 1-based; start, end and bin_start are 0-based, half-open"
 _POSITION = {"long_name": "position, 1-based (as in VCF)", "first_base": 1}
@@ -69,6 +71,8 @@ class _Context(Protocol):
     def group(self) -> str: ...
     @property
     def colour(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
 
 
 def result_attrs(
@@ -127,10 +131,14 @@ def context_coords(contexts: Iterable[_Context]) -> dict[str, tuple[str, list[st
     Returns
     -------
     dict
-        ``context``, ``context_label``, ``curie``, ``group``, ``colour``: what ``xr.Dataset`` takes as coords.
+        ``context``, ``context_label``, ``curie``, ``group``, ``colour``, and ``units`` where contexts have
+        units of their own: what ``xr.Dataset`` takes as coords.
     """
     listed = tuple(contexts)
-    return {
+    units = [context.unit for context in listed]
+    # where contexts differ in it; else the attribute of the same name says it for all
+    own = {"units": ("context", units)} if any(units) else {}
+    return own | {
         "context": ("context", [context.name for context in listed]),
         "context_label": ("context", [context.label for context in listed]),
         "curie": ("context", [context.curie for context in listed]),
@@ -215,8 +223,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
     Returns
     -------
     str or None
-        ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects`` or ``gene expression``; None for
-        any other table of numbers.
+        ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects``, ``gene expression`` or
+        ``effects on expression``; None for any other table of numbers.
     """
     if "activity" in dataset.data_vars:
         return "prediction"
@@ -228,6 +236,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
         return "variant effects"
     if "expression" in dataset.data_vars and "gene" in dataset["expression"].dims:
         return "gene expression"
+    if "expression_effect" in dataset.data_vars and "pair" in dataset["expression_effect"].dims:
+        return "effects on expression"
     return None
 
 
@@ -249,8 +259,8 @@ def validate(dataset: xr.Dataset) -> str:
         raise ResultError(
             f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
             "over position, allele, context), attribution (attribution), table of variants (effect over "
-            "variant, context) or gene expression (expression over gene, context): pass what one of them "
-            "returned"
+            "variant, context), gene expression (expression over gene, context) or effects on expression "
+            "(expression_effect over pair, context): pass what one of them returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:

@@ -107,7 +107,7 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
         "n_steps": params.n_steps,
         "baseline": params.baseline,
         "n_baselines": params.n_baselines,
-        **gene_identity(world, params.target.gene),
+        **gene_identity(world, params.target.gene, _contexts(params)),
     }
     # "auto" begins with 8, and the next 16 are mostly enough
     steps = (24 if isinstance(params.n_steps, str) else params.n_steps) * params.n_baselines
@@ -128,6 +128,11 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
     ]
 
 
+def _contexts(params: AttributeParams) -> tuple[str, ...]:
+    assert params.target.context is not None
+    return (params.target.context,)
+
+
 def _is_additive(world: World, params: AttributeParams) -> bool:
     # an array (4, bases) is a baseline of this window only
     windowed = not isinstance(params.baseline, str) and np.ndim(params.baseline) > 1
@@ -143,7 +148,7 @@ def _compute(
     reference = gapped(backend.world)
     target: dict[str, Any] = {
         "target": params.target,
-        "gene_target": gene_target(backend, params.target.gene),
+        "gene_target": gene_target(backend, params.target.gene, _contexts(params)),
     }
     if params.method == "saliency":
         dataset = saliency(cell, reference, backend.backbone, **target, flank=flank, progress=progress)

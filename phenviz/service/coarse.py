@@ -79,7 +79,7 @@ def _compute(world: World, params: CoarseParams, progress: Progress, backend: Ba
         world.reference,
         backend.backbone,
         target=Target(gene=params.gene, context=params.context),
-        gene_target=gene_target(backend, params.gene),
+        gene_target=gene_target(backend, params.gene, [params.context]),
         first=params.first,  # type: ignore[arg-type]
         n_steps=params.n_steps,
         window=params.window,
@@ -89,7 +89,7 @@ def _compute(world: World, params: CoarseParams, progress: Progress, backend: Ba
 
 
 def _identity(world: World, params: CoarseParams) -> Mapping[str, Any]:
-    return {"params": params, **gene_identity(world, params.gene)}
+    return {"params": params, **gene_identity(world, params.gene, [params.context])}
 
 
 def _units(world: World, params: CoarseParams) -> float:

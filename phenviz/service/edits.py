@@ -91,14 +91,14 @@ def _ablate(world: World, params: AblateParams, progress: Progress, backend: Bac
         by=params.by,  # type: ignore[arg-type]
         n_shuffles=params.n_shuffles,
         contexts=params.contexts,
-        gene_target=gene_target(backend, params.gene),
+        gene_target=gene_target(backend, params.gene, params.contexts),
         rng=np.random.default_rng(params.seed),
         progress=progress,
     )
 
 
 def _ablate_identity(world: World, params: AblateParams) -> Mapping[str, Any]:
-    return {"params": params, **gene_identity(world, params.gene)}
+    return {"params": params, **gene_identity(world, params.gene, params.contexts)}
 
 
 def _marginalize_params(

@@ -46,7 +46,7 @@ PERSONAL_CELL = 2**17
 MODES = ("exact", "sum")
 _TEXT = ("contig", "ref", "alt", "id")
 # what one variant takes beside its numbers: coordinates, alleles
-_ROW_BYTES = 1_000
+ROW_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ class VariantsParams:
     @property
     def variants(self) -> pd.DataFrame:
         """The table, read anew."""
-        return _table_of_text(self.table.tobytes())
+        return table_of_text(self.table.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,29 @@ def _variants_params(
 ) -> VariantsParams:
     """Check a request: a table, a file of variants, or lines such as ``chr20:1,600,925 G>A``."""
     from phenviz.effects.quantiles import background_key
+
+    table, personal = find_variants(world, variants)
+    name = find_gene(world, gene)
+    ranked = quantiles and name is None
+    return VariantsParams(
+        table,
+        find_contexts(world, contexts, name),
+        name,
+        background_key(world, world.backbone) if ranked else None,
+        personal,
+    )
+
+
+def find_variants(
+    world: World, variants: pd.DataFrame | str | os.PathLike[str]
+) -> tuple[NDArray[np.uint8], bool]:
+    """Return variants as `table_of_text` reads them, and whether they came with genotypes of people.
+
+    Raises
+    ------
+    DataError
+        If they can't be read, or are no table of variants.
+    """
     from phenviz.effects.rows import read_rows
 
     if isinstance(variants, pd.DataFrame):
@@ -129,15 +152,7 @@ def _variants_params(
         table, personal = _read(world, variants)
     # what the job couldn't work on is refused before it begins
     rows = read_rows(table, world.reference)
-    name = find_gene(world, gene)
-    ranked = quantiles and name is None
-    return VariantsParams(
-        np.frombuffer(_text_of_table(rows.given), dtype=np.uint8),
-        find_contexts(world, contexts, name),
-        name,
-        background_key(world, world.backbone) if ranked else None,
-        personal,
-    )
+    return np.frombuffer(text_of_table(rows.given), dtype=np.uint8), personal
 
 
 def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame, bool]:
@@ -155,30 +170,33 @@ def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame,
     return read_pasted(variants, world.project.individuals, world.reference).table, False
 
 
-def _text_of_table(table: pd.DataFrame) -> bytes:
+def text_of_table(table: pd.DataFrame) -> bytes:
+    """Write a table of variants such that equal ones are equal bytes."""
     return table.to_csv(sep="\t", index=False, lineterminator="\n").encode()
 
 
-def _table_of_text(text: bytes) -> pd.DataFrame:
+def table_of_text(text: bytes) -> pd.DataFrame:
+    """Read what `text_of_table` wrote."""
     kinds = dict.fromkeys(_TEXT, "str") | {"position": "int64"}
     return pd.read_csv(io.BytesIO(text), sep="\t", dtype=kinds, keep_default_na=False)
 
 
-def _in_order(table: pd.DataFrame) -> NDArray[np.intp]:
-    # in the order of the genome, whatever that of the table is, so that neighbours share a tile
+def in_genome_order(table: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the rows of a table in the order of the genome."""
+    # whatever the order of the table is, neighbours share a tile
     return np.lexsort((table["position"].to_numpy(), table["contig"].to_numpy().astype(str)))
 
 
 def _variants_pieces(world: World, params: VariantsParams) -> list[Piece]:
     table = params.variants
-    ordered = table.iloc[_in_order(table)]
-    shared = {"background": params.background, **gene_identity(world, params.gene)}
+    ordered = table.iloc[in_genome_order(table)]
+    shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
     pieces = []
     for start in range(0, max(len(table), 1), VARIANTS_PIECE):
         part = ordered.iloc[start : start + VARIANTS_PIECE]
         # alleles weren't left-aligned at first
-        identity = {"aligned": True, "variants": hashlib.sha256(_text_of_table(part)).hexdigest(), **shared}
+        identity = {"aligned": True, "variants": hashlib.sha256(text_of_table(part)).hexdigest(), **shared}
         pieces.append(Piece(identity, partial(_score, part, params), max(len(part), 1), trim))
     return pieces
 
@@ -188,7 +206,7 @@ def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progres
     from phenviz.effects import score_gene, score_variants, with_quantiles, world_background
 
     world = backend.world
-    if (target := gene_target(backend, params.gene)) is not None:
+    if (target := gene_target(backend, params.gene, params.contexts)) is not None:
         return score_gene(part, *target, world.reference, world.backbone, progress=progress)
     scores = score_variants(part, world.reference, world.backbone, progress=progress)
     if params.background is None:
@@ -209,13 +227,13 @@ def _join_variants(params: VariantsParams, parts: Sequence[xr.Dataset]) -> xr.Da
 
     joined = join_scores(parts)
     # before the end, and after a cancel, there are the first few pieces only
-    rows = _in_order(params.variants)[: joined.sizes["variant"]]
+    rows = in_genome_order(params.variants)[: joined.sizes["variant"]]
     return joined.isel(variant=np.argsort(rows))
 
 
 def _variants_memory(world: World, params: VariantsParams) -> int:
     count = int((params.table == ord("\n")).sum())
-    return WORKING_BYTES + COPIES * count * (3 * len(params.contexts) * FLOAT_BYTES + _ROW_BYTES)
+    return WORKING_BYTES + COPIES * count * (3 * len(params.contexts) * FLOAT_BYTES + ROW_BYTES)
 
 
 def _personal_params(

@@ -90,7 +90,7 @@ def _params(
 
 def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
     def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
-        # in all contexts, whatever was asked for: they are one matrix, and so all requests share
+        # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
         from phenviz.effects import predict_expression
 
         assert backend.readout is not None
@@ -100,7 +100,7 @@ def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
             backend.world.annotation,
             backend.world.reference,
             backend.backbone,
-            backend.readout,
+            backend.readout.covering(params.contexts),
             samples=params.samples,
             unphased=cast("Unphased", params.unphased),
             seed=params.seed,
@@ -111,9 +111,9 @@ def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
     trim = partial(_trim, contexts=params.contexts)
     assert world.readout is not None
     # one window for the reference, and what haplotypes have of their own
-    units = 2 * world.readout.reach * (1 + 0.5 * len(params.samples))
+    units = 2 * world.readout.covering(params.contexts).reach * (1 + 0.5 * len(params.samples))
     return [
-        Piece({**gene_identity(world, gene), **whose}, partial(compute, gene), units, trim)
+        Piece({**gene_identity(world, gene, params.contexts), **whose}, partial(compute, gene), units, trim)
         for gene in params.genes
     ]
 

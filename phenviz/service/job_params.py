@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from phenviz.attribution.targets import Target, check_reached, reach_of_gene
@@ -55,8 +55,21 @@ def find_contexts(
     """
     asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
     if gene is not None and world.readout is not None:
-        return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
+        return expression_contexts(world, asked)
     return tuple(context.name for context in world.select_contexts(asked))
+
+
+def expression_contexts(world: World, contexts: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return short names of the gene readout's contexts, in its order, from what `find_contexts` takes.
+
+    Raises
+    ------
+    TargetError
+        If the readout doesn't predict one of them, or none is asked for.
+    """
+    assert world.readout is not None
+    asked = [contexts] if isinstance(contexts, str) else None if contexts is None else list(contexts)
+    return tuple(world.readout.contexts[row].name for row in sorted(world.readout.select(asked)))
 
 
 def find_context(world: World, context: str, gene: str | None = None) -> str:
@@ -108,8 +121,8 @@ def find_gene(world: World, gene: str | None) -> str | None:
     return name
 
 
-def check_reaches_gene(world: World, locus: Locus, gene: str) -> None:
-    """Check that some base of a locus reaches a gene's expression, as a local backbone sees it.
+def check_reaches_gene(world: World, locus: Locus, gene: str, contexts: Sequence[str]) -> None:
+    """Check that some base of a locus reaches a gene's expression in contexts, as a local backbone sees it.
 
     Raises
     ------
@@ -117,27 +130,32 @@ def check_reaches_gene(world: World, locus: Locus, gene: str) -> None:
         If none does.
     """
     assert world.readout is not None
-    found = world.annotation.gene(gene)
-    check_reached([locus], found, reach_of_gene(found, world.readout, world.reference, world.backbone))
+    found, readout = world.annotation.gene(gene), world.readout.covering(contexts)
+    check_reached([locus], found, reach_of_gene(found, readout, world.reference, world.backbone))
 
 
-def gene_target(backend: Backend, gene: str | None) -> tuple[Gene, GeneReadout] | None:
-    """Return a gene and the readout of its expression, on the service's device; None for no gene."""
+def gene_target(
+    backend: Backend, gene: str | None, contexts: Sequence[str]
+) -> tuple[Gene, GeneReadout] | None:
+    """Return a gene and the readout of its expression, on the service's device; None for no gene.
+
+    Of several readouts it is the one that has all these contexts, where there is one.
+    """
     if gene is None:
         return None
     assert backend.readout is not None
-    return backend.world.annotation.gene(gene), backend.readout
+    return backend.world.annotation.gene(gene), backend.readout.covering(contexts)
 
 
-def gene_identity(world: World, gene: str | None) -> dict[str, Any]:
-    """Return what a gene's expression depends on besides the backbone, for the key of a piece."""
+def gene_identity(world: World, gene: str | None, contexts: Sequence[str]) -> dict[str, Any]:
+    """Return what a gene's expression in contexts depends on besides the backbone, for the key of a piece."""
     if gene is None:
         return {"gene": None}
     assert world.readout is not None
     # where the gene begins is part of the target: another annotation may say otherwise
     found = world.annotation.gene(gene)
     place = [found.locus.contig, found.tss, found.locus.strand]
-    return {"gene": [gene, *place], "readout": model_identity(world.readout)}
+    return {"gene": [gene, *place], "readout": model_identity(world.readout.covering(contexts))}
 
 
 def cells(world: World, locus: Locus, size: int) -> list[Locus]:

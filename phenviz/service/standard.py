@@ -19,6 +19,7 @@ from phenviz.service.disease import EVIDENCE, HYPOTHESES
 from phenviz.service.edits import ABLATE, BOTH_ALLELES, MARGINALIZE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
 from phenviz.service.expression import EXPRESSION
+from phenviz.service.expression_effects import EXPRESSION_EFFECTS
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
@@ -102,22 +103,24 @@ def _mutagenesis_params(
     gene: str | None = None,
 ) -> MutagenesisParams:
     name, where = find_gene(world, gene), find_locus(world, locus)
+    chosen = find_contexts(world, contexts, name)
     if name is not None and world.backbone.receptive_field is not None:
         # here, as cells out of the gene's reach may be in the store, from a longer locus
-        check_reaches_gene(world, where, name)
-    return MutagenesisParams(where, find_contexts(world, contexts, name), name)
+        check_reaches_gene(world, where, name, chosen)
+    return MutagenesisParams(where, chosen, name)
 
 
 def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
     # A base's effects don't depend on where the locus ends, so cells are exact. The first and the last are
     # computed as far as asked for only (most requests are shorter than a cell), but taken from a whole one
     # where that was computed before. A global backbone's windows do begin with what is asked for.
-    target, is_local = gene_identity(world, params.gene), world.backbone.receptive_field is not None
+    target = gene_identity(world, params.gene, params.contexts)
+    is_local = world.backbone.receptive_field is not None
 
     def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.attribution.mutagenesis import mutagenesis
 
-        target = gene_target(backend, params.gene)
+        target = gene_target(backend, params.gene, params.contexts)
         return mutagenesis(
             cell,
             gapped(backend.world),
@@ -180,7 +183,7 @@ KINDS.add(
     )
 )
 for kind in (
-    MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, BOTH_ALLELES, PERSONAL, EXPRESSION,
-    TRAIT, HYPOTHESES, EVIDENCE,
+    MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS, BOTH_ALLELES,
+    PERSONAL, EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
 ):  # fmt: skip
     KINDS.add(kind)

@@ -86,6 +86,30 @@ class Verbs:
         how = {"variants": variants, "contexts": contexts, "gene": gene}
         return self._wait("variant_effects", private=private, **how)
 
+    def expression_effects(
+        self,
+        variants: pd.DataFrame | str | os.PathLike[str],
+        contexts: list[str] | None = None,
+        genes: str | Sequence[str] | None = None,
+        *,
+        private: bool = False,
+    ) -> xr.Dataset:
+        """Score what variants change in the expression of every gene that they reach. Waits for the result.
+
+        See `phenviz.effects.score_expression`.
+
+        Parameters
+        ----------
+        variants, private
+            As in `variant_effects`.
+        contexts
+            Names, labels, CURIEs or groups of the gene readout's contexts; None for all.
+        genes
+            Symbols or stable ids of the genes to look at; None for all.
+        """
+        how = {"variants": variants, "contexts": contexts, "genes": genes}
+        return self._wait("expression_effects", private=private, **how)
+
     def personal(
         self, locus: str | Locus, sample: str, contexts: list[str] | None = None, **how: Any
     ) -> xr.Dataset:

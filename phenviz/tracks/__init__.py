@@ -2,6 +2,7 @@
 
 from phenviz.tracks.browser import TRACKS, Browser
 from phenviz.tracks.effect_map import EffectMap, Forest
+from phenviz.tracks.expression_map import ExpressionMap
 from phenviz.tracks.haplotypes import PersonalActivity
 from phenviz.tracks.ideogram import Ideogram
 from phenviz.tracks.logos import AlleleLogos
@@ -15,6 +16,7 @@ __all__ = [
     "AlleleLogos",
     "Browser",
     "EffectMap",
+    "ExpressionMap",
     "Forest",
     "Ideogram",
     "PersonalActivity",

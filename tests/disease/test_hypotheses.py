@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from phenviz import results
-from phenviz.disease import hypotheses, locus_evidence, methods_paragraph, table_of, variant_evidence
+from phenviz.disease import (
+    hypotheses,
+    locus_evidence,
+    methods_paragraph,
+    table_of,
+    variant_evidence,
+)
 from phenviz.errors import DataError, ResultError, TargetError
 from tests.disease import worlds
 

@@ -306,3 +306,28 @@ def test_effects_of_saige_are_of_its_second_allele(world, tmp_path):
     found = read_trait_variants(tmp_path / "saige.tsv", world.reference)
     assert found.table["alt"].tolist() == table["alt"].tolist() and not found.report.changed
     np.testing.assert_allclose(found.table["beta"], table["beta"])
+
+
+@pytest.mark.packs
+def test_traits_of_three_biobanks_are_read_with_alleles_and_counted_once_per_trait():
+    import phenviz
+    from phenviz.data.packs import has_pack, require_pack
+
+    if not has_pack("finemap-three-biobanks"):
+        pytest.skip("data pack finemap-three-biobanks is neither in a mirror nor in the cache")
+    reference = phenviz.open_world().reference
+    found = read_trait_pack("finemap-three-biobanks", reference)
+    raw = pd.read_csv(
+        require_pack("finemap-three-biobanks", "STable_high_pip_pairs.tsv"), sep="\t", dtype=str
+    )
+    raw = raw[raw["variant"].str.startswith("20:")]
+    assert len(found.traits) == raw["trait"].nunique() == 57
+    assert len(found.variants()) == raw["variant"].nunique() == 93
+    assert len(found.table) == len(raw[["trait", "variant"]].drop_duplicates())
+    highest = raw.assign(pip=raw["pip"].astype(float)).groupby(["trait", "variant"])["pip"].max()
+    names = ["contig", "position", "ref", "alt"]
+    read = found.table.assign(variant=found.table[names].astype(str).agg(":".join, axis=1))
+    read = read.set_index(["trait", "variant"])
+    np.testing.assert_allclose(read["posterior"], highest.loc[read.index], rtol=1e-6)
+    assert read.loc[("LDLC", "20:43042364:C:T"), "beta"] < 0
+    assert set(found.table["contig"]) == {"20"}

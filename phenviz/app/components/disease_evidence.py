@@ -177,7 +177,7 @@ class DiseaseEvidence(Viewer):
 
     def _say_title(self) -> None:
         state, dataset = self._state, self._hypotheses.dataset
-        label = trait_label(state.trait)
+        label = trait_label(state.trait, state.source)
         shown = f"{state.trait} ({label})" if label != state.trait else state.trait
         found = ""
         if dataset is not None:

@@ -118,7 +118,9 @@ class DiseaseMap(Viewer):
         self._dataset = dataset
         labels = dict(zip(dataset["method"].values, dataset["method_label"].values, strict=True))
         self._method.options = {str(labels[name]): name for name in methods}
-        self._names = Names(map(str, dataset["trait"].values), self._tested_contexts(dataset))
+        self._names = Names(
+            map(str, dataset["trait"].values), self._tested_contexts(dataset), self._state.source
+        )
         self._find.names = self._names.lines
         self._trait.options = dataset["trait"].values.astype(str).tolist()
         self._follow()
@@ -165,7 +167,7 @@ class DiseaseMap(Viewer):
         self._bars.show(own, bonferroni, bh)
         self._forest.show(own, str(part["method_units"].values))
         passed = "dashed: Benjamini-Hochberg 5 %" if bh == bh else "no test passes Benjamini-Hochberg at 5 %"
-        label = trait_label(state.trait)
+        label = trait_label(state.trait, state.source)
         title = escaped(state.trait) + (
             f" <span class='quiet'>{escaped(label)}</span>" * (label != state.trait)
         )

@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 import xarray as xr
 from panel.viewable import Viewer
 
+from phenviz.app.components.expression_changes import ExpressionChanges, Rows
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.formatting import escaped
@@ -65,6 +66,13 @@ class VariantView(Viewer):
         self._detail = VariantDetail(
             session, state, runtime, lambda: state.variant, ["variant"], self._look_for_motifs
         )
+        self._expression = (
+            ExpressionChanges(
+                session, state, runtime, runtime.background, _rows_of_genes, "Expression of genes nearby…"
+            )
+            if runtime.world.expression_contexts
+            else None
+        )
         state.param.watch(lambda _event: self._forest.set_theme(state.theme), ["theme"])
         state.param.watch(self._link, ["contexts", "theme"])
 
@@ -86,6 +94,7 @@ class VariantView(Viewer):
         return pn.Column(
             pn.Row(self._back, self._title, sizing_mode="stretch_width", margin=0),
             self._detail,
+            *([] if self._expression is None else [self._expression]),
             pn.Row(forest, facts, sizing_mode="stretch_width", margin=0),
             scroll="y-auto",
             sizing_mode="stretch_both",
@@ -105,11 +114,18 @@ class VariantView(Viewer):
         self._shown, self._row = str(row["key"]), row
         self._link()
         self._genes.object = self._nearby_genes()
+        self._ask_expression()
         self._say(self._motifs, "Motifs over the variant", "<p class='quiet'>Looking for motifs…</p>")
         self._say(self._people, "Who carries it", "<p class='quiet'>Counting…</p>")
         done = self._runtime.background.submit(self._count, self._shown)
         key = self._shown
         done.add_done_callback(lambda found: self._session.run_soon(lambda: self._counted(key, found)))
+
+    def _ask_expression(self) -> None:
+        if self._expression is None:
+            return
+        one = pd.DataFrame([{name: self._row[name] for name in ("contig", "position", "ref", "alt", "id")}])
+        self._expression.ask(self._shown, lambda jobs: jobs.submit("expression_effects", variants=one))
 
     def _link(self, *_events: object) -> None:
         if not self._shown:
@@ -236,6 +252,15 @@ class VariantView(Viewer):
 
     def _say(self, pane: pn.pane.HTML, title: str, html: str) -> None:
         pane.object = _section(title, html)
+
+
+def _rows_of_genes(effects: xr.Dataset) -> Rows:
+    """Take of the genes in reach those whose starts are nearest."""
+    near = np.argsort(np.abs(effects["distance"].to_numpy()), kind="stable")[:_GENES]
+    part = effects.isel(pair=near)
+    return part["gene"].values.astype(str).tolist(), part["expression_effect"].transpose(
+        "pair", "context"
+    ).to_numpy()
 
 
 def _section(title: str, html: str) -> str:

@@ -21,7 +21,13 @@ from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.parts import words
 from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
-from phenviz.app.disease_parts import left_out_words, method_part, methods_of, simulated_words
+from phenviz.app.disease_parts import (
+    few_loci_words,
+    left_out_words,
+    method_part,
+    methods_of,
+    simulated_words,
+)
 from phenviz.app.disease_run import TRAIT_PACKS, DiseaseRun, EvidenceRun, source_title
 from phenviz.app.disease_state import (
     OWN,
@@ -262,11 +268,17 @@ class DiseasePage:
         if kept is not None:
             lines = "<br>".join(escaped(line) for line in kept.report.splitlines())
             self._report.object = f"<div class='quiet' data-testid='table-report'>{lines}</div>"
+        elif source in TRAIT_PACKS:
+            pack = find_pack(source)
+            said = f"{pack.title}. {pack.description} Licence: {pack.licence}. Cite: {pack.citation}."
+            self._report.object = f"<div class='quiet' data-testid='pack-terms'>{escaped(said)}</div>"
+            self._report.visible = True
 
     def _say_paragraph(self, known: xr.Dataset) -> None:
         from phenviz.disease import methods_paragraph
 
-        simulated, left_out = simulated_words(known), left_out_words(known)
+        simulated = simulated_words(known)
+        left_out = "".join([left_out_words(known), *few_loci_words(known)])
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
         if simulated and packs:

@@ -98,7 +98,7 @@ class ExplorePage:
             gene=self._find_gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
-            has_readout=world.project.readout is not None,
+            has_readout=bool(world.project.readouts),
             contig_length=contig_length,
         )
         self.results = ResultsTable(

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
@@ -14,6 +15,7 @@ import panel_material_ui as pmui
 from phenviz.app.components.context_picker import ContextPicker
 from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.export_menu import ExportMenu
+from phenviz.app.components.expression_changes import ExpressionChanges, Rows
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.locus_bar import LocusBar
@@ -24,8 +26,9 @@ from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.exports import File
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.genotype_sources import UPLOAD, People
+from phenviz.app.genotype_sources import UPLOAD, WORLD, People
 from phenviz.app.initial_view import open_state
+from phenviz.app.job_view import PrivateJobs
 from phenviz.app.navigation import centred
 from phenviz.app.own_file import GONE, LOOKING
 from phenviz.app.person_exports import FORMATS, person_file
@@ -35,7 +38,10 @@ from phenviz.app.state import IndividualState, apply_individual_query, individua
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phenviz.app.runtime import Runtime
+    from phenviz.service import Job
 
 _COLUMNS = (
     GridColumn("position", "Position", "{:,}", "number"),
@@ -56,7 +62,11 @@ _TRACKS = {
     "difference": "Differences from the reference",
     "haplotypes": "Predicted activity",
 }
-_TABLE_HEIGHT = "25vh"
+_TABLE_HEIGHT = "30vh"
+_BELOW = {"Variants carried": "variants", "Expression by tissue": "expression"}
+_NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
+# of more genes in view, those around its middle are predicted: each takes a second or two
+_MOST_GENES = 6
 # letters can be read in a view of this length
 _READABLE_VIEW = 2_000
 
@@ -147,11 +157,22 @@ class IndividualPage:
             margin=0,
         )
         self.detail = VariantDetail(session, state, runtime, lambda: state.variant, ["variant"])
+        self.expression = ExpressionChanges(
+            session, state, runtime, runtime.personal, _rows_of_haplotypes,
+            "Change of expression on each haplotype, of the genes in view: choose an individual on the left.",
+        )  # fmt: skip
+        self._shown_below = pn.Column(sizing_mode="stretch_both", margin=0, scroll="y-auto")
+        self._below = pmui.RadioButtonGroup(
+            options=_BELOW, value=state.below, size="small", sx={"& button": _NARROW}, margin=(4, 8),
+            width=270, visible=bool(world.expression_contexts),
+        )  # fmt: skip
+        self._below.param.watch(lambda event: setattr(state, "below", event.new), "value")
         table = pn.Column(
-            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
+            self._below, self._shown_below, sizing_mode="stretch_both", margin=0, min_height=120,
             styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
                     "flex": "none", "height": _TABLE_HEIGHT},
         )  # fmt: skip
+        self._turn()
         return frame.page(
             [
                 self.locus_bar,
@@ -179,6 +200,8 @@ class IndividualPage:
         state.param.watch(self._chosen, ["sample"])
         state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "seed", "mode"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
+        state.param.watch(lambda _event: self._turn(), ["below"])
+        run.param.watch(lambda _event: self._ask_expression(), ["changed"])
         state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
         run.param.watch(lambda _event: self._list(), ["changed"])
         session.on_tick(run.tick)
@@ -205,6 +228,42 @@ class IndividualPage:
         unknown = f" {self.run.coverage}." if self.run.coverage else ""
         self.grid.show(table, f"No variant is carried in this view.{unknown}")
         self.grid.choose(self.state.variant)
+
+    def _turn(self) -> None:
+        """Show under the tracks what the state says: the variants carried, or expression by tissue."""
+        self._below.value = self.state.below
+        expression = self.state.below == "expression" and self._below.visible
+        self._shown_below[:] = [self.expression if expression else self.grid.view]
+        self._ask_expression()
+
+    def _ask_expression(self) -> None:
+        """Predict the genes in view from both haplotypes, once that is what is looked at."""
+        state, people = self.state, self.people
+        if state.below != "expression" or not self._below.visible or self.run.status != "done":
+            return
+        source, sample = state.source, state.sample
+        genes, note = self._genes_in_view()
+        how = {"unphased": state.unphased, "seed": state.seed}
+
+        def submit(jobs: PrivateJobs) -> Job:
+            path = None if source == WORLD else people.individual(source, sample).individuals.paths[0]
+            return jobs.submit("expression", genes=genes, samples=sample, individuals=path, **how)
+
+        asked = (source, sample, tuple(genes), *how.values())
+        self.expression.ask(asked, submit if genes else None, note)
+
+    def _genes_in_view(self) -> tuple[list[str], str]:
+        """Return the genes that begin in view, at most a few around its middle, and what is left out."""
+        view, annotation = self.state.settled or self.state.locus, self.runtime.world.annotation
+        genes = annotation.genes_in(view)
+        genes = genes[(genes["tss"] >= view.start) & (genes["tss"] < view.end)]
+        if genes.empty:
+            return [], "No gene begins in this view: move it to the start of one."
+        middle = (view.start + view.end) / 2
+        near = genes.iloc[np.argsort(np.abs(genes["tss"].to_numpy() - middle), kind="stable")[:_MOST_GENES]]
+        names = near.sort_values("tss")["gene_name"].astype(str).drop_duplicates().tolist()
+        left = len(genes) - len(near)
+        return names, f"{left:,} more genes begin in view: zoom in for them." if left else ""
 
     def _jump(self, key: str) -> None:
         contig, position = key.split(":")[:2]
@@ -290,3 +349,16 @@ class IndividualPage:
         self.picker.param.update(note=why, failed=bool(why) and why != LOOKING)
         self.run.nobody = why
         self.run.ask()
+
+
+def _rows_of_haplotypes(found: xr.Dataset) -> Rows:
+    """Take the haplotypes that have a variant where a gene is read out from."""
+    change = (found["expression"] - found["expression"].sel(haplotype="reference")).isel(individual=0)
+    seen = found["variants"].isel(individual=0)
+    names, changes = [], []
+    for gene in range(found.sizes["gene"]):
+        for haplotype in ("1", "2"):
+            if int(seen.sel(haplotype=haplotype).values[gene]):
+                names.append(f"{found['gene'].values[gene]}, haplotype {haplotype}")
+                changes.append(change.sel(haplotype=haplotype).isel(gene=gene).to_numpy())
+    return names, np.array(changes).reshape(len(names), found.sizes["context"])
