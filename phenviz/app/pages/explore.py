@@ -60,8 +60,7 @@ class ExplorePage:
         world = runtime.world
         self.runtime = runtime
         self.session = Session()
-        # Enformer and Borzoi see their whole window at once; asked of the project, as loading takes a while
-        self._methods = methods_for(global_backbone=world.project.backbone is not None)
+        self._methods = methods_for(global_backbone=world.has_global_backbone)
         self.state, problems = self._read(arguments_of_address())
         self.runs = Runs(self.state, lambda: runtime.service)
         self._restored = False
