@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from phenviz.data.cache import cache_dir
 from phenviz.data.embedded_world import embedded_project
-from phenviz.data.project import Project, read_project
+from phenviz.data.project import ADAPTED, NamedBackbone, Project, read_project
 from phenviz.errors import DataError, LocusError, ModelError, PhenvizError
 from phenviz.genome import (
     Annotation,
@@ -100,17 +100,16 @@ class World:
         Raises
         ------
         ModelError
-            If the world has no checkpoint, or a damaged one.
+            If the world has no checkpoint, or a damaged one, or a class that can't be used.
         DataError
             If it predicts other contexts than the project lists.
         """
-        from phenviz.models.adapters import load_adapter
         from phenviz.models.checkpoint import load_backbone
 
         backbone: SequenceBackbone
-        if (published := self.project.backbone) is not None:
+        if self.project.backbone is not None:
             with self.project.naming("backbone"):
-                backbone = load_adapter(published.kind, published.weights, published.tracks)
+                backbone = self._load(self.project.backbone)
         elif self.project.checkpoint is not None:
             with self.project.naming("checkpoint"):
                 backbone = load_backbone(self.project.checkpoint)
@@ -124,6 +123,17 @@ class World:
         # results carry the labels that the project gives, as the screen does
         backbone.contexts = self.project.contexts or backbone.contexts
         return backbone
+
+    @property
+    def has_global_backbone(self) -> bool:
+        """Whether the model sees its whole window at once; False where it can't be loaded."""
+        named = self.project.backbone
+        if named is None or named.kind in ADAPTED:
+            return named is not None
+        try:
+            return self.backbone.receptive_field is None
+        except PhenvizError:
+            return False
 
     @cached_property
     def readout(self) -> GeneReadout | None:
@@ -291,11 +301,21 @@ class World:
             "give its position instead, written like chr20:1,000,000"
         )
 
+    def _load(self, named: NamedBackbone) -> SequenceBackbone:
+        from phenviz.models.adapters import load_adapter
+        from phenviz.models.torch_module import load_torch_module
+
+        if named.kind in ADAPTED:
+            assert named.weights is not None
+            return load_adapter(named.kind, named.weights, named.tracks)
+        path = self.project.path
+        return load_torch_module(named, path.absolute().parent if path else None, self.project.contexts)
+
     def _check_contexts(self, backbone: SequenceBackbone) -> None:
         listed = self.project.contexts
         if listed and [c.name for c in listed] != [c.name for c in backbone.contexts]:
             raise DataError(
-                f"project {self.name!r} lists the contexts {_names(listed)}, but its checkpoint predicts "
+                f"project {self.name!r} lists the contexts {_names(listed)}, but its model predicts "
                 f"{_names(backbone.contexts)}: list these, or leave 'contexts' out"
             )
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from phenviz.app.formatting import escaped
 from phenviz.disease.calibration import calibration_words
-from phenviz.disease.methods import BY_LOCI
+from phenviz.disease.methods import draws_loci
 from phenviz.disease.simulated import is_simulated
 from phenviz.disease.traits import FIRST_ROWS, TraitReport
 from phenviz.genome.locus import shown_contig
@@ -118,7 +118,7 @@ def trait_words(dataset: xr.Dataset, trait: str) -> str:
 
 def interval_words(method: str) -> str:
     """Say where the intervals of a method come from."""
-    return "bootstrap of loci" if method in BY_LOCI else "normal approximation"
+    return "bootstrap of loci" if draws_loci(method) else "normal approximation"
 
 
 def simulated_words(dataset: xr.Dataset | None) -> str:

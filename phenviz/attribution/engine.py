@@ -68,13 +68,14 @@ def alternates(codes: torch.Tensor) -> torch.Tensor:
     return torch.tensor(_ALTERNATES, device=codes.device)[codes.long()]
 
 
-def margin(backbone: SequenceBackbone) -> int:
+def margin(backbone: SequenceBackbone, bins: Span | None) -> int:
     """Bases that a tile needs on each side of those to be changed, a multiple of the bin size.
 
     One receptive field for the cells that change, one more for the reference beside them, and the bins that
-    the target may add around a base.
+    the target looks at around a base (as in the engines): the narrower bins are, the more.
     """
-    return 2 * halo(backbone) + 4 * backbone.bin_size
+    reach = 2 if bins is None else max(-bins.first, bins.last, 2)
+    return 2 * halo(backbone) + (reach + 2) * backbone.bin_size
 
 
 class CropEngine:

@@ -156,7 +156,8 @@ def _tiles(
             left, _ = central_bins(backbone, start)
             right = left + backbone.window
         else:
-            left, right = start * size - margin(backbone), end * size + margin(backbone)
+            beside = margin(backbone, target.bins)
+            left, right = start * size - beside, end * size + beside
         part = part_of(start, end)
         return _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, shared)
 

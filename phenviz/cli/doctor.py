@@ -13,7 +13,7 @@ import click
 
 from phenviz import __version__
 from phenviz.cli.common import PhenvizCommand, device_option, world_option
-from phenviz.errors import DataError, PhenvizError
+from phenviz.errors import DataError, ModelError, PhenvizError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,7 @@ def doctor(world: str | None, device: str) -> None:
         "reference": lambda: _reference(opened),
         "annotation": lambda: _annotation(opened),
         "model": lambda: _model(opened),
+        "contract": lambda: _contract(opened, device),
         "readout": lambda: _readout(opened),
         "phenformer": lambda: _phenformer(opened),
         "motifs": lambda: _motifs(opened),
@@ -124,6 +125,26 @@ def _model(world: World) -> str:
         f"{backbone.name} ({backbone.weights_hash[:12]}), {len(backbone.contexts)} contexts, "
         f"{backbone.bin_size} bp bins, sees {reach}"
     )
+
+
+def _contract(world: World, device: str) -> str:
+    """Try a torch class of the user's on all that PhenViz asks of a backbone."""
+    from phenviz.data.project import ADAPTED
+    from phenviz.models.contract import check_backbone
+    from phenviz.service.device import pick_device, place
+
+    named = world.project.backbone
+    if named is None or named.kind in ADAPTED:
+        return "kept (tested with PhenViz)"
+    with world.project.naming("backbone"):
+        again = type(world)(world.project).backbone.weights_hash
+        if again != world.backbone.weights_hash:
+            raise ModelError("its weights are others each time it is made: give 'weights'")
+        findings = check_backbone(place(world.backbone, pick_device(device)))
+        broken = [f"{finding.clause}: {finding.problem}" for finding in findings if finding.problem]
+        if broken:
+            raise ModelError(f"{len(broken)} of {len(findings)} clauses are broken: " + "; ".join(broken))
+    return f"all {len(findings)} clauses are kept"
 
 
 def _readout(world: World) -> str:

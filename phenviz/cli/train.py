@@ -229,8 +229,8 @@ def readout(
     opened = open_world(world)
     if not isinstance(backbone := opened.backbone, LocalBackbone):
         raise ModelError(
-            f"{backbone.name} is a published model: a readout is trained for a backbone of one's own, so "
-            "name a 'checkpoint' in the project.yaml"
+            f"{backbone.name} is no backbone that PhenViz has trained: a readout begins from the last "
+            "layer of one, so name a 'checkpoint' in the project.yaml"
         )
     if counts is None and world is not None:
         raise DataError(f"world {opened.name!r} needs read counts of its own: give them with --counts TSV")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,31 +20,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED_KEYS = ("assembly", "reference", "annotation")
-# backbones whose architecture is published, and what is said about one
-_PUBLISHED = ("enformer", "borzoi")
-_PUBLISHED_FIELDS = ("kind", "weights", "tracks")
+# entry points by which packages publish backbones
+BACKBONE_GROUP = "phenviz.backbones"
+# backbones that PhenViz itself knows how to take, and what is said about one
+ADAPTED = ("enformer", "borzoi")
+_ADAPTED_FIELDS = ("kind", "weights", "tracks")
+# of any other torch module: what it is made with, and what it may not say by itself
+_FACTS = ("name", "window", "bin_size", "receptive_field", "units")
+_MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS)
 _CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour", "unit", "description")
 # for contexts that come without a colour: Okabe and Ito's, without black and yellow
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedBackbone:
-    """A backbone of somebody else's: Enformer or Borzoi.
+class NamedBackbone:
+    """A backbone that isn't PhenViz' own: Enformer, Borzoi, a published one, or a torch class of the user's.
 
     Parameters
     ----------
     kind
-        ``enformer`` or ``borzoi``.
+        ``enformer``, ``borzoi``, or the name that a package publishes it under; "" with a class.
+    class_name
+        ``module:Name`` of a torch class (or of a function that makes a module); "" with a kind.
     weights
-        State dict as ``.safetensors``.
+        State dict as ``.safetensors``; None for what the class makes by itself.
     tracks
-        Tracks that become contexts: assays, identifiers, or words of descriptions; None for DNASE and ATAC.
+        Of Enformer and Borzoi: tracks that become contexts, by assay, identifier, or words of descriptions;
+        None for DNASE and ATAC.
+    options
+        What the class is made with.
+    facts
+        ``name``, ``window``, ``bin_size``, ``receptive_field`` and ``units``, where the class doesn't say
+        them or says others.
     """
 
-    kind: str
-    weights: Path
+    kind: str = ""
+    class_name: str = ""
+    weights: Path | None = None
     tracks: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class Project:
     readouts
         Weights of its gene readouts, such as one of blood populations and one of tissues.
     backbone
-        A published backbone instead of a checkpoint; None where there is none.
+        A backbone that isn't PhenViz' own, instead of a checkpoint; None where there is none.
     phenformer
         Weights of the disease model; None where there is none.
     motifs
@@ -101,7 +118,7 @@ class Project:
     elements: Path | None = None
     checkpoint: Path | None = None
     readouts: tuple[Path, ...] = ()
-    backbone: PublishedBackbone | None = None
+    backbone: NamedBackbone | None = None
     phenformer: Path | None = None
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
@@ -235,22 +252,63 @@ def _sequences(entries: Entries, key: str) -> tuple[tuple[Path, ...], tuple[str,
     return tuple(entries.file(key, item) for item in listed), (adaptors[0].upper(), adaptors[1].upper())
 
 
-def _published(entries: Entries, key: str) -> PublishedBackbone:
+def _backbone(entries: Entries, key: str) -> NamedBackbone:
     value = entries.values[key]
-    if not isinstance(value, dict) or not {"kind", "weights"} <= set(value):
-        raise entries.error(key, f"is no backbone: {WANTED[key]}")
-    if unknown := sorted(set(map(str, value)) - set(_PUBLISHED_FIELDS)):
-        raise entries.error(
-            key, f"has an unknown field {unknown[0]!r}: known are {', '.join(_PUBLISHED_FIELDS)}"
+    if not isinstance(value, dict) or not ("class" in value or {"kind", "weights"} <= set(value)):
+        # a package may publish a backbone that brings its own weights
+        if not (isinstance(value, dict) and "kind" in value and value["kind"] not in ADAPTED):
+            raise entries.error(key, f"is no backbone: {WANTED[key]}")
+    if "class" in value and "kind" in value:
+        raise entries.error(key, "has both a 'class' and a 'kind': keep one")
+    adapted = value.get("kind") in ADAPTED
+    known = _ADAPTED_FIELDS if adapted else _MODULE_FIELDS
+    if unknown := sorted(set(map(str, value)) - set(known)):
+        raise entries.error(key, f"has an unknown field {unknown[0]!r}: known are {', '.join(known)}")
+    weights = entries.file(key, value["weights"]) if "weights" in value else None
+    if adapted:
+        return NamedBackbone(
+            value["kind"], weights=weights, tracks=_tracks(entries, key, value.get("tracks"))
         )
-    if value["kind"] not in _PUBLISHED:
-        raise entries.error(key, f"is of the kind {value['kind']!r}: use {' or '.join(_PUBLISHED)}")
-    tracks = value.get("tracks")
+    options = value.get("options", {})
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise entries.error(key, f"has the options {options!r}: write them as '{{channels: 64, depth: 3}}'")
+    facts = {name: value[name] for name in _FACTS if name in value}
+    kind, class_name = (
+        _kind(entries, key, value.get("kind", "")),
+        _class_name(entries, key, value.get("class", "")),
+    )
+    return NamedBackbone(kind, class_name, weights, options=options, facts=facts)
+
+
+def _kind(entries: Entries, key: str, kind: Any) -> str:
+    published = sorted({point.name for point in entry_points(group=BACKBONE_GROUP)})
+    if kind and kind not in published:
+        others = f", one of {', '.join(published)}" if published else ""
+        raise entries.error(
+            key,
+            f"is of the kind {kind!r}: use {' or '.join(ADAPTED)}{others}, install the package that "
+            "publishes it, or name a torch class as 'class: module:Name'",
+        )
+    return str(kind)
+
+
+def _class_name(entries: Entries, key: str, name: Any) -> str:
+    parts = str(name).split(":")
+    identifiers = [part for text in parts for part in text.split(".")]
+    if name != "" and (len(parts) != 2 or not all(part.isidentifier() for part in identifiers)):
+        raise entries.error(
+            key,
+            f"names the class {name!r}: write 'class: mymodel:MyNet' for the class MyNet of mymodel.py, "
+            f"beside {entries.path.name} or installed",
+        )
+    return str(name)
+
+
+def _tracks(entries: Entries, key: str, tracks: Any) -> tuple[str, ...] | None:
     listed = [tracks] if isinstance(tracks, str) else tracks
     if listed is not None and not (listed and all(isinstance(track, str) for track in listed)):
         raise entries.error(key, f"has the tracks {tracks!r}: {WANTED[key]}")
-    weights = entries.file(key, value["weights"])
-    return PublishedBackbone(value["kind"], weights, None if listed is None else tuple(listed))
+    return None if listed is None else tuple(listed)
 
 
 def _contexts(entries: Entries, key: str) -> tuple[Context, ...]:
@@ -329,7 +387,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "bands": _file,
     "elements": _file,
     "checkpoint": _file,
-    "backbone": _published,
+    "backbone": _backbone,
     "readout": _files,
     "phenformer": _file,
     "contexts": _contexts,

@@ -44,7 +44,8 @@ WANTED = {
     "bands": "give the path of a cytoband table, or leave the key out",
     "elements": "give the path of a table of regulatory elements, or leave the key out",
     "checkpoint": "give the path of the backbone's .safetensors file, or leave the key out",
-    "backbone": "write '{kind: enformer, weights: FILE, tracks: [DNASE, CAGE]}', or leave the key out",
+    "backbone": "write '{kind: enformer, weights: FILE, tracks: [DNASE, CAGE]}' or "
+    "'{class: mymodel:MyNet, weights: FILE}', or leave the key out",
     "readout": "give the path of a gene readout's .safetensors file, a list of them, or leave the key out",
     "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
     "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",

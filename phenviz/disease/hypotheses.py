@@ -11,7 +11,7 @@ import xarray as xr
 
 from phenviz.disease import multiple
 from phenviz.disease.inputs import Inputs, Settings
-from phenviz.disease.methods import NEED_BETA, Outcome, methods
+from phenviz.disease.methods import Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
@@ -120,7 +120,7 @@ def check_testable(
         raise DataError(
             f"nothing to test: every posterior of {report.source} is 0: give those of fine-mapping"
         )
-    if all(name in NEED_BETA for name in method) and not traits.table["beta"].notna().any():
+    if all(needs_beta(name) for name in method) and not traits.table["beta"].notna().any():
         raise DataError(
             f"nothing to test by {', '.join(method)}: {report.source} has no effect sizes whose sign is "
             "known: give beta (z alone isn't enough) and effect_allele, or choose another method"

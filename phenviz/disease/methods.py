@@ -236,7 +236,39 @@ def methods() -> Mapping[str, Method]:
     """Return every method by name, in the order in which they are shown."""
     from phenviz.disease import gene_methods, peak_methods
 
-    return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_CONTROLS}
+    return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_ADDED, **_CONTROLS}
+
+
+def add_method(name: str, method: Method, matched: Matched | None = None) -> None:
+    """Make a method known: to `phenviz.disease.hypotheses`, the command line and the Disease page.
+
+    Parameters
+    ----------
+    name
+        What it is asked for by; one of the same name that was added before is replaced.
+    method
+        What it is and does.
+    matched
+        What it compares with matched loci, if that is its way; it then also says which loci speak for a
+        context (`phenviz.disease.locus_evidence`).
+    """
+    _ADDED[name] = method
+    MATCHED.pop(name, None)
+    if matched is not None:
+        MATCHED[name] = matched
+
+
+def draws_loci(name: str) -> bool:
+    """Tell whether a method draws loci, so that its intervals are those of a bootstrap of loci."""
+    return name in MATCHED or name == "gene-expression"
+
+
+def needs_beta(name: str) -> bool:
+    """Tell whether a method needs beta with its sign."""
+    return name in MATCHED and MATCHED[name].signed
+
+
+_ADDED: dict[str, Method] = {}
 
 
 MATCHED = {
@@ -250,9 +282,6 @@ MATCHED = {
     "control-track-variance": Matched("model", track_variance, weighted=False),
     "control-random-weights": Matched("model", random_weights),
 }
-# methods that draw loci, whose intervals are those of a bootstrap of loci
-BY_LOCI = (*MATCHED, "gene-expression")
-NEED_BETA = tuple(name for name, method in MATCHED.items() if method.signed)
 _MATCHED = {
     "variant": Method(
         "predicted effect of variants",

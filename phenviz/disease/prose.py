@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from phenviz.disease.methods import BY_LOCI, NEED_BETA, methods
+from phenviz.disease.methods import draws_loci, methods, needs_beta
 from phenviz.errors import ResultError
 from phenviz.genome.locus import shown_contig
 
@@ -39,7 +39,7 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
     parts += [methods()[name].text for name in tested if name in methods()]
     parts += [_untested(name) for name in names if name not in tested]
-    if any(name in BY_LOCI for name in tested):
+    if any(draws_loci(name) for name in tested):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
             f"drawn from a "
@@ -84,7 +84,7 @@ def reservations(dataset: xr.Dataset) -> list[str]:
 
 
 def _untested(name: str) -> str:
-    why = ": it needs the alternate allele and beta with its sign" if name in NEED_BETA else ""
+    why = ": it needs the alternate allele and beta with its sign" if needs_beta(name) else ""
     label = methods()[name].label if name in methods() else name
     return f"Nothing was tested by {name} ({label}){why}."
 

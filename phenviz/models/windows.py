@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from phenviz.models.backbone import SequenceBackbone
 
 
 def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
-    """Tell on which device and in which precision a backbone computes: those of its first parameter."""
-    parameters = getattr(backbone, "parameters", None)
-    first = next(parameters(), None) if parameters is not None else None
-    return (torch.device("cpu"), torch.float32) if first is None else (first.device, first.dtype)
+    """Tell on which device and in which precision a backbone computes: those of its first weights."""
+    weights = (getattr(backbone, name, None) for name in ("parameters", "buffers"))
+    for tensor in chain.from_iterable(listed() for listed in weights if listed is not None):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
 
 
 def one_hot_window(

@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import AbstractContextManager
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,8 +92,8 @@ def place(model: M, device: torch.device) -> M:
     """Return the model on a device: itself if it is there already (or is no module), else a copy."""
     if not isinstance(model, torch.nn.Module):
         return model
-    parameter = next(model.parameters(), None)
-    if parameter is None or parameter.device == device:
+    tensors = chain(model.parameters(), model.buffers())
+    if all(tensor.device == device for tensor in tensors):
         return model
     # a copy, as the world's own model stays where its other users left it
     return copy.deepcopy(model).to(device).eval()

@@ -1,5 +1,6 @@
 """Interactive plots: a genome browser of linked tracks, drawn with Bokeh."""
 
+from phenviz.tracks.added_tracks import TrackSources, add_track
 from phenviz.tracks.browser import TRACKS, Browser
 from phenviz.tracks.effect_map import EffectMap, Forest
 from phenviz.tracks.expression_map import ExpressionMap
@@ -23,5 +24,7 @@ __all__ = [
     "PersonalBrowser",
     "Pyramid",
     "Summary",
+    "TrackSources",
     "Volcano",
+    "add_track",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -13,6 +14,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.tracks.activity import STYLES, Activity
+from phenviz.tracks.added_tracks import ADDED_TRACKS, AddedTrack, TrackSources
 from phenviz.tracks.attribution import Attribution
 from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Track
@@ -75,7 +77,7 @@ class Browser:
         self._peaks: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
         self._mutagenesis: xr.Dataset | None = None
-        self._order: tuple[str, ...] = TRACKS
+        self._order: tuple[str, ...] = _order_of_tracks()
         self._hidden: frozenset[str] = frozenset(hidden)
         makers: dict[str, Callable[[], Sequence[Track]]] = {
             "ruler": self._make_ruler,
@@ -86,6 +88,7 @@ class Browser:
             "attribution": self._make_attribution,
             "mutagenesis": self._make_mutagenesis,
         }
+        makers |= {name: partial(self._make_added, added) for name, added in ADDED_TRACKS.items()}
         self._stack = Stack(locus, contig_length, get_theme(theme), makers)
         self.set_contexts(self._known)
         self._arrange()
@@ -216,14 +219,16 @@ class Browser:
         self._stack.restyle(get_theme(theme))
 
     def set_tracks(self, order: Sequence[str] | None = None, hidden: Iterable[str] = ()) -> None:
-        """Order and hide tracks by their names (`TRACKS`); those that ``order`` leaves out come last.
+        """Order and hide tracks by their names (`TRACKS` and those that were added).
+
+        Those that ``order`` leaves out come last.
 
         Raises
         ------
         ResultError
             If a name is unknown.
         """
-        self._order, self._hidden = tuple(order or TRACKS), frozenset(hidden)
+        self._order, self._hidden = tuple(order or _order_of_tracks()), frozenset(hidden)
         self._arrange()
 
     def height_from(self, name: str) -> int:
@@ -262,6 +267,10 @@ class Browser:
         track.set_contexts(self._known)
         return [track]
 
+    def _make_added(self, added: AddedTrack) -> Sequence[Track]:
+        sources = TrackSources(self._contig, self._annotation, self._sequence, self._known)
+        return added.make(self._stack.axis, self._stack.theme, sources)
+
     def _make_observed(self) -> list[Track]:
         track = Observed(self._stack.axis, self._stack.theme)
         track.set_contexts(self._chosen)
@@ -289,3 +298,9 @@ class Browser:
         contribution.set_mutations(mutations)
         effects.set_mutations(mutations)
         return [contribution, effects]
+
+
+def _order_of_tracks() -> tuple[str, ...]:
+    """Return the names of all tracks from top to bottom: those that were added come before observations."""
+    after = TRACKS.index("elements") + 1
+    return (*TRACKS[:after], *ADDED_TRACKS, *TRACKS[after:])

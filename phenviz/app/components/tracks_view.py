@@ -14,6 +14,7 @@ from phenviz.app.state import ExploreState
 from phenviz.genome.locus import Locus
 from phenviz.results import kind_of
 from phenviz.tracks import Browser
+from phenviz.tracks.added_tracks import ADDED_TRACKS
 
 _SETTLE_MS = 300
 TRACKS = {
@@ -24,6 +25,14 @@ TRACKS = {
     "attribution": "Attribution",
     "mutagenesis": "In-silico mutagenesis",
 }
+
+
+def track_labels() -> dict[str, str]:
+    """Return name and label of each track that can be hidden, from top to bottom."""
+    added = {name: track.label for name, track in ADDED_TRACKS.items()}
+    names = [*TRACKS]
+    after = names.index("elements") + 1
+    return {name: (TRACKS | added)[name] for name in (*names[:after], *added, *names[after:])}
 
 
 _TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
@@ -157,7 +166,7 @@ class TracksView(Viewer):
         self._foot.styles = {"min-height": room}
 
     def _hidden(self) -> set[str]:
-        hidden = set(self._state.hidden) & set(TRACKS)
+        hidden = set(self._state.hidden) & set(track_labels())
         # a track for results takes no space before there is a run of its kind
         kind = self._runs.current.request.kind if self._runs.current is not None else ""
         return hidden | {name for name, of in _TRACK_OF_KIND.items() if of != kind}

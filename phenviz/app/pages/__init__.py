@@ -8,7 +8,9 @@ To add a page:
    windows. ``phenviz/app/pages/about.py`` is the shortest example.
 2. Give it a function ``NAME_page(runtime)`` that returns ``guarded(lambda: Page(runtime).page)``.
 3. Add one line to `PAGES`. The server, the links in the header and the page for unknown addresses read it;
-   a page that isn't listed is linked from nowhere.
+   a page that isn't listed is linked from nowhere. For ``panel serve`` it also needs ``apps/NAME.py``.
+
+``docs/extend.md`` has a complete example.
 
 What the address holds beyond locus, contexts, focus and theme is the page's own: the ``query`` that it gives
 to its frame, and how it is read back (``frame.address.on_return``), so that Back and Forward lead there. A
@@ -57,10 +59,15 @@ class PageEntry:
         return getattr(import_module(module), function)(runtime)
 
 
-PAGES = (
+PAGES = [
     PageEntry("explore", "Explore", "phenviz.app.pages.explore:explore_page"),
     PageEntry("individual", "Individual", "phenviz.app.pages.individual:individual_page"),
     PageEntry("variants", "Variants", "phenviz.app.pages.variants:variants_page"),
     PageEntry("disease", "Disease", "phenviz.app.pages.disease:disease_page"),
     PageEntry("about", "About", "phenviz.app.pages.about:about_page", linked=False),
-)
+]
+
+
+def add_page(entry: PageEntry) -> None:
+    """Serve a page beside the others, from the next start of the dashboard on; About stays the last."""
+    PAGES[:] = [*(known for known in PAGES[:-1] if known.key != entry.key), entry, PAGES[-1]]

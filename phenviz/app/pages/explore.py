@@ -16,7 +16,7 @@ from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.results_table import MOTIF_WINDOW, ResultsTable
 from phenviz.app.components.run_panel import RunPanel
 from phenviz.app.components.track_toolbar import TrackToolbar
-from phenviz.app.components.tracks_view import TRACKS, TracksView
+from phenviz.app.components.tracks_view import TracksView, track_labels
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
@@ -60,8 +60,7 @@ class ExplorePage:
         world = runtime.world
         self.runtime = runtime
         self.session = Session()
-        # Enformer and Borzoi see their whole window at once; asked of the project, as loading takes a while
-        self._methods = methods_for(global_backbone=world.project.backbone is not None)
+        self._methods = methods_for(global_backbone=world.has_global_backbone)
         self.state, problems = self._read(arguments_of_address())
         self.runs = Runs(self.state, lambda: runtime.service)
         self._restored = False
@@ -88,7 +87,7 @@ class ExplorePage:
         )
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
-        self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
+        self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels())
         ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
         self.run_panel = RunPanel(
             session,

@@ -18,6 +18,7 @@ from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
 
 UNITS = "predicted coverage"
+_CONFIG_BESIDE = "put the config.json that belongs to them beside them"
 
 
 class TrunkBackbone(nn.Module):
@@ -137,7 +138,7 @@ def read_config(weights: str | Path, default: Mapping[str, Any]) -> dict[str, An
     return {**default, **{key: value for key, value in found.items() if key in default}}
 
 
-def fill(model: nn.Module, path: str | Path) -> str:
+def fill(model: nn.Module, path: str | Path, *, fix: str = _CONFIG_BESIDE) -> str:
     """Put weights into a model.
 
     Parameters
@@ -146,6 +147,8 @@ def fill(model: nn.Module, path: str | Path) -> str:
         May hold one tensor under several names, of which the file then has one.
     path
         State dict as ``.safetensors``. Pickled checkpoints aren't read: they can run code.
+    fix
+        What to do where they don't fit, for the message.
 
     Returns
     -------
@@ -170,10 +173,7 @@ def fill(model: nn.Module, path: str | Path) -> str:
             f"{path} is no safetensors file ({error}): convert the weights with safetensors.torch.save_model"
         ) from error
     if problem := _load(model, tensors):
-        raise ModelError(
-            f"the weights in {path} don't fit the model ({problem}): put the config.json that belongs to "
-            "them beside them"
-        )
+        raise ModelError(f"the weights in {path} don't fit the model ({problem}): {fix}")
     return hashlib.sha256(raw).hexdigest()
 
 
