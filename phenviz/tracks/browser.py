@@ -226,10 +226,6 @@ class Browser:
         self._order, self._hidden = tuple(order or TRACKS), frozenset(hidden)
         self._arrange()
 
-    def height_from(self, name: str) -> int:
-        """Return the pixels that the shown tracks from this one on take, with the ruler above them."""
-        return self._stack.height_from(name)
-
     # parts
 
     def _arrange(self) -> None:

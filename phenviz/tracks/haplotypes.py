@@ -23,8 +23,10 @@ from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 HAPLOTYPES = ("reference", "1", "2")
-_ROW_PIXELS, _LEAST_PIXELS, _MOST_PIXELS = 30, 60, 420
-_DIFFERENCE_PIXELS = 12
+# of a row: as its content asks for, at least, and at most
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 26, 15, 46
+_MOST_PIXELS = 416
+_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE = 12, 8, 20
 # smaller differences are rounding
 _SAME = 1e-5
 _EMPTY = "Choose an individual to see both haplotypes"
@@ -110,7 +112,7 @@ class Haplotypes(Track):
     title = "Predicted activity"
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
-        super().__init__(axis, theme, _LEAST_PIXELS, (0, 1))
+        super().__init__(axis, theme, 60, (0, 1))
         self._data: PersonalActivity | None = None
         self._contexts: Sequence[Context] = ()
         self._empty = _EMPTY
@@ -191,7 +193,8 @@ class Haplotypes(Track):
     def _lay_out(self) -> None:
         shown = [c for c in self._contexts if self._data is None or c.name in self._data.contexts]
         n = max(len(shown), 1)
-        self.resize(min(max(n * _ROW_PIXELS, _LEAST_PIXELS), _MOST_PIXELS))
+        usual = min(max(n * _ROW_PIXELS, 40), _MOST_PIXELS)
+        self.resize(usual, min(max(n * _LEAST_ROW, 40), usual), max(n * _MOST_ROW, usual))
         self.y_range.update(start=0, end=n)
         colours = [legible(context.colour, self.theme) for context in shown]
         self.name_rows([c.name for c in shown], colours, bold=self._focus if shown else "")
@@ -218,7 +221,7 @@ class Difference(Track):
     title = "Difference"
 
     def __init__(self, axis: Axis, theme: Theme, haplotype: int) -> None:
-        super().__init__(axis, theme, _LEAST_PIXELS, (0, 1))
+        super().__init__(axis, theme, 60, (0, 1))
         self._haplotype = haplotype
         self._data: PersonalActivity | None = None
         self._contexts: Sequence[Context] = ()
@@ -273,7 +276,10 @@ class Difference(Track):
     def _lay_out(self) -> None:
         shown = [c for c in self._contexts if self._data is None or c.name in self._data.contexts]
         n = max(len(shown), 1)
-        self.resize(max(n * _DIFFERENCE_PIXELS, 24))
+        usual, least, most = (
+            max(n * pixels, 24) for pixels in (_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE)
+        )
+        self.resize(usual, least, most)
         self.y_range.update(start=0, end=n)
         colours = [legible(context.colour, self.theme) for context in shown]
         self.name_rows([c.name for c in shown], colours, 10, bold=self._focus)

@@ -32,6 +32,8 @@ class Logo(Track):
     name = "logo"
     title = ""
     gutter = 46
+    # side by side, in a row
+    stretches = False
 
     def __init__(self, axis: Axis, theme: Theme, name: str, title: str) -> None:
         super().__init__(axis, theme, _HEIGHT, (-1, 1))
@@ -57,6 +59,10 @@ class Logo(Track):
             self.plot.show_letters(self._start, self._bases, self._values)
         else:
             self.plot.clear()
+
+    def fit(self, view: View) -> None:
+        """Choose the y axis for all bases."""
+        self.plot.fit(view)
 
 
 class AlleleLogos:
@@ -122,7 +128,9 @@ class AlleleLogos:
             strip.data_source.data = {"x0": [x_of(start + first) - half], "x1": [x_of(start + last) + half]}
             track.overlay.set(title=title)
             track.set_data(start, letters, numbers)
-            track.draw(View(contig, start, start + length, start + length, 400))
+            view = View(contig, start, start + length, start + length, 400)
+            track.draw(view)
+            track.rest(view)
 
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Change all colours."""

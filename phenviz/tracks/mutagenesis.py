@@ -72,6 +72,7 @@ class Contribution(Track):
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 92, (-1, 1))
+        self.resize(92, 60, 190)
         self._mutations: Mutations | None = None
         self._exact = Stretches(self)
         self._plot = SignedPlot(self)
@@ -104,6 +105,10 @@ class Contribution(Track):
             summary = bases.summary(stretch, view.pixels)
             self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
 
+    def fit(self, view: View) -> None:
+        """Choose the y axis for what is on screen."""
+        self._plot.fit(view)
+
     def follow(self, view: View) -> None:
         """Say what is drawn, or where there would be something."""
         if self._mutations is None:
@@ -126,6 +131,7 @@ class Effects(Track):
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 4 * 17, (0, 4))
+        self.resize(4 * 17, 4 * 10, 4 * 28)
         self._mutations: Mutations | None = None
         self._heat = HeatMap(self, theme.diverging)
         self.add_hover(

@@ -19,7 +19,7 @@ from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 _COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
-_ROW_PIXELS, _LEAST_PIXELS = 10, 48
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 5, 18
 # a bin of the predicted activity
 _BIN = 128
 # where the colour scale ends, among peaks and among means over a pixel
@@ -57,7 +57,7 @@ class Observed(Track):
         """Choose the contexts that are drawn."""
         self._contexts = tuple(contexts)
         n = max(len(self._contexts), 1)
-        self.resize(max(n * _ROW_PIXELS, _LEAST_PIXELS))
+        self.resize(max(n * _ROW_PIXELS, 24), max(n * _LEAST_ROW, 24), max(n * _MOST_ROW, 60))
         self.y_range.update(start=0, end=n)
         self._name_rows()
         self.reload()

@@ -79,7 +79,7 @@ class Stack:
         self.axis = Axis(self.range)
         self.marks = Marks(theme)
         self._crosshair = CrosshairTool(overlay=self.marks.cursor)
-        self.layout: Column = column([], sizing_mode="stretch_width", spacing=0)
+        self.layout: Column = column([], sizing_mode="stretch_both", spacing=0)
         self._draw_soon = Throttle(lambda: self.range.document, _DRAW_EVERY, self.draw)
         self._tell_soon = Debounce(lambda: self.range.document, _SETTLED_AFTER, self._tell)
         self.range.on_change("start", self._on_range)
@@ -105,6 +105,7 @@ class Stack:
         self._locus = clamp(Locus(self._contig, locus.start, locus.end), self._length)
         self._move_range(x_of(self._locus.start), x_of(self._locus.end))
         self.draw()
+        self.rest()
 
     def on_locus(self, callback: Callable[[Locus], None]) -> None:
         """Call back when the user has panned, zoomed or dragged, once the view comes to rest."""
@@ -118,6 +119,15 @@ class Stack:
         self._locus = view.locus
         for track in self.tracks():
             track.draw(view)
+
+    def rest(self) -> None:
+        """Have all tracks fit heights and scales to the view, which has come to rest."""
+        if self._closed:
+            return
+        view = self._view()
+        for track in self.tracks():
+            track.rest(view)
+        self.fit()
 
     def close(self) -> None:
         """Draw no more: the page is gone, and its models are being emptied."""
@@ -168,17 +178,18 @@ class Stack:
             for track in self.need(name) if shown else self.made(name):
                 track.figure.visible = shown
                 track.draw(view)
+                track.rest(view)
                 if shown:
                     figures.append(track.figure)
         if list(self.layout.children) != figures:
             self.layout.children = figures
+        self.fit()
 
-    def height_from(self, name: str) -> int:
-        """Return the pixels that the tracks from this one on take, with the first, which stays in sight."""
-        figures = list(self.layout.children)
-        own = [track.figure for track in self.made(name)]
-        first = next((index for index, figure in enumerate(figures) if figure in own), len(figures))
-        return sum(int(figure.height) for figure in (*figures[:1], *figures[max(first, 1) :]))
+    def fit(self) -> None:
+        """Have the page scroll where it hasn't even room for the least height of all tracks."""
+        least = sum(track.least for track in self.tracks() if track.figure.visible)
+        if self.layout.min_height != least:
+            self.layout.min_height = least
 
     def restyle(self, theme: Theme) -> None:
         """Change all colours."""
@@ -244,6 +255,7 @@ class Stack:
         return View(self._contig, start, max(end, start + 1), self._length, self._pixels)
 
     def _tell(self) -> None:
+        self.rest()
         self._locus = self._view().locus
         for callback in self._callbacks:
             callback(self._locus)

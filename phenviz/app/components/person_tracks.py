@@ -50,10 +50,14 @@ class PersonTracks(Viewer):
             alt="Tracks along the genome: genes, carried variants and predicted activity of both haplotypes. "
             "Left and right arrow move, plus and minus zoom; the table below lists the variants",
             role="application",
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
         )
-        self._scroll = pn.Column(self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        self._scroll = pn.Column(
+            self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            # it scrolls where the page is lower than the least that its tracks need
+            styles={"min-height": "0"},
+        )  # fmt: skip
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._drawn: tuple[object, ...] = ()
         self._open_contig()

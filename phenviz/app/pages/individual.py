@@ -17,6 +17,7 @@ from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.person_panel import PersonPanel
 from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
@@ -148,15 +149,15 @@ class IndividualPage:
         self.detail = VariantDetail(session, state, runtime, lambda: state.variant, ["variant"])
         table = pn.Column(
             self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
-            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
-                    "flex": "none", "height": _TABLE_HEIGHT},
-        )  # fmt: skip
+            styles=lower_part(_TABLE_HEIGHT),
+        )
         return frame.page(
             [
                 self.locus_bar,
                 IdeogramView(state, world.annotation, world.reference.length),
                 self.tracks,
                 self.detail,
+                splitter("individual"),
                 table,
             ],
             sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],

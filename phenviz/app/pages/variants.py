@@ -15,6 +15,7 @@ from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.variant_plots import VariantPlots
 from phenviz.app.components.variant_source import VariantSource
 from phenviz.app.components.variant_view import VariantView
@@ -114,10 +115,9 @@ class VariantsPage:
         self._sift()
         table = pn.Column(
             self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
-            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
-                    "flex": "none", "height": "42vh"},
-        )  # fmt: skip
-        self.list = pn.Column(self.plots, table, sizing_mode="stretch_both", margin=0)
+            styles=lower_part("42vh"),
+        )
+        self.list = pn.Column(self.plots, splitter("variants"), table, sizing_mode="stretch_both", margin=0)
         self.view = VariantView(session, state, runtime, lambda: self._choose(""))
         self.shows_one = False
         self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
