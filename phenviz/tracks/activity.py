@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
+from phenviz.results.display import Display, Reduction
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -74,15 +76,19 @@ class Activity(Track):
         self._pyramid = pyramid
         self.reload()
 
-    @property
-    def high(self) -> float:
-        """Activity at the end of the colour scale."""
-        return self._high
-
     def fix_scale(self, high: float) -> None:
         """End the colour scale at an activity, wherever one looks; 0 for one that follows the view."""
         self._fixed = high
         self.reload()
+
+    def tell(self, display: Display) -> Display:
+        """Add how activity is coloured."""
+        edges, _ = self._values
+        if self._pyramid is None or len(edges) < 2:
+            return display
+        bases = int(edges[1] - edges[0])
+        mean = bases // self._pyramid.bin_size >= AVERAGED_FROM
+        return replace(display, activity=Reduction(self._high, bases, mean))
 
     def set_style(self, style: str) -> None:
         """Draw one of `STYLES`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,7 @@ from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
 from phenviz.results import base_starts, gaps
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
 from phenviz.tracks.signed_signal import (
@@ -105,6 +107,10 @@ class Attribution(Track):
             "image": [summary.strongest[:1]], "x": [x_of(float(summary.edges[0]))], "y": [bottom],
             "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [top - bottom],
         }  # fmt: skip
+
+    def tell(self, display: Display) -> Display:
+        """Add the y axis."""
+        return replace(display, attribution=self._plot.limits if self._bases is not None else None)
 
     def fit(self, view: View) -> None:
         """Choose the y axis for what is on screen."""

@@ -12,13 +12,15 @@ from bokeh.models.layouts import Column
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
+from phenviz.results.display import Display
+from phenviz.results.painted_peaks import of_contig
 from phenviz.tracks.activity import STYLES, Activity
 from phenviz.tracks.attribution import Attribution
 from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.mutagenesis import Contribution, Effects, Mutations
-from phenviz.tracks.observed import Observed, of_contig
+from phenviz.tracks.observed import Observed
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
 from phenviz.tracks.theme import get_theme
@@ -71,6 +73,7 @@ class Browser:
         self._known: tuple[Context, ...] = tuple(contexts)
         self._chosen: list[Context] = []
         self._focus, self._style = "", STYLES[0]
+        self._high = 0.0
         self._pyramid: Pyramid | None = None
         self._peaks: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
@@ -205,6 +208,17 @@ class Browser:
         for track in self._stack.made("activity"):
             track.reload()
 
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._stack.display([context.name for context in self._chosen], self._focus, self._style)
+
+    def fix_activity(self, high: float) -> None:
+        """End the colours of predicted activity at a value; 0 has them follow the view."""
+        self._high = high
+        for track in self._stack.tracks():
+            if isinstance(track, Activity):
+                track.fix_scale(high)
+
     def close(self) -> None:
         """Draw no more, because the page is gone."""
         self._stack.close()
@@ -267,6 +281,7 @@ class Browser:
     def _make_activity(self) -> list[Track]:
         track = Activity(self._stack.axis, self._stack.theme)
         track.set_style(self._style)
+        track.fix_scale(self._high)
         track.set_contexts(self._chosen, self._rows())
         track.set_focus(self._focus)
         track.set_pyramid(self._pyramid)

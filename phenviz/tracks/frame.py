@@ -21,6 +21,7 @@ from bokeh.models import (
 from bokeh.models.css import StyleSheet
 from bokeh.plotting import figure
 
+from phenviz.results.display import Display
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import Stretch, View
@@ -153,7 +154,7 @@ class Track(ABC):
         """Do what has to be done at every move, however small."""
 
     def rest(self, view: View) -> None:
-        """Fit height and scales to a view that has come to rest: by that view alone, however one got there."""
+        """Fit height and scales to a view that has come to rest, however one got there."""
         if not self.figure.visible:
             return
         if self.stretch is not None and self.stretch.view_length != view.length:
@@ -164,6 +165,10 @@ class Track(ABC):
 
     def fit(self, view: View) -> None:  # noqa: B027 - most tracks have nothing to fit
         """Choose height and scales for what is on screen."""
+
+    def tell(self, display: Display) -> Display:
+        """Add to what is on screen with which scales it draws."""
+        return display
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""

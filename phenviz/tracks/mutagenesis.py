@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
 from phenviz.results import base_starts, contribution, exact_stretches, reference_bases
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -109,6 +112,10 @@ class Contribution(Track):
         """Choose the y axis for what is on screen."""
         self._plot.fit(view)
 
+    def tell(self, display: Display) -> Display:
+        """Add the y axis."""
+        return replace(display, contribution=self._plot.limits if self._mutations is not None else None)
+
     def follow(self, view: View) -> None:
         """Say what is drawn, or where there would be something."""
         if self._mutations is None:
@@ -153,6 +160,10 @@ class Effects(Track):
         self._heat.mapper.palette = list(theme.diverging)
         self._name_rows()
         super().restyle(theme)
+
+    def tell(self, display: Display) -> Display:
+        """Add where the colours end."""
+        return replace(display, effect=self._mutations.limit if self._mutations is not None else None)
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw the changes of a stretch; of those that share a pixel the strongest."""

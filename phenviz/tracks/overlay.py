@@ -32,9 +32,10 @@ _STYLE = """
 .pv-fade { overflow: hidden; text-overflow: ellipsis; }
 .pv-scale { display: inline-block; width: 72px; height: 8px; border-radius: 2px; margin: 0 5px; }
 .pv-rows { position: absolute; left: 0; display: flex; flex-direction: column; }
-.pv-row { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: flex-end; white-space: nowrap;
-          border-right: 3px solid var(--pv-colour); padding-right: 5px; }
-.pv-tick { position: absolute; left: 0; text-align: right; white-space: nowrap; line-height: 14px; font-size: 10px; }
+.pv-row { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: flex-end;
+          white-space: nowrap; border-right: 3px solid var(--pv-colour); padding-right: 5px; }
+.pv-tick { position: absolute; left: 0; text-align: right; white-space: nowrap; line-height: 14px;
+           font-size: 10px; }
 .pv-empty { position: absolute; display: flex; align-items: center; justify-content: center;
             font-size: 12.5px; text-align: center; }
 .bk-Canvas { --highlight-color: transparent; }

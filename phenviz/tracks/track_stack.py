@@ -23,6 +23,7 @@ from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.throttle import Debounce, Throttle
@@ -71,6 +72,7 @@ class Stack:
         self.theme = theme
         self._makers = dict(makers)
         self._made: dict[str, Sequence[Track]] = {}
+        self._order = tuple(makers)
         self._callbacks: list[Callable[[Locus], None]] = []
         self._moving = self._closed = False
         self._pixels = _DEFAULT_PIXELS
@@ -142,6 +144,9 @@ class Stack:
         """Return all tracks made so far."""
         return [track for tracks in self._made.values() for track in tracks]
 
+    def _ordered(self) -> list[Track]:
+        return [track for name in self._order for track in self.made(name)]
+
     def made(self, name: str) -> Sequence[Track]:
         """Return the tracks of a name if they have been made; what isn't yet learns later from its maker."""
         return self._made.get(name, ())
@@ -172,8 +177,9 @@ class Stack:
         if self._closed:
             return
         view = self._view()
+        self._order = tuple(dict.fromkeys((*wanted, *self._makers)))
         figures: list[UIElement] = []
-        for name in dict.fromkeys((*wanted, *self._makers)):
+        for name in self._order:
             shown = name not in hidden
             for track in self.need(name) if shown else self.made(name):
                 track.figure.visible = shown
@@ -190,6 +196,20 @@ class Stack:
         least = sum(track.least for track in self.tracks() if track.figure.visible)
         if self.layout.min_height != least:
             self.layout.min_height = least
+
+    def display(self, contexts: Sequence[str], focus: str = "", style: str = "heatmap") -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        shown = [track for track in self._ordered() if track.figure.visible]
+        names = dict.fromkeys(name for name in self._order if any(t in shown for t in self.made(name)))
+        lines = tuple(round(x - EDGE - 0.5) for x in self.marks.lines.data["x"])
+        ends = zip(self.marks.strips.data["x0"], self.marks.strips.data["x1"], strict=True)
+        strips = tuple((round(left - EDGE), round(right - EDGE)) for left, right in ends)
+        display = Display(
+            self._view().locus, tuple(names), tuple(contexts), focus, style, lines=lines, strips=strips
+        )
+        for track in shown:
+            display = track.tell(display)
+        return display
 
     def restyle(self, theme: Theme) -> None:
         """Change all colours."""

@@ -12,6 +12,7 @@ from phenviz.app.session import Session
 from phenviz.app.state import IndividualState
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
+from phenviz.results.display import Display
 from phenviz.tracks import PersonalBrowser
 
 _SETTLE_MS = 300
@@ -71,6 +72,10 @@ class PersonTracks(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._scroll
+
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._browser.display()
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state

@@ -10,9 +10,10 @@ from phenviz.app.components.parts import FigurePane
 from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session
-from phenviz.app.state import ExploreState
-from phenviz.genome.locus import Locus
+from phenviz.app.state import ExploreState, locus_of_mark
+from phenviz.genome.locus import Locus, bare_contig
 from phenviz.results import kind_of
+from phenviz.results.display import Display
 from phenviz.tracks import Browser
 
 _SETTLE_MS = 300
@@ -75,7 +76,7 @@ class TracksView(Viewer):
             lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"]
         )
         state.param.watch(self._choose_tracks, ["hidden"])
-        state.param.watch(self._point, ["highlight"])
+        state.param.watch(self._point, ["highlight", "mark"])
         runs.param.watch(self._show_result, ["dataset"])
         # room is made when a run is started, so that nothing moves when its results arrive
         runs.param.watch(self._choose_tracks, ["current"])
@@ -89,6 +90,10 @@ class TracksView(Viewer):
         """Show observed peaks."""
         self._peaks = peaks
         self._browser.set_observed(peaks)
+
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._browser.display()
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state
@@ -152,8 +157,11 @@ class TracksView(Viewer):
     def _point(self, *_events: object) -> None:
         place = self._state.highlight
         here = [place] if place is not None and place.contig == self._contig else []
+        marked = locus_of_mark(self._state.mark)
+        if marked is not None and bare_contig(marked.contig) == bare_contig(self._contig):
+            here = [*here, Locus(self._contig, marked.start, marked.end)]
         # one base is a line through all tracks; more have a border on either side
-        self._browser.set_marks([locus.start for locus in here if locus.length == 1])
+        self._browser.set_marks(sorted({locus.start for locus in here if locus.length == 1}))
         self._browser.set_highlight([locus for locus in here if locus.length > 1])
 
     def _take_activity(self) -> None:

@@ -17,10 +17,10 @@ from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.locus_bar import LocusBar
-from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.person_panel import PersonPanel
 from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.exports import File
@@ -148,7 +148,10 @@ class IndividualPage:
         )
         self.detail = VariantDetail(session, state, runtime, lambda: state.variant, ["variant"])
         table = pn.Column(
-            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
+            self.grid.view,
+            sizing_mode="stretch_both",
+            margin=0,
+            min_height=120,
             styles=lower_part(_TABLE_HEIGHT),
         )
         return frame.page(
@@ -229,7 +232,9 @@ class IndividualPage:
         return str(found.iloc[0]) if len(found) else ""
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
-        return person_file(self.runtime.world, self.state, self.people, self.run, suffix)
+        return person_file(
+            self.runtime.world, self.state, self.tracks.display(), self.people, self.run, suffix
+        )
 
     # whose genome
 

@@ -28,6 +28,7 @@ from phenviz.app.uploads import PrivateFolder, files_of
 from phenviz.app.variant_exports import FORMATS, variants_file
 from phenviz.app.variant_run import FOLDER, PASTED, REGION, UPLOAD, VariantRun
 from phenviz.errors import ResultError
+from phenviz.results.display import VariantDisplay, VariantsDisplay
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
@@ -114,7 +115,10 @@ class VariantsPage:
         )
         self._sift()
         table = pn.Column(
-            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
+            self.grid.view,
+            sizing_mode="stretch_both",
+            margin=0,
+            min_height=120,
             styles=lower_part("42vh"),
         )
         self.list = pn.Column(self.plots, splitter("variants"), table, sizing_mode="stretch_both", margin=0)
@@ -207,11 +211,12 @@ class VariantsPage:
         if effects is None:
             raise ResultError("there is nothing to export yet: score some variants first")
         table, name = self.grid.matching, "phenviz_variants"
+        display: VariantsDisplay | VariantDisplay = self.plots.display()
         whole = self.run.table()
         if self.shows_one and whole is not None:
-            key = self.state.variant
+            key, display = self.state.variant, self.view.display()
             table, name = (
                 whole[whole["key"] == key],
                 f"phenviz_variant_{key[:_LONGEST_NAME].replace(':', '_')}",
             )
-        return lambda: variants_file(table, effects, suffix, name)
+        return lambda: variants_file(table, effects, suffix, name, display)
