@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import xarray as xr
 
-from phenviz.app.state import ExploreState
 from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import kind_of, locus_of, save
+from phenviz.results.display import Display
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
@@ -71,16 +71,16 @@ def figure_file(figure: object, name: str, suffix: str) -> File:
 
 
 def explore_figure_file(
-    runtime: Runtime, state: ExploreState, dataset: xr.Dataset | None, suffix: str
+    runtime: Runtime, display: Display, dataset: xr.Dataset | None, suffix: str
 ) -> Callable[[], File]:
-    """Take what the tracks show now; return what draws it as a publication figure.
+    """Return what draws a view of the Explore page as a publication figure.
 
     Parameters
     ----------
     runtime
         World and model service: the figure's activity is predicted, or found in the store.
-    state
-        Locus, contexts, style, hidden tracks and highlight.
+    display
+        What is on screen, and with which scales.
     dataset
         The result on screen.
     suffix
@@ -89,29 +89,23 @@ def explore_figure_file(
     service = runtime.service
     if service is None:
         raise ResultError("the model is still being loaded: export again in a few seconds")
-    locus, contexts, hidden = state.locus, list(state.contexts), frozenset(state.hidden)
-    style, highlight, focus = state.activity_style, state.highlight, state.focus
     kind = kind_of(dataset) if dataset is not None else None
-    drawn = _inside(dataset, locus) if kind in ("mutagenesis", "attribution") and kind not in hidden else None
-    activity = contexts and "activity" not in hidden
-    prediction = service.submit("predict", locus=locus, contexts=contexts) if activity else None
+    locus, contexts = display.locus, list(display.contexts)
+    prediction = None
+    if contexts and "activity" in display.tracks:
+        wide = _whole_points(runtime, display)
+        prediction = service.submit("predict", locus=wide, contexts=contexts)
 
     def make() -> File:
-        from phenviz.figures import VariantMarks, explore_figure
+        from phenviz.figures import screen_figure
 
-        one_base = highlight is not None and highlight.length == 1
-        figure = explore_figure(
-            locus,
-            annotation=runtime.world.annotation,
+        figure = screen_figure(
+            display,
+            runtime.world.annotation,
             prediction=prediction.result() if prediction is not None else None,
-            observed=None if "observed" in hidden else runtime.peaks(),
-            attribution=drawn if kind == "attribution" else None,
-            mutagenesis=of_focus(drawn, focus) if kind == "mutagenesis" else None,
-            contexts=contexts or None,
-            style=style,
-            without=hidden,
-            focus=None if one_base else highlight,
-            overlays=[VariantMarks([highlight.start])] if one_base and highlight is not None else [],
+            observed=runtime.peaks(),
+            attribution=dataset if kind == "attribution" else None,
+            mutagenesis=dataset if kind == "mutagenesis" else None,
         )
         name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
         return figure_file(figure, name, suffix)
@@ -119,16 +113,12 @@ def explore_figure_file(
     return make
 
 
-def of_focus(dataset: xr.Dataset | None, focus: str) -> xr.Dataset | None:
-    """Return the one context of a mutagenesis that is looked at, as the tracks do."""
-    if dataset is None or focus not in dataset["context"].values.astype(str):
-        return dataset
-    return dataset.sel(context=[focus])
-
-
-def _inside(dataset: xr.Dataset | None, locus: Locus) -> xr.Dataset | None:
-    """Return a result if part of it lies in the window."""
-    return dataset if dataset is not None and locus_of(dataset).overlaps(locus) else None
+def _whole_points(runtime: Runtime, display: Display) -> Locus:
+    """Widen a view so that the points at its ends hold all that they hold on screen."""
+    locus = display.locus
+    step = max(display.activity.bases if display.activity is not None else 0, 1)
+    end = min(-(-locus.end // step) * step, runtime.world.reference.length(locus.contig))
+    return Locus(locus.contig, locus.start // step * step, end)
 
 
 def stem(dataset: xr.Dataset) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phenviz.app.genotype_sources import People
     from phenviz.app.person_run import PersonRun
     from phenviz.app.state import IndividualState
+    from phenviz.results.display import Display
     from phenviz.variation import Haplotype
     from phenviz.world import World
 
@@ -30,12 +31,10 @@ FORMATS = FIGURE_FORMATS | {
     "NetCDF": ".nc",
     "bigWig, one per haplotype and context": ".bw",
 }
-# of more contexts the figure shows the differences of all, and the activity of those that differ most
-_MOST_ROWS = 8
 
 
 def person_file(
-    world: World, state: IndividualState, people: People, run: PersonRun, suffix: str
+    world: World, state: IndividualState, display: Display, people: People, run: PersonRun, suffix: str
 ) -> Callable[[], File]:
     """Take what the page shows now; return what makes a file of it.
 
@@ -45,6 +44,8 @@ def person_file(
         Genes of the figure, and the assembly.
     state
         Person, window and contexts.
+    display
+        What is on screen, and with which scales.
     people
         Reads the genotypes for the sequences.
     run
@@ -75,8 +76,8 @@ def person_file(
     prediction = _seen(run.prediction, locus, contexts)
     if suffix not in FIGURE_FORMATS.values():
         return lambda: _tracks_file(prediction, name, suffix)
-    chosen, way = state.variant, ", sum of variants" if state.mode == "sum" else ""
-    return lambda: figure_file(_figure(world, prediction, locus, table, chosen, way), name, suffix)
+    note = ", sum of variants" if state.mode == "sum" else ""
+    return lambda: figure_file(_figure(world, display, prediction, table, note), name, suffix)
 
 
 def _name_of(sample: str, locus: Locus) -> str:
@@ -101,21 +102,11 @@ def _seen(prediction: xr.Dataset | None, locus: Locus, contexts: list[str]) -> x
 
 
 def _figure(
-    world: World, prediction: xr.Dataset, locus: Locus, table: pd.DataFrame | None, chosen: str, way: str
+    world: World, display: Display, prediction: xr.Dataset, table: pd.DataFrame | None, note: str
 ) -> object:
-    from phenviz.figures import VariantMarks, personal_figure
-    from phenviz.genome.ticks import format_length
+    from phenviz.figures import personal_screen_figure
 
-    names = prediction["context"].values.astype(str).tolist()
-    return personal_figure(
-        prediction,
-        locus=locus,
-        annotation=world.annotation,
-        variants=table,
-        contexts=names if len(names) <= _MOST_ROWS else None,
-        overlays=[VariantMarks([int(chosen.split(":")[1]) - 1])] if chosen else [],
-        title=f"{prediction.attrs['sample']}, {locus} ({format_length(locus.length)}){way}",
-    )
+    return personal_screen_figure(display, world.annotation, prediction, table, note=note)
 
 
 def _sequences_file(pair: Sequence[Haplotype], name: str, assembly: str) -> File:

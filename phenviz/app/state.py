@@ -39,6 +39,7 @@ class PageState(param.Parameterized):
     theme = param.Selector(default="light", objects=list(THEMES))
     highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
     genome = param.String(default="", doc="Whose genome the Individual page shows (`genome_of`).")
+    mark = param.String(default="", doc="A variant that is marked (``20:1600925:G:A``); empty for none.")
 
 
 class ExploreState(PageState):
@@ -87,6 +88,7 @@ class VariantsState(PageState):
     sort = param.String(default="", doc="Column that the table is sorted by, with a minus if descending.")
 
 
+_MARK = re.compile(r"[^:\s]+:[1-9]\d{0,9}:[ACGTNacgtn]+:[ACGTNacgtn]+")
 _OF_VARIANTS = ("origin", "variant", "filter", "sort", "columns")
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
@@ -101,6 +103,8 @@ def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str,
     """Write what all pages share into the values of a URL; what is as by default is left out."""
     locus = state.settled or state.locus
     query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
+    if state.mark:
+        query["mark"] = state.mark
     if len(state.contexts) < len(all_contexts):
         query["contexts"] = ",".join(state.contexts)
     if genome := genome_of(state):
@@ -115,6 +119,15 @@ def genome_of(state: PageState) -> str:
     if state.source == UPLOAD:
         return UPLOAD
     return f"{state.source}/{state.sample}" if state.sample else ""
+
+
+def locus_of_mark(mark: str) -> Locus | None:
+    """Return the bases that a marked variant replaces (`PageState.mark`); None for no variant."""
+    fields = mark.split(":")
+    if len(fields) != 4:
+        return None
+    start = int(fields[1]) - 1
+    return Locus(fields[0], start, start + len(fields[2]))
 
 
 def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
@@ -215,6 +228,10 @@ def apply_page_query(
         state.contexts = known if known or not unknown else tuple(names)
     if query.get("focus") in names:
         state.focus = query["focus"]
+    if (mark := query.get("mark", "")) and not _MARK.fullmatch(mark):
+        problems.append(f"the address marks {mark[:60]!r}, which is no variant such as 20:1600925:G:A")
+    elif mark:
+        state.mark = mark
     return problems + apply_values(state, query, ("theme", "genome"))
 
 

@@ -8,13 +8,20 @@ import xarray as xr
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
+from phenviz.results.display import VariantDisplay, VariantsDisplay
 
 FORMATS = FIGURE_FORMATS | {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
 # what a table knows beyond the effects
 _ALSO = ("allele_frequency", "carried", "gene", "distance")
 
 
-def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: str) -> File:
+def variants_file(
+    table: pd.DataFrame,
+    effects: xr.Dataset,
+    suffix: str,
+    name: str,
+    display: VariantsDisplay | VariantDisplay | None = None,
+) -> File:
     """Write variants with their effect in every context, in the order of a table.
 
     Parameters
@@ -25,9 +32,11 @@ def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: s
         ``effect`` (variant, context).
     suffix
         ``.tsv`` (one row a variant), ``.parquet`` (one row a variant and context), ``.nc``, or one of
-        `FIGURE_FORMATS`: a heat map of the strongest, of one variant its effect in each context.
+        `FIGURE_FORMATS`: what is on screen.
     name
         Of the file, without its suffix.
+    display
+        What is on screen, for a figure.
 
     Raises
     ------
@@ -38,9 +47,13 @@ def variants_file(table: pd.DataFrame, effects: xr.Dataset, suffix: str, name: s
         raise ResultError("the table shows no variant: change the filter, then export")
     chosen = effects.isel(variant=table["row"].to_numpy())
     if suffix in FIGURE_FORMATS.values():
-        from phenviz.figures import variants_figure
+        from phenviz.figures.variants_screen import variant_screen_figure, variants_screen_figure
 
-        return figure_file(variants_figure(chosen), name, suffix)
+        if isinstance(display, VariantDisplay):
+            return figure_file(variant_screen_figure(display, chosen), name, suffix)
+        if display is None or not display.rows:
+            raise ResultError("no variant is drawn: tick a context on the left, then export")
+        return figure_file(variants_screen_figure(display, effects), name, suffix)
     from phenviz.effects import join_scores
     from phenviz.results.variants import variants_file as written_to
 

@@ -4,7 +4,7 @@ from phenviz.figures.activity import ActivityAreas, ActivityHeatmap
 from phenviz.figures.bases import Attribution, BaseTrack, Contribution, Logo, MutagenesisHeatmap
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
-from phenviz.figures.elements import Elements, ObservedPeaks
+from phenviz.figures.elements import Elements, ObservedHeatmap, ObservedPeaks
 from phenviz.figures.explore import explore_figure, figure_of, personal_figure
 from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
@@ -12,6 +12,7 @@ from phenviz.figures.haplotypes import CarriedVariants, HaplotypeDifference, Hap
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
 from phenviz.figures.paper import FIGURE_SUFFIXES, ONE_COLUMN_MM, TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
+from phenviz.figures.screen import personal_screen_figure, screen_figure
 from phenviz.figures.variants import variant_forest, variants_figure, variants_heatmap
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "LocusFigure",
     "Logo",
     "MutagenesisHeatmap",
+    "ObservedHeatmap",
     "ObservedPeaks",
     "Overlay",
     "Ruler",
@@ -42,6 +44,8 @@ __all__ = [
     "explore_figure",
     "figure_of",
     "personal_figure",
+    "personal_screen_figure",
+    "screen_figure",
     "variant_forest",
     "variants_figure",
     "variants_heatmap",

@@ -24,6 +24,7 @@ from phenviz.figures.style import FAINT, INK, MM_PER_POINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import bin_size_of, validate
+from phenviz.results.display import Reduction
 
 _STRIP_MM = 1.2
 _MOST_COLUMNS = 1_600
@@ -45,7 +46,11 @@ class _Activity(RowsComponent):
     most = MOST_POINTS // 2
 
     def __init__(
-        self, prediction: xr.Dataset, contexts: Sequence[str] | None, limit: float | None = None
+        self,
+        prediction: xr.Dataset,
+        contexts: Sequence[str] | None,
+        limit: float | None = None,
+        drawn: Reduction | None = None,
     ) -> None:
         if validate(prediction) != "prediction":
             raise ResultError("this track draws a prediction (variable 'activity'), not another result")
@@ -54,7 +59,8 @@ class _Activity(RowsComponent):
         self.prediction = select_contexts(prediction, contexts)
         self.row_names = tuple(self.prediction["context"].values.astype(str))
         self.colours = context_colours(self.prediction)
-        self.limit = limit
+        self.limit = drawn.high if drawn is not None else limit
+        self._drawn = drawn
 
     def right_room(self) -> float:
         """Width in mm for numbers and the unit."""
@@ -72,13 +78,27 @@ class _Activity(RowsComponent):
             holds a peak; shape (context, n).
         """
         starts, values = self._inside(locus)
-        joined = groups_of(values.shape[1], self.most)
-        if joined >= _AVERAGED_FROM:
+        joined, mean = self._joined(values.shape[1])
+        size = bin_size_of(self.prediction)
+        first = int(starts[0])
+        if self._drawn is not None:
+            # on the contig's grid, as on screen
+            before = first // size % joined
+            values = np.pad(values.astype(float), ((0, 0), (before, 0)), constant_values=np.nan)
+            first -= before * size
+        if mean:
             values = reduce_mean(values, joined)
         elif joined > 1:
             values = reduce_extremes(values, joined)[1]
-        edges = starts[0] + bin_size_of(self.prediction) * joined * np.arange(values.shape[1] + 1)
+        edges = first + size * joined * np.arange(values.shape[1] + 1)
         return edges, values
+
+    def _joined(self, bins: int) -> tuple[int, bool]:
+        """Return how many of so many bins become one, and whether their mean is drawn."""
+        if self._drawn is not None:
+            return max(self._drawn.bases // bin_size_of(self.prediction), 1), self._drawn.mean
+        joined = groups_of(bins, self.most)
+        return joined, joined >= _AVERAGED_FROM
 
     def meanings(self, locus: Locus) -> list[str]:
         """Say what activity is, how bins are joined, and what becomes of values above the scale."""
@@ -87,9 +107,9 @@ class _Activity(RowsComponent):
 
     def meaning(self, locus: Locus) -> str:
         """Say what activity is, and how bins are joined."""
-        joined = groups_of(self._inside(locus)[1].shape[1], self.most)
+        joined, mean = self._joined(self._inside(locus)[1].shape[1])
         length = format_length(joined * bin_size_of(self.prediction))
-        how = "mean" if joined >= _AVERAGED_FROM else "maximum"
+        how = "mean" if mean else "maximum"
         (line,) = super().meanings(locus)
         return line + (f"; {how} of each {length}" if joined > 1 else "")
 
@@ -105,7 +125,9 @@ class _Activity(RowsComponent):
     def _inside(self, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
         size = bin_size_of(self.prediction)
         starts = self.prediction["bin_start"].values
-        inside = (starts < locus.end) & (starts + size > locus.start)
+        # a point that reaches over the border of the window holds all of its bins
+        point = max(self._drawn.bases, size) if self._drawn is not None else size
+        inside = (starts < -(-locus.end // point) * point) & (starts + size > locus.start // point * point)
         if not inside.any():
             raise ResultError(f"this prediction has no bin in {locus}: predict there first")
         return starts[inside], self.prediction["activity"].transpose("context", "bin").values[:, inside]
@@ -130,12 +152,19 @@ class ActivityHeatmap(_Activity):
     limit
         Value of the darkest colour; by default the highest drawn, or the 99.8th percentile where that is
         less than half of it (the colour bar then ends in an arrow).
+    drawn
+        How it is drawn on screen, to be drawn in the same way.
     """
 
     def __init__(
-        self, prediction: xr.Dataset, contexts: Sequence[str] | None = None, *, limit: float | None = None
+        self,
+        prediction: xr.Dataset,
+        contexts: Sequence[str] | None = None,
+        *,
+        limit: float | None = None,
+        drawn: Reduction | None = None,
     ) -> None:
-        super().__init__(by_lineage(select_contexts(prediction, contexts)), None, limit)
+        super().__init__(by_lineage(select_contexts(prediction, contexts)), None, limit, drawn)
         self.source = prediction
 
     most = _MOST_COLUMNS
@@ -206,6 +235,8 @@ class ActivityAreas(_Activity):
         Value at the top of an area, where higher ones are cut; by default as for `ActivityHeatmap`.
     row_mm
         Height of one area.
+    drawn
+        As for `ActivityHeatmap`.
     """
 
     def __init__(
@@ -215,8 +246,9 @@ class ActivityAreas(_Activity):
         *,
         limit: float | None = None,
         row_mm: float = 7.5,
+        drawn: Reduction | None = None,
     ) -> None:
-        super().__init__(prediction, contexts, limit)
+        super().__init__(prediction, contexts, limit, drawn)
         self.row_mm = row_mm
 
     def height(self, locus: Locus, width_mm: float) -> float:

@@ -78,6 +78,8 @@ class BaseTrack(ScaledComponent):
         self.source = source
         self.height_mm = height_mm
         self.spread = None if spread is None else np.asarray(spread, dtype=float)
+        # of the y axis; by default as far as the values in the window reach
+        self.limits: tuple[float, float] | None = None
 
     def height(self, locus: Locus, width_mm: float) -> float:
         """Return the fixed height; 0 where the locus holds no value."""
@@ -108,7 +110,7 @@ class BaseTrack(ScaledComponent):
         if self.source is not None:
             draw_exact(ax, exact_stretches(self.source) or [])
         ax.axhline(0, color=MUTED, linewidth=0.5, zorder=3)
-        value_scale(ax, *signed_limits(values), self.units)
+        value_scale(ax, *(self.limits or signed_limits(values)), self.units)
 
     def meanings(self, locus: Locus) -> list[str]:
         """Say what the numbers are, by the kind of result that they come from."""

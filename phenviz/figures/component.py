@@ -172,7 +172,9 @@ def colour_bar(ax: Axes, mappable: ScalarMappable, units: str, *, above: bool = 
     cax = ax.inset_axes((1 + 1.5 / width, (1 - tall / height) / 2, 1.8 / width, tall / height))
     bar = ax.figure.colorbar(mappable, cax=cax, extend="max" if above else "neither", extendfrac=0.06)
     if isinstance(mappable.norm, FuncNorm) and (mappable.norm.vmax or 0) > _LINEAR_UP_TO:
-        bar.locator = FixedLocator(_LOG_TICKS)
+        end = float(mappable.norm.vmax or 0)
+        ticks = [tick for tick in _LOG_TICKS[:: 1 if tall > 14 else 3] if tick < 0.6 * end]
+        bar.locator = FixedLocator([*ticks, end])
     else:
         bar.locator = MaxNLocator(3 if tall < 14 else 4, steps=[1, 2, 2.5, 5, 10])
     bar.formatter = FuncFormatter(short_number)

@@ -8,13 +8,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
+from matplotlib.colors import FuncNorm
 from matplotlib.patches import Rectangle
 
-from phenviz.figures.component import RowsComponent, bases_per_mm
-from phenviz.figures.style import FAINT, NEUTRAL
+from phenviz.figures.component import SCALE_ROOM_MM, RowsComponent, bases_per_mm, colour_bar
+from phenviz.figures.style import FAINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.ticks import format_length
+from phenviz.results.display import Reduction
+from phenviz.results.painted_peaks import average_peaks, of_contig
 
 _HALF = 0.36
 # bases in a mm from which on boxes would run into one bar: a row then shows the share of bases covered
@@ -112,6 +117,79 @@ class ObservedPeaks(_Boxes):
         if "contig" in peaks.columns:
             peaks = peaks[peaks["contig"].astype(str).map(bare_contig) == bare_contig(locus.contig)]
         return _inside(peaks, locus)
+
+
+class ObservedHeatmap(RowsComponent):
+    """Measured peaks as on screen: a row a context, coloured by fold enrichment.
+
+    Parameters
+    ----------
+    peaks
+        Columns contig, start, end (0-based half-open), context, fold_enrichment.
+    contexts
+        Rows from top to bottom.
+    drawn
+        Where the colours end, and whether the mean over points is drawn.
+    colours
+        Colour of each context, for its name.
+    """
+
+    def __init__(
+        self,
+        peaks: pd.DataFrame,
+        contexts: Sequence[str],
+        drawn: Reduction,
+        colours: Mapping[str, str] = {},
+    ) -> None:
+        self.label = "Observed\npeaks"
+        self.row_names = tuple(contexts)
+        self.drawn = drawn
+        self._peaks, self._colours = peaks, dict(colours)
+
+    def height(self, locus: Locus, width_mm: float) -> float:
+        """One line of text a context."""
+        return len(self.row_names) * self.row_mm
+
+    def right_room(self) -> float:
+        """Width in mm for the colour bar."""
+        return SCALE_ROOM_MM
+
+    def meanings(self, locus: Locus) -> list[str]:
+        """Say what the colours are."""
+        how = f"; mean of each {format_length(self.drawn.bases)}" if self.drawn.mean else ""
+        return [f"Observed peaks: fold enrichment measured (ATAC-seq){how}"]
+
+    def draw(self, ax: Axes, locus: Locus) -> None:
+        """Draw each peak as a box, the strongest on top, or means over points; then the colour bar."""
+        rows = len(self.row_names)
+        colours = ScalarMappable(FuncNorm((np.log1p, np.expm1), vmin=0, vmax=self.drawn.high), SEQUENTIAL)
+        peaks = of_contig(self._peaks, locus.contig)
+        if self.drawn.mean:
+            edges, means = average_peaks(peaks, self.row_names, locus, self.drawn.bases)
+            ax.imshow(
+                means, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, norm=colours.norm,
+                extent=(edges[0], edges[-1], rows, 0),
+            )  # fmt: skip
+        else:
+            self._draw_boxes(ax, peaks, locus, colours)
+        ax.set_ylim(rows, 0)
+        ax.set_xlim(locus.start, locus.end)
+        self.draw_row_names(ax, np.arange(rows) + 0.5, self._colours)
+        colour_bar(ax, colours, "fold enrichment")
+        for spine in ax.spines.values():
+            spine.set(visible=True, color=FAINT, linewidth=0.5)
+
+    def _draw_boxes(self, ax: Axes, peaks: pd.DataFrame, locus: Locus, colours: ScalarMappable) -> None:
+        row_of = {name: row for row, name in enumerate(self.row_names)}
+        inside = (peaks["start"] < locus.end) & (peaks["end"] > locus.start) & peaks["context"].isin(row_of)
+        shown = peaks[inside].sort_values("fold_enrichment")
+        least = 0.25 * bases_per_mm(ax, locus)
+        boxes = [
+            Rectangle((start, row_of[name]), max(end - start, least), 1)
+            for start, end, name in zip(shown["start"], shown["end"], shown["context"], strict=True)
+        ]
+        faces = colours.to_rgba(shown["fold_enrichment"].to_numpy(float))
+        ax.add_collection(PatchCollection(boxes, facecolors=faces, edgecolor="none"), autolim=False)
 
 
 def _inside(table: pd.DataFrame, locus: Locus) -> tuple[np.ndarray, np.ndarray]:

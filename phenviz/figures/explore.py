@@ -44,23 +44,28 @@ from phenviz.results.palette import lineage_colours
 _MOST_CONTEXTS = 3
 _MOST_PERSONAL_CONTEXTS = 4
 # of a two-column figure's width, what names and scales take
-_SIDES_MM = 40.0
+SIDES_MM = 40.0
 
 
-class _Annotation(Protocol):
+class FigureAnnotation(Protocol):
     """The part of an annotation that figures read."""
 
     elements: pd.DataFrame
 
-    def genes_in(self, locus: Locus) -> pd.DataFrame: ...
-    def elements_in(self, locus: Locus) -> pd.DataFrame: ...
-    def bands(self, contig: str) -> pd.DataFrame: ...
+    def genes_in(self, locus: Locus) -> pd.DataFrame:
+        """Genes that overlap a locus."""
+
+    def elements_in(self, locus: Locus) -> pd.DataFrame:
+        """Regulatory elements that overlap a locus."""
+
+    def bands(self, contig: str) -> pd.DataFrame:
+        """Bands of a contig."""
 
 
 def explore_figure(
     locus: Locus,
     *,
-    annotation: _Annotation | None = None,
+    annotation: FigureAnnotation | None = None,
     prediction: xr.Dataset | None = None,
     observed: pd.DataFrame | None = None,
     attribution: xr.Dataset | None = None,
@@ -129,7 +134,7 @@ def personal_figure(
     personal: xr.Dataset,
     *,
     locus: Locus | None = None,
-    annotation: _Annotation | None = None,
+    annotation: FigureAnnotation | None = None,
     variants: pd.DataFrame | None = None,
     contexts: Sequence[str] | None = None,
     overlays: Sequence[Overlay] = (),
@@ -179,7 +184,7 @@ def personal_figure(
 
 
 def figure_of(
-    dataset: xr.Dataset, annotation: _Annotation | None = None, *, width_mm: float = TWO_COLUMNS_MM
+    dataset: xr.Dataset, annotation: FigureAnnotation | None = None, *, width_mm: float = TWO_COLUMNS_MM
 ) -> LocusFigure | Chart:
     """Draw one result: over the locus it is about, or effects of variants as a chart.
 
@@ -210,7 +215,7 @@ def _check_kinds(**results: xr.Dataset | None) -> None:
 
 def _annotation_tracks(
     locus: Locus,
-    annotation: _Annotation | None,
+    annotation: FigureAnnotation | None,
     dataset: xr.Dataset | None,
     gene: str | None,
     without: Collection[str] = (),
@@ -226,11 +231,11 @@ def _annotation_tracks(
         tracks.append(Genes(annotation.genes_in(locus), focus=gene))
     elements = annotation.elements_in(locus)
     if len(elements) and "elements" not in without:
-        tracks.append(Elements(elements, _element_colours(dataset)))
+        tracks.append(Elements(elements, element_colours(dataset)))
     return tracks
 
 
-def _element_colours(dataset: xr.Dataset | None) -> dict[str, str]:
+def element_colours(dataset: xr.Dataset | None) -> dict[str, str]:
     """Colours of the elements' lineages: those of the contexts, so that one hue means one lineage."""
     if dataset is None or not {"context_label", "group"} <= set(dataset.coords):
         return lineage_colours(())
@@ -261,7 +266,7 @@ def _activity_track(prediction: xr.Dataset, contexts: Sequence[str] | None, styl
 def _attribution_tracks(
     locus: Locus, attribution: xr.Dataset, contexts: Sequence[str] | None, width_mm: float
 ) -> list[Component]:
-    letters = "reference" in attribution and letters_fit(locus, width_mm - _SIDES_MM)
+    letters = "reference" in attribution and letters_fit(locus, width_mm - SIDES_MM)
     track = Logo if letters else Attribution
     if "context" not in attribution["attribution"].dims:
         return [track(attribution)]
@@ -273,7 +278,7 @@ def _attribution_tracks(
 def _mutagenesis_tracks(
     locus: Locus, mutagenesis: xr.Dataset, contexts: Sequence[str] | None, width_mm: float
 ) -> list[Component]:
-    letters = letters_fit(locus, width_mm - _SIDES_MM)
+    letters = letters_fit(locus, width_mm - SIDES_MM)
     track = Logo if letters else Contribution
     chosen = _of_held(mutagenesis, contexts)
     names = _strongest(chosen, abs(chosen["effect"]).max(["position", "allele"]).values)

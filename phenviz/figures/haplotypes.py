@@ -53,6 +53,8 @@ class HaplotypeTracks(RowsComponent):
         Which rows, from top to bottom; all by default.
     row_mm
         Height of a row.
+    limit
+        Activity at the top of a row; by default the highest in the window.
 
     Raises
     ------
@@ -61,8 +63,14 @@ class HaplotypeTracks(RowsComponent):
     """
 
     def __init__(
-        self, personal: xr.Dataset, contexts: Sequence[str] | None = None, *, row_mm: float = 8.5
+        self,
+        personal: xr.Dataset,
+        contexts: Sequence[str] | None = None,
+        *,
+        row_mm: float = 8.5,
+        limit: float | None = None,
     ) -> None:
+        self._limit = limit
         self.source = check_personal(personal)
         self.label = "Predicted\nactivity"
         self.row_mm = row_mm
@@ -87,12 +95,13 @@ class HaplotypeTracks(RowsComponent):
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the rows, the legend above them, and the scale."""
         drawn = {name: area.summary(locus) for name, area in self._areas.items()}
-        top = max(float(np.nanmax(values, initial=0.0)) for _, values in drawn.values()) or 1.0
+        highest = max(float(np.nanmax(values, initial=0.0)) for _, values in drawn.values()) or 1.0
+        top = self._limit or highest
         rows = len(self.row_names)
         bases = rows - 1.0 - np.arange(rows)
         for name, (edges, values) in drawn.items():
             for base, row in zip(bases, values, strict=True):
-                heights = base + _TOP * np.nan_to_num(row) / top
+                heights = base + _TOP * np.minimum(np.nan_to_num(row) / top, 1.0)
                 _outline(ax, edges, base, np.append(heights, heights[-1]), name)
         for base in bases:
             ax.plot([locus.start, locus.end], [base, base], color=FAINT, linewidth=0.5)

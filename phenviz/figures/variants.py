@@ -21,7 +21,7 @@ MOST_VARIANTS = 40
 # beyond all but so many of a hundred common variants, either way
 RARE = 0.99
 
-_ROW_MM = 3.6
+ROW_MM = 3.6
 _SCALE_MM = 17.0
 _LONGEST_ALLELE = 8
 _AXIS_MM = 9.0
@@ -79,17 +79,17 @@ def variants_heatmap(
     names = [variant_name(part, row) for row in range(part.sizes["variant"])]
     left = max(text_width_mm(name, SMALL_PT) for name in names) + 3
     head = max(text_width_mm(str(name), SMALL_PT) for name in part["context"].values) + 5
-    body = _ROW_MM * len(names)
+    body = ROW_MM * len(names)
     if title is None:
         shown = f"the {len(names):,} strongest of {scored:,}" if scored > len(names) else f"{scored:,}"
         title = f"Effects of variants: {shown}"
 
     def draw(chart: Chart) -> None:
         ax = chart.panel(left, head, chart.width_mm - left - _SCALE_MM, body)
-        limit = _draw_map(ax, part, names)
-        _draw_scale(chart, limit, head, min(body, 30.0), str(part.attrs["units"]))
+        limit = draw_map(ax, part, names)
+        draw_scale(chart, limit, head, min(body, 30.0), str(part.attrs["units"]))
 
-    return Chart(draw, head + body + 2, width_mm=width_mm, title=title, footer=_footer(part))
+    return Chart(draw, head + body + 2, width_mm=width_mm, title=title, footer=footer_of(part))
 
 
 def variant_forest(
@@ -119,16 +119,16 @@ def variant_forest(
     if not np.isfinite(effect).any():
         raise ResultError(f"{variant_name(part, 0)} couldn't be scored{_why(part)}: there is nothing to draw")
     left = max(text_width_mm(str(name)) for name in part["context"].values) + 4
-    body = _ROW_MM * part.sizes["context"]
+    body = ROW_MM * part.sizes["context"]
 
     def draw(chart: Chart) -> None:
         right = 30.0 if "quantile" in part else 4.0
         ax = chart.panel(left, 4.0, chart.width_mm - left - right, body)
-        _draw_forest(ax, part, effect)
+        draw_forest(ax, part, effect)
 
     height = body + 4.0 + _AXIS_MM
     name = variant_name(part, 0, longest=30) if title is None else title
-    return Chart(draw, height, width_mm=width_mm, title=name, footer=_footer(part, dots=False))
+    return Chart(draw, height, width_mm=width_mm, title=name, footer=footer_of(part, dots=False))
 
 
 def strongest_variants(dataset: xr.Dataset, most: int = MOST_VARIANTS) -> xr.Dataset:
@@ -180,9 +180,10 @@ def _why(dataset: xr.Dataset) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _draw_map(ax: Axes, part: xr.Dataset, names: list[str]) -> float:
+def draw_map(ax: Axes, part: xr.Dataset, names: list[str], limit: float | None = None) -> float:
+    """Draw effects as colours, a row a variant; return the effect where the colours end."""
     effect = part["effect"].transpose("variant", "context").values
-    limit = float(np.nanmax(np.abs(effect))) or 1.0
+    limit = limit or float(np.nanmax(np.abs(effect))) or 1.0
     ax.imshow(
         np.ma.masked_invalid(effect), cmap=DIVERGING.with_extremes(bad=UNKNOWN), vmin=-limit, vmax=limit,
         aspect="auto", interpolation="nearest",
@@ -207,7 +208,7 @@ def _draw_map(ax: Axes, part: xr.Dataset, names: list[str]) -> float:
 def _draw_lineages(ax: Axes, part: xr.Dataset, rows: int) -> None:
     colours = context_colours(part)
     groups = part["group"].values.astype(str) if "group" in part.coords else np.array([])
-    strip = 1.0 / (rows * _ROW_MM)
+    strip = 1.0 / (rows * ROW_MM)
     for column, name in enumerate(part["context"].values.astype(str)):
         box = Rectangle(
             (column - 0.5, 1 + strip / 3), 1, strip, color=colours[name], clip_on=False, lw=0,
@@ -218,7 +219,8 @@ def _draw_lineages(ax: Axes, part: xr.Dataset, rows: int) -> None:
         ax.axvline(column, color="white", linewidth=1.5)
 
 
-def _draw_scale(chart: Chart, limit: float, top: float, height: float, units: str) -> None:
+def draw_scale(chart: Chart, limit: float, top: float, height: float, units: str) -> None:
+    """Draw the colours of effects with their ends, at the right of a chart."""
     ax = chart.panel(chart.width_mm - _SCALE_MM + 3, top, 2.2, height)
     ramp = np.linspace(limit, -limit, 128)[:, None]
     ax.imshow(ramp, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto", extent=(0, 1, -limit, limit))
@@ -229,7 +231,8 @@ def _draw_scale(chart: Chart, limit: float, top: float, height: float, units: st
     ax.yaxis.set_label_position("right")
 
 
-def _draw_forest(ax: Axes, part: xr.Dataset, effect: NDArray) -> None:
+def draw_forest(ax: Axes, part: xr.Dataset, effect: NDArray) -> None:
+    """Draw an effect in each context, with its quantile beside it."""
     contexts = part["context"].values.astype(str)
     colours = context_colours(part)
     rows = np.arange(len(contexts))
@@ -261,7 +264,8 @@ def _draw_forest(ax: Axes, part: xr.Dataset, effect: NDArray) -> None:
     )  # fmt: skip
 
 
-def _footer(part: xr.Dataset, *, dots: bool = True) -> str:
+def footer_of(part: xr.Dataset, *, dots: bool = True) -> str:
+    """Say what effects and quantiles are, and what made them."""
     attrs = part.attrs
     lines = [
         f"{attrs['assembly']} | model {attrs['model']} | PhenViz {attrs['phenviz_version']}",

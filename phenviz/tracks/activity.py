@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
+from phenviz.results.display import Display, Reduction
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -19,11 +21,13 @@ from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
 STYLES = ("heatmap", "areas")
-_MOST_PIXELS, _LEAST_PIXELS = 208, 60
-_SCALE_POINTS = 4_000
-# where the colour scale ends: above it lie few of the means of a zoom level, and the peaks among maxima
-_MEAN_QUANTILE, _MAXIMUM_QUANTILE = 0.995, 0.9
-_ROW_PIXELS = {"heatmap": 13, "areas": 26}
+_MOST_PIXELS = 416
+# where the colour scale ends by itself: above it lie few of the values on screen
+_QUANTILE = 0.998
+# a view of nothing but background shall look empty: it ends here at least, by the unit of activity
+_LEAST_HIGH = {"fold enrichment": 5.0}
+# of a row: as its content asks for, at least, and at most
+_ROW_PIXELS = {"heatmap": (13, 8, 34), "areas": (26, 14, 48)}
 
 
 class Activity(Track):
@@ -37,16 +41,15 @@ class Activity(Track):
     title = "Predicted activity"
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
-        super().__init__(axis, theme, _MOST_PIXELS, (0, 16))
+        super().__init__(axis, theme, 16 * _ROW_PIXELS[STYLES[0]][0], (0, 16))
         self._pyramid: Pyramid | None = None
         self._rows: Sequence[int] = ()
         self._contexts: Sequence[Context] = ()
         self._focus = ""
         self._style = STYLES[0]
-        # ends of the colour scale: 0 bins a point stands for the maxima of all fine zoom levels
-        self._highs: dict[int, float] = {}
-        self._high = 1.0
+        self._high, self._fixed = 1.0, 0.0
         self._scale: Scale | None = None
+        self._values = np.zeros(1, dtype=np.int64), np.empty((0, 0), dtype=np.float32)
         self._how = ""
         self._hatching = Hatching(self, theme)
         self._heat = HeatMap(self, theme.sequential)
@@ -71,8 +74,21 @@ class Activity(Track):
     def set_pyramid(self, pyramid: Pyramid | None) -> None:
         """Draw another pyramid."""
         self._pyramid = pyramid
-        self._highs = {}
         self.reload()
+
+    def fix_scale(self, high: float) -> None:
+        """End the colour scale at an activity, wherever one looks; 0 for one that follows the view."""
+        self._fixed = high
+        self.reload()
+
+    def tell(self, display: Display) -> Display:
+        """Add how activity is coloured."""
+        edges, _ = self._values
+        if self._pyramid is None or len(edges) < 2:
+            return display
+        bases = int(edges[1] - edges[0])
+        mean = bases // self._pyramid.bin_size >= AVERAGED_FROM
+        return replace(display, activity=Reduction(self._high, bases, mean))
 
     def set_style(self, style: str) -> None:
         """Draw one of `STYLES`."""
@@ -106,7 +122,7 @@ class Activity(Track):
         values = (mean if averaged else maximum)[list(self._rows)]
         runs = [(left * size, right * size) for left, right in self._pyramid.missing(start, end)]
         self._hatching.show(runs[:200], len(self._contexts))
-        self._rescale(self._pyramid, joined if averaged else 0)
+        self._values = edges, values
         self._heat.show(edges, np.log1p(values))
         self._draw_areas(edges, values)
         finest = f"{size} bp bins"
@@ -128,26 +144,26 @@ class Activity(Track):
     def _scale_words(self) -> str:
         return f"{LOG_COLOURS}, " if self._style == "heatmap" else f"0 to {self._high:g}, "
 
-    def _rescale(self, pyramid: Pyramid, averaged: int) -> None:
-        """Choose the end of the colour scale, for means of ``averaged`` bins or (0) for maxima."""
-        points = pyramid.n_bins // averaged if averaged else _SCALE_POINTS
-        _, mean, maximum = pyramid.read(0, pyramid.n_bins, points)
-        shown, share = (mean, _MEAN_QUANTILE) if averaged else (maximum, _MAXIMUM_QUANTILE)
-        known = shown[np.isfinite(shown)]
-        high = self._highs.get(averaged, 0.0)
-        if known.size:
-            # one scale for all that is known, that only grows: a colour keeps its meaning while one moves,
-            # and a view without a peak looks empty
-            high = max(high, nice_ceiling(float(np.quantile(known, share))))
-        self._highs[averaged] = high
-        self._high = high or 1.0
-        self._heat.mapper.update(low=0, high=math.log1p(self._high))
-        self._scale = Scale("0", self.theme.sequential, f"{self._high:g}")
+    def fit(self, view: View) -> None:
+        """Choose the end of the colour scale for what is on screen, unless it is fixed."""
+        if self._pyramid is None or not self._contexts:
+            return
+        edges, values = self._values
+        high = self._fixed or scale_end(
+            values[:, (edges[1:] > view.start) & (edges[:-1] < view.end)], self._contexts[0].unit
+        )
+        self._scale = Scale("0", self.theme.sequential, f"{high:g}")
+        if high != self._high:
+            self._high = high
+            self._heat.mapper.update(low=0, high=math.log1p(high))
+            self._draw_areas(edges, values)
+        self.follow(view)
 
     def _lay_out(self) -> None:
         n = max(len(self._contexts), 1)
-        height = min(max(n * _ROW_PIXELS[self._style], _LEAST_PIXELS), _MOST_PIXELS * 2)
-        self.resize(height)
+        usual, least, most = (n * pixels for pixels in _ROW_PIXELS[self._style])
+        usual = min(max(usual, 40), _MOST_PIXELS)
+        self.resize(usual, min(max(least, 40), usual), max(most, usual, 60))
         self.y_range.update(start=0, end=n)
         # hidden, not invisible: tooltips over areas come from it
         self._heat.renderer.glyph.global_alpha = 1.0 if self._style == "heatmap" else 0.0
@@ -174,3 +190,18 @@ class Activity(Track):
             x, tops = stairs(edges, base + tall)
             source.data = {"x": x, "y1": np.full(len(x), base), "y2": tops}
             renderer.glyph.fill_color = legible(self._contexts[row].colour, self.theme, 3.0)
+
+
+def scale_end(values: NDArray[np.floating], units: str) -> float:
+    """Return the round activity where a colour scale of some values ends.
+
+    Parameters
+    ----------
+    values
+        Any shape; NaN where nothing is known.
+    units
+        Unit of activity.
+    """
+    known = values[np.isfinite(values)]
+    usual = float(np.quantile(known, _QUANTILE)) if known.size else 0.0
+    return nice_ceiling(max(usual, _LEAST_HIGH.get(units, 0.0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,7 @@ from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
 from phenviz.results import base_starts, gaps
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
 from phenviz.tracks.signed_signal import (
@@ -48,6 +50,7 @@ class Attribution(Track):
         self, axis: Axis, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
     ) -> None:
         super().__init__(axis, theme, 88, (-1, 1))
+        self.resize(88, 60, 220)
         self._contig = contig
         self._sequence = sequence
         self._dataset: xr.Dataset | None = None
@@ -104,6 +107,17 @@ class Attribution(Track):
             "image": [summary.strongest[:1]], "x": [x_of(float(summary.edges[0]))], "y": [bottom],
             "dw": [float(summary.edges[-1] - summary.edges[0])], "dh": [top - bottom],
         }  # fmt: skip
+
+    def tell(self, display: Display) -> Display:
+        """Add the y axis."""
+        return replace(display, attribution=self._plot.limits if self._bases is not None else None)
+
+    def fit(self, view: View) -> None:
+        """Choose the y axis for what is on screen."""
+        self._plot.fit(view)
+        bottom, top = self._plot.limits
+        if self._under.data["image"]:
+            self._under.data = dict(self._under.data) | {"y": [bottom], "dh": [top - bottom]}
 
     def follow(self, view: View) -> None:
         """Say what is drawn, or where there would be something."""

@@ -13,6 +13,8 @@ from bokeh.models.layouts import Column
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
+from phenviz.results.display import Display
+from phenviz.results.painted_peaks import of_contig
 from phenviz.tracks.activity import STYLES, Activity
 from phenviz.tracks.added_tracks import ADDED_TRACKS, AddedTrack, TrackSources
 from phenviz.tracks.attribution import Attribution
@@ -20,7 +22,7 @@ from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.mutagenesis import Contribution, Effects, Mutations
-from phenviz.tracks.observed import Observed, of_contig
+from phenviz.tracks.observed import Observed
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
 from phenviz.tracks.theme import get_theme
@@ -73,6 +75,7 @@ class Browser:
         self._known: tuple[Context, ...] = tuple(contexts)
         self._chosen: list[Context] = []
         self._focus, self._style = "", STYLES[0]
+        self._high = 0.0
         self._pyramid: Pyramid | None = None
         self._peaks: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
@@ -208,6 +211,17 @@ class Browser:
         for track in self._stack.made("activity"):
             track.reload()
 
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._stack.display([context.name for context in self._chosen], self._focus, self._style)
+
+    def fix_activity(self, high: float) -> None:
+        """End the colours of predicted activity at a value; 0 has them follow the view."""
+        self._high = high
+        for track in self._stack.tracks():
+            if isinstance(track, Activity):
+                track.fix_scale(high)
+
     def close(self) -> None:
         """Draw no more, because the page is gone."""
         self._stack.close()
@@ -230,10 +244,6 @@ class Browser:
         """
         self._order, self._hidden = tuple(order or _order_of_tracks()), frozenset(hidden)
         self._arrange()
-
-    def height_from(self, name: str) -> int:
-        """Return the pixels that the shown tracks from this one on take, with the ruler above them."""
-        return self._stack.height_from(name)
 
     # parts
 
@@ -280,6 +290,7 @@ class Browser:
     def _make_activity(self) -> list[Track]:
         track = Activity(self._stack.axis, self._stack.theme)
         track.set_style(self._style)
+        track.fix_scale(self._high)
         track.set_contexts(self._chosen, self._rows())
         track.set_focus(self._focus)
         track.set_pyramid(self._pyramid)

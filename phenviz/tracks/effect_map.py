@@ -21,6 +21,7 @@ from bokeh.models import (
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
+from phenviz.results.display import VariantDisplay
 from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
@@ -179,6 +180,17 @@ class Forest:
         limit = nice_ceiling(max(float(np.nanmax(largest, initial=0.0)), 0.02)) * 1.06
         self.layout.x_range.update(start=-limit, end=limit)
         self._draw()
+
+    def display(self) -> VariantDisplay:
+        """Return which contexts are drawn, over which range, and with which axis."""
+        shown = self.layout.x_range
+        low, high = (np.asarray(self._range.data[name], dtype=float) for name in ("low", "high"))
+        names = tuple(context.name for context in self._contexts)
+        return VariantDisplay(
+            contexts=names,
+            common=(low, high) if len(low) else None,
+            effect_limits=(float(shown.start), float(shown.end)),
+        )
 
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Change all colours."""

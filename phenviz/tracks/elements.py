@@ -21,7 +21,7 @@ from phenviz.tracks.viewport import Stretch, View, x_of
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
-_ROW_PIXELS = 13
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 13, 10, 18
 _MOST_SINGLE = 3_000
 _LISTED = 6
 
@@ -36,6 +36,7 @@ class Elements(Track):
         self._lineages, self._member = annotation.element_lineages
         n_rows = len(self._lineages)
         super().__init__(axis, theme, n_rows * _ROW_PIXELS, (0, n_rows))
+        self.resize(n_rows * _ROW_PIXELS, n_rows * _LEAST_ROW, n_rows * _MOST_ROW)
         self._annotation = annotation
         self._row_colours = lineage_colours(())
         self._boxes = ColumnDataSource({})

@@ -21,14 +21,15 @@ from bokeh.models import (
 from bokeh.models.css import StyleSheet
 from bokeh.plotting import figure
 
+from phenviz.results.display import Display
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import Stretch, View
 
 GUTTER = 116
 RIGHT_BORDER = 14
-HEADER = 20
-_FOOTER = 6
+HEADER = 19
+FOOTER = 5
 
 _POSITION = "return Math.round(special_vars.x).toLocaleString('en-US')"
 _ROW = """
@@ -59,7 +60,7 @@ class Axis:
 
 
 class Track(ABC):
-    """A figure of fixed height whose data follow the view.
+    """A figure whose data follow the view, and whose height follows its content and the room on the page.
 
     Subclasses set `name` and `title`, put glyphs on `figure`, and fill their sources in `load`.
 
@@ -70,7 +71,7 @@ class Track(ABC):
     theme
         Colours.
     height
-        Of the part that data are drawn in, in pixels.
+        Of the part that data are drawn in, in pixels; see `resize`.
     y_range
         Bottom and top of that part in its own unit.
     """
@@ -83,6 +84,10 @@ class Track(ABC):
     gutter: ClassVar[int] = GUTTER
     # a tint would change the colours of a track whose colours are values
     tinted: ClassVar[bool] = False
+    # whether it stands among others below each other, which share the room
+    stretches: ClassVar[bool] = True
+    # how the figure is placed, in CSS
+    placed: ClassVar[dict[str, str]] = {}
 
     def __init__(self, axis: Axis, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)) -> None:
         self.axis, self.theme = axis, theme
@@ -91,7 +96,7 @@ class Track(ABC):
         self.y_range = Range1d(*y_range)
         self._row_names = ColumnDataSource({"name": []})
         self.overlay = Overlay(
-            theme, self.title, gutter=self.gutter, right=RIGHT_BORDER, header=self.header, height=height
+            theme, self.title, gutter=self.gutter, right=RIGHT_BORDER, header=self.header, footer=FOOTER
         )
         self.figure = figure(
             name=self.name,
@@ -99,14 +104,12 @@ class Track(ABC):
             y_range=self.y_range,
             x_axis_type=None,
             y_axis_type=None,
-            frame_height=height,
-            height=height + self.header + _FOOTER,
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both" if self.stretches else "stretch_width",
             min_width=240,
             min_border_left=self.gutter,
             min_border_right=RIGHT_BORDER,
             min_border_top=self.header,
-            min_border_bottom=_FOOTER,
+            min_border_bottom=FOOTER,
             toolbar_location=None,
             tools="",
             lod_threshold=None,
@@ -115,6 +118,8 @@ class Track(ABC):
         self._grid = Grid(dimension=0, ticker=axis.ticker)
         self.figure.add_layout(self._grid)
         self.figure.update(outline_line_color=None, background_fill_color=None, border_fill_color=None)
+        self.least = 0
+        self.resize(height)
         self._add_tools()
         self._paint_frame()
 
@@ -139,6 +144,7 @@ class Track(ABC):
         self.stretch = None
         if self.view is not None:
             self.draw(self.view)
+            self.rest(self.view)
 
     @abstractmethod
     def load(self, stretch: Stretch, view: View) -> None:
@@ -146,6 +152,23 @@ class Track(ABC):
 
     def follow(self, view: View) -> None:  # noqa: B027 - most tracks have nothing to do then
         """Do what has to be done at every move, however small."""
+
+    def rest(self, view: View) -> None:
+        """Fit height and scales to a view that has come to rest, however one got there."""
+        if not self.figure.visible:
+            return
+        if self.stretch is not None and self.stretch.view_length != view.length:
+            # zoomed a little: what had been loaded served, but a fresh look would show other points
+            self.stretch = None
+            self.draw(view)
+        self.fit(view)
+
+    def fit(self, view: View) -> None:  # noqa: B027 - most tracks have nothing to fit
+        """Choose height and scales for what is on screen."""
+
+    def tell(self, display: Display) -> Display:
+        """Add to what is on screen with which scales it draws."""
+        return display
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
@@ -164,12 +187,31 @@ class Track(ABC):
         self._row_names.data = {"name": list(names)}
         self.overlay.set(rows=tuple(names), row_colours=tuple(colours), row_font=font, bold=bold)
 
-    def resize(self, height: int) -> None:
-        """Change the height of the part that data are drawn in."""
-        if self.figure.frame_height != height:
-            self.figure.update(frame_height=height, height=height + self.header + _FOOTER)
-            self.overlay.height = height
-            self.overlay.write()
+    def resize(self, height: int, least: int | None = None, most: int | None = None) -> None:
+        """Change the height of the part that data are drawn in, in pixels.
+
+        Parameters
+        ----------
+        height
+            As its content asks for.
+        least, most
+            How far the browser may go from that, so that all tracks fit the page and fill it; not at all by
+            default.
+        """
+        around = self.header + FOOTER
+        least, most = (height if limit is None else limit for limit in (least, most))
+        self.least = least + around
+        shrink = (height - least) / (height + around)
+        room = {
+            # all tracks reach their least, or their most, together
+            "flex": f"{max(most - height, 0)} {shrink:.4f} {height + around}px",
+            "min-height": f"{least + around}px",
+            "max-height": f"{most + around}px",
+        }
+        if not self.stretches:
+            self.figure.height = height + around
+        elif (styles := dict(self.figure.styles) | self.placed | room) != self.figure.styles:
+            self.figure.update(height=height + around, styles=styles)
 
     def add_hover(
         self, renderer: GlyphRenderer, tooltips: list[tuple[str, str]], number: CustomJSHover | None = None

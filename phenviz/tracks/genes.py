@@ -84,7 +84,7 @@ class Genes(Track):
     tinted = True
 
     def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
-        super().__init__(axis, theme, ROWS * _ROW_PIXELS, (0, ROWS))
+        super().__init__(axis, theme, _ROW_PIXELS, (-1, 0))
         self._annotation = annotation
         self._bodies = ColumnDataSource({key: [] for key in ("x0", "x1", "y")})
         self._arrows = ColumnDataSource({key: [] for key in ("x", "y", "text")})
@@ -120,7 +120,7 @@ class Genes(Track):
         per_pixel = view.bases_per_pixel
         self._room = (genes["gene_name"].str.len().to_numpy(float) * _LETTER_PIXELS + _GAP_PIXELS) * per_pixel
         packed = pack_genes(starts, ends + _BETWEEN_PIXELS * per_pixel, self._room)
-        y = ROWS - packed.rows - 0.28
+        y = -packed.rows - 0.28
         self._bodies.data = {"x0": x_of(starts), "x1": x_of(ends), "y": y}
         self._exons.data = _exons(genes, y, per_pixel)
         self._arrows.data = _arrows(genes, y, per_pixel)
@@ -146,6 +146,13 @@ class Genes(Track):
         if not (np.array_equal(x, shown["x"]) and np.array_equal(text, shown["text"])):
             self._names.data = {"x": x, "y": self._name_y, "text": text}
 
+    def fit(self, view: View) -> None:
+        """Be as high as the rows that hold a gene on screen."""
+        shown = self._on_screen(view)
+        n_rows = int(self._packed.rows[shown].max(initial=0)) + 1
+        self.resize(n_rows * _ROW_PIXELS)
+        self.y_range.update(start=-n_rows, end=0)
+
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
         self.theme = theme
@@ -158,8 +165,11 @@ class Genes(Track):
         self._exon.update(fill_color=self.theme.gene, line_color=self.theme.gene)
         self._text.text_color = self.theme.ink
 
+    def _on_screen(self, view: View) -> NDArray[np.bool_]:
+        return ((self._genes["start"] < view.end) & (self._genes["end"] > view.start)).to_numpy()
+
     def _say_what(self, view: View) -> None:
-        shown = ((self._genes["start"] < view.end) & (self._genes["end"] > view.start)).to_numpy()
+        shown = self._on_screen(view)
         nameless = int((shown & ~self._packed.named).sum())
         note = f"{nameless:,} more without room for a name; zoom in" if nameless else ""
         empty = "" if shown.any() else "No gene here"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.results import bin_size_of
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -23,8 +24,10 @@ from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 HAPLOTYPES = ("reference", "1", "2")
-_ROW_PIXELS, _LEAST_PIXELS, _MOST_PIXELS = 30, 60, 420
-_DIFFERENCE_PIXELS = 12
+# of a row: as its content asks for, at least, and at most
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 26, 15, 46
+_MOST_PIXELS = 416
+_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE = 12, 8, 20
 # smaller differences are rounding
 _SAME = 1e-5
 _EMPTY = "Choose an individual to see both haplotypes"
@@ -44,18 +47,12 @@ class PersonalActivity:
         Rows haplotype by haplotype (`HAPLOTYPES`), contexts within.
     difference
         ``log2(1 + haplotype) - log2(1 + reference)``: rows haplotype 1 then 2, contexts within.
-    limit
-        Round number that no difference exceeds by much.
-    high
-        Round number that few activities exceed.
     """
 
     contexts: tuple[str, ...]
     first: int
     activity: Pyramid
     difference: Pyramid
-    limit: float
-    high: float
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> PersonalActivity:
@@ -65,16 +62,11 @@ class PersonalActivity:
         values = dataset["activity"].sel(haplotype=order).transpose("haplotype", "context", "bin").to_numpy()
         change = np.log2(1 + values[1:]) - np.log2(1 + values[:1])
         n_bins = values.shape[2]
-        known = np.abs(change[np.isfinite(change)])
-        largest = float(known.max(initial=0.0))
         return cls(
             tuple(str(name) for name in dataset["context"].to_numpy()),
             int(dataset["bin_start"].to_numpy()[0]) // size,
             Pyramid.of(values.reshape(-1, n_bins), size),
             Pyramid.of(change.reshape(-1, n_bins), size),
-            # smaller than this is rounding, and shall look like nothing
-            nice_ceiling(max(largest, 0.05)),
-            nice_ceiling(max(float(np.nanquantile(values, 0.995)), 1.0) if values.size else 1.0),
         )
 
     @property
@@ -97,6 +89,24 @@ class PersonalActivity:
         here = which.summary(start, end, max(math.ceil(stretch.points(pixels) * share), 1))
         return Summary(here.edges + self.first * size, here.minimum, here.mean, here.maximum)
 
+    def limit(self, view: View, names: Sequence[str]) -> float:
+        """Return the round number that no difference in a view exceeds, on either haplotype."""
+        change = self._seen(self.difference, view, names, 2)
+        # smaller than this is rounding, and shall look like nothing
+        return nice_ceiling(max(float(np.nanmax(np.abs(change), initial=0.0)), 0.05))
+
+    def high(self, view: View, names: Sequence[str]) -> float:
+        """Return the round number that few activities in a view exceed."""
+        values = self._seen(self.activity, view, names, len(HAPLOTYPES))
+        known = values[np.isfinite(values)]
+        return nice_ceiling(max(float(np.quantile(known, 0.995)), 1.0) if known.size else 1.0)
+
+    def _seen(self, which: Pyramid, view: View, names: Sequence[str], haplotypes: int) -> NDArray[np.float32]:
+        """Values of a view at one point a pixel, the strongest of those that share one."""
+        there = self.read(which, Stretch.around(view, 0.0), view.pixels)
+        rows = [row for haplotype in range(haplotypes) for row in self.rows(haplotype, names)]
+        return there.strongest[rows]
+
     def rows(self, haplotype: int, names: Sequence[str]) -> list[int]:
         """Rows of contexts within one haplotype's block."""
         row_of = {name: row for row, name in enumerate(self.contexts)}
@@ -110,10 +120,12 @@ class Haplotypes(Track):
     title = "Predicted activity"
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
-        super().__init__(axis, theme, _LEAST_PIXELS, (0, 1))
+        super().__init__(axis, theme, 60, (0, 1))
         self._data: PersonalActivity | None = None
         self._contexts: Sequence[Context] = ()
         self._empty = _EMPTY
+        self._high = 1.0
+        self._summary: Summary | None = None
         self._areas = ColumnDataSource({"xs": [], "ys": []})
         self._lines = [ColumnDataSource({"xs": [], "ys": []}) for _ in range(2)]
         self._area = Patches(xs="xs", ys="ys", line_color=None)
@@ -148,14 +160,36 @@ class Haplotypes(Track):
         data, names = self._data, self._drawn()
         for source in (self._areas, *self._lines):
             source.data = {"xs": [], "ys": []}
+        self._summary = None
         if data is None or not names:
             return
         summary = data.read(data.activity, stretch, view.pixels)
         if summary.maximum.shape[1] == 0:
             return
+        self._summary = summary
+        self._outline_all()
+
+    def _outline_all(self) -> None:
+        data, names, summary = self._data, self._drawn(), self._summary
+        if data is None or summary is None:
+            return
         for haplotype, source in enumerate((self._areas, *self._lines)):
             values = summary.maximum[data.rows(haplotype, names)]
             source.data = self._outlines(summary.edges, values, closed=haplotype == 0)
+
+    def fit(self, view: View) -> None:
+        """Choose the top of the rows for what is on screen."""
+        if self._data is None or not self._drawn():
+            return
+        high = self._data.high(view, self._drawn())
+        if high != self._high:
+            self._high = high
+            self._outline_all()
+        self.follow(view)
+
+    def tell(self, display: Display) -> Display:
+        """Add the top of the rows."""
+        return replace(display, haplotypes=self._high if self._data is not None else None)
 
     def follow(self, view: View) -> None:
         """Say what is drawn, or why nothing is."""
@@ -164,16 +198,15 @@ class Haplotypes(Track):
         elif not self._drawn():
             self.say(empty="Tick a context to see it")
         else:
-            self.say(description=self._legend(), note=f"each row 0 to {self._data.high:g}")
+            self.say(description=self._legend(), note=f"each row 0 to {self._high:g}")
 
     def _outlines(
         self, edges: NDArray[np.int64], values: NDArray[np.float32], *, closed: bool
     ) -> dict[str, list[NDArray[np.float64]]]:
-        assert self._data is not None
         xs, ys = [], []
         for row, numbers in enumerate(values):
             base = len(values) - 1 - row + 0.04
-            tall = np.minimum(numbers / self._data.high, 1.0) * 0.9
+            tall = np.minimum(numbers / self._high, 1.0) * 0.9
             x, y = stairs(edges, base + (np.nan_to_num(tall) if closed else tall))
             if closed:
                 x, y = np.concatenate([x[:1], x, x[-1:]]), np.concatenate([[base], y, [base]])
@@ -191,7 +224,8 @@ class Haplotypes(Track):
     def _lay_out(self) -> None:
         shown = [c for c in self._contexts if self._data is None or c.name in self._data.contexts]
         n = max(len(shown), 1)
-        self.resize(min(max(n * _ROW_PIXELS, _LEAST_PIXELS), _MOST_PIXELS))
+        usual = min(max(n * _ROW_PIXELS, 40), _MOST_PIXELS)
+        self.resize(usual, min(max(n * _LEAST_ROW, 40), usual), max(n * _MOST_ROW, usual))
         self.y_range.update(start=0, end=n)
         colours = [legible(context.colour, self.theme) for context in shown]
         self.name_rows([c.name for c in shown], colours, bold=self._focus if shown else "")
@@ -218,11 +252,13 @@ class Difference(Track):
     title = "Difference"
 
     def __init__(self, axis: Axis, theme: Theme, haplotype: int) -> None:
-        super().__init__(axis, theme, _LEAST_PIXELS, (0, 1))
+        super().__init__(axis, theme, 60, (0, 1))
         self._haplotype = haplotype
         self._data: PersonalActivity | None = None
         self._contexts: Sequence[Context] = ()
         self._focus = ""
+        self._limit = 1.0
+        self._same = False
         self._heat = HeatMap(self, theme.diverging)
         self.overlay.set(title=f"Haplotype {haplotype} against the reference")
         self.add_hover(
@@ -253,27 +289,44 @@ class Difference(Track):
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw the bins of a stretch; of those that share a pixel the one farthest from zero."""
         data = self._data
-        names = [c.name for c in self._contexts if data is not None and c.name in data.contexts]
+        names = self._drawn()
         if data is None or not names:
             self._heat.clear()
             self.say()
             return
         summary = data.read(data.difference, stretch, view.pixels)
-        self._heat.mapper.update(low=-data.limit, high=data.limit)
         strongest = summary.strongest[data.rows(self._haplotype - 1, names)]
         self._heat.show(summary.edges, strongest)
-        limit = f"{data.limit:g}"
-        same = not (np.abs(strongest) > _SAME).any()
+        self._same = not (np.abs(strongest) > _SAME).any()
+
+    def fit(self, view: View) -> None:
+        """Choose the ends of the colours for what is on screen."""
+        if self._data is None or not self._drawn():
+            return
+        self._limit = self._data.limit(view, self._drawn())
+        self._heat.mapper.update(low=-self._limit, high=self._limit)
+        limit = f"{self._limit:g}"
         self.say(
             description="log2 fold change of each bin",
-            note="as the reference here" if same else "",
+            note="as the reference here" if self._same else "",
             scale=Scale(f"−{limit}", self.theme.diverging, limit),
         )
+
+    def tell(self, display: Display) -> Display:
+        """Add where the colours end."""
+        return replace(display, difference=self._limit if self._data is not None else None)
+
+    def _drawn(self) -> list[str]:
+        known = set(self._data.contexts) if self._data is not None else set()
+        return [context.name for context in self._contexts if context.name in known]
 
     def _lay_out(self) -> None:
         shown = [c for c in self._contexts if self._data is None or c.name in self._data.contexts]
         n = max(len(shown), 1)
-        self.resize(max(n * _DIFFERENCE_PIXELS, 24))
+        usual, least, most = (
+            max(n * pixels, 24) for pixels in (_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE)
+        )
+        self.resize(usual, least, most)
         self.y_range.update(start=0, end=n)
         colours = [legible(context.colour, self.theme) for context in shown]
         self.name_rows([c.name for c in shown], colours, 10, bold=self._focus)

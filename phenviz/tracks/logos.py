@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from bokeh.core.properties import value
 from bokeh.layouts import row
-from bokeh.models import Range1d
+from bokeh.models import ColumnDataSource, Range1d, Segment, Text
 from bokeh.models.layouts import Row
 from numpy.typing import NDArray
 
+from phenviz.genome.packing import pack_rows
+from phenviz.results.display import AlleleDisplay, MotifMatch, VariantDisplay
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.signed_signal import SignedPlot
-from phenviz.tracks.theme import Theme, get_theme
+from phenviz.tracks.theme import FONT, Theme, get_theme
 from phenviz.tracks.viewport import Stretch, View, x_of
 
-_HEIGHT = 96
+_HEIGHT = 112
+# share of the height that names of motifs take, below the letters
+_MOTIFS, _MOST_ROWS = 0.28, 2
 # width of a mark between two bases, in bases
 _GAP = 0.3
 
@@ -32,6 +39,8 @@ class Logo(Track):
     name = "logo"
     title = ""
     gutter = 46
+    # side by side, in a row
+    stretches = False
 
     def __init__(self, axis: Axis, theme: Theme, name: str, title: str) -> None:
         super().__init__(axis, theme, _HEIGHT, (-1, 1))
@@ -39,6 +48,15 @@ class Logo(Track):
         self.overlay.set(title=title)
         self.plot = SignedPlot(self)
         self._start, self._bases = 0, ""
+        self._motifs = ColumnDataSource({name: [] for name in ("left", "right", "y", "name")})
+        self._bar = Segment(x0="left", x1="right", y0="y", y1="y", line_width=3)
+        self._name = Text(
+            x="left", y="y", text="name", text_font=value(FONT), text_font_size="11px", text_baseline="top",
+            y_offset=2,
+        )  # fmt: skip
+        for glyph in (self._bar, self._name):
+            self.figure.add_glyph(self._motifs, glyph)
+        self._paint()
         self._values: NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
     def set_data(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
@@ -48,8 +66,26 @@ class Logo(Track):
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
+        self.theme = theme
         self.plot.restyle(theme)
+        self._paint()
         super().restyle(theme)
+
+    def name_motifs(self, motifs: Sequence[MotifMatch], top: float, bottom: float) -> None:
+        """Write names of motifs below the letters: between two heights, those that would overlap in rows."""
+        left = np.array([x_of(float(motif.start)) for motif in motifs])
+        right = np.array([x_of(float(motif.end)) for motif in motifs])
+        rows = pack_rows(left, np.maximum(right, left + 8)) if len(motifs) else np.zeros(0, dtype=np.int64)
+        kept = rows < _MOST_ROWS
+        step = (top - bottom) / _MOST_ROWS
+        self._motifs.data = {
+            "left": left[kept], "right": right[kept], "y": top - (rows[kept] + 0.15) * step,
+            "name": [motif.name for motif, there in zip(motifs, kept, strict=True) if there],
+        }  # fmt: skip
+
+    def _paint(self) -> None:
+        self._bar.line_color = self.theme.muted
+        self._name.text_color = self.theme.ink
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw all bases: there are few."""
@@ -57,6 +93,10 @@ class Logo(Track):
             self.plot.show_letters(self._start, self._bases, self._values)
         else:
             self.plot.clear()
+
+    def fit(self, view: View) -> None:
+        """Choose the y axis for all bases."""
+        self.plot.fit(view)
 
 
 class AlleleLogos:
@@ -75,6 +115,7 @@ class AlleleLogos:
 
     def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
         colours = get_theme(theme)
+        self._shown: tuple[str, int, tuple[AlleleDisplay, ...]] | None = None
         self._tracks = [
             Logo(Axis(Range1d(0, 1)), colours, f"logo-{allele.lower()}", allele) for allele in ("REF", "ALT")
         ]
@@ -109,11 +150,18 @@ class AlleleLogos:
         titles
             What stands over each.
         """
-        known = np.concatenate([part[np.isfinite(part)] for part in values])
-        least = (float(known.min(initial=0.0)), float(known.max(initial=0.0)))
-        for track, strip, letters, numbers, (first, last), title in zip(
-            self._tracks, self._strips, bases, values, changed, titles, strict=True
-        ):
+        each = zip(titles, bases, values, changed, strict=True)
+        self._draw(contig, start, [AlleleDisplay(*allele) for allele in each])
+
+    def _draw(self, contig: str, start: int, alleles: Sequence[AlleleDisplay]) -> None:
+        self._shown = contig, start, tuple(alleles)
+        known = np.concatenate([allele.values[np.isfinite(allele.values)] for allele in alleles])
+        low, high = float(known.min(initial=0.0)), float(known.max(initial=0.0))
+        # motifs stand below the lowest letter; their room is there from the beginning, so that nothing moves
+        least = (low - _MOTIFS * (high - low), high)
+        for track, strip, allele in zip(self._tracks, self._strips, alleles, strict=True):
+            letters, numbers, (first, last) = allele.bases, allele.values, allele.changed
+            title = allele.title
             length = max(len(letters), 1)
             track.plot.least = least
             track.axis.range.update(start=x_of(start), end=x_of(start + length))
@@ -122,7 +170,24 @@ class AlleleLogos:
             strip.data_source.data = {"x0": [x_of(start + first) - half], "x1": [x_of(start + last) + half]}
             track.overlay.set(title=title)
             track.set_data(start, letters, numbers)
-            track.draw(View(contig, start, start + length, start + length, 400))
+            view = View(contig, start, start + length, start + length, 400)
+            track.draw(view)
+            track.rest(view)
+            track.name_motifs(allele.motifs, low, least[0])
+
+    def show_motifs(self, motifs: Sequence[Sequence[MotifMatch]]) -> None:
+        """Name the motifs over each allele, below its letters."""
+        if self._shown is None:
+            return
+        contig, start, alleles = self._shown
+        self._draw(contig, start, [replace(a, motifs=tuple(m)) for a, m in zip(alleles, motifs, strict=True)])
+
+    def display(self) -> VariantDisplay:
+        """Return what is drawn, and with which y axis."""
+        if self._shown is None:
+            return VariantDisplay()
+        _, start, alleles = self._shown
+        return VariantDisplay(start, alleles, self._tracks[0].plot.limits)
 
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Change all colours."""

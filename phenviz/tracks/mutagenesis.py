@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
 from phenviz.results import base_starts, contribution, exact_stretches, reference_bases
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -72,6 +75,7 @@ class Contribution(Track):
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 92, (-1, 1))
+        self.resize(92, 60, 190)
         self._mutations: Mutations | None = None
         self._exact = Stretches(self)
         self._plot = SignedPlot(self)
@@ -104,6 +108,14 @@ class Contribution(Track):
             summary = bases.summary(stretch, view.pixels)
             self._plot.show_areas(summary.edges, summary.minimum[0], summary.maximum[0])
 
+    def fit(self, view: View) -> None:
+        """Choose the y axis for what is on screen."""
+        self._plot.fit(view)
+
+    def tell(self, display: Display) -> Display:
+        """Add the y axis."""
+        return replace(display, contribution=self._plot.limits if self._mutations is not None else None)
+
     def follow(self, view: View) -> None:
         """Say what is drawn, or where there would be something."""
         if self._mutations is None:
@@ -126,6 +138,7 @@ class Effects(Track):
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 4 * 17, (0, 4))
+        self.resize(4 * 17, 4 * 10, 4 * 28)
         self._mutations: Mutations | None = None
         self._heat = HeatMap(self, theme.diverging)
         self.add_hover(
@@ -147,6 +160,10 @@ class Effects(Track):
         self._heat.mapper.palette = list(theme.diverging)
         self._name_rows()
         super().restyle(theme)
+
+    def tell(self, display: Display) -> Display:
+        """Add where the colours end."""
+        return replace(display, effect=self._mutations.limit if self._mutations is not None else None)
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw the changes of a stretch; of those that share a pixel the strongest."""

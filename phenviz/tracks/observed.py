@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus
+from phenviz.results.display import Display, Reduction
+from phenviz.results.painted_peaks import average_peaks, paint_peaks
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
-_COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
-_ROW_PIXELS, _LEAST_PIXELS = 10, 48
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 5, 18
 # a bin of the predicted activity
 _BIN = 128
 # where the colour scale ends, among peaks and among means over a pixel
@@ -37,6 +37,7 @@ class Observed(Track):
         self._peaks: pd.DataFrame | None = None
         self._highs: dict[int, float] = {}
         self._high = 1.0
+        self._drawn: Reduction | None = None
         self._contexts: Sequence[Context] = ()
         self._heat = HeatMap(self, theme.sequential)
         self.add_hover(
@@ -57,10 +58,14 @@ class Observed(Track):
         """Choose the contexts that are drawn."""
         self._contexts = tuple(contexts)
         n = max(len(self._contexts), 1)
-        self.resize(max(n * _ROW_PIXELS, _LEAST_PIXELS))
+        self.resize(max(n * _ROW_PIXELS, 24), max(n * _LEAST_ROW, 24), max(n * _MOST_ROW, 60))
         self.y_range.update(start=0, end=n)
         self._name_rows()
         self.reload()
+
+    def tell(self, display: Display) -> Display:
+        """Add how peaks are coloured."""
+        return replace(display, observed=self._drawn)
 
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
@@ -86,8 +91,9 @@ class Observed(Track):
         if averaged:
             edges, values = average_peaks(near, names, stretch.locus, bases)
         else:
-            edges, values = paint_peaks(near, names, stretch, points)
+            edges, values = paint_peaks(near, names, stretch.locus, points)
         high = self._high_of_means(bases, view.contig_length) if averaged else self._high
+        self._drawn = Reduction(high, bases if averaged else 0, averaged)
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
         coarse = mean_over(bases) if averaged else "maximum in a pixel"
@@ -108,80 +114,3 @@ class Observed(Track):
     def _name_rows(self) -> None:
         names = [context.name for context in self._contexts]
         self.name_rows(names, [legible(c.colour, self.theme) for c in self._contexts], 8.5)
-
-
-def of_contig(peaks: pd.DataFrame, contig: str) -> pd.DataFrame:
-    """Return the peaks of a contig, sorted by start.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-    """
-    if missing := [name for name in _COLUMNS if name not in peaks.columns]:
-        raise DataError(f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}")
-    here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(contig)
-    return peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
-
-
-def paint_peaks(
-    peaks: pd.DataFrame, contexts: Sequence[str], stretch: Stretch, points: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Paint intervals onto even points.
-
-    Returns
-    -------
-    edges
-        Borders of the points in bases, shape (n + 1,).
-    values
-        Largest fold enrichment of the peaks that touch a point, 0 where none does, shape (contexts, n).
-    """
-    size = max(-(-stretch.locus.length // points), 1)
-    first, last = stretch.locus.start // size, -(-stretch.locus.end // size)
-    values = np.zeros((len(contexts), last - first), dtype=np.float32)
-    row_of = {name: row for row, name in enumerate(contexts)}
-    rows = peaks["context"].map(row_of).to_numpy(float)
-    left = np.maximum(peaks["start"].to_numpy() // size - first, 0)
-    right = np.minimum(-(-peaks["end"].to_numpy() // size) - first, last - first)
-    for row, begin, end, fold in zip(rows, left, right, peaks["fold_enrichment"], strict=True):
-        if row == row:
-            span = values[int(row), begin:end]
-            np.maximum(span, fold, out=span)
-    return np.arange(first, last + 1, dtype=np.int64) * size, values
-
-
-def average_peaks(
-    peaks: pd.DataFrame, contexts: Sequence[str], locus: Locus, bases: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Average the fold enrichment over stretches of a contig; it is 0 between peaks.
-
-    Returns
-    -------
-    edges
-        Multiples of ``bases`` that cover the locus, shape (n + 1,), 0-based.
-    means
-        Shape (contexts, n).
-    """
-    first, last = locus.start // bases, -(-locus.end // bases)
-    edges = np.arange(first, last + 1, dtype=np.int64) * bases
-    means = np.zeros((len(contexts), last - first), dtype=np.float32)
-    for row, name in enumerate(contexts):
-        own = peaks[peaks["context"] == name]
-        folds = own["fold_enrichment"].to_numpy(float)
-        until = _integral(own["start"].to_numpy(), folds, edges) - _integral(
-            own["end"].to_numpy(), folds, edges
-        )
-        means[row] = np.diff(until) / bases
-    return edges, means
-
-
-def _integral(
-    borders: NDArray[np.int64], weights: NDArray[np.float64], edges: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum, at each edge, of weight times distance over the borders that lie before it."""
-    order = np.argsort(borders)
-    borders, weights = borders[order], weights[order]
-    before = np.searchsorted(borders, edges)
-    weight = np.concatenate(([0.0], np.cumsum(weights)))
-    moment = np.concatenate(([0.0], np.cumsum(weights * borders)))
-    return edges.astype(float) * weight[before] - moment[before]

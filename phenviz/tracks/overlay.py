@@ -20,6 +20,8 @@ _OVER = {
     "pointer-events": "none",
     "overflow": "hidden",
     "font-family": FONT,
+    # rows and ticks follow the height that the browser gives the figure
+    "container-type": "size",
 }
 
 _STYLE = """
@@ -29,7 +31,11 @@ _STYLE = """
 .pv-note { margin-left: auto; }
 .pv-fade { overflow: hidden; text-overflow: ellipsis; }
 .pv-scale { display: inline-block; width: 72px; height: 8px; border-radius: 2px; margin: 0 5px; }
-.pv-row { position: absolute; left: 0; text-align: right; white-space: nowrap; }
+.pv-rows { position: absolute; left: 0; display: flex; flex-direction: column; }
+.pv-row { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: flex-end;
+          white-space: nowrap; border-right: 3px solid var(--pv-colour); padding-right: 5px; }
+.pv-tick { position: absolute; left: 0; text-align: right; white-space: nowrap; line-height: 14px;
+           font-size: 10px; }
 .pv-empty { position: absolute; display: flex; align-items: center; justify-content: center;
             font-size: 12.5px; text-align: center; }
 .bk-Canvas { --highlight-color: transparent; }
@@ -56,6 +62,10 @@ def style_sheets(theme: Theme) -> list[StyleSheet]:
     return [InlineStyleSheet(css=_STYLE), GlobalInlineStyleSheet(css=f".bk-Tooltip {{ {rules} }}")]
 
 
+# pixels of a row whose name can be read
+_LEAST_ROW = 7.5
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """A colour scale: its colours, and what stands at its ends."""
@@ -80,11 +90,13 @@ class Texts:
     rows, row_colours
         Names of rows in the gutter, first on top, and their colours.
     row_font
-        Size of the row names in pixels.
+        Size of the row names in pixels, where rows are high enough.
     bold
         Row name that is emphasised.
     ticks
         Numbers along the left border, and how high they stand, 0 (bottom) to 1.
+    hint
+        In the gutter: what the track is for besides being looked at.
     """
 
     title: str = ""
@@ -97,6 +109,7 @@ class Texts:
     row_font: float = 11
     bold: str = ""
     ticks: tuple[tuple[str, float], ...] = ()
+    hint: str = ""
 
 
 class Overlay:
@@ -108,18 +121,16 @@ class Overlay:
         Colours.
     title
         Title of the track.
-    gutter, right, header
-        Pixels left, right and above of what data are drawn in.
-    height
-        Of what data are drawn in, in pixels.
+    gutter, right, header, footer
+        Pixels left, right, above and below of what data are drawn in.
     """
 
     def __init__(
-        self, theme: Theme, title: str, *, gutter: int, right: int, header: int, height: int
+        self, theme: Theme, title: str, *, gutter: int, right: int, header: int, footer: int
     ) -> None:
         self.theme = theme
         self.texts = Texts(title=title)
-        self.header, self.height = header, height
+        self.header, self._footer = header, footer
         self._gutter, self._right = gutter, right
         self.element = HTML(html="", style=dict(_OVER))
         self.write()
@@ -151,33 +162,38 @@ class Overlay:
         texts = self.texts
         if not texts.rows:
             return ""
-        tall = self.height / len(texts.rows)
+        around = self.header + self._footer
+        font = f"min({texts.row_font}px, (100cqh - {around}px) / {len(texts.rows)} * 0.98)"
+        # names that nobody could read are left to the tooltip; the colours stay
+        low = f"{around + _LEAST_ROW * len(texts.rows):.0f}px"
+        hidden = f"@container (max-height: {low}) {{ .pv-row span {{ display: none; }} }}"
         found = []
-        for index, (name, colour) in enumerate(zip(texts.rows, texts.row_colours, strict=True)):
+        for name, colour in zip(texts.rows, texts.row_colours, strict=True):
             bold = name == texts.bold
-            style = (
-                f"top:{self.header + index * tall:.1f}px;width:{self._gutter - 8}px;line-height:{tall:.1f}px;"
-                f"font-size:{texts.row_font}px;color:{colour};font-weight:{700 if bold else 500}"
-            )
-            found.append(f'<div class="pv-row" style="{style}">{"▸ " if bold else ""}{escape(name)}</div>')
-        return "".join(found)
+            style = f"color:{colour};--pv-colour:{colour};font-weight:{700 if bold else 500}"
+            text = f"{'▸ ' if bold else ''}{escape(name)}"
+            found.append(f'<div class="pv-row" style="{style}"><span>{text}</span></div>')
+        place = f"top:{self.header}px;bottom:{self._footer}px;width:{self._gutter - 4}px;font-size:{font}"
+        return f'<style>{hidden}</style><div class="pv-rows" style="{place}">{"".join(found)}</div>'
 
     def _ticks(self) -> str:
         found = []
+        if self.texts.hint:
+            place = f"top:{self.header + 14}px;width:{self._gutter - 8}px;color:{self.theme.muted}"
+            found.append(f'<div class="pv-tick" style="{place}">{escape(self.texts.hint)}</div>')
         for text, place in self.texts.ticks:
             # the highest number stays below the header's texts
-            top = max(self.header + (1 - place) * self.height - 7, self.header - 1)
-            style = f"top:{top:.1f}px;width:{self._gutter - 5}px;line-height:14px;font-size:10px"
-            found.append(
-                f'<div class="pv-row" style="{style};color:{self.theme.muted}">{escape(text)} ‒</div>'
-            )
+            data = f"(100cqh - {self.header + self._footer}px)"
+            top = f"max({self.header - 7}px + {1 - place:.4f} * {data}, {self.header - 1}px)"
+            style = f"top:{top};width:{self._gutter - 5}px;color:{self.theme.muted}"
+            found.append(f'<div class="pv-tick" style="{style}">{escape(text)} ‒</div>')
         return "".join(found)
 
     def _empty(self) -> str:
         if not self.texts.empty:
             return ""
         place = (
-            f"left:{self._gutter}px;right:{self._right}px;top:{self.header}px;height:{self.height}px;"
+            f"left:{self._gutter}px;right:{self._right}px;top:{self.header}px;bottom:{self._footer}px;"
             f"color:{self.theme.muted}"
         )
         return f'<div class="pv-empty" style="{place}">{escape(self.texts.empty)}</div>'

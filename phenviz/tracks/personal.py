@@ -10,6 +10,7 @@ from bokeh.models.layouts import Column
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
+from phenviz.results.display import Display
 from phenviz.tracks.carried_variants import Carried
 from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Axis, Track
@@ -131,6 +132,10 @@ class PersonalBrowser:
         self._stack.restyle(get_theme(theme))
         for stripes in self._stripes:
             stripes.restyle(get_theme(theme))
+
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._stack.display([context.name for context in self._chosen], self._focus)
 
     def close(self) -> None:
         """Draw no more, because the page is gone."""

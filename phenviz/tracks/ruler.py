@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from bokeh.core.properties import value
@@ -18,9 +19,9 @@ from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.viewport import Stretch, View, x_of
 
 SEQUENCE_BELOW = 220
-_HEIGHT = 46
+_HEIGHT = 40
 # in pixels from the bottom: bases, then the line with its ticks, then the numbers
-_LETTERS, _LINE, _NUMBERS = (2, 16), 22, 30
+_LETTERS, _LINE, _NUMBERS = (1, 14), 18, 25
 _LABEL_PIXELS = 125
 _HALF_LABEL = 34
 
@@ -42,6 +43,8 @@ class Ruler(Track):
     drag = "zoom"
     header = 6
     tinted = True
+    # where the page scrolls, positions and bases stay in sight above the tracks they belong to
+    placed: ClassVar[dict[str, str]] = {"position": "sticky", "top": "0", "z-index": "1"}
 
     def __init__(
         self,
@@ -112,13 +115,10 @@ class Ruler(Track):
         self._letters.data = {"xs": xs, "ys": ys, "colour": colours}
 
     def _paint_glyphs(self) -> None:
-        # where the page scrolls, positions and bases stay in sight above the tracks they belong to
-        self.figure.styles = {
-            "position": "sticky", "top": "0", "z-index": "1", "background-color": self.theme.surface
-        }  # fmt: skip
+        self.figure.styles = self.figure.styles | {"background-color": self.theme.surface}
         self._line.line_color = self._tick.line_color = self.theme.muted
         self._label.text_color = self.theme.ink
-        self.name_rows(["drag to zoom"], [self.theme.muted], 10)
+        self.overlay.set(hint="drag to zoom")
 
 
 def _multiples(locus: Locus, step: int) -> NDArray[np.int64]:

@@ -82,7 +82,7 @@ class Bases:
 
 
 class SignedPlot:
-    """Areas above and below zero, or letters, with limits that follow the data.
+    """Areas above and below zero, or letters, with limits that `fit` takes from what is on screen.
 
     Parameters
     ----------
@@ -112,6 +112,8 @@ class SignedPlot:
         fig.add_glyph(self.letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
         fig.add_layout(self._zero)
         self.limits = (-1.0, 1.0)
+        # borders of what is drawn, shape (n + 1,), and how low and high it reaches in between
+        self._reach: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None = None
         # what the axis reaches in any case, so that two plots can be compared
         self.least = (0.0, 0.0)
         self.restyle(track.theme)
@@ -131,7 +133,8 @@ class SignedPlot:
         x, lows = stairs(edges, np.minimum(np.nan_to_num(low), 0))
         _, highs = stairs(edges, np.maximum(np.nan_to_num(high), 0))
         self.steps.data = {"x": x, "zero": np.zeros(len(x)), "low": lows, "high": highs}
-        self._set_limits(*self._show_band(edges, band, lows, highs))
+        lowest, highest = np.minimum(np.nan_to_num(low), 0.0), np.maximum(np.nan_to_num(high), 0.0)
+        self._show_band(edges, band, lowest.astype(float), highest.astype(float))
 
     def show_letters(
         self, start: int, bases: str, values: NDArray[np.float32], band: Band | None = None
@@ -141,9 +144,9 @@ class SignedPlot:
         known = np.flatnonzero(np.isfinite(values))
         heights = values[known].astype(float)
         edges = start + np.arange(len(values) + 1)
-        limit = self._set_limits(
-            *self._show_band(edges, band, np.minimum(heights, 0), np.maximum(heights, 0))
-        )
+        all_heights = np.nan_to_num(values).astype(float)
+        self._show_band(edges, band, np.minimum(all_heights, 0), np.maximum(all_heights, 0))
+        limit = float(np.abs(heights).max(initial=0.0)) or 1.0
         left = x_of(start + known.astype(float)) + 0.03
         letters = [bases[index] if index < len(bases) else "N" for index in known]
         xs, ys = place_letters(letters, left, 0.0, 0.94, heights, least_height=limit / 40)
@@ -155,6 +158,7 @@ class SignedPlot:
         self._clear_letters()
         self._clear_steps()
         self._clear_band()
+        self._reach = None
         self._track.overlay.set(ticks=())
         self._zero.visible = False
 
@@ -171,16 +175,18 @@ class SignedPlot:
         band: Band | None,
         lows: NDArray[np.float64],
         highs: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Draw the band; return lows and highs with its own."""
+    ) -> None:
+        """Draw the band, and keep how far all that is drawn reaches."""
+        self._zero.visible = True
         if band is None:
             self._clear_band()
-            return lows, highs
+            self._reach = edges.astype(float), lows, highs
+            return
         low, high = (np.nan_to_num(side).astype(float) for side in band)
         x, bottom = stairs(edges, low)
         _, top = stairs(edges, high)
         self.band.data = {"x": x, "low": bottom, "high": top}
-        return np.concatenate([lows, low]), np.concatenate([highs, high])
+        self._reach = edges.astype(float), np.minimum(lows, low), np.maximum(highs, high)
 
     def _clear_band(self) -> None:
         if len(self.band.data["x"]):
@@ -194,16 +200,20 @@ class SignedPlot:
         if len(self.steps.data["x"]):
             self.steps.data = dict(_NO_STEPS)
 
-    def _set_limits(self, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> float:
-        self._zero.visible = True
-        top = float(highs.max(initial=self.least[1]))
-        bottom = float(-lows.min(initial=self.least[0]))
+    def fit(self, view: View) -> None:
+        """Choose the limits for what is on screen."""
+        if self._reach is None:
+            return
+        edges, lows, highs = self._reach
+        shown = (edges[1:] > view.start) & (edges[:-1] < view.end)
+        top = float(highs[shown].max(initial=self.least[1]))
+        bottom = float(-lows[shown].min(initial=self.least[0]))
         limit = max(top, bottom)
         if limit <= 0:
             self._track.y_range.update(start=-1, end=1)
             self._track.overlay.set(ticks=(("0", 0.5),))
             self.limits = (-1.0, 1.0)
-            return 1.0
+            return
         # the weaker side keeps a quarter of the room, so that the zero line never lies on the border
         high = nice_ceiling(max(top, limit / 4))
         low = nice_ceiling(max(bottom, limit / 4))
@@ -214,7 +224,6 @@ class SignedPlot:
         self._track.overlay.set(
             ticks=tuple((f"{value:g}".replace("-", "−"), place) for value, place in places)
         )
-        return max(low, high)
 
 
 def stairs(

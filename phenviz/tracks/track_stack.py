@@ -23,6 +23,7 @@ from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.throttle import Debounce, Throttle
@@ -71,6 +72,7 @@ class Stack:
         self.theme = theme
         self._makers = dict(makers)
         self._made: dict[str, Sequence[Track]] = {}
+        self._order = tuple(makers)
         self._callbacks: list[Callable[[Locus], None]] = []
         self._moving = self._closed = False
         self._pixels = _DEFAULT_PIXELS
@@ -79,7 +81,7 @@ class Stack:
         self.axis = Axis(self.range)
         self.marks = Marks(theme)
         self._crosshair = CrosshairTool(overlay=self.marks.cursor)
-        self.layout: Column = column([], sizing_mode="stretch_width", spacing=0)
+        self.layout: Column = column([], sizing_mode="stretch_both", spacing=0)
         self._draw_soon = Throttle(lambda: self.range.document, _DRAW_EVERY, self.draw)
         self._tell_soon = Debounce(lambda: self.range.document, _SETTLED_AFTER, self._tell)
         self.range.on_change("start", self._on_range)
@@ -105,6 +107,7 @@ class Stack:
         self._locus = clamp(Locus(self._contig, locus.start, locus.end), self._length)
         self._move_range(x_of(self._locus.start), x_of(self._locus.end))
         self.draw()
+        self.rest()
 
     def on_locus(self, callback: Callable[[Locus], None]) -> None:
         """Call back when the user has panned, zoomed or dragged, once the view comes to rest."""
@@ -119,6 +122,15 @@ class Stack:
         for track in self.tracks():
             track.draw(view)
 
+    def rest(self) -> None:
+        """Have all tracks fit heights and scales to the view, which has come to rest."""
+        if self._closed:
+            return
+        view = self._view()
+        for track in self.tracks():
+            track.rest(view)
+        self.fit()
+
     def close(self) -> None:
         """Draw no more: the page is gone, and its models are being emptied."""
         self._closed = True
@@ -131,6 +143,9 @@ class Stack:
     def tracks(self) -> list[Track]:
         """Return all tracks made so far."""
         return [track for tracks in self._made.values() for track in tracks]
+
+    def _ordered(self) -> list[Track]:
+        return [track for name in self._order for track in self.made(name)]
 
     def made(self, name: str) -> Sequence[Track]:
         """Return the tracks of a name if they have been made; what isn't yet learns later from its maker."""
@@ -162,23 +177,39 @@ class Stack:
         if self._closed:
             return
         view = self._view()
+        self._order = tuple(dict.fromkeys((*wanted, *self._makers)))
         figures: list[UIElement] = []
-        for name in dict.fromkeys((*wanted, *self._makers)):
+        for name in self._order:
             shown = name not in hidden
             for track in self.need(name) if shown else self.made(name):
                 track.figure.visible = shown
                 track.draw(view)
+                track.rest(view)
                 if shown:
                     figures.append(track.figure)
         if list(self.layout.children) != figures:
             self.layout.children = figures
+        self.fit()
 
-    def height_from(self, name: str) -> int:
-        """Return the pixels that the tracks from this one on take, with the first, which stays in sight."""
-        figures = list(self.layout.children)
-        own = [track.figure for track in self.made(name)]
-        first = next((index for index, figure in enumerate(figures) if figure in own), len(figures))
-        return sum(int(figure.height) for figure in (*figures[:1], *figures[max(first, 1) :]))
+    def fit(self) -> None:
+        """Have the page scroll where it hasn't even room for the least height of all tracks."""
+        least = sum(track.least for track in self.tracks() if track.figure.visible)
+        if self.layout.min_height != least:
+            self.layout.min_height = least
+
+    def display(self, contexts: Sequence[str], focus: str = "", style: str = "heatmap") -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        shown = [track for track in self._ordered() if track.figure.visible]
+        names = dict.fromkeys(name for name in self._order if any(t in shown for t in self.made(name)))
+        lines = tuple(round(x - EDGE - 0.5) for x in self.marks.lines.data["x"])
+        ends = zip(self.marks.strips.data["x0"], self.marks.strips.data["x1"], strict=True)
+        strips = tuple((round(left - EDGE), round(right - EDGE)) for left, right in ends)
+        display = Display(
+            self._view().locus, tuple(names), tuple(contexts), focus, style, lines=lines, strips=strips
+        )
+        for track in shown:
+            display = track.tell(display)
+        return display
 
     def restyle(self, theme: Theme) -> None:
         """Change all colours."""
@@ -244,6 +275,7 @@ class Stack:
         return View(self._contig, start, max(end, start + 1), self._length, self._pixels)
 
     def _tell(self) -> None:
+        self.rest()
         self._locus = self._view().locus
         for callback in self._callbacks:
             callback(self._locus)

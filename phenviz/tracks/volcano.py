@@ -11,6 +11,7 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Scatter, Span, WheelZoomTool
 from numpy.typing import NDArray
 
+from phenviz.results.display import VariantsDisplay
 from phenviz.tracks.plain import paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme
 from phenviz.tracks.viewport import nice_ceiling
@@ -91,6 +92,16 @@ class Volcano:
         self.layout.y_range.update(start=0, end=float(np.nanmax(y, initial=0.1)) * 1.08 if len(y) else 4)
         self._points.data = self._columns(drawn, x, y)
         self.choose(self._key)
+
+    def display(self) -> VariantsDisplay:
+        """Return what is drawn, and with which axes."""
+        data, shown = self._points.data, self.layout
+        x_range, y_range = shown.x_range, shown.y_range
+        return VariantsDisplay(
+            np.asarray(data["x"], dtype=float), np.asarray(data["y"], dtype=float),
+            (x_range.start, x_range.end), (y_range.start, y_range.end),
+            shown.xaxis.axis_label or "", shown.yaxis.axis_label or "",
+        )  # fmt: skip
 
     def choose(self, key: str) -> None:
         """Ring a variant."""

@@ -12,6 +12,7 @@ from phenviz.app.session import Session
 from phenviz.app.state import IndividualState
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
+from phenviz.results.display import Display
 from phenviz.tracks import PersonalBrowser
 
 _SETTLE_MS = 300
@@ -51,10 +52,14 @@ class PersonTracks(Viewer):
             alt="Tracks along the genome: genes, carried variants and predicted activity of both haplotypes. "
             "Left and right arrow move, plus and minus zoom; the table below lists the variants",
             role="application",
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
         )
-        self._scroll = pn.Column(self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        self._scroll = pn.Column(
+            self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            # it scrolls where the page is lower than the least that its tracks need
+            styles={"min-height": "0"},
+        )  # fmt: skip
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._drawn: tuple[object, ...] = ()
         self._open_contig()
@@ -68,6 +73,10 @@ class PersonTracks(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._scroll
+
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._browser.display()
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state

@@ -14,6 +14,7 @@ from panel.custom import JSComponent
 from panel.viewable import Viewer
 
 from phenviz.app.components.parts import script
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.navigation import centred
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session, words_of
@@ -24,7 +25,7 @@ from phenviz.results import kind_of, locus_of
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
-_HEIGHT, _FOLDED_HEIGHT = 206, 34
+_HEIGHT = "clamp(116px, 17.5vh, 206px)"
 _Columns = tuple[tuple[str, str, str, str], ...]
 # letters can be read in a view of this length
 _READABLE_VIEW = 160
@@ -108,7 +109,13 @@ class ResultsTable(Viewer):
             sizing_mode="stretch_both",
             margin=0,
         )
-        self._holder = pn.Column(self._dock, sizing_mode="stretch_width", height=_FOLDED_HEIGHT, margin=0)
+        self._split = splitter("explore")
+        self._lower = pn.Column(self._dock, sizing_mode="stretch_both", margin=0)
+        self._holder = pn.Column(
+            self._split, self._lower, sizing_mode="stretch_both", margin=0,
+            styles={"flex": "none", "height": "auto"},
+        )  # fmt: skip
+        self._unfold()
         self._draw_soon = session.debounced(self._draw, 150)
         runs.param.watch(self._draw_soon, ["dataset", "changed"])
         runs.param.watch(self._unfold, ["current"])
@@ -121,7 +128,9 @@ class ResultsTable(Viewer):
 
     def _unfold(self, *_events: object) -> None:
         # opens when a run is started, not when its results arrive: nothing moves then
-        self._holder.height = _FOLDED_HEIGHT if self._runs.current is None else _HEIGHT
+        folded = self._runs.current is None
+        self._split.visible = not folded
+        self._lower.styles = lower_part(_HEIGHT) | ({"height": "34px"} if folded else {})
 
     def _draw(self) -> None:
         dataset = self._runs.dataset

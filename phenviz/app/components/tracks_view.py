@@ -10,9 +10,10 @@ from phenviz.app.components.parts import FigurePane
 from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session
-from phenviz.app.state import ExploreState
-from phenviz.genome.locus import Locus
+from phenviz.app.state import ExploreState, locus_of_mark
+from phenviz.genome.locus import Locus, bare_contig
 from phenviz.results import kind_of
+from phenviz.results.display import Display
 from phenviz.tracks import Browser
 from phenviz.tracks.added_tracks import ADDED_TRACKS
 
@@ -36,8 +37,8 @@ def track_labels() -> dict[str, str]:
 
 
 _TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
-# further down than any stack of tracks reaches
-_BOTTOM = 10_000
+# a result stands below what was measured, so that both are seen at once in a low window too
+_ORDER = ("ruler", "genes", "elements", "observed", "attribution", "mutagenesis", "activity")
 
 
 class TracksView(Viewer):
@@ -66,16 +67,14 @@ class TracksView(Viewer):
             alt="Tracks along the genome: genes, regulatory elements, predicted activity and results. "
             "Left and right arrow move, plus and minus zoom; the table below lists the strongest bases",
             role="application",
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
         )
-        # room below the last track, so that a track begins where the page is scrolled down
-        self._foot = pn.Spacer(height=0, margin=0)
         self._scroll = pn.Column(
-            self._pane, self._foot, scroll="y-auto", sizing_mode="stretch_both", margin=0,
-            styles={"container-type": "size"},
+            self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            # it scrolls where the page is lower than the least that its tracks need
+            styles={"min-height": "0"},
         )  # fmt: skip
-        self._scroll_down = session.debounced(lambda: setattr(self._scroll, "scroll_position", _BOTTOM), 400)
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._open_contig()
         state.param.watch(self._move, ["locus"])
@@ -86,9 +85,10 @@ class TracksView(Viewer):
             lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"]
         )
         state.param.watch(self._choose_tracks, ["hidden"])
-        state.param.watch(self._point, ["highlight"])
+        state.param.watch(self._point, ["highlight", "mark"])
         runs.param.watch(self._show_result, ["dataset"])
-        runs.param.watch(self._make_room, ["current"])
+        # room is made when a run is started, so that nothing moves when its results arrive
+        runs.param.watch(self._choose_tracks, ["current"])
         session.on_tick(self._take_activity)
         session.on_close(self._close)
 
@@ -99,6 +99,10 @@ class TracksView(Viewer):
         """Show observed peaks."""
         self._peaks = peaks
         self._browser.set_observed(peaks)
+
+    def display(self) -> Display:
+        """Return what is on screen, with the scales that it is drawn with."""
+        return self._browser.display()
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state
@@ -114,6 +118,7 @@ class TracksView(Viewer):
             contexts=world.contexts,
             hidden=self._hidden(),
         )
+        self._browser.set_tracks(_ORDER, self._hidden())
         self._choose_contexts()
         self._browser.set_focus_context(state.focus)
         self._browser.set_activity_style(state.activity_style)
@@ -137,9 +142,6 @@ class TracksView(Viewer):
             self._open_contig()
         elif self._browser.locus != locus:
             self._browser.set_locus(locus)
-            run = self._runs.current
-            if run is not None and not run.request.locus.overlaps(locus):
-                self._scroll.scroll_position = 0  # what is looked for now is in the upper tracks
         self._settle()
 
     def _settled(self) -> None:
@@ -151,19 +153,9 @@ class TracksView(Viewer):
         self._browser.set_contexts(
             [context for context in self._runtime.world.contexts if context.name in chosen]
         )
-        self._lay_foot()
 
     def _choose_tracks(self, *_events: object) -> None:
-        self._browser.set_tracks(hidden=self._hidden())
-        self._lay_foot()
-
-    def _lay_foot(self) -> None:
-        """Scrolled down to a result, show it and the predicted activity, and no part of a track above."""
-        run = self._runs.current
-        shown = [name for name in ("activity", "attribution", "mutagenesis") if name not in self._hidden()]
-        height = self._browser.height_from(shown[0]) if run is not None and shown else None
-        room = "0px" if height is None else f"max(0px, calc(100cqh - {height}px))"
-        self._foot.styles = {"min-height": room}
+        self._browser.set_tracks(_ORDER, self._hidden())
 
     def _hidden(self) -> set[str]:
         hidden = set(self._state.hidden) & set(track_labels())
@@ -174,8 +166,11 @@ class TracksView(Viewer):
     def _point(self, *_events: object) -> None:
         place = self._state.highlight
         here = [place] if place is not None and place.contig == self._contig else []
+        marked = locus_of_mark(self._state.mark)
+        if marked is not None and bare_contig(marked.contig) == bare_contig(self._contig):
+            here = [*here, Locus(self._contig, marked.start, marked.end)]
         # one base is a line through all tracks; more have a border on either side
-        self._browser.set_marks([locus.start for locus in here if locus.length == 1])
+        self._browser.set_marks(sorted({locus.start for locus in here if locus.length == 1}))
         self._browser.set_highlight([locus for locus in here if locus.length > 1])
 
     def _take_activity(self) -> None:
@@ -190,12 +185,6 @@ class TracksView(Viewer):
         if activity.version != self._seen_version:
             self._seen_version = activity.version
             self._browser.refresh()
-
-    def _make_room(self, *_events: object) -> None:
-        """Show the track of a run when it is started, so that nothing moves when results arrive."""
-        self._choose_tracks()
-        if self._runs.current is not None:
-            self._scroll_down()
 
     def _show_result(self, *_events: object) -> None:
         dataset = self._runs.dataset

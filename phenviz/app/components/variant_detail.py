@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import panel as pn
 from panel.viewable import Viewer
 
@@ -17,6 +19,7 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
 from phenviz.results import base_starts, contribution, reference_bases
+from phenviz.results.display import MotifMatch, VariantDisplay
 from phenviz.tracks import AlleleLogos
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 # bases on both sides of the variant: of the logos, and of what motifs are called in
 _SHOWN_FLANK, _FLANK = 24, 100
 _SHOWN_ALLELE = 12
+# pixels of the logos with the line above them
+_ROOM = 164
 
 
 class VariantDetail(Viewer):
@@ -72,6 +77,7 @@ class VariantDetail(Viewer):
             margin=0,
             visible=False,
         )
+        self._holder = pn.Column(self._words, self._pane, sizing_mode="stretch_width", margin=0)
         state.param.watch(self._ask, [*watched, "focus"])
         state.param.watch(self._restyle, ["theme"])
         session.on_tick(self._ask)
@@ -79,13 +85,15 @@ class VariantDetail(Viewer):
         self._say("Choose a variant in the table to compare the logos of its alleles.")
 
     def __panel__(self) -> pn.viewable.Viewable:
-        return pn.Column(self._words, self._pane, sizing_mode="stretch_width", margin=0)
+        return self._holder
 
     def _ask(self, *_events: object) -> None:
         asked = (self._variant(), self._state.focus)
         if asked == self._asked or self._runtime.service is None:
             return
         self._asked = asked
+        # room for the logos as soon as they are asked for: nothing moves when they come
+        self._holder.min_height = _ROOM if asked[0] else 0
         if not asked[0]:
             self._pane.visible = False
             self._say("Choose a variant in the table to compare the logos of its alleles.")
@@ -103,6 +111,18 @@ class VariantDetail(Viewer):
         self._job.subscribe(
             lambda job: self._session.run_soon(lambda: self._take(asked, job)) if job.over else None
         )
+
+    def show_motifs(self, hits: pd.DataFrame) -> None:
+        """Name motifs below the logos (`phenviz.effects.motif_change.changed_motifs`)."""
+        if self._logos is not None:
+            of_allele = (hits["change"] != "gained", hits["change"] != "lost")
+            self._logos.show_motifs([_matches(hits[own]) for own in of_allele])
+
+    def display(self) -> VariantDisplay:
+        """Return the logos on screen."""
+        if self._logos is None or not self._pane.visible:
+            return VariantDisplay()
+        return replace(self._logos.display(), context=self._state.focus)
 
     def _close(self) -> None:
         self._jobs.close()
@@ -162,6 +182,11 @@ class VariantDetail(Viewer):
 
     def _say(self, html: str) -> None:
         self._words.object = f"<div class='quiet' data-testid='variant-detail'>{html}</div>"
+
+
+def _matches(hits: pd.DataFrame) -> list[MotifMatch]:
+    best = hits.drop_duplicates("motif")
+    return [MotifMatch(int(hit.start), int(hit.end), str(hit.motif)) for hit in best.itertuples(index=False)]
 
 
 def _short(allele: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.formatting import escaped
 from phenviz.app.state import PageState
 from phenviz.genome.contexts import Context
+from phenviz.results.display import VariantsDisplay
 from phenviz.tracks import EffectMap, Volcano
 
 _ROWS = 24
@@ -41,6 +43,7 @@ class VariantPlots(Viewer):
         self._volcano, self._map = Volcano(state.theme), EffectMap(state.theme)
         self._volcano.on_pick(on_pick)
         self._map.on_pick(on_pick)
+        self._rows: tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
         self._left = words("", margin=(4, 8, 0, 8))
         self._right = words("", margin=(4, 8, 0, 8))
         state.param.watch(self._restyle, ["theme"])
@@ -76,14 +79,17 @@ class VariantPlots(Viewer):
         self._say(self._left, f"<b>{title}</b> <span class='quiet'>{what}{escaped(note)}</span>")
         ticked = [context for context in self._contexts if context.name in self._state.contexts]
         top = table.head(_ROWS)
+        self._rows = ((), (), ())
         if effects is None or not len(top) or not ticked:
             self._map.show([], [], [], np.empty((0, 0)))
             self._say(self._right, "<b>Contexts</b> <span class='quiet'>nothing to draw</span>")
             return
         values = effects["effect"].sel(context=[c.name for c in ticked]).isel(variant=top["row"].to_numpy())
+        names = [_name(row.id, row.position) for row in top.itertuples(index=False)]
+        self._rows = tuple(top["row"].astype(int)), tuple(names), tuple(c.name for c in ticked)
         self._map.show(
             top["key"].tolist(),
-            [_name(row.id, row.position) for row in top.itertuples(index=False)],
+            names,
             ticked,
             values.transpose("variant", "context").to_numpy(),
         )
@@ -91,6 +97,13 @@ class VariantPlots(Viewer):
             self._right,
             f"<b>Contexts</b> <span class='quiet'>first {len(top)} of the table · blue to red: −"
             f"{self._map.limit:g} to {self._map.limit:g}</span>",
+        )
+
+    def display(self) -> VariantsDisplay:
+        """Return what both figures draw, and with which scales."""
+        rows, names, contexts = self._rows
+        return replace(
+            self._volcano.display(), rows=rows, names=names, contexts=contexts, limit=self._map.limit
         )
 
     def choose(self, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from phenviz.app.state import VariantsState
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.results.display import VariantDisplay
 from phenviz.tracks import Forest
 
 if TYPE_CHECKING:
@@ -127,6 +129,13 @@ class VariantView(Viewer):
         one = pd.DataFrame([{name: self._row[name] for name in ("contig", "position", "ref", "alt", "id")}])
         self._expression.ask(self._shown, lambda jobs: jobs.submit("expression_effects", variants=one))
 
+    def display(self) -> VariantDisplay:
+        """Return what is on screen, and with which scales."""
+        forest, logos = self._forest.display(), self._detail.display()
+        return replace(
+            logos, contexts=forest.contexts, common=forest.common, effect_limits=forest.effect_limits
+        )
+
     def _link(self, *_events: object) -> None:
         if not self._shown:
             return
@@ -136,7 +145,7 @@ class VariantView(Viewer):
         start = max(at - _FLANK, 1)
         explore = link_to(
             "explore", self._state, self._runtime.world.contexts,
-            locus=f"{shown_contig(row['contig'])}:{start}-{at + _FLANK}",
+            locus=f"{shown_contig(row['contig'])}:{start}-{at + _FLANK}", mark=self._shown,
         )  # fmt: skip
         self._title.object = (
             f"<div style='font-size:17px;font-weight:600;margin-top:6px' data-testid='variant-title'>chr"
@@ -201,6 +210,7 @@ class VariantView(Viewer):
                 self._motifs, title, "<p class='quiet'>Neither allele makes a motif stand out here.</p>"
             )
             return
+        self._detail.show_motifs(hits)
         rows = [
             (
                 f"<b>{hit.change}</b>",

@@ -175,7 +175,7 @@ class ExplorePage:
     def _make_file(self, suffix: str) -> Callable[[], File]:
         """Take what is on screen now; the file itself is made in the background."""
         if suffix not in DATA_FORMATS.values():
-            return explore_figure_file(self.runtime, self.state, self.runs.dataset, suffix)
+            return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix)
         dataset = self.runs.dataset
         if dataset is not None:
             return lambda: data_file(dataset, suffix)

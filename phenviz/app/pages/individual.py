@@ -22,6 +22,7 @@ from phenviz.app.components.locus_bar import LocusBar
 from phenviz.app.components.person_panel import PersonPanel
 from phenviz.app.components.person_picker import PersonPicker
 from phenviz.app.components.person_tracks import PersonTracks
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.exports import File
@@ -168,10 +169,13 @@ class IndividualPage:
         )  # fmt: skip
         self._below.param.watch(lambda event: setattr(state, "below", event.new), "value")
         table = pn.Column(
-            self._below, self._shown_below, sizing_mode="stretch_both", margin=0, min_height=120,
-            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
-                    "flex": "none", "height": _TABLE_HEIGHT},
-        )  # fmt: skip
+            self._below,
+            self._shown_below,
+            sizing_mode="stretch_both",
+            margin=0,
+            min_height=120,
+            styles=lower_part(_TABLE_HEIGHT),
+        )
         self._turn()
         return frame.page(
             [
@@ -179,6 +183,7 @@ class IndividualPage:
                 IdeogramView(state, world.annotation, world.reference.length),
                 self.tracks,
                 self.detail,
+                splitter("individual"),
                 table,
             ],
             sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
@@ -287,7 +292,9 @@ class IndividualPage:
         return str(found.iloc[0]) if len(found) else ""
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
-        return person_file(self.runtime.world, self.state, self.people, self.run, suffix)
+        return person_file(
+            self.runtime.world, self.state, self.tracks.display(), self.people, self.run, suffix
+        )
 
     # whose genome
 

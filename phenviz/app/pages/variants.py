@@ -15,6 +15,7 @@ from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.file_drop import FileDrop
 from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.variant_plots import VariantPlots
 from phenviz.app.components.variant_source import VariantSource
 from phenviz.app.components.variant_view import VariantView
@@ -28,6 +29,7 @@ from phenviz.app.uploads import files_of
 from phenviz.app.variant_exports import FORMATS, variants_file
 from phenviz.app.variant_run import FOLDER, PASTED, REGION, UPLOAD, VariantRun
 from phenviz.errors import ResultError
+from phenviz.results.display import VariantDisplay, VariantsDisplay
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
@@ -117,11 +119,13 @@ class VariantsPage:
         )
         self._sift()
         table = pn.Column(
-            self.grid.view, sizing_mode="stretch_both", margin=0, min_height=120,
-            styles={"border-top": "1px solid color-mix(in srgb, currentColor 14%, transparent)",
-                    "flex": "none", "height": "42vh"},
-        )  # fmt: skip
-        self.list = pn.Column(self.plots, table, sizing_mode="stretch_both", margin=0)
+            self.grid.view,
+            sizing_mode="stretch_both",
+            margin=0,
+            min_height=120,
+            styles=lower_part("42vh"),
+        )
+        self.list = pn.Column(self.plots, splitter("variants"), table, sizing_mode="stretch_both", margin=0)
         self.view = VariantView(session, state, runtime, lambda: self._choose(""))
         self.shows_one = False
         self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
@@ -224,11 +228,12 @@ class VariantsPage:
         if effects is None:
             raise ResultError("there is nothing to export yet: score some variants first")
         table, name = self.grid.matching, "phenviz_variants"
+        display: VariantsDisplay | VariantDisplay = self.plots.display()
         whole = self.run.table()
         if self.shows_one and whole is not None:
-            key = self.state.variant
+            key, display = self.state.variant, self.view.display()
             table, name = (
                 whole[whole["key"] == key],
                 f"phenviz_variant_{key[:_LONGEST_NAME].replace(':', '_')}",
             )
-        return lambda: variants_file(table, effects, suffix, name)
+        return lambda: variants_file(table, effects, suffix, name, display)
