@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phenviz.cli.common import wait_for
+from phenviz.cli.common import FIGURE_SUFFIXES, wait_for
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +39,7 @@ def write_expression(
     sample
         Whose haplotypes.
     output
-        ``.nc``, ``.zarr``, ``.parquet`` (tidy) or ``.tsv`` (one line a haplotype and gene).
+        ``.nc``, ``.zarr``, ``.parquet`` (tidy), ``.tsv`` (one line a haplotype and gene), or a figure.
     vcf
         File of genotypes; None for the world's own individuals.
     contexts
@@ -66,6 +66,11 @@ def write_expression(
         dataset = wait_for(job)
     for note in _notes(dataset):
         click.echo(f"note: {note}", err=True)
+    if output.suffix.lower() in FIGURE_SUFFIXES:
+        from phenviz.figures import expression_figure
+
+        expression_figure(dataset).save(output)
+        return (output,)
     return (
         (write_expression_table(dataset, output),)
         if output.suffix.lower() == ".tsv"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phenviz.cli.common import (
+    FIGURE_SUFFIXES,
     PhenvizCommand,
     checked_output,
     device_option,
@@ -54,7 +55,7 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     metavar="OUT",
     callback=_check_output,
     help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet; "
-    "a figure of them: .svg .pdf .png; with --gene expression: .parquet .tsv .nc .zarr",
+    "a figure of them: .svg .pdf .png; with --gene expression: .parquet .tsv .nc .zarr, or a figure by tissue",
 )
 @contexts_option
 @phasing_options
@@ -113,10 +114,10 @@ def _check_what(output: Path, locus: str | None, genes: tuple[str, ...]) -> None
     if suffix in FASTA_SUFFIXES:
         if len(genes) > 1:
             raise click.UsageError(f"{output.name} holds the sequences of one locus: give one --gene")
-    elif genes and suffix not in EXPRESSION_SUFFIXES:
+    elif genes and suffix not in (*EXPRESSION_SUFFIXES, *FIGURE_SUFFIXES):
         raise click.UsageError(
             f"expression is a number a gene, which {output.name} can't hold: end its name with "
-            f"{' '.join(EXPRESSION_SUFFIXES)}, or give --locus {genes[0]} for tracks"
+            f"{' '.join((*EXPRESSION_SUFFIXES, *FIGURE_SUFFIXES))}, or give --locus {genes[0]} for tracks"
         )
     elif locus is not None and suffix == ".tsv":
         raise click.UsageError(".tsv is for the expression of genes: give --gene, or write .parquet")

@@ -6,6 +6,7 @@ from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedHeatmap, ObservedPeaks
 from phenviz.figures.explore import explore_figure, figure_of, personal_figure
+from phenviz.figures.expression import expression_effects_figure, expression_figure
 from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import CarriedVariants, HaplotypeDifference, HaplotypeTracks
@@ -42,6 +43,8 @@ __all__ = [
     "Ruler",
     "VariantMarks",
     "explore_figure",
+    "expression_effects_figure",
+    "expression_figure",
     "figure_of",
     "personal_figure",
     "personal_screen_figure",

@@ -21,6 +21,7 @@ from phenviz.figures.bases import Attribution, Contribution, Logo, MutagenesisHe
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedPeaks
+from phenviz.figures.expression import expression_effects_figure, expression_figure
 from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import (
@@ -191,12 +192,16 @@ def figure_of(
     Raises
     ------
     ResultError
-        If it is no prediction (of the reference or of two haplotypes), mutagenesis, attribution or table of
-        variants.
+        If it is no prediction (of the reference or of two haplotypes), mutagenesis, attribution, table of
+        variants, or expression of genes that differs from something.
     """
     kind = validate(dataset)
     if kind == "variant effects":
         return variants_figure(dataset, width_mm=width_mm)
+    if kind == "effects on expression":
+        return expression_effects_figure(dataset, width_mm=width_mm)
+    if kind == "gene expression" and "haplotype" in dataset.dims:
+        return expression_figure(dataset, width_mm=width_mm)
     if kind == "gene expression":
         raise ResultError("expression of genes is no figure over a locus: save it as .parquet, .tsv or .nc")
     if "haplotype" in dataset.dims:
