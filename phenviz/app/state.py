@@ -48,6 +48,7 @@ class ExploreState(PageState):
     method = param.Selector(default="mutagenesis", objects=list(METHODS))
     target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")
     gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
+    tissue = param.String(default="", doc="Where expression is explained; empty: on the left.")
     window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
     flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
     steps = param.Selector(default="32", objects=list(STEPS), doc="Steps of integrated gradients.")
@@ -96,7 +97,7 @@ _LONGEST_LINES = 1_500
 _VCF_COLUMNS = 5
 _BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
 _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
-_OF_EXPLORE = ("gene", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
+_OF_EXPLORE = ("gene", "tissue", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
 
 
 def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:

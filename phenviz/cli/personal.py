@@ -55,7 +55,7 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     metavar="OUT",
     callback=_check_output,
     help="Sequences: .fa .fasta .fna; tracks of both and the reference: .bw .bed .nc .zarr .parquet; "
-    "a figure of them: .svg .pdf .png; with --gene expression: .parquet .tsv .nc .zarr, or a figure by tissue",
+    "a figure of them: .svg .pdf .png; with --gene expression, and its figure: .parquet .tsv .nc .zarr",
 )
 @contexts_option
 @phasing_options

@@ -19,6 +19,7 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
 from phenviz.errors import JobError, PhenvizError
 from phenviz.genome.annotation import Gene
+from phenviz.genome.contexts import Context, choose_contexts, offer_contexts, refuse_several
 from phenviz.genome.locus import Locus
 
 _EXPLANATIONS = {
@@ -60,8 +61,8 @@ class RunPanel(Viewer):
         What the gene box completes to.
     nearest_names
         Known names close to what was typed.
-    has_readout
-        Whether the world's model predicts gene expression.
+    expression_contexts
+        What gene expression is predicted for; empty where the world has no gene readout.
     contig_length
         Bases of a contig by its name.
     """
@@ -76,7 +77,7 @@ class RunPanel(Viewer):
         gene: Callable[[str], Gene],
         gene_names: list[str],
         nearest_names: Callable[[str], list[str]],
-        has_readout: bool,
+        expression_contexts: tuple[Context, ...],
         contig_length: Callable[[str], int],
     ) -> None:
         super().__init__()
@@ -85,13 +86,14 @@ class RunPanel(Viewer):
         self._contig_length = contig_length
         self._estimated = self._allow = False
         self._priced: tuple[object, bool] = (None, False)
-        self._build(methods, gene_names, has_readout)
+        self._expression_contexts = expression_contexts
+        self._build(methods, gene_names)
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
         state.param.watch(self._wait_for_view, ["locus"])
-        state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "window", "flank",
-                                         "focus", "contexts"])  # fmt: skip
+        state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "tissue", "window",
+                                         "flank", "focus", "contexts"])  # fmt: skip
         runs.param.watch(self._show_buttons, ["changed", "current"])
         runs.param.watch(self._price_anew, ["changed", "current"])
         session.on_tick(self._first_estimate)
@@ -106,6 +108,7 @@ class RunPanel(Viewer):
             words("<h3>Target</h3>", margin=(10, 0, 0, 0)),
             self._target,
             self._target_words,
+            self._tissue,
             words("<h3>Window</h3>", margin=(10, 0, 0, 0)),
             self._window,
             self._gene,
@@ -133,14 +136,58 @@ class RunPanel(Viewer):
             wide = gene.locus.widened(state.flank)
             # the gene may lie on another contig than the view
             locus = Locus(wide.contig, wide.start, min(wide.end, self._contig_length(wide.contig)))
-        contexts = state.contexts if state.method == "mutagenesis" else (state.focus,)
+        contexts = self._asked_contexts()
         target = gene.name if gene is not None and state.target == "gene" else None
         if state.method != "integrated-gradients":
             return Request(state.method, locus, contexts, target)
         steps = state.steps if state.steps == "auto" else int(state.steps)
         return Request(state.method, locus, contexts, target, steps, state.baseline)
 
-    def _build(self, methods: Mapping[str, str], gene_names: list[str], has_readout: bool) -> None:
+    def _asked_contexts(self) -> tuple[str, ...]:
+        """Return the contexts that are explained: of activity those on the left, of expression its own."""
+        state = self._state
+        ticked = state.contexts if state.method == "mutagenesis" else (state.focus,)
+        if state.target != "gene":
+            return ticked
+        known = self._expression_contexts
+        if state.tissue:
+            names = tuple(known[row].name for row in choose_contexts(known, [state.tissue], self._unknown))
+            if state.method != "mutagenesis":
+                refuse_several(names, state.tissue)
+            return names
+        # a readout may lack some contexts of the activity
+        found = self._with_expression(ticked)
+        if ticked and not found:
+            raise JobError(
+                f"expression isn't predicted in {', '.join(ticked)}: choose where it is explained under "
+                "“Expression in”"
+            )
+        return found
+
+    def _with_expression(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = {context.name for context in self._expression_contexts}
+        return tuple(name for name in names if name in known)
+
+    def _tissue_names(self) -> list[str]:
+        names = [word for c in self._expression_contexts for word in (c.label, c.name)]
+        return list(dict.fromkeys([*(c.group for c in self._expression_contexts), *names]))
+
+    def _unknown(self, name: str) -> str:
+        return f"no expression is predicted in {name!r}: choose among " + offer_contexts(
+            self._expression_contexts, name
+        )
+
+    def _take_tissue(self, text: str) -> None:
+        try:
+            if text.strip():
+                choose_contexts(self._expression_contexts, [text], self._unknown)
+        except PhenvizError as error:
+            self._tissue.refuse(str(error), [])
+            return
+        self._state.tissue = text.strip()
+        self._tissue.show(self._state.tissue)
+
+    def _build(self, methods: Mapping[str, str], gene_names: list[str]) -> None:
         state = self._state
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (2, 0)}
         # a label stands on the upper border of its field
@@ -160,13 +207,17 @@ class RunPanel(Viewer):
         self._target = pmui.RadioButtonGroup(
             options=_TARGETS, value=state.target, size="small", sx={"& button": _NARROW}, **wide
         )
-        self._target.disabled = not has_readout
+        self._target.disabled = not self._expression_contexts
         self._window = pmui.RadioButtonGroup(
             options=_WINDOWS, value=state.window, size="small", sx={"& button": _NARROW}, **wide
         )
         self._gene = NameBox(
             self._take_gene, names=gene_names, value=state.gene, placeholder="Gene name", label="Gene",
             testid="gene", **labelled,
+        )  # fmt: skip
+        self._tissue = NameBox(
+            self._take_tissue, names=self._tissue_names(), value=state.tissue, label="Expression in",
+            placeholder="Cell type, tissue or organ system", testid="tissue", **labelled,
         )  # fmt: skip
         self._flank = pmui.IntInput(
             value=state.flank, start=0, end=1_000_000, step=500, size="small", label="Flank, bp", **labelled
@@ -228,6 +279,9 @@ class RunPanel(Viewer):
         if self._gene.value != state.gene:
             self._gene.show(state.gene)
         self._path.visible = state.method == "integrated-gradients"
+        if self._tissue.value != state.tissue:
+            self._tissue.show(state.tissue)
+        self._tissue.visible = state.target == "gene"
         self._gene.visible = "gene" in (state.window, state.target)
         self._flank.visible = state.window == "gene"
         self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"
@@ -236,9 +290,13 @@ class RunPanel(Viewer):
             if state.target == "gene"
             else "summed activity"
         )
-        if state.method == "mutagenesis":
+        if state.target == "gene" and state.tissue:
+            where = f"<b>{escaped(state.tissue)}</b>"
+        elif state.method == "mutagenesis":
             count = len(state.contexts)
             where = "the ticked context" if count == 1 else f"the {count} ticked contexts"
+            if state.target == "gene" and (left := count - len(self._with_expression(state.contexts))):
+                where += f", but {left} without expression"
         else:
             where = f"<b>{escaped(state.focus)}</b> (the dot in the list on the left)"
         self._target_words.object = f"<span class='quiet'>{what} in {where}</span>"

@@ -97,7 +97,7 @@ class ExplorePage:
             gene=self._find_gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
-            has_readout=bool(world.project.readouts),
+            expression_contexts=world.expression_contexts,
             contig_length=contig_length,
         )
         self.results = ResultsTable(
