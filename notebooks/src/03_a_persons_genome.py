@@ -194,7 +194,26 @@ print(f"allele frequency {copies.sum() / (alleles >= 0).sum():.1%}")
 # A variant that several percent of people carry isn't one that breaks anything vital, whatever the model says about
 # one element. A gene has many, and the others may make up for it.
 #
-# ## 7. Does any measurement agree?
+# ## 7. What does it mean for expression, in which tissue?
+#
+# The gene readouts predict the expression of a gene from each copy by itself, in blood cells and in tissues. Tissues
+# stand in an anatomical order, organ systems above them.
+
+# %%
+expression = service.expression("ATRN", person.sample)
+change = (expression["expression"] - expression["expression"].sel(haplotype="reference")).squeeze()
+print(expression["variants"].squeeze().to_series().to_dict(), "variants that the readouts see")
+largest = abs(change).max("haplotype").to_series().nlargest(5).index
+change.sel(haplotype=["1", "2"], context=largest).to_pandas().round(3)
+
+# %%
+figures.expression_figure(expression)
+
+# %% [markdown]
+# The changes are small, and tissues differ little: the readouts learned from some 400 genes which sequences go with
+# expression at all, hardly what makes one tissue differ from another (the model card has the figures).
+#
+# ## 8. Does any measurement agree?
 #
 # The same person carries two variants of *PSMF1* that were lead variants for the expression of this gene in
 # GTEx (v8): **rs2072963** in cultured fibroblasts and **rs11699188** in spleen; and **rs6116042** of *CDC25B*,
@@ -224,7 +243,7 @@ chosen[["position", "ref", "alt", "context", "effect", "quantile"]].join(gtex).r
 # And for the fine-mapped rs6116042 the model sees little: a small effect, with a quantile that plenty of harmless
 # variants reach. Either the model is wrong there or the variant acts in a way, or in a cell, that it doesn't know.
 #
-# ## 8. Take it along
+# ## 9. Take it along
 #
 # An annotated VCF for other tools, a table, both sequences, and a figure for print.
 
@@ -261,6 +280,7 @@ print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 # phenviz variants calls.vcf.gz -o strongest.svg
 # phenviz personal calls.vcf.gz --sample S1 --locus chr20:3,516,001-3,526,000 -o s1.svg
 # phenviz personal calls.vcf.gz --sample S1 --locus ATRN -o s1.fa
+# phenviz personal calls.vcf.gz --sample S1 --gene ATRN --context brain -o s1.tsv
 # ```
 #
 # and the dashboard (`phenviz serve`) has a page for individuals and one for variants. Genomes stay on your machine.

@@ -14,6 +14,8 @@ from phenviz.genome.locus import shown_contig
 
 MOST_CONTEXTS = 40
 _LEVEL = 0.05
+# of traits that are left out, so many are named at once
+_NAMED = 12
 
 
 def methods_of(dataset: xr.Dataset) -> list[str]:
@@ -152,7 +154,13 @@ def left_out_words(dataset: xr.Dataset) -> str:
     absent = str(dataset.attrs.get("traits_left_out", ""))
     contigs = str(dataset.attrs["contig"]).split(",")
     place = f"on {shown_contig(contigs[0])}" if len(contigs) == 1 else "here"
-    said = f"Left out, with no usable variant {place}: {escaped(absent)}."
+    names = absent.split(", ")
+    said = f"Left out, with no usable variant {place}: {escaped(', '.join(names[:_NAMED]))}"
+    if more := names[_NAMED:]:
+        inline = "style='display:inline'"
+        said += f", <details {inline}><summary {inline}>{len(more)} more</summary> "
+        said += f"{escaped(', '.join(more))}</details>"
+    said += "."
     return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
 
 

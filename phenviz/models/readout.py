@@ -324,8 +324,9 @@ def read_readout_contexts(path: str | os.PathLike[str]) -> tuple[Context, ...]:
     ModelError
         If there is no card, or it isn't one of a readout.
     """
+    path = Path(path)
     card = weights.read_card(path, entries=CARD_ENTRIES, of="gene readout")
-    return weights.from_card(Path(path), "config", lambda config: read_contexts(config["contexts"]), card)
+    return weights.from_card(path, "config", lambda config: read_contexts(config["contexts"]), card)
 
 
 def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None = None) -> GeneReadout:

@@ -52,7 +52,12 @@ def test_effects_are_drawn_by_tissue_with_their_organ_systems(effects, tmp_path)
 
 def test_a_persons_expression_is_drawn_against_the_references(people, models, tmp_path):
     found = predict_expression(people, ["BETA", "ALPHA"], *models, samples=["ann"])
-    assert "BETA, ann, haplotype" in text_of(figure_of(found), tmp_path / "c.svg")
+    drawn = text_of(figure_of(found), tmp_path / "c.svg")
+    seen = found["variants"].isel(individual=0)
+    for gene in ("BETA", "ALPHA"):
+        for haplotype in ("1", "2"):
+            carried = int(seen.sel(gene=gene, haplotype=haplotype)) > 0
+            assert (f"{gene}, ann, haplotype {haplotype}" in drawn) == carried
     with pytest.raises(ResultError, match="from haplotypes"):
         expression_figure(found.isel(haplotype=0, drop=True))
 
