@@ -37,7 +37,7 @@ def section(model: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
 background positions over 1 kb from any summit; score of a place: mean activity of the central 256 bp, both
 strands averaged; 95 % intervals from a bootstrap over blocks of 250 kb.
 
-{markdown_table(["", "motif scores, logistic regression", "first CNN", "target", "**blood16**"], rows)}
+{markdown_table(["", "motif scores, logistic regression", "first CNN", "target", f"**{model}**"], rows)}
 
 The columns beside were measured before this network was designed, on the same peaks and test region: motif
 scores with logistic regression, and a first network (160 JASPAR motifs on both strands, 312,000 weights,

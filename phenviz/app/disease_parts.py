@@ -164,13 +164,12 @@ def left_out_words(dataset: xr.Dataset) -> str:
     return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
 
 
-def few_loci_words(dataset: xr.Dataset) -> list[str]:
-    """Say what so few loci can't show; nothing where each trait has enough."""
+def few_loci_words(dataset: xr.Dataset) -> str:
+    """Say what so few loci can't show; empty where each trait has enough."""
     from phenviz.disease import reservations
 
-    return [
-        f"<div class='quiet' data-testid='few-loci'>{escaped(said)}</div>" for said in reservations(dataset)
-    ]
+    said = " ".join(reservations(dataset))
+    return f"<div class='quiet' data-testid='few-loci'>{escaped(said)}</div>" if said else ""
 
 
 def effective_words(dataset: xr.Dataset, method: str) -> str:

@@ -18,6 +18,7 @@ FILES = {
     "caviar_post": ("CAVIAR _post", True, False),
     "finemap.snp": ("FINEMAP .snp", True, True),
     "finemap.cred1": ("FINEMAP .cred", True, False),
+    "finemapping_insights.tsv": ("finemapping-insights (UK Biobank, BioBank Japan, FinnGen)", True, True),
     "finngen.tsv": ("FinnGen summary statistics", True, True),
     "finngen_susie.SUSIE.snp": ("FinnGen fine-mapping (.snp)", True, True),
     "gchromvar.bed": ("g-chromVAR BED", False, False),

@@ -11,6 +11,7 @@ from phenviz.disease import (
     hypotheses,
     locus_evidence,
     methods_paragraph,
+    reservations,
     table_of,
     variant_evidence,
 )
@@ -115,6 +116,13 @@ def test_the_paragraph_names_the_settings_that_were_used(result):
     assert "on chr1, chr2 (" in methods_paragraph(result.assign_attrs(contig="chr1,2"))
     with pytest.raises(ResultError, match="no hypotheses"):
         methods_paragraph(result[["variants"]].drop_dims("method", errors="ignore"))
+
+
+def test_what_few_loci_cannot_show_is_said_and_nothing_where_there_are_enough(result):
+    few = result.assign(loci=("trait", [9, 4, 1]))
+    (said,) = reservations(few)
+    assert said.startswith("2 of 3 traits have fewer than 5 loci on chr20 (the median trait 4)")
+    assert reservations(result.assign(loci=("trait", [5, 9, 7]))) == []
 
 
 def test_contexts_are_chosen_by_name_group_and_term(world, planted):

@@ -122,6 +122,7 @@ class DiseasePage:
         self.source.on_remove = self._offer
         self._offer()
         self._banner, self._report = words(margin=(6, 10)), words(margin=(4, 12), visible=False)
+        self._few_loci = words(margin=(0, 10))
         self._reading = words(margin=(0, 40), visible=False)
         self._paragraph = words(margin=(8, 10, 24, 10))
         self._view = pmui.RadioButtonGroup(
@@ -139,8 +140,8 @@ class DiseasePage:
         self._empty = words(margin=(60, 40))
         self._holder = pn.Column(self._empty, sizing_mode="stretch_width", margin=0)
         main = pn.Column(
-            self._banner, self._view, self._holder, self._reading, self._paragraph, scroll="y-auto",
-            sizing_mode="stretch_both", margin=0,
+            self._banner, self._few_loci, self._view, self._holder, self._reading, self._paragraph,
+            scroll="y-auto", sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._shown: object = None
         self._drawn: xr.Dataset | None = None
@@ -206,7 +207,7 @@ class DiseasePage:
         self._reading.visible = bool(self._reading.object) and (dataset is None or not names)
         if dataset is None or not names:
             self._say_empty(_EMPTY.get(run.status, ""))
-            self._banner.object = self._paragraph.object = ""
+            self._banner.object = self._few_loci.object = self._paragraph.object = ""
             self._view.visible = False
             self._put(self._empty)
             return
@@ -277,8 +278,8 @@ class DiseasePage:
     def _say_paragraph(self, known: xr.Dataset) -> None:
         from phenviz.disease import methods_paragraph
 
-        simulated = simulated_words(known)
-        left_out = "".join([left_out_words(known), *few_loci_words(known)])
+        simulated, left_out = simulated_words(known), left_out_words(known)
+        self._few_loci.object = few_loci_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
         if simulated and packs:

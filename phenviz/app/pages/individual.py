@@ -64,6 +64,12 @@ _TRACKS = {
     "haplotypes": "Predicted activity",
 }
 _TABLE_HEIGHT = "30vh"
+_EXPRESSION_LATER = {
+    "empty": "Choose an individual on the left.",
+    "too long": "Zoom in to see how expression changes.",
+    "failed": "Nothing could be predicted; the reason stands on the right.",
+    "cancelled": "Cancelled before expression was predicted.",
+}
 _BELOW = {"Variants carried": "variants", "Expression by tissue": "expression"}
 _NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
 # of more genes in view, those around its middle are predicted: each takes a second or two
@@ -244,7 +250,13 @@ class IndividualPage:
     def _ask_expression(self) -> None:
         """Predict the genes in view from both haplotypes, once that is what is looked at."""
         state, people = self.state, self.people
-        if state.below != "expression" or not self._below.visible or self.run.status != "done":
+        if state.below != "expression" or not self._below.visible:
+            return
+        if self.run.status != "done":
+            # what stands there is another person's, or another place's
+            self.expression.ask(
+                self.run.status, None, _EXPRESSION_LATER.get(self.run.status, "Reading genotypes…")
+            )
             return
         source, sample = state.source, state.sample
         genes, note = self._genes_in_view()
