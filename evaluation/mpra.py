@@ -165,7 +165,8 @@ promoter lies on chromosome 20 and is scored in its real surroundings; the other
 rebuilt from the table of measurements and scored between unknown bases (N). `all` is the mean of the
 effects in all contexts but reporters. **Bold**: the contexts nearest to the cell line, where it is of
 blood; no context matches the other cell lines, so their rows show what a blood model knows about regulatory
-grammar that all cells share. An assay's own reproducibility bounds these numbers. Nothing here was used for training or choosing.
+grammar that all cells share. An assay's own reproducibility bounds these numbers. Nothing here was used for
+training or choosing.
 
 Mean Pearson correlation of `all`: {number(pearson.mean())} over the {len(pearson)} assays
 ({number(pearson[erythroid].mean())} in erythroleukaemia lines, {number(pearson[others].mean())} in others);

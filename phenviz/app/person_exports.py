@@ -61,7 +61,7 @@ def person_file(
     locus, sample, contexts = state.settled or state.locus, state.sample, list(state.contexts)
     if not sample:
         raise ResultError("nobody is chosen yet: choose an individual on the left, then export")
-    name = _name_of(sample, locus)
+    name = name_of_person(sample, locus)
     table = run.table()
     if suffix == ".fa":
         source, choices = state.source, {"unphased": state.unphased, "seed": state.seed}
@@ -80,7 +80,7 @@ def person_file(
     return lambda: figure_file(_figure(world, display, prediction, table, note), name, suffix)
 
 
-def _name_of(sample: str, locus: Locus) -> str:
+def name_of_person(sample: str, locus: Locus) -> str:
     """Name a file after a person and a place; two samples never get the same name."""
     exact, readable = file_name(sample), re.sub(r"[^\w.+-]+", "_", sample)
     place = f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

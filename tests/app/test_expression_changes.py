@@ -7,13 +7,14 @@ import time
 import numpy as np
 import pytest
 
+from phenviz.app.expression_exports import FORMATS
 from phenviz.app.pages.explore import ExplorePage
 from phenviz.app.pages.individual import IndividualPage
 from phenviz.app.pages.variants import VariantsPage
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
 from phenviz.effects import predict_expression, score_expression
-from phenviz.errors import JobError, TargetError
+from phenviz.errors import JobError, ResultError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.readout import save_readout
 from phenviz.world import open_world
@@ -69,6 +70,9 @@ def test_a_persons_haplotypes_change_expression_as_the_plain_function_says(runti
         np.testing.assert_allclose(row, own.values, rtol=1e-4, atol=1e-6)
     seen = slow["variants"].isel(individual=0).sel(haplotype=["1", "2"]).values
     assert len(names) == int((seen > 0).sum()) > 0
+    for suffix in FORMATS.values():
+        file = page._make_file(suffix)()
+        assert file.name.endswith(suffix) and page.state.sample in file.name and b"BETA" in file.content
     page.session.close()
 
 
@@ -102,6 +106,12 @@ def test_one_variant_shows_all_genes_in_reach_by_tissue(runtime):
         own = slow["expression_effect"].values[slow["gene"].values == name][0]
         np.testing.assert_allclose(row, own, rtol=1e-4, atol=1e-6)
     assert "BETA" in names and "Strongest in" in shown._table.object
+    for suffix in FORMATS.values():
+        file = page._make_file(suffix)()
+        assert file.name.endswith(suffix) and b"BETA" in file.content
+    page._choose("")
+    with pytest.raises(ResultError, match="open one variant"):
+        page._make_file(".expression.tsv")
     page.session.close()
 
 

@@ -68,6 +68,8 @@ class ExpressionChanges(Viewer):
         self._jobs = PrivateJobs(runtime)
         self._job: Job | None = None
         self._asked: object = None
+        # what is on screen, for files
+        self.result: xr.Dataset | None = None
         self._rows: Rows = ([], np.empty((0, len(self._contexts))))
         self._said = words(margin=(2, 8), sizing_mode=None)
         self._table = words(margin=(0, 8, 8, 8))
@@ -113,7 +115,7 @@ class ExpressionChanges(Viewer):
         """
         if asked == self._asked:
             return
-        self._asked, self._note = asked, note
+        self._asked, self._note, self.result = asked, note, None
         if self._job is not None:
             self._job.cancel()
             self._job = None
@@ -145,7 +147,7 @@ class ExpressionChanges(Viewer):
         if job.state == "failed":
             self._fail(job.error or "")
             return
-        result = job.result()
+        result = self.result = job.result()
         self._rows = self._rows_of(result)
         if not self._rows[0]:
             self._reveal(False)
@@ -181,7 +183,7 @@ class ExpressionChanges(Viewer):
 
     def _close(self) -> None:
         self._jobs.close()
-        self._job = None
+        self._job = self.result = None
 
 
 def _strongest(names: Sequence[str], changes: NDArray[Any], contexts: Sequence[Any]) -> str:

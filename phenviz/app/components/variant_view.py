@@ -108,6 +108,11 @@ class VariantView(Viewer):
         """Key of the variant on screen."""
         return self._shown
 
+    @property
+    def expression(self) -> xr.Dataset | None:
+        """What the variant changes in expression, once that is on screen."""
+        return self._expression.result if self._expression is not None else None
+
     def show(self, row: pd.Series, effects: xr.Dataset) -> None:
         """Show a variant: a row of the ranked table, and its effects (context)."""
         self._draw_forest(effects)

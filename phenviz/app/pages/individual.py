@@ -26,13 +26,15 @@ from phenviz.app.components.splitter import lower_part, splitter
 from phenviz.app.components.track_toolbar import TrackMenu
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.exports import File
+from phenviz.app.expression_exports import FORMATS as EXPRESSION_FORMATS
+from phenviz.app.expression_exports import expression_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.genotype_sources import UPLOAD, WORLD, People
 from phenviz.app.initial_view import open_state
 from phenviz.app.job_view import PrivateJobs
 from phenviz.app.navigation import centred
 from phenviz.app.own_file import GONE, LOOKING
-from phenviz.app.person_exports import FORMATS, person_file
+from phenviz.app.person_exports import FORMATS, name_of_person, person_file
 from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
@@ -183,6 +185,7 @@ class IndividualPage:
             styles=lower_part(_TABLE_HEIGHT),
         )
         self._turn()
+        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {})
         return frame.page(
             [
                 self.locus_bar,
@@ -194,7 +197,7 @@ class IndividualPage:
             ],
             sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
             panel=[self.panel, self._track_menu()],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
+            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, formats)],
         )
 
     def _track_menu(self) -> TrackMenu:
@@ -304,6 +307,9 @@ class IndividualPage:
         return str(found.iloc[0]) if len(found) else ""
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
+        if suffix in EXPRESSION_FORMATS.values():
+            locus = self.state.settled or self.state.locus
+            return expression_file(self.expression.result, suffix, name_of_person(self.state.sample, locus))
         return person_file(
             self.runtime.world, self.state, self.tracks.display(), self.people, self.run, suffix
         )

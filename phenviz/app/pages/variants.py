@@ -20,6 +20,8 @@ from phenviz.app.components.variant_plots import VariantPlots
 from phenviz.app.components.variant_source import VariantSource
 from phenviz.app.components.variant_view import VariantView
 from phenviz.app.exports import File
+from phenviz.app.expression_exports import FORMATS as EXPRESSION_FORMATS
+from phenviz.app.expression_exports import expression_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
 from phenviz.app.own_file import GONE, LOOKING, OwnFile
@@ -129,10 +131,11 @@ class VariantsPage:
         self.view = VariantView(session, state, runtime, lambda: self._choose(""))
         self.shows_one = False
         self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
+        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {})
         return frame.page(
             [self.locus_bar, self._holder],
             sidebar=[self.source, ContextPicker(state, world.contexts)],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
+            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, formats)],
         )
 
     def _returned(self) -> None:
@@ -227,6 +230,11 @@ class VariantsPage:
         effects = self.run.effects
         if effects is None:
             raise ResultError("there is nothing to export yet: score some variants first")
+        if suffix in EXPRESSION_FORMATS.values():
+            if not self.shows_one:
+                raise ResultError("open one variant: its changes of expression can be exported from there")
+            name = f"phenviz_variant_{self.state.variant[:_LONGEST_NAME].replace(':', '_')}"
+            return expression_file(self.view.expression, suffix, name)
         table, name = self.grid.matching, "phenviz_variants"
         display: VariantsDisplay | VariantDisplay = self.plots.display()
         whole = self.run.table()
