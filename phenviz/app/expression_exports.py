@@ -7,9 +7,9 @@ from collections.abc import Callable
 import xarray as xr
 
 from phenviz.app.exports import File, figure_file, packed
+from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.results.schema import kind_of
-from phenviz.results.writing import private_directory
 
 TABLE, FIGURE = ".expression.tsv", ".expression.svg"
 FORMATS = {"TSV, expression by tissue": TABLE, "SVG, expression by tissue": FIGURE}
