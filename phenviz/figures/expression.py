@@ -16,7 +16,7 @@ from phenviz.figures.chart import Chart
 from phenviz.figures.component import short_number
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import DIVERGING, FAINT, SMALL_PT, UNKNOWN, text_width_mm
-from phenviz.figures.variants import variant_name
+from phenviz.figures.variants import MOST_WIDE, NARROW, variant_name
 from phenviz.results import validate
 
 MOST_ROWS = 40
@@ -128,8 +128,7 @@ def _draw_map(
     contexts = dataset["context"].values.astype(str)
     labels = dataset["context_label"].values.astype(str) if "context_label" in dataset.coords else contexts
     shown = [label if len(label) <= 22 else name for label, name in zip(labels, contexts, strict=True)]
-    # 88 names fit under a page's width
-    size = SMALL_PT if len(contexts) <= 48 else SMALL_PT * 0.72
+    size = SMALL_PT if len(contexts) <= MOST_WIDE else NARROW * SMALL_PT
     ax.set_xticks(range(len(contexts)), shown, rotation=90, fontsize=size)
     ax.set_yticks(range(len(names)), names, fontsize=SMALL_PT)
     ax.tick_params(length=0)

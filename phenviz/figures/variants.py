@@ -18,6 +18,8 @@ from phenviz.genome.locus import shown_contig
 from phenviz.results import validate
 
 MOST_VARIANTS = 40
+# of more contexts, names are smaller by this
+MOST_WIDE, NARROW = 48, 0.72
 # beyond all but so many of a hundred common variants, either way
 RARE = 0.99
 
@@ -194,7 +196,9 @@ def draw_map(ax: Axes, part: xr.Dataset, names: list[str], limit: float | None =
         dark = np.abs(effect[rows, columns]) > 0.6 * limit
         ax.scatter(columns, rows, s=2.5, c=np.where(dark, "white", INK), linewidths=0)
     contexts = part["context"].values.astype(str)
-    ax.set_xticks(range(len(contexts)), contexts, rotation=90, fontsize=SMALL_PT)
+    # more columns, such as tissues of a gene's expression, are narrower than a line of text is high
+    size = SMALL_PT if len(contexts) <= MOST_WIDE else NARROW * SMALL_PT
+    ax.set_xticks(range(len(contexts)), contexts, rotation=90, fontsize=size)
     ax.xaxis.tick_top()
     ax.set_yticks(range(len(names)), names, fontsize=SMALL_PT)
     ax.tick_params(length=0)

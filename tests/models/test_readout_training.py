@@ -171,9 +171,13 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
         contexts=CONTEXTS,
         held_out={"test": [("20", 14_000, 20_000)]},
         reaches=(512, REACH),
+        name="tissues",
+        source={"licence": "CC BY-SA 3.0"},
     )
     readout = load_readout(path, toy_world.backbone)
+    assert readout.name == "tissues" and readout.title.startswith("tissues@")
     card = json.loads(path.with_suffix(".json").read_text())
+    assert card["licence"] == "CC BY-SA 3.0"
     assert card["training"]["genes"] == {"test": 1, "training": 3}
     assert card["training"]["chosen"]["reach"] == readout.reach
     gene = toy_world.annotation.gene("BETA")
