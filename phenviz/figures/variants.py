@@ -26,6 +26,7 @@ RARE = 0.99
 ROW_MM = 3.6
 _SCALE_MM = 17.0
 _LONGEST_ALLELE = 8
+_UNIT_BEYOND_MM = 24.0
 _AXIS_MM = 9.0
 
 
@@ -231,7 +232,9 @@ def draw_scale(chart: Chart, limit: float, top: float, height: float, units: str
     ax.set_xticks([])
     ax.yaxis.tick_right()
     ax.set_yticks([-limit, 0, limit], [short_number(value) for value in (-limit, 0, limit)])
-    ax.set_ylabel(units, fontsize=SMALL_PT)
+    # a longer unit stands in the footer alone
+    if text_width_mm(units, SMALL_PT) <= height + _UNIT_BEYOND_MM:
+        ax.set_ylabel(units, fontsize=SMALL_PT)
     ax.yaxis.set_label_position("right")
 
 
