@@ -342,6 +342,7 @@ JOBS = {
     "both_alleles": {"contig": "20", "position": 6_050, "ref": "{ref}", "alt": "{alt}", "flank": 20},
     "personal": {"locus": "chr20:3,001-7,000", "sample": "ann"},
     "expression": {"genes": "ALPHA", "samples": "ann"},
+    "gene_expression of a gene": {"genes": ["ALPHA", "BETA"], "contexts": ["Ery"]},
     "trait": {"locus": SITE, "target": "MCV", "method": "saliency"},
 }
 
