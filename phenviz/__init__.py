@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from phenviz.service import Job, ModelService
     from phenviz.world import World, open_world
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = [
     "Context",
     "Job",
@@ -59,11 +60,22 @@ _ROOMS = (
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _installed_version()
     if name in _ROOMS:
         return importlib.import_module(f"phenviz.{name}")
     if name in _ROOM_OF:
         return getattr(importlib.import_module(_ROOM_OF[name]), name)
     raise AttributeError(f"module 'phenviz' has no attribute {name!r}")
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("phenviz")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
 
 
 def __dir__() -> list[str]:

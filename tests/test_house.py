@@ -132,10 +132,26 @@ def test_the_folder_of_manifests_is_the_one_in_the_package():
     assert (ROOT / "data_manifests").resolve() == manifests.MANIFEST_DIR
 
 
-def test_version_is_the_same_everywhere():
+def test_version_is_that_of_the_installed_package_and_made_of_git_tags():
+    from importlib.metadata import version
+
     import phenviz
 
-    assert _pyproject()["project"]["version"] == phenviz.__version__
+    assert phenviz.__version__ == version("phenviz")
+    assert "version" not in _pyproject()["project"] and _pyproject()["project"]["dynamic"] == ["version"]
+    assert _pyproject()["tool"]["setuptools_scm"]["fallback_version"]
+
+
+def test_a_source_tree_that_was_never_installed_says_so(monkeypatch):
+    from importlib import metadata
+
+    import phenviz
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert phenviz.__version__ == "unknown"
 
 
 def test_no_path_of_a_machine_is_in_a_tracked_file():

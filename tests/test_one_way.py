@@ -194,11 +194,12 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
         service.both_alleles("20", 6_050, ref, f"{ref}T")
         service.personal(SITE, PERSON, individuals=vcf, mode="sum")
         service.expression("ALPHA", PERSON, individuals=vcf)
+        service.gene_expression(["ALPHA", "BETA"])
         service.ablate(SITE, n_shuffles=2)
         service.marginalize("AGATAAGG", backgrounds=3)
         source = write_table(project, tmp_path)
         service.hypotheses(source, method="variant", permutations=100)
-        service.submit("trait_evidence", source=source, trait="T0", permutations=100).result()
+        service.trait_evidence(source, "T0", permutations=100)
         done = {job.kind for job in service.jobs}
     assert done >= set(KINDS.kinds) - {"mutagenesis_coarse"}
     assert set(placed) == {torch.device("cpu")}

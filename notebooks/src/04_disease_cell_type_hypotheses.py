@@ -30,25 +30,18 @@ import pandas as pd
 import phenviz
 from phenviz import figures
 from phenviz.data.packs import has_pack
-from phenviz.disease import (
-    hypotheses,
-    locus_evidence,
-    methods_paragraph,
-    read_trait_pack,
-    read_trait_variants,
-    table_of,
-    variant_evidence,
-)
+from phenviz.disease import methods_paragraph, read_trait_pack, read_trait_variants, table_of
 from phenviz.disease.simulated import simulated_traits
-from phenviz.effects.both_alleles import mutate_both_alleles
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.figures.disease import bars_figure, forest_figure, heatmap_figure
 from phenviz.figures.disease_qq import leave_one_out_figure, qq_figure
+from phenviz.service import variants_of_evidence
 
 PACK, SEED = "ukbb-blood-finemap", 0
 RED_CELLS, PLATELETS = ["MCH", "MCV", "RBC_COUNT", "RETIC_COUNT"], ["PLT_COUNT", "MPV"]
 
 world = phenviz.open_world()
+service = phenviz.ModelService(world)
 real = has_pack(PACK)
 if real:
     traits = read_trait_pack(PACK, world.reference, traits=RED_CELLS + PLATELETS)
@@ -78,7 +71,7 @@ traits.summary().set_index("trait").loc[traits.traits].round(3)
 methods = ["variant", "control-shuffled"]
 if has_pack("blood16-atac"):
     methods.insert(1, "accessibility")
-result = hypotheses(traits, world, method=methods, permutations=5_000, seed=SEED)
+result = service.hypotheses(traits, method=methods, permutations=5_000, seed=SEED)
 heatmap_figure(
     result,
     methods=methods[:-1],
@@ -146,7 +139,7 @@ forest_figure(result, method="variant", traits=[chosen], width_mm=89)
 # Which loci does it rest on? Each is left out in turn.
 
 # %%
-evidence = locus_evidence(traits, chosen, world, permutations=5_000, seed=SEED)
+evidence = service.trait_evidence(traits, chosen, permutations=5_000, seed=SEED)
 loci = evidence.sel(context=context).drop_vars("context")
 loci_table = loci[["lead", "gene", "posterior", "variants", "excess", "z_without", "p_without"]].to_dataframe()
 strongest = loci_table.sort_values("excess", ascending=False).head(12)
@@ -162,7 +155,7 @@ strongest.head(6).set_index("lead")[["gene", "posterior", "variants", "excess", 
 # cell type, and what the model predicts for it everywhere:
 
 # %%
-variants = variant_evidence(traits, chosen, world)
+variants = variants_of_evidence(evidence).join(evidence["variant_effect"].to_pandas())
 single = (variants["ref"].str.len() == 1) & (variants["alt"].str.len() == 1)
 likely = variants[single & (variants["posterior"] >= 0.1) & variants[context].notna()]
 one = likely.loc[(likely["posterior"] * likely[context].abs()).idxmax()]
@@ -177,9 +170,7 @@ one[names].astype(float).sort_values(key=abs, ascending=False).head(6).round(3).
 # one and not in the other is the model's explanation. Mind that the two have scales of their own.
 
 # %%
-both = mutate_both_alleles(
-    one.contig, int(one.position), one.ref, one.alt, world.reference, world.backbone, contexts=[context], flank=60
-)
+both = service.both_alleles(one.contig, int(one.position), one.ref, one.alt, contexts=[context], flank=60)
 near = phenviz.Locus(one.contig, int(one.position) - 26, int(one.position) + 25)
 figures.LocusFigure(
     near,
@@ -224,7 +215,7 @@ folder.mkdir(exist_ok=True)
 null_table = pd.DataFrame(rows, columns=["trait", "contig", "position", "ref", "alt", "posterior"])
 null_table.to_csv(folder / "null.tsv", sep="\t", index=False)
 nulls = read_trait_variants(folder / "null.tsv", world.reference)
-null = hypotheses(nulls, world, method="variant", permutations=1_000, seed=SEED)["p_value"].squeeze("method")
+null = service.hypotheses(nulls, method="variant", permutations=1_000, seed=SEED)["p_value"].squeeze("method")
 
 rate = (null < 0.05).mean("context")
 low, high = (float(rate.mean()) + sign * 1.96 * float(rate.std(ddof=1)) / len(rate) ** 0.5 for sign in (-1, 1))
@@ -268,3 +259,4 @@ qq_figure(shown, title="Observed and expected p-values" + ("" if real else " (SI
 tests.to_csv(folder / "hypotheses.tsv", sep="\t", index=False)
 heatmap_figure(result, methods=["variant"]).save(folder / "hypotheses.svg")
 print(methods_paragraph(result))
+service.close()

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_REPOSITORY_CARD = _REPOSITORY / "docs" / "model_card.md"
+# a link to docs/model_card.md in a clone, a copy of it in a wheel
+_EMBEDDED_CARD = Path(__file__).resolve().parents[1] / "data" / "model_card.md"
 
 
 def model_name(world: World) -> str:
     """Return the model's name, or what stands in for one."""
     card = _card(world)
-    return str(card.get("architecture", {}).get("name") or card.get("name") or "none")
+    return str(card.get("architecture", {}).get("name") or card.get("name") or _named(world) or "none")
 
 
 def card_text(world: World) -> str:
@@ -26,6 +27,8 @@ def card_text(world: World) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     card = _card(world)
+    if name := _named(world):
+        return _text_of_named(world, name)
     if not card:
         return "This world has no model: train one with `phenviz train backbone`."
     lines = [
@@ -50,10 +53,28 @@ def notices() -> str:
     return f"## Data and licences\n\n```text\n{text.strip()}\n```" if text else ""
 
 
+def _named(world: World) -> str:
+    """Return what a backbone that isn't PhenViz' own is called in the project; "" where there is none."""
+    named = world.project.backbone
+    if named is None:
+        return ""
+    return str(named.facts.get("name") or named.class_name.rpartition(":")[2] or named.kind)
+
+
+def _text_of_named(world: World, name: str) -> str:
+    named = world.project.backbone
+    assert named is not None
+    facts = {"class": named.class_name, "kind": named.kind, "weights": named.weights and named.weights.name}
+    shown = {**facts, **named.facts, "options": dict(named.options)}
+    where = world.project.path.name if world.project.path else "the project"
+    lines = [f"## {name}", f"This model is named in `{where}`; no card came with it.", ""]
+    return "\n".join([*lines, *(f"- **{key}**: {_short(value)}" for key, value in shown.items() if value)])
+
+
 def _written_cards(world: World) -> list[Path]:
     checkpoint = world.project.checkpoint
     beside = [Path(checkpoint).parent / "model_card.md"] if checkpoint is not None else []
-    return [*beside, _REPOSITORY_CARD] if world.name == "embedded" else beside
+    return [*beside, _EMBEDDED_CARD] if world.name == "embedded" else beside
 
 
 def _card(world: World) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral, Real
 from typing import Any, Protocol
 
@@ -13,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from phenviz import __version__
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
@@ -181,13 +180,9 @@ def counted_from_one(dataset: xr.Dataset) -> xr.Dataset:
     return renewed.assign_attrs(coordinate_convention=CONVENTION)
 
 
-@cache
 def phenviz_version() -> str:
     """Version of the installed package."""
-    try:
-        return version("phenviz")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "unknown"
+    return __version__
 
 
 def plain_value(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The in-process model service: device, queue, jobs, progress, cancel, result store."""
 
 from phenviz.service.device import available_devices, pick_device
+from phenviz.service.disease import variants_of_evidence
 from phenviz.service.job_types import Backend, Kind, Piece, Registry, whole
 from phenviz.service.jobs import Job
 from phenviz.service.runtime_estimates import CostBook, Estimate
@@ -22,5 +23,6 @@ __all__ = [
     "available_devices",
     "get_service",
     "pick_device",
+    "variants_of_evidence",
     "whole",
 ]

@@ -1,4 +1,4 @@
-"""The kind of job that predicts the expression of genes from individuals' haplotypes."""
+"""The kinds of job that predict the expression of genes: of the reference, or of individuals."""
 
 from __future__ import annotations
 
@@ -60,6 +60,53 @@ class ExpressionParams:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class GeneExpressionParams:
+    """Parameters of ``gene_expression``: names of genes, each once, and of the gene readout's contexts."""
+
+    genes: tuple[str, ...]
+    contexts: tuple[str, ...]
+
+
+def _find_genes(world: World, genes: str | Iterable[str]) -> tuple[str, ...]:
+    asked = [genes] if isinstance(genes, str) else list(genes)
+    names = tuple(dict.fromkeys(name for gene in asked if (name := find_gene(world, gene)) is not None))
+    if not names:
+        raise DataError("no gene to predict the expression of: name at least one")
+    return names
+
+
+def _reference_params(
+    world: World, genes: str | Iterable[str], contexts: str | Iterable[str] | None = None
+) -> GeneExpressionParams:
+    names = _find_genes(world, genes)
+    return GeneExpressionParams(names, find_contexts(world, contexts, names[0]))
+
+
+def _reference_pieces(world: World, params: GeneExpressionParams) -> list[Piece]:
+    def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.models.expression import predict_expression
+
+        assert backend.readout is not None
+        found, readout = backend.world.annotation.gene(gene), backend.readout.covering(params.contexts)
+        where = backend.world.reference, backend.backbone, readout
+        return predict_expression(found, *where, progress=progress)
+
+    assert world.readout is not None
+    trim, units = partial(_trim, contexts=params.contexts), 2 * world.readout.covering(params.contexts).reach
+    return [
+        Piece(gene_identity(world, gene, params.contexts), partial(compute, gene), units, trim)
+        for gene in params.genes
+    ]
+
+
+def _join_genes(params: GeneExpressionParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    joined = xr.concat(
+        parts, "gene", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    return joined.assign_attrs(parts[0].attrs)
+
+
 def _params(
     world: World,
     genes: str | Iterable[str],
@@ -69,10 +116,7 @@ def _params(
     unphased: str = "refuse",
     seed: int = 0,
 ) -> ExpressionParams:
-    asked = [genes] if isinstance(genes, str) else list(genes)
-    names = tuple(dict.fromkeys(name for gene in asked if (name := find_gene(world, gene)) is not None))
-    if not names:
-        raise DataError("no gene to predict the expression of: name at least one")
+    names = _find_genes(world, genes)
     path, content = find_people(world, individuals)
     cohort = people(world, path)
     known = cohort.samples["sample"].tolist()
@@ -142,4 +186,12 @@ EXPRESSION = Kind(
     memory=_memory,
     private=lambda params: True,
     version=3,
+)
+GENE_EXPRESSION = Kind(
+    "gene_expression",
+    _reference_params,
+    _reference_pieces,
+    _join_genes,
+    seconds_per_unit=1 / 3e5,
+    memory=lambda world, params: WORKING_BYTES + len(params.genes) * len(params.contexts) * FLOAT_BYTES,
 )

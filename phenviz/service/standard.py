@@ -18,7 +18,7 @@ from phenviz.service.coarse import MUTAGENESIS_COARSE
 from phenviz.service.disease import EVIDENCE, HYPOTHESES
 from phenviz.service.edits import ABLATE, BOTH_ALLELES, MARGINALIZE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
-from phenviz.service.expression import EXPRESSION
+from phenviz.service.expression import EXPRESSION, GENE_EXPRESSION
 from phenviz.service.expression_effects import EXPRESSION_EFFECTS
 from phenviz.service.job_params import (
     COPIES,
@@ -184,6 +184,6 @@ KINDS.add(
 )
 for kind in (
     MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS, BOTH_ALLELES,
-    PERSONAL, EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
+    PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
 ):  # fmt: skip
     KINDS.add(kind)

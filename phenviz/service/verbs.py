@@ -127,6 +127,18 @@ class Verbs:
         """
         return self._wait("personal", locus=locus, sample=sample, contexts=contexts, **how)
 
+    def gene_expression(self, genes: str | Sequence[str], contexts: list[str] | None = None) -> xr.Dataset:
+        """Predict genes of the reference; see `phenviz.models.expression.predict_expression`. Waits.
+
+        Parameters
+        ----------
+        genes
+            Symbols or stable ids.
+        contexts
+            Names, labels or CURIEs of the gene readout's contexts; None for all.
+        """
+        return self._wait("gene_expression", genes=genes, contexts=contexts)
+
     def expression(
         self,
         genes: str | Sequence[str],
@@ -203,3 +215,21 @@ class Verbs:
             ``method`` (one or several), ``permutations``, ``seed``, ``contexts`` to keep.
         """
         return self._wait("hypotheses", source=source, **how)
+
+    def trait_evidence(
+        self, source: str | os.PathLike[str] | TraitVariants, trait: str, **how: Any
+    ) -> xr.Dataset:
+        """Say which loci and variants of a trait speak for each context. Waits for the result.
+
+        See `phenviz.disease.locus_evidence`; `phenviz.service.variants_of_evidence` lists the variants.
+
+        Parameters
+        ----------
+        source
+            As in `hypotheses`.
+        trait
+            One of its traits.
+        **how
+            ``method`` (one that goes by loci), ``permutations``, ``seed``.
+        """
+        return self._wait("trait_evidence", source=source, trait=trait, **how)

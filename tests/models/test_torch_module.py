@@ -339,9 +339,11 @@ JOBS = {
     "marginalize": {"motifs": "AGATAAGG", "backgrounds": 3},
     "variant_effects": {"variants": "chr20:6,050 {ref}>{alt}"},
     "variant_effects of a gene": {"variants": "chr20:6,050 {ref}>{alt}", "gene": "ALPHA"},
+    "expression_effects of a gene": {"variants": "chr20:6,050 {ref}>{alt}", "genes": ["ALPHA"]},
     "both_alleles": {"contig": "20", "position": 6_050, "ref": "{ref}", "alt": "{alt}", "flank": 20},
     "personal": {"locus": "chr20:3,001-7,000", "sample": "ann"},
     "expression": {"genes": "ALPHA", "samples": "ann"},
+    "gene_expression of a gene": {"genes": ["ALPHA", "BETA"], "contexts": ["Ery"]},
     "trait": {"locus": SITE, "target": "MCV", "method": "saliency"},
 }
 
