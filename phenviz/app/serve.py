@@ -13,6 +13,7 @@ from tornado.websocket import WebSocketClosedError
 
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
+from phenviz.app.panel_workarounds import spare_checks
 from phenviz.app.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def serve(
 
         world = open_world()
     logging.getLogger("asyncio").addFilter(_worth_telling)
+    spare_checks()
     runtime = Runtime(world, device, files).warm().start()
     return pn.serve(
         routes(runtime),
@@ -94,6 +96,7 @@ def runtime_of_process() -> Runtime:
         folder = os.environ.get("PHENVIZ_FILES")
         world = open_world(os.environ.get("PHENVIZ_WORLD"))
         device = os.environ.get("PHENVIZ_DEVICE", "auto")
+        spare_checks()
         return Runtime(world, device, Path(folder) if folder else None).start()
 
     runtime: Runtime = pn.state.as_cached("phenviz-runtime", make)
