@@ -58,6 +58,10 @@ class Progress:
         if self._on_partial is not None:
             self._on_partial(dataset)
 
+    def without_partials(self) -> Progress:
+        """Return the same for a step whose partial results aren't those of the whole computation."""
+        return Progress(self._on_change, None, self._cancel_event)
+
     def check(self) -> None:
         """Raise `Cancelled` if the user asked to stop."""
         if self._cancel_event is not None and self._cancel_event.is_set():

@@ -146,7 +146,10 @@ def commands(vcf: Path, folder: Path, table: Path) -> dict[str, list[object]]:
     outputs = {name: folder / f"{name}.nc" for name in made}
     outputs |= {"variants": folder / "variants.vcf", "personal": folder / "personal.svg"}
     device = ["--device", "cpu"]
-    return {name: [*words, "-o", outputs[name], *device] for name, words in made.items()}
+    written: dict[str, list[object]] = {
+        name: [*words, "-o", outputs[name], *device] for name, words in made.items()
+    }
+    return written | {"overview": ["overview", "20", *device]}
 
 
 def _base_of(vcf: Path) -> str:
@@ -186,6 +189,7 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
     with ModelService(world, "cpu") as service:
         service.predict(SITE)
         service.predict(SITE, individual="ann")
+        service.overview(SITE)
         service.mutagenesis(SITE, gene="ALPHA")
         service.attribute(SITE, "Ery", n_steps=4)
         service.attribute(None, Target(trait="MCV"), method="saliency")

@@ -13,7 +13,9 @@ import numpy as np
 
 from phenviz.genome.codes import N_CODE
 from phenviz.genome.locus import Locus
+from phenviz.results.overview import OVERVIEW_BINS
 from phenviz.tracks import Pyramid
+from phenviz.tracks.pyramid import OVERVIEW_FROM
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("phenviz.app")
 # The service's own cells, on a fixed grid: who moves a little finds there what lies beside the view.
 _TILE_BASES = 2**18
+# Overviews of contigs that are made without being asked for; longer ones are begun where somebody looks.
+_SET_UP_SECONDS = 1_800
 
 
 class ActivityMap:
     """Pyramids of predicted activity, one a contig, filled by jobs for what sessions look at.
+
+    Long views take an overview of their contig (`phenviz.service.ModelService.overview`) instead of single
+    bins. It is made once, in the background, when a dashboard starts with a model, and kept in the store.
 
     Parameters
     ----------
@@ -46,6 +53,7 @@ class ActivityMap:
         self._pyramids: dict[str, Pyramid] = {}
         self._wishes: dict[object, Locus] = {}
         self._jobs: dict[object, list[Job]] = {}
+        self._overviews: dict[str, Job] = {}
         self._lock = threading.RLock()
         self.version = 0
         self.error: str | None = None
@@ -58,6 +66,8 @@ class ActivityMap:
         """Drop all wishes."""
         for who in list(self._wishes):
             self.forget(who)
+        for job in self._overviews.values():
+            job.cancel()
 
     def pyramid(self, contig: str) -> Pyramid | None:
         """Return the pyramid of a contig, empty at first; None while the model is loading."""
@@ -67,6 +77,8 @@ class ActivityMap:
             if contig not in self._pyramids:
                 bin_size, count = self._world.backbone.bin_size, self._n_bins(contig)
                 self._pyramids[contig] = Pyramid(count, len(self._world.contexts), bin_size)
+                if contig in self._overviews:
+                    self._take_overview(contig, self._overviews[contig])
             return self._pyramids[contig]
 
     def want(self, who: object, locus: Locus) -> None:
@@ -115,6 +127,26 @@ class ActivityMap:
             return
         for who, locus in list(self._wishes.items()):
             self.want(who, locus)
+        try:
+            self._begin_overviews()
+        except Exception:
+            LOG.exception("no overview of whole contigs can be made now: it is where somebody looks at one")
+
+    def _begin_overviews(self) -> None:
+        service, left = self._service, float(_SET_UP_SECONDS)
+        assert service is not None
+        for contig, length in self._world.reference.contigs.items():
+            if self._n_bins(contig) < OVERVIEW_FROM:
+                continue
+            whole = Locus(contig, 0, length)
+            left -= service.estimate("overview", locus=whole).seconds
+            if left < 0:
+                return
+            job = service.submit("overview", locus=whole)
+            with self._lock:
+                self._overviews[contig] = job
+            # the lane gives way to whatever takes less time, which what somebody waits for does
+            job.subscribe(partial(self._take_overview, contig))
 
     def _n_bins(self, contig: str) -> int:
         return -(-self._world.reference.contigs[contig] // self._world.backbone.bin_size)
@@ -129,6 +161,8 @@ class ActivityMap:
         assert service is not None and pyramid is not None
         step = max(self._tile_bases // self._world.backbone.bin_size, 1)
         first, last = self._bins(locus)
+        if last - first >= OVERVIEW_FROM:
+            return self._ask_overview(locus) if pyramid.lacks_overview(first, last) else []
         tiles = [
             tile
             for tile in range(first // step, -(-last // step))
@@ -149,6 +183,19 @@ class ActivityMap:
             for run in runs
         ]
 
+    def _ask_overview(self, locus: Locus) -> list[Job]:
+        """Ask for an overview of a long locus: first the half of it in the middle, then the rest."""
+        service = self._service
+        assert service is not None
+        first, last = (border // OVERVIEW_BINS for border in self._bins(locus))
+        quarter = (last - first) // 4
+        borders = [first, first + quarter, last - quarter, last + 1]
+        parts = [
+            self._part(locus.contig, begin * OVERVIEW_BINS, end * OVERVIEW_BINS)
+            for begin, end in pairwise(borders)
+        ]
+        return [service.submit("overview", locus=part) for part in (parts[1], parts[0], parts[2])]
+
     def _part(self, contig: str, first: int, last: int) -> Locus:
         """Return the bases of bins, as far as the contig goes."""
         bin_size = self._world.backbone.bin_size
@@ -165,12 +212,28 @@ class ActivityMap:
 
     def _take(self, who: object, contig: str, job: Job) -> None:
         """Take over what a job has finished; called in the service's thread."""
-        for tile in job.partials:
-            self._write_missing(contig, tile)
+        if job.kind == "overview":
+            self._take_overview(contig, job)
+        else:
+            for tile in job.partials:
+                self._write_missing(contig, tile)
         if job.state == "failed":
             LOG.error("predicting %s failed: %s", job.params["locus"], job.error)
             # said once on screen; tried again at the next move instead of for ever
             self._fail(who, job.error or "")
+
+    def _take_overview(self, contig: str, job: Job) -> None:
+        """Take over what a job has summarised, if somebody has looked at its contig."""
+        bin_size = self._world.backbone.bin_size
+        with self._lock:
+            if (pyramid := self._pyramids.get(contig)) is None:
+                return
+            for tile in job.partials:
+                first = int(tile["bin_start"].values[0]) // bin_size
+                if pyramid.lacks_overview(first, first + OVERVIEW_BINS * tile.sizes["bin"]):
+                    names = ("minimum", "activity", "maximum")
+                    pyramid.write_overview(first, *(tile[name].to_numpy() for name in names))
+                    self.version += 1
 
     def _write_missing(self, contig: str, tile: xr.Dataset) -> None:
         first = int(tile["bin_start"].values[0]) // self._world.backbone.bin_size

@@ -14,7 +14,7 @@ from phenviz.app.components.page_actions import PageActions, ShareButton
 from phenviz.app.links import link_to
 from phenviz.app.model_card import model_name
 from phenviz.app.pages import PAGES
-from phenviz.app.panel_workarounds import lock_events, never_busy
+from phenviz.app.panel_workarounds import lock_events, never_busy, remember_defaults
 from phenviz.app.session import Session, report, words_of
 from phenviz.app.state import PageState
 from phenviz.app.theme import PAGE_SX, THEME_CONFIG
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 pn.extension(notifications=True, exception_handler=report)
 lock_events()
+remember_defaults()
 
 _URL_MS = 400
 # what changes too often for the address, or isn't in it

@@ -1,18 +1,22 @@
-"""What Panel does otherwise than this dashboard needs, and how it is got around; all of it in one place.
+"""What Panel and Bokeh do otherwise than this dashboard needs, and how it is got around, in one place.
 
-Checked with Panel 1.9.4, panel-material-ui 0.16.6 and param 2.4.2: `tests/ui` tells when something of it is
-needed no more, or no longer enough.
+Checked with Panel 1.9.4, panel-material-ui 0.16.6, Bokeh 3.9.2 and param 2.4.2: `tests/ui` tells when
+something of it is needed no more, or no longer enough.
 """
 
 from __future__ import annotations
 
 from contextvars import Context
+from functools import wraps
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
+from bokeh.core.has_props import HasProps
+from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
+from bokeh.settings import settings
 from panel.reactive import Syncable
 from panel.util import edit_readonly
 
@@ -25,6 +29,43 @@ def lock_events() -> None:
     """
     for coroutine in (Syncable._change_coroutine, Syncable._event_coroutine):
         coroutine.lock = True
+
+
+def spare_checks() -> None:
+    """Have a page opened without Bokeh's checks of what developers may have got wrong.
+
+    They look through all models of a page whenever one is opened (a sixth of the time that it takes).
+    """
+    settings.perform_document_validation = False
+    settings.perform_error_diagnostics = False
+
+
+def remember_defaults() -> None:
+    """Have Bokeh work out once per class what a property is when it isn't set.
+
+    It copies and checks the default whenever somebody reads it: 20,000 times for a page, which is a quarter
+    of the time that opening one takes. Remembered are numbers, words and None; what can be changed, is made
+    anew each time or comes from a theme is Bokeh's own affair.
+    """
+    if getattr(PropertyDescriptor._get_default, "remembers", False):
+        return
+    read = PropertyDescriptor._get_default
+    known: dict[tuple[type, str], Any] = {}
+
+    @wraps(read)
+    def get_default(self: PropertyDescriptor[Any], model: HasProps) -> Any:
+        key = (type(model), self.name)
+        if self.name in (model.themed_values() or ()):
+            return read(self, model)
+        if key in known:
+            return known[key]
+        value = read(self, model)
+        if isinstance(value, int | float | str | None) and not self.has_unstable_default(model):
+            known[key] = value
+        return value
+
+    get_default.remembers = True  # type: ignore[attr-defined]
+    PropertyDescriptor._get_default = get_default  # type: ignore[method-assign]
 
 
 def start_busy_timer() -> None:

@@ -15,6 +15,7 @@ from tornado.websocket import WebSocketClosedError
 
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
+from phenviz.app.panel_workarounds import spare_checks
 from phenviz.app.runtime import Runtime
 from phenviz.app.uploads import remove_all
 
@@ -64,6 +65,7 @@ def serve(
 
         world = open_world()
     logging.getLogger("asyncio").addFilter(_worth_telling)
+    spare_checks()
     runtime = Runtime(world, device, files).warm().start()
     if not threaded and threading.current_thread() is threading.main_thread():
         _forget_people_when_ended(runtime)
@@ -115,6 +117,7 @@ def runtime_of_process() -> Runtime:
         folder = os.environ.get("PHENVIZ_FILES")
         world = open_world(os.environ.get("PHENVIZ_WORLD"))
         device = os.environ.get("PHENVIZ_DEVICE", "auto")
+        spare_checks()
         return Runtime(world, device, Path(folder) if folder else None).start()
 
     runtime: Runtime = pn.state.as_cached("phenviz-runtime", make)

@@ -14,6 +14,7 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
+from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
@@ -34,6 +35,6 @@ def main() -> None:
 
 for _command in (
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
-    train, data, doctor,
+    overview, train, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)

@@ -34,6 +34,7 @@ from phenviz.service.job_params import (
     gene_target,
 )
 from phenviz.service.job_types import Backend, Kind, Piece, Registry, Streaming
+from phenviz.service.overview import OVERVIEW
 from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ KINDS.add(
     )
 )
 for kind in (
-    MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS, BOTH_ALLELES,
-    PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
+    OVERVIEW, MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS, 
+    BOTH_ALLELES, PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
 ):  # fmt: skip
     KINDS.add(kind)

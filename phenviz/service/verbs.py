@@ -37,6 +37,14 @@ class Verbs:
             return self.personal(locus, individual, contexts)
         return self._wait("predict", locus=locus, contexts=contexts)
 
+    def overview(self, locus: str | Locus) -> xr.Dataset:
+        """Predict activity over megabases, summarised to 64 bins a point; waits for the result.
+
+        ``activity`` is the mean of the bins of a point, beside ``minimum`` and ``maximum``. The dashboard
+        draws whole chromosomes from it. What was finished is kept, as for all jobs.
+        """
+        return self._wait("overview", locus=locus)
+
     def mutagenesis(
         self, locus: str | Locus, contexts: list[str] | None = None, gene: str | None = None
     ) -> xr.Dataset:

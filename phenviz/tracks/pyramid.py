@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,8 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import ResultError
+from phenviz.results.overview import OVERVIEW_BINS
 
 _FACTOR = 4
+# the level whose points hold as many bins as those of an overview
+_OVERVIEW_DEPTH = round(math.log(OVERVIEW_BINS, _FACTOR))
+# From here on an overview has a point for each pixel of a usual window: longer views need no single bins.
+OVERVIEW_FROM = 1_000 * OVERVIEW_BINS
 # minimum, mean, maximum and number of known bins
 _Stack: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -45,6 +51,7 @@ class Pyramid:
 
     A number that hasn't been computed yet is NaN and counts nowhere. Bins are written in any order;
     only the summaries above the written bins are recomputed. Writes and reads may come from several threads.
+    Where no bins are known, long stretches are drawn from an overview, if there is one.
 
     Parameters
     ----------
@@ -61,6 +68,7 @@ class Pyramid:
         self._lock = threading.Lock()
         self._base = np.full((n_rows, n_bins), np.nan, dtype=np.float32)
         self._written = np.zeros(n_bins, dtype=bool)
+        self._overview: _Level | None = None
         self._levels: list[_Level] = []
         width = n_bins
         while width > _FACTOR:
@@ -101,6 +109,37 @@ class Pyramid:
             self._written[start_bin:end_bin] = np.isfinite(array).any(axis=0)
             self._update_levels(start_bin, end_bin)
 
+    def write_overview(self, start_bin: int, minimum: ArrayLike, mean: ArrayLike, maximum: ArrayLike) -> None:
+        """Put in summaries of `OVERVIEW_BINS` bins each; bins that are known themselves win over them.
+
+        Parameters
+        ----------
+        start_bin
+            First bin of the first point.
+        minimum, mean, maximum
+            Shape (rows, points).
+
+        Raises
+        ------
+        ResultError
+            If rows don't fit, or the points aren't those of the contig.
+        """
+        arrays = [np.asarray(values, dtype=np.float32) for values in (minimum, mean, maximum)]
+        first, width = start_bin // OVERVIEW_BINS, arrays[0].shape[-1]
+        last, n_points = first + width, -(-self.n_bins // OVERVIEW_BINS)
+        if start_bin % OVERVIEW_BINS or start_bin < 0 or last > n_points:
+            raise ResultError(f"{width} points from bin {start_bin} on aren't those of {self.n_bins} bins")
+        if any(array.shape != (self.n_rows, width) for array in arrays):
+            raise ResultError(f"points of shape {arrays[0].shape} don't fit {self.n_rows} rows")
+        with self._lock:
+            if self._overview is None:
+                self._overview = _Level(self.n_rows, n_points)
+            for target, array in zip(self._overview.arrays[:3], arrays, strict=True):
+                target[:, first:last] = array
+            ends = np.minimum(np.arange(first + 1, last + 1) * OVERVIEW_BINS, self.n_bins)
+            self._overview.arrays[3][:, first:last] = ends - np.arange(first, last) * OVERVIEW_BINS
+            self._update_levels(start_bin, min(last * OVERVIEW_BINS, self.n_bins))
+
     def read(
         self, start_bin: int, end_bin: int, max_points: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
@@ -128,26 +167,60 @@ class Pyramid:
         step = 2**exponent
         first, last = start // step, -(-end // step)
         minimum, mean, maximum = self._grouped(exponent, first, last)
+        if step < OVERVIEW_BINS and self._drawn_from_overview(start, end):
+            minimum, mean, maximum = self._filled(step, first, (minimum, mean, maximum))
         edges = np.minimum(np.arange(first, last + 1, dtype=np.int64) * step, self.n_bins) * self.bin_size
         return Summary(edges, minimum, mean, maximum)
 
     def missing(self, start_bin: int, end_bin: int) -> list[tuple[int, int]]:
-        """List the runs of bins (start, end), half-open, that nothing has been written to."""
+        """List the runs of bins (start, end), half-open, that a view of all of them doesn't show yet."""
         start, end = max(start_bin, 0), min(end_bin, self.n_bins)
         if end <= start:
             return []
-        with self._lock:
-            gaps = np.concatenate(([False], ~self._written[start:end], [False]))
+        gaps = np.concatenate(([False], ~self._shown(start, end), [False]))
         borders = np.flatnonzero(gaps[1:] != gaps[:-1]) + start
         return [(int(left), int(right)) for left, right in borders.reshape(-1, 2)]
 
     def covered(self, start_bin: int, end_bin: int) -> float:
-        """Share of the bins, 0 to 1, that something has been written to; 1 for no bins."""
+        """Share of the bins, 0 to 1, that a view of all of them shows; 1 for no bins."""
         start, end = max(start_bin, 0), min(end_bin, self.n_bins)
         if end <= start:
             return 1.0
+        return float(self._shown(start, end).mean())
+
+    def lacks_overview(self, start_bin: int, end_bin: int) -> bool:
+        """Tell whether there are bins that neither are known nor belong to a known point of an overview."""
+        start, end = max(start_bin, 0), min(end_bin, self.n_bins)
         with self._lock:
-            return float(self._written[start:end].mean())
+            return not (self._written[start:end] | self._in_overview(start, end)).all()
+
+    def _shown(self, start: int, end: int) -> NDArray[np.bool_]:
+        with self._lock:
+            written = self._written[start:end].copy()
+            if self._drawn_from_overview(start, end):
+                written |= self._in_overview(start, end)
+        return written
+
+    def _drawn_from_overview(self, start: int, end: int) -> bool:
+        """Tell whether so many bins are looked at that a point of the overview is about a pixel."""
+        return self._overview is not None and end - start >= OVERVIEW_FROM
+
+    def _in_overview(self, start: int, end: int) -> NDArray[np.bool_]:
+        if self._overview is None:
+            return np.zeros(end - start, dtype=bool)
+        return self._overview.arrays[3][0, np.arange(start, end) // OVERVIEW_BINS] > 0
+
+    def _filled(
+        self, step: int, first: int, summaries: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]]:
+        """Take from the overview what isn't known of points of ``step`` bins, beginning with ``first``."""
+        assert self._overview is not None
+        point = (first + np.arange(summaries[0].shape[1])) * step // OVERVIEW_BINS
+        with self._lock:
+            whole = [array[:, point] for array in self._overview.arrays[:3]]
+        return [
+            np.where(np.isnan(known), other, known) for known, other in zip(summaries, whole, strict=True)
+        ]
 
     def _grouped(
         self, exponent: int, first: int, last: int
@@ -172,6 +245,20 @@ class Pyramid:
             below = self._slice(depth, start * _FACTOR, end * _FACTOR)
             for target, merged in zip(level.arrays, _merge(below, _FACTOR), strict=True):
                 target[:, start:end] = merged
+            if depth + 1 == _OVERVIEW_DEPTH and self._overview is not None:
+                self._overlay(level, start, end)
+
+    def _overlay(self, level: _Level, start: int, end: int) -> None:
+        """Put points of the overview where not all bins of a point are known."""
+        assert self._overview is not None
+        count = self._overview.arrays[3][0, start:end]
+        first, last = start * OVERVIEW_BINS, min(end * OVERVIEW_BINS, self.n_bins)
+        known = np.add.reduceat(
+            self._written[first:last], np.arange(0, last - first, OVERVIEW_BINS), dtype=np.float32
+        )
+        better = np.flatnonzero(known < count) + start
+        for target, array in zip(level.arrays, self._overview.arrays, strict=True):
+            target[:, better] = array[:, better]
 
 
 class _Level:

@@ -83,3 +83,49 @@ def test_the_tile_in_the_middle_of_a_long_view_is_a_job_of_its_own(runtime, monk
     activity.want("me", Locus("20", 0, 2_048 * 9))
     whole = [(0, 4), (4, 5), (5, 9)]
     assert [(locus.start // 2_048, locus.end // 2_048) for locus in asked] == whole
+
+
+def test_a_long_view_is_drawn_from_an_overview_and_asks_for_no_single_bins(runtime, monkeypatch):
+    monkeypatch.setattr("phenviz.app.activity.OVERVIEW_FROM", 256)
+    monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 256)
+    activity, length = (
+        ActivityMap(runtime.world, runtime.service_ready),
+        runtime.world.reference.contigs["20"],
+    )
+    asked, submit = [], runtime.service.submit
+    monkeypatch.setattr(
+        runtime.service, "submit", lambda kind, **params: asked.append(kind) or submit(kind, **params)
+    )
+    view = Locus("20", length % 1_000, length)
+    activity.want("me", view)
+    deadline = time.monotonic() + 120
+    while activity.covered("me") < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert activity.covered("me") == 1
+    assert set(asked) == {"overview"}
+    whole = runtime.service.overview(view)
+    seen = activity.pyramid("20").summary(0, length, length // 8_192 + 1)
+    first = int(whole["bin_start"][0]) // (128 * 64)
+    shown = slice(first, first + whole.sizes["bin"])
+    np.testing.assert_array_equal(seen.mean[:, shown][:, :-1], whole["activity"].values[:, :-1])
+    np.testing.assert_array_equal(seen.maximum[:, shown][:, :-1], whole["maximum"].values[:, :-1])
+    asked.clear()
+    activity.want("me", view)
+    assert asked == []
+    activity.want("me", Locus("20", 6_000, 7_000))
+    assert asked == ["predict"]
+    activity.forget("me")
+
+
+def test_overviews_of_long_contigs_are_made_without_being_asked_for(runtime, monkeypatch):
+    monkeypatch.setattr("phenviz.app.activity.OVERVIEW_FROM", 256)
+    monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 256)
+    activity = ActivityMap(runtime.world, runtime.service_ready)
+    activity.start()
+    lengths = runtime.world.reference.contigs
+    assert set(activity._overviews) == {name for name, length in lengths.items() if length > 255 * 128}
+    for contig, job in activity._overviews.items():
+        job.result(120)
+        activity.want("me", Locus(contig, 0, lengths[contig]))
+        assert activity.covered("me") == 1
+    activity.stop()

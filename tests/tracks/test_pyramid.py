@@ -114,3 +114,43 @@ def test_writes_from_several_threads_all_arrive():
     _, mean, maximum = pyramid.read(0, 4_096, 1)
     np.testing.assert_allclose(maximum[:, 0], values.max(axis=1))
     np.testing.assert_allclose(mean[:, 0], values.mean(axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_long_stretches_are_read_from_the_overview_where_bins_are_not_known(seed, monkeypatch):
+    monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 500)
+    rng = np.random.default_rng(seed)
+    n_bins = int(rng.integers(1_000, 3_000))
+    values = rng.normal(size=(2, n_bins)).astype(np.float32)
+    starts = np.arange(0, n_bins, 64)
+    plain = [ufunc.reduceat(values, starts, axis=1) for ufunc in (np.minimum, np.add, np.maximum)]
+    plain[1] /= np.diff(np.append(starts, n_bins))
+    pyramid = Pyramid(n_bins, 2, 128)
+    first, last = sorted(rng.choice(n_bins, 2, replace=False).tolist())
+    cut = int(rng.integers(1, len(starts)))
+    pyramid.write(first, values[:, first:last])
+    assert pyramid.lacks_overview(0, n_bins)
+    for begin, end in ((cut, len(starts)), (0, cut)):
+        pyramid.write_overview(begin * 64, *(summary[:, begin:end] for summary in plain))
+    assert not pyramid.lacks_overview(0, n_bins)
+    assert pyramid.missing(0, n_bins) == [] and pyramid.covered(0, n_bins) == 1
+    # short views are told what there is of single bins
+    left = max(first - 10, 0)
+    assert pyramid.missing(left, first) == ([(left, first)] if left < first else [])
+    for points in (n_bins // 64 + 1, n_bins // 200 + 1):
+        seen = pyramid.summary(0, n_bins, points)
+        for found, function in ((seen.minimum, np.min), (seen.mean, np.mean), (seen.maximum, np.max)):
+            slow = summarised_bin_by_bin(values, seen.edges, 128, function)
+            np.testing.assert_allclose(found, slow, rtol=1e-4, atol=1e-5)
+    fine = pyramid.summary(0, n_bins, n_bins)
+    np.testing.assert_array_equal(fine.mean[:, first:last], values[:, first:last])
+    outside = np.r_[0:first, last:n_bins]
+    np.testing.assert_array_equal(fine.maximum[:, outside], plain[2][:, outside // 64])
+    np.testing.assert_array_equal(fine.minimum[:, outside], plain[0][:, outside // 64])
+
+
+def test_an_overview_that_does_not_fit_its_contig_is_refused():
+    pyramid, point = Pyramid(1_000, 2, 128), np.zeros((2, 1))
+    for start, array in ((3, point), (64 * 16, point), (64, np.zeros((3, 1)))):
+        with pytest.raises(ResultError):
+            pyramid.write_overview(start, array, array, array)

@@ -35,8 +35,10 @@ class FigurePane(pn.pane.Bokeh):
     """Shows Bokeh models as they are.
 
     Panel's own pane copies their sizes and style sheets into its parameters, which take text only, where
-    the figures of `phenviz.tracks` bring style sheets that change with the theme. And it takes from a figure
-    that leaves the screen what its clicks call (holoviz/panel#8365), where ours are shown again later.
+    the figures of `phenviz.tracks` bring style sheets that change with the theme. It takes from a figure
+    that leaves the screen what its clicks call (holoviz/panel#8365), where ours are shown again later. And it
+    looks through all models of a figure twice, for scripts that ours don't have and for a theme that the
+    document gives them anyway.
 
     Parameters
     ----------
@@ -54,10 +56,12 @@ class FigurePane(pn.pane.Bokeh):
         if role == "application":
             self._attributes["tabindex"] = "0"
 
-    def _get_model(self, *args: Any, **kwargs: Any) -> Any:
-        if self.object is not None:
-            self.object.html_attributes = self._attributes
-        return super()._get_model(*args, **kwargs)
+    def _get_model(self, doc: Any, root: Any = None, parent: Any = None, comm: Any = None) -> Any:
+        if self.object is None or root is None or comm is not None or self.object.document not in (None, doc):
+            return super()._get_model(doc, root, parent, comm)
+        self.object.html_attributes = self._attributes
+        self._models[root.ref["id"]] = (self.object, parent)
+        return self.object
 
     def _sync_properties(self) -> None:
         pass
