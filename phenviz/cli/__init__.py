@@ -9,6 +9,7 @@ import click
 
 from phenviz import __version__
 from phenviz.cli.common import PhenvizGroup
+from phenviz.cli.cohort import cohort
 from phenviz.cli.compute import attribute, mutagenesis, predict
 from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
@@ -34,6 +35,6 @@ def main() -> None:
 
 for _command in (
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
-    train, data, doctor,
+    train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)
