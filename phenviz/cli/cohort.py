@@ -56,19 +56,44 @@ _scenario_options = with_options(
 
 
 @cohort.command(cls=PhenvizCommand)
-@click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
-              help="Folder of the cohort.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the cohort.",
+)
 @click.option("--people", type=click.IntRange(20), default=1_000, show_default=True)
-@click.option("--ancestry", "ancestries", multiple=True, metavar="A",
-              help="AFR, EUR, EAS or AMR, with a share if you like (EUR:0.7); may be repeated.  [default: 70 % "
-              "EUR, 10 % of each other]")
-@click.option("--train-in", multiple=True, metavar="A",
-              help="Ancestry of the training people; all others are test people.  [default: EUR, if there]")
-@click.option("--scenario", default="additive", show_default=True,
-              metavar="[additive|mediated|shared|null|subtypes|blood]", help="What makes people ill.")
+@click.option(
+    "--ancestry",
+    "ancestries",
+    multiple=True,
+    metavar="A",
+    help="AFR, EUR, EAS or AMR, with a share if you like (EUR:0.7); may be repeated.  [default: 70 % "
+    "EUR, 10 % of each other]",
+)
+@click.option(
+    "--train-in",
+    multiple=True,
+    metavar="A",
+    help="Ancestry of the training people; all others are test people.  [default: EUR, if there]",
+)
+@click.option(
+    "--scenario",
+    default="additive",
+    show_default=True,
+    metavar="[additive|mediated|shared|null|subtypes|blood]",
+    help="What makes people ill.",
+)
 @click.option("--locus", metavar="L", help="Where genomes are drawn.  [default: the world's first contig]")
-@click.option("--relatives", type=click.FloatRange(0, 0.5), default=0.05, show_default=True,
-              help="Share of people who are children of two others.")
+@click.option(
+    "--relatives",
+    type=click.FloatRange(0, 0.5),
+    default=0.05,
+    show_default=True,
+    help="Share of people who are children of two others.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @_scenario_options
 @world_option
@@ -93,11 +118,11 @@ def simulate(
     Writes genotypes.vcz (VCF Zarr), people.parquet, truth.json and cohort.yaml. The same seed gives the same
     people in every scenario. Needs `pip install "phenviz[simulate]"`.
     """
+    from phenviz.cli.worlds import open_with_reference
     from phenviz.disease.cohort.liability import Liability
     from phenviz.disease.cohort.plan import read_shares
     from phenviz.disease.cohort.scenarios import ScenarioOptions
     from phenviz.disease.cohort.simulate import Request
-    from phenviz.cli.worlds import open_with_reference
 
     shares = read_shares(ancestries)
     opened = open_with_reference(world, reference)
@@ -148,7 +173,9 @@ def simulate_into(
     from phenviz.service.cohort_planting import Perturbation, as_truth, planting_of
 
     if opened.readout is None:
-        raise ModelError(f"scenario {request.scenario} needs a gene readout, and world {opened.name} has none")
+        raise ModelError(
+            f"scenario {request.scenario} needs a gene readout, and world {opened.name} has none"
+        )
     change = Perturbation(perturbation, silent)
     groups = {context.name: context.group for context in opened.readout.contexts}
     with ModelService(opened, device=device) as service:
@@ -160,18 +187,47 @@ def simulate_into(
 
 @cohort.command(cls=PhenvizCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("-o", "--output", metavar="TOKENS", type=click.Path(path_type=Path),
-              help="Store of the tokens.  [default: DIR/tokens.zarr]")
-@click.option("--exact", is_flag=True, help="Read every different haplotype, instead of adding the effects of "
-              "its variants up.")
-@click.option("--haplotypes", type=click.Choice(["sum", "pair"]), default="sum", show_default=True,
-              help="Keep the sum of both haplotypes, or both.")
-@click.option("--gene", "genes", multiple=True, metavar="G", help="Make the tokens of this gene only; may be "
-              "repeated.  [default: all with a variant in their window]")
-@click.option("--window", type=click.IntRange(1), default=196_608, show_default=True, metavar="BP",
-              help="Bases of each gene's window.")
-@click.option("--unphased", type=click.Choice(["refuse", "as-listed", "random"]), default="refuse",
-              show_default=True, help="With --exact: what to do about heterozygotes without a phase.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="TOKENS",
+    type=click.Path(path_type=Path),
+    help="Store of the tokens.  [default: DIR/tokens.zarr]",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Read every different haplotype, instead of adding the effects of its variants up.",
+)
+@click.option(
+    "--haplotypes",
+    type=click.Choice(["sum", "pair"]),
+    default="sum",
+    show_default=True,
+    help="Keep the sum of both haplotypes, or both.",
+)
+@click.option(
+    "--gene",
+    "genes",
+    multiple=True,
+    metavar="G",
+    help="Make the tokens of this gene only; may be repeated.  [default: all with a variant in their window]",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(1),
+    default=196_608,
+    show_default=True,
+    metavar="BP",
+    help="Bases of each gene's window.",
+)
+@click.option(
+    "--unphased",
+    type=click.Choice(["refuse", "as-listed", "random"]),
+    default="refuse",
+    show_default=True,
+    help="With --exact: what to do about heterozygotes without a phase.",
+)
 @world_option
 @reference_option
 @device_option
@@ -191,10 +247,10 @@ def embed(
 
     What is finished stays, and the same command goes on from there.
     """
+    from phenviz.cli.worlds import open_with_reference
     from phenviz.disease.cohort.folder import open_cohort
     from phenviz.service import ModelService
     from phenviz.service.cohort_embedding import embed_cohort
-    from phenviz.cli.worlds import open_with_reference
 
     opened = open_with_reference(world, reference)
     found = open_cohort(folder, opened.reference)

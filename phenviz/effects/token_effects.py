@@ -27,7 +27,8 @@ from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import text_array
 
 DEFINITION = (
-    "gene token with ALT minus with REF, in reference coordinates: mean of the embedding over the window, and "
+    "gene token with ALT minus with REF, in reference coordinates: mean of the embedding over the window, "
+    "and "
     "the gene's expression in each context"
 )
 

@@ -254,7 +254,7 @@ class _Run:
                 torch.nn.utils.clip_grad_norm_(self.learnt, 1.0)
                 self.optimiser.step()
                 here = int((~labels.isnan()).sum())
-                total, known = total + float(loss) * here, known + here
+                total, known = total + float(loss.detach()) * here, known + here
                 progress.advance(1 / len(steps))
         self.model.eval()
         loss_now, areas = self._validate()

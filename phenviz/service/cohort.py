@@ -1,4 +1,4 @@
-"""The kinds of job about a cohort: effects on gene tokens, tokens of haplotypes, and logits of a Phenformer."""
+"""The kinds of job about a cohort: effects on gene tokens, tokens of haplotypes, a Phenformer's logits."""
 
 from __future__ import annotations
 

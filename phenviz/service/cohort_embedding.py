@@ -153,7 +153,8 @@ def sites_of(
                     found.append(site)
     if not found:
         raise DataError(
-            "no gene of the annotation has a variant of these genotypes in its window: is this the right world?"
+            "no gene of the annotation has a variant of these genotypes in its window: is this the right "
+            "world?"
         )
     return found
 
@@ -266,7 +267,8 @@ def _additive(
         for block in read_blocks(cohort.individuals, cohort.people.samples, loci, counts=counts):
             if haplotypes == "pair" and counts.unphased:
                 raise DataError(
-                    f"{cohort.name} has heterozygotes without a phase, and a pair of haplotypes needs it: embed "
+                    f"{cohort.name} has heterozygotes without a phase, and a pair of haplotypes needs it: "
+                    "embed "
                     "their sum (--haplotypes sum), or phase the genotypes"
                 )
             carried = block.alleles == 1
@@ -286,7 +288,9 @@ def _additive(
     found = _cached_effects(service, cohort, variants, group, window)
     done.skipped += int(found.attrs["skipped"])
     width = 2 * people if haplotypes == "pair" else people
-    carried_by = sparse.vstack(matrices, format="csr") if matrices else sparse.csr_array((0, width), dtype=np.int8)
+    carried_by = (
+        sparse.vstack(matrices, format="csr") if matrices else sparse.csr_array((0, width), dtype=np.int8)
+    )
     features = found.sizes["feature"]
     difference = np.zeros((width, len(group), features), dtype=np.float32)
     row, gene, effect = (found[name].values for name in ("row", "gene_index", "effect"))
@@ -304,8 +308,6 @@ def _cached_effects(
     service: ModelService, cohort: Cohort, variants: pd.DataFrame, group: Sequence[GeneSite], window: int
 ) -> xr.Dataset:
     """Return the effects of a group's variants from the cohort's folder, or compute them once."""
-    import xarray as xr
-
     world = service.world
     digest = hashlib.sha256()
     table = variants[["contig", "position", "ref", "alt"]].astype(str)
@@ -314,17 +316,46 @@ def _cached_effects(
     digest.update(repr((tuple(group), window, world.backbone.weights_hash, readout)).encode())
     path = cohort.folder / EFFECTS / digest.hexdigest()[:20]
     if (path / "zarr.json").is_file():
-        return xr.open_zarr(path, consolidated=False).load()
+        return _read_effects(path)
     found = token_effects(service, variants, group, window)
-    partial = path.with_name(path.name + ".part")
-    plain = found.drop_encoding().assign_attrs({key: _plain(value) for key, value in found.attrs.items()})
-    plain.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
-    partial.rename(path)
+    _write_effects(path, found)
     return found
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+_ARRAYS = {"row": ("pair",), "gene_index": ("pair",), "effect": ("pair", "feature"),
+           "reference_token": ("gene", "feature")}  # fmt: skip
+
+
+def _write_effects(path: Path, found: xr.Dataset) -> None:
+    import zarr
+
+    # under its own name only when it is whole
+    beside = path.with_name(f"{path.name}.part")
+    root = zarr.open_group(str(beside), mode="w")
+    for name in _ARRAYS:
+        values = found[name].values
+        root.create_array(name, shape=values.shape, dtype=values.dtype, chunks=_chunks(values.shape))[...] = (
+            values
+        )
+    names = {name: found[name].values.tolist() for name in ("gene", "feature")}
+    kept = {name: found.attrs[name] for name in ("definition", "skipped", "channels")}
+    root.attrs.update({**names, **kept})
+    beside.rename(path)
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(min(size, 65_536), 1) for size in shape)
+
+
+def _read_effects(path: Path) -> xr.Dataset:
+    import xarray as xr
+    import zarr
+
+    root: Any = zarr.open_group(str(path), mode="r")
+    attrs = dict(root.attrs)
+    coords = {"gene": attrs.pop("gene"), "feature": attrs.pop("feature")}
+    values = {name: (dims, np.asarray(root[name][...])) for name, dims in _ARRAYS.items()}
+    return xr.Dataset(values, coords=coords, attrs=attrs)
 
 
 def _exact(
@@ -332,7 +363,8 @@ def _exact(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     if cohort.genotype_path is None:
         raise DataError(
-            f"{cohort.name} has several files of genotypes, and exact tokens are read from one: join them, or "
+            f"{cohort.name} has several files of genotypes, and exact tokens are read from one: join them, "
+            "or "
             "leave --exact out"
         )
     job = service.submit(

@@ -44,7 +44,8 @@ class Perturbation:
     def __post_init__(self) -> None:
         if self.amount < 0 or not 0 <= self.silent < 1:
             raise DataError(
-                f"perturbation {self.amount:g}, silent {self.silent:g}: the first is 0 or more, the second from 0 "
+                f"perturbation {self.amount:g}, silent {self.silent:g}: the first is 0 or more, the second "
+                "from 0 "
                 "to below 1"
             )
 
@@ -112,7 +113,7 @@ def planted_expression(
 def perturbed(
     effects: NDArray[np.float64], perturbation: Perturbation, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Add noise to the effects of a gene's variants, (variants, contexts); where there is none, none comes."""
+    """Add noise to the effects of a gene's variants, (variants, contexts); what has none gets none."""
     if not perturbation.amount:
         return effects
     reached = (effects != 0).any(axis=1)

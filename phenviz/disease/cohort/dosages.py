@@ -127,7 +127,8 @@ def read_dosages(
         if 2 * held > free:
             raise MemoryLimitError(
                 f"the variants of {len(samples):,} people that are at least {min_frequency:g} frequent take "
-                f"more than the {free / 2**30:.1f} GB that are free: raise min_frequency, or take fewer people"
+                f"more than the {free / 2**30:.1f} GB that are free: raise min_frequency, or take fewer "
+                "people"
             )
     if not held:
         raise DataError(
@@ -158,14 +159,32 @@ def principal_components(
     """
     from sklearn.decomposition import PCA
 
-    minor = np.minimum(dosages.frequency, 1 - dosages.frequency)
-    common = np.flatnonzero(minor >= _PC_FREQUENCY)
-    common = common if len(common) > count else np.arange(len(dosages))
-    chosen = common[np.unique(np.linspace(0, len(common) - 1, _PC_VARIANTS).astype(int))]
-    some = dosages.select(chosen)
+    some = dosages.select(_evenly(dosages, count))
     values = some.standardised(slice(None)).T
     count = min(count, len(train) - 1, values.shape[1])
     fitted = PCA(count, svd_solver="randomized", random_state=seed).fit(values[train])
     components = fitted.transform(values) / np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
     distance = (values**2).mean(axis=1, dtype=np.float64)
     return components.astype(np.float64), distance / max(distance[train].mean(), 1e-12)
+
+
+def distance_variants(dosages: Dosages, train: NDArray[np.intp]) -> tuple[pd.DataFrame, float]:
+    """Return the variants that genetic distance is measured by, and its mean among the training people.
+
+    Returns
+    -------
+    tuple
+        contig, position, ref, alt and ``frequency``; and the mean of squared standardised dosages.
+    """
+    some = dosages.select(_evenly(dosages, 1))
+    values = some.standardised(slice(None), train)
+    table = some.variants.assign(frequency=some.frequency)
+    return table, max(float((values**2).mean()), 1e-12)
+
+
+def _evenly(dosages: Dosages, fewest: int) -> NDArray[np.intp]:
+    """Choose common variants evenly over what there is."""
+    minor = np.minimum(dosages.frequency, 1 - dosages.frequency)
+    common = np.flatnonzero(minor >= _PC_FREQUENCY)
+    common = common if len(common) > fewest else np.arange(len(dosages))
+    return common[np.unique(np.linspace(0, len(common) - 1, _PC_VARIANTS).astype(int))]

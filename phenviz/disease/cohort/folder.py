@@ -98,14 +98,14 @@ def open_cohort(folder: str | Path, reference: ReferenceGenome) -> Cohort:
     Raises
     ------
     DataError
-        If a part is missing or damaged, of another assembly, or the people don't fit; the message says what to
-        do.
+        If a part is missing, damaged or of another assembly, or the people don't fit; it says what to do.
     """
     folder = Path(folder).expanduser()
     card = _read_card(folder)
     if (assembly := card.get("assembly")) is not None and str(assembly) != reference.assembly:
         raise DataError(
-            f"cohort {folder} is of {assembly}, and the world's reference is {reference.assembly}: give a world "
+            f"cohort {folder} is of {assembly}, and the world's reference is {reference.assembly}: give a "
+            "world "
             "of that assembly (--world), or lift the genotypes over"
         )
     paths = [_beside(folder, name) for name in _listed(card["genotypes"])]
@@ -162,7 +162,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
 
 
 def _check_prevalence(given: Any, path: Path) -> None:
-    for value in (given.values() if isinstance(given, Mapping) else [given]):
+    for value in given.values() if isinstance(given, Mapping) else [given]:
         if value is not None and (not isinstance(value, int | float) or not 0 < value < 1):
             raise DataError(f"{path}: prevalence {value!r} is no share between 0 and 1")
 
@@ -173,7 +173,8 @@ def _guessed(folder: Path) -> dict[str, Any]:
     tables = [p for p in inside if p.name.endswith(_TABLES)]
     if len(genotypes) != 1 or len(tables) != 1:
         raise DataError(
-            f"{folder} has no {CARD}, and {len(genotypes)} files of genotypes and {len(tables)} tables, where one "
+            f"{folder} has no {CARD}, and {len(genotypes)} files of genotypes and {len(tables)} tables, "
+            "where one "
             f"of each would do: write a {CARD} with the entries genotypes and people"
         )
     return {"genotypes": genotypes[0].name, "people": tables[0].name}

@@ -99,8 +99,8 @@ def read_people(
     Raises
     ------
     DataError
-        If the table can't be read, names somebody twice, has nobody with genotypes, no usable trait or a value
-        that is none, or a family lies across splits.
+        If the table can't be read, names somebody twice, has nobody with genotypes, no usable trait or a
+        value that is none, or a family lies across splits.
     """
     raw = _read_table(path)
     columns = {str(name).strip(): name for name in raw.columns}
@@ -143,7 +143,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
     except (OSError, ValueError, UnicodeError) as error:
         raise DataError(
-            f"{path} can't be read as a table ({' '.join(str(error).split())[:160]}): give TSV, CSV or Parquet"
+            f"{path} can't be read as a table ({' '.join(str(error).split())[:160]}): give TSV, CSV or "
+            "Parquet"
         ) from error
     return table
 
@@ -191,16 +192,15 @@ def _splits(
 ) -> NDArray[np.object_]:
     if column is None:
         notes.append(
-            "there is no column split: families were dealt out to train (60 %), validation and test (20 % each)"
+            "there is no column split: families were dealt out to train (60 %), validation and test (20 % "
+            "each)"
         )
         return split_by_family(family, np.random.default_rng(seed))
     texts = pd.Series(_texts(table[column])).str.lower()
     split = texts.map(_SPLIT_NAMES)
     if split.isna().any():
         row = int(np.flatnonzero(split.isna())[0])
-        raise DataError(
-            f"{path}: split of {table.iloc[row, 0]} is {texts[row]!r}: use {', '.join(SPLITS)}"
-        )
+        raise DataError(f"{path}: split of {table.iloc[row, 0]} is {texts[row]!r}: use {', '.join(SPLITS)}")
     for name in SPLITS:
         if not (split == name).any():
             raise DataError(f"{path} has nobody in the split {name}: all of {', '.join(SPLITS)} are needed")
@@ -208,7 +208,8 @@ def _splits(
     if (several := across.nunique()[lambda counts: counts > 1]).size:
         raise DataError(
             f"{path}: {several.size:,} {'families lie' if several.size > 1 else 'family lies'} across splits "
-            f"(family {several.index[0]!r}), so what is learnt from one member would be tested on another: put "
+            f"(family {several.index[0]!r}), so what is learnt from one member would be tested on another: "
+            "put "
             "each family into one split"
         )
     return split.to_numpy(dtype=object)
@@ -242,7 +243,9 @@ def _numbers(column: pd.Series, name: str, path: Path) -> NDArray[np.float64]:
     wrong = numbers.isna() & ~texts.isin(["", "-9"])
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(f"{path}, person {row + 1:,}: {name} is {texts[row]!r}, no number: code it as numbers")
+        raise DataError(
+            f"{path}, person {row + 1:,}: {name} is {texts[row]!r}, no number: code it as numbers"
+        )
     return numbers.to_numpy(dtype=np.float64)
 
 
@@ -280,7 +283,8 @@ def _usable(table: pd.DataFrame, traits: Sequence[str], path: Path, notes: list[
         if poor:
             cases, controls = counts[poor[0]]
             notes.append(
-                f"trait {trait} is left out: the {poor[0]} split has {cases:,} cases and {controls:,} controls"
+                f"trait {trait} is left out: the {poor[0]} split has {cases:,} cases and {controls:,} "
+                "controls"
             )
         else:
             kept.append(trait)

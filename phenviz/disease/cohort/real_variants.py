@@ -1,4 +1,4 @@
-"""Real variants in simulated people: fine-mapped ones take the place of simulated ones as frequent as they."""
+"""Real variants in simulated people: they take the place of simulated ones that are as frequent."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ def weights_of(adopted: pd.DataFrame, dosages: Dosages) -> dict[str, NDArray[np.
     return weights
 
 
-def minor_frequency(standard_error: NDArray[np.float64], people: int = PEOPLE_OF_STUDY) -> NDArray[np.float64]:
+def minor_frequency(
+    standard_error: NDArray[np.float64], people: int = PEOPLE_OF_STUDY
+) -> NDArray[np.float64]:
     """Find how frequent the rarer allele is from an effect's standard error in a trait of variance 1.
 
     ``se^2 = 1 / (2 people p (1 - p))``; where that has no solution, the allele is half.

@@ -65,7 +65,8 @@ def check_relatives(individuals: Individuals, people: People, *, keep: bool = Fa
     kind = "the same genotypes" if first["kinship"] > DUPLICATES else "genotypes of close relatives"
     told = (
         f"{one} ({split[int(first['one'])]}) and {two} ({split[int(first['two'])]}) have {kind} (kinship "
-        f"{first['kinship']:.2f}), and so {'has 1 pair' if len(across) == 1 else f'have {len(across):,} pairs'} "
+        f"{first['kinship']:.2f}), and so "
+        f"{'has 1 pair' if len(across) == 1 else f'have {len(across):,} pairs'} "
         "in all across splits"
     )
     if not keep:

@@ -135,7 +135,10 @@ def draw_labels(
 
 
 def draw_from_weights(
-    weights: Mapping[str, NDArray[np.float64]], setting: Setting, liability: Liability, rng: np.random.Generator
+    weights: Mapping[str, NDArray[np.float64]],
+    setting: Setting,
+    liability: Liability,
+    rng: np.random.Generator,
 ) -> Drawn:
     """Make people ill by effects of variants, one trait for each column of weights.
 
@@ -208,9 +211,7 @@ def _subtypes(setting: Setting, liability: Liability, options: ScenarioOptions, 
         raise DataError("two subtypes need at least 4 genes: simulate a longer locus")
     halves = np.array_split(chosen, 2)
     # each mechanism alone makes fewer ill, so that both together make the stated share
-    each = Liability(
-        liability.heritability, 1 - np.sqrt(1 - liability.prevalence), liability.covariates
-    )
+    each = Liability(liability.heritability, 1 - np.sqrt(1 - liability.prevalence), liability.covariates)
     lineages = list(dict.fromkeys(setting.groups.values()))
     rng.shuffle(lineages)
     labels, hidden, mechanisms = {}, {}, []

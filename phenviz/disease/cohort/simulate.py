@@ -224,10 +224,14 @@ def _draw(request: Request, setting: Setting, adopted: pd.DataFrame | None) -> D
         from phenviz.disease.cohort.real_variants import weights_of
 
         if adopted is None:
-            raise DataError("scenario blood needs fine-mapped traits: `phenviz data fetch ukbb-blood-finemap`")
+            raise DataError(
+                "scenario blood needs fine-mapped traits: `phenviz data fetch ukbb-blood-finemap`"
+            )
         return draw_from_weights(weights_of(adopted, setting.dosages), setting, request.liability, rng)
     if request.scenario in MEDIATED and setting.expression is None:
-        raise DataError(f"scenario {request.scenario} needs a model of expression: give a world with a readout")
+        raise DataError(
+            f"scenario {request.scenario} needs a model of expression: give a world with a readout"
+        )
     return draw_labels(request.scenario, setting, request.liability, request.options, rng)
 
 
