@@ -3,8 +3,8 @@
     python -m evaluation.risk --folder RUNS --seeds 5            # hours: 6 scenarios, amounts of perturbation
     python -m evaluation.risk --folder RUNS --seeds 1 --people 800 --scenario null --scenario mediated
 
-People of a seed have the same genomes in every scenario but ``blood``, so that their tokens are made once. What
-is finished stays in the folder, and the same command goes on. The table goes to docs/risk.md.
+People of a seed have the same genomes in every scenario but ``blood``, so that their tokens are made once.
+What is finished stays in the folder, and the same command goes on. --write puts the table into docs/risk.md.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def token_importance(phenformer: Phenformer, tokens: Tokens, trait: str, *, batc
     Returns
     -------
     pd.DataFrame
-        One row for each gene and context: ``importance``, the mean over people of the size of what that number
-        adds to the logit, and ``gene_importance``, the same for the whole token (the embedding, too).
+        One row for each gene and context: ``importance``, the mean over people of the size of what that
+        number adds to the logit, and ``gene_importance``, the same for the whole token (the embedding, too).
     """
     column, channels = phenformer.trait_index(trait), phenformer.channels
     size = np.zeros((len(phenformer.genes), phenformer.features))

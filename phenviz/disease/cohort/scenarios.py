@@ -207,8 +207,8 @@ def _shared(setting: Setting, liability: Liability, options: ScenarioOptions, rn
 def _subtypes(setting: Setting, liability: Liability, options: ScenarioOptions, rng: Any) -> Drawn:
     """Two ways to the same disease, each with a comorbidity of its own."""
     chosen = rng.permutation(len(setting.genes))[: 2 * options.genes]
-    if len(chosen) < 4:
-        raise DataError("two subtypes need at least 4 genes: simulate a longer locus")
+    if len(chosen) < 2:
+        raise DataError("two subtypes need at least 2 genes: simulate a longer locus")
     halves = np.array_split(chosen, 2)
     # each mechanism alone makes fewer ill, so that both together make the stated share
     each = Liability(liability.heritability, 1 - np.sqrt(1 - liability.prevalence), liability.covariates)
