@@ -79,7 +79,9 @@ def random_variants(toy_world, seed, count=40):
 def test_effects_are_those_of_reading_the_whole_changed_sequence(toy_world, with_readout, seed):
     backbone, readout = models(toy_world, with_readout)
     table = random_variants(toy_world, seed)
-    found = score_tokens(table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout)
+    found = score_tokens(
+        table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout
+    )
     plain = slow_token(toy_world, with_readout)
     np.testing.assert_allclose(found["reference_token"], plain, rtol=1e-4, atol=1e-6)
     dense = np.zeros((len(table), *plain.shape))
@@ -95,14 +97,18 @@ def test_rows_that_can_t_be_scored_are_counted(toy_world):
     table = random_variants(toy_world, 2, 5)
     table.loc[1, "alt"] = "<DEL>"
     table.loc[3, "ref"] = "A" if table.loc[3, "ref"] != "A" else "C"
-    found = score_tokens(table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout)
+    found = score_tokens(
+        table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout
+    )
     assert found.attrs["skipped"] == 2 and not {1, 3} & set(found["row"].values.tolist())
 
 
 def test_no_variant_gives_the_reference_s_tokens(toy_world):
     backbone, readout = models(toy_world, True)
     table = random_variants(toy_world, 0).iloc[:0]
-    found = score_tokens(table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout)
+    found = score_tokens(
+        table, layout_of(toy_world, backbone, readout), toy_world.reference, backbone, readout
+    )
     assert found.sizes["pair"] == 0
     np.testing.assert_allclose(found["reference_token"], slow_token(toy_world, True), rtol=1e-4, atol=1e-6)
 
@@ -119,7 +125,9 @@ def write_singles(toy_world, path, seed):
     """Write a phased VCF of four people with single-base variants only; return whose alleles they are."""
     rng = np.random.default_rng(seed)
     table = random_variants(toy_world, seed, 120)
-    table = table.drop_duplicates(["contig", "position"]).sort_values(["contig", "position"], ignore_index=True)
+    table = table.drop_duplicates(["contig", "position"]).sort_values(
+        ["contig", "position"], ignore_index=True
+    )
     alleles = (rng.random((len(table), len(SAMPLES), 2)) < 0.4).astype(int)
     lines = ["##fileformat=VCFv4.2", *(f"##contig=<ID={name},length={n}>" for name, n in CONTIGS.items())]
     lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
@@ -145,7 +153,8 @@ def test_haplotypes_are_read_as_whole_sequences_are(toy_world, tmp_path, with_re
         for side in (0, 1):
             carried = table[alleles[:, number, side] == 1]
             source = Edited(
-                toy_world.reference, list(zip(carried["contig"], carried["position"], carried["alt"], strict=True))
+                toy_world.reference,
+                list(zip(carried["contig"], carried["position"], carried["alt"], strict=True)),
             )
             wanted = slow_token(toy_world, with_readout, source) - plain
             own = found["difference"].values[number, side]
@@ -182,5 +191,7 @@ def test_equal_surroundings_are_read_once(toy_world, tmp_path):
     people = open_individuals(tmp_path / "people.vcf", toy_world.reference)
     backbone, readout = models(toy_world, True)
     layout = layout_of(toy_world, backbone, readout, SITES)
-    found = predict_haplotype_tokens(people, layout, toy_world.reference, backbone, readout, samples=["ann", "bob"])
+    found = predict_haplotype_tokens(
+        people, layout, toy_world.reference, backbone, readout, samples=["ann", "bob"]
+    )
     assert found.attrs["stretches_computed"] <= found.attrs["stretches_changed"] <= found.attrs["stretches"]

@@ -118,7 +118,9 @@ def test_it_learns_what_one_gene_does(tmp_path, haplotypes):
     found = logits_of(phenformer, new.tokens, new.covariates)
     known = ~np.isnan(new.labels[:, 0])
     assert ((found[known, 0] > 0) == new.labels[known, 0]).mean() > 0.8
-    areas = [json.loads(line)["validation_auroc"]["MCV"] for line in (tmp_path / LOG).read_text().splitlines()]
+    areas = [
+        json.loads(line)["validation_auroc"]["MCV"] for line in (tmp_path / LOG).read_text().splitlines()
+    ]
     assert max(areas) > 0.85
 
 
@@ -163,7 +165,9 @@ def test_a_covariate_that_is_missing_is_average():
     missing = np.full_like(average, np.nan)
     for other in (missing, None):
         np.testing.assert_allclose(
-            logits_of(phenformer, examples.tokens, average), logits_of(phenformer, examples.tokens, other), rtol=1e-5
+            logits_of(phenformer, examples.tokens, average),
+            logits_of(phenformer, examples.tokens, other),
+            rtol=1e-5,
         )
 
 

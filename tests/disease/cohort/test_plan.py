@@ -51,4 +51,6 @@ def test_splits_have_about_the_asked_shares(seed):
     families = pd.Series([f"f{number}" for number in rng.integers(0, 500, 1_000)])
     split = split_by_family(families, rng)
     shares = pd.Series(split).value_counts(normalize=True)
-    assert [shares[name] for name in ("train", "validation", "test")] == pytest.approx([0.6, 0.2, 0.2], abs=0.02)
+    assert [shares[name] for name in ("train", "validation", "test")] == pytest.approx(
+        [0.6, 0.2, 0.2], abs=0.02
+    )
