@@ -183,7 +183,7 @@ def test_fine_tuning_the_head_leaves_the_rest(tmp_path):
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     train(tmp_path, model())
-    with pytest.raises(DataError, match="another training|other options"):
+    with pytest.raises(DataError, match=r"another training|other options"):
         train(tmp_path, model(), seed=3)
 
 

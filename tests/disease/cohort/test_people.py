@@ -163,7 +163,7 @@ def test_the_same_person_in_two_splits_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("phenviz.disease.cohort.relatives._thinned", lambda *_: (values, 60_000_000))
     split = ["train"] * 18 + ["validation"] * 6 + ["test"] * 6
     people = read_people(write(table(split=split, family=SAMPLES), tmp_path / "p.tsv"), SAMPLES)
-    with pytest.raises(DataError, match="s0 .* s29 .* the same genotypes"):
+    with pytest.raises(DataError, match=r"s0 .* s29 .* the same genotypes"):
         check_relatives(None, people)
     assert "s29" in " ".join(check_relatives(None, people, keep=True))
     monkeypatch.setattr("phenviz.disease.cohort.relatives._thinned", lambda *_: (values[:, :27], 60_000_000))

@@ -66,8 +66,8 @@ def test_every_variant_of_a_catalog_file_gets_a_status(tmp_path, name):
         "rs11": "other allele unknown at a place with several",
     }
     assert table["row"].to_dict() == {
-        "rs1": 0, "rs2": 1, "rs3": 1, "rs4": -1, "rs5": 5, "rs6": 4, "rs7": -1, "rs8": -1, "rs9": -1, "rs10": -1,
-        "rs11": -1,
+        "rs1": 0, "rs2": 1, "rs3": 1, "rs4": -1, "rs5": 5, "rs6": 4, "rs7": -1, "rs8": -1, "rs9": -1,
+        "rs10": -1, "rs11": -1,
     }  # fmt: skip
     assert table["weight_of_alt"][["rs1", "rs2", "rs3", "rs5", "rs6"]].tolist() == [
         0.5,
