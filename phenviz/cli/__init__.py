@@ -8,6 +8,9 @@ from __future__ import annotations
 import click
 
 from phenviz import __version__
+from phenviz.cli.cohort import cohort
+from phenviz.cli.cohort_risk import evaluate as cohort_evaluate
+from phenviz.cli.cohort_risk import train as cohort_train
 from phenviz.cli.common import PhenvizGroup
 from phenviz.cli.compute import attribute, mutagenesis, predict
 from phenviz.cli.data import data
@@ -35,6 +38,8 @@ def main() -> None:
 
 for _command in (
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
-    overview, train, data, doctor,
+    overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)
+for _command in (cohort_train, cohort_evaluate):
+    cohort.add_command(_command)

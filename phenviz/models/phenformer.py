@@ -17,6 +17,8 @@ Everything that the paper on Phenformer (arXiv 2501.07737) leaves open is our ch
   both marked with the same gene vector, so that attention can tell one damaged copy from two half-damaged
   ones. Neither knows which haplotype is the first: swapping both gives the same logit.
 - All traits share everything but the last layer, and a missing label adds nothing to the loss.
+- Covariates (age, sex, principal components) join after pooling, so that attention looks at genes only; one
+  that isn't known, or a model that is asked without them, takes the training cohort's mean.
 
 References
 ----------
@@ -114,6 +116,8 @@ class Phenformer(nn.Module):
         Learnt vectors of the pooling.
     dropout
         In training.
+    covariates
+        Names of the numbers about a person that join after pooling.
     name
         Name to read.
 
@@ -121,6 +125,8 @@ class Phenformer(nn.Module):
     ----------
     token_mean, token_scale
         Buffers (G, F): what tokens are centred and divided by; 0 and 1 until `fit_scale`.
+    covariate_mean, covariate_scale
+        Buffers (covariates,): the same of covariates.
     backbone_hash, readout_hash
         Weights of the models that its tokens come from; None as long as it was trained on none.
     weights_hash
@@ -136,6 +142,8 @@ class Phenformer(nn.Module):
 
     token_mean: torch.Tensor
     token_scale: torch.Tensor
+    covariate_mean: torch.Tensor
+    covariate_scale: torch.Tensor
 
     def __init__(
         self,
@@ -155,6 +163,7 @@ class Phenformer(nn.Module):
         feedforward: int = 128,
         seeds: int = 4,
         dropout: float = 0.1,
+        covariates: Sequence[str] = (),
         name: str = "phenformer",
     ) -> None:
         super().__init__()
@@ -164,7 +173,7 @@ class Phenformer(nn.Module):
         self.expression, self.expression_from = tuple(expression), expression_from
         self.haplotypes, self.name = haplotypes, name
         self.width, self.layers, self.heads, self.feedforward = width, layers, heads, feedforward
-        self.seeds, self.dropout = seeds, dropout
+        self.seeds, self.dropout, self.covariates = seeds, dropout, tuple(covariates)
         self._check()
         self.weights_hash = "unsaved"
         self.backbone_hash: str | None = None
@@ -172,6 +181,9 @@ class Phenformer(nn.Module):
         self.card: dict[str, Any] = {}
         self.register_buffer("token_mean", torch.zeros(len(self.genes), self.features))
         self.register_buffer("token_scale", torch.ones(len(self.genes), self.features))
+        if self.covariates:
+            self.register_buffer("covariate_mean", torch.zeros(len(self.covariates)))
+            self.register_buffer("covariate_scale", torch.ones(len(self.covariates)))
         self.embed = nn.Linear(self.features, width)
         self.gene = nn.Parameter(torch.randn(len(self.genes), width) * 0.02)
         layer = nn.TransformerEncoderLayer(
@@ -181,7 +193,7 @@ class Phenformer(nn.Module):
             layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
         self.pool = PoolingByAttention(width, heads, seeds, feedforward, dropout)
-        self.head = nn.Linear(seeds * width, len(self.traits))
+        self.head = nn.Linear(seeds * width + len(self.covariates), len(self.traits))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Phenformer:
@@ -198,6 +210,7 @@ class Phenformer(nn.Module):
         )
         return {key: getattr(self, key) for key in keys} | {
             "expression": list(self.expression),
+            "covariates": list(self.covariates),
             "traits": [asdict(trait) for trait in self.traits],
             "genes": [asdict(gene) for gene in self.genes],
         }
@@ -207,8 +220,15 @@ class Phenformer(nn.Module):
         """Length F of a token: embedding channels, then expression in each context."""
         return self.channels + len(self.expression)
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, covariates: torch.Tensor | None = None) -> torch.Tensor:
         """Turn tokens of both haplotypes, (B, 2, G, F), into logits, (B, T).
+
+        Parameters
+        ----------
+        tokens
+            See `phenviz.models.phenformer_tokens`.
+        covariates
+            Shape (B, covariates); NaN where one isn't known. None for none.
 
         Raises
         ------
@@ -223,10 +243,20 @@ class Phenformer(nn.Module):
             )
         x = (tokens - self.token_mean) / self.token_scale
         if self.haplotypes == "sum":
-            x = self.embed(x.sum(1)) + self.gene
-        else:
-            x = (self.embed(x) + self.gene).flatten(1, 2)
-        return self.head(self.pool(self.transformer(x)).flatten(1))
+            x = x.sum(1)
+        return self.from_scaled(x, covariates)
+
+    def from_scaled(self, x: torch.Tensor, covariates: torch.Tensor | None = None) -> torch.Tensor:
+        """Turn scaled tokens into logits: (B, G, F), both haplotypes added, or (B, 2, G, F) for a pair."""
+        x = self.embed(x) + self.gene
+        pooled = self.pool(self.transformer(x if x.ndim == 3 else x.flatten(1, 2))).flatten(1)
+        if self.covariates:
+            known = pooled.new_zeros(len(pooled), len(self.covariates))
+            if covariates is not None:
+                scaled = (covariates.to(pooled) - self.covariate_mean) / self.covariate_scale
+                known = scaled.nan_to_num(0.0)
+            pooled = torch.cat([pooled, known], dim=1)
+        return self.head(pooled)
 
     def fit_scale(self, tokens: torch.Tensor) -> None:
         """Set what tokens are centred and divided by to a cohort's mean and standard deviation.

@@ -15,6 +15,7 @@ from phenviz.progress import Progress
 from phenviz.service import grid
 from phenviz.service.attribute import ATTRIBUTE
 from phenviz.service.coarse import MUTAGENESIS_COARSE
+from phenviz.service.cohort import HAPLOTYPE_TOKENS, LOGITS, TOKEN_EFFECTS
 from phenviz.service.disease import EVIDENCE, HYPOTHESES
 from phenviz.service.edits import ABLATE, BOTH_ALLELES, MARGINALIZE
 from phenviz.service.effects import PERSONAL, VARIANT_EFFECTS
@@ -184,7 +185,8 @@ KINDS.add(
     )
 )
 for kind in (
-    OVERVIEW, MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS, 
+    OVERVIEW, MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS,
     BOTH_ALLELES, PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
+    TOKEN_EFFECTS, HAPLOTYPE_TOKENS, LOGITS,
 ):  # fmt: skip
     KINDS.add(kind)

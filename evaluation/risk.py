@@ -1,0 +1,248 @@
+"""Simulate cohorts of every scenario, learn from them, and hold what comes out against what was planted.
+
+    python -m evaluation.risk --folder RUNS --seeds 5            # hours: 6 scenarios, amounts of perturbation
+    python -m evaluation.risk --folder RUNS --seeds 1 --people 800 --scenario null --scenario mediated
+
+People of a seed have the same genomes in every scenario but ``blood``, so that their tokens are made once.
+What is finished stays in the folder, and the same command goes on. --write puts the table into docs/risk.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score
+
+from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
+from phenviz.cli.cohort import simulate_into
+from phenviz.cli.cohort_risk import evaluate_into
+from phenviz.disease.cohort.config import read_config
+from phenviz.disease.cohort.folder import TOKENS, open_cohort
+from phenviz.disease.cohort.importance import token_importance
+from phenviz.disease.cohort.liability import Liability
+from phenviz.disease.cohort.plan import read_shares
+from phenviz.disease.cohort.saved import load_risk_model, save_risk_model
+from phenviz.disease.cohort.scenarios import MEDIATED, SCENARIOS, ScenarioOptions
+from phenviz.disease.cohort.simulate import Request
+from phenviz.disease.cohort.training import fit_cohort
+from phenviz.models.phenformer_checkpoint import load_phenformer
+from phenviz.progress import Progress
+from phenviz.results.tokens import TokenStore
+from phenviz.service import ModelService
+from phenviz.service.cohort_embedding import embed_cohort
+from phenviz.world import World, open_world
+
+PAGE = DOCS / "risk.md"
+LOCUS = "chr20:1,000,001-9,000,000"
+SHARES = ("EUR:0.7", "AFR:0.15", "EAS:0.15")
+PERTURBATIONS = (0.0, 1.0, 2.0)
+_SHOWN = ("covariates", "prs", "expression", "phenformer", "ensemble", "ensemble_linear")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cohort of the table."""
+
+    scenario: str
+    perturbation: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"{self.scenario}-{self.perturbation:g}-{self.seed}"
+
+
+def cases(scenarios: Sequence[str], perturbations: Sequence[float], seeds: int) -> Iterator[Case]:
+    """Yield the cohorts, seed by seed; only scenarios that act through expression have perturbations."""
+    for seed in range(seeds):
+        for scenario in scenarios:
+            for amount in perturbations if scenario in MEDIATED else (0.0,):
+                yield Case(scenario, amount, seed)
+
+
+def run_case(
+    case: Case, folder: Path, world: World, service: ModelService, people: int, locus: str, epochs: int
+) -> dict[str, Any]:
+    """Simulate, embed, train and judge one cohort, and return what the table needs."""
+    done = folder / "results" / f"{case.name}.json"
+    if done.is_file():
+        found: dict[str, Any] = json.loads(done.read_text())
+        return found
+    place, progress = folder / case.name, Progress()
+    request = Request(
+        people=people,
+        shares=read_shares(SHARES),
+        scenario=case.scenario,
+        locus=world.locus(locus),
+        seed=case.seed,
+        liability=Liability(),
+        options=ScenarioOptions(),
+    )
+    simulate_into(place, request, world, "cpu", case.perturbation, 0.2, progress)
+    cohort = open_cohort(place, world.reference)
+    tokens = place / TOKENS
+    if case.scenario != "blood":
+        tokens = folder / f"tokens-{case.seed}.zarr"
+    if not (tokens / "zarr.json").is_file() or not TokenStore(tokens, unfinished=True).done.all():
+        embed_cohort(service, cohort, tokens, progress=progress)
+    config = read_config(None, epochs=epochs, seed=case.seed)
+    model = place / "model"
+    fit = fit_cohort(cohort, TokenStore(tokens), config, model / "training", progress=progress)
+    save_risk_model(model, cohort, fit, config)
+    evaluate_into(place / "report", cohort, load_risk_model(model), service, tokens, 500, case.seed, progress)
+    result = {
+        "scenario": case.scenario,
+        "perturbation": case.perturbation,
+        "seed": case.seed,
+        "metrics": pd.read_parquet(place / "report" / "metrics.parquet").to_dict("records"),
+        "planted": recovered(cohort, model, tokens, world),
+    }
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.write_text(json.dumps(result))
+    # genotypes are the largest part, and come back from the seed
+    shutil.rmtree(place / "genotypes.vcz", ignore_errors=True)
+    return result
+
+
+def recovered(cohort: Any, model: Path, tokens: Path, world: World) -> dict[str, Any] | None:
+    """Say whether the planted context, lineage and genes are what the model looks at most."""
+    truth = (cohort.truth() or {}).get("traits", {}).get("T", {})
+    if "genes" not in truth or "context" not in truth:
+        return None
+    phenformer = load_phenformer(model / "phenformer.safetensors", world.backbone, world.readout)
+    test = [cohort.people.samples[row] for row in cohort.people.rows("test")]
+    looked = token_importance(phenformer, TokenStore(tokens).read(test), "T")
+    tests = pd.read_parquet(model / "genes.parquet")
+    groups = {context.name: context.group for context in world.readout.contexts} if world.readout else {}
+    by_context = looked.groupby("context")["importance"].sum().sort_values(ascending=False)
+    planted = looked.drop_duplicates("gene")
+    is_planted = planted["gene"].isin(list(truth["genes"])).to_numpy()
+    single = tests.assign(size=tests["z"].abs()).groupby("gene")["size"].max().reindex(planted["gene"])
+    strongest = tests.loc[tests["z"].abs().idxmax()]
+    return {
+        "context_rank": int(by_context.index.get_loc(truth["context"])) + 1,
+        "lineage_first": groups.get(by_context.index[0]) == truth["lineage"],
+        "single_test_lineage_first": groups.get(strongest["context"]) == truth["lineage"],
+        "genes_auprc": float(average_precision_score(is_planted, planted["gene_importance"])),
+        "genes_auprc_single_test": float(average_precision_score(is_planted, single.fillna(0).to_numpy())),
+        "genes_share": float(is_planted.mean()),
+    }
+
+
+def summary(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Put results into one row for each scenario, perturbation and ancestry: means over seeds and traits."""
+    rows = []
+    for one in results:
+        table = pd.DataFrame(one["metrics"])
+        own = table[~table["ancestry"].str.startswith("distance")]
+        for ancestry, part in own.groupby("ancestry"):
+            areas = part[part["metric"] == "auroc"].groupby("score")["value"].mean()
+            gains = part[part["metric"] == "auroc_difference"].groupby("score")["value"].mean()
+            rows.append(
+                {
+                    **{name: one[name] for name in ("scenario", "perturbation", "seed")},
+                    "ancestry": ancestry,
+                    **{name: areas.get(name, np.nan) for name in _SHOWN},
+                    "gain": gains.get("ensemble - prs", np.nan),
+                    "attention": gains.get("phenformer - expression", np.nan),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def section(results: Sequence[dict[str, Any]], people: int, locus: str) -> str:
+    """Write the table of scenarios."""
+    table = summary(results)
+    rows = []
+    for (scenario, amount, ancestry), part in table.groupby(
+        ["scenario", "perturbation", "ancestry"], sort=False
+    ):
+        shown = [number(part[name].mean()) for name in _SHOWN]
+        gain = _interval(part["gain"])
+        rows.append([f"{scenario}, {amount:g}, {ancestry}", *shown, gain, _interval(part["attention"])])
+    seeds = table["seed"].nunique()
+    head = ["scenario, perturbation, people", *_SHOWN, "ensemble − prs", "phenformer − expression"]
+    text = (
+        f"AUROC among test people; {people:,} simulated people on {locus}, trained in Europeans, "
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}; differences with the interval of the seeds' mean (t). "
+        "Simulated people: nothing here was measured in anybody.\n\n" + markdown_table(head, rows)
+    )
+    planted = [
+        {**{name: one[name] for name in ("scenario", "perturbation", "seed")}, **one["planted"]}
+        for one in results
+        if one["planted"]
+    ]
+    return text if not planted else f"{text}\n\n{_planted(pd.DataFrame(planted))}"
+
+
+def _planted(table: pd.DataFrame) -> str:
+    rows = []
+    for (scenario, amount), part in table.groupby(["scenario", "perturbation"], sort=False):
+        rows.append(
+            [
+                f"{scenario}, {amount:g}",
+                f"{int(part['lineage_first'].sum())} of {len(part)}",
+                f"{int(part['single_test_lineage_first'].sum())} of {len(part)}",
+                number(part["context_rank"].mean(), 1),
+                number(part["genes_auprc"].mean()),
+                number(part["genes_auprc_single_test"].mean()),
+                number(part["genes_share"].mean()),
+            ]
+        )
+    head = ["scenario, perturbation", "lineage first", "by single tests", "rank of the context",
+            "AUPRC of genes", "by single tests", "by chance"]  # fmt: skip
+    return "What the Phenformer looks at, against what was planted:\n\n" + markdown_table(head, rows)
+
+
+def _interval(values: pd.Series) -> str:
+    from scipy.stats import t
+
+    known = values.dropna()
+    if not len(known):
+        return "-"
+    if len(known) < 2:
+        return number(known.mean(), 3)
+    half = t.isf(0.025, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    return f"{number(known.mean(), 3)} ({number(known.mean() - half, 3)} to {number(known.mean() + half, 3)})"
+
+
+def main() -> None:
+    """Run all cohorts and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="where cohorts and results are kept")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--people", type=int, default=2_500)
+    parser.add_argument("--locus", default=LOCUS)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS)
+    parser.add_argument("--perturbation", action="append", type=float)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/risk.md")
+    options = parser.parse_args()
+    world = open_world()
+    results = []
+    with ModelService(world, "cpu") as service:
+        asked = cases(options.scenario or SCENARIOS, options.perturbation or PERTURBATIONS, options.seeds)
+        for case in asked:
+            where = (options.folder, world, service)
+            results.append(run_case(case, *where, options.people, options.locus, options.epochs))
+            print(case.name, summary(results[-1:]).round(3).to_string(), sep="\n", file=sys.stderr)
+    text = section(results, options.people, options.locus)
+    print(text)
+    if options.write:
+        TABLES.mkdir(parents=True, exist_ok=True)
+        summary(results).round(4).to_csv(TABLES / "risk.tsv", sep="\t", index=False)
+        write_section("risk", text, PAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Genomes of simulated people: the coalescent with the history of four human populations."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from phenviz.disease.cohort.plan import Plan
+from phenviz.errors import DataError
+from phenviz.genome import Locus, ReferenceGenome
+from phenviz.genome.codes import LETTERS, N_CODE
+from phenviz.progress import NO_PROGRESS, Progress
+
+# Browning 2018: Africans, Europeans, East Asians, and the admixed people of the Americas
+MODEL = "AmericanAdmixture_4B18"
+_POPULATIONS = {"AFR": "AFR", "EUR": "EUR", "EAS": "ASIA", "AMR": "ADMIX"}
+# independent stretches are eight times as fast as a whole chromosome
+CHUNK = 5_000_000
+# two of three changes between bases are A <-> G or C <-> T (codes 0 <-> 2, 1 <-> 3)
+_TRANSITIONS = 2 / 3
+# so many sites stay in the processor's cache
+_AT_ONCE = 2_048
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Variants of one stretch, and who carries them.
+
+    Parameters
+    ----------
+    variants
+        contig, position (1-based), ref, alt; sorted.
+    alleles
+        Shape (variants, people, 2), int8: 1 for ALT.
+    unknown
+        Sites left out since the reference has N there.
+    """
+
+    variants: pd.DataFrame
+    alleles: NDArray[np.int8]
+    unknown: int
+
+
+def simulate_stretches(
+    plan: Plan,
+    locus: Locus,
+    reference: ReferenceGenome,
+    rng: np.random.Generator,
+    *,
+    progress: Progress = NO_PROGRESS,
+) -> Iterator[Stretch]:
+    """Draw genomes, stretch by stretch.
+
+    REF is the reference's base and stands for the ancestral allele; ALT is another base. Stretches of
+    5 Mb are independent of each other; children inherit across them.
+
+    Parameters
+    ----------
+    plan
+        Who.
+    locus
+        Where, on a contig of the reference.
+    reference
+        Gives the bases.
+    rng
+        Source of randomness.
+    progress
+        Told after each stretch, in bases.
+
+    Yields
+    ------
+    Stretch
+        From left to right.
+
+    Raises
+    ------
+    DataError
+        If msprime and stdpopsim aren't installed.
+    """
+    simulator = _Simulator(plan, locus)
+    meioses = _Meioses(plan, locus, simulator.recombination, rng)
+    progress.stage("drawing genomes", locus.length)
+    for start in range(locus.start, locus.end, CHUNK):
+        end = min(start + CHUNK, locus.end)
+        bases = np.asarray(reference.fetch_codes(locus.contig, start, end))
+        before = start
+        for places, alleles in simulator.draw(start, end, rng.integers(1, 2**31 - 1, 2)):
+            codes = bases[places - start]
+            known = codes != N_CODE
+            places, codes = places[known], codes[known]
+            variants = pd.DataFrame(
+                {
+                    "contig": np.full(len(places), locus.contig, dtype=object),
+                    "position": places + 1,
+                    "ref": LETTERS[codes],
+                    "alt": LETTERS[_other_base(codes, rng)],
+                }
+            )
+            yield Stretch(variants, meioses.apply(places, alleles[known]), int((~known).sum()))
+            if len(places):
+                progress.advance(int(places[-1]) - before)
+                before = int(places[-1])
+        progress.advance(end - before)
+
+
+class _Simulator:
+    """stdpopsim's demography, simulated by msprime."""
+
+    def __init__(self, plan: Plan, locus: Locus) -> None:
+        self._msprime, stdpopsim = _libraries()
+        species = stdpopsim.get_species("HomSap")
+        self._model = species.get_demographic_model(MODEL)
+        self.recombination = float(species.genome.mean_recombination_rate)
+        for chromosome in species.genome.chromosomes:
+            if chromosome.id == locus.contig.removeprefix("chr"):
+                self.recombination = float(chromosome.recombination_rate)
+        self._ancestry = plan.people["ancestry"].to_numpy()[plan.founders]
+
+    def draw(
+        self, start: int, end: int, seeds: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
+        """Yield 0-based places, and alleles of the founders' haplotypes, (sites, 2 founders)."""
+        names = list(dict.fromkeys(self._ancestry))
+        samples = [
+            self._msprime.SampleSet(int((self._ancestry == name).sum()), population=_POPULATIONS[name])
+            for name in names
+        ]
+        trees = self._msprime.sim_ancestry(
+            samples,
+            demography=self._model.model,
+            sequence_length=end - start,
+            recombination_rate=self.recombination,
+            random_seed=int(seeds[0]),
+        )
+        # the model's own rate: with another one its times and sizes mean something else
+        trees = self._msprime.sim_mutations(
+            trees,
+            rate=self._model.mutation_rate,
+            model=self._msprime.BinaryMutationModel(),
+            random_seed=int(seeds[1]),
+        )
+        of_name = np.argsort(np.concatenate([np.flatnonzero(self._ancestry == name) for name in names]))
+        order = (2 * of_name[:, None] + np.arange(2)).ravel()
+        sites = trees.tables.sites.position.astype(np.int64) + start
+        alleles = np.empty((_AT_ONCE, len(order)), dtype=np.int8)
+        variants = trees.variants(copy=False)
+        for first in range(0, len(sites), _AT_ONCE):
+            count = min(_AT_ONCE, len(sites) - first)
+            for number in range(count):
+                alleles[number] = next(variants).genotypes[order]
+            carriers = alleles[:count].sum(axis=1, dtype=np.int64)
+            # a site may have mutated back, or in everybody
+            varies = (carriers > 0) & (carriers < len(order))
+            yield sites[first : first + count][varies], alleles[:count][varies]
+
+
+class _Meioses:
+    """What children got from their parents: which haplotype, between which crossovers."""
+
+    def __init__(self, plan: Plan, locus: Locus, rate: float, rng: np.random.Generator) -> None:
+        number = np.full(len(plan.people), -1, dtype=np.int64)
+        number[plan.founders] = np.arange(len(plan.founders))
+        # haplotypes of founders that each haplotype of the cohort is, were there no crossovers
+        self._first = 2 * number[:, None] + np.arange(2)
+        self._crossovers: list[tuple[int, int, NDArray[np.int64]]] = []
+        for child in np.flatnonzero(plan.parents[:, 0] >= 0):
+            for side in (0, 1):
+                places = np.sort(rng.integers(locus.start, locus.end, rng.poisson(rate * locus.length)))
+                self._first[child, side] = 2 * number[plan.parents[child, side]] + rng.integers(2)
+                self._crossovers.append((int(child), side, places))
+
+    def apply(self, places: NDArray[np.int64], founders: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Add the children to haplotypes of founders, (sites, 2 founders): (sites, people, 2)."""
+        if not len(places):
+            return np.empty((0, *self._first.shape), dtype=np.int8)
+        now, switched = self._first.copy(), []
+        for child, side, crossovers in self._crossovers:
+            begin, end = np.searchsorted(crossovers, [places[0], places[-1]], side="right")
+            # both haplotypes of a parent stand side by side
+            now[child, side] ^= begin % 2
+            if end > begin:
+                switched.append((child, side, crossovers[begin:end]))
+        everybody = founders[:, now.ravel()].reshape(len(places), *now.shape)
+        for child, side, crossovers in switched:
+            copy = now[child, side] ^ (np.searchsorted(crossovers, places, side="right") % 2)
+            everybody[:, child, side] = founders[np.arange(len(places)), copy]
+        return everybody
+
+
+def _other_base(codes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    transition = rng.random(len(codes)) < _TRANSITIONS
+    shift = np.where(transition, 2, rng.choice([1, 3], len(codes)))
+    return ((codes.astype(np.int64) + shift) % 4).astype(np.uint8)
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        with warnings.catch_warnings():
+            # what their own dependencies will have to change one day is not for the user
+            warnings.simplefilter("ignore")
+            import msprime
+            import stdpopsim
+    except ImportError as error:
+        raise DataError(
+            f"simulating people needs msprime and stdpopsim ({error.name} isn't here): "
+            'pip install "phenviz[simulate]"'
+        ) from error
+    return msprime, stdpopsim

@@ -1,0 +1,184 @@
+"""What was learnt from a cohort, on disk: a Phenformer, the scores beside it, and how they were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phenviz import __version__
+from phenviz.disease.cohort.config import CohortTraining
+from phenviz.disease.cohort.covariates import CovariateModel
+from phenviz.disease.cohort.ensemble import Combination
+from phenviz.disease.cohort.folder import Cohort
+from phenviz.disease.cohort.people import as_json
+from phenviz.disease.cohort.training import Fit
+from phenviz.errors import DataError
+from phenviz.models.phenformer_checkpoint import save_phenformer
+
+FORMAT = "phenviz-risk/1"
+CARD, PHENFORMER = "risk.json", "phenformer.safetensors"
+WEIGHTS, EXPRESSION, DISTANCE = "weights.parquet", "expression.parquet", "distance.parquet"
+COMPARED, GENES, ASSOCIATIONS = "compared.parquet", "genes.parquet", "gwas"
+
+
+@dataclass(frozen=True, eq=False)
+class RiskModel:
+    """What `phenviz cohort train` wrote.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    card
+        ``risk.json``: cohort, splits, configuration, what was chosen.
+    weights
+        Of variants: trait, contig, position, ref, alt, weight, frequency.
+    expression
+        Of predicted expression: trait, gene, context, weight, mean, scale.
+    distance
+        Variants that genetic distance is measured by.
+    """
+
+    folder: Path
+    card: Mapping[str, Any]
+    weights: pd.DataFrame
+    expression: pd.DataFrame
+    distance: pd.DataFrame
+
+    @property
+    def phenformer(self) -> Path:
+        """Weights file of the Phenformer."""
+        return self.folder / PHENFORMER
+
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Names of the traits."""
+        return tuple(self.card["traits"])
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Names of the covariates."""
+        return tuple(self.card["covariates"])
+
+    def covariate_model(self, trait: str) -> CovariateModel:
+        """Return a trait's baseline."""
+        fit = self.card["traits"][trait]["covariates"]
+        mean, scale, weights = (np.array(fit[name], dtype=float) for name in ("mean", "scale", "weights"))
+        return CovariateModel(mean, scale, weights, float(fit["intercept"]), np.empty(0))
+
+    def combinations(self, trait: str) -> dict[str, Combination]:
+        """Return how a trait's scores are put together."""
+        fits = self.card["traits"][trait]["combinations"]
+        return {name: Combination.from_dict(fit) for name, fit in fits.items()}
+
+
+def save_risk_model(folder: Path, cohort: Cohort, fit: Fit, config: CohortTraining) -> Path:
+    """Write all that was learnt, and return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made_up = {"cohort": "simulated" if cohort.simulated else cohort.name}
+    card = {
+        "training": {
+            **made_up, "name": cohort.name, "people": len(cohort.people), **fit.run,
+            "config": config.as_dict(),
+        },
+        "intended_use": "research on methods; not for clinical use",
+    }  # fmt: skip
+    save_phenformer(fit.phenformer, folder / PHENFORMER, card=as_json(card))
+    weights, expression, compared, genes = [], [], [], []
+    (folder / ASSOCIATIONS).mkdir(exist_ok=True)
+    for name, trait in fit.traits.items():
+        used = np.flatnonzero(trait.prs.weights)
+        own = fit.dosages.variants.iloc[used][["contig", "position", "ref", "alt"]]
+        weights.append(
+            own.assign(trait=name, weight=trait.prs.weights[used], frequency=fit.dosages.frequency[used])
+        )
+        expression.append(_expression(fit, name))
+        compared.append(trait.compared.assign(trait=name))
+        genes.append(trait.genes.assign(trait=name))
+        # as PRS-CS, LDpred2 and VIPRS take it: the effect allele is ALT
+        trait.association.to_csv(folder / ASSOCIATIONS / f"{_file(name)}.tsv.gz", sep="\t", index=False)
+    pd.concat(weights, ignore_index=True).to_parquet(folder / WEIGHTS, index=False)
+    pd.concat(expression, ignore_index=True).to_parquet(folder / EXPRESSION, index=False)
+    pd.concat(compared, ignore_index=True).to_parquet(folder / COMPARED, index=False)
+    pd.concat(genes, ignore_index=True).to_parquet(folder / GENES, index=False)
+    fit.distance[0].to_parquet(folder / DISTANCE, index=False)
+    text = json.dumps(as_json(_card(cohort, fit, config)), indent=1, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def load_risk_model(folder: str | Path) -> RiskModel:
+    """Read what `save_risk_model` wrote.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or of another format.
+    """
+    folder = Path(folder).expanduser()
+    path = folder / CARD
+    if not path.is_file():
+        raise DataError(f"{folder} holds no trained model ({CARD}): make one with `phenviz cohort train`")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        tables = [pd.read_parquet(folder / name) for name in (WEIGHTS, EXPRESSION, DISTANCE)]
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder} is damaged ({' '.join(str(error).split())[:160]}): train it again"
+        ) from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise DataError(f"{path} is of another format than {FORMAT}: train it again with this version")
+    return RiskModel(folder, card, *tables)
+
+
+def _card(cohort: Cohort, fit: Fit, config: CohortTraining) -> dict[str, Any]:
+    people = cohort.people
+    traits = {}
+    for name, trait in fit.traits.items():
+        cases = {
+            split: int((people.table.loc[people.table["split"] == split, name] == 1).sum())
+            for split in ("train", "validation")
+        }
+        traits[name] = {
+            "cases": cases,
+            "prevalence": cohort.prevalence(name),
+            "prs": {"method": trait.prs.method, **trait.prs.settings},
+            "expression": {"method": trait.expression.method, **trait.expression.settings},
+            "covariates": trait.covariates.as_dict(),
+            "combinations": {column: one.as_dict() for column, one in fit.combinations[name].items()},
+        }
+    ancestry = people.table.loc[people.table["split"] == "train", "ancestry"]
+    return {
+        "format": FORMAT,
+        "code_version": __version__,
+        "cohort": cohort.name,
+        "simulated": cohort.simulated,
+        "assembly": cohort.individuals.reference.assembly,
+        "people": {split: len(people.rows(split)) for split in ("train", "validation", "test")},
+        "trained_in": ancestry.value_counts().to_dict(),
+        "covariates": list(people.covariates),
+        "variants": len(fit.dosages),
+        "distance_mean": fit.distance[1],
+        "config": config.as_dict(),
+        "run": fit.run,
+        "traits": traits,
+    }
+
+
+def _expression(fit: Fit, name: str) -> pd.DataFrame:
+    trait = fit.traits[name]
+    table = trait.genes[["gene", "context"]].assign(
+        trait=name, weight=trait.expression.weights, mean=fit.expression_mean, scale=fit.expression_scale
+    )
+    return table
+
+
+def _file(trait: str) -> str:
+    """Return a trait's name as that of a file."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in trait)

@@ -1,0 +1,309 @@
+"""Train on a cohort: baselines, a Phenformer, and how to put them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from phenviz.disease.cohort.config import CohortTraining
+from phenviz.disease.cohort.covariates import CovariateModel, centre_of, fit_covariates
+from phenviz.disease.cohort.dosages import Dosages, distance_variants, read_dosages
+from phenviz.disease.cohort.ensemble import COMBINATIONS, Combination, combine
+from phenviz.disease.cohort.expression_score import (
+    Expression,
+    ExpressionCandidate,
+    fit_expression,
+    gene_tests,
+)
+from phenviz.disease.cohort.folder import Cohort
+from phenviz.disease.cohort.genotypes import ReadCounts
+from phenviz.disease.cohort.gwas import associate
+from phenviz.disease.cohort.polygenic import Candidate, clump, clump_and_threshold, ridge
+from phenviz.disease.cohort.scoring_files import ScoringFile, match_scores
+from phenviz.errors import DataError
+from phenviz.models.phenformer import GeneSite, Phenformer
+from phenviz.models.phenformer_training import Examples, logits_of, train_phenformer
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results.tokens import Tokens, TokenStore
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of people that may be learnt from, and those that choices may be made by.
+
+    Parameters
+    ----------
+    train, validation
+        Rows.
+    labels
+        Of everybody, (people, traits); NaN for everybody else, so that nothing can learn from them.
+    covariates
+        Of everybody, (people, covariates).
+    """
+
+    train: NDArray[np.intp]
+    validation: NDArray[np.intp]
+    labels: NDArray[np.float64]
+    covariates: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Split:
+        """Take a cohort's splits; the test people's labels don't leave the table."""
+        people = cohort.people
+        train, validation = people.rows("train"), people.rows("validation")
+        labels = np.full((len(people), len(people.traits)), np.nan)
+        seen = np.concatenate([train, validation])
+        labels[seen] = people.labels()[seen]
+        return cls(train, validation, labels, people.covariate_values().astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class TraitFit:
+    """What was learnt about one trait beside the Phenformer.
+
+    Parameters
+    ----------
+    covariates
+        Baseline.
+    association, genes
+        Tests of single variants, and of single genes and contexts.
+    prs, expression
+        The chosen candidates.
+    compared
+        Every candidate with its AUROC among the validation people.
+    """
+
+    covariates: CovariateModel
+    association: pd.DataFrame
+    genes: pd.DataFrame
+    prs: Candidate
+    expression: ExpressionCandidate
+    compared: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """All that was learnt.
+
+    Parameters
+    ----------
+    dosages
+        Variants that the scores are made of.
+    expression_mean, expression_scale
+        Of predicted expression among the training people.
+    traits
+        By name.
+    phenformer
+        The disease model.
+    run
+        What its training says.
+    combinations
+        Of each trait: a fit for each column of the scores.
+    distance
+        Variants and frequencies that genetic distance is measured by, and its mean among training people.
+    counts
+        Of the genotypes that were read.
+    """
+
+    dosages: Dosages
+    expression_mean: NDArray[np.float64]
+    expression_scale: NDArray[np.float64]
+    traits: dict[str, TraitFit]
+    phenformer: Phenformer
+    run: dict[str, Any]
+    combinations: dict[str, dict[str, Combination]]
+    distance: tuple[pd.DataFrame, float]
+    counts: ReadCounts
+
+
+def fit_cohort(
+    cohort: Cohort,
+    store: TokenStore,
+    config: CohortTraining,
+    folder: Path,
+    *,
+    start: Phenformer | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress = NO_PROGRESS,
+) -> Fit:
+    """Learn all scores of all traits.
+
+    Weights, scales, thresholds and principal components come from the training people; which candidate, which
+    epoch and how scores are put together from the validation people. Labels of test people are taken away
+    before anything is fitted.
+
+    Parameters
+    ----------
+    cohort, store
+        People, and their tokens.
+    config
+        See there.
+    folder
+        Gets the log and the checkpoint of the Phenformer's training.
+    start
+        A Phenformer to go on from, instead of a new one.
+    device
+        Where the Phenformer is trained.
+    progress
+        Told about each stage.
+
+    Raises
+    ------
+    DataError, ModelError
+        If the cohort and its tokens or the start don't belong together.
+    """
+    split = Split.of(cohort)
+    tokens = store.read(cohort.people.samples)
+    counts = ReadCounts()
+    progress.stage("reading genotypes", 1)
+    dosages = read_dosages(
+        cohort.individuals,
+        cohort.people.samples,
+        split.train,
+        min_frequency=config.min_frequency,
+        counts=counts,
+    )
+    expression, mean, scale = expression_of(store, tokens, split.train)
+    others = [
+        match_scores(ScoringFile.read(path), dosages, config.min_overlap) for path in config.scoring_files
+    ]
+    traits = {}
+    for number, name in enumerate(cohort.people.traits):
+        labels = split.labels[:, number]
+        covariates = fit_covariates(split.covariates, labels, split.train)
+        traits[name] = _fit_trait(dosages, expression, split, labels, covariates, others, progress)
+    phenformer = new_phenformer(cohort, store, config) if start is None else start
+    examples = [_examples(tokens, split, rows, phenformer) for rows in (split.train, split.validation)]
+    run = train_phenformer(phenformer, *examples, config.training, folder, device=device, progress=progress)
+    logits = logits_of(phenformer, tokens, _covariates_for(phenformer, split.covariates), progress=progress)
+    combinations = {}
+    for number, (name, fit) in enumerate(traits.items()):
+        scores = {
+            "covariates": fit.covariates.logits,
+            "prs": dosages.score(fit.prs.weights),
+            "expression": expression.values @ fit.expression.weights,
+            "phenformer": logits[:, number].astype(np.float64),
+        }
+        combinations[name] = {
+            column: combine(parts, scores, split.labels[:, number], split.validation)
+            for column, parts in COMBINATIONS.items()
+        }
+    distance = distance_variants(dosages, split.train)
+    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, counts)
+
+
+def expression_of(
+    store: TokenStore, tokens: Tokens, train: NDArray[np.intp]
+) -> tuple[Expression, NDArray[np.float64], NDArray[np.float64]]:
+    """Take the predicted expression out of tokens, and scale it to the training people."""
+    channels = int(store.attrs["channels"])
+    sums = tokens_expression(tokens, channels)
+    mean, scale = centre_of(sums.reshape(len(sums), -1)[train].astype(np.float64))
+    contexts = store.features[channels:]
+    return Expression.of(sums, store.genes, contexts, mean, scale), mean, scale
+
+
+def tokens_expression(tokens: Tokens, channels: int) -> NDArray[np.float32]:
+    """Return the expression in everybody's tokens, both haplotypes together, (people, genes, contexts)."""
+    held = tokens.difference[..., channels:].astype(np.float32) * tokens.scale[:, channels:]
+    return held.sum(axis=1) if tokens.pair else held
+
+
+def new_phenformer(cohort: Cohort, store: TokenStore, config: CohortTraining) -> Phenformer:
+    """Make an untrained Phenformer for a cohort's tokens, traits and covariates."""
+    from dataclasses import asdict
+
+    options = asdict(config.architecture)
+    covariates = cohort.people.covariates if options.pop("covariates") else ()
+    with torch.random.fork_rng():
+        torch.manual_seed(config.training.seed)
+        phenformer = Phenformer(
+            [GeneSite(*site) for site in store.attrs["sites"]],
+            cohort.people.traits,
+            assembly=str(store.attrs["assembly"]),
+            window=int(store.attrs["window"]),
+            channels=int(store.attrs["channels"]),
+            expression=store.attrs["expression"],
+            expression_from=str(store.attrs["expression_from"]),
+            covariates=covariates,
+            name=f"phenformer-{cohort.name}",
+            **options,
+        )
+    phenformer.backbone_hash = store.attrs["backbone"]
+    phenformer.readout_hash = store.attrs["readout"]
+    store.check(phenformer)
+    return phenformer
+
+
+def auroc(labels: NDArray[np.floating], scores: NDArray[np.floating]) -> float:
+    """Return the area under the ROC curve; a half where there are no cases or no controls."""
+    from sklearn.metrics import roc_auc_score
+
+    known = ~np.isnan(labels)
+    if len(np.unique(labels[known])) < 2:
+        return 0.5
+    return float(roc_auc_score(labels[known], scores[known]))
+
+
+def _fit_trait(
+    dosages: Dosages,
+    expression: Expression,
+    split: Split,
+    labels: NDArray[np.float64],
+    covariates: CovariateModel,
+    others: Sequence[Candidate],
+    progress: Progress,
+) -> TraitFit:
+    association = associate(dosages, labels, split.covariates, split.train, progress=progress)
+    chosen = clump(association, dosages, split.train, progress=progress)
+    candidates = [
+        *clump_and_threshold(association, chosen, len(dosages)),
+        *ridge(dosages, labels, split.train, covariates, progress=progress),
+        *others,
+    ]
+    every = np.stack([candidate.weights for candidate in candidates], axis=1)
+    areas = [auroc(labels[split.validation], column[split.validation]) for column in dosages.score(every).T]
+    models = fit_expression(expression, labels, split.train, covariates, progress=progress)
+    predicted = expression.values[split.validation] @ np.stack([model.weights for model in models], axis=1)
+    own_areas = [auroc(labels[split.validation], column) for column in predicted.T]
+    compared = pd.DataFrame(
+        {
+            "score": ["prs"] * len(candidates) + ["expression"] * len(models),
+            "method": [one.method for one in (*candidates, *models)],
+            "settings": [str(one.settings) for one in (*candidates, *models)],
+            "validation_auroc": [*areas, *own_areas],
+        }
+    )
+    return TraitFit(
+        covariates,
+        association,
+        gene_tests(expression, labels, split.train, covariates),
+        candidates[int(np.argmax(areas))],
+        models[int(np.argmax(own_areas))],
+        compared,
+    )
+
+
+def _examples(tokens: Tokens, split: Split, rows: NDArray[np.intp], phenformer: Phenformer) -> Examples:
+    covariates = _covariates_for(phenformer, split.covariates)
+    if covariates is None:
+        covariates = np.empty((len(split.labels), 0), np.float32)
+    return Examples(tokens.select(rows), split.labels[rows].astype(np.float32), covariates[rows])
+
+
+def _covariates_for(phenformer: Phenformer, covariates: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    if not phenformer.covariates:
+        return None
+    if covariates.shape[1] != len(phenformer.covariates):
+        raise DataError(
+            f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates)}, and the cohort has "
+            f"{covariates.shape[1]}: name the same ones in its cohort.yaml"
+        )
+    return covariates.astype(np.float32)

@@ -1,0 +1,345 @@
+"""The kinds of job about a cohort: effects on gene tokens, tokens of haplotypes, a Phenformer's logits."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from phenviz.errors import DataError, ModelError
+from phenviz.progress import Progress
+from phenviz.service.effects import find_people, find_phasing, people, table_of_text, text_of_table
+from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
+from phenviz.service.job_types import Backend, Kind, Piece
+
+if TYPE_CHECKING:
+    from phenviz.models.phenformer import GeneSite, Phenformer
+    from phenviz.variation import Unphased
+    from phenviz.world import World
+
+# genes whose tokens are made together, so that windows that overlap share what is read
+GENES_TOGETHER = 16
+_EFFECTS_PIECE = 16_384
+# what reading one person's haplotypes of a block takes
+_PERSON_BYTES = 400_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenEffectsParams:
+    """Parameters of ``token_effects``.
+
+    Parameters
+    ----------
+    table
+        The variants: UTF-8 of a TSV, (bytes,) uint8; an array, so that its content goes into the job's key.
+    genes
+        Sites, in the order of the tokens.
+    window
+        Bases of each gene's window.
+    """
+
+    table: NDArray[np.uint8]
+    genes: tuple[GeneSite, ...]
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class HaplotypeTokensParams:
+    """Parameters of ``haplotype_tokens``.
+
+    Parameters
+    ----------
+    genes, window
+        As for ``token_effects``.
+    samples
+        Whose.
+    individuals
+        File of genotypes; None for the world's own.
+    content
+        Size and time of the files.
+    unphased, seed
+        What to do about unphased heterozygotes.
+    """
+
+    genes: tuple[GeneSite, ...]
+    window: int
+    samples: tuple[str, ...]
+    individuals: str | None
+    content: tuple[tuple[str, int, int], ...]
+    unphased: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogitsParams:
+    """Parameters of ``logits``.
+
+    Parameters
+    ----------
+    model
+        Weights file of a Phenformer.
+    weights_hash
+        Its SHA-256.
+    tokens
+        Store of tokens.
+    samples
+        Whose.
+    covariates
+        Numbers of each, in the order of the model's covariates.
+    """
+
+    model: str
+    weights_hash: str
+    tokens: str
+    samples: tuple[str, ...]
+    covariates: tuple[tuple[float, ...], ...]
+
+
+def find_sites(world: World, genes: Iterable[str | GeneSite]) -> tuple[GeneSite, ...]:
+    """Return the sites of genes, by name or as they are, each once.
+
+    Raises
+    ------
+    LocusError
+        If the annotation doesn't have one.
+    DataError
+        If there is none.
+    """
+    from phenviz.models.phenformer import GeneSite
+
+    found = [
+        gene if isinstance(gene, GeneSite) else GeneSite.of(world.annotation.gene(gene)) for gene in genes
+    ]
+    if not found:
+        raise DataError("no gene to make a token of: name at least one")
+    return tuple(dict.fromkeys(found))
+
+
+def _layout(world: World, genes: Sequence[GeneSite], window: int) -> Phenformer:
+    from phenviz.models.token_layout import token_layout
+
+    return token_layout(genes, world.assembly, world.backbone, world.readout, window=window)
+
+
+def _window(window: int | None) -> int:
+    from phenviz.models.token_layout import WINDOW
+
+    return WINDOW if window is None else int(window)
+
+
+def _effects_params(
+    world: World,
+    variants: pd.DataFrame,
+    genes: Iterable[str | GeneSite],
+    window: int | None = None,
+) -> TokenEffectsParams:
+    from phenviz.effects.rows import read_rows
+
+    rows = read_rows(variants, world.reference)
+    text = np.frombuffer(text_of_table(rows.given), dtype=np.uint8)
+    return TokenEffectsParams(text, find_sites(world, genes), _window(window))
+
+
+def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
+    table = table_of_text(params.table.tobytes())
+
+    def compute(part: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.effects.token_effects import score_tokens
+
+        own = backend.world
+        layout = _layout(own, params.genes, params.window)
+        found = score_tokens(part, layout, own.reference, own.backbone, own.readout, progress=progress)
+        return found.assign_coords(row=found["row"] + first)
+
+    pieces = []
+    for first in range(0, max(len(table), 1), _EFFECTS_PIECE):
+        part = table.iloc[first : first + _EFFECTS_PIECE]
+        identity = {
+            "variants": hashlib.sha256(text_of_table(part)).hexdigest(),
+            "first": first,
+            "genes": [str(gene) for gene in params.genes],
+            "window": params.window,
+        }
+        pieces.append(Piece(identity, partial(compute, part, first), max(len(part), 1)))
+    return pieces
+
+
+def _join_effects(params: TokenEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    if len(parts) == 1:
+        return parts[0]
+    pairs = xr.concat([part.drop_vars("reference_token") for part in parts], dim="pair",
+                      data_vars="minimal", coords="minimal", compat="override", join="override",
+                      combine_attrs="override")  # fmt: skip
+    skipped = sum(int(part.attrs["skipped"]) for part in parts)
+    return pairs.assign(reference_token=parts[0]["reference_token"]).assign_attrs(skipped=skipped)
+
+
+def _effects_memory(world: World, params: TokenEffectsParams) -> int:
+    count = int((params.table == ord("\n")).sum())
+    # of the genes that are asked for, few have a variant in their windows
+    pairs = count * min(len(params.genes), 8)
+    return WORKING_BYTES + COPIES * pairs * 256 * FLOAT_BYTES
+
+
+def _haplotype_params(
+    world: World,
+    genes: Iterable[str | GeneSite],
+    samples: str | Iterable[str] | None = None,
+    individuals: str | os.PathLike[str] | None = None,
+    window: int | None = None,
+    unphased: str = "refuse",
+    seed: int = 0,
+) -> HaplotypeTokensParams:
+    path, content = find_people(world, individuals)
+    cohort = people(world, path)
+    known = cohort.samples["sample"].tolist()
+    chosen = [samples] if isinstance(samples, str) else known if samples is None else list(samples)
+    if not chosen:
+        raise DataError("no individual was chosen: name at least one, or leave samples out for all")
+    if samples is not None:
+        for sample in chosen:
+            cohort.individual(sample)
+    choice, seed = find_phasing(unphased, seed)
+    sites = find_sites(world, genes)
+    return HaplotypeTokensParams(sites, _window(window), tuple(chosen), path, content, choice, seed)
+
+
+def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece]:
+    def compute(genes: Sequence[GeneSite], backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.effects.haplotype_tokens import predict_haplotype_tokens
+
+        own = backend.world
+        return predict_haplotype_tokens(
+            people(own, params.individuals),
+            _layout(own, genes, params.window),
+            own.reference,
+            own.backbone,
+            own.readout,
+            samples=params.samples,
+            unphased=cast("Unphased", params.unphased),
+            seed=params.seed,
+            progress=progress,
+        )
+
+    whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
+    pieces = []
+    for genes in in_order(params.genes):
+        identity = {"genes": [str(gene) for gene in genes], "window": params.window, **whose}
+        units = len(genes) * params.window * (1 + 0.5 * len(params.samples))
+        pieces.append(Piece(identity, partial(compute, genes), units))
+    return pieces
+
+
+def in_order(genes: Sequence[GeneSite]) -> list[tuple[GeneSite, ...]]:
+    """Group genes by where they lie, so that those of a group share most of their windows."""
+    ordered = sorted(genes, key=lambda gene: (gene.contig, gene.tss))
+    return [
+        tuple(ordered[start : start + GENES_TOGETHER]) for start in range(0, len(ordered), GENES_TOGETHER)
+    ]
+
+
+def _join_haplotypes(params: HaplotypeTokensParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    joined = xr.concat(list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override",
+                       join="override", combine_attrs="override")  # fmt: skip
+    names = joined["gene"].values.tolist()
+    asked = [gene.name for gene in params.genes if gene.name in names]
+    return joined if asked == names else joined.isel(gene=[names.index(name) for name in asked])
+
+
+def _haplotype_memory(world: World, params: HaplotypeTokensParams) -> int:
+    tokens = 2 * len(params.samples) * min(len(params.genes), GENES_TOGETHER) * 512 * 8
+    return WORKING_BYTES + COPIES * tokens + len(params.samples) * _PERSON_BYTES
+
+
+def _logits_params(
+    world: World,
+    model: str | os.PathLike[str],
+    tokens: str | os.PathLike[str],
+    samples: Iterable[str],
+    covariates: Any = None,
+) -> LogitsParams:
+    from phenviz.models.phenformer_checkpoint import load_phenformer
+
+    path = Path(model).expanduser().resolve()
+    phenformer = load_phenformer(path, world.backbone, world.readout)
+    names = tuple(samples)
+    values = np.empty((len(names), 0)) if covariates is None else np.asarray(covariates, dtype=float)
+    if values.shape not in ((len(names), len(phenformer.covariates)), (len(names), 0)):
+        raise ModelError(
+            f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates) or 'none'}: give one "
+            f"number of each for all {len(names):,} people"
+        )
+    store = str(Path(tokens).expanduser().resolve())
+    return LogitsParams(str(path), phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
+
+
+def _logits_pieces(world: World, params: LogitsParams) -> list[Piece]:
+    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.models.phenformer_checkpoint import load_phenformer
+        from phenviz.models.phenformer_training import logits_of
+        from phenviz.results.tokens import TokenStore
+        from phenviz.service.device import place
+
+        phenformer = load_phenformer(params.model, backend.backbone, backend.readout)
+        placed = place(phenformer, backend.device)
+        store = TokenStore(params.tokens)
+        store.check(placed)
+        known = np.array(params.covariates, dtype=np.float32) if placed.covariates else None
+        if known is not None and not known.size:
+            known = None
+        found = logits_of(placed, store.read(params.samples), known, progress=progress)
+        return xr.Dataset(
+            {"logit": (("person", "trait"), found)},
+            coords={"person": list(params.samples), "trait": [trait.name for trait in placed.traits]},
+            attrs={"model": f"{placed.name}@{placed.weights_hash[:8]}"},
+        )
+
+    identity = {"model": params.weights_hash, "tokens": params.tokens, "samples": params.samples}
+    return [Piece({**identity, "covariates": params.covariates}, compute, len(params.samples))]
+
+
+def _join_logits(params: LogitsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    return parts[0]
+
+
+def _logits_memory(world: World, params: LogitsParams) -> int:
+    return WORKING_BYTES + len(params.samples) * 448 * 256 * 2
+
+
+TOKEN_EFFECTS = Kind(
+    "token_effects",
+    _effects_params,
+    _effects_pieces,
+    _join_effects,
+    seconds_per_unit=1 / 1e3,
+    memory=_effects_memory,
+    # the variants of a cohort are those of its people
+    private=lambda params: True,
+)
+HAPLOTYPE_TOKENS = Kind(
+    "haplotype_tokens",
+    _haplotype_params,
+    _haplotype_pieces,
+    _join_haplotypes,
+    seconds_per_unit=1 / 3e5,
+    memory=_haplotype_memory,
+    private=lambda params: True,
+)
+LOGITS = Kind(
+    "logits",
+    _logits_params,
+    _logits_pieces,
+    _join_logits,
+    seconds_per_unit=1 / 500,
+    memory=_logits_memory,
+    private=lambda params: True,
+)

@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phenviz.disease.cohort.dosages import read_dosages
+from phenviz.disease.cohort.folder import open_cohort
+from phenviz.disease.cohort.genotypes import read_blocks
+from phenviz.disease.cohort.liability import Liability
+from phenviz.genome import Locus
+from phenviz.variation import open_individuals
+from tests.disease.cohort import toys
+
+HERE = Locus("20", 2_000, 48_000)
+
+
+def alleles_of(folder, world):
+    people = open_individuals(folder / "genotypes.vcz", world.reference)
+    blocks = list(read_blocks(people, people.samples["sample"].tolist()))
+    return (
+        pd.concat([block.variants for block in blocks], ignore_index=True),
+        np.concatenate([block.alleles for block in blocks]),
+    )
+
+
+def test_ref_is_what_the_reference_has_and_alt_is_not(additive, world):
+    variants, alleles = alleles_of(additive, world)
+    sequence = world.reference.sequence(Locus("20", 0, 50_021)).upper()
+    assert [sequence[position - 1] for position in variants["position"]] == variants["ref"].tolist()
+    assert (variants["ref"] != variants["alt"]).all() and variants["alt"].isin(list("ACGT")).all()
+    assert variants["position"].is_monotonic_increasing
+    assert variants["position"].between(HERE.start + 1, HERE.end).all()
+    # each variant varies, and no site lies in the gap of N
+    assert ((alleles == 1).any(axis=(1, 2)) & (alleles == 0).any(axis=(1, 2))).all()
+    assert not variants["position"].between(20_001, 20_700).any()
+
+
+def test_the_quick_reader_gives_what_the_reader_of_all_formats_gives(additive, world):
+    people = open_individuals(additive / "genotypes.vcz", world.reference)
+    names = people.samples["sample"].tolist()[::-3]
+    locus = Locus("20", 7_001, 33_333)
+    slow = people.genotypes(locus, names)
+    blocks = list(read_blocks(people, names, [locus]))
+    np.testing.assert_array_equal(np.concatenate([block.alleles for block in blocks]), slow.alleles)
+    columns = ["contig", "position", "ref", "alt"]
+    fast = pd.concat([block.variants for block in blocks], ignore_index=True)[columns]
+    pd.testing.assert_frame_equal(fast.astype(str), slow.variants[columns].astype(str), check_dtype=False)
+
+
+def test_children_have_one_haplotype_of_each_parent(tmp_path, project, world):
+    folder = toys.simulate(tmp_path / "c", project, relatives=0.3)
+    _, alleles = alleles_of(folder, world)
+    table = pd.read_parquet(folder / "people.parquet")
+    sizes = table.groupby("family").size()
+    trios = sizes[sizes == 3].index
+    checked = 0
+    for family in trios:
+        rows = np.flatnonzero(table["family"] == family)
+        child, parents = rows[-1], rows[:2]
+        for side in (0, 1):
+            # crossovers are rare on 46 kb: each side is one of the four parental haplotypes, or two of one
+            own = alleles[:, child, side]
+            same = [(own == alleles[:, parent, copy]).all() for parent in parents for copy in (0, 1)]
+            checked += any(same)
+    assert checked >= 2 * len(trios) - 2 and len(trios) > 5
+
+
+def test_the_same_seed_gives_the_same_genomes_in_every_scenario(additive, tmp_path, project, world):
+    other = toys.simulate(tmp_path / "null", project, "null")
+    for one, two in zip(alleles_of(additive, world), alleles_of(other, world), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+    again = toys.simulate(tmp_path / "again", project)
+    columns = pd.read_parquet(additive / "people.parquet")
+    pd.testing.assert_frame_equal(columns, pd.read_parquet(again / "people.parquet"))
+
+
+def test_the_store_has_chunks_of_ten_thousand_by_a_thousand(additive):
+    import zarr
+
+    store = zarr.open_group(str(additive / "genotypes.vcz"), mode="r")
+    assert store["call_genotype"].chunks == (10_000, 240, 2)
+    assert store.attrs["vcf_zarr_version"] == "0.4" and "simulated" in store.attrs["source"]
+
+
+@pytest.mark.parametrize("scenario", ["null", "mediated", "shared", "subtypes"])
+def test_scenarios_have_the_stated_prevalence(tmp_path, project, scenario):
+    folder = toys.simulate(tmp_path / scenario, project, scenario, prevalence=0.3, people=600)
+    table = pd.read_parquet(folder / "people.parquet")
+    truth = json.loads((folder / "truth.json").read_text())
+    assert truth["scenario"] == scenario and truth["liability"]["prevalence"] == 0.3
+    for trait in truth["traits"]:
+        assert table[trait].mean() == pytest.approx(0.3, abs=0.06), trait
+    cohort = open_cohort(folder, _reference(project))
+    assert cohort.simulated and cohort.people.traits == tuple(truth["traits"])
+    assert not {"subtype", "mechanism_1", "T_liability"} & set(table.columns)
+
+
+def _reference(project):
+    from phenviz.world import open_world
+
+    return open_world(project).reference
+
+
+@pytest.mark.parametrize(("heritability", "seed"), [(0.2, 0), (0.5, 1), (0.8, 2)])
+def test_genetic_values_explain_the_stated_share_of_the_liability(heritability, seed):
+    rng = np.random.default_rng(seed)
+    n = 40_000
+    genetic, age, sex = rng.normal(3, 7, n), rng.integers(40, 70, n), rng.integers(0, 2, n)
+    ancestry = np.where(np.arange(n) % 3 == 0, "AFR", "EUR").astype(object)
+    within = np.flatnonzero(ancestry == "EUR")
+    model = Liability(heritability, 0.1, 0.05)
+    liability = model.draw(genetic, age, sex, ancestry, within, rng)
+    assert np.corrcoef(genetic[within], liability[within])[0, 1] ** 2 == pytest.approx(heritability, abs=0.02)
+    assert liability.var() == pytest.approx(1, abs=0.05)
+    assert model.cases(liability).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_components_and_distance_tell_ancestries_apart(tmp_path, project, world):
+    folder = toys.simulate(tmp_path / "c", project, people=400, ancestry="AFR:0.4")
+    table = pd.read_parquet(folder / "people.parquet")
+    assert set(table["ancestry"]) == {"AFR"} and {"PC1", "PC2", "PC3", "PC4"} <= set(table.columns)
+    train = table[table["split"] == "train"]
+    assert train["distance"].mean() == pytest.approx(1) and train["PC1"].std() == pytest.approx(1, rel=0.1)
+
+
+def test_common_variants_are_chosen_by_the_training_people_alone(additive, world):
+    people = open_individuals(additive / "genotypes.vcz", world.reference)
+    names = people.samples["sample"].tolist()
+    train = np.arange(0, 60)
+    found = read_dosages(people, names, train, min_frequency=0.05)
+    frequency = found.values[:, train].mean(axis=1) / 2
+    assert (np.minimum(frequency, 1 - frequency) >= 0.05).all()
+    np.testing.assert_allclose(frequency, found.frequency)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path, project):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    done = toys.ask("simulate", "-o", folder, "--people", 100, "--world", project)
+    assert done.exit_code == 1 and "isn't empty" in done.output and "notes.txt" in done.output
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--scenario", "magic"], "choose one of"),
+        (["--ancestry", "MARS"], "MARS"),
+        (["--train-in", "AFR", "--ancestry", "EUR"], "nobody of ancestry AFR"),
+        (["--heritability", "0.99"], "together they explain"),
+        (["--prevalence", "1"], "prevalence"),
+        (["--scenario", "mediated", "--genes", "500"], "planted genes"),
+        (["--scenario", "shared", "--context", "Moon"], "Moon"),
+        (["--variants", "100000"], "causal variants"),
+        (["--locus", "20:20101-20600"], "known base"),
+    ],
+)
+def test_what_can_t_be_simulated_is_said_in_one_line(tmp_path, project, words, message):
+    common = ["--people", 60, "--locus", toys.LOCUS, "--world", project, "--device", "cpu"]
+    done = toys.ask("simulate", "-o", tmp_path / "c", *common, *words)
+    assert done.exit_code in (1, 2) and message in done.output and "Traceback" not in done.output
