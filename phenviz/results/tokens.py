@@ -94,7 +94,7 @@ class TokenStore:
         """Make an empty store for everybody's tokens; replaces what is there."""
         import zarr
 
-        root = zarr.open_group(str(path), mode="w")
+        root: Any = zarr.open_group(str(path), mode="w")
         root.attrs.update({"format": FORMAT, **attrs})
         shape = (len(samples), 2, len(genes), len(features)) if pair else (
             len(samples), len(genes), len(features))  # fmt: skip

@@ -180,8 +180,11 @@ def fit_cohort(
         covariates = fit_covariates(split.covariates, labels, split.train)
         traits[name] = _fit_trait(dosages, expression, split, labels, covariates, others, progress)
     phenformer = new_phenformer(cohort, store, config) if start is None else start
-    examples = [_examples(tokens, split, rows, phenformer) for rows in (split.train, split.validation)]
-    run = train_phenformer(phenformer, *examples, config.training, folder, device=device, progress=progress)
+    teachers = _examples(tokens, split, split.train, phenformer)
+    choosers = _examples(tokens, split, split.validation, phenformer)
+    run = train_phenformer(
+        phenformer, teachers, choosers, config.training, folder, device=device, progress=progress
+    )
     logits = logits_of(phenformer, tokens, _covariates_for(phenformer, split.covariates), progress=progress)
     combinations = {}
     for number, (name, fit) in enumerate(traits.items()):
@@ -276,8 +279,11 @@ def _fit_trait(
     compared = pd.DataFrame(
         {
             "score": ["prs"] * len(candidates) + ["expression"] * len(models),
-            "method": [one.method for one in (*candidates, *models)],
-            "settings": [str(one.settings) for one in (*candidates, *models)],
+            "method": [*(one.method for one in candidates), *(one.method for one in models)],
+            "settings": [
+                *(str(one.settings) for one in candidates),
+                *(str(one.settings) for one in models),
+            ],
             "validation_auroc": [*areas, *own_areas],
         }
     )

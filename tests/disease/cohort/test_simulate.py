@@ -161,3 +161,24 @@ def test_what_can_t_be_simulated_is_said_in_one_line(tmp_path, project, words, m
     common = ["--people", 60, "--locus", toys.LOCUS, "--world", project, "--device", "cpu"]
     done = toys.ask("simulate", "-o", tmp_path / "c", *common, *words)
     assert done.exit_code in (1, 2) and message in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("chunk", [7, 1_000])
+def test_a_store_with_records_of_all_kinds_is_read_as_its_vcf_is(tmp_path, world, chunk):
+    from bio2zarr import vcf
+
+    from tests.effects.toys import SAMPLES, write_people
+
+    written = write_people(tmp_path / "p.vcf", world.reference, 3, count=50)
+    import subprocess
+
+    subprocess.run(["bgzip", "-k", tmp_path / "p.vcf"], check=True)
+    subprocess.run(["bcftools", "index", tmp_path / "p.vcf.gz"], check=True)
+    vcf.convert([tmp_path / "p.vcf.gz"], tmp_path / "p.vcz", worker_processes=0, variants_chunk_size=chunk)
+    found = []
+    for name in ("p.vcz", "p.vcf"):
+        people = open_individuals(tmp_path / name, world.reference)
+        blocks = list(read_blocks(people, ["dee", "ann"]))
+        found.append(np.concatenate([block.alleles for block in blocks]))
+    np.testing.assert_array_equal(*found)
+    assert len(found[0]) == len(written) and SAMPLES[0] == "ann"
