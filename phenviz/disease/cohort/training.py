@@ -108,6 +108,8 @@ class Fit:
         Of each trait: a fit for each column of the scores.
     distance
         Variants and frequencies that genetic distance is measured by, and its mean among training people.
+    matched
+        Of each scoring file, what became of its variants.
     counts
         Of the genotypes that were read.
     """
@@ -120,6 +122,7 @@ class Fit:
     run: dict[str, Any]
     combinations: dict[str, dict[str, Combination]]
     distance: tuple[pd.DataFrame, float]
+    matched: dict[str, pd.DataFrame]
     counts: ReadCounts
 
 
@@ -171,9 +174,11 @@ def fit_cohort(
         counts=counts,
     )
     expression, mean, scale = expression_of(store, tokens, split.train)
-    others = [
-        match_scores(ScoringFile.read(path), dosages, config.min_overlap) for path in config.scoring_files
-    ]
+    matched = {}
+    for path in config.scoring_files:
+        scores, assembly = ScoringFile.read(path), cohort.individuals.reference.assembly
+        matched[scores.name] = match_scores(scores, dosages, config.min_overlap, assembly)
+    others = [candidate for candidate, _ in matched.values()]
     traits = {}
     for number, name in enumerate(cohort.people.traits):
         labels = split.labels[:, number]
@@ -188,18 +193,19 @@ def fit_cohort(
     logits = logits_of(phenformer, tokens, _covariates_for(phenformer, split.covariates), progress=progress)
     combinations = {}
     for number, (name, fit) in enumerate(traits.items()):
-        scores = {
+        parts_of = {
             "covariates": fit.covariates.logits,
             "prs": dosages.score(fit.prs.weights),
             "expression": expression.values @ fit.expression.weights,
             "phenformer": logits[:, number].astype(np.float64),
         }
         combinations[name] = {
-            column: combine(parts, scores, split.labels[:, number], split.validation)
+            column: combine(parts, parts_of, split.labels[:, number], split.validation)
             for column, parts in COMBINATIONS.items()
         }
     distance = distance_variants(dosages, split.train)
-    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, counts)
+    tables = {name: table for name, (_, table) in matched.items()}
+    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, tables, counts)
 
 
 def expression_of(
