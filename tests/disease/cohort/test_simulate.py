@@ -154,7 +154,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path, project):
         (["--scenario", "mediated", "--genes", "500"], "planted genes"),
         (["--scenario", "shared", "--context", "Moon"], "Moon"),
         (["--variants", "100000"], "causal variants"),
-        (["--locus", "20:20101-20600"], "known base"),
+        (["--locus", "20:20101-20600"], "only N"),
     ],
 )
 def test_what_can_t_be_simulated_is_said_in_one_line(tmp_path, project, words, message):
