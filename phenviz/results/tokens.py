@@ -70,10 +70,8 @@ class TokenStore:
         if self.attrs.get("format") != FORMAT:
             raise DataError(f"{self.path} is no store of gene tokens ({FORMAT}): make one with "
                             "`phenviz cohort embed`")  # fmt: skip
-        self.samples = tuple(map(str, self._root["sample"][:]))
-        self.genes = tuple(map(str, self._root["gene"][:]))
-        self.features = tuple(map(str, self._root["feature"][:]))
-        self.pair = self._root["difference"].ndim == 4
+        self.samples, self.genes, self.features = map(self._names, ("sample", "gene", "feature"))
+        self.pair = len(self._shape()) == 4
         if not unfinished and not self.done.all():
             raise DataError(
                 f"{self.path} lacks the tokens of {int((~self.done).sum()):,} of {len(self.genes):,} genes: "
@@ -94,7 +92,7 @@ class TokenStore:
         """Make an empty store for everybody's tokens; replaces what is there."""
         import zarr
 
-        root = zarr.open_group(str(path), mode="w")
+        root: Any = zarr.open_group(str(path), mode="w")
         root.attrs.update({"format": FORMAT, **attrs})
         shape = (len(samples), 2, len(genes), len(features)) if pair else (
             len(samples), len(genes), len(features))  # fmt: skip
@@ -108,6 +106,13 @@ class TokenStore:
         for name, values in (("sample", samples), ("gene", genes), ("feature", features)):
             root.create_array(name, shape=(len(values),), dtype=str)[:] = np.array(list(values), dtype=object)
         return cls(path, unfinished=True)
+
+    def _names(self, array: str) -> tuple[str, ...]:
+        return tuple(map(str, self._root[array][:]))
+
+    def _shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self._root["difference"].shape
+        return shape
 
     @property
     def done(self) -> NDArray[np.bool_]:

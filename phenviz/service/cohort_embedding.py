@@ -160,19 +160,14 @@ def sites_of(
 
 
 def variant_positions(individuals: Individuals, locus: Locus) -> NDArray[np.int64]:
-    """Return the sorted 0-based positions of the variants of a locus."""
+    """Return the sorted 0-based positions of the variants of a contig."""
     from phenviz.variation.vcf_zarr import ZarrSource
+    from phenviz.variation.zarr_cohort import positions_of
 
-    found = []
-    for batch in individuals._batches:
-        if isinstance(batch, ZarrSource):
-            for first, last in batch._stretches(locus):
-                rows = np.isin(batch._whole("variant_contig", slice(first, last)), batch._numbers(locus))
-                found.append(batch._whole("variant_position", slice(first, last))[rows] - 1)
-        else:
-            found.append(individuals.variants(locus)["position"].to_numpy() - 1)
-            break
-    return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+    stores = [source for source in individuals.sources if isinstance(source, ZarrSource)]
+    if len(stores) < len(individuals.sources):
+        return np.sort(individuals.variants(locus)["position"].to_numpy() - 1)
+    return np.sort(np.concatenate([positions_of(store, locus) for store in stores]))
 
 
 def token_effects(
@@ -293,15 +288,16 @@ def _additive(
     )
     features = found.sizes["feature"]
     difference = np.zeros((width, len(group), features), dtype=np.float32)
-    row, gene, effect = (found[name].values for name in ("row", "gene_index", "effect"))
+    row, number_of, effect = (found[name].values for name in ("row", "gene_index", "effect"))
     for number in range(len(group)):
-        own_pairs = np.flatnonzero(gene == number)
+        own_pairs = np.flatnonzero(number_of == number)
         if len(own_pairs):
             matrix = carried_by[row[own_pairs]].astype(np.float32).T.tocsr()
             difference[:, number] = matrix @ effect[own_pairs]
+    plain: NDArray[np.float64] = found["reference_token"].values
     if haplotypes == "pair":
-        difference = difference.reshape(people, 2, len(group), features)
-    return difference, found["reference_token"].values
+        return difference.reshape(people, 2, len(group), features), plain
+    return difference, plain
 
 
 def _cached_effects(

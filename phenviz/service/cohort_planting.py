@@ -90,7 +90,6 @@ def planted_expression(
     # expression is read nearer than a window reaches
     window = min(WINDOW, 2 * (reach + world.backbone.bin_size))
     blocks = list(read_blocks(individuals, samples, _windows(world, [site], window)))
-    total, names = None, ()
     tables = [block.variants for block in blocks]
     if not tables:
         raise DataError(f"no variant lies near {gene}: plant other genes, or simulate a longer locus")

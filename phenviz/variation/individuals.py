@@ -98,6 +98,11 @@ class Individuals:
         return len(self.samples)
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """The files as they are read, none of which has a sample of another one."""
+        return self._batches
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         """Files, the first of each batch."""
         return tuple(batch.path for batch in self._batches)

@@ -26,6 +26,8 @@ CHUNK = 5_000_000
 _TRANSITIONS = 2 / 3
 # so many sites stay in the processor's cache
 _AT_ONCE = 2_048
+# of the rest of the genome, for principal components: about 6,000 common variants
+_UNLINKED, _UNLINKED_BASES = 80, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +111,42 @@ def simulate_stretches(
         progress.advance(end - before)
 
 
+def simulate_unlinked(plan: Plan, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw short stretches of the rest of the genome, each of them independent of all others.
+
+    Principal components of one stretch of a chromosome would say who shares which haplotype there, and so
+    explain what its variants do; those of the whole genome say where people come from.
+
+    Returns
+    -------
+    NDArray[np.int8]
+        Dosages of variants, (variants, people).
+    """
+    simulator = _Simulator(plan, None)
+    number = np.full(len(plan.people), -1, dtype=np.int64)
+    number[plan.founders] = np.arange(len(plan.founders))
+    children = np.flatnonzero(plan.parents[:, 0] >= 0)
+    found = []
+    for places, alleles in simulator.replicates(rng.integers(1, 2**31 - 1, 2)):
+        haplotypes = 2 * number[:, None] + np.arange(2)
+        # too short for a crossover: one haplotype of each parent
+        inherited = 2 * number[plan.parents[children]] + rng.integers(0, 2, (len(children), 2))
+        haplotypes[children] = inherited
+        if len(places):
+            found.append(alleles[:, haplotypes[:, 0]] + alleles[:, haplotypes[:, 1]])
+    return np.concatenate(found)
+
+
 class _Simulator:
     """stdpopsim's demography, simulated by msprime."""
 
-    def __init__(self, plan: Plan, locus: Locus) -> None:
+    def __init__(self, plan: Plan, locus: Locus | None) -> None:
         self._msprime, stdpopsim = _libraries()
         species = stdpopsim.get_species("HomSap")
         self._model = species.get_demographic_model(MODEL)
         self.recombination = float(species.genome.mean_recombination_rate)
         for chromosome in species.genome.chromosomes:
-            if chromosome.id == locus.contig.removeprefix("chr"):
+            if locus is not None and chromosome.id == locus.contig.removeprefix("chr"):
                 self.recombination = float(chromosome.recombination_rate)
         self._ancestry = plan.people["ancestry"].to_numpy()[plan.founders]
 
@@ -126,37 +154,51 @@ class _Simulator:
         self, start: int, end: int, seeds: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
         """Yield 0-based places, and alleles of the founders' haplotypes, (sites, 2 founders)."""
+        trees = next(iter(self._ancestries(end - start, 1, int(seeds[0]))))
+        for places, alleles in self._mutated(trees, int(seeds[1])):
+            yield places + start, alleles
+
+    def replicates(self, seeds: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
+        """Yield what `draw` does of many short stretches."""
+        for number, trees in enumerate(self._ancestries(_UNLINKED_BASES, _UNLINKED, int(seeds[0]))):
+            yield from self._mutated(trees, int(seeds[1]) // 2 + number)
+
+    def _ancestries(self, length: int, count: int, seed: int) -> Iterator[Any]:
         names = list(dict.fromkeys(self._ancestry))
         samples = [
             self._msprime.SampleSet(int((self._ancestry == name).sum()), population=_POPULATIONS[name])
             for name in names
         ]
-        trees = self._msprime.sim_ancestry(
+        of_name = np.argsort(np.concatenate([np.flatnonzero(self._ancestry == name) for name in names]))
+        # haplotypes in the order of the people, not of their populations
+        self._order = (2 * of_name[:, None] + np.arange(2)).ravel()
+        yield from self._msprime.sim_ancestry(
             samples,
             demography=self._model.model,
-            sequence_length=end - start,
+            sequence_length=length,
             recombination_rate=self.recombination,
-            random_seed=int(seeds[0]),
+            random_seed=seed,
+            num_replicates=count,
         )
+
+    def _mutated(self, trees: Any, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
         # the model's own rate: with another one its times and sizes mean something else
-        trees = self._msprime.sim_mutations(
+        mutated = self._msprime.sim_mutations(
             trees,
             rate=self._model.mutation_rate,
             model=self._msprime.BinaryMutationModel(),
-            random_seed=int(seeds[1]),
+            random_seed=seed,
         )
-        of_name = np.argsort(np.concatenate([np.flatnonzero(self._ancestry == name) for name in names]))
-        order = (2 * of_name[:, None] + np.arange(2)).ravel()
-        sites = trees.tables.sites.position.astype(np.int64) + start
-        alleles = np.empty((_AT_ONCE, len(order)), dtype=np.int8)
-        variants = trees.variants(copy=False)
+        sites = mutated.tables.sites.position.astype(np.int64)
+        alleles = np.empty((_AT_ONCE, len(self._order)), dtype=np.int8)
+        variants = mutated.variants(copy=False)
         for first in range(0, len(sites), _AT_ONCE):
             count = min(_AT_ONCE, len(sites) - first)
             for number in range(count):
-                alleles[number] = next(variants).genotypes[order]
+                alleles[number] = next(variants).genotypes[self._order]
             carriers = alleles[:count].sum(axis=1, dtype=np.int64)
             # a site may have mutated back, or in everybody
-            varies = (carriers > 0) & (carriers < len(order))
+            varies = (carriers > 0) & (carriers < len(self._order))
             yield sites[first : first + count][varies], alleles[:count][varies]
 
 

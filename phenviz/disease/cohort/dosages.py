@@ -16,8 +16,8 @@ from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation import Individuals
 
 MIN_FREQUENCY = 0.01
-# of the principal components: common variants, evenly over what there is
-_PC_FREQUENCY, _PC_VARIANTS = 0.05, 10_000
+# of principal components and genetic distance
+_PC_FREQUENCY, _DISTANCE_VARIANTS = 0.05, 10_000
 _AT_ONCE = 2_048
 
 
@@ -146,26 +146,37 @@ def allele_frequency(values: NDArray[np.int8]) -> NDArray[np.float64]:
 
 
 def principal_components(
-    dosages: Dosages, train: NDArray[np.intp], count: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    values: NDArray[np.int8], train: NDArray[np.intp], count: int, seed: int
+) -> NDArray[np.float64]:
     """Fit principal components on the training people and project everybody.
+
+    Parameters
+    ----------
+    values
+        Dosages of variants from all over the genome, (variants, people).
+    train
+        Rows of the training people.
+    count
+        How many components.
+    seed
+        Of the randomised decomposition.
 
     Returns
     -------
-    tuple
-        Components, (people, count), in standard deviations of the training people; and genetic distance from
-        the training people, (people,): mean of squared standardised dosages over the same variants, 1 on
-        average for a training person.
+    NDArray[np.float64]
+        Shape (people, count), in standard deviations of the training people.
     """
     from sklearn.decomposition import PCA
 
-    some = dosages.select(_evenly(dosages, count))
-    values = some.standardised(slice(None)).T
-    count = min(count, len(train) - 1, values.shape[1])
-    fitted = PCA(count, svd_solver="randomized", random_state=seed).fit(values[train])
-    components = fitted.transform(values) / np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
-    distance = (values**2).mean(axis=1, dtype=np.float64)
-    return components.astype(np.float64), distance / max(distance[train].mean(), 1e-12)
+    frequency = allele_frequency(values[:, train])
+    common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= _PC_FREQUENCY)
+    own = Dosages(pd.DataFrame(index=common), values[common], frequency[common])
+    scaled = own.standardised(slice(None)).T
+    count = min(count, len(train) - 1, scaled.shape[1])
+    fitted = PCA(count, svd_solver="randomized", random_state=seed).fit(scaled[train])
+    spread = np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
+    components: NDArray[np.float64] = (fitted.transform(scaled) / spread).astype(np.float64)
+    return components
 
 
 def distance_variants(dosages: Dosages, train: NDArray[np.intp]) -> tuple[pd.DataFrame, float]:
@@ -176,15 +187,15 @@ def distance_variants(dosages: Dosages, train: NDArray[np.intp]) -> tuple[pd.Dat
     tuple
         contig, position, ref, alt and ``frequency``; and the mean of squared standardised dosages.
     """
-    some = dosages.select(_evenly(dosages, 1))
+    some = dosages.select(_evenly(dosages))
     values = some.standardised(slice(None), train)
     table = some.variants.assign(frequency=some.frequency)
     return table, max(float((values**2).mean()), 1e-12)
 
 
-def _evenly(dosages: Dosages, fewest: int) -> NDArray[np.intp]:
+def _evenly(dosages: Dosages) -> NDArray[np.intp]:
     """Choose common variants evenly over what there is."""
     minor = np.minimum(dosages.frequency, 1 - dosages.frequency)
     common = np.flatnonzero(minor >= _PC_FREQUENCY)
-    common = common if len(common) > fewest else np.arange(len(dosages))
-    return common[np.unique(np.linspace(0, len(common) - 1, _PC_VARIANTS).astype(int))]
+    common = common if len(common) else np.arange(len(dosages))
+    return common[np.unique(np.linspace(0, len(common) - 1, _DISTANCE_VARIANTS).astype(int))]

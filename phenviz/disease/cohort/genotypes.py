@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phenviz.errors import LocusError
-from phenviz.genome import Locus, ReferenceGenome
-from phenviz.genome.codes import encode
+from phenviz.genome import Locus, bare_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation import Individuals
 from phenviz.variation.vcf_zarr import ZarrSource
+from phenviz.variation.zarr_cohort import contigs_with_variants, is_plain, plain_records
 
 # of a block: about 250 MB while it is read
 _GENOTYPES = 20_000_000
@@ -114,25 +113,13 @@ def read_blocks(
 
 def whole_contigs(individuals: Individuals) -> list[Locus]:
     """Return the contigs of the reference that the files have variants on, as far as they say."""
-    reference = individuals.reference
-    batches = individuals._batches
-    if all(isinstance(batch, ZarrSource) for batch in batches):
-        numbers = {name for batch in batches for name in _contigs_with_variants(batch)}
-        named = []
-        for name in sorted(numbers):
-            try:
-                named.append(reference.resolve_contig(name))
-            except LocusError:
-                continue
-        found = [name for name in reference.contigs if name in named]
-    else:
-        found = list(reference.contigs)
-    return [Locus(name, 0, reference.contigs[name]) for name in found]
-
-
-def _contigs_with_variants(source: ZarrSource) -> set[str]:
-    names = [str(name) for name in source._read("contig_id")]
-    return {names[number] for number in np.unique(source._read("variant_contig"))}
+    contigs = individuals.reference.contigs
+    sources = individuals.sources
+    stores = [source for source in sources if isinstance(source, ZarrSource)]
+    if len(stores) < len(sources):
+        return [Locus(name, 0, length) for name, length in contigs.items()]
+    known = {bare_contig(name).upper() for store in stores for name in contigs_with_variants(store)}
+    return [Locus(name, 0, contigs[name]) for name in contigs if bare_contig(name).upper() in known]
 
 
 def _any_blocks(
@@ -159,75 +146,21 @@ def _zarr_blocks(
     individuals: Individuals, samples: Sequence[str], locus: Locus, counts: ReadCounts
 ) -> Iterator[tuple[int, Block]] | None:
     """Read a store of phased single-base variants with two alleles as it lies there; None for any other."""
-    source = individuals._batches[0]
-    if len(individuals._batches) > 1 or not isinstance(source, ZarrSource):
+    source = individuals.sources[0]
+    if len(individuals.sources) > 1 or not isinstance(source, ZarrSource):
         return None
-    if {"call_PS", "call_PSL"} & source._arrays.keys() or "call_genotype_phased" not in source._arrays:
+    if not is_plain(source, individuals.reference, locus):
         return None
-    calls = source._arrays["call_genotype"]
-    if calls.shape[2] != 2:
-        return None
-    place = {name: column for column, name in enumerate(source.samples)}
-    columns = np.array([place[name] for name in samples], dtype=np.intp)
-    return _plain_blocks(source, individuals.reference, columns, locus, counts, individuals, samples)
+    return _plain_blocks(source, samples, locus, counts)
 
 
 def _plain_blocks(
-    source: ZarrSource,
-    reference: ReferenceGenome,
-    columns: NDArray[np.intp],
-    locus: Locus,
-    counts: ReadCounts,
-    individuals: Individuals,
-    samples: Sequence[str],
+    source: ZarrSource, samples: Sequence[str], locus: Locus, counts: ReadCounts
 ) -> Iterator[tuple[int, Block]]:
-    calls, phased = source._arrays["call_genotype"], source._arrays["call_genotype_phased"]
-    numbers = source._numbers(locus)
-    everybody = len(columns) == len(source.samples) and (columns == np.arange(len(columns))).all()
-    done = locus.start
-    for first, last in source._stretches(locus):
-        contig, position = (source._whole(f"variant_{name}", slice(first, last)) for name in
-                            ("contig", "position"))  # fmt: skip
-        inside = np.isin(contig, numbers) & (position > locus.start) & (position <= locus.end)
-        rows = np.flatnonzero(inside)
-        step = max(_GENOTYPES // max(len(source.samples), 1), 1)
-        for begin in range(0, len(rows), step):
-            some = rows[begin : begin + step]
-            low, high = first + int(some[0]), first + int(some[-1]) + 1
-            alleles = source._read("variant_allele", slice(low, high))[some - some[0]]
-            values = np.asarray(calls[low:high])[some - some[0]]
-            known = np.asarray(phased[low:high])[some - some[0]]
-            if not everybody:
-                values, known = values[:, columns], known[:, columns]
-            block = _plain_block(reference, locus.contig, position[some], alleles, values, known)
-            end = int(position[some[-1]])
-            if block is None:
-                # anything else goes through the reader that knows all kinds of record
-                where = Locus(locus.contig, int(position[some[0]]) - 1, end)
-                yield from _any_blocks(individuals, samples, where, counts)
-            else:
-                yield end, block
-            done = end
-    yield max(locus.end, done), Block(pd.DataFrame(columns=_VARIANTS), np.empty((0, 0, 2), np.int8))
-
-
-def _plain_block(
-    reference: ReferenceGenome,
-    contig: str,
-    position: NDArray[np.int64],
-    alleles: NDArray[np.object_],
-    values: NDArray[np.int8],
-    phased: NDArray[np.bool_],
-) -> Block | None:
-    table = pd.DataFrame(alleles[:, :2], columns=["ref", "alt"]).astype(str)
-    usual = table["ref"].isin(list("ACGT")) & table["alt"].isin(list("ACGT"))
-    more = alleles.shape[1] > 2 and bool((alleles[:, 2:] != "").any())
-    if more or not usual.all() or not phased.all() or values.max(initial=0) > 1:
-        return None
-    codes = reference.fetch_codes(contig, int(position[0]) - 1, int(position[-1]))
-    if (np.diff(position) < 0).any() or (
-        np.asarray(codes)[position - position[0]] != encode("".join(table["ref"]))
-    ).any():
-        return None
-    variants = pd.DataFrame({"contig": contig, "position": position, **table, "id": ""})
-    return Block(variants, values.astype(np.int8, copy=False))
+    place = {name: column for column, name in enumerate(source.samples)}
+    columns = np.array([place[name] for name in samples], dtype=np.intp)
+    size = max(_GENOTYPES // max(len(source.samples), 1), 1)
+    for part in plain_records(source, locus, columns, size):
+        counts.unphased += part.unphased
+        yield int(part.variants["position"].iloc[-1]), Block(part.variants, part.alleles)
+    yield locus.end, Block(pd.DataFrame(columns=_VARIANTS), np.empty((0, 0, 2), np.int8))

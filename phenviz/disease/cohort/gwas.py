@@ -151,7 +151,7 @@ def _fit(
 
 def _solve(matrices: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
     try:
-        return np.linalg.solve(matrices, sides[..., None])[..., 0]
+        return np.asarray(np.linalg.solve(matrices, sides[..., None])[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
         # one of many is singular: the others are solved one by one
         solved = np.full(sides.shape, np.nan)

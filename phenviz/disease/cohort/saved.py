@@ -24,7 +24,8 @@ from phenviz.models.phenformer_checkpoint import save_phenformer
 FORMAT = "phenviz-risk/1"
 CARD, PHENFORMER = "risk.json", "phenformer.safetensors"
 WEIGHTS, EXPRESSION, DISTANCE = "weights.parquet", "expression.parquet", "distance.parquet"
-COMPARED, GENES, ASSOCIATIONS = "compared.parquet", "genes.parquet", "gwas"
+COMPARED, GENES = "compared.parquet", "genes.parquet"
+ASSOCIATIONS, MATCHED = "gwas", "matched"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,9 @@ def save_risk_model(folder: Path, cohort: Cohort, fit: Fit, config: CohortTraini
         genes.append(trait.genes.assign(trait=name))
         # as PRS-CS, LDpred2 and VIPRS take it: the effect allele is ALT
         trait.association.to_csv(folder / ASSOCIATIONS / f"{_file(name)}.tsv.gz", sep="\t", index=False)
+    for name, table in fit.matched.items():
+        (folder / MATCHED).mkdir(exist_ok=True)
+        table.to_csv(folder / MATCHED / f"{_file(name)}.tsv.gz", sep="\t", index=False)
     pd.concat(weights, ignore_index=True).to_parquet(folder / WEIGHTS, index=False)
     pd.concat(expression, ignore_index=True).to_parquet(folder / EXPRESSION, index=False)
     pd.concat(compared, ignore_index=True).to_parquet(folder / COMPARED, index=False)

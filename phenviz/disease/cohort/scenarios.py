@@ -214,7 +214,9 @@ def _subtypes(setting: Setting, liability: Liability, options: ScenarioOptions, 
     each = Liability(liability.heritability, 1 - np.sqrt(1 - liability.prevalence), liability.covariates)
     lineages = list(dict.fromkeys(setting.groups.values()))
     rng.shuffle(lineages)
-    labels, hidden, mechanisms = {}, {}, []
+    labels: dict[str, Any] = {}
+    hidden: dict[str, Any] = {}
+    mechanisms = []
     for number, half in enumerate(halves, 1):
         names = [setting.genes[index] for index in half]
         lineage = lineages[(number - 1) % len(lineages)]

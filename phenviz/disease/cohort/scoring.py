@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from phenviz.disease.cohort.ensemble import COMBINATIONS
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.genotypes import ReadCounts, read_blocks
 from phenviz.disease.cohort.saved import RiskModel
+from phenviz.disease.cohort.scoring_files import normalise_by_ancestry
 from phenviz.disease.cohort.training import tokens_expression
 from phenviz.errors import DataError, ModelError
 from phenviz.progress import NO_PROGRESS, Progress
@@ -171,9 +173,14 @@ def score_table(
     pd.DataFrame
         One row for each person and trait: sample, trait, split, ancestry, label, the columns of
         `phenviz.disease.cohort.ensemble.COMBINATIONS` as logits, ``prs_raw``, ``phenformer_raw`` (before they
-        were put together with the covariates) and ``distance``.
+        were put together with the covariates) and ``distance``; where principal components are known, also
+        the polygenic score without what ancestry explains (`normalise_by_ancestry`), against the training
+        people, or against everybody of another cohort.
     """
     people, covariates = cohort.people.table, covariates_of(cohort, model)
+    components = covariates[:, [_is_component(name) for name in model.covariates]]
+    same = model.card["cohort"] == cohort.name
+    reference = cohort.people.rows("train") if same else np.arange(len(people))
     parts = []
     for name in traits:
         scores = {
@@ -193,5 +200,11 @@ def score_table(
             phenformer_raw=scores["phenformer"],
             distance=weighed.distance,
         )
+        if components.shape[1]:
+            part = part.join(normalise_by_ancestry(scores["prs"], components, reference))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def _is_component(name: str) -> bool:
+    return re.fullmatch(r"pc_?\d+", name, re.IGNORECASE) is not None

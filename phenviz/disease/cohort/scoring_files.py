@@ -90,15 +90,22 @@ class ScoringFile:
         return cls(name, _build(build), _table(raw, path), header)
 
 
-def match_scores(scores: ScoringFile, dosages: Dosages, min_overlap: float = MIN_OVERLAP) -> Candidate:
+def match_scores(
+    scores: ScoringFile, dosages: Dosages, min_overlap: float = MIN_OVERLAP, assembly: str = ""
+) -> tuple[Candidate, pd.DataFrame]:
     """Give a cohort's variants the weights of a file.
+
+    Returns
+    -------
+    tuple
+        The weights, and the table of `match`.
 
     Raises
     ------
     DataError
         If too few of its variants are found; counts why.
     """
-    table = match(scores, dosages.variants)
+    table = match(scores, dosages.variants, assembly)
     found = table[table["row"] >= 0]
     overlap = len(found) / max(len(table), 1)
     if overlap < min_overlap:
@@ -114,7 +121,7 @@ def match_scores(scores: ScoringFile, dosages: Dosages, min_overlap: float = MIN
     weights = np.zeros(len(dosages))
     np.add.at(weights, found["row"].to_numpy(), found["weight_of_alt"].to_numpy())
     settings = {"variants": len(table), "matched": len(found), "overlap": round(overlap, 4)}
-    return Candidate(scores.name, settings, weights)
+    return Candidate(scores.name, settings, weights), table
 
 
 def match(scores: ScoringFile, variants: pd.DataFrame, assembly: str = "") -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phenviz.disease.cohort.coalescent import MODEL, simulate_stretches
+from phenviz.disease.cohort.coalescent import MODEL, simulate_stretches, simulate_unlinked
 from phenviz.disease.cohort.dosages import principal_components, read_dosages
 from phenviz.disease.cohort.folder import generator, write_card, write_truth
 from phenviz.disease.cohort.liability import Liability
@@ -35,7 +35,7 @@ from phenviz.variation import Individuals, open_individuals
 GENOTYPES, PEOPLE = "genotypes.vcz", "people.parquet"
 COMPONENTS = 4
 # who are simulated the same, whatever their labels are: parts of a seed
-_GENOMES, _LABELS, _SPLITS = 1, 2, 3
+_GENOMES, _LABELS, _SPLITS, _UNLINKED = 1, 2, 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,10 @@ def simulate_cohort(
     progress.stage("reading genotypes", request.locus.length)
     dosages = read_dosages(individuals, plan.people["sample"].tolist(), train, progress=progress)
     people = plan.people.copy()
-    components, distance = principal_components(dosages, train, COMPONENTS, request.seed)
+    unlinked = simulate_unlinked(plan, generator(request.seed, _UNLINKED))
+    components = principal_components(unlinked, train, COMPONENTS, request.seed)
     for number in range(components.shape[1]):
         people[f"PC{number + 1}"] = components[:, number]
-    people["distance"] = distance
     setting = Setting(
         people,
         np.flatnonzero(people["ancestry"].isin(list(plan.train_in)).to_numpy()),

@@ -108,6 +108,8 @@ class Fit:
         Of each trait: a fit for each column of the scores.
     distance
         Variants and frequencies that genetic distance is measured by, and its mean among training people.
+    matched
+        Of each scoring file, what became of its variants.
     counts
         Of the genotypes that were read.
     """
@@ -120,6 +122,7 @@ class Fit:
     run: dict[str, Any]
     combinations: dict[str, dict[str, Combination]]
     distance: tuple[pd.DataFrame, float]
+    matched: dict[str, pd.DataFrame]
     counts: ReadCounts
 
 
@@ -171,32 +174,38 @@ def fit_cohort(
         counts=counts,
     )
     expression, mean, scale = expression_of(store, tokens, split.train)
-    others = [
-        match_scores(ScoringFile.read(path), dosages, config.min_overlap) for path in config.scoring_files
-    ]
+    matched = {}
+    for path in config.scoring_files:
+        scores, assembly = ScoringFile.read(path), cohort.individuals.reference.assembly
+        matched[scores.name] = match_scores(scores, dosages, config.min_overlap, assembly)
+    others = [candidate for candidate, _ in matched.values()]
     traits = {}
     for number, name in enumerate(cohort.people.traits):
         labels = split.labels[:, number]
         covariates = fit_covariates(split.covariates, labels, split.train)
         traits[name] = _fit_trait(dosages, expression, split, labels, covariates, others, progress)
     phenformer = new_phenformer(cohort, store, config) if start is None else start
-    examples = [_examples(tokens, split, rows, phenformer) for rows in (split.train, split.validation)]
-    run = train_phenformer(phenformer, *examples, config.training, folder, device=device, progress=progress)
+    teachers = _examples(tokens, split, split.train, phenformer)
+    choosers = _examples(tokens, split, split.validation, phenformer)
+    run = train_phenformer(
+        phenformer, teachers, choosers, config.training, folder, device=device, progress=progress
+    )
     logits = logits_of(phenformer, tokens, _covariates_for(phenformer, split.covariates), progress=progress)
     combinations = {}
     for number, (name, fit) in enumerate(traits.items()):
-        scores = {
+        parts_of = {
             "covariates": fit.covariates.logits,
             "prs": dosages.score(fit.prs.weights),
             "expression": expression.values @ fit.expression.weights,
             "phenformer": logits[:, number].astype(np.float64),
         }
         combinations[name] = {
-            column: combine(parts, scores, split.labels[:, number], split.validation)
+            column: combine(parts, parts_of, split.labels[:, number], split.validation)
             for column, parts in COMBINATIONS.items()
         }
     distance = distance_variants(dosages, split.train)
-    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, counts)
+    tables = {name: table for name, (_, table) in matched.items()}
+    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, tables, counts)
 
 
 def expression_of(
@@ -276,8 +285,11 @@ def _fit_trait(
     compared = pd.DataFrame(
         {
             "score": ["prs"] * len(candidates) + ["expression"] * len(models),
-            "method": [one.method for one in (*candidates, *models)],
-            "settings": [str(one.settings) for one in (*candidates, *models)],
+            "method": [*(one.method for one in candidates), *(one.method for one in models)],
+            "settings": [
+                *(str(one.settings) for one in candidates),
+                *(str(one.settings) for one in models),
+            ],
             "validation_auroc": [*areas, *own_areas],
         }
     )

@@ -39,7 +39,7 @@ class VcfZarrWriter:
         self._tables: list[pd.DataFrame] = []
         self._alleles: list[NDArray[np.int8]] = []
         self._index: list[list[int]] = []
-        self._root = zarr.open_group(str(path), mode="w", zarr_format=2)
+        self._root: Any = zarr.open_group(str(path), mode="w", zarr_format=2)
         self._root.attrs.update({"vcf_zarr_version": _VERSION, "source": source})
         self._whole("contig_id", np.array(self._contigs, dtype=object), ["contigs"])
         self._whole("contig_length", np.array(list(contigs.values()), dtype=np.int64), ["contigs"])

@@ -186,7 +186,7 @@ def test_a_real_cohort_of_a_vcf_and_a_table_goes_the_whole_way(additive, project
             "\t".join([one.contig, str(one.position), ".", one.ref, one.alt, ".", ".", ".", "GT", *calls])
         )
     (real / "calls.vcf").write_text("\n".join(lines) + "\n")
-    table = pd.read_parquet(additive / "people.parquet").drop(columns=["distance"])
+    table = pd.read_parquet(additive / "people.parquet")
     table.iloc[5:].to_csv(real / "people.tsv", sep="\t", index=False)
     done = toys.run("embed", real, "--world", project, "--window", toys.WINDOW, "--device", "cpu")
     assert "235 people" in done.output and "5 people with genotypes aren't in people.tsv" in done.output
@@ -234,3 +234,51 @@ def test_help_is_quick_and_names_every_step():
     code = "import sys; from phenviz.cli import main; main(['cohort', '--help'], standalone_mode=False); print(sys.modules.keys() & {'torch', 'numpy', 'msprime'})"  # noqa: E501
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert all(word in shown for word in ("simulate", "embed", "train", "evaluate")) and "set()" in shown
+
+
+def test_a_scoring_file_competes_and_says_what_became_of_its_variants(additive, trained, project, tmp_path):
+    weights = load_risk_model(trained).weights.head(40)
+    lines = [
+        "#pgs_id=PGS000777",
+        "#genome_build=toy1",
+        "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight",
+    ]
+    for one in weights.itertuples(index=False):
+        lines.append(f"20\t{one.position}\t{one.alt}\t{one.ref}\t{one.weight}")
+    (tmp_path / "score.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "c.yaml").write_text("scoring_files: score.txt\nmin_overlap: 0.5\n")
+    words = ["--config", tmp_path / "c.yaml", "--epochs", 1, "--world", project, "--device", "cpu"]
+    toys.run("train", additive, "-o", tmp_path / "m", *words)
+    compared = pd.read_parquet(tmp_path / "m" / "compared.parquet")
+    assert "PGS000777" in compared["method"].tolist()
+    table = pd.read_csv(tmp_path / "m" / "matched" / "PGS000777.tsv.gz", sep="\t")
+    assert len(table) == len(weights) and set(table["status"]) <= {
+        "matched",
+        "strand can't be told (A/T or C/G)",
+    }
+    (tmp_path / "c.yaml").write_text("scoring_files: score.txt\nmin_overlap: 1\n")
+    lines[1] = "#genome_build=GRCh38"
+    (tmp_path / "score.txt").write_text("\n".join(lines) + "\n")
+    done = toys.ask("train", additive, "-o", tmp_path / "n", *words)
+    assert done.exit_code == 1 and "positions of GRCh38" in done.output
+
+
+def test_a_score_is_normalised_against_the_training_people(additive, trained, project, tmp_path):
+    words = [
+        "--model",
+        trained,
+        "-o",
+        tmp_path / "r",
+        "--resamples",
+        0,
+        "--world",
+        project,
+        "--device",
+        "cpu",
+    ]
+    toys.run("evaluate", additive, *words)
+    scores = pd.read_parquet(tmp_path / "r" / "scores.parquet")
+    train = scores[scores["split"] == "train"]
+    assert train["z_norm1"].mean() == pytest.approx(0, abs=1e-6)
+    assert train["z_norm1"].std() == pytest.approx(1, rel=0.05)
+    assert train["percentile"].mean() == pytest.approx(50, abs=2)

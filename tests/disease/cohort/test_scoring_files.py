@@ -108,7 +108,8 @@ def test_too_little_overlap_is_refused_with_the_reasons(tmp_path):
     scores = ScoringFile.read(write(tmp_path, CATALOG))
     with pytest.raises(DataError, match=r"only 5 of 11 variants \(45\.5%\).*75% are needed.*1 not additive"):
         match_scores(scores, dosages)
-    found = match_scores(scores, dosages, 0.4)
+    found, table = match_scores(scores, dosages, 0.4)
+    assert len(table) == 11
     assert found.settings == {"variants": 11, "matched": 5, "overlap": 0.4545}
     # as PLINK's score sums: effect alleles times weights, up to the same number for everybody
     copies = [values[0], 2 - values[1], values[1], values[5], 2 - values[4]]
