@@ -54,8 +54,7 @@ def write_expression(
     PhenvizError
         What the computation or the disk refused.
     """
-    from phenviz.results import save
-    from phenviz.results.expression import write_expression_table
+    from phenviz.saving import save
     from phenviz.service import ModelService
 
     with ModelService(world, device=device) as service:
@@ -66,11 +65,7 @@ def write_expression(
         dataset = wait_for(job)
     for note in _notes(dataset):
         click.echo(f"note: {note}", err=True)
-    return (
-        (write_expression_table(dataset, output),)
-        if output.suffix.lower() == ".tsv"
-        else save(dataset, output)
-    )
+    return save(dataset, output)
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:
