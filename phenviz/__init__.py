@@ -16,7 +16,9 @@ from phenviz.errors import PhenvizError
 if TYPE_CHECKING:
     from phenviz.attribution import Target
     from phenviz.genome import Context, Locus
+    from phenviz.saving import save
     from phenviz.service import Job, ModelService
+    from phenviz.tracks.notebook_view import view
     from phenviz.world import World, open_world
 
     __version__: str
@@ -31,6 +33,8 @@ __all__ = [
     "World",
     "__version__",
     "open_world",
+    "save",
+    "view",
 ]
 
 # imported when first used: `phenviz --help` must not wait for torch and pandas
@@ -42,6 +46,8 @@ _ROOM_OF = {
     "Target": "phenviz.attribution",
     "World": "phenviz.world",
     "open_world": "phenviz.world",
+    "save": "phenviz.saving",
+    "view": "phenviz.tracks.notebook_view",
 }
 _ROOMS = (
     "attribution",

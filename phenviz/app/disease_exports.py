@@ -10,8 +10,11 @@ import xarray as xr
 
 from phenviz.app.disease_parts import method_part
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file
+from phenviz.app.uploads import private_directory
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import ResultError
+from phenviz.formats import menu_of
+from phenviz.saving import save
 
 FIGURES = {
     "heatmap": "Heat map",
@@ -21,12 +24,7 @@ FIGURES = {
     "qq": "QQ plots",
     "leave-one-out": "Leave one locus out",
 }
-FORMATS = FIGURE_FORMATS | {
-    "TSV, one row a test": ".tsv",
-    "Parquet, one row a test": ".parquet",
-    "NetCDF, whole result": ".nc",
-    "Methods paragraph, text": ".txt",
-}
+FORMATS = menu_of("hypotheses")
 
 
 def disease_file(
@@ -112,16 +110,13 @@ def _drawing(
 
 def _content(dataset: xr.Dataset, suffix: str) -> bytes:
     from phenviz.app.exports import data_file
-    from phenviz.disease import methods_paragraph, table_of
+    from phenviz.disease import methods_paragraph, table_to_keep
 
     if suffix == ".nc":
         return data_file(dataset.assign_attrs(methods=methods_paragraph(dataset)), suffix).content
-    if suffix == ".txt":
-        return (methods_paragraph(dataset) + "\n").encode()
-    simulated = is_simulated(str(dataset.attrs["source"]))
-    table = table_of(dataset).assign(source=dataset.attrs["source"], simulated=simulated)
     if suffix == ".parquet":
         buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
+        table_to_keep(dataset).to_parquet(buffer, index=False)
         return buffer.getvalue()
-    return table.to_csv(sep="\t", index=False).encode()
+    with private_directory() as folder:
+        return save(dataset, folder / f"hypotheses{suffix}")[0].read_bytes()

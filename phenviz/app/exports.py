@@ -12,6 +12,7 @@ import xarray as xr
 
 from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
+from phenviz.formats import FIGURE, menu_of
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import kind_of, locus_of, save
 from phenviz.results.display import Display
@@ -19,8 +20,8 @@ from phenviz.results.display import Display
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
 
-DATA_FORMATS = {"Parquet": ".parquet", "NetCDF": ".nc", "BED": ".bed", "bigWig": ".bw"}
-FIGURE_FORMATS = {"SVG": ".svg", "PDF": ".pdf", "PNG": ".png"}
+FIGURE_FORMATS = {words: suffix for suffix, words in FIGURE.items()}
+DATA_FORMATS = {words: suffix for words, suffix in menu_of("mutagenesis").items() if suffix not in FIGURE}
 _MIME = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png", ".zip": "application/zip"}
 # what a browser is handed through its open connection; larger results are written by the command line
 _LARGEST = 256 * 2**20

@@ -13,6 +13,7 @@ from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.uploads import private_directory
 from phenviz.app.variant_exports import variants_file
 from phenviz.errors import ResultError
+from phenviz.formats import menu_of
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results.intervals import file_name
 
@@ -24,13 +25,9 @@ if TYPE_CHECKING:
     from phenviz.variation import Haplotype
     from phenviz.world import World
 
-FORMATS = FIGURE_FORMATS | {
-    "TSV, the variants carried": ".tsv",
-    "FASTA, both haplotypes": ".fa",
-    "Parquet": ".parquet",
-    "NetCDF": ".nc",
-    "bigWig, one per haplotype and context": ".bw",
-}
+# beside the prediction: what is written of the person's genome
+_OF_THE_GENOME = {"TSV, the variants carried": ".tsv", "FASTA, both haplotypes": ".fa"}
+FORMATS = FIGURE_FORMATS | _OF_THE_GENOME | menu_of("haplotypes")
 
 
 def person_file(

@@ -8,9 +8,10 @@ import xarray as xr
 from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.uploads import private_directory
 from phenviz.errors import ResultError
+from phenviz.formats import menu_of
 from phenviz.results.display import VariantDisplay, VariantsDisplay
 
-FORMATS = FIGURE_FORMATS | {"TSV": ".tsv", "Parquet": ".parquet", "NetCDF": ".nc"}
+FORMATS = menu_of("variant effects")
 # what a table knows beyond the effects
 _ALSO = ("allele_frequency", "carried", "gene", "distance")
 

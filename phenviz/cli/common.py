@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from phenviz.errors import Cancelled, PhenvizError
+from phenviz.formats import FIGURE, suffixes_of
 from phenviz.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from phenviz.service import Job
 
-FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
+FIGURE_SUFFIXES = tuple(FIGURE)
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_TO_CANCEL = 60
 
@@ -101,9 +102,7 @@ def checked_output(
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    from phenviz.results import DATA_SUFFIXES
-
-    return checked_output(value, (*DATA_SUFFIXES, *FIGURE_SUFFIXES), context, parameter)
+    return checked_output(value, suffixes_of("prediction"), context, parameter)
 
 
 world_option = click.option(

@@ -217,12 +217,9 @@ def compute(
 
 
 def _write(dataset: xr.Dataset, output: Path, world: World) -> tuple[Path, ...]:
+    from phenviz.saving import save
+
     if output.suffix.lower() in FIGURE_SUFFIXES:
-        from phenviz.figures import figure_of
-
-        figure_of(dataset, world.annotation).save(output)
-        return (output,)
-    from phenviz.results import save
-
+        return save(dataset, output, annotation=world.annotation)
     with progress_bar() as progress:
         return save(dataset, output, progress=progress)

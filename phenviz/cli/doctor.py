@@ -38,8 +38,7 @@ def doctor(world: str | None, device: str) -> None:
         "world": lambda: _world(opened),
         "reference": lambda: _reference(opened),
         "annotation": lambda: _annotation(opened),
-        "model": lambda: _model(opened),
-        "contract": lambda: _contract(opened, device),
+        "model": lambda: _model(opened, device),
         "readout": lambda: _readout(opened),
         "phenformer": lambda: _phenformer(opened),
         "motifs": lambda: _motifs(opened),
@@ -118,12 +117,12 @@ def _misplaced(world: World, genes: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _model(world: World) -> str:
+def _model(world: World, device: str) -> str:
     backbone = world.backbone
     reach = f"{backbone.receptive_field:,} bp" if backbone.receptive_field else "the whole window"
     return (
         f"{backbone.name} ({backbone.weights_hash[:12]}), {len(backbone.contexts)} contexts, "
-        f"{backbone.bin_size} bp bins, sees {reach}"
+        f"{backbone.bin_size} bp bins, sees {reach}{_contract(world, device)}"
     )
 
 
@@ -135,7 +134,7 @@ def _contract(world: World, device: str) -> str:
 
     named = world.project.backbone
     if named is None or named.kind in ADAPTED:
-        return "kept (tested with PhenViz)"
+        return ""
     with world.project.naming("backbone"):
         again = type(world)(world.project).backbone.weights_hash
         if again != world.backbone.weights_hash:
@@ -144,7 +143,7 @@ def _contract(world: World, device: str) -> str:
         broken = [f"{finding.clause}: {finding.problem}" for finding in findings if finding.problem]
         if broken:
             raise ModelError(f"{len(broken)} of {len(findings)} clauses are broken: " + "; ".join(broken))
-    return f"all {len(findings)} clauses are kept"
+    return f", keeps all {len(findings)} clauses of the contract"
 
 
 def _readout(world: World) -> str:

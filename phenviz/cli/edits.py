@@ -16,12 +16,11 @@ from phenviz.cli.common import (
     world_option,
 )
 from phenviz.cli.compute import compute, contexts_option
-
-_SUFFIXES = (".nc", ".zarr", ".parquet")
+from phenviz.formats import suffixes_of
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    return checked_output(value, _SUFFIXES, context, parameter)
+    return checked_output(value, suffixes_of(""), context, parameter)
 
 
 _output_option = click.option(

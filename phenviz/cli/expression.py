@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phenviz.cli.common import FIGURE_SUFFIXES, wait_for
+from phenviz.cli.common import wait_for
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,8 +54,7 @@ def write_expression(
     PhenvizError
         What the computation or the disk refused.
     """
-    from phenviz.results import save
-    from phenviz.results.expression import write_expression_table
+    from phenviz.saving import save
     from phenviz.service import ModelService
 
     with ModelService(world, device=device) as service:
@@ -66,16 +65,7 @@ def write_expression(
         dataset = wait_for(job)
     for note in _notes(dataset):
         click.echo(f"note: {note}", err=True)
-    if output.suffix.lower() in FIGURE_SUFFIXES:
-        from phenviz.figures import expression_figure
-
-        expression_figure(dataset).save(output)
-        return (output,)
-    return (
-        (write_expression_table(dataset, output),)
-        if output.suffix.lower() == ".tsv"
-        else save(dataset, output)
-    )
+    return save(dataset, output)
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:

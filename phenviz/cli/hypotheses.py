@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,21 +18,18 @@ from phenviz.cli.common import (
     with_options,
     world_option,
 )
+from phenviz.formats import suffixes_of
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from phenviz.disease import TraitVariants
-    from phenviz.figures.chart import Chart
     from phenviz.progress import Progress
     from phenviz.world import World
 
-_SUFFIXES = (".parquet", ".nc", ".zarr", ".tsv", *FIGURE_SUFFIXES)
 _DRAWINGS = ("heatmap", "bars", "forest")
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    return None if value is None else checked_output(value, _SUFFIXES, context, parameter)
+    return None if value is None else checked_output(value, suffixes_of("hypotheses"), context, parameter)
 
 
 _input_options = with_options(
@@ -71,7 +67,7 @@ _test_options = with_options(
     "--output",
     metavar="OUT",
     callback=_check_output,
-    help="Result file: .parquet .nc .zarr .tsv (tested pairs only) .svg .pdf .png",
+    help="Result file: .parquet .nc .zarr .tsv (tested pairs only) .txt .svg .pdf .png",
 )
 @click.option(
     "--check",
@@ -108,6 +104,7 @@ def hypotheses(
         raise click.UsageError("Missing option '-o' / '--output'.")
     from phenviz.cli.worlds import open_with_reference
     from phenviz.disease import method_names, methods_paragraph, reservations
+    from phenviz.saving import save
     from phenviz.service import ModelService
 
     opened = open_with_reference(world, reference)
@@ -128,7 +125,7 @@ def hypotheses(
         )
         dataset = wait_for(job)
     assert output is not None
-    _write(dataset, output, figure)
+    save(dataset, output, **({"figure": figure} if output.suffix.lower() in FIGURE_SUFFIXES else {}))
     click.echo(methods_paragraph(dataset), err=True)
     for note in reservations(dataset):
         click.echo(f"note: {note}", err=True)
@@ -165,27 +162,3 @@ def _read(
     parts += [read_trait_variants(path, world.reference, progress=progress) for path in tables]
     found = join_trait_variants(parts)
     return found.select(traits) if traits else found
-
-
-def _write(dataset: xr.Dataset, output: Path, figure: str) -> None:
-    suffix = output.suffix.lower()
-    if suffix == ".tsv":
-        from phenviz.disease import table_of
-        from phenviz.disease.simulated import is_simulated
-        from phenviz.results.writing import write_table
-
-        source = str(dataset.attrs["source"])
-        write_table(output, table_of(dataset).assign(source=source, simulated=is_simulated(source)))
-    elif suffix in FIGURE_SUFFIXES:
-        from phenviz.figures import disease
-
-        draw: dict[str, Callable[[xr.Dataset], Chart]] = {
-            "heatmap": disease.heatmap_figure,
-            "bars": disease.bars_figure,
-            "forest": disease.forest_figure,
-        }
-        draw[figure](dataset).save(output)
-    else:
-        from phenviz.results import save
-
-        save(dataset, output)

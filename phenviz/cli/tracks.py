@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from phenviz.cli.common import FIGURE_SUFFIXES, wait_for
 from phenviz.cli.people import tell_about
 from phenviz.errors import ResultError
+from phenviz.formats import suffixes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from phenviz.variation import Haplotype, Individual, Unphased
     from phenviz.world import World
 
-TRACK_SUFFIXES = (".bw", ".bed", ".nc", ".zarr", ".parquet", *FIGURE_SUFFIXES)
+TRACK_SUFFIXES = suffixes_of("haplotypes")
 
 
 def write_tracks(

@@ -197,8 +197,7 @@ def _write_expression(source: str, output: Path, scorer: _Scorer) -> None:
     import numpy as np
 
     from phenviz.effects import join_expression
-    from phenviz.results import save
-    from phenviz.results.expression_effects import write_expression_effects
+    from phenviz.saving import save
 
     parts, rows, read = [], [], 0
     for table in _tables(source, scorer):
@@ -208,14 +207,7 @@ def _write_expression(source: str, output: Path, scorer: _Scorer) -> None:
     found = join_expression(parts, rows)
     if not found.sizes["pair"]:
         click.echo("note: no gene is within reach of a variant", err=True)
-    if output.suffix.lower() in FIGURE_SUFFIXES:
-        from phenviz.figures import expression_effects_figure
-
-        expression_effects_figure(found).save(output)
-    elif output.suffix.lower() == ".tsv":
-        write_expression_effects(found, output)
-    else:
-        save(found, output)
+    save(found, output)
 
 
 def _draw(source: str, output: Path, scorer: _Scorer) -> None:

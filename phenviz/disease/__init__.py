@@ -1,6 +1,7 @@
 """From fine-mapped variants to hypotheses about the contexts that a trait acts through."""
 
 from phenviz.disease.evidence import locus_evidence, variant_evidence
+from phenviz.disease.files import table_to_keep
 from phenviz.disease.hypotheses import hypotheses, method_names, table_of
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.reading import join_trait_variants, read_trait_pack, read_trait_variants, recognise_table
@@ -19,5 +20,6 @@ __all__ = [
     "recognise_table",
     "reservations",
     "table_of",
+    "table_to_keep",
     "variant_evidence",
 ]

@@ -4,6 +4,7 @@ from phenviz.figures.activity import ActivityAreas, ActivityHeatmap
 from phenviz.figures.bases import Attribution, BaseTrack, Contribution, Logo, MutagenesisHeatmap
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
+from phenviz.figures.disease import bars_figure, forest_figure, heatmap_figure
 from phenviz.figures.elements import Elements, ObservedHeatmap, ObservedPeaks
 from phenviz.figures.explore import explore_figure, figure_of, personal_figure
 from phenviz.figures.expression import expression_effects_figure, expression_figure
@@ -42,10 +43,13 @@ __all__ = [
     "Overlay",
     "Ruler",
     "VariantMarks",
+    "bars_figure",
     "explore_figure",
     "expression_effects_figure",
     "expression_figure",
     "figure_of",
+    "forest_figure",
+    "heatmap_figure",
     "personal_figure",
     "personal_screen_figure",
     "screen_figure",

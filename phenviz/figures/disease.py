@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,7 @@ from phenviz.figures.activity import context_colours
 from phenviz.figures.chart import Chart
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import ACCENT, DIVERGING, FAINT, INK, MUTED, SMALL_PT, TEXT_PT, text_width_mm
+from phenviz.formats import FIGURE, writes
 from phenviz.genome.locus import shown_contig
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -21,6 +23,18 @@ _ROW_MM = 4.2
 _MOST_CONTEXTS = 40
 _PANEL_MM = (52.0, 34.0)
 _COLUMNS = 3
+
+
+@writes("hypotheses", *FIGURE)
+def _written(
+    dataset: xr.Dataset, path: Path, *, figure: str = "heatmap", annotation: object = None
+) -> tuple[Path, ...]:
+    draw: dict[str, Callable[[xr.Dataset], Chart]] = {
+        "heatmap": heatmap_figure, "bars": bars_figure, "forest": forest_figure,
+    }  # fmt: skip
+    if figure not in draw:
+        raise ResultError(f"hypotheses can't be drawn as {figure!r}: choose {', '.join(draw)}")
+    return (draw[figure](dataset).save(path),)
 
 
 def heatmap_figure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +38,7 @@ from phenviz.figures.marks import Highlights, Overlay
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.figures.variants import variants_figure
+from phenviz.formats import FIGURE, writes
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import kind_of, locus_of, validate
@@ -182,6 +184,17 @@ def personal_figure(
         who = str(personal.attrs.get("sample", "")) or "Both haplotypes"
         title = f"{who}, {locus} ({format_length(locus.length)})"
     return LocusFigure(locus, tracks, width_mm=width_mm, title=title)
+
+
+@writes("prediction", *FIGURE)
+@writes("mutagenesis", *FIGURE)
+@writes("attribution", *FIGURE)
+@writes("haplotypes", *FIGURE)
+@writes("variant effects", *FIGURE)
+def _written(
+    dataset: xr.Dataset, path: Path, *, annotation: FigureAnnotation | None = None, progress: object = None
+) -> tuple[Path, ...]:
+    return (figure_of(dataset, annotation).save(path),)
 
 
 def figure_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,7 @@ from phenviz.figures.component import short_number
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.style import DIVERGING, FAINT, SMALL_PT, UNKNOWN, text_width_mm
 from phenviz.figures.variants import MOST_WIDE, NARROW, variant_name
+from phenviz.formats import FIGURE, writes
 from phenviz.results import validate
 
 MOST_ROWS = 40
@@ -84,6 +86,16 @@ def expression_figure(dataset: xr.Dataset, *, width_mm: float = TWO_COLUMNS_MM) 
     told = f"{len(order)} of {len(changes)} haplotypes"
     names = [names[row] for row in order.tolist()]
     return _chart(dataset, changes[order], names, "Expression against the reference's", width_mm, told)
+
+
+@writes("effects on expression", *FIGURE)
+def _write_effects(dataset: xr.Dataset, path: Path) -> tuple[Path, ...]:
+    return (expression_effects_figure(dataset).save(path),)
+
+
+@writes("gene expression", *FIGURE)
+def _write_expression(dataset: xr.Dataset, path: Path) -> tuple[Path, ...]:
+    return (expression_figure(dataset).save(path),)
 
 
 def _name(dataset: xr.Dataset, row: int) -> str:

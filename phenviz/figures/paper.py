@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from phenviz.errors import ResultError
 from phenviz.figures.style import MM_PER_POINT, SMALL_PT, figure_settings, text_width_mm
+from phenviz.formats import FIGURE
 from phenviz.results.writing import check_suffix, write_content
 
-FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
+FIGURE_SUFFIXES = tuple(FIGURE)
 ONE_COLUMN_MM = 89.0
 TWO_COLUMNS_MM = 183.0
 FOOTER_LINE_MM = SMALL_PT * 1.3 * MM_PER_POINT

@@ -9,11 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.formats import data_suffixes_of, writes
 from phenviz.results.comments import comments
 from phenviz.results.schema import validate
 from phenviz.results.writing import write_table
 
-EXPRESSION_SUFFIXES = (".parquet", ".tsv", ".nc", ".zarr")
+EXPRESSION_SUFFIXES = data_suffixes_of("gene expression")
 _DIMS = ("individual", "haplotype", "gene")
 
 
@@ -76,3 +77,8 @@ def write_expression_table(dataset: xr.Dataset, path: str | os.PathLike[str]) ->
         ],
         float_format="%.7g",
     )
+
+
+@writes("gene expression", ".tsv")
+def _written(dataset: xr.Dataset, path: Path) -> tuple[Path, ...]:
+    return (write_expression_table(dataset, path),)

@@ -9,12 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.formats import data_suffixes_of, writes
 from phenviz.results.comments import comments
 from phenviz.results.schema import validate
 from phenviz.results.writing import write_table
 
 EXPRESSION_EFFECTS = "effects on expression"
-EXPRESSION_EFFECTS_SUFFIXES = (".parquet", ".tsv", ".nc", ".zarr")
+EXPRESSION_EFFECTS_SUFFIXES = data_suffixes_of(EXPRESSION_EFFECTS)
 
 
 def expression_effects_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -65,3 +66,8 @@ def write_expression_effects(dataset: xr.Dataset, path: str | os.PathLike[str]) 
         *comments(dataset),
     ]
     return write_table(Path(path), expression_effects_table(dataset), heading, float_format="%.7g")
+
+
+@writes(EXPRESSION_EFFECTS, ".tsv")
+def _written(dataset: xr.Dataset, path: Path) -> tuple[Path, ...]:
+    return (write_expression_effects(dataset, path),)

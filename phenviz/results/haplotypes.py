@@ -10,12 +10,14 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from phenviz.formats import writes
 from phenviz.genome.locus import Locus
 from phenviz.results.files import save
 
 _ONE_EACH = (".bw", ".bed")
 
 
+@writes("haplotypes", *_ONE_EACH)
 def save_haplotypes(dataset: xr.Dataset, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Write a prediction along haplotypes; the suffix says how.
 

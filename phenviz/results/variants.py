@@ -13,19 +13,27 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.formats import data_suffixes_of, suffix_of, writes
 from phenviz.results.files import save
 from phenviz.results.table import OF_A_PART, ParquetStream
 from phenviz.results.writing import aside, refusals, write_aside
 
-TABLE_SUFFIXES = (".parquet", ".tsv", ".tsv.gz", ".nc", ".zarr", ".h5ad")
+TABLE_SUFFIXES = data_suffixes_of("variant effects")
 
 Append = Callable[[xr.Dataset], None]
 
 
 def table_suffix(path: str | os.PathLike[str]) -> str | None:
     """Return which of `TABLE_SUFFIXES` a name ends in; None if in none."""
-    name = Path(path).name.lower()
-    return next((suffix for suffix in TABLE_SUFFIXES if name.endswith(suffix)), None)
+    return suffix_of(Path(path), TABLE_SUFFIXES)
+
+
+@writes("variant effects", ".tsv", ".tsv.gz", ".h5ad")
+def save_variant_effects(dataset: xr.Dataset, path: Path) -> tuple[Path, ...]:
+    """Write effects of variants that are all in one result, as `variants_file` does."""
+    with variants_file(path, lambda parts: parts[0]) as append:
+        append(dataset)
+    return (path,)
 
 
 @contextmanager

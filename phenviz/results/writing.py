@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from phenviz.errors import ResultError
+from phenviz.formats import suffix_of
 from phenviz.results.counting import count_entries
 
 DATA_SUFFIXES = (".nc", ".zarr", ".parquet", ".bed", ".bw")
@@ -45,9 +46,9 @@ def check_suffix(path: str | os.PathLike[str], suffixes: Iterable[str] = DATA_SU
         isn't PhenViz' own stands in the way (a folder, above all).
     """
     path, known = Path(path), tuple(suffixes)
-    suffix = path.suffix.lower()
-    if suffix not in known:
-        said = f"suffix {suffix!r}" if suffix else "no suffix"
+    suffix = suffix_of(path, known)
+    if suffix is None:
+        said = f"suffix {path.suffix.lower()!r}" if path.suffix else "no suffix"
         raise ResultError(f"{path} has {said}: end its name with {' '.join(known)}")
     if not path.parent.is_dir():
         raise ResultError(f"folder {path.parent} for {path.name} doesn't exist: make it, or choose another")

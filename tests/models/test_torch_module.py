@@ -427,12 +427,14 @@ def test_every_job_takes_a_plain_class_or_says_why_not(folder, tmp_path, text):
 def doctor(project):
     done = CliRunner().invoke(main, ["doctor", "--world", str(project)])
     assert "Traceback" not in done.output and "bug" not in done.output
-    return next(line for line in done.stdout.splitlines() if line.startswith("contract"))
+    return next(line for line in done.stdout.splitlines() if line.startswith("model "))
 
 
 def test_doctor_tries_the_class_on_the_contract(folder):
-    assert "all 17 clauses are kept" in doctor(write_project(folder, LOCAL))
-    assert "all 17 clauses are kept" in doctor(write_project(folder, "{class: mymodel:GlobalNet}", ""))
+    assert "keeps all 17 clauses of the contract" in doctor(write_project(folder, LOCAL))
+    assert "keeps all 17 clauses of the contract" in doctor(
+        write_project(folder, "{class: mymodel:GlobalNet}", "")
+    )
     line = doctor(write_project(folder, LOCAL.replace("134", "64")))
     assert (
         "PROBLEM" in line and "line 4: 'backbone': 2 of 17 clauses are broken: receptive_field: a bin" in line

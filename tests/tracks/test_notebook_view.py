@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
@@ -49,3 +50,68 @@ def test_a_long_attribution_is_thinned_without_losing_its_strongest_base(view):
 def test_an_unknown_context_is_refused(view):
     with pytest.raises(ResultError, match="Neuron"):
         view(prediction(), "Neuron")
+
+
+def cells(drawn):
+    """Return the number drawn in each cell, by the names of its column and row."""
+    import holoviews as hv
+
+    source = hv.render(drawn).renderers[0].data_source.data
+    names = [name for name in source if name != "zvalues"]
+    return dict(zip(zip(source[names[0]], source[names[1]], strict=True), source["zvalues"], strict=True))
+
+
+def table(variable, rows, values):
+    names = ["Ery", "B", "Mono"]
+    return xr.Dataset(
+        {variable: ((rows, "context"), values)},
+        coords={"context": names, "context_label": ("context", names)},
+    )
+
+
+def test_effects_of_variants_stand_under_their_own_names(view):
+    values = np.arange(6.0).reshape(2, 3) - 2
+    where = {"contig": ["20", "20"], "position": [300, 20], "ref": ["G", "A"], "alt": ["A", "T"]}
+    effects = table("effect", "variant", values).assign_coords(
+        {name: ("variant", column) for name, column in where.items()}
+    )
+    found = cells(view(effects))
+    assert found["Ery", "chr20:300 G>A"] == -2 and found["Mono", "chr20:20 A>T"] == 3
+    assert found["B", "chr20:300 G>A"] == -1 and len(found) == 6
+    assert set(cells(view(effects, "B"))) == {("B", "chr20:300 G>A"), ("B", "chr20:20 A>T")}
+
+
+def test_expression_stands_under_its_own_gene_and_haplotype(view):
+    values = np.arange(6.0).reshape(2, 3)
+    of_genes = table("expression", "gene", values).assign_coords(gene=["ZETA", "ALPHA"])
+    found = cells(view(of_genes))
+    assert found["Ery", "ZETA"] == 0 and found["Mono", "ALPHA"] == 5 and found["B", "ZETA"] == 1
+    both = of_genes.expand_dims(haplotype=["reference", "1"])
+    assert cells(view(both))["Mono", "1 ALPHA"] == 5
+
+
+def test_hypotheses_are_shown_as_strengths(view):
+    values = np.array([[[0.1], [0.01], [1.0]]])
+    dims = ("trait", "context", "method")
+    found = xr.Dataset(
+        {"p_value": (dims, values), "z": (dims, values)},
+        coords={"trait": ["MCV"], "context": ["Ery", "B", "Mono"], "method": ["variant"]},
+    )
+    drawn = cells(view(found))
+    assert drawn["B", "MCV"] == pytest.approx(2) and drawn["Ery", "MCV"] == pytest.approx(1)
+
+
+def test_haplotypes_are_one_curve_each(view):
+    result = prediction()
+    both = xr.concat([result, 2 * result], "haplotype").assign_coords(haplotype=["1", "2"])
+    drawn = view(both.assign_attrs(result.attrs), "Mono")
+    curves = {curve.label: curve.dimension_values(1) for curve in drawn}
+    np.testing.assert_allclose(curves["2"], 2 * result["activity"].sel(context="Mono"))
+    assert list(curves) == ["1", "2"]
+
+
+def test_the_top_of_the_package_shows_and_saves(tmp_path, view):
+    import phenviz
+
+    assert phenviz.view is view
+    assert phenviz.save(prediction(), tmp_path / "a.nc") == (tmp_path / "a.nc",)

@@ -13,17 +13,6 @@ from phenviz.app.components.page_actions import PageActions
 from phenviz.app.exports import DATA_FORMATS, FIGURE_FORMATS, File
 from phenviz.app.session import Session
 
-_EXPLAINED = {
-    "SVG": "SVG figure, text stays text",
-    "PDF": "PDF figure",
-    "PNG": "PNG figure, 300 dpi",
-    "Parquet": "Parquet, tidy table",
-    "NetCDF": "NetCDF, whole result",
-    "BED": "BED intervals",
-    "bigWig": "bigWig, one per context",
-    "TSV": "TSV, one row a variant",
-}
-
 _SLOW_MS = 2_000
 # in the header, menus would have the colours of a coloured header
 _MENU_CSS = """
@@ -51,7 +40,7 @@ class ExportMenu(Viewer):
     background
         Where files are made.
     formats
-        Name and suffix of each format; a name that isn't known here stands in the menu as it is.
+        Words and suffix of each format (`phenviz.formats.menu_of`).
     """
 
     def __init__(
@@ -69,7 +58,7 @@ class ExportMenu(Viewer):
         self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(
             items=[
-                {"label": _EXPLAINED.get(name, name), "icon": icons[name], "icon_size": "18px"}
+                {"label": name, "icon": icons[name], "icon_size": "18px"}
                 for name in self._names
             ],
             label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
@@ -84,10 +73,8 @@ class ExportMenu(Viewer):
         return self._menu
 
     def _chosen(self, item: dict) -> None:
-        labels = [_EXPLAINED.get(name, name) for name in self._names]
-        if not isinstance(item, dict) or item.get("label") not in labels:
-            return
-        self.export(self._names[labels.index(item["label"])])
+        if isinstance(item, dict) and item.get("label") in self._names:
+            self.export(item["label"])
 
     def export(self, name: str) -> None:
         """Make a file in a format and have the browser save it."""
