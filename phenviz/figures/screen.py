@@ -24,10 +24,12 @@ from phenviz.figures.haplotypes import (
     check_personal,
 )
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
+from phenviz.figures.motifs import MotifRow
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.genome.ticks import format_length
 from phenviz.results import locus_of
+from phenviz.results.contrast import minus_others
 from phenviz.results.display import Display
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def _attribution(display: Display, result: xr.Dataset | None, width_mm: float) -
     name = _focus_in(result, display)
     part = Logo(result, name) if letters else Attribution(result, name)
     part.limits = display.attribution
-    return [part]
+    return [part, *([MotifRow(display.motifs)] if display.motifs else [])]
 
 
 def _mutagenesis(display: Display, result: xr.Dataset | None, width_mm: float) -> list[Component]:
@@ -169,9 +171,15 @@ def _mutagenesis(display: Display, result: xr.Dataset | None, width_mm: float) -
         return []
     name = _focus_in(result, display)
     track = Logo if letters_fit(display.locus, width_mm - SIDES_MM) else Contribution
-    part = track(result, name)
-    part.limits = display.contribution
-    return [part, MutagenesisHeatmap(result, name, limit=display.effect)]
+    if display.logo == "difference" and name is not None:
+        parts = [track(minus_others(result, name))]
+        parts[0].label = f"Contribution\n{name} minus\nmean of others"
+    else:
+        parts = [track(result, row) for row in (display.logos if display.logo == "stacked" else [name])]
+    for part in parts:
+        part.limits = display.contribution
+    motifs = [MotifRow(display.motifs)] if display.motifs else []
+    return [*parts, *motifs, MutagenesisHeatmap(result, name, limit=display.effect)]
 
 
 def _focus_in(dataset: xr.Dataset, display: Display) -> str | None:

@@ -12,14 +12,14 @@ from bokeh.models.layouts import Column
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.results.display import Display
+from phenviz.results.display import Display, MotifMatch
 from phenviz.results.painted_peaks import of_contig
 from phenviz.tracks.activity import STYLES, Activity
 from phenviz.tracks.attribution import Attribution
 from phenviz.tracks.elements import Elements
 from phenviz.tracks.frame import Track
 from phenviz.tracks.genes import Genes
-from phenviz.tracks.mutagenesis import Contribution, Effects, Mutations
+from phenviz.tracks.mutagenesis import LOGOS, Contribution, Effects, Mutations
 from phenviz.tracks.observed import Observed
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
@@ -74,6 +74,8 @@ class Browser:
         self._chosen: list[Context] = []
         self._focus, self._style = "", STYLES[0]
         self._high = 0.0
+        self._logo = LOGOS[0]
+        self._motifs: Sequence[MotifMatch] = ()
         self._pyramid: Pyramid | None = None
         self._peaks: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
@@ -148,6 +150,9 @@ class Browser:
                 track.set_contexts(self._chosen)
             elif isinstance(track, Elements):
                 track.set_contexts(self._known)
+        if self._logo == "stacked":
+            self._lay_mutations()
+        self._stack.fit()
 
     def set_focus_context(self, name: str) -> None:
         """Choose the context whose bases are shown in the attribution and mutagenesis tracks."""
@@ -202,6 +207,21 @@ class Browser:
         """
         self._mutagenesis = dataset
         self._lay_mutations()
+
+    def set_motifs(self, motifs: Sequence[MotifMatch]) -> None:
+        """Name known motifs under the bases of the result."""
+        self._motifs = tuple(motifs)
+        for track in self._stack.tracks():
+            if isinstance(track, Attribution | Contribution):
+                track.set_motifs(self._motifs)
+
+    def set_logo(self, logo: str) -> None:
+        """Draw contributions of the context in focus, of several stacked, or of the focus minus others."""
+        if logo not in LOGOS:
+            raise ResultError(f"no logo {logo!r}: choose {', '.join(LOGOS)}")
+        self._logo = logo
+        self._lay_mutations()
+        self._stack.rest()
 
     def refresh(self) -> None:
         """Read the pyramid again, because something was written to it."""
@@ -259,7 +279,8 @@ class Browser:
         dataset = self._mutagenesis
         if dataset is None or dataset.sizes.get("position", 0) == 0:
             return None
-        return Mutations(dataset, self._focus, self._contig_of(dataset))
+        names = [context.name for context in self._chosen]
+        return Mutations(dataset, self._focus, self._contig_of(dataset), self._logo, names)
 
     def _contig_of(self, dataset: xr.Dataset) -> str:
         return str(dataset.attrs.get("contig", self._contig))
@@ -291,12 +312,15 @@ class Browser:
         track = Attribution(self._stack.axis, self._stack.theme, self._contig, self._sequence)
         track.set_focus(self._focus)
         track.set_dataset(self._attribution)
+        track.set_motifs(self._motifs)
         return [track]
 
     def _make_mutagenesis(self) -> list[Track]:
         contribution = Contribution(self._stack.axis, self._stack.theme)
         effects = Effects(self._stack.axis, self._stack.theme)
         mutations = self._mutations()
+        contribution.set_colours({context.name: context.colour for context in self._known})
         contribution.set_mutations(mutations)
+        contribution.set_motifs(self._motifs)
         effects.set_mutations(mutations)
         return [contribution, effects]

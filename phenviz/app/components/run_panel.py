@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import panel as pn
@@ -60,8 +60,9 @@ class RunPanel(Viewer):
         What the gene box completes to.
     nearest_names
         Known names close to what was typed.
-    has_readout
-        Whether the world's model predicts gene expression.
+    readout_contexts
+        Returns the contexts that the world's gene readout predicts, once the model is loaded; None where
+        it has no gene readout.
     contig_length
         Bases of a contig by its name.
     """
@@ -76,16 +77,17 @@ class RunPanel(Viewer):
         gene: Callable[[str], Gene],
         gene_names: list[str],
         nearest_names: Callable[[str], list[str]],
-        has_readout: bool,
+        readout_contexts: Callable[[], Sequence[str]] | None,
         contig_length: Callable[[str], int],
     ) -> None:
         super().__init__()
+        self._readout_contexts = readout_contexts
         self._session, self._state, self._runs = session, state, runs
         self._find_gene, self._nearest_names = gene, nearest_names
         self._contig_length = contig_length
         self._estimated = self._allow = False
         self._priced: tuple[object, bool] = (None, False)
-        self._build(methods, gene_names, has_readout)
+        self._build(methods, gene_names, readout_contexts is not None)
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
@@ -134,11 +136,21 @@ class RunPanel(Viewer):
             # the gene may lie on another contig than the view
             locus = Locus(wide.contig, wide.start, min(wide.end, self._contig_length(wide.contig)))
         contexts = state.contexts if state.method == "mutagenesis" else (state.focus,)
+        if state.target == "gene":
+            contexts = self._predicted(contexts)
         target = gene.name if gene is not None and state.target == "gene" else None
         if state.method != "integrated-gradients":
             return Request(state.method, locus, contexts, target)
         steps = state.steps if state.steps == "auto" else int(state.steps)
         return Request(state.method, locus, contexts, target, steps, state.baseline)
+
+    def _predicted(self, contexts: Sequence[str]) -> tuple[str, ...]:
+        """Leave out contexts in which the readout predicts no gene's expression."""
+        known = self._readout_contexts() if self._readout_contexts is not None else ()
+        if not (held := tuple(name for name in contexts if name in known)) and contexts:
+            which = f"in {contexts[0]}" if len(contexts) == 1 else "in none of the ticked contexts"
+            raise JobError(f"the gene readout predicts nothing {which}: choose one of {', '.join(known)}")
+        return held
 
     def _build(self, methods: Mapping[str, str], gene_names: list[str], has_readout: bool) -> None:
         state = self._state
@@ -239,15 +251,28 @@ class RunPanel(Viewer):
         if state.method == "mutagenesis":
             count = len(state.contexts)
             where = "the ticked context" if count == 1 else f"the {count} ticked contexts"
+            where += self._left_out()
         else:
             where = f"<b>{escaped(state.focus)}</b> (the dot in the list on the left)"
         self._target_words.object = f"<span class='quiet'>{what} in {where}</span>"
         self._estimate_soon()
 
+    def _left_out(self) -> str:
+        """Say which of the ticked contexts a run leaves out, as the gene readout doesn't predict them."""
+        if self._state.target != "gene" or self._readout_contexts is None:
+            return ""
+        known = self._readout_contexts()
+        lacking = [name for name in self._state.contexts if name not in known] if known else []
+        if not lacking:
+            return ""
+        return f", but for {escaped(', '.join(lacking))}: the gene readout doesn't predict them"
+
     def _first_estimate(self) -> None:
         # the cost can be told once the model is there
         if not self._estimated:
             self._estimate()
+            if self._estimated:
+                self._follow()
 
     def _wait_for_view(self, _event: object) -> None:
         """Take back the cost of the view that is being left."""

@@ -18,6 +18,7 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
+_LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
 _BAR_WIDTH = 90
 
 
@@ -55,6 +56,8 @@ class TrackToolbar(Viewer):
         The result on screen, which can be taken off.
     tracks
         Name and label of each track.
+    high
+        Returns the activity where the colours end now.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class TrackToolbar(Viewer):
         runtime: Runtime,
         runs: Runs,
         tracks: dict[str, str],
+        high: Callable[[], float],
     ) -> None:
         super().__init__()
         self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
@@ -77,6 +81,21 @@ class TrackToolbar(Viewer):
             margin=(0, 8),
             align="center",
         )
+        self._fix = pmui.Checkbox(
+            label="Fix scale", value=state.high > 0, size="small", margin=(0, 2), align="center",
+            description="Colours of predicted activity keep their meaning wherever you look; "
+            "otherwise they end at what is highest in view",
+            css_classes=["fix-scale"], sx={"& .MuiTypography-root": {"fontSize": "12px"}},
+        )  # fmt: skip
+        self._fix.param.watch(
+            lambda event: setattr(state, "high", (state.high or high()) if event.new else 0.0), "value"
+        )
+        self._logo = pmui.Select(
+            options=_LOGOS, value=state.logo, size="small", width=150, margin=(0, 4), align="center",
+            visible=False, css_classes=["logo-of"],
+            sx={"& .MuiSelect-select": {"fontSize": "12px", "py": "3px"}},
+        )  # fmt: skip
+        self._logo.param.watch(lambda event: setattr(state, "logo", event.new), "value")
         self._result = words(margin=(0, 8), align="center")
         self._hide = pmui.Button(
             label="Hide result", variant="text", size="small", margin=0, visible=False,
@@ -88,14 +107,14 @@ class TrackToolbar(Viewer):
         self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
         self.menu.param.watch(lambda _event: self._on_offer(), "pressed")
         self._hide.on_click(lambda _event: runs.hide())
-        state.param.watch(self._follow, ["activity_style", "hidden"])
+        state.param.watch(self._follow, ["activity_style", "hidden", "high", "logo"])
         runs.param.watch(self._name_result, ["changed", "dataset", "current"])
         session.on_tick(self._tell_activity)
         self._tell_activity()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
-            self._style, self.menu, self._result, self._hide, self._activity,
+            self._style, self.menu, self._fix, self._logo, self._result, self._hide, self._activity,
             sizing_mode="stretch_width", height=30, margin=(2, 0),
         )  # fmt: skip
 
@@ -107,10 +126,15 @@ class TrackToolbar(Viewer):
     def _follow(self, *_events: object) -> None:
         self._style.value = self._state.activity_style
         self.menu.hidden = list(self._state.hidden)
+        self._fix.value = self._state.high > 0
+        self._logo.value = self._state.logo
 
     def _name_result(self, *_events: object) -> None:
         run = self._runs.current
         self._hide.visible = run is not None
+        self._logo.visible = (
+            run is not None and run.request.kind == "mutagenesis" and len(run.request.contexts) > 1
+        )
         if run is None:
             self._result.object = ""
             return

@@ -75,9 +75,12 @@ class TracksView(Viewer):
         state.param.watch(
             lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"]
         )
+        state.param.watch(lambda _event: self._browser.fix_activity(state.high), ["high"])
         state.param.watch(self._choose_tracks, ["hidden"])
         state.param.watch(self._point, ["highlight", "mark"])
+        state.param.watch(lambda _event: self._browser.set_logo(state.logo), ["logo"])
         runs.param.watch(self._show_result, ["dataset"])
+        runs.param.watch(lambda _event: self._browser.set_motifs(runs.motifs), ["motifs"])
         # room is made when a run is started, so that nothing moves when its results arrive
         runs.param.watch(self._choose_tracks, ["current"])
         session.on_tick(self._take_activity)
@@ -94,6 +97,11 @@ class TracksView(Viewer):
     def display(self) -> Display:
         """Return what is on screen, with the scales that it is drawn with."""
         return self._browser.display()
+
+    def activity_high(self) -> float:
+        """Return the activity where the colours end now; 0 where none is drawn."""
+        drawn = self._browser.display().activity
+        return drawn.high if drawn is not None else 0.0
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state
@@ -113,6 +121,9 @@ class TracksView(Viewer):
         self._choose_contexts()
         self._browser.set_focus_context(state.focus)
         self._browser.set_activity_style(state.activity_style)
+        self._browser.fix_activity(state.high)
+        self._browser.set_logo(state.logo)
+        self._browser.set_motifs(self._runs.motifs)
         self._point()
         self._browser.on_locus(self._dragged)
         if self._peaks is not None:

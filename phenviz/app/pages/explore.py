@@ -88,7 +88,7 @@ class ExplorePage:
         )
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
-        self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
+        self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS, self.tracks.activity_high)
         ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
         self.run_panel = RunPanel(
             session,
@@ -98,7 +98,7 @@ class ExplorePage:
             gene=self._find_gene,
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
-            has_readout=world.project.readout is not None,
+            readout_contexts=self._readout_contexts if world.project.readout is not None else None,
             contig_length=contig_length,
         )
         self.results = ResultsTable(
@@ -165,6 +165,11 @@ class ExplorePage:
         contig = world.reference.resolve_contig(gene.locus.contig)
         name = world.annotation.key_of(gene)
         return replace(gene, name=name, locus=replace(gene.locus, contig=contig))
+
+    def _readout_contexts(self) -> tuple[str, ...]:
+        if self.runtime.service is None or self.runtime.world.readout is None:
+            return ()
+        return tuple(context.name for context in self.runtime.world.readout.contexts)
 
     def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
         from phenviz.attribution import find_motifs
