@@ -51,6 +51,9 @@ class ExploreState(PageState):
     baseline = param.Selector(default="zero", objects=list(BASELINES), doc="Where their path begins.")
     shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
+    transcripts = param.Selector(
+        default="one", objects=["one", "all"], doc="Whether each gene shows one transcript, or all."
+    )
     logo = param.Selector(default="focus", objects=list(LOGOS), doc="What contributions of bases are of.")
     high = param.Number(
         default=0.0,
@@ -107,6 +110,7 @@ _OF_EXPLORE = (
     "activity_style",
     "high",
     "logo",
+    "transcripts",
 )
 
 

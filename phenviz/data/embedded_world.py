@@ -15,6 +15,7 @@ from phenviz.data.embedded import (
     PEAKS_PACK,
     READOUT,
     REFERENCE,
+    TRANSCRIPTS,
 )
 from phenviz.data.project import Project
 
@@ -26,6 +27,7 @@ def embedded_project() -> Project:
         assembly=ASSEMBLY,
         reference=REFERENCE,
         annotation=GENES,
+        transcripts=TRANSCRIPTS,
         bands=CYTOBANDS,
         elements=ELEMENTS,
         checkpoint=BACKBONE if BACKBONE.is_file() else None,

@@ -69,6 +69,8 @@ class Display:
         ``focus``, ``stacked`` or ``difference``: what the contributions of bases are of; and the contexts.
     motifs
         Known motifs under the bases.
+    transcripts
+        Whether all transcripts are drawn, or one of each gene.
     lines
         0-based positions of lines through all tracks, such as a variant.
     strips
@@ -90,6 +92,7 @@ class Display:
     logo: str = "focus"
     logos: tuple[str, ...] = ()
     motifs: tuple[MotifMatch, ...] = ()
+    transcripts: bool = False
     lines: tuple[int, ...] = ()
     strips: tuple[tuple[int, int], ...] = ()
 

@@ -41,7 +41,7 @@ class MotifNames:
         self.restyle(track.theme)
 
     def show(self, motifs: Sequence[MotifMatch], view: View, share: float) -> None:
-        """Name those in a view, within a share of the height; the first ones first, others where there is room."""
+        """Name those in a view, within a share of the height; others than the first where there is room."""
         here = [motif for motif in motifs if motif.start < view.end and motif.end > view.start]
         begins = np.array([max(motif.start, view.start) for motif in here], dtype=float)
         ends = np.array([min(motif.end, view.end) for motif in here], dtype=float)

@@ -20,6 +20,7 @@ from phenviz.app.state import ExploreState
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
 _BAR_WIDTH = 90
+_TRANSCRIPTS = "transcripts"
 
 
 class TrackMenu(JSComponent):
@@ -76,8 +77,8 @@ class TrackToolbar(Viewer):
             sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
         )  # fmt: skip
         self.menu = TrackMenu(
-            tracks=[list(pair) for pair in tracks.items()],
-            hidden=list(state.hidden),
+            tracks=[*(list(pair) for pair in tracks.items()), [_TRANSCRIPTS, "All transcripts of genes"]],
+            hidden=self._unticked(),
             margin=(0, 8),
             align="center",
         )
@@ -103,11 +104,11 @@ class TrackToolbar(Viewer):
         )  # fmt: skip
         self._activity = words(margin=(0, 6), max_width=260, align="center")
         self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
-        self._on_offer: Callable[[], None] = lambda: None
-        self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
-        self.menu.param.watch(lambda _event: self._on_offer(), "pressed")
+        self._offers: dict[str, tuple[str, str, Callable[[], None]]] = {}
+        self.menu.param.watch(lambda event: self._take_ticks(event.new), "hidden")
+        self.menu.param.watch(lambda _event: self._accept_offers(), "pressed")
         self._hide.on_click(lambda _event: runs.hide())
-        state.param.watch(self._follow, ["activity_style", "hidden", "high", "logo"])
+        state.param.watch(self._follow, ["activity_style", "hidden", "high", "logo", "transcripts"])
         runs.param.watch(self._name_result, ["changed", "dataset", "current"])
         session.on_tick(self._tell_activity)
         self._tell_activity()
@@ -118,14 +119,40 @@ class TrackToolbar(Viewer):
             sizing_mode="stretch_width", height=30, margin=(2, 0),
         )  # fmt: skip
 
-    def offer(self, note: str, action: str, on_press: Callable[[], None]) -> None:
-        """Tell in the menu what could be fetched, with a button that does it."""
-        self._on_offer = on_press
-        self.menu.param.update(note=note, action=action)
+    def offer(self, note: str, action: str, on_press: Callable[[], None], *, track: str = "") -> None:
+        """Tell in the menu what could be fetched for a track, with a button that does it.
+
+        Parameters
+        ----------
+        note, action
+            What is said, and the label of the button; "" for nothing.
+        on_press
+            What the button does.
+        track
+            Name of the track: a later offer for it takes the place of an earlier one.
+        """
+        self._offers[track] = note, action, on_press
+        told = [offer for offer in self._offers.values() if offer[0]]
+        actions = [offer[1] for offer in told if offer[1]]
+        self.menu.param.update(
+            note=" ".join(offer[0] for offer in told), action=actions[0] if actions else ""
+        )
+
+    def _accept_offers(self) -> None:
+        for _note, action, on_press in list(self._offers.values()):
+            if action:
+                on_press()
+
+    def _unticked(self) -> list[str]:
+        return [*self._state.hidden, *([_TRANSCRIPTS] if self._state.transcripts == "one" else [])]
+
+    def _take_ticks(self, unticked: list[str]) -> None:
+        hidden = tuple(name for name in unticked if name != _TRANSCRIPTS)
+        self._state.param.update(hidden=hidden, transcripts="one" if _TRANSCRIPTS in unticked else "all")
 
     def _follow(self, *_events: object) -> None:
         self._style.value = self._state.activity_style
-        self.menu.hidden = list(self._state.hidden)
+        self.menu.hidden = self._unticked()
         self._fix.value = self._state.high > 0
         self._logo.value = self._state.logo
 
