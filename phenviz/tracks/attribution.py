@@ -51,7 +51,7 @@ class Attribution(Track):
         self, axis: Axis, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
     ) -> None:
         super().__init__(axis, theme, 88, (-1, 1))
-        self.resize(88, 60, 220)
+        self.resize(92, 68, 220)
         self._contig = contig
         self._sequence = sequence
         self._dataset: xr.Dataset | None = None

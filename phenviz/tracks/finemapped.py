@@ -11,7 +11,9 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import Stretch, View, x_of
 
-_HEIGHT, _LEAST, _MOST = 46, 34, 80
+_HEIGHT, _LEAST, _MOST = 44, 26, 80
+# where there is none in view, the header says so
+_FOLDED = 2
 _ROOM = 1.12
 _MOST_POINTS = 3_000
 _COLUMNS = ("x", "y", "name", "where", "trait", "posterior")
@@ -36,8 +38,6 @@ class FineMapped(Track):
         dots = self.figure.add_glyph(self._dots, self._dot)
         told = [("", "@name"), ("", "@where"), ("trait", "@trait"), ("posterior", "@posterior")]
         self.add_hover(dots, told)
-        ticks = tuple((text, value / _ROOM) for text, value in (("0", 0.0), ("0.5", 0.5), ("1", 1.0)))
-        self.overlay.set(ticks=ticks)
         self._paint()
 
     def set_table(self, table: pd.DataFrame | None) -> None:
@@ -72,7 +72,14 @@ class FineMapped(Track):
         note = f"the {_MOST_POINTS:,} most probable drawn; zoom in" if self._left_out else ""
         traits = here["trait"].nunique()
         told = f"posterior of being causal · {traits:,} trait{'s' * (traits != 1)} in view" if traits else ""
-        self.say(description=told, note=note, empty="" if len(here) else "No variant is fine-mapped here")
+        self.say(description=told or "none here", note=note)
+
+    def fit(self, view: View) -> None:
+        """Take room only where there is something on screen."""
+        some = len(seen(self._table, view.locus)) > 0
+        self.resize(*((_HEIGHT, _LEAST, _MOST) if some else (_FOLDED,)))
+        ticks = tuple((text, value / _ROOM) for text, value in (("0", 0.0), ("1", 1.0)))
+        self.overlay.set(ticks=ticks if some else ())
 
     def _paint(self) -> None:
         self._dot.fill_color = self._stem.line_color = self.theme.accent

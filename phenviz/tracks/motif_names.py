@@ -33,7 +33,7 @@ class MotifNames:
         track.figure.extra_y_ranges = {_RANGE: Range1d(0, 1)}
         self._bar = Segment(x0="left", x1="right", y0="y", y1="y", line_width=3)
         self._name = Text(
-            x="left", y="y", text="name", text_font=value(FONT), text_font_size="11px", text_baseline="top",
+            x="left", y="y", text="name", text_font=value(FONT), text_font_size="10px", text_baseline="top",
             y_offset=2,
         )  # fmt: skip
         for glyph in (self._bar, self._name):
@@ -42,7 +42,9 @@ class MotifNames:
 
     def show(self, motifs: Sequence[MotifMatch], view: View, share: float) -> None:
         """Name those in a view, within a share of the height; others than the first where there is room."""
-        here = [motif for motif in motifs if motif.start < view.end and motif.end > view.start]
+        # without room below the data, as where letters can't be read, names would only be in the way
+        near = motifs if share > 0 else ()
+        here = [motif for motif in near if motif.start < view.end and motif.end > view.start]
         begins = np.array([max(motif.start, view.start) for motif in here], dtype=float)
         ends = np.array([min(motif.end, view.end) for motif in here], dtype=float)
         wide = np.array([len(motif.name) * _LETTER_PIXELS + _GAP_PIXELS for motif in here])

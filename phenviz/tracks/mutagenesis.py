@@ -31,7 +31,7 @@ from phenviz.tracks.viewport import Stretch, View, nice_ceiling
 LOGOS = ("focus", "stacked", "difference")
 MOST_LOGOS = 8
 LETTERS_BELOW = 500
-_HEIGHT, _LEAST, _MOST = 92, 60, 190
+_HEIGHT, _LEAST, _MOST = 96, 68, 190
 # of each row where several are stacked
 _ROW, _LEAST_ROW, _MOST_ROW = 46, 26, 90
 _EMPTY = "Run mutagenesis to see which bases matter"
@@ -236,7 +236,7 @@ class Effects(Track):
 
     def __init__(self, axis: Axis, theme: Theme) -> None:
         super().__init__(axis, theme, 4 * 17, (0, 4))
-        self.resize(4 * 17, 4 * 10, 4 * 28)
+        self.resize(4 * 17, 4 * 8, 4 * 28)
         self._mutations: Mutations | None = None
         self._heat = HeatMap(self, theme.diverging)
         self.add_hover(

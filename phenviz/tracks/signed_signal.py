@@ -19,7 +19,7 @@ from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 # for two lines of names
-ROOM = 0.28
+ROOM = 0.36
 # lower and upper border of a band, shape (n,) each
 Band: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 _NO_STEPS: dict[str, list[float]] = {"x": [], "zero": [], "low": [], "high": []}

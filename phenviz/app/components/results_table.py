@@ -26,7 +26,7 @@ from phenviz.results.display import MotifMatch
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
-_HEIGHT = "clamp(116px, 17.5vh, 206px)"
+_HEIGHT = "clamp(116px, 16vh, 206px)"
 _Columns = tuple[tuple[str, str, str, str], ...]
 # letters can be read in a view of this length
 _READABLE_VIEW = 160

@@ -20,7 +20,12 @@ from phenviz.app.state import ExploreState
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
 _BAR_WIDTH = 90
-_TRANSCRIPTS = "transcripts"
+_TRANSCRIPTS, _FIXED = "transcripts", "fixed-scale"
+# ticked like tracks
+_CHOICES = (
+    [_TRANSCRIPTS, "All transcripts of genes"],
+    [_FIXED, "Keep the scale of predicted activity"],
+)
 
 
 class TrackMenu(JSComponent):
@@ -77,20 +82,12 @@ class TrackToolbar(Viewer):
             sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
         )  # fmt: skip
         self.menu = TrackMenu(
-            tracks=[*(list(pair) for pair in tracks.items()), [_TRANSCRIPTS, "All transcripts of genes"]],
+            tracks=[*(list(pair) for pair in tracks.items()), *_CHOICES],
             hidden=self._unticked(),
             margin=(0, 8),
             align="center",
         )
-        self._fix = pmui.Checkbox(
-            label="Fix scale", value=state.high > 0, size="small", margin=(0, 2), align="center",
-            description="Colours of predicted activity keep their meaning wherever you look; "
-            "otherwise they end at what is highest in view",
-            css_classes=["fix-scale"], sx={"& .MuiTypography-root": {"fontSize": "12px"}},
-        )  # fmt: skip
-        self._fix.param.watch(
-            lambda event: setattr(state, "high", (state.high or high()) if event.new else 0.0), "value"
-        )
+        self._high = high
         self._logo = pmui.Select(
             options=_LOGOS, value=state.logo, size="small", width=150, margin=(0, 4), align="center",
             visible=False, css_classes=["logo-of"],
@@ -115,7 +112,7 @@ class TrackToolbar(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
-            self._style, self.menu, self._fix, self._logo, self._result, self._hide, self._activity,
+            self._style, self.menu, self._logo, self._result, self._hide, self._activity,
             sizing_mode="stretch_width", height=30, margin=(2, 0),
         )  # fmt: skip
 
@@ -144,16 +141,21 @@ class TrackToolbar(Viewer):
                 on_press()
 
     def _unticked(self) -> list[str]:
-        return [*self._state.hidden, *([_TRANSCRIPTS] if self._state.transcripts == "one" else [])]
+        state = self._state
+        one, follows = state.transcripts == "one", state.high == 0
+        return [*state.hidden, *[_TRANSCRIPTS] * one, *[_FIXED] * follows]
 
     def _take_ticks(self, unticked: list[str]) -> None:
-        hidden = tuple(name for name in unticked if name != _TRANSCRIPTS)
-        self._state.param.update(hidden=hidden, transcripts="one" if _TRANSCRIPTS in unticked else "all")
+        choices = {name for name, _label in _CHOICES}
+        self._state.param.update(
+            hidden=tuple(name for name in unticked if name not in choices),
+            transcripts="one" if _TRANSCRIPTS in unticked else "all",
+            high=0.0 if _FIXED in unticked else self._state.high or self._high(),
+        )
 
     def _follow(self, *_events: object) -> None:
         self._style.value = self._state.activity_style
         self.menu.hidden = self._unticked()
-        self._fix.value = self._state.high > 0
         self._logo.value = self._state.logo
 
     def _name_result(self, *_events: object) -> None:
