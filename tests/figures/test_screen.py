@@ -68,9 +68,9 @@ def component(figure, kind):
 
 def image_of(figure, part):
     """Colours and their limits as matplotlib holds them."""
-    place = [
-        one for one in figure.components if one.shares_axis and one.height(figure.locus, 140) > 0
-    ].index(part)
+    place = [one for one in figure.components if one.shares_axis and one.height(figure.locus, 140) > 0].index(
+        part
+    )
     above = len([one for one in figure.components if not one.shares_axis])
     return figure.figure.axes[above + place].images[0]
 
