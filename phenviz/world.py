@@ -22,6 +22,7 @@ from phenviz.genome import (
     read_bands,
     read_elements,
     read_genes,
+    read_transcripts,
 )
 from phenviz.genome.contexts import choose_contexts, offer_contexts
 from phenviz.genome.locus import is_contig_name, is_rsid
@@ -92,6 +93,17 @@ class World:
         with project.naming("elements"):
             elements = read_elements(project.elements) if project.elements else None
         return Annotation(genes, bands, elements)
+
+    @cached_property
+    def transcripts(self) -> pd.DataFrame:
+        """All transcripts, not only the one that stands for each gene; read when first asked for.
+
+        Columns `phenviz.genome.annotation.GENE_COLUMNS`; gene_id holds the id of the transcript.
+        """
+        project = self.project
+        with project.naming("transcripts" if project.transcripts else "annotation"):
+            table = read_transcripts(project.transcripts or project.annotation)
+        return table.sort_values(["contig", "start"], kind="stable", ignore_index=True)
 
     @cached_property
     def backbone(self) -> SequenceBackbone:

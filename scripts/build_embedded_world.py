@@ -81,6 +81,13 @@ PARTS = (
         "GENCODE data: open, no restriction on use",
     ),
     Part(
+        "transcripts.tsv.gz",
+        "exons.GRCh37.chr20.tsv.gz",
+        "all transcripts of chromosome 20 with their exons, coding or not; 0-based half-open",
+        "GENCODE lifted to GRCh37 (Frankish 2021, doi:10.1093/nar/gkaa1087), as in PyPI mmsplice",
+        "GENCODE data: open, no restriction on use; packaging MIT",
+    ),
+    Part(
         "cytobands.tsv",
         "cytobands.GRCh37.chr20.tsv",
         "Giemsa bands; 0-based half-open",
@@ -171,6 +178,20 @@ def _genes(table: pd.DataFrame) -> pd.DataFrame:
     return _sorted(table.assign(contig=CONTIG)[columns])
 
 
+def _transcripts(exons: pd.DataFrame) -> pd.DataFrame:
+    """Join exons, one row each and counted from 1, to transcripts; ids lose their versions."""
+    exons = exons.assign(first=exons["Start"].astype(int) - 1, last=exons["End"].astype(int))
+    exons = exons.sort_values(["transcript_id", "first"])
+    rows = []
+    for (name, symbol, strand), own in exons.groupby(["transcript_id", "gene_name", "Strand"], sort=False):
+        starts, ends = own["first"], own["last"]
+        lists = [",".join(map(str, column)) + "," for column in (starts, ends)]
+        place = str(starts.min()), str(ends.max())
+        rows.append((CONTIG, symbol, name.split(".")[0], strand, *place, *lists))
+    columns = ["contig", "gene_name", "gene_id", "strand", "tx_start", "tx_end", "exon_starts", "exon_ends"]
+    return _sorted(pd.DataFrame(rows, columns=columns))
+
+
 def _elements(table: pd.DataFrame) -> pd.DataFrame:
     table = table.rename(columns={"remo": "name"}).assign(contig=CONTIG)
     return _sorted(table[["contig", "start", "end", "name", "cell_types"]])
@@ -182,6 +203,7 @@ def _bands(table: pd.DataFrame) -> pd.DataFrame:
 
 _TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "genes.tsv.gz": _genes,
+    "transcripts.tsv.gz": _transcripts,
     "remo.tsv.gz": _elements,
     "cytobands.tsv": _bands,
 }

@@ -114,7 +114,9 @@ def locus_links(
         known = known[known["key"] == variant]
     lines = ";".join(known["key"].head(_MOST_LINES))
     more = {"variant": variant} if variant else {}
+    # where the other allele isn't known, there is a place but no variant to mark
+    marked = {"mark": variant} if variant and len(known) else {}
     return (
-        link_to("explore", state, contexts, **shared),
+        link_to("explore", state, contexts, **shared, **marked),
         link_to("variants", state, contexts, **shared, origin="pasted", lines=lines, **more),
     )

@@ -107,6 +107,8 @@ def explore_figure_file(
             observed=runtime.peaks(),
             attribution=dataset if kind == "attribution" else None,
             mutagenesis=dataset if kind == "mutagenesis" else None,
+            finemapped=runtime.finemapped() if "finemapped" in display.tracks else None,
+            transcripts=runtime.world.transcripts if display.transcripts else None,
         )
         name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
         return figure_file(figure, name, suffix)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from phenviz.progress import Progress
     from phenviz.variation import Coverage, Individual, Unphased
 
-# longer windows are a job for the command line
-LONGEST = 2_000_000
+# longer windows are a job for the command line; the genotypes of the embedded people cover 3 Mb
+LONGEST = 4_000_000
 # windows are widened, so that small moves find everything there
 _WIDENED_BELOW = 200_000
 

@@ -46,6 +46,7 @@ class Runs(JobView):
     """
 
     current = param.ClassSelector(class_=Run, doc="The run on screen.")
+    motifs = param.List(default=[], doc="Known motifs in the result on screen (`MotifMatch`).")
     all = param.List(default=[], item_type=Run, doc="All runs of this session, newest first.")
 
     def __init__(self, state: ExploreState, service: Callable[[], ModelService | None]) -> None:

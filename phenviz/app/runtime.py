@@ -63,6 +63,8 @@ class Runtime:
         self._warming: subprocess.Popen[str] | None = None
         self._peaks: pd.DataFrame | None = None
         self._peaks_lock = threading.Lock()
+        self._finemapped: pd.DataFrame | None = None
+        self._finemapped_lock = threading.Lock()
 
     def warm(self) -> Runtime:
         """Import and read what the first page draws, and draw one, so that nobody has to wait for it."""
@@ -109,6 +111,15 @@ class Runtime:
             if self._peaks is None:
                 self._peaks = self.world.peaks
             return self._peaks
+
+    def finemapped(self, *, anew: bool = False) -> pd.DataFrame | None:
+        """Fine-mapped variants of the packs that are here, read once for all sessions, or ``anew``."""
+        from phenviz.app.finemapped import read_finemapped
+
+        with self._finemapped_lock:
+            if anew or self._finemapped is None:
+                self._finemapped = read_finemapped(self)
+            return self._finemapped
 
     def common_effects(self) -> Future[Background | None]:
         """Effects of common variants, to rank others among; worked out once, when somebody asks first."""

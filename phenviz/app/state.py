@@ -14,6 +14,7 @@ from phenviz.genome.locus import Locus, shown_contig
 
 THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
+LOGOS = ("focus", "stacked", "difference")
 WINDOWS = ("view", "gene")
 TARGETS = ("activity", "gene")
 MODES = ("exact", "sum")
@@ -55,6 +56,15 @@ class ExploreState(PageState):
     baseline = param.Selector(default="zero", objects=list(BASELINES), doc="Where their path begins.")
     shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
+    transcripts = param.Selector(
+        default="one", objects=["one", "all"], doc="Whether each gene shows one transcript, or all."
+    )
+    logo = param.Selector(default="focus", objects=list(LOGOS), doc="What contributions of bases are of.")
+    high = param.Number(
+        default=0.0,
+        bounds=(0, 1e9),
+        doc="Where the colours of activity end; 0: they follow the view.",
+    )
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
 
     def offer(self, methods: Iterable[str]) -> None:
@@ -97,7 +107,20 @@ _LONGEST_LINES = 1_500
 _VCF_COLUMNS = 5
 _BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
 _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
-_OF_EXPLORE = ("gene", "tissue", "target", "method", "window", "flank", "steps", "baseline", "activity_style")
+_OF_EXPLORE = (
+    "gene",
+    "tissue",
+    "target",
+    "method",
+    "window",
+    "flank",
+    "steps",
+    "baseline",
+    "activity_style",
+    "high",
+    "logo",
+    "transcripts",
+)
 
 
 def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
@@ -205,7 +228,11 @@ def _short_lines(text: str) -> str:
 def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:
     """Write some parameters of a state, apart from those that are as by default."""
     values = {name: getattr(state, name) for name in names}
-    return {name: str(value) for name, value in values.items() if value != state.param[name].default}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+        if value != state.param[name].default
+    }
 
 
 def apply_page_query(
@@ -251,6 +278,12 @@ def apply_query(
     return problems
 
 
+def _typed(parameter: param.Parameter, text: str) -> object:
+    if isinstance(parameter, param.Integer):
+        return int(text)
+    return float(text) if isinstance(parameter, param.Number) else text
+
+
 def apply_values(state: PageState, query: Mapping[str, str], names: Iterable[str]) -> list[str]:
     """Take over some parameters that `values_of` wrote; returns what isn't possible, in words."""
     problems = []
@@ -259,7 +292,7 @@ def apply_values(state: PageState, query: Mapping[str, str], names: Iterable[str
             continue
         text = query[name]
         try:
-            setattr(state, name, int(text) if isinstance(state.param[name], param.Integer) else text)
+            setattr(state, name, _typed(state.param[name], text))
         except ValueError:
             problems.append(
                 f"the address says {name}={text!r}, which isn't possible: the usual value was taken"

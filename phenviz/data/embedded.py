@@ -10,6 +10,7 @@ CONTIG = "20"
 
 REFERENCE = EMBEDDED_DIR / "GRCh37.chr20.fa.gz"
 GENES = EMBEDDED_DIR / "genes.tsv.gz"
+TRANSCRIPTS = EMBEDDED_DIR / "transcripts.tsv.gz"
 CYTOBANDS = EMBEDDED_DIR / "cytobands.tsv"
 ELEMENTS = EMBEDDED_DIR / "remo.tsv.gz"
 ELEMENT_CELL_TYPES = EMBEDDED_DIR / "remo.cell_types.tsv"

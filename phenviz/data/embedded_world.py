@@ -16,6 +16,7 @@ from phenviz.data.embedded import (
     READOUT,
     REFERENCE,
     TISSUE_READOUT,
+    TRANSCRIPTS,
 )
 from phenviz.data.project import Project
 
@@ -27,6 +28,7 @@ def embedded_project() -> Project:
         assembly=ASSEMBLY,
         reference=REFERENCE,
         annotation=GENES,
+        transcripts=TRANSCRIPTS,
         bands=CYTOBANDS,
         elements=ELEMENTS,
         checkpoint=BACKBONE if BACKBONE.is_file() else None,

@@ -75,6 +75,9 @@ class Project:
         FASTA, plain or bgzip.
     annotation
         Genes: GTF, GFF3, BED12 or table.
+    transcripts
+        All transcripts: GTF, GFF3, BED12 or table, one row a transcript with its id as ``gene_id``; None for
+        those of the annotation.
     bands, elements
         Cytobands and regulatory elements; None where there are none.
     checkpoint
@@ -114,6 +117,7 @@ class Project:
     assembly: str
     reference: Path
     annotation: Path
+    transcripts: Path | None = None
     bands: Path | None = None
     elements: Path | None = None
     checkpoint: Path | None = None
@@ -384,6 +388,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "assembly": _text,
     "reference": _file,
     "annotation": _file,
+    "transcripts": _file,
     "bands": _file,
     "elements": _file,
     "checkpoint": _file,

@@ -15,6 +15,7 @@ from phenviz.figures.component import Component
 from phenviz.figures.elements import Elements, ObservedHeatmap
 from phenviz.figures.explore import SIDES_MM, element_colours
 from phenviz.figures.figure import LocusFigure
+from phenviz.figures.finemapped import FineMapped
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import (
     HAPLOTYPES,
@@ -24,14 +25,20 @@ from phenviz.figures.haplotypes import (
     check_personal,
 )
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
+from phenviz.figures.motifs import MotifRow
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
+from phenviz.genome.annotation import named_in
 from phenviz.genome.ticks import format_length
 from phenviz.results import locus_of
+from phenviz.results.contrast import minus_others
 from phenviz.results.display import Display
 
 if TYPE_CHECKING:
     from phenviz.figures.explore import FigureAnnotation
+
+
+_GENE_ROWS, _TRANSCRIPT_ROWS = 8, 30
 
 
 def screen_figure(
@@ -42,6 +49,8 @@ def screen_figure(
     observed: pd.DataFrame | None = None,
     attribution: xr.Dataset | None = None,
     mutagenesis: xr.Dataset | None = None,
+    transcripts: pd.DataFrame | None = None,
+    finemapped: pd.DataFrame | None = None,
     width_mm: float = TWO_COLUMNS_MM,
 ) -> LocusFigure:
     """Draw what the genome browser shows for print.
@@ -55,13 +64,19 @@ def screen_figure(
     prediction, observed, attribution, mutagenesis
         What the browser draws; a track that isn't on screen isn't drawn.
 
+    transcripts
+        All transcripts, for a view that shows them.
+    finemapped
+        Fine-mapped variants: columns contig, position (from 1), posterior.
+
     Raises
     ------
     ResultError
         If a result is of another kind, or lacks a context.
     """
     makers: dict[str, Callable[[], list[Component]]] = {
-        **_annotated(display, annotation, prediction),
+        **_annotated(display, annotation, prediction, transcripts),
+        "finemapped": lambda: [] if finemapped is None else [FineMapped(finemapped)],
         "observed": lambda: _observed(display, observed, prediction),
         "activity": lambda: _activity(display, prediction),
         "attribution": lambda: _attribution(display, attribution, width_mm),
@@ -129,13 +144,19 @@ def _figure(
 
 
 def _annotated(
-    display: Display, annotation: FigureAnnotation, dataset: xr.Dataset | None
+    display: Display,
+    annotation: FigureAnnotation,
+    dataset: xr.Dataset | None,
+    transcripts: pd.DataFrame | None = None,
 ) -> dict[str, Callable[[], list[Component]]]:
     locus = display.locus
+    every = transcripts if display.transcripts else None
+    genes = annotation.genes_in(locus) if every is None else named_in(every, locus)
+    rows = _GENE_ROWS if every is None else _TRANSCRIPT_ROWS
     assembly = "" if dataset is None else str(dataset.attrs.get("assembly", ""))
     return {
         "ruler": lambda: [Ruler(locus.contig, assembly)],
-        "genes": lambda: [Genes(annotation.genes_in(locus))],
+        "genes": lambda: [Genes(genes, most_rows=rows)],
         "elements": lambda: [Elements(annotation.elements_in(locus), element_colours(dataset))],
     }
 
@@ -161,7 +182,7 @@ def _attribution(display: Display, result: xr.Dataset | None, width_mm: float) -
     name = _focus_in(result, display)
     part = Logo(result, name) if letters else Attribution(result, name)
     part.limits = display.attribution
-    return [part]
+    return [part, *([MotifRow(display.motifs)] if display.motifs else [])]
 
 
 def _mutagenesis(display: Display, result: xr.Dataset | None, width_mm: float) -> list[Component]:
@@ -169,9 +190,15 @@ def _mutagenesis(display: Display, result: xr.Dataset | None, width_mm: float) -
         return []
     name = _focus_in(result, display)
     track = Logo if letters_fit(display.locus, width_mm - SIDES_MM) else Contribution
-    part = track(result, name)
-    part.limits = display.contribution
-    return [part, MutagenesisHeatmap(result, name, limit=display.effect)]
+    if display.logo == "difference" and name is not None:
+        parts = [track(minus_others(result, name))]
+        parts[0].label = f"Contribution\n{name} minus\nmean of others"
+    else:
+        parts = [track(result, row) for row in (display.logos if display.logo == "stacked" else [name])]
+    for part in parts:
+        part.limits = display.contribution
+    motifs = [MotifRow(display.motifs)] if display.motifs else []
+    return [*parts, *motifs, MutagenesisHeatmap(result, name, limit=display.effect)]
 
 
 def _focus_in(dataset: xr.Dataset, display: Display) -> str | None:

@@ -1,7 +1,7 @@
 """Where things are: loci, the reference sequence, and what is annotated on it."""
 
 from phenviz.genome.annotation import Annotation, Gene
-from phenviz.genome.annotation_files import read_bands, read_elements, read_genes
+from phenviz.genome.annotation_files import read_bands, read_elements, read_genes, read_transcripts
 from phenviz.genome.codes import ALPHABET, N_CODE, decode, encode, one_hot, reverse_complement
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus, bare_contig, exported_contig, shown_contig
@@ -23,6 +23,7 @@ __all__ = [
     "read_bands",
     "read_elements",
     "read_genes",
+    "read_transcripts",
     "reverse_complement",
     "shown_contig",
 ]

@@ -187,6 +187,12 @@ class Annotation:
         )
 
 
+def named_in(transcripts: pd.DataFrame, locus: Locus) -> pd.DataFrame:
+    """Return the transcripts of a table that share a base with a locus, each named by gene and transcript."""
+    here = _overlapping(transcripts, locus)
+    return here.assign(gene_name=here["gene_name"].astype(str) + " " + here["gene_id"].astype(str))
+
+
 def _overlapping(table: pd.DataFrame, locus: Locus) -> pd.DataFrame:
     if table.empty:
         return table

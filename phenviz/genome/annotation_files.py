@@ -15,6 +15,7 @@ import pandas as pd
 from phenviz.errors import DataError
 from phenviz.genome.annotation import BAND_COLUMNS, ELEMENT_COLUMNS, GENE_COLUMNS
 from phenviz.genome.features import holds_gtf_attributes, stretch
+from phenviz.genome.gene_models import transcript_table
 from phenviz.genome.gff3 import read_gff3
 from phenviz.genome.gtf import read_gtf
 from phenviz.genome.text_lines import is_remark, read_table, text_lines, whole_number
@@ -87,6 +88,28 @@ def read_genes(
         genes.to_parquet(part, index=False)
         part.replace(kept)
     return genes
+
+
+def read_transcripts(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read one row per transcript, of the kinds of files that `read_genes` reads.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns `phenviz.genome.annotation.GENE_COLUMNS`; gene_id holds the id of the transcript.
+
+    Raises
+    ------
+    DataError
+        As `read_genes`.
+    """
+    path = Path(path)
+    kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
+    if kind not in ("gtf", "gff3", "gff"):
+        return read_genes(path)
+    named_gtf = kind == "gtf"
+    read = read_gtf if holds_gtf_attributes(path, named_gtf) else read_gff3
+    return _guarded(lambda file: read(file, transcript_table), path, "transcripts")[GENE_COLUMNS]
 
 
 def _kept_in(cache_dir: str | os.PathLike[str] | None, path: Path) -> Path | None:

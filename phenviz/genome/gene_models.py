@@ -126,6 +126,19 @@ def gene_table(path: Path, models: Models) -> pd.DataFrame:
     return table
 
 
+def transcript_table(path: Path, models: Models) -> pd.DataFrame:
+    """Return one row per transcript that has exons: as `gene_table`, with the transcript's id as gene_id."""
+    rows = []
+    for (contig, gene, name, strand), transcript in models.transcripts.items():
+        source, exons = transcript.exons()
+        if source > PART:
+            continue
+        symbol = models.symbols.get((contig, gene)) or models.ids.get(gene, gene)
+        starts, ends = np.array(exons, dtype=np.int64).T
+        rows.append((contig, starts.min(), ends.max(), strand, symbol, name, starts, ends))
+    return pd.DataFrame(rows, columns=GENE_COLUMNS)
+
+
 def _joined(exons: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Join places that overlap or touch."""
     joined: list[tuple[int, int]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class _Lines:
     transcript: Transcript
 
 
-def read_gff3(path: Path) -> pd.DataFrame:
+def read_gff3(path: Path, table: Callable[[Path, Models], pd.DataFrame] = gene_table) -> pd.DataFrame:
     """Read one row per gene from a GFF3; as `phenviz.genome.gtf.read_gtf`.
 
     Exons may have several parents, or a gene as their parent. A transcript without a gene is one by itself,
@@ -81,7 +82,7 @@ def read_gff3(path: Path) -> pd.DataFrame:
             key = owner, feature.contig, feature.strand
             one = lines.setdefault(key, _Lines(feature.number, Transcript()))
             one.transcript.add(source, feature.start, feature.end)
-    return gene_table(path, _models(path, nodes, lines, lost))
+    return table(path, _models(path, nodes, lines, lost))
 
 
 def _models(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +26,7 @@ _SYMBOL = ("gene_name", "gene", "gene_symbol")
 _NAMES = {*_GENE, *_TRANSCRIPT, *_SYMBOL}
 
 
-def read_gtf(path: Path) -> pd.DataFrame:
+def read_gtf(path: Path, table: Callable[[Path, Models], pd.DataFrame] = gene_table) -> pd.DataFrame:
     """Read one row per gene from a GTF: its canonical, else its longest transcript.
 
     Parameters
@@ -71,7 +72,7 @@ def read_gtf(path: Path) -> pd.DataFrame:
         models.transcripts.clear()
     models.note_lost(path, lost, "without a gene_id")
     _join_by_name(models)
-    return gene_table(path, models)
+    return table(path, models)
 
 
 def _attributes(text: str) -> Attributes:

@@ -33,6 +33,15 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
+class MotifMatch:
+    """A known motif over some bases, 0-based half-open."""
+
+    start: int
+    end: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Display:
     """A view of the genome browser.
 
@@ -56,6 +65,12 @@ class Display:
         Their y axes; None where none is drawn.
     difference, haplotypes
         Difference at both ends of the colours, and activity at the top of a row, of a person's haplotypes.
+    logo, logos
+        ``focus``, ``stacked`` or ``difference``: what the contributions of bases are of; and the contexts.
+    motifs
+        Known motifs under the bases.
+    transcripts
+        Whether all transcripts are drawn, or one of each gene.
     lines
         0-based positions of lines through all tracks, such as a variant.
     strips
@@ -74,6 +89,10 @@ class Display:
     attribution: Limits | None = None
     difference: float | None = None
     haplotypes: float | None = None
+    logo: str = "focus"
+    logos: tuple[str, ...] = ()
+    motifs: tuple[MotifMatch, ...] = ()
+    transcripts: bool = False
     lines: tuple[int, ...] = ()
     strips: tuple[tuple[int, int], ...] = ()
 
@@ -110,15 +129,6 @@ class VariantsDisplay:
     names: tuple[str, ...] = ()
     contexts: tuple[str, ...] = ()
     limit: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class MotifMatch:
-    """A known motif over some bases, 0-based half-open."""
-
-    start: int
-    end: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

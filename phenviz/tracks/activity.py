@@ -27,7 +27,7 @@ _QUANTILE = 0.998
 # a view of nothing but background shall look empty: it ends here at least, by the unit of activity
 _LEAST_HIGH = {"fold enrichment": 5.0}
 # of a row: as its content asks for, at least, and at most
-_ROW_PIXELS = {"heatmap": (13, 8, 34), "areas": (26, 14, 48)}
+_ROW_PIXELS = {"heatmap": (13, 7, 34), "areas": (26, 14, 48)}
 
 
 class Activity(Track):

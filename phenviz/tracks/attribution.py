@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +11,10 @@ from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
 from phenviz.results import base_starts, gaps
-from phenviz.results.display import Display
+from phenviz.results.display import Display, MotifMatch
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import number_hover
+from phenviz.tracks.motif_names import MotifNames
 from phenviz.tracks.signed_signal import (
     Bases,
     SignedPlot,
@@ -50,7 +51,7 @@ class Attribution(Track):
         self, axis: Axis, theme: Theme, contig: str, sequence: Callable[[Locus], str] | None
     ) -> None:
         super().__init__(axis, theme, 88, (-1, 1))
-        self.resize(88, 60, 220)
+        self.resize(92, 68, 220)
         self._contig = contig
         self._sequence = sequence
         self._dataset: xr.Dataset | None = None
@@ -59,6 +60,9 @@ class Attribution(Track):
         self._gaps: list[tuple[int, int]] = []
         self._unread = Stretches(self)
         self._plot = SignedPlot(self)
+        self._motifs: Sequence[MotifMatch] = ()
+        self._names = MotifNames(self)
+        self._plot.names_below = True
         self._under = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         # there for the tooltip only
         invisible = Image(image="image", x="x", y="y", dw="dw", dh="dh", global_alpha=0.0)
@@ -79,8 +83,15 @@ class Attribution(Track):
             self._lay()
             self.reload()
 
+    def set_motifs(self, motifs: Sequence[MotifMatch]) -> None:
+        """Name known motifs under the bases."""
+        self._motifs = tuple(motifs)
+        if self.view is not None:
+            self._names.show(self._motifs, self.view, self._plot.room)
+
     def restyle(self, theme: Theme) -> None:
         """Change colours."""
+        self._names.restyle(theme)
         self._plot.restyle(theme)
         self._unread.restyle(theme.muted)
         super().restyle(theme)
@@ -110,11 +121,13 @@ class Attribution(Track):
 
     def tell(self, display: Display) -> Display:
         """Add the y axis."""
-        return replace(display, attribution=self._plot.limits if self._bases is not None else None)
+        limits = self._plot.data_limits if self._bases is not None else None
+        return replace(display, attribution=limits, motifs=tuple(self._motifs))
 
     def fit(self, view: View) -> None:
         """Choose the y axis for what is on screen."""
         self._plot.fit(view)
+        self._names.show(self._motifs, view, self._plot.room)
         bottom, top = self._plot.limits
         if self._under.data["image"]:
             self._under.data = dict(self._under.data) | {"y": [bottom], "dh": [top - bottom]}

@@ -12,16 +12,17 @@ from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus
-from phenviz.results.display import Display
+from phenviz.genome.locus import Locus, bare_contig
+from phenviz.results.display import Display, MotifMatch
 from phenviz.results.painted_peaks import of_contig
 from phenviz.tracks.activity import STYLES, Activity
 from phenviz.tracks.added_tracks import ADDED_TRACKS, AddedTrack, TrackSources
 from phenviz.tracks.attribution import Attribution
 from phenviz.tracks.elements import Elements
+from phenviz.tracks.finemapped import FineMapped
 from phenviz.tracks.frame import Track
 from phenviz.tracks.genes import Genes
-from phenviz.tracks.mutagenesis import Contribution, Effects, Mutations
+from phenviz.tracks.mutagenesis import LOGOS, Contribution, Effects, Mutations
 from phenviz.tracks.observed import Observed
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
@@ -32,7 +33,7 @@ from phenviz.tracks.viewport import EDGE, x_of
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
-TRACKS = ("ruler", "genes", "elements", "observed", "activity", "attribution", "mutagenesis")
+TRACKS = ("ruler", "genes", "elements", "finemapped", "observed", "activity", "attribution", "mutagenesis")
 
 
 class Browser:
@@ -76,16 +77,21 @@ class Browser:
         self._chosen: list[Context] = []
         self._focus, self._style = "", STYLES[0]
         self._high = 0.0
+        self._transcripts: pd.DataFrame | None = None
+        self._logo = LOGOS[0]
+        self._motifs: Sequence[MotifMatch] = ()
         self._pyramid: Pyramid | None = None
         self._peaks: pd.DataFrame | None = None
+        self._finemapped: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
         self._mutagenesis: xr.Dataset | None = None
         self._order: tuple[str, ...] = _order_of_tracks()
         self._hidden: frozenset[str] = frozenset(hidden)
         makers: dict[str, Callable[[], Sequence[Track]]] = {
             "ruler": self._make_ruler,
-            "genes": lambda: [Genes(self._stack.axis, self._stack.theme, annotation)],
+            "genes": self._make_genes,
             "elements": self._make_elements,
+            "finemapped": self._make_finemapped,
             "observed": self._make_observed,
             "activity": self._make_activity,
             "attribution": self._make_attribution,
@@ -151,6 +157,9 @@ class Browser:
                 track.set_contexts(self._chosen)
             elif isinstance(track, Elements):
                 track.set_contexts(self._known)
+        if self._logo == "stacked":
+            self._lay_mutations()
+        self._stack.fit()
 
     def set_focus_context(self, name: str) -> None:
         """Choose the context whose bases are shown in the attribution and mutagenesis tracks."""
@@ -188,6 +197,17 @@ class Browser:
                 track.set_peaks(self._peaks)
         self._arrange()
 
+    def set_finemapped(self, variants: pd.DataFrame | None) -> None:
+        """Draw fine-mapped variants: columns contig, position, ref, alt, id, trait, posterior; None hides."""
+        if variants is not None:
+            here = variants["contig"].astype(str).map(bare_contig) == bare_contig(self._contig)
+            variants = variants[here].reset_index(drop=True)
+        self._finemapped = variants
+        for track in self._stack.tracks():
+            if isinstance(track, FineMapped):
+                track.set_table(variants)
+        self._arrange()
+
     def set_attribution(self, dataset: xr.Dataset | None) -> None:
         """Draw an attribution; may be called again and again with one that grows.
 
@@ -205,6 +225,29 @@ class Browser:
         """
         self._mutagenesis = dataset
         self._lay_mutations()
+
+    def set_transcripts(self, table: pd.DataFrame | None) -> None:
+        """Draw all transcripts of a table (`phenviz.world.World.transcripts`); None for one of each gene."""
+        self._transcripts = table
+        for track in self._stack.tracks():
+            if isinstance(track, Genes):
+                track.set_transcripts(table)
+        self._stack.fit()
+
+    def set_motifs(self, motifs: Sequence[MotifMatch]) -> None:
+        """Name known motifs under the bases of the result."""
+        self._motifs = tuple(motifs)
+        for track in self._stack.tracks():
+            if isinstance(track, Attribution | Contribution):
+                track.set_motifs(self._motifs)
+
+    def set_logo(self, logo: str) -> None:
+        """Draw contributions of the context in focus, of several stacked, or of the focus minus others."""
+        if logo not in LOGOS:
+            raise ResultError(f"no logo {logo!r}: choose {', '.join(LOGOS)}")
+        self._logo = logo
+        self._lay_mutations()
+        self._stack.rest()
 
     def refresh(self) -> None:
         """Read the pyramid again, because something was written to it."""
@@ -249,6 +292,7 @@ class Browser:
 
     def _arrange(self) -> None:
         without = set() if self._peaks is not None else {"observed"}
+        without |= set() if self._finemapped is not None else {"finemapped"}
         self._stack.arrange(self._order, self._hidden | without)
 
     def _rows(self) -> list[int]:
@@ -264,13 +308,19 @@ class Browser:
         dataset = self._mutagenesis
         if dataset is None or dataset.sizes.get("position", 0) == 0:
             return None
-        return Mutations(dataset, self._focus, self._contig_of(dataset))
+        names = [context.name for context in self._chosen]
+        return Mutations(dataset, self._focus, self._contig_of(dataset), self._logo, names)
 
     def _contig_of(self, dataset: xr.Dataset) -> str:
         return str(dataset.attrs.get("contig", self._contig))
 
     def _make_ruler(self) -> list[Track]:
         return [Ruler(self._stack.axis, self._stack.theme, self._contig, self._sequence)]
+
+    def _make_genes(self) -> list[Track]:
+        track = Genes(self._stack.axis, self._stack.theme, self._annotation)
+        track.set_transcripts(self._transcripts)
+        return [track]
 
     def _make_elements(self) -> list[Track]:
         track = Elements(self._stack.axis, self._stack.theme, self._annotation)
@@ -280,6 +330,11 @@ class Browser:
     def _make_added(self, added: AddedTrack) -> Sequence[Track]:
         sources = TrackSources(self._contig, self._annotation, self._sequence, self._known)
         return added.make(self._stack.axis, self._stack.theme, sources)
+
+    def _make_finemapped(self) -> list[Track]:
+        track = FineMapped(self._stack.axis, self._stack.theme)
+        track.set_table(self._finemapped)
+        return [track]
 
     def _make_observed(self) -> list[Track]:
         track = Observed(self._stack.axis, self._stack.theme)
@@ -300,13 +355,16 @@ class Browser:
         track = Attribution(self._stack.axis, self._stack.theme, self._contig, self._sequence)
         track.set_focus(self._focus)
         track.set_dataset(self._attribution)
+        track.set_motifs(self._motifs)
         return [track]
 
     def _make_mutagenesis(self) -> list[Track]:
         contribution = Contribution(self._stack.axis, self._stack.theme)
         effects = Effects(self._stack.axis, self._stack.theme)
         mutations = self._mutations()
+        contribution.set_colours({context.name: context.colour for context in self._known})
         contribution.set_mutations(mutations)
+        contribution.set_motifs(self._motifs)
         effects.set_mutations(mutations)
         return [contribution, effects]
 

@@ -21,7 +21,7 @@ from phenviz.tracks.viewport import Stretch, View, x_of
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
-_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 13, 10, 18
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 13, 9, 18
 _MOST_SINGLE = 3_000
 _LISTED = 6
 

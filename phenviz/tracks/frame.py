@@ -28,8 +28,8 @@ from phenviz.tracks.viewport import Stretch, View
 
 GUTTER = 116
 RIGHT_BORDER = 14
-HEADER = 19
-FOOTER = 5
+HEADER = 17
+FOOTER = 3
 
 _POSITION = "return Math.round(special_vars.x).toLocaleString('en-US')"
 _ROW = """

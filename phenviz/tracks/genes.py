@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, Quad, Segment, Text
 from numpy.typing import NDArray
 
+from phenviz.genome.annotation import named_in
 from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
+from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import FONT, Theme
 from phenviz.tracks.viewport import Stretch, View, x_of
@@ -20,7 +22,7 @@ from phenviz.tracks.viewport import Stretch, View, x_of
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
 
-ROWS = 4
+ROWS, TRANSCRIPT_ROWS = 4, 12
 _ROW_PIXELS = 23
 _LETTER_PIXELS = 7.0
 _GAP_PIXELS = 20  # the arrow of the strand, and some air
@@ -47,10 +49,12 @@ class Packed:
     named: NDArray[np.bool_]
 
 
-def pack_genes(starts: NDArray[np.float64], ends: NDArray[np.float64], room: NDArray[np.float64]) -> Packed:
+def pack_genes(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], room: NDArray[np.float64], most: int = ROWS
+) -> Packed:
     """Give genes rows so that neither they nor their names overlap.
 
-    Where `ROWS` rows aren't enough, the longest genes get names in the upper rows, and all others share
+    Where ``most`` rows aren't enough, the longest genes get names in the upper rows, and all others share
     the lowest row without names.
 
     Parameters
@@ -59,14 +63,16 @@ def pack_genes(starts: NDArray[np.float64], ends: NDArray[np.float64], room: NDA
         Of each gene, shape (n,).
     room
         Space that the name needs, from the gene's start on, in the same unit, shape (n,).
+    most
+        Rows.
     """
     right = np.maximum(ends, starts + room)
     rows = pack_rows(starts, right)
-    if len(rows) == 0 or rows.max() < ROWS:
+    if len(rows) == 0 or rows.max() < most:
         return Packed(rows, np.ones(len(rows), dtype=bool))
-    rows = np.full(len(starts), ROWS - 1, dtype=np.int64)
+    rows = np.full(len(starts), most - 1, dtype=np.int64)
     named = np.zeros(len(starts), dtype=bool)
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(ROWS - 1)]
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(most - 1)]
     for gene in np.argsort(starts - ends, kind="stable"):
         for row, intervals in enumerate(taken):
             if all(right[gene] <= left or end <= starts[gene] for left, end in intervals):
@@ -86,6 +92,7 @@ class Genes(Track):
     def __init__(self, axis: Axis, theme: Theme, annotation: Annotation) -> None:
         super().__init__(axis, theme, _ROW_PIXELS, (-1, 0))
         self._annotation = annotation
+        self._transcripts: pd.DataFrame | None = None
         self._bodies = ColumnDataSource({key: [] for key in ("x0", "x1", "y")})
         self._arrows = ColumnDataSource({key: [] for key in ("x", "y", "text")})
         self._exons = ColumnDataSource({key: [] for key in ("left", "right", "bottom", "top")})
@@ -113,13 +120,24 @@ class Genes(Track):
         self.add_hover(box, [("gene", "@name @gene_id"), ("", "@where, @strand strand, @exons exons")])
         self._paint_glyphs()
 
+    def set_transcripts(self, table: pd.DataFrame | None) -> None:
+        """Draw every transcript of a table (`GENE_COLUMNS`, sorted); None for one of each gene."""
+        self._transcripts = table
+        self.reload()
+
+    def tell(self, display: Display) -> Display:
+        """Add whether all transcripts are drawn."""
+        return replace(display, transcripts=self._transcripts is not None)
+
     def load(self, stretch: Stretch, view: View) -> None:
         """Pack and draw the genes of a stretch."""
-        genes = self._annotation.genes_in(stretch.locus)
+        table = self._transcripts
+        genes = self._annotation.genes_in(stretch.locus) if table is None else named_in(table, stretch.locus)
         starts, ends = genes["start"].to_numpy(float), genes["end"].to_numpy(float)
         per_pixel = view.bases_per_pixel
         self._room = (genes["gene_name"].str.len().to_numpy(float) * _LETTER_PIXELS + _GAP_PIXELS) * per_pixel
-        packed = pack_genes(starts, ends + _BETWEEN_PIXELS * per_pixel, self._room)
+        most = ROWS if table is None else TRANSCRIPT_ROWS
+        packed = pack_genes(starts, ends + _BETWEEN_PIXELS * per_pixel, self._room, most)
         y = -packed.rows - 0.28
         self._bodies.data = {"x0": x_of(starts), "x1": x_of(ends), "y": y}
         self._exons.data = _exons(genes, y, per_pixel)
@@ -173,7 +191,8 @@ class Genes(Track):
         nameless = int((shown & ~self._packed.named).sum())
         note = f"{nameless:,} more without room for a name; zoom in" if nameless else ""
         empty = "" if shown.any() else "No gene here"
-        self.say(description="one transcript a gene", note=note, empty=empty)
+        what = "one transcript a gene" if self._transcripts is None else "all transcripts"
+        self.say(description=what, note=note, empty=empty)
 
 
 def _exons(genes: pd.DataFrame, y: NDArray[np.floating], per_pixel: float) -> dict[str, NDArray[np.floating]]:

@@ -7,22 +7,21 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from bokeh.core.properties import value
 from bokeh.layouts import row
-from bokeh.models import ColumnDataSource, Range1d, Segment, Text
+from bokeh.models import Range1d
 from bokeh.models.layouts import Row
 from numpy.typing import NDArray
 
-from phenviz.genome.packing import pack_rows
 from phenviz.results.display import AlleleDisplay, MotifMatch, VariantDisplay
 from phenviz.tracks.frame import Axis, Track
+from phenviz.tracks.motif_names import MotifNames
 from phenviz.tracks.signed_signal import SignedPlot
-from phenviz.tracks.theme import FONT, Theme, get_theme
+from phenviz.tracks.theme import Theme, get_theme
 from phenviz.tracks.viewport import Stretch, View, x_of
 
 _HEIGHT = 112
 # share of the height that names of motifs take, below the letters
-_MOTIFS, _MOST_ROWS = 0.28, 2
+_MOTIFS = 0.28
 # width of a mark between two bases, in bases
 _GAP = 0.3
 
@@ -48,15 +47,7 @@ class Logo(Track):
         self.overlay.set(title=title)
         self.plot = SignedPlot(self)
         self._start, self._bases = 0, ""
-        self._motifs = ColumnDataSource({name: [] for name in ("left", "right", "y", "name")})
-        self._bar = Segment(x0="left", x1="right", y0="y", y1="y", line_width=3)
-        self._name = Text(
-            x="left", y="y", text="name", text_font=value(FONT), text_font_size="11px", text_baseline="top",
-            y_offset=2,
-        )  # fmt: skip
-        for glyph in (self._bar, self._name):
-            self.figure.add_glyph(self._motifs, glyph)
-        self._paint()
+        self.names = MotifNames(self)
         self._values: NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
     def set_data(self, start: int, bases: str, values: NDArray[np.float32]) -> None:
@@ -68,24 +59,8 @@ class Logo(Track):
         """Change colours."""
         self.theme = theme
         self.plot.restyle(theme)
-        self._paint()
+        self.names.restyle(theme)
         super().restyle(theme)
-
-    def name_motifs(self, motifs: Sequence[MotifMatch], top: float, bottom: float) -> None:
-        """Write names of motifs below the letters: between two heights, those that would overlap in rows."""
-        left = np.array([x_of(float(motif.start)) for motif in motifs])
-        right = np.array([x_of(float(motif.end)) for motif in motifs])
-        rows = pack_rows(left, np.maximum(right, left + 8)) if len(motifs) else np.zeros(0, dtype=np.int64)
-        kept = rows < _MOST_ROWS
-        step = (top - bottom) / _MOST_ROWS
-        self._motifs.data = {
-            "left": left[kept], "right": right[kept], "y": top - (rows[kept] + 0.15) * step,
-            "name": [motif.name for motif, there in zip(motifs, kept, strict=True) if there],
-        }  # fmt: skip
-
-    def _paint(self) -> None:
-        self._bar.line_color = self.theme.muted
-        self._name.text_color = self.theme.ink
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw all bases: there are few."""
@@ -173,7 +148,7 @@ class AlleleLogos:
             view = View(contig, start, start + length, start + length, 400)
             track.draw(view)
             track.rest(view)
-            track.name_motifs(allele.motifs, low, least[0])
+            track.names.show(allele.motifs, view, _MOTIFS / (1 + _MOTIFS))
 
     def show_motifs(self, motifs: Sequence[Sequence[MotifMatch]]) -> None:
         """Name the motifs over each allele, below its letters."""

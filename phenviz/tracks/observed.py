@@ -19,7 +19,7 @@ from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
 
-_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 5, 18
+_ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 4, 18
 # a bin of the predicted activity
 _BIN = 128
 # where the colour scale ends, among peaks and among means over a pixel

@@ -155,7 +155,7 @@ class Overlay:
             parts.append(f"<span>{escape(texts.scale.low)}{bar}{escape(texts.scale.high)}</span>")
         parts.append(f'<span class="pv-fade">{escape(texts.description)}</span>')
         parts.append(f'<span class="pv-note">{escape(texts.note)}</span>')
-        place = f"top:{max(self.header - 19, 3)}px;right:{self._right}px;color:{theme.muted}"
+        place = f"top:{max(self.header - 18, 1)}px;right:{self._right}px;color:{theme.muted}"
         return f'<div class="pv-head" style="{place}">{"".join(parts)}</div>'
 
     def _rows(self) -> str:

@@ -18,6 +18,8 @@ from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
+# for two lines of names
+ROOM = 0.36
 # lower and upper border of a band, shape (n,) each
 Band: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 _NO_STEPS: dict[str, list[float]] = {"x": [], "zero": [], "low": [], "high": []}
@@ -93,6 +95,10 @@ class SignedPlot:
     ----------
     limits
         Bottom and top of the y axis.
+    data_limits
+        The part of it that numbers reach.
+    names_below
+        Whether letters leave room at the bottom for names of motifs.
     """
 
     def __init__(self, track: Track) -> None:
@@ -111,9 +117,12 @@ class SignedPlot:
         fig.add_glyph(self.steps, self._low)
         fig.add_glyph(self.letters, MultiPolygons(xs="xs", ys="ys", fill_color="colour", line_color=None))
         fig.add_layout(self._zero)
-        self.limits = (-1.0, 1.0)
+        self.limits = self.data_limits = (-1.0, 1.0)
+        # share of the height that is left free at the bottom of letters, for what names them
+        self.room = 0.0
         # borders of what is drawn, shape (n + 1,), and how low and high it reaches in between
         self._reach: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None = None
+        self.names_below = False
         # what the axis reaches in any case, so that two plots can be compared
         self.least = (0.0, 0.0)
         self.restyle(track.theme)
@@ -212,12 +221,15 @@ class SignedPlot:
         if limit <= 0:
             self._track.y_range.update(start=-1, end=1)
             self._track.overlay.set(ticks=(("0", 0.5),))
-            self.limits = (-1.0, 1.0)
+            self.limits = self.data_limits = (-1.0, 1.0)
             return
         # the weaker side keeps a quarter of the room, so that the zero line never lies on the border
         high = nice_ceiling(max(top, limit / 4))
         low = nice_ceiling(max(bottom, limit / 4))
-        self.limits = (-low * 1.04, high * 1.04)
+        self.room = ROOM if self.names_below and len(self.letters.data["xs"]) else 0.0
+        self.data_limits = (-low * 1.04, high * 1.04)
+        tall = (low + high) * 1.04
+        self.limits = (-low * 1.04 - tall * self.room / (1 - self.room), high * 1.04)
         self._track.y_range.update(start=self.limits[0], end=self.limits[1])
         below, above = self.limits
         places = ((value, (value - below) / (above - below)) for value in (-low, 0.0, high))

@@ -194,8 +194,10 @@ class Stack:
     def fit(self) -> None:
         """Have the page scroll where it hasn't even room for the least height of all tracks."""
         least = sum(track.least for track in self.tracks() if track.figure.visible)
-        if self.layout.min_height != least:
-            self.layout.min_height = least
+        # not as the model's own least height, which a page's layout would add up beyond the window
+        styles = {"min-height": f"{least}px"}
+        if self.layout.styles != styles:
+            self.layout.styles = styles
 
     def display(self, contexts: Sequence[str], focus: str = "", style: str = "heatmap") -> Display:
         """Return what is on screen, with the scales that it is drawn with."""

@@ -347,3 +347,54 @@ def test_what_is_offered_last_is_what_a_click_does(page):
 def test_a_page_opens_with_few_models_because_each_costs_the_browser_time(page):
     document = page.page.server_doc(Document())
     assert len(document.models) < 300
+
+
+def test_a_marked_variant_is_a_line_and_stays_in_the_address(page):
+    contexts = page.runtime.world.contexts
+    assert apply_query(page.state, {"mark": "20:7001:AC:A"}, contexts) == []
+    assert page.tracks.display().strips == ((7_000, 7_002),)
+    page.state.mark = "20:7500:A:G"
+    assert page.tracks.display().lines == (7_499,)
+    assert query_of(page.state, contexts)["mark"] == "20:7500:A:G"
+    for wrong in ("20:0:A:G", "20:7500:A", "20:7500:<b>:G"):
+        (problem,) = apply_query(ExploreState(), {"mark": wrong}, contexts)
+        assert "no variant" in problem
+
+
+def test_a_tick_keeps_the_scale_and_the_address_holds_it(page):
+    page.runtime.activity.want(page.session, page.state.locus)
+    assert all(job.wait(120) for job in page.runtime.activity._jobs[page.session])
+    page.session._tick()
+    high = page.tracks.activity_high()
+    assert high > 0
+    page.toolbar.menu._handle_msg({"hidden": ["transcripts"]})
+    assert page.state.high == high
+    assert query_of(page.state, page.runtime.world.contexts)["high"] == f"{high:g}"
+    again = ExploreState()
+    apply_query(again, {"high": f"{high:g}"}, page.runtime.world.contexts)
+    assert again.high == pytest.approx(high)
+    page.toolbar.menu._handle_msg({"hidden": ["transcripts", "fixed-scale"]})
+    assert page.state.high == 0
+
+
+def test_all_transcripts_are_drawn_on_demand_and_exported(page):
+    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale"]})
+    assert page.state.transcripts == "all"
+    page.runtime.background.submit(lambda: None).result(60)
+    assert page.runtime.world.transcripts is not None
+    page.tracks._take_transcripts(page.runtime.background.submit(lambda: page.runtime.world.transcripts))
+    assert page.tracks.display().transcripts
+    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale", "transcripts"]})
+    assert not page.tracks.display().transcripts
+
+
+def test_a_result_stands_below_the_peaks_and_room_is_made_when_it_is_asked_for(page):
+    page.state.locus = page.state.settled = SITE
+    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    asked = page.tracks.display().tracks
+    figures = list(page.tracks._browser.layout.children)
+    finish(page, run)
+    assert page.tracks.display().tracks == asked
+    assert list(page.tracks._browser.layout.children) == figures
+    assert asked.index("mutagenesis") < asked.index("activity")
+    assert asked.index("genes") < asked.index("mutagenesis")

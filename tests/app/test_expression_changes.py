@@ -141,7 +141,7 @@ def test_ticked_contexts_without_expression_are_left_out_and_told(runtime, monke
     state.param.update(target="gene", gene="BETA")
     assert panel.request().contexts == tuple(name for name in state.contexts if name != known[0].name)
     panel._follow()
-    assert "but 1 without expression" in panel._target_words.object
+    assert f"but for {known[0].name}: expression isn't predicted there" in panel._target_words.object
     state.contexts = (known[0].name,)
     with pytest.raises(JobError, match="expression isn't predicted in"):
         panel.request()

@@ -5,7 +5,18 @@ import pytest
 
 from phenviz.genome import Locus
 from phenviz.tracks import Pyramid
-from tests.tracks.toys import CONTEXTS, N_BINS, activity, browser, far_out, full, track
+from tests.tracks.toys import (
+    CONTEXTS,
+    LENGTH,
+    N_BINS,
+    activity,
+    attribution,
+    browser,
+    far_out,
+    full,
+    mutagenesis,
+    track,
+)
 
 
 def test_the_heat_map_shows_the_maximum_of_each_point_first_context_on_top():
@@ -40,14 +51,41 @@ def test_what_was_written_to_the_pyramid_appears_on_refresh():
     assert not track(shown, "activity")._hatching.source.data["left"]
 
 
-def test_a_colour_keeps_its_meaning_while_one_moves_to_weaker_parts():
+def test_a_fixed_scale_keeps_its_meaning_while_one_moves_to_weaker_parts():
     values = np.ones((3, N_BINS), dtype=np.float32)
     values[:, 1_000] = 40
     shown = browser(locus=Locus("20", 990 * 128, 1_010 * 128))
     shown.set_activity(Pyramid.of(values, 128))
     high = track(shown, "activity")._heat.mapper.high
+    shown.fix_activity(shown.display().activity.high)
     shown.set_locus(Locus("20", 5_000 * 128, 5_020 * 128))
     assert track(shown, "activity")._heat.mapper.high == high
+    shown.fix_activity(0)
+    assert track(shown, "activity")._heat.mapper.high < high
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scales_are_those_of_the_view_whatever_was_looked_at_before(seed):
+    rng = np.random.default_rng(seed)
+    pyramid = Pyramid.of(rng.gamma(0.3, 5.0, (3, N_BINS)).astype(np.float32), 128)
+
+    def opened(locus):
+        shown = browser(locus=locus)
+        shown.set_activity(pyramid)
+        shown.set_mutagenesis(mutagenesis())
+        shown.set_attribution(attribution())
+        return shown
+
+    wanderer = opened(Locus("20", 400_000, 402_000))
+    for _ in range(8):
+        length = int(rng.integers(100, 300_000))
+        start = int(rng.integers(0, LENGTH - length))
+        wanderer.set_locus(Locus("20", start, start + length))
+    near = Locus("20", 119_000 + int(rng.integers(500)), 121_000)
+    # a little aside first: what was loaded there serves here
+    wanderer.set_locus(Locus("20", near.start - 300, near.end - 300))
+    wanderer.set_locus(near)
+    assert wanderer.display() == opened(near).display()
 
 
 def test_areas_are_drawn_for_the_chosen_contexts_only():

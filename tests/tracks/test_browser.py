@@ -170,6 +170,29 @@ def test_heights_stay_when_results_arrive():
     assert [track.figure.height for track in shown._stack.tracks()] == before
 
 
+def test_a_page_scrolls_only_where_it_is_lower_than_the_least_of_all_tracks():
+    shown = full()
+    for hidden in ((), ("activity",), ("genes", "mutagenesis")):
+        shown.set_tracks(hidden=hidden)
+        figures = list(shown.layout.children)
+        least = [int(figure.styles["min-height"].removesuffix("px")) for figure in figures]
+        assert shown.layout.styles["min-height"] == f"{sum(least)}px"
+        for figure, lowest in zip(figures, least, strict=True):
+            highest = int(figure.styles["max-height"].removesuffix("px"))
+            assert lowest <= figure.height <= highest
+
+
+def test_genes_are_as_high_as_the_rows_on_screen():
+    shown = browser()
+    genes = track(shown, "genes")
+    for locus in (LOCUS, Locus("20", 0, LENGTH), Locus("20", 120_000, 120_200)):
+        shown.set_locus(locus)
+        here = genes._on_screen(genes.view)
+        rows = int(genes._packed.rows[here].max(initial=0)) + 1
+        assert (genes.y_range.start, genes.y_range.end) == (-rows, 0)
+        assert genes.figure.height == rows * 23 + 20
+
+
 def test_tracks_can_be_ordered_and_hidden():
     shown = browser()
     shown.set_tracks(order=["activity", "genes"], hidden=["elements"])

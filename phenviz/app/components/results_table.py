@@ -22,10 +22,11 @@ from phenviz.app.state import ExploreState
 from phenviz.app.top_bases import careful_names, strongest_bases, with_motifs
 from phenviz.genome.locus import Locus
 from phenviz.results import kind_of, locus_of
+from phenviz.results.display import MotifMatch
 
 # motifs are looked for in at most so many bases, round the strongest one
 MOTIF_WINDOW = 20_000
-_HEIGHT = "clamp(116px, 17.5vh, 206px)"
+_HEIGHT = "clamp(116px, 16vh, 206px)"
 _Columns = tuple[tuple[str, str, str, str], ...]
 # letters can be read in a view of this length
 _READABLE_VIEW = 160
@@ -141,6 +142,7 @@ class ResultsTable(Viewer):
             return
         if not self._is_asked(dataset):
             self._hits, self._searching = None, False
+            self._runs.motifs = []
         run = self._runs.current
         if run is not None and run.job.state == "done":
             self._look_for_motifs(dataset)
@@ -157,6 +159,8 @@ class ResultsTable(Viewer):
 
     def _drop(self) -> None:
         self._asked, self._hits, self._searching = None, None, False
+        if self._runs.motifs:
+            self._runs.motifs = []
 
     def _is_asked(self, dataset: xr.Dataset) -> bool:
         return self._asked is not None and self._asked[0] is dataset and self._asked[1] == self._state.focus
@@ -179,6 +183,12 @@ class ResultsTable(Viewer):
         except Exception as error:
             self._say("motifs", words_of(error))
         else:
+            self._runs.motifs = [
+                MotifMatch(int(start), int(end), str(name))
+                for start, end, name in zip(
+                    self._hits["start"], self._hits["end"], self._hits["motif"], strict=True
+                )
+            ]
             if len(self._hits):
                 hits = self._hits.assign(position=self._hits["start"] + 1, motif=careful_names(self._hits))
                 self._show("motifs", hits, _MOTIFS, asked[0])

@@ -295,17 +295,25 @@ class RunPanel(Viewer):
         elif state.method == "mutagenesis":
             count = len(state.contexts)
             where = "the ticked context" if count == 1 else f"the {count} ticked contexts"
-            if state.target == "gene" and (left := count - len(self._with_expression(state.contexts))):
-                where += f", but {left} without expression"
+            if state.target == "gene":
+                where += self._left_out()
         else:
             where = f"<b>{escaped(state.focus)}</b> (the dot in the list on the left)"
         self._target_words.object = f"<span class='quiet'>{what} in {where}</span>"
         self._estimate_soon()
 
+    def _left_out(self) -> str:
+        """Say which of the ticked contexts a run leaves out, as their expression isn't predicted."""
+        held = self._with_expression(self._state.contexts)
+        lacking = [name for name in self._state.contexts if name not in held]
+        return f", but for {escaped(', '.join(lacking))}: expression isn't predicted there" if lacking else ""
+
     def _first_estimate(self) -> None:
         # the cost can be told once the model is there
         if not self._estimated:
             self._estimate()
+            if self._estimated:
+                self._follow()
 
     def _wait_for_view(self, _event: object) -> None:
         """Take back the cost of the view that is being left."""

@@ -18,7 +18,14 @@ from phenviz.app.session import Session, words_of
 from phenviz.app.state import ExploreState
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
+_LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
 _BAR_WIDTH = 90
+_TRANSCRIPTS, _FIXED = "transcripts", "fixed-scale"
+# ticked like tracks
+_CHOICES = (
+    [_TRANSCRIPTS, "All transcripts of genes"],
+    [_FIXED, "Keep the scale of predicted activity"],
+)
 
 
 class TrackMenu(JSComponent):
@@ -55,6 +62,8 @@ class TrackToolbar(Viewer):
         The result on screen, which can be taken off.
     tracks
         Name and label of each track.
+    high
+        Returns the activity where the colours end now.
     """
 
     def __init__(
@@ -64,6 +73,7 @@ class TrackToolbar(Viewer):
         runtime: Runtime,
         runs: Runs,
         tracks: dict[str, str],
+        high: Callable[[], float],
     ) -> None:
         super().__init__()
         self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
@@ -72,11 +82,18 @@ class TrackToolbar(Viewer):
             sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
         )  # fmt: skip
         self.menu = TrackMenu(
-            tracks=[list(pair) for pair in tracks.items()],
-            hidden=list(state.hidden),
+            tracks=[*(list(pair) for pair in tracks.items()), *_CHOICES],
+            hidden=self._unticked(),
             margin=(0, 8),
             align="center",
         )
+        self._high = high
+        self._logo = pmui.Select(
+            options=_LOGOS, value=state.logo, size="small", width=150, margin=(0, 4), align="center",
+            visible=False, css_classes=["logo-of"],
+            sx={"& .MuiSelect-select": {"fontSize": "12px", "py": "3px"}},
+        )  # fmt: skip
+        self._logo.param.watch(lambda event: setattr(state, "logo", event.new), "value")
         self._result = words(margin=(0, 8), align="center")
         self._hide = pmui.Button(
             label="Hide result", variant="text", size="small", margin=0, visible=False,
@@ -84,33 +101,69 @@ class TrackToolbar(Viewer):
         )  # fmt: skip
         self._activity = words(margin=(0, 6), max_width=260, align="center")
         self._style.param.watch(lambda event: setattr(state, "activity_style", event.new), "value")
-        self._on_offer: Callable[[], None] = lambda: None
-        self.menu.param.watch(lambda event: setattr(state, "hidden", tuple(event.new)), "hidden")
-        self.menu.param.watch(lambda _event: self._on_offer(), "pressed")
+        self._offers: dict[str, tuple[str, str, Callable[[], None]]] = {}
+        self.menu.param.watch(lambda event: self._take_ticks(event.new), "hidden")
+        self.menu.param.watch(lambda _event: self._accept_offers(), "pressed")
         self._hide.on_click(lambda _event: runs.hide())
-        state.param.watch(self._follow, ["activity_style", "hidden"])
+        state.param.watch(self._follow, ["activity_style", "hidden", "high", "logo", "transcripts"])
         runs.param.watch(self._name_result, ["changed", "dataset", "current"])
         session.on_tick(self._tell_activity)
         self._tell_activity()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
-            self._style, self.menu, self._result, self._hide, self._activity,
+            self._style, self.menu, self._logo, self._result, self._hide, self._activity,
             sizing_mode="stretch_width", height=30, margin=(2, 0),
         )  # fmt: skip
 
-    def offer(self, note: str, action: str, on_press: Callable[[], None]) -> None:
-        """Tell in the menu what could be fetched, with a button that does it."""
-        self._on_offer = on_press
-        self.menu.param.update(note=note, action=action)
+    def offer(self, note: str, action: str, on_press: Callable[[], None], *, track: str = "") -> None:
+        """Tell in the menu what could be fetched for a track, with a button that does it.
+
+        Parameters
+        ----------
+        note, action
+            What is said, and the label of the button; "" for nothing.
+        on_press
+            What the button does.
+        track
+            Name of the track: a later offer for it takes the place of an earlier one.
+        """
+        self._offers[track] = note, action, on_press
+        told = [offer for offer in self._offers.values() if offer[0]]
+        actions = [offer[1] for offer in told if offer[1]]
+        self.menu.param.update(
+            note=" ".join(offer[0] for offer in told), action=actions[0] if actions else ""
+        )
+
+    def _accept_offers(self) -> None:
+        for _note, action, on_press in list(self._offers.values()):
+            if action:
+                on_press()
+
+    def _unticked(self) -> list[str]:
+        state = self._state
+        one, follows = state.transcripts == "one", state.high == 0
+        return [*state.hidden, *[_TRANSCRIPTS] * one, *[_FIXED] * follows]
+
+    def _take_ticks(self, unticked: list[str]) -> None:
+        choices = {name for name, _label in _CHOICES}
+        self._state.param.update(
+            hidden=tuple(name for name in unticked if name not in choices),
+            transcripts="one" if _TRANSCRIPTS in unticked else "all",
+            high=0.0 if _FIXED in unticked else self._state.high or self._high(),
+        )
 
     def _follow(self, *_events: object) -> None:
         self._style.value = self._state.activity_style
-        self.menu.hidden = list(self._state.hidden)
+        self.menu.hidden = self._unticked()
+        self._logo.value = self._state.logo
 
     def _name_result(self, *_events: object) -> None:
         run = self._runs.current
         self._hide.visible = run is not None
+        self._logo.visible = (
+            run is not None and run.request.kind == "mutagenesis" and len(run.request.contexts) > 1
+        )
         if run is None:
             self._result.object = ""
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pandas as pd
 import panel as pn
 from panel.viewable import Viewer
@@ -21,6 +23,7 @@ _SETTLE_MS = 300
 TRACKS = {
     "genes": "Genes",
     "elements": "Regulatory elements",
+    "finemapped": "Fine-mapped variants",
     "observed": "Observed peaks",
     "activity": "Predicted activity",
     "attribution": "Attribution",
@@ -38,7 +41,7 @@ def track_labels() -> dict[str, str]:
 
 _TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
 # a result stands below what was measured, so that both are seen at once in a low window too
-_ORDER = ("ruler", "genes", "elements", "observed", "attribution", "mutagenesis", "activity")
+_ORDER = ("ruler", "genes", "elements", "finemapped", "observed", "attribution", "mutagenesis", "activity")
 
 
 class TracksView(Viewer):
@@ -60,6 +63,7 @@ class TracksView(Viewer):
         super().__init__()
         self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
         self._peaks: pd.DataFrame | None = None
+        self._finemapped: pd.DataFrame | None = None
         self._seen_version = -1
         self._has_activity = False
         self._pane = FigurePane(
@@ -84,9 +88,13 @@ class TracksView(Viewer):
         state.param.watch(
             lambda _event: self._browser.set_activity_style(state.activity_style), ["activity_style"]
         )
+        state.param.watch(lambda _event: self._browser.fix_activity(state.high), ["high"])
         state.param.watch(self._choose_tracks, ["hidden"])
         state.param.watch(self._point, ["highlight", "mark"])
+        state.param.watch(lambda _event: self._browser.set_logo(state.logo), ["logo"])
+        state.param.watch(self._choose_transcripts, ["transcripts"])
         runs.param.watch(self._show_result, ["dataset"])
+        runs.param.watch(lambda _event: self._browser.set_motifs(runs.motifs), ["motifs"])
         # room is made when a run is started, so that nothing moves when its results arrive
         runs.param.watch(self._choose_tracks, ["current"])
         session.on_tick(self._take_activity)
@@ -100,9 +108,19 @@ class TracksView(Viewer):
         self._peaks = peaks
         self._browser.set_observed(peaks)
 
+    def set_finemapped(self, variants: pd.DataFrame) -> None:
+        """Show fine-mapped variants."""
+        self._finemapped = variants
+        self._browser.set_finemapped(variants)
+
     def display(self) -> Display:
         """Return what is on screen, with the scales that it is drawn with."""
         return self._browser.display()
+
+    def activity_high(self) -> float:
+        """Return the activity where the colours end now; 0 where none is drawn."""
+        drawn = self._browser.display().activity
+        return drawn.high if drawn is not None else 0.0
 
     def _open_contig(self) -> None:
         world, state = self._runtime.world, self._state
@@ -122,10 +140,16 @@ class TracksView(Viewer):
         self._choose_contexts()
         self._browser.set_focus_context(state.focus)
         self._browser.set_activity_style(state.activity_style)
+        self._browser.fix_activity(state.high)
+        self._browser.set_logo(state.logo)
+        self._browser.set_motifs(self._runs.motifs)
+        self._choose_transcripts()
         self._point()
         self._browser.on_locus(self._dragged)
         if self._peaks is not None:
             self._browser.set_observed(self._peaks)
+        if self._finemapped is not None:
+            self._browser.set_finemapped(self._finemapped)
         self._pane.object = self._browser.layout
         self._show_result()
 
@@ -156,6 +180,18 @@ class TracksView(Viewer):
 
     def _choose_tracks(self, *_events: object) -> None:
         self._browser.set_tracks(_ORDER, self._hidden())
+
+    def _choose_transcripts(self, *_events: object) -> None:
+        if self._state.transcripts == "one":
+            self._browser.set_transcripts(None)
+            return
+        # those of a whole genome take a while to be read
+        found = self._runtime.background.submit(lambda: self._runtime.world.transcripts)
+        found.add_done_callback(lambda done: self._session.run_soon(lambda: self._take_transcripts(done)))
+
+    def _take_transcripts(self, done: Future[pd.DataFrame]) -> None:
+        if self._state.transcripts == "all":
+            self._browser.set_transcripts(done.result())
 
     def _hidden(self) -> set[str]:
         hidden = set(self._state.hidden) & set(track_labels())

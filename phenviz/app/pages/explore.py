@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import panel_material_ui as pmui
@@ -18,6 +19,7 @@ from phenviz.app.components.run_panel import RunPanel
 from phenviz.app.components.track_toolbar import TrackToolbar
 from phenviz.app.components.tracks_view import TracksView, track_labels
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
+from phenviz.app.finemapped import FineMappedVariants
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
 from phenviz.app.observed import ObservedPeaks
@@ -87,8 +89,11 @@ class ExplorePage:
         )
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
-        self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels())
-        ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
+        self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels(), self.tracks.activity_high)
+        offer = self.toolbar.offer
+        ObservedPeaks(session, runtime, self.tracks.set_observed, partial(offer, track="observed")).start()
+        shown = self.tracks.set_finemapped
+        FineMappedVariants(session, runtime, shown, partial(offer, track="finemapped")).start()
         self.run_panel = RunPanel(
             session,
             state,

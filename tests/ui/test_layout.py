@@ -1,0 +1,95 @@
+"""What fits on the page, and what a user moves there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.ui.test_explore import SITE, press_run, wait_for_run
+
+expect = pytest.importorskip("playwright.sync_api").expect
+pytestmark = pytest.mark.ui
+
+_BOXES = """names => names.map(name => {
+  const model = Bokeh.documents[0].get_model_by_name(name)
+  const box = Bokeh.index.find_one(model)?.el.getBoundingClientRect()
+  return box ? [box.top, box.bottom] : null
+})"""
+_TRACKS = ["ruler", "genes", "elements", "observed", "contribution", "effects", "activity"]
+
+
+def boxes(page, names: list[str]) -> dict[str, list[float] | None]:
+    return dict(zip(names, page.evaluate(_BOXES, names), strict=True))
+
+
+def test_a_result_leaves_genes_and_peaks_in_sight_and_no_blank_and_nothing_moves(open_page):
+    page = open_page(SITE + "&hidden=finemapped")
+    page.get_by_test_id("activity-ready").wait_for()
+    press_run(page)
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('contribution')")
+    page.wait_for_timeout(600)
+    before = boxes(page, _TRACKS)
+    wait_for_run(page, "done")
+    page.wait_for_timeout(600)
+    assert boxes(page, _TRACKS) == before
+    for width, height, wanted in ((1440, 900, _TRACKS), (1920, 1080, _TRACKS), (1024, 768, _TRACKS[:5])):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(800)
+        here = {name: box for name, box in boxes(page, _TRACKS).items() if box is not None}
+        table = page.get_by_test_id("split").bounding_box()["y"]
+        seen = [name for name, (_top, bottom) in here.items() if bottom <= table + 6]
+        # a world without its data pack has no peaks to show
+        assert set(wanted) & set(here) <= set(seen)
+        # the last track ends where the table begins, or beyond
+        assert max(bottom for _, bottom in here.values()) >= table - 14
+
+
+def test_the_border_to_the_table_is_dragged_and_moved_by_keys_and_kept(open_page):
+    page = open_page("individual")
+    page.locator("[data-testid=person-variants]").wait_for()
+    split = page.get_by_test_id("split")
+    box = split.bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] - 96, steps=4)
+    page.mouse.up()
+    dragged = split.bounding_box()["y"]
+    assert abs(dragged - (box["y"] - 100)) < 4
+    split.press("ArrowDown")
+    assert split.bounding_box()["y"] == pytest.approx(dragged + 24, abs=1)
+    page.reload()
+    expect(split).to_be_visible()
+    page.wait_for_timeout(500)
+    assert split.bounding_box()["y"] == pytest.approx(dragged + 24, abs=2)
+
+
+def test_both_haplotypes_fit_and_a_variant_opened_in_explore_is_marked(open_page):
+    page = open_page("individual?locus=chr20:1592001-1610000")
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('haplotypes')")
+    page.get_by_test_id("person-variants").locator("tbody tr").first.wait_for()
+    assert (
+        len(
+            page.evaluate(
+                "() => [...Bokeh.documents[0]._all_models.values()].filter(m => m.name === 'difference')"
+            )
+        )
+        == 2
+    )
+    bottoms = page.evaluate(
+        "() => [...Bokeh.documents[0]._all_models.values()].filter(m => m.name === 'difference')"
+        ".map(m => Bokeh.index.find_one(m).el.getBoundingClientRect().bottom)"
+    )
+    assert max(bottoms) < page.get_by_test_id("split").bounding_box()["y"]
+    page = open_page(
+        "variants?origin=pasted&lines=20:1600925:G:A&variant=20:1600925:G:A", ready="variant-title"
+    )
+    page.get_by_text("Open in Explore").click()
+    page.wait_for_url(re.compile("mark=20:1600925:G:A"))
+    page.get_by_test_id("view-length").wait_for()
+    line = "() => [...Bokeh.documents[0]._all_models.values()].find(m => m.type === 'VSpan')"
+    page.wait_for_function(line)
+    assert page.evaluate(
+        "() => Bokeh.documents[0].get_model_by_name('genes').renderers"
+        ".filter(r => r.glyph?.type === 'VSpan').map(r => Array.from(r.data_source.data.x))"
+    ) == [[1_600_925]]
