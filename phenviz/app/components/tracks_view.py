@@ -72,7 +72,8 @@ class TracksView(Viewer):
             margin=0,
         )
         self._scroll = pn.Column(
-            self._pane, FigureTable(self._pane, "Tracks"), scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            self._pane, FigureTable(self._pane, "Tracks"), scroll="y-auto",
+            sizing_mode="stretch_both", margin=0,
             # it scrolls where the page is lower than the least that its tracks need
             styles={"min-height": "0"},
         )  # fmt: skip
