@@ -258,9 +258,9 @@ class IndividualPage:
             return
         if self.run.status != "done":
             # what stands there is another person's, or another place's
-            self.expression.ask(
-                self.run.status, None, _EXPRESSION_LATER.get(self.run.status, "Reading genotypes…")
-            )
+            why = {"not covered": f"{self.run.coverage}.", "empty": self.run.nobody}.get(self.run.status)
+            later = why or _EXPRESSION_LATER.get(self.run.status, "Reading genotypes…")
+            self.expression.ask((self.run.status, later), None, later)
             return
         source, sample = state.source, state.sample
         genes, note = self._genes_in_view()
