@@ -25,7 +25,7 @@ from phenviz.genome import (
     read_transcripts,
 )
 from phenviz.genome.contexts import choose_contexts, offer_contexts
-from phenviz.genome.locus import is_contig_name, is_rsid
+from phenviz.genome.locus import is_contig_name, is_rsid, shown_contig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # a one-base hit (an rsID) is shown with this many bases on each side
 _HIT_FLANK = 500
+# contigs that are named where something isn't found on them
+_FEW_CONTIGS = 5
 
 
 def open_world(path: str | os.PathLike[str] | None = None) -> World:
@@ -266,7 +268,10 @@ class World:
             return replace(Locus.parse(typed), contig=contig)
         if is_contig_name(typed) or bare_contig(typed) in map(bare_contig, self.reference.contigs):
             return Locus(typed, 0, self.reference.length(typed))
-        return self.annotation.gene(typed).locus
+        try:
+            return self.annotation.gene(typed).locus
+        except LocusError as error:
+            raise LocusError(f"{error}{self._held()}") from error
 
     def context(self, name: str) -> Context:
         """Return the one context with this name, label or CURIE; the first where several share a CURIE."""
@@ -310,8 +315,13 @@ class World:
                 return Locus(contig, wide.start, min(wide.end, length))
         raise LocusError(
             f"{rsid} is not among the variants of world {self.name!r}: "
-            "give its position instead, written like chr20:1,000,000"
+            f"give its position instead, written like chr20:1,000,000{self._held()}"
         )
+
+    def _held(self) -> str:
+        """Say which contigs there are, where these are few: what isn't found may lie on another."""
+        contigs = [shown_contig(name) for name in self.reference.contigs]
+        return f"; this world holds {', '.join(contigs)} only" if len(contigs) <= _FEW_CONTIGS else ""
 
     def _load(self, named: NamedBackbone) -> SequenceBackbone:
         from phenviz.models.adapters import load_adapter

@@ -68,6 +68,11 @@ def variant_table(evidence: xr.Dataset, context: str) -> pd.DataFrame:
     )
 
 
+def opened_variants(variants: pd.DataFrame) -> pd.DataFrame:
+    """Return those of a trait's variants that fit into an address and can be scored, as they come."""
+    return variants[variants["alt"] != "N"].head(_MOST_LINES)
+
+
 def locus_links(
     state: DiseaseState,
     contexts: tuple[Context, ...],
@@ -109,10 +114,8 @@ def locus_links(
     shared = {"locus": f"{contig}:{max(start - flank, 0) + 1}-{end + flank}", "focus": context}
     if len(names) < len(contexts):
         shared["contexts"] = chosen
-    known = variants[variants["alt"] != "N"]
-    if variant:
-        known = known[known["key"] == variant]
-    lines = ";".join(known["key"].head(_MOST_LINES))
+    wanted = variants[variants["key"] == variant] if variant else variants
+    lines = ";".join(opened_variants(wanted)["key"])
     more = {"variant": variant} if variant else {}
     # where the other allele isn't known, there is a place but no variant to mark
     marked = {"mark": variant} if variant and len(known) else {}

@@ -45,8 +45,8 @@ def data_file(dataset: xr.Dataset, suffix: str) -> File:
     """
     if dataset.nbytes > _LARGEST:
         raise ResultError(
-            f"this result holds {dataset.nbytes / 1e9:.1f} GB, too much to hand to a browser: "
-            f"write it with the command line (`phenviz ... -o file{suffix}`)"
+            f"this result holds {dataset.nbytes / 1e9:.1f} GB, too much to hand to a browser: zoom in, or "
+            "tick fewer contexts"
         )
     with private_directory() as folder:
         return packed(save(dataset, folder / f"{stem(dataset)}{suffix}"), f"{stem(dataset)}{suffix}")

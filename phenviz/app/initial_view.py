@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, bare_contig, shown_contig
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -18,6 +18,7 @@ _EMBEDDED_VIEW = Locus("20", 1_592_000, 1_610_000)
 _EMBEDDED_SITE = Locus("20", 1_600_924, 1_600_925)
 _EMBEDDED_FOCUS = "Mono"
 _FALLBACK_LENGTH = 20_000
+_ROUND = 100_000
 
 
 def open_state(
@@ -57,6 +58,16 @@ def open_state(
     )
     state.settled = state.locus
     return problems
+
+
+def example_locus(world: World) -> str:
+    """Write a locus of a world as a user may type it: there are bases in it."""
+    locus, _ = _default_locus(world)
+    start = locus.start // _ROUND * _ROUND
+    if not start or start + _ROUND > world.reference.length(locus.contig):
+        return str(locus)
+    ends = (f"{end / 1_000_000:g}M" for end in (start, start + _ROUND))
+    return f"{shown_contig(locus.contig)}:{'-'.join(ends)}"
 
 
 def _default_locus(world: World) -> tuple[Locus, Locus | None]:

@@ -30,7 +30,7 @@ def card_text(world: World) -> str:
     if name := _named(world):
         return _text_of_named(world, name)
     if not card:
-        return "This world has no model: train one with `phenviz train backbone`."
+        return "This world has no model."
     lines = [
         f"## {card.get('name', 'Model')}",
         "No written card came with this model. Its checkpoint says:",

@@ -61,7 +61,7 @@ class ObservedPeaks:
         from phenviz.data.manifests import find_pack
 
         size = readable_bytes(find_pack(pack).bytes)
-        return f"Observed peaks are in the data pack {pack} ({size}): `phenviz data fetch {pack}`."
+        return f"Observed peaks are in the data pack {pack} ({size}), which isn't on this machine yet."
 
     def _fetch(self, pack: str) -> None:
         if self._fetching:

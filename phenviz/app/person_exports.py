@@ -58,6 +58,8 @@ def person_file(
     locus, sample, contexts = state.settled or state.locus, state.sample, list(state.contexts)
     if not sample:
         raise ResultError("nobody is chosen yet: choose an individual on the left, then export")
+    if run.status == "not covered":
+        raise ResultError(f"{run.coverage}: move the view to where it is, then export")
     name = name_of_person(sample, locus)
     table = run.table()
     if suffix == ".fa":

@@ -179,7 +179,8 @@ def apply_individual_query(
 ) -> list[str]:
     """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
     source, _, sample = query.get("genome", "").partition("/")
-    query = {"source": source, "sample": "" if source == UPLOAD else sample} | query if source else query
+    if source:
+        query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
     problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
     if "hidden" in query:
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)

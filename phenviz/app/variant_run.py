@@ -34,6 +34,8 @@ MOST_VARIANTS = 200_000
 _AT_ONCE_BELOW = 200_000
 # records read at once
 _CHUNK = 10_000
+# pasted lines that are left out and told one by one
+_LINES_TOLD = 20
 REGION, PASTED, UPLOAD, FOLDER = "region", "pasted", "upload", "file:"
 
 
@@ -99,6 +101,11 @@ class VariantRun(param.Parameterized):
             return ""
         left_out = self._in_words(str(self._work.found.get("report", "")))
         return f"{left_out}\n{self._runtime.missing_quantiles}".strip()
+
+    @property
+    def left_out(self) -> str:
+        """What of what was asked for isn't in the list, and why, in words, one matter a line."""
+        return str(self._work.found.get("left out", "")) if self._work is not None else ""
 
     @property
     def error(self) -> str:
@@ -214,42 +221,54 @@ class VariantRun(param.Parameterized):
 
     def _compute(self, asked: _Asked, view: JobView, progress: Progress) -> None:
         progress.stage("reading variants")
-        variants, report = self._read(asked, progress)
+        variants, report, left_out = self._read(asked, progress)
         if len(variants) > MOST_VARIANTS:
             raise DataError(
                 f"{len(variants):,} variants are more than this page takes ({MOST_VARIANTS:,}): zoom in, or "
-                "use `phenviz variants`, which streams files of any length"
+                "give fewer"
             )
         # in this order the service scores them, so that a part of them is the first few
         variants = variants.assign(contig=variants["contig"].astype(str))
         variants = variants.sort_values(["contig", "position"], kind="stable", ignore_index=True)
         view.add("report", report)
+        view.add("left out", left_out)
         view.add("variants", variants)
         # whoever's they are: a list may come from a person's file, too
         job = self._jobs.submit("variant_effects", variants=variants, quantiles=False)
         view.attach("effects", job, parts=True)
 
-    def _read(self, asked: _Asked, progress: Progress) -> tuple[pd.DataFrame, str]:
+    def _read(self, asked: _Asked, progress: Progress) -> tuple[pd.DataFrame, str, str]:
+        """Return the variants, what is to be told of the file, and what of it isn't in the list, in words."""
         world = self._runtime.world
         if asked.origin == REGION:
             assert asked.locus is not None and world.individuals is not None
             return _of_region(world.individuals, asked.locus)
         if asked.origin == PASTED:
-            return self._pasted(asked.lines)
+            return self._pasted(asked.lines, progress)
         assert asked.path is not None
         found = _read_file(asked.path, world.reference, progress)
         if not len(found.table):
             raise DataError(
                 f"{asked.path.name} holds no variant that can be scored: {found.report.describe()}"
             )
-        return found.table, found.report.describe()
+        return found.table, found.report.describe(), ""
 
-    def _pasted(self, text: str) -> tuple[pd.DataFrame, str]:
-        from phenviz.variation.rsids import read_pasted
+    def _pasted(self, text: str, progress: Progress) -> tuple[pd.DataFrame, str, str]:
+        from phenviz.variation.frequencies import with_frequencies
+        from phenviz.variation.rsids import read_pasted_lines
 
         world = self._runtime.world
-        found = read_pasted(separate_lines(text), world.project.individuals, world.reference)
-        return found.table, "\n".join(found.report.left_out())
+        found, said = read_pasted_lines(separate_lines(text), world.project.individuals, world.reference)
+        told = said[:_LINES_TOLD]
+        if len(said) > _LINES_TOLD:
+            told.append(f"and {len(said) - _LINES_TOLD:,} more")
+        if said:
+            told.insert(0, "Not all that was pasted is in the list:")
+        table = found.table
+        if world.individuals is not None:
+            progress.stage("looking up frequencies")
+            table = with_frequencies(table, world.individuals, progress)
+        return table, "\n".join(found.report.left_out()), "\n".join(told)
 
 
 def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> VariantSet:
@@ -265,8 +284,7 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
         if kept > MOST_VARIANTS:
             raise DataError(
                 f"{path.name} holds more than {MOST_VARIANTS:,} variants, the most that this page takes "
-                f"({kept:,} in its first {report.read:,} records): use `phenviz variants`, which streams "
-                "files of any length"
+                f"({kept:,} in its first {report.read:,} records): give a file of the region alone"
             )
     table = sort_variants(pd.concat(tables, ignore_index=True), reference)
     again = table.duplicated(["contig", "position", "ref", "alt"]).to_numpy()
@@ -279,7 +297,7 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
     return VariantSet(table, report)
 
 
-def _of_region(people: Individuals, locus: Locus) -> tuple[pd.DataFrame, str]:
+def _of_region(people: Individuals, locus: Locus) -> tuple[pd.DataFrame, str, str]:
     """Return the variants that anybody carries in a locus, with their frequency; and what isn't covered."""
     uncovered, coverage = people.uncovered(locus), people.coverage(locus.contig)
     if not coverage.share(locus):
@@ -295,4 +313,4 @@ def _of_region(people: Individuals, locus: Locus) -> tuple[pd.DataFrame, str]:
         )
     by_nobody = len(inside) - len(kept)
     said = f"{counted(by_nobody, 'variant')} of the file left out that none of the individuals carries"
-    return kept.reset_index(drop=True), "\n".join(filter(None, (said if by_nobody else "", uncovered)))
+    return kept.reset_index(drop=True), uncovered, said if by_nobody else ""

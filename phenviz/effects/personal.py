@@ -30,7 +30,7 @@ DEFINITION = (
     "left as they go without meeting the variant before them, and variants that meet are one"
 )
 # what the two haplotypes of a person are made of, in the attributes of a result
-FACTS = ("phasing", "variants", "variants_skipped", "records_left_out", "not_covered")
+FACTS = ("phasing", "variants", "variants_skipped", "records_left_out", "not_covered", "covered")
 
 
 def predict_haplotypes(
@@ -71,7 +71,8 @@ def predict_haplotypes(
         those that touch count as one, however the file writes them),
         ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
         can't be put into a sequence, in words) and ``not_covered`` (of which bases of the locus the file's
-        genotypes say nothing, in words; both haplotypes are the reference's there; "" where of none).
+        genotypes say nothing, in words; both haplotypes are the reference's there; "" where of none), and
+        ``covered`` (the others: ``start-end`` of each interval, 0-based half-open, separated by blanks).
 
     Raises
     ------
@@ -244,8 +245,16 @@ def facts_of(both: tuple[Haplotype, Haplotype], locus: Locus) -> dict[str, Any]:
         sum(len(haplotype.reasons) for haplotype in both),
         "; ".join(both[0].report.left_out()),
         both[0].uncovered(locus),
+        _covered(both[0], locus),
     )
     return dict(zip(FACTS, values, strict=True))
+
+
+def _covered(haplotype: Haplotype, locus: Locus) -> str:
+    if haplotype.coverage is None:
+        return f"{locus.start}-{locus.end}"
+    inside = (one for one in haplotype.coverage.loci if one.start < locus.end and one.end > locus.start)
+    return " ".join(f"{max(one.start, locus.start)}-{min(one.end, locus.end)}" for one in inside)
 
 
 def seen_from(

@@ -176,7 +176,7 @@ def personal_figure(
         *_annotation_tracks(locus, annotation, personal.sel(haplotype=REFERENCE), None),
     ]
     if variants is not None:
-        tracks.append(CarriedVariants(variants))
+        tracks.append(CarriedVariants(variants, personal))
     tracks += [HaplotypeDifference(personal, name, contexts) for name in HAPLOTYPES]
     shown = most_changed(personal, _MOST_PERSONAL_CONTEXTS) if contexts is None else list(contexts)
     tracks.append(HaplotypeTracks(personal, shown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,8 @@ _TOP = 0.84
 _MOST_COLUMNS = 1_600
 # what is smaller shall look like nothing: it is rounding, or close to it
 _LEAST_LIMIT = 0.05
+# share of the width that words need
+_ROOM_FOR_WORDS = 0.1
 
 
 class HaplotypeTracks(RowsComponent):
@@ -71,7 +74,7 @@ class HaplotypeTracks(RowsComponent):
         limit: float | None = None,
     ) -> None:
         self._limit = limit
-        self.source = check_personal(personal)
+        self.source = self._personal = check_personal(personal)
         self.label = "Predicted\nactivity"
         self.row_mm = row_mm
         self._areas = {
@@ -90,7 +93,8 @@ class HaplotypeTracks(RowsComponent):
 
     def meanings(self, locus: Locus) -> list[str]:
         """Say what activity is, and how bins are joined; the scale holds the highest of them."""
-        return [self._areas[REFERENCE].meaning(locus)]
+        unknown = str(self._personal.attrs.get("not_covered", ""))
+        return [self._areas[REFERENCE].meaning(locus), *([unknown] if unknown else [])]
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw the rows, the legend above them, and the scale."""
@@ -111,6 +115,7 @@ class HaplotypeTracks(RowsComponent):
         ax.set_yticks(bases, minor=True)
         ax.set_ylim(0, rows + _LEGEND_MM / self.row_mm)
         ax.set_xlim(locus.start, locus.end)
+        _stripes(ax, uncovered_of(self._personal, locus), rows)
         self._draw_legend(ax)
 
     def _draw_legend(self, ax: Axes) -> None:
@@ -151,7 +156,7 @@ class HaplotypeDifference(RowsComponent):
     ) -> None:
         if haplotype not in HAPLOTYPES:
             raise ResultError(f"no haplotype {haplotype!r}: choose {' or '.join(HAPLOTYPES)}")
-        self.source = check_personal(personal)
+        self.source = self._personal = check_personal(personal)
         self.label = f"Haplotype {haplotype}\nagainst reference"
         self._haplotype, self._limit = haplotype, limit
         self._change = difference_of(by_lineage(select_contexts(personal, contexts)))
@@ -187,6 +192,7 @@ class HaplotypeDifference(RowsComponent):
             vmax=limit, extent=(first, first + self._size * joined * shown.shape[1], rows, 0),
         )  # fmt: skip
         ax.set_xlim(locus.start, locus.end)
+        _stripes(ax, uncovered_of(self._personal, locus), rows)
         self.draw_row_names(ax, np.arange(rows) + 0.5)
         colour_bar(ax, image, "log2 fold change")
         for spine in ax.spines.values():
@@ -203,17 +209,20 @@ class CarriedVariants(RowsComponent):
     variants
         Columns position (from 1), haplotype_1 and haplotype_2 (1 where it is carried) and, if there, ref and
         effect (log2 fold change).
+    personal
+        The person's activity, which knows where genotypes are known; None where all are.
     """
 
-    def __init__(self, variants: pd.DataFrame) -> None:
+    def __init__(self, variants: pd.DataFrame, personal: xr.Dataset | None = None) -> None:
         self.variants = variants
+        self._personal = personal
         self.label = "Variants"
         self.row_mm = 4.0
         self.row_names = tuple(f"haplotype {name}" for name in HAPLOTYPES)
 
     def height(self, locus: Locus, width_mm: float) -> float:
-        """Two rows; none where nothing is carried."""
-        return 2 * self.row_mm if len(self._inside(locus)) else 0.0
+        """Two rows; none where nothing is carried, and that is known."""
+        return 2 * self.row_mm if len(self._inside(locus)) or self._unknown(locus) else 0.0
 
     def right_room(self) -> float:
         """Width in mm for the colour bar."""
@@ -240,9 +249,13 @@ class CarriedVariants(RowsComponent):
                 ends = inside["position"].to_numpy()[own] + inside["ref"].str.len().to_numpy()[own] - 1.5
                 ax.hlines(heights, places, np.minimum(ends, locus.end), color=MUTED, linewidth=1.2)
             ax.scatter(places, heights, s=9, c=faces, edgecolors=MUTED, linewidths=0.35, zorder=3)
+        _stripes(ax, self._unknown(locus), 2, words="not covered")
         self.draw_row_names(ax, np.array([0.5, 1.5]))
         if np.isfinite(effect).any():
             colour_bar(ax, colours, "effect")
+
+    def _unknown(self, locus: Locus) -> list[tuple[int, int]]:
+        return [] if self._personal is None else uncovered_of(self._personal, locus)
 
     def _inside(self, locus: Locus) -> pd.DataFrame:
         return self.variants[reaching(self.variants, locus)]
@@ -265,6 +278,15 @@ def check_personal(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
+def uncovered_of(personal: xr.Dataset, locus: Locus) -> list[tuple[int, int]]:
+    """Return of which bases of a locus nothing is known about the person: starts and ends, 0-based."""
+    if "covered" not in personal.attrs:
+        return []
+    covered = [tuple(map(int, one.split("-"))) for one in str(personal.attrs["covered"]).split()]
+    edges = [locus.start, *(min(max(at, locus.start), locus.end) for one in covered for at in one), locus.end]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
 def difference_of(personal: xr.Dataset) -> xr.DataArray:
     """Return log2(1 + haplotype) - log2(1 + reference), dimensions (haplotype, context, bin)."""
     activity = personal["activity"]
@@ -278,6 +300,20 @@ def most_changed(personal: xr.Dataset, count: int) -> list[str]:
     largest = abs(difference_of(ordered)).max(["haplotype", "bin"]).fillna(0).values
     chosen = np.sort(np.argsort(-largest, kind="stable")[:count])
     return [str(name) for name in ordered["context"].values[chosen]]
+
+
+def _stripes(ax: Axes, places: list[tuple[int, int]], rows: int, words: str = "") -> None:
+    """Mark where nothing is known, so that it isn't taken for what is as in the reference."""
+    above: dict[str, Any] = {"linewidth": 0, "zorder": 4}
+    for start, end in places:
+        ax.fill_between([start, end], 0, rows, facecolor="white", alpha=0.5, **above)
+        ax.fill_between(
+            [start, end], 0, rows, facecolor="none", edgecolor=MUTED, hatch="//////", alpha=0.35, **above
+        )
+        left, right = ax.get_xlim()
+        if words and (end - start) / (right - left) > _ROOM_FOR_WORDS:
+            place: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 5}
+            ax.text((start + end) / 2, rows / 2, words, fontsize=SMALL_PT, color=INK, **place)
 
 
 def _outline(ax: Axes, edges: NDArray, base: float, heights: NDArray, name: str) -> None:

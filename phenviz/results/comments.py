@@ -40,7 +40,7 @@ def not_converged(attrs: Mapping[Any, Any]) -> str | None:
     delta = max(np.atleast_1d(attrs["convergence_delta"]).tolist(), key=abs)
     return (
         f"not converged in {counted} (converged = 0): the attributions' sum misses the change of the target "
-        f"by {delta:.3g} (convergence_delta); take more steps, such as --steps {4 * steps}"
+        f"by {delta:.3g} (convergence_delta); take more steps, such as {4 * steps}"
     )
 
 

@@ -344,6 +344,7 @@ HYPOTHESES = Kind(
     seconds_per_unit=30.0,
     memory=lambda world, params: _MEMORY,
     flavour=lambda params: f"{params.source.kind} {params.permutations}",
+    even=False,  # `_Halving` knows neither how many stages there are nor their lengths
     version=2,
 )
 EVIDENCE = Kind(
@@ -354,5 +355,6 @@ EVIDENCE = Kind(
     seconds_per_unit=15.0,
     memory=lambda world, params: _MEMORY,
     flavour=lambda params: params.source.kind,
+    even=False,
     version=2,
 )

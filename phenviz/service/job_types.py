@@ -125,6 +125,8 @@ class Kind:
         ``flavour(params)`` names what changes the time of a unit of work (a method), for the estimates.
     stages
         Relative length of each stage that a piece reports, in their order; needed where there are several.
+    even
+        Whether the fraction of a piece that is reported grows evenly with time, and so tells what is left.
     settle
         ``settle(params, parts)`` returns what the last part made final, None if nothing; by default the part
         itself, cut by its `Piece.trim`.
@@ -147,6 +149,7 @@ class Kind:
     memory: Callable[[World, Any], int]
     flavour: Callable[[Any], str] = lambda params: ""
     stages: Mapping[str, float] = field(default_factory=dict)
+    even: bool = True
     settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
     streaming: Streaming | None = None
     mixed_precision: bool = False

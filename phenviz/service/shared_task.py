@@ -133,13 +133,21 @@ class Work:
 
     @property
     def seconds_left(self) -> float:
-        """Expected time of computing that is left: as estimated at first, as observed later."""
+        """Expected time of computing that is left: as estimated at first, as observed later; 0 if unknown."""
         if self.over:
             return 0.0
         busy, computed = self.busy_seconds, self.computed_units
-        if self._piece_began is not None and self._fraction > 0:
-            busy += time.monotonic() - self._piece_began
+        now = time.monotonic() - self._piece_began if self._piece_began is not None else 0.0
+        if not self.kind.even:
+            # what is done of a piece says nothing of its time: only pieces that are done do
+            return max(self._expected(busy, computed) - now, 0.0)
+        if now and self._fraction > 0:
+            busy += now
             computed += self._fraction * self._units_now
+        return self._expected(busy, computed)
+
+    def _expected(self, busy: float, computed: float) -> float:
+        """Return the seconds that what is missing takes, where so many units have taken so many seconds."""
         left = max(self.missing_units - computed, 0.0)
         expected = self._expected_seconds * left / self.missing_units if self.missing_units else 0.0
         if computed <= 0:

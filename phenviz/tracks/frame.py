@@ -111,6 +111,8 @@ class Track(ABC):
             min_border_top=self.header,
             min_border_bottom=FOOTER,
             toolbar_location=None,
+            # Bokeh 3.9 fails to draw its menu of tools, of which there are none
+            context_menu=None,
             tools="",
             lod_threshold=None,
             elements=[self.overlay.element],

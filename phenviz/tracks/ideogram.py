@@ -118,9 +118,9 @@ class Ideogram:
     def _make_figure(self, height: int) -> figure:
         fig = figure(
             x_range=Range1d(x_of(0.0), x_of(float(self._length))), y_range=Range1d(0, 1), height=height,
-            sizing_mode="stretch_width", min_width=120, tools="", toolbar_location=None, min_border=3,
-            background_fill_color=None, border_fill_color=None, outline_line_color=None, name="ideogram",
-            x_axis_type=None, y_axis_type=None,
+            sizing_mode="stretch_width", min_width=120, tools="", toolbar_location=None, context_menu=None,
+            min_border=3, background_fill_color=None, border_fill_color=None, outline_line_color=None,
+            name="ideogram", x_axis_type=None, y_axis_type=None,
         )  # fmt: skip
         return fig
 

@@ -28,8 +28,9 @@ def plain_figure(
     )
     shown = figure(
         name=name, x_range=Range1d(*x), y_range=Range1d(*y), x_axis_label=x_label, y_axis_label=y_label,
-        tools="", toolbar_location=None, min_border_right=12, min_width=160, background_fill_color=None,
-        border_fill_color=None, outline_line_color=None, lod_threshold=None, **sizing,
+        tools="", toolbar_location=None, context_menu=None, min_border_right=12, min_width=160,
+        background_fill_color=None, border_fill_color=None, outline_line_color=None, lod_threshold=None,
+        **sizing,
     )  # fmt: skip
     # more numbers run into each other where such a figure is narrow
     shown.xaxis.ticker = BasicTicker(desired_num_ticks=4)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -359,7 +360,7 @@ class Individual:
             seed=seed,
             progress=self.progress,
         )
-        known = {
+        known: dict[str, Any] = {
             "sample": self.sample,
             "phasing": found.phasing[0],
             "report": found.report,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ _VCF_LINE = re.compile(
     r"\t(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)(?=\s|$)"
 )
 _WANTED = "write 20:1600925:G:A, chr20-1600925-G-A, chr20:1,600,925 G>A or the first columns of a VCF"
-_LIMIT = 100_000
+MOST_LINES = 100_000
 
 
 def parse_variant(text: str) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def table_of_lines(lines: list[tuple[int, str]], reference: ReferenceGenome) -> 
     """Read lines that have been numbered; see `parse_variants`."""
     if not lines:
         raise DataError(f"no variants were given: {_WANTED}")
-    if len(lines) > _LIMIT:
+    if len(lines) > MOST_LINES:
         raise DataError(f"{len(lines):,} pasted lines are too many: put them into a VCF file")
     table = variant_table(*zip(*_each(lines, _read), strict=True))
     try:
@@ -94,6 +94,54 @@ def table_of_lines(lines: list[tuple[int, str]], reference: ReferenceGenome) -> 
         _each(lines, lambda line: [normalise(variant_table(*zip(*_read(line), strict=True)), reference)])
         raise
     return table.drop_duplicates(["contig", "position", "ref", "alt"], ignore_index=True)
+
+
+def read_each(
+    lines: Iterable[tuple[int, str]], reference: ReferenceGenome
+) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """Read the lines that can be read; see `table_of_lines`.
+
+    Returns
+    -------
+    table
+        Of the others, in their order; a variant that is written twice is there twice. Column ``line`` has the
+        number of each.
+    refused
+        Number of each line that can't be read, and why.
+    """
+    rows: list[tuple[tuple[str, int, str, str, str], int]] = []
+    refused: list[tuple[int, str]] = []
+    for number, line in lines:
+        try:
+            rows += [(row, number) for row in _read(line)]
+        except DataError as error:
+            refused.append((number, str(error)))
+    numbers = [number for _, number in rows]
+    empty: list[list[Any]] = [[], [], [], [], []]
+    table = variant_table(*(zip(*(row for row, _ in rows), strict=True) if rows else empty))
+    kept, wrong = _normalised(table.assign(line=numbers), reference)
+    # of a line with several alternate alleles each may be wrong
+    refused += {number: said for number, said in reversed(wrong)}.items()
+    return pd.concat(kept, ignore_index=True) if kept else table.assign(line=numbers), sorted(refused)
+
+
+def _normalised(
+    table: pd.DataFrame, reference: ReferenceGenome
+) -> tuple[list[pd.DataFrame], list[tuple[int, str]]]:
+    """Normalise what fits the reference: a part that doesn't is halved until only that is left."""
+    if table.empty:
+        return [], []
+    try:
+        return [normalise(table, reference)], []
+    except DataError as error:
+        if len(table) == 1:
+            said = (
+                str(error).replace("the table of variants holds ", "").replace("the first is record 1, ", "")
+            )
+            return [], [(int(table["line"].iloc[0]), said)]
+    middle = len(table) // 2
+    halves = [_normalised(half, reference) for half in (table.iloc[:middle], table.iloc[middle:])]
+    return [one for half, _ in halves for one in half], [one for _, wrong in halves for one in wrong]
 
 
 def _each(lines: list[tuple[int, str]], read: Callable[[str], list[Any]]) -> list[Any]:

@@ -167,7 +167,7 @@ def _refusal(
     phasing: Phasing,
     sample: str,
 ) -> str:
-    choices = "choose 'as listed' or 'random' with a seed (unphased=, --unphased), or phase the file first"
+    choices = "choose 'as listed' or 'random' with a seed for unphased ones, or phase the file first"
     if loose.any():
         first = _name(variants.iloc[int(np.argmax(loose))])
         more = f" and {phasing.unphased - 1:,} more" if phasing.unphased > 1 else ""

@@ -15,15 +15,17 @@ from phenviz.data.cache import cache_dir, write_whole
 from phenviz.errors import DataError
 from phenviz.genome import ReferenceGenome
 from phenviz.variation.broken_vcf import UNPACKING, byte_lines, is_text_vcf, text_of
-from phenviz.variation.normalise import unusable
-from phenviz.variation.parse import table_of_lines, written_lines
-from phenviz.variation.report import Tally
+from phenviz.variation.normalise import sort_variants, unusable
+from phenviz.variation.parse import MOST_LINES, read_each, table_of_lines, written_lines
+from phenviz.variation.report import Tally, counted
 from phenviz.variation.sources import open_source
-from phenviz.variation.table import VariantSet
+from phenviz.variation.table import VARIANT_COLUMNS, VariantSet
 
 Place = tuple[str, int, str, str]
 _SHORT = 60
+_NAMED = 5
 _RSID = re.compile(r"rs\d+", re.IGNORECASE)
+_RSIDS = re.compile(r"rs\d+(?:[\s,]+rs\d+)*,?", re.IGNORECASE)
 
 
 def find_rsid(path: str | os.PathLike[str], rsid: str) -> Place | None:
@@ -101,6 +103,61 @@ def read_pasted(text: str, known: Iterable[str | os.PathLike[str]], reference: R
     table = table_of_lines(lines, reference)
     tally.read, tally.kept = len(lines), len(table)
     return VariantSet(table, tally.report())
+
+
+def read_pasted_lines(
+    text: str, known: Iterable[str | os.PathLike[str]], reference: ReferenceGenome
+) -> tuple[VariantSet, list[str]]:
+    """Read of pasted lines all that can be read, however many others can't.
+
+    Parameters
+    ----------
+    text, known, reference
+        As in `read_pasted`; a line may hold several rsIDs, separated by blanks or commas.
+
+    Returns
+    -------
+    VariantSet
+        As `read_pasted` returns it.
+    list[str]
+        Of each line that is left out its number, what it says, and why; then how many variants were repeated.
+
+    Raises
+    ------
+    DataError
+        If no line can be read: names the first few.
+    """
+    tally = Tally(_shortened(text))
+    known, lines, refused = list(known), [], []
+    shown = dict(written_lines(text))
+    if len(shown) > MOST_LINES:
+        raise DataError(f"{len(shown):,} pasted lines are too many: put them into a VCF file")
+    for number, line in shown.items():
+        if not _RSIDS.fullmatch(line.strip()):
+            lines.append((number, line))
+            continue
+        for rsid in _RSID.findall(line):
+            try:
+                lines += [(number, one) for one in _usable(rsid, known, tally)]
+            except DataError as error:
+                refused.append((number, str(error)))
+    table, wrong = read_each(lines, reference)
+    said = [f"line {number} ({_cut(shown[number])}): {why}" for number, why in sorted([*refused, *wrong])]
+    if table.empty:
+        found = said or tally.report().left_out() or ["nothing was pasted"]
+        more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        raise DataError("; ".join(found[:_NAMED]) + more)
+    again = table.duplicated(["contig", "position", "ref", "alt"])
+    if again.any():
+        said.append(f"{counted(int(again.sum()), 'variant')} written again, counted once")
+    kept = table.loc[~again, VARIANT_COLUMNS].reset_index(drop=True)
+    tally.read, tally.kept = len(lines), len(kept)
+    return VariantSet(sort_variants(kept, reference), tally.report()), said
+
+
+def _cut(line: str) -> str:
+    plain = " ".join(line.split())
+    return plain if len(plain) <= _SHORT else f"{plain[:_SHORT]}..."
 
 
 def _usable(rsid: str, known: Iterable[str | os.PathLike[str]], tally: Tally) -> Iterator[str]:

@@ -133,7 +133,8 @@ def _covered(fetch: _Fetch, progress: Progress) -> list[tuple[int, int]]:
         return []
     if _has_blocks(fetch(0, None)):
         return [(int(start), int(end)) for start, end in join_spans(*_columns(fetch(0, None)), 1)]
-    step, found, start = LONGEST_GAP // 2, [], first.start
+    found: list[tuple[int, int]] = []
+    step, start = LONGEST_GAP // 2, first.start
     window = start // step
     while True:
         progress.check()

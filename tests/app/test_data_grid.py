@@ -61,6 +61,8 @@ def test_effects_are_sorted_by_their_size_with_unknown_ones_last(grid):
         ("sirpb1 effect>0.5", lambda t: (t["gene"] == "SIRPB1") & (t["effect"] > 0.5)),
         ("|effect|>1", lambda t: t["effect"].abs() > 1),
         ("position<5000", lambda t: t["position"] < 5_000),
+        ("position <= 5000", lambda t: t["position"] <= 5_000),
+        ("Effect>=0.5 sirpb1", lambda t: (t["gene"] == "SIRPB1") & (t["effect"] >= 0.5)),
         ("nothing>1", lambda t: t["gene"] == "?"),
         ("(.*", lambda t: t["gene"] == "?"),
         ("  ", lambda t: t["position"] >= 0),

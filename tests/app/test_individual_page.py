@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import threading
 import time
+import weakref
 import zipfile
 
 import numpy as np
@@ -355,6 +357,108 @@ def test_everything_is_let_go_when_the_tab_closes(page):
     page.session.close()
     assert not folder.exists()
     assert page.run.table() is None and page.run.activity() is None
+
+
+def test_genotypes_of_a_closed_tab_leave_memory(runtime):
+    page = IndividualPage(runtime)
+    page.state.param.update(locus=VIEW, settled=VIEW, unphased="as listed")
+    drop(page, own_vcf(page))
+    assert page.run.status == "done" and len(page.run.table()) == 2
+    job = page.run.work.jobs["exact"]
+    held = [
+        page.people.open("upload"), page.people.individual("upload", "me"), page.run.effects,
+        page.run.prediction, page.run.table(), page.run.activity().activity, job.params["haplotypes"][0],
+    ]  # fmt: skip
+    folder, kept = page.people.uploads.path, [weakref.ref(one) for one in held]
+    page.session.close()
+    del page, held, job
+    end = time.monotonic() + 60
+    while any(one() is not None for one in kept) and time.monotonic() < end:
+        gc.collect()
+        time.sleep(0.1)
+    assert [type(one()).__name__ for one in kept if one() is not None] == []
+    assert not folder.exists()
+
+
+def test_a_view_that_no_genotype_covers_is_not_one_without_variants(page):
+    page.state.unphased = "as listed"
+    drop(page, own_vcf(page))
+    partly = "of chr20:2,001-4,999 and chr20:5,101-9,000 nothing is known"
+    assert page.run.status == "done" and partly in page.panel._covered.object
+    carried = page.tracks._browser._stack.made("variants")[0]
+    assert "isn't covered whole" in carried.texts.note
+    page.state.param.update(locus=Locus("20", 20_000, 21_000), settled=Locus("20", 20_000, 21_000))
+    settle(page)
+    said = "The genotypes of me.vcf cover chr20:5,000-5,100: of chr20:20,001-21,000 nothing is known"
+    assert page.run.status == "not covered" and page.run.coverage == said
+    assert page.grid.view.status["words"] == f"{said}." and carried.texts.empty == said
+    assert "Done" not in page.panel._told.object and said in page.panel._covered.object
+    for suffix in FORMATS.values():
+        with pytest.raises(ResultError, match="nothing is known"):
+            page._make_file(suffix)
+
+
+@pytest.mark.parametrize("records", ["", "1\t5000\t.\tA\tC\t.\tPASS\t.\tGT\t0|1\n"])
+def test_a_file_without_a_record_of_the_contig_says_so(page, records):
+    head = b"".join(line for line in own_vcf(page).splitlines(True) if line.startswith(b"#"))
+    drop(page, head + records.encode())
+    assert page.run.status == "not covered"
+    assert ("me.vcf cover chr1 only" if records else "me.vcf holds no genotypes") in page.run.coverage.lower()
+
+
+def test_somebody_whom_the_address_names_is_never_somebody_else(page, runtime):
+    page._heard({"source": "file:family.vcf"})
+    settle(page)
+    page.state.sample = "anne"
+    page._open_source()
+    settle_source(page)
+    assert page.run.nobody == "family.vcf (server) has no person 'anne': did you mean ann?"
+    assert page.run.status == "empty" and page.run.table() is None and page.state.sample == "anne"
+    assert page._query()["sample"] == "anne" and page.picker.failed
+    page._heard({"sample": "bob"})
+    settle(page)
+    assert page.run.status == "done" and page.run.nobody == ""
+
+
+def test_an_upload_is_found_again_by_another_page_of_its_tab_and_by_no_other(runtime):
+    tab, first = "t" * 24, IndividualPage(runtime)
+    first.state.param.update(locus=VIEW, settled=VIEW, unphased="as listed")
+    first._have(tab)
+    drop(first, own_vcf(first))
+    assert first._query()["genome"] == "upload" and first.state.sample == "me"
+    query = first._query() | {"unphased": "as listed"}
+    second, stranger = IndividualPage(runtime), IndividualPage(runtime)
+    for page in (second, stranger):
+        page.state.param.update(apply_state(page, query))
+        page._lost = True
+        page._open_source()
+    second._have(tab)
+    stranger._have("s" * 24)
+    first.session.close()
+    settle_source(second)
+    settle(second)
+    assert second.state.sample == "me" and second.run.status == "done"
+    assert stranger.run.status == "empty" and stranger.run.nobody.startswith(
+        "Your upload is gone, choose it again"
+    )
+    assert stranger.state.sample == ""
+    folder = second.people.uploads.path
+    second.session.close()
+    stranger.session.close()
+    assert not folder.exists()
+
+
+def apply_state(page, query) -> dict:
+    there, problems = page._read(query)
+    assert problems == []
+    return {name: getattr(there, name) for name in there.param if name != "name"}
+
+
+def settle_source(page) -> None:
+    """Let the source be opened, and the page look at it."""
+    end = time.monotonic() + 60
+    while page.picker.note == "Opening…" and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def test_tracks_are_hidden_from_the_menu(page):

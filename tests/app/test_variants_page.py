@@ -144,16 +144,23 @@ def test_an_rsid_of_the_worlds_individuals_is_found(runtime, page, monkeypatch):
     assert page.run.table()["id"].tolist() == ["rs7"]
     page.state.lines = "rs7\nrs8"
     page.run.ask()
-    page.run.work.wait(300)
-    assert page.run.status == "failed" and "rs8" in page.run.work.error
+    settle(page)
+    assert page.run.table()["id"].tolist() == ["rs7"] and "line 2 (rs8)" in page.run.left_out
 
 
 def test_a_line_that_is_no_variant_is_named(page):
-    page.state.param.update(origin="pasted", lines="20:5000:A:C\nnonsense")
+    base = page.runtime.world.reference.sequence(Locus("20", 4_999, 5_000))
+    page.state.param.update(origin="pasted", lines=f"20:5000:{base}:N\nnonsense\n20:7:7:7")
+    page.run.ask()
+    settle(page)
+    assert page.run.status == "done" and page.run.table()["position"].tolist() == [5_000]
+    told = page.source._told.object
+    assert "line 2 (nonsense): can&#x27;t read" in told and "line 3 (20:7:7:7)" in told
+    page.state.lines = "nonsense"
     page.run.ask()
     page.run.work.wait(300)
     page.session._tick()
-    assert page.run.status == "failed" and page.run.work.error
+    assert page.run.status == "failed" and "line 1 (nonsense)" in page.run.work.error
     assert "Failed" in page.source._told.object
 
 
@@ -175,7 +182,7 @@ def test_too_many_variants_are_refused_with_the_way_out(page, monkeypatch):
     monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 3)
     page.run.ask()
     page.run.work.wait(300)
-    assert page.run.status == "failed" and "phenviz variants" in page.run.work.error
+    assert page.run.status == "failed" and "zoom in, or give fewer" in page.run.work.error
 
 
 def test_a_file_with_too_many_variants_is_read_no_further(page, monkeypatch):
@@ -185,7 +192,7 @@ def test_a_file_with_too_many_variants_is_read_no_further(page, monkeypatch):
     page.run.ask()
     page.run.work.wait(300)
     assert page.run.error.startswith("family.vcf holds more than 8 variants")
-    assert "(10 in its first 10 records): use `phenviz variants`" in page.run.error
+    assert "(10 in its first 10 records): give a file of the region" in page.run.error
 
 
 def test_reading_a_file_ends_when_it_is_cancelled(runtime):
@@ -325,3 +332,13 @@ def test_an_address_with_semicolons_between_lines_of_a_vcf_opens():
     state = VariantsState()
     apply_variants_query(state, {"lines": "20\t5\t.\tA\tC;20\t6\trs1;rs2\tA\tC"}, CONTEXTS)
     assert state.lines == "20\t5\t.\tA\tC\n20\t6\trs1;rs2\tA\tC"
+
+
+def test_variants_that_nobody_carries_are_left_out_of_a_region_and_counted(page, runtime):
+    people = runtime.world.individuals
+    counts = people.allele_counts(VIEW, by=None)
+    counts = counts[counts["position"].between(VIEW.start + 1, VIEW.end)]
+    by_nobody = int((counts["allele_count"] == 0).sum())
+    assert by_nobody and len(page.run.table()) == len(counts) - by_nobody
+    assert page.run.left_out.startswith(f"{by_nobody} variants of the file left out that none")
+    assert page.run.left_out in page.source._told.object

@@ -1,5 +1,6 @@
 """Jobs: what they report, how they are shared, cancelled and told about."""
 
+import dataclasses
 import threading
 import time
 import weakref
@@ -243,3 +244,19 @@ def test_what_a_cancelled_job_has_finished_counts_as_held(service, counting):
     assert job._work.held_bytes >= sum(part["value"].nbytes for part in job.partials)
     # closures of pieces would keep whatever they computed with
     assert job._work.pieces == () and job.progress >= before
+
+
+def test_where_stages_have_no_known_length_the_time_left_is_the_estimate_and_then_unknown(
+    make_service, counting
+):
+    counting.kind = dataclasses.replace(counting.kind, even=False, seconds_per_unit=4.0)
+    service = make_service(kinds=counting.registry)
+    job = start_held_up(service, counting, stop=1)
+    assert 0 < job.eta < 5
+    # half of the first piece seems to be done at once, and then nothing more is heard
+    job._work._fraction = 0.5
+    assert job.eta < 5
+    wait_until(lambda: job.eta == 0.0)
+    assert job.state == "running"
+    counting.gate.set()
+    job.result(60)

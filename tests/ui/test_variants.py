@@ -70,10 +70,19 @@ def test_a_button_that_is_pressed_right_after_typing_reports_no_error(open_page)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
-def test_a_line_that_is_no_variant_is_named(open_page):
-    page = open_page("variants?origin=pasted&lines=20:1600925:G:A;banana")
-    page.locator("[data-testid=variants-status][data-state=failed]").wait_for()
-    expect(page.get_by_test_id("variants-status")).to_contain_text("banana")
+def test_lines_that_are_no_variants_are_named_and_the_others_scored(open_page):
+    page = open_page("variants?origin=pasted&lines=20:1600925:G:A;banana;20:3776968:T:A;20:1600925:T:A")
+    wait_until_done(page)
+    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2)
+    status = page.get_by_test_id("variants-status")
+    expect(status).to_contain_text("line 2 (banana)")
+    expect(status).to_contain_text("REF is T, GRCh37 has G")
+    # what the world's individuals know of the others
+    row = page.get_by_test_id("variants").locator("tbody tr[data-key='20:3776968:T:A']")
+    expect(row).to_contain_text("rs6116042")
+    expect(row).to_contain_text("0.532")
+    page.get_by_test_id("variants-filter").fill("frequency>=0.5")
+    expect(page.get_by_test_id("variants-count")).to_contain_text("1 of 2")
 
 
 def test_a_long_region_waits_to_be_asked_and_can_be_cancelled(open_page):

@@ -38,7 +38,7 @@ function make(tag, properties = {}, ...children) {
 }
 
 export function render({model}) {
-  const search = make("input", {type: "search", placeholder: "Filter: gene, rsID, |effect|>0.1"})
+  const search = make("input", {type: "search", placeholder: `Filter: ${model.hint}`})
   search.setAttribute("aria-label", "Filter the table")
   search.dataset.testid = `${model.testid}-filter`
   const count = make("span", {className: "count"})

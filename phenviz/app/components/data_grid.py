@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from panel.custom import JSComponent
 from phenviz.app.components.parts import script
 
 _PAGE = 100
+_SIGNS = {">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less}
+_COMPARED = re.compile(r"\s*([<>]=?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class GridView(JSComponent):
     keys = param.List(default=[], doc="Key of each row.")
     status = param.Dict(default={}, doc="total, matching, first, sort, descending, filter, chosen, words.")
     testid = param.String(default="grid")
+    hint = param.String(default="gene, rsID, |effect|>0.1", constant=True, doc="What can be filtered for.")
 
     _esm = script("rows.js", "data_grid.js")
 
@@ -132,7 +136,8 @@ class DataGrid:
     def search(self, text: str) -> None:
         """Show rows in which every word stands in one of the searched columns.
 
-        A word may also compare a number: ``effect>0.2``, ``position<1600000``, ``|effect|>0.1``.
+        A word may also compare a number: ``effect>0.2``, ``frequency<=0.01``, ``|effect|>0.1``; columns are
+        called as on screen.
         """
         self._filter, self._first = text.strip()[:200], 0
         self._arrange()
@@ -174,8 +179,10 @@ class DataGrid:
     def _arrange(self) -> None:
         table = self._table
         keep = np.ones(len(table), dtype=bool)
-        for word in self._filter.split():
-            keep &= _fits(table, word, [column.name for column in self._columns if column.searched])
+        searched = [column.name for column in self._columns if column.searched]
+        named = {column.title.lower().replace(" ", ""): column.name for column in self._columns}
+        for word in _COMPARED.sub(r"\1", self._filter).split():
+            keep &= _fits(table, word, searched, named)
         rows = np.flatnonzero(keep)
         if self._sort and self._sort in table.columns:
             values = table[self._sort].iloc[rows].reset_index(drop=True)
@@ -213,16 +220,16 @@ def _written(form: str, value: object) -> str:
     return form.format(value)
 
 
-def _fits(table: pd.DataFrame, word: str, searched: Sequence[str]) -> np.ndarray:
-    for sign in (">", "<"):
+def _fits(table: pd.DataFrame, word: str, searched: Sequence[str], named: Mapping[str, str]) -> np.ndarray:
+    for sign, compare in _SIGNS.items():
         name, found, number = word.partition(sign)
         absolute = name.startswith("|") and name.endswith("|")
-        column = name.strip("|")
+        column = name.strip("|").lower()
+        column = named.get(column, column)
         if found and column in table.columns and _is_number(number):
             values = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
-            values = np.abs(values) if absolute else values
             with np.errstate(invalid="ignore"):
-                return values > float(number) if sign == ">" else values < float(number)
+                return compare(np.abs(values) if absolute else values, float(number))
     keep = np.zeros(len(table), dtype=bool)
     for column in searched:
         if column in table.columns:

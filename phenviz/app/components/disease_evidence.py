@@ -15,7 +15,7 @@ from phenviz.app.components.data_grid import DataGrid, GridColumn
 from phenviz.app.components.disease_motifs import DiseaseMotifs
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
-from phenviz.app.disease_evidence import KEPT, locus_links, locus_table, variant_table
+from phenviz.app.disease_evidence import KEPT, locus_links, locus_table, opened_variants, variant_table
 from phenviz.app.disease_names import trait_label
 from phenviz.app.disease_parts import cell_words
 from phenviz.app.disease_run import DiseaseRun, EvidenceRun
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOCI = (
     GridColumn("lead", "Lead variant", searched=True),
     GridColumn("gene", "Nearest gene", searched=True),
-    GridColumn("posterior", "Posterior", "{:.2f}", "number"),
+    GridColumn("posterior", "Sum of posteriors", "{:.2f}", "number"),
     GridColumn("variants", "Variants", "{:,}", "number"),
     GridColumn("excess", "Part of effect", "{:+.2g}", "effect"),
     GridColumn("z_without", "z without", "{:.2f}", "number"),
@@ -167,12 +167,15 @@ class DiseaseEvidence(Viewer):
             note = f"<span class='quiet'>dashed: z of all loci ({whole:.2f}){more}</span>"
             self._of_loci.object = f"<b>Leave one locus out</b> {note}"
         table = variant_table(evidence, state.evidence)
-        if state.variant and (table["key"] == state.variant).any():
-            self._locus = int(table.loc[table["key"] == state.variant, "locus"].iloc[0])
+        own = table.loc[table["key"] == state.variant, "locus"]
+        its_locus = int(own.iloc[0]) if state.variant and len(own) else self._locus
+        if self._locus >= 0 and its_locus != self._locus:
+            self._locus = -1
+        # a locus that is chosen narrows the list of variants; a variant only points into it
         shown = table[table["locus"] == self._locus] if self._locus >= 0 else table
         self.variants.show(shown.reset_index(drop=True), "No variant of this locus.")
         self.variants.choose(state.variant)
-        self.loci.choose(str(self._locus))
+        self.loci.choose(str(its_locus))
         self._say_links(evidence, shown)
 
     def _say_title(self) -> None:
@@ -209,8 +212,15 @@ class DiseaseEvidence(Viewer):
         self._links.object = (
             f"{chosen} <span class='quiet'>largest posterior first</span> · "
             f"<a data-testid='to-explore' href='{escaped(explore)}'>Open this {of} in Explore</a> · "
-            f"<a data-testid='to-variants' href='{escaped(variants)}'>Open these in Variants</a>"
+            f"<a data-testid='to-variants' href='{escaped(variants)}'>{self._those(shown)} in Variants</a>"
         )
+
+    def _those(self, shown: pd.DataFrame) -> str:
+        """Say how many of the variants the link opens: an address takes so many, and no unknown alleles."""
+        if self._state.variant:
+            return "Open this variant"
+        opened, of = len(opened_variants(shown)), len(shown)
+        return f"Open these {of:,}" if opened == of else f"Open {opened:,} of these {of:,}"
 
     def _text(self) -> str:
         run = self._run

@@ -7,6 +7,7 @@ import panel_material_ui as pmui
 import xarray as xr
 from panel.viewable import Viewer
 
+from phenviz.app.components.figure_table import FigureTable
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.disease_names import Names, trait_label
@@ -80,20 +81,22 @@ class DiseaseMap(Viewer):
         state.param.watch(self._restyle, ["theme"])
 
     def __panel__(self) -> pn.viewable.Viewable:
+        heat = FigurePane(
+            self._map.layout,
+            alt="Heat map of z for traits by cell types; the button behind it shows the numbers",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         left = pn.Column(
             self._about_map,
-            FigurePane(
-                self._map.layout,
-                alt="Heat map of z for traits by cell types; Export, TSV has the numbers",
-                sizing_mode="stretch_width",
-                margin=0,
-            ),
+            heat,
+            FigureTable(heat, "Heat map"),
             styles={"flex": "1 1 560px", "min-width": "0"},
         )
         panes = [
             FigurePane(
                 plot.layout,
-                alt=f"{what} of this trait in each cell type; Export, TSV has the numbers",
+                alt=f"{what} of this trait in each cell type; the buttons behind them show the numbers",
                 sizing_mode="stretch_width",
                 margin=0,
                 min_width=200,
@@ -106,6 +109,7 @@ class DiseaseMap(Viewer):
             self._cell,
             self._behind,
             pn.Row(*panes, sizing_mode="stretch_width", margin=0),
+            pn.Row(FigureTable(panes[0], "P-values"), FigureTable(panes[1], "Effects"), margin=0),
             styles={"flex": f"0 1 {_TRAIT_WIDTH}px", "min-width": "0"},
         )
         tools = pn.Row(self._method, self._order, self._find, sizing_mode="stretch_width", margin=0)

@@ -6,6 +6,7 @@ import panel as pn
 import xarray as xr
 from panel.viewable import Viewer
 
+from phenviz.app.components.figure_table import FigureTable
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.disease_parts import arranged, calibrated, method_part, shown_contexts
 from phenviz.app.disease_state import DiseaseState
@@ -101,11 +102,12 @@ class DiseaseMethods(Viewer):
         )
         pane = FigurePane(
             self._plots[view, name].layout,
-            alt=f"{_ALT[view]}; Export, TSV has the numbers",
+            alt=f"{_ALT[view]}; the button behind it shows the numbers",
             sizing_mode="stretch_width",
             margin=0,
         )
-        return pn.Column(title, pane, width=_WIDTH[view], margin=0, css_classes=["disease-method"])
+        table = FigureTable(pane, "Numbers")
+        return pn.Column(title, pane, table, width=_WIDTH[view], margin=0, css_classes=["disease-method"])
 
     def _words(self, view: str) -> str:
         if view == "qq":

@@ -164,7 +164,9 @@ class ExpressionChanges(Viewer):
             return
         self._map.show(names, changes, self._state.columns)
         folded = "strongest of each organ system · " if self._state.columns == "organs" else ""
-        note = f" {escaped(self._note)}" if self._note else ""
+        unknown = str(self.result.attrs.get("not_covered", "")) if self.result is not None else ""
+        notes = [self._note, f"Not all is covered: {unknown}." if unknown else ""]
+        note = "".join(f" {escaped(said)}" for said in notes if said)
         self._say(
             f"<b data-testid='expression-changes'>Change of expression</b> {folded}{escaped(self._units)}, "
             f"blue to red: −{self._map.limit:g} to {self._map.limit:g}.{note}"

@@ -12,6 +12,7 @@ from panel.viewable import Viewer
 
 from phenviz.app.components.name_box import NameBox
 from phenviz.app.components.parts import ASSETS, words
+from phenviz.app.initial_view import example_locus
 from phenviz.app.navigation import History, framed, moved, zoomed
 from phenviz.app.session import Session
 from phenviz.app.state import PageState
@@ -57,6 +58,8 @@ class LocusBar(Viewer):
         Bases of a contig by its name.
     session
         Brings what is pressed and typed to the figures.
+    example
+        Of a locus that can be typed.
     """
 
     @classmethod
@@ -69,6 +72,7 @@ class LocusBar(Viewer):
             names=[str(name) for name in world.annotation.genes["gene_name"]],
             contig_length=world.reference.length,
             session=session,
+            example=example_locus(world),
         )
 
     def __init__(
@@ -80,6 +84,7 @@ class LocusBar(Viewer):
         names: list[str],
         contig_length: Callable[[str], int],
         session: Session,
+        example: str,
     ) -> None:
         super().__init__()
         self._state, self._session = state, session
@@ -92,7 +97,7 @@ class LocusBar(Viewer):
         self._box = NameBox(
             lambda text: session.run_soon(lambda: self.go_to(text)),
             names=names,
-            placeholder="Gene, chr20:1,000-2,000 or rsID",
+            placeholder=f"Gene, {example} or rsID",
             label="Locus",
             testid="locus",
             width=272,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import panel as pn
 from panel.viewable import Viewer
 
+from phenviz.app.components.figure_table import FigureTable
 from phenviz.app.components.parts import FigurePane
 from phenviz.app.person_run import LONGEST, PersonRun
 from phenviz.app.runtime import Runtime
@@ -56,7 +57,8 @@ class PersonTracks(Viewer):
             margin=0,
         )
         self._scroll = pn.Column(
-            self._pane, scroll="y-auto", sizing_mode="stretch_both", margin=0,
+            self._pane, FigureTable(self._pane, "Tracks"), scroll="y-auto",
+            sizing_mode="stretch_both", margin=0,
             # it scrolls where the page is lower than the least that its tracks need
             styles={"min-height": "0"},
         )  # fmt: skip

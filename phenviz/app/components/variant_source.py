@@ -138,8 +138,10 @@ class VariantSource(Viewer):
         if status == "cancelled":
             return "<span class='cancelled'><b>Cancelled.</b> What was scored stays, marked partial.</span>"
         stale = "<br>The view has moved: press the button to score what it shows now." if run.stale else ""
-        lines = escaped(run.report).splitlines()
-        report = "".join(f"<p class='quiet'>{line}</p>" for line in lines)
+        how = "cancelled" if self._state.origin == PASTED else "quiet"
+        told = [(how, line) for line in run.left_out.splitlines()]
+        told += [("quiet", line) for line in run.report.splitlines()]
+        report = "".join(f"<p class='{how}'>{escaped(line)}</p>" for how, line in told)
         return {
             "loading": "<span class='quiet'>Loading the model…</span>",
             "empty": self._nothing(),

@@ -15,6 +15,7 @@ import xarray as xr
 from panel.viewable import Viewer
 
 from phenviz.app.components.expression_changes import ExpressionChanges, Rows
+from phenviz.app.components.figure_table import FigureTable
 from phenviz.app.components.parts import FigurePane, words
 from phenviz.app.components.variant_detail import VariantDetail
 from phenviz.app.formatting import escaped
@@ -81,14 +82,16 @@ class VariantView(Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         title = "<h3>Effect in every context</h3>"
         title += "<span class='quiet'>grey: where 90 % of common variants lie</span>"
+        pane = FigurePane(
+            self._forest.layout,
+            alt="Effect of this variant in each context, beside the range of common variants",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         forest = pn.Column(
             words(title, margin=(4, 8)),
-            FigurePane(
-                self._forest.layout,
-                alt="Effect of this variant in each context, beside the range of common variants",
-                sizing_mode="stretch_width",
-                margin=0,
-            ),
+            pane,
+            FigureTable(pane, "Effects"),
             sizing_mode="stretch_width",
             min_width=260,
         )

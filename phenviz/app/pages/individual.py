@@ -76,6 +76,7 @@ _BELOW = {"Variants carried": "variants", "Expression by tissue": "expression"}
 _NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
 # of more genes in view, those around its middle are predicted: each takes a second or two
 _MOST_GENES = 6
+_NO_SAMPLES = pd.DataFrame({"sample": [], "population": [], "superpopulation": []})
 # letters can be read in a view of this length
 _READABLE_VIEW = 2_000
 
@@ -257,9 +258,9 @@ class IndividualPage:
             return
         if self.run.status != "done":
             # what stands there is another person's, or another place's
-            self.expression.ask(
-                self.run.status, None, _EXPRESSION_LATER.get(self.run.status, "Reading genotypes…")
-            )
+            why = {"not covered": f"{self.run.coverage}.", "empty": self.run.nobody}.get(self.run.status)
+            later = why or _EXPRESSION_LATER.get(self.run.status, "Reading genotypes…")
+            self.expression.ask((self.run.status, later), None, later)
             return
         source, sample = state.source, state.sample
         genes, note = self._genes_in_view()
@@ -317,7 +318,9 @@ class IndividualPage:
     # whose genome
 
     def _chosen(self, *_events: object) -> None:
-        self.run.nobody = ""
+        if self.run.nobody:
+            self.run.nobody = ""
+            self.picker.param.update(note="", failed=False)
         if self.state.source == UPLOAD and self.state.sample:
             self.people.own.sample = self.state.sample
 
@@ -344,6 +347,10 @@ class IndividualPage:
         source = self.state.source
         self.picker.param.update(source=source, note="Opening…", failed=False)
         self.drop.visible = source == UPLOAD
+        if source == UPLOAD and self.people.own.path is None:
+            self.picker.show_samples(_NO_SAMPLES)
+            self._show_nobody((GONE if self._asked_for_upload else LOOKING) if self._lost else "")
+            return
         done = self.runtime.background.submit(self.people.samples, source)
         done.add_done_callback(lambda found: self.session.run_soon(lambda: self._opened(source, found)))
 
@@ -354,15 +361,13 @@ class IndividualPage:
             samples = done.result()
         except Exception as error:
             self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
-            self.picker.show_samples(pd.DataFrame({"sample": [], "population": [], "superpopulation": []}))
+            self.picker.show_samples(_NO_SAMPLES)
             return
         self.picker.param.update(note="", failed=False)
         self.picker.show_samples(samples)
         own = self.people.own
         wanted = self.state.sample or (own.sample if source == UPLOAD else "")
-        if source == UPLOAD and own.path is None:
-            self._show_nobody((GONE if self._asked_for_upload else LOOKING) if self._lost else "")
-        elif wanted and wanted not in set(samples["sample"]):
+        if wanted and wanted not in set(samples["sample"]):
             self._show_nobody(self.people.unknown(source, wanted))
         elif len(samples):
             # somebody is better than nobody, where nobody was asked for: the page shows what it is for

@@ -116,6 +116,7 @@ class VariantsPage:
             on_row=lambda key: session.run_soon(lambda: self._choose(key)),
             on_change=lambda: session.run_soon(self._sifted),
             testid="variants",
+            hint="gene, rsID, frequency<0.01, |effect|>0.1",
             sizing_mode="stretch_both",
             margin=0,
         )
