@@ -14,6 +14,7 @@ from tornado.websocket import WebSocketClosedError
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.panel_workarounds import spare_checks
+from phenviz.app.process_memory import HOUSEKEEPING
 from phenviz.app.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def serve(
     logging.getLogger("asyncio").addFilter(_worth_telling)
     spare_checks()
     runtime = Runtime(world, device, files).warm().start()
+    HOUSEKEEPING.set_aside()
+    # the model brings as much again
+    runtime.service_ready.add_done_callback(lambda _ready: HOUSEKEEPING.set_aside())
     return pn.serve(
         routes(runtime),
         title=_by_path({entry.key: entry.tab_title for entry in PAGES}),
