@@ -54,6 +54,7 @@ class ActivityMap:
         self._wishes: dict[object, Locus] = {}
         self._jobs: dict[object, list[Job]] = {}
         self._overviews: dict[str, Job] = {}
+        self._shares: dict[object, tuple[int, Locus | None, float]] = {}
         self._lock = threading.RLock()
         self.version = 0
         self.error: str | None = None
@@ -105,6 +106,7 @@ class ActivityMap:
         """Drop a session's wish."""
         with self._lock:
             self._wishes.pop(who, None)
+            self._shares.pop(who, None)
             jobs = self._jobs.pop(who, [])
         for job in jobs:
             job.cancel()
@@ -114,7 +116,12 @@ class ActivityMap:
         locus = self._wishes.get(who)
         if locus is None or (pyramid := self.pyramid(locus.contig)) is None:
             return 0.0
-        return pyramid.covered(*self._bins(locus))
+        # asked for several times a second, for up to millions of bins
+        version, known, share = self._shares.get(who, (-1, None, 0.0))
+        if (version, known) != (self.version, locus):
+            version, share = self.version, pyramid.covered(*self._bins(locus))
+            self._shares[who] = (version, locus, share)
+        return share
 
     @property
     def _service(self) -> ModelService | None:

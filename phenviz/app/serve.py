@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClosedError
 from phenviz.app.not_found import NotFound
 from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.panel_workarounds import spare_checks
+from phenviz.app.process_memory import HOUSEKEEPING
 from phenviz.app.runtime import Runtime
 from phenviz.app.uploads import remove_all
 
@@ -69,6 +70,9 @@ def serve(
     runtime = Runtime(world, device, files).warm().start()
     if not threaded and threading.current_thread() is threading.main_thread():
         _forget_people_when_ended(runtime)
+    HOUSEKEEPING.set_aside()
+    # the model brings as much again
+    runtime.service_ready.add_done_callback(lambda _ready: HOUSEKEEPING.set_aside())
     return pn.serve(
         routes(runtime),
         title=_by_path({entry.key: entry.tab_title for entry in PAGES}),

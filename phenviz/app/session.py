@@ -9,6 +9,7 @@ from typing import Any
 import panel as pn
 
 from phenviz.app.panel_workarounds import forget, start_busy_timer
+from phenviz.app.process_memory import HOUSEKEEPING
 from phenviz.errors import PhenvizError
 
 LOG = logging.getLogger("phenviz.app")
@@ -36,6 +37,7 @@ class Session:
             # would then send it to the network for style sheets
             self.document.template_variables.setdefault("dist_url", _STYLE_SHEETS)
             start_busy_timer()
+            HOUSEKEEPING.page_opened(self)
             # what changes while the browser is still drawing the page would be lost there
             pn.state.onload(self._start)
             pn.state.on_session_destroyed(lambda _context: self._end())
@@ -123,6 +125,7 @@ class Session:
         self.close()
         self._waiting.clear()
         forget(self.document)
+        HOUSEKEEPING.page_closed(self)
 
     def _start(self) -> None:
         self._loaded = True

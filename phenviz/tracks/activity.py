@@ -62,6 +62,8 @@ class Activity(Track):
 
     def set_contexts(self, contexts: Sequence[Context], rows: Sequence[int]) -> None:
         """Choose the contexts that are drawn, and say which rows of the pyramid they are."""
+        if contexts and (tuple(contexts), tuple(rows)) == (self._contexts, self._rows):
+            return
         self._contexts, self._rows = tuple(contexts), tuple(rows)
         self._lay_out()
         self.reload()

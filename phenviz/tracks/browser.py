@@ -184,6 +184,8 @@ class Browser:
         """Draw activity as ``heatmap`` or ``areas``."""
         if style not in STYLES:
             raise ResultError(f"no activity style {style!r}: choose {' or '.join(STYLES)}")
+        if style == self._style:
+            return
         self._style = style
         for track in self._stack.tracks():
             if isinstance(track, Activity):

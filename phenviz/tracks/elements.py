@@ -49,8 +49,10 @@ class Elements(Track):
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
         """Take the colours of lineages from the contexts, so that one hue means one lineage everywhere."""
-        self._row_colours = lineage_colours((context.group, context.colour) for context in contexts)
-        self.reload()
+        colours = lineage_colours((context.group, context.colour) for context in contexts)
+        if colours != self._row_colours:
+            self._row_colours = colours
+            self.reload()
 
     def load(self, stretch: Stretch, view: View) -> None:
         """Draw the elements of a stretch."""

@@ -129,3 +129,27 @@ def test_overviews_of_long_contigs_are_made_without_being_asked_for(runtime, mon
         activity.want("me", Locus(contig, 0, lengths[contig]))
         assert activity.covered("me") == 1
     activity.stop()
+
+
+def test_twenty_people_who_look_at_the_same_are_answered_by_one_computation(runtime, monkeypatch):
+    activity, asked, submit = ActivityMap(runtime.world, runtime.service_ready), [], runtime.service.submit
+    computed: list[Locus] = []
+    step = runtime.service._runner._compute
+
+    def counted(work, piece):
+        computed.append(piece.identity["cell"])
+        return step(work, piece)
+
+    monkeypatch.setattr(runtime.service._runner, "_compute", counted)
+    monkeypatch.setattr(
+        runtime.service, "submit", lambda kind, **how: asked.append(submit(kind, **how)) or asked[-1]
+    )
+    view = Locus("21", 300, 8_700)
+    for person in range(20):
+        activity.want(person, view)
+    for job in asked:
+        job.result(60)
+    assert len(computed) == len(set(computed)) <= 1
+    assert all(activity.covered(person) == 1 for person in range(20))
+    for person in range(20):
+        activity.forget(person)
