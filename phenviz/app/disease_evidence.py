@@ -115,7 +115,8 @@ def locus_links(
     if len(names) < len(contexts):
         shared["contexts"] = chosen
     wanted = variants[variants["key"] == variant] if variant else variants
-    lines = ";".join(opened_variants(wanted)["key"])
+    known = opened_variants(wanted)
+    lines = ";".join(known["key"])
     more = {"variant": variant} if variant else {}
     # where the other allele isn't known, there is a place but no variant to mark
     marked = {"mark": variant} if variant and len(known) else {}
