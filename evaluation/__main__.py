@@ -25,7 +25,7 @@ def main() -> int:
         parser.error(f"no step {', '.join(sorted(unknown))}: choose among {', '.join(steps.names)}")
     chosen = given.steps or steps.names
     if given.list:
-        steps.list(chosen)
+        steps.tell_state(chosen)
         return 0
     return 0 if steps.run(chosen, again=given.again) else 1
 

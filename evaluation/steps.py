@@ -59,6 +59,8 @@ def all_steps(eqtl: Path | None = None, training: Path | None = None) -> tuple[S
         return Step(name, (sys.executable, f"scripts/{file}"), both)
 
     table, project = ("" if path is None else str(path.resolve()) for path in (eqtl, training))
+    # cohorts and results of other weights stay apart
+    known = _brief(weights_of(), both)
     compared = (sys.executable, "-m", "evaluation.backbone", "--world", project)
     return (
         measured("quantiles"),
@@ -77,6 +79,7 @@ def all_steps(eqtl: Path | None = None, training: Path | None = None) -> tuple[S
         measured("disease_calibration"),
         measured("disease_power"),
         measured("disease_traits"),
+        measured("risk", "--write", "--folder", f"build/evaluation/risk-{known}", of=both),
         script("manifest", "build_embedded_world.py"),
         script("notebooks", "build_notebooks.py"),
         script("pictures", "screenshots.py"),
@@ -120,7 +123,7 @@ class Steps:
         """Names of all steps, in their order."""
         return [step.name for step in self._steps]
 
-    def list(self, names: Iterable[str]) -> None:
+    def tell_state(self, names: Iterable[str]) -> None:
         """Say of each step whether it is done for these weights."""
         for step in self._chosen(names):
             when = self._when(step)
@@ -180,7 +183,7 @@ class Steps:
         return f"left out: needs {step.needs}" if step.needs else ""
 
     def _key(self, step: Step) -> str:
-        return hashlib.sha256("\n".join(self._weights[name] for name in step.of).encode()).hexdigest()[:16]
+        return _brief(self._weights, step.of)
 
     def _when(self, step: Step) -> str:
         return str(self._remembered().get(step.name, {}).get(self._key(step), ""))
@@ -205,6 +208,11 @@ class Steps:
         print(line, flush=True)
         with (self._folder / "evaluation.log").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
+
+
+def _brief(weights: Mapping[str, str], of: Iterable[str]) -> str:
+    """Tell apart weights by a few letters."""
+    return hashlib.sha256("\n".join(weights[name] for name in of).encode()).hexdigest()[:16]
 
 
 def _last_line(log: Path) -> str:
