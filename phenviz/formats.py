@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 Writer = Callable[..., Sequence[Path]]
+W = TypeVar("W", bound=Writer)
 
 FIGURE = {".svg": "SVG figure, text stays text", ".pdf": "PDF figure", ".png": "PNG figure, 300 dpi"}
 _WHOLE = {".nc": "NetCDF, whole result", ".zarr": "Zarr, whole result", ".parquet": "Parquet, tidy table"}
@@ -61,10 +63,10 @@ def suffix_of(path: Path, known: Sequence[str]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def writes(kind: str, *suffixes: str) -> Callable[[Writer], Writer]:
+def writes(kind: str, *suffixes: str) -> Callable[[W], W]:
     """Register ``writer(dataset, path, **how)`` for files of a kind; it returns the paths that it wrote."""
 
-    def register(writer: Writer) -> Writer:
+    def register(writer: W) -> W:
         _WRITERS.update(dict.fromkeys(((kind, suffix) for suffix in suffixes), writer))
         return writer
 

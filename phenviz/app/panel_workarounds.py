@@ -65,7 +65,7 @@ def remember_defaults() -> None:
         return value
 
     get_default.remembers = True  # type: ignore[attr-defined]
-    PropertyDescriptor._get_default = get_default  # type: ignore[method-assign]
+    PropertyDescriptor._get_default = get_default
 
 
 def start_busy_timer() -> None:

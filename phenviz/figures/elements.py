@@ -162,12 +162,13 @@ class ObservedHeatmap(RowsComponent):
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw each peak as a box, the strongest on top, or means over points; then the colour bar."""
         rows = len(self.row_names)
-        colours = ScalarMappable(FuncNorm((np.log1p, np.expm1), vmin=0, vmax=self.drawn.high), SEQUENTIAL)
+        norm = FuncNorm((np.log1p, np.expm1), vmin=0, vmax=self.drawn.high)
+        colours = ScalarMappable(norm, SEQUENTIAL)
         peaks = of_contig(self._peaks, locus.contig)
         if self.drawn.mean:
             edges, means = average_peaks(peaks, self.row_names, locus, self.drawn.bases)
             ax.imshow(
-                means, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, norm=colours.norm,
+                means, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, norm=norm,
                 extent=(edges[0], edges[-1], rows, 0),
             )  # fmt: skip
         else:

@@ -135,7 +135,7 @@ def _draw_logo(ax: Axes, display: VariantDisplay, allele: AlleleDisplay) -> None
 def _name_motifs(ax: Axes, allele: AlleleDisplay) -> None:
     """Write the names of motifs below the letters, each under a bar as wide as the motif."""
     begins = [motif.start for motif in allele.motifs]
-    rows = pack_rows(begins, [max(motif.end, motif.start + 9) for motif in allele.motifs]) if begins else []
+    rows = pack_rows(begins, [max(motif.end, motif.start + 9) for motif in allele.motifs])
     for motif, row in zip(allele.motifs, rows, strict=True):
         y = -0.06 - 0.16 * int(row)
         place = ax.get_xaxis_transform()

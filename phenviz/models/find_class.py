@@ -143,7 +143,7 @@ def _attribute_of(module: ModuleType, attribute: str, module_name: str) -> Calla
     for part in attribute.split("."):
         found = getattr(found, part, None)
     if callable(found):
-        return found  # type: ignore[no-any-return]
+        return found
     made = [
         name
         for name, value in vars(module).items()

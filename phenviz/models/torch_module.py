@@ -178,7 +178,7 @@ def load_torch_module(
     shown = named.class_name or named.kind
     module = _made(make, named.options, shown)
     weights_hash = None if named.weights is None else fill(module, named.weights, fix=_OTHER_WEIGHTS)
-    facts = {key: _fact(key, named.facts, module, shown) for key in _FACTS}
+    facts: dict[str, Any] = {key: _fact(key, named.facts, module, shown) for key in _FACTS}
     if facts["window"] % facts["bin_size"]:
         raise ModelError(
             f"{shown} has a window of {facts['window']:,} bases, no multiple of its bin size, "

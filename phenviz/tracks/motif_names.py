@@ -48,7 +48,7 @@ class MotifNames:
         begins = np.array([max(motif.start, view.start) for motif in here], dtype=float)
         ends = np.array([min(motif.end, view.end) for motif in here], dtype=float)
         wide = np.array([len(motif.name) * _LETTER_PIXELS + _GAP_PIXELS for motif in here])
-        rows = pack_rows(begins, np.maximum(ends, begins + wide * view.bases_per_pixel)) if here else []
+        rows = pack_rows(begins, np.maximum(ends, begins + wide * view.bases_per_pixel))
         kept = [index for index, row in enumerate(rows) if row < _ROWS]
         self.source.data = {
             "left": x_of(begins[kept]) if kept else [],

@@ -181,10 +181,10 @@ class Overlay:
         if self.texts.hint:
             place = f"top:{self.header + 14}px;width:{self._gutter - 8}px;color:{self.theme.muted}"
             found.append(f'<div class="pv-tick" style="{place}">{escape(self.texts.hint)}</div>')
-        for text, place in self.texts.ticks:
+        for text, share in self.texts.ticks:
             # the highest number stays below the header's texts
             data = f"(100cqh - {self.header + self._footer}px)"
-            top = f"max({self.header - 7}px + {1 - place:.4f} * {data}, {self.header - 1}px)"
+            top = f"max({self.header - 7}px + {1 - share:.4f} * {data}, {self.header - 1}px)"
             style = f"top:{top};width:{self._gutter - 5}px;color:{self.theme.muted}"
             found.append(f'<div class="pv-tick" style="{style}">{escape(text)} ‒</div>')
         return "".join(found)
