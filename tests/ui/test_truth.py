@@ -56,6 +56,14 @@ def test_outside_of_what_a_file_covers_nobody_carries_nothing(open_page, tmp_pat
     go_to(page, "chr20:990,001-1,020,000")
     wait_until_done(page)
     expect(page.get_by_test_id("coverage")).to_contain_text("of chr20:990,001-1,000,225 nothing is known")
+    # a right click, which raised an error in a menu that isn't there
+    for y in (200, 320, 440):
+        page.mouse.click(700, y, button="right")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Tracks as a table").click()
+    expect(page.get_by_test_id("figure-table").first).to_be_visible()
+    expect(page.locator("[data-testid=figure-table]", has_text="carried by")).to_contain_text("haplotype 1")
+    page.get_by_role("button", name="Hide the table of tracks").click()
     # inside there is nothing to tell
     go_to(page, "chr20:3,768,001-3,786,000")
     expect(page.get_by_test_id("coverage")).to_have_count(0)
