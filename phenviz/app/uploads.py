@@ -239,7 +239,7 @@ def check_plain_name(name: str) -> None:
         what = f"with {wrong!r} in it" if wrong else "like this"
         raise DataError(f"{name[:100]!r}: a file name {what} isn't taken: give the file another name")
     if len(name) > _LONGEST_NAME or len(name.encode()) > _MOST_BYTES:
-        raise DataError(f"{name[:60]!r}...: this file name is too long: give the file a shorter one")
+        raise DataError(f"{name[:60]!r}...: so long a file name isn't taken: give the file a shorter one")
 
 
 def check_name(name: str) -> None:

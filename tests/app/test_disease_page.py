@@ -335,10 +335,16 @@ def test_nothing_but_a_kept_table_is_found_by_its_key(tmp_path, key):
     assert KeptTables(tmp_path).find("0" * 16) is None
 
 
-@pytest.mark.parametrize("name", ["evil.exe", "../a.tsv", "a b.tsv", ".tsv", "x" * 200 + ".tsv"])
+@pytest.mark.parametrize("name", ["evil.exe", "../a.tsv", "a\0b.tsv", ".tsv", "x" * 200 + ".tsv"])
 def test_a_file_that_is_no_table_by_its_name_is_not_taken(name):
     with pytest.raises(DataError, match="taken"):
         TableFolder().begin(name, 10)
+
+
+def test_a_table_may_be_called_as_people_call_files():
+    folder = TableFolder()
+    folder.begin("Müller & co (v2) [final].tsv", 10)
+    folder.close()
 
 
 def test_a_table_that_is_too_large_or_binary_is_not_taken():
