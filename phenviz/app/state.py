@@ -40,6 +40,7 @@ class PageState(param.Parameterized):
     theme = param.Selector(default="light", objects=list(THEMES))
     highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
     genome = param.String(default="", doc="Whose genome the Individual page shows (`genome_of`).")
+    regions = param.ClassSelector(class_=tuple, default=(), doc="Regions of interest, as ``chr20:1-2000``.")
     mark = param.String(default="", doc="A variant that is marked (``20:1600925:G:A``); empty for none.")
 
 
@@ -129,6 +130,8 @@ def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str,
     query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
     if state.mark:
         query["mark"] = state.mark
+    if state.regions:
+        query["regions"] = ",".join(state.regions)
     if len(state.contexts) < len(all_contexts):
         query["contexts"] = ",".join(state.contexts)
     if genome := genome_of(state):
@@ -143,6 +146,11 @@ def genome_of(state: PageState) -> str:
     if state.source == UPLOAD:
         return UPLOAD
     return f"{state.source}/{state.sample}" if state.sample else ""
+
+
+def region_text(locus: Locus) -> str:
+    """Write a region of interest as addresses hold it."""
+    return f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"
 
 
 def locus_of_mark(mark: str) -> Locus | None:
@@ -257,6 +265,11 @@ def apply_page_query(
         state.contexts = known if known or not unknown else tuple(names)
     if query.get("focus") in names:
         state.focus = query["focus"]
+    for text in filter(None, query.get("regions", "").split(",")):
+        try:
+            state.regions = (*state.regions, region_text(Locus.parse(text)))
+        except PhenvizError as error:
+            problems.append(f"a region of interest of the address can't be shown: {error}")
     if (mark := query.get("mark", "")) and not _MARK.fullmatch(mark):
         problems.append(f"the address marks {mark[:60]!r}, which is no variant such as 20:1600925:G:A")
     elif mark:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phenviz.figures.component import Component, axes_mm
 from phenviz.figures.style import INK, MUTED, SMALL_PT, text_width_mm
 from phenviz.genome.locus import Locus
-from phenviz.genome.packing import pack_rows
+from phenviz.genome.packing import pack_in_order
 from phenviz.results.display import MotifMatch
 
 _ROW_MM, _ROWS = 3.4, 3
@@ -33,7 +33,7 @@ class MotifRow(Component):
     def height(self, locus: Locus, width_mm: float) -> float:
         """As many rows as the names need, at most three; 0 where the locus holds none."""
         _, rows = self._placed(locus, width_mm)
-        return _ROW_MM * (min(int(rows.max()) + 1, _ROWS)) if len(rows) else 0.0
+        return _ROW_MM * (int(rows.max()) + 1) if len(rows) else 0.0
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw bars and names."""
@@ -41,7 +41,7 @@ class MotifRow(Component):
         ax.set_ylim(height, 0)
         here, rows = self._placed(locus, width)
         for motif, row in zip(here, rows.tolist(), strict=True):
-            if row >= _ROWS:
+            if row < 0:
                 continue
             left, right = max(motif.start, locus.start), min(motif.end, locus.end)
             y = row * _ROW_MM + 0.5
@@ -56,4 +56,4 @@ class MotifRow(Component):
         left = np.array([max(motif.start, locus.start) for motif in here], dtype=float)
         names = np.array([text_width_mm(motif.name, SMALL_PT) + 1.0 for motif in here]) * scale
         right = np.maximum([min(motif.end, locus.end) for motif in here], left + names)
-        return here, np.asarray(pack_rows(left, right))
+        return here, pack_in_order(left, right, _ROWS)

@@ -24,11 +24,13 @@ from phenviz.figures.style import (
     text_width_mm,
 )
 from phenviz.figures.variants import ROW_MM, draw_forest, draw_map, draw_scale, footer_of, variant_name
-from phenviz.genome.packing import pack_rows
+from phenviz.genome.packing import pack_in_order
 from phenviz.results.display import AlleleDisplay, VariantDisplay, VariantsDisplay
 
 _VOLCANO_MM, _GAP_MM, _SCALE_MM = 62.0, 6.0, 17.0
 _LOGO_MM, _AXIS_MM = 24.0, 11.0
+# bases that the name of a motif takes
+_NAME_BASES, _MOTIF_ROWS = 9, 3
 
 
 def variants_screen_figure(
@@ -134,9 +136,11 @@ def _draw_logo(ax: Axes, display: VariantDisplay, allele: AlleleDisplay) -> None
 
 def _name_motifs(ax: Axes, allele: AlleleDisplay) -> None:
     """Write the names of motifs below the letters, each under a bar as wide as the motif."""
-    begins = [motif.start for motif in allele.motifs]
-    rows = pack_rows(begins, [max(motif.end, motif.start + 9) for motif in allele.motifs])
-    for motif, row in zip(allele.motifs, rows, strict=True):
+    ends = [max(motif.end, motif.start + _NAME_BASES) for motif in allele.motifs]
+    rows = pack_in_order([motif.start for motif in allele.motifs], ends, _MOTIF_ROWS)
+    for motif, row in zip(allele.motifs, rows.tolist(), strict=True):
+        if row < 0:
+            continue
         y = -0.06 - 0.16 * int(row)
         place = ax.get_xaxis_transform()
         ax.plot(

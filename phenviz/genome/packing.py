@@ -39,3 +39,32 @@ def pack_rows(starts: ArrayLike, ends: ArrayLike, gap: float = 0.0) -> NDArray[n
         rows[index] = row
         heapq.heappush(busy, (right[index], row))
     return rows
+
+
+def pack_in_order(starts: ArrayLike, ends: ArrayLike, most: int) -> NDArray[np.int64]:
+    """Give each interval, the most important first, the lowest row in which it overlaps none before it.
+
+    Parameters
+    ----------
+    starts, ends
+        Of each interval, shape (n,).
+    most
+        Rows there are.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Shape (n,); -1 where no row has room.
+    """
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(most)]
+    rows = []
+    for start, end in zip(np.asarray(starts, float).tolist(), np.asarray(ends, float).tolist(), strict=True):
+        free = (
+            row
+            for row, others in enumerate(taken)
+            if all(end <= left or right <= start for left, right in others)
+        )
+        rows.append(next(free, -1))
+        if rows[-1] >= 0:
+            taken[rows[-1]].append((start, end))
+    return np.array(rows, dtype=np.int64)

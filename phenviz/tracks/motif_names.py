@@ -8,7 +8,7 @@ import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, Range1d, Segment, Text
 
-from phenviz.genome.packing import pack_rows
+from phenviz.genome.packing import pack_in_order
 from phenviz.results.display import MotifMatch
 from phenviz.tracks.frame import Track
 from phenviz.tracks.theme import FONT, Theme
@@ -48,11 +48,11 @@ class MotifNames:
         begins = np.array([max(motif.start, view.start) for motif in here], dtype=float)
         ends = np.array([min(motif.end, view.end) for motif in here], dtype=float)
         wide = np.array([len(motif.name) * _LETTER_PIXELS + _GAP_PIXELS for motif in here])
-        rows = pack_rows(begins, np.maximum(ends, begins + wide * view.bases_per_pixel))
-        kept = [index for index, row in enumerate(rows) if row < _ROWS]
+        rows = pack_in_order(begins, np.maximum(ends, begins + wide * view.bases_per_pixel), _ROWS)
+        kept = np.flatnonzero(rows >= 0).tolist()
         self.source.data = {
-            "left": x_of(begins[kept]) if kept else [],
-            "right": x_of(ends[kept]) if kept else [],
+            "left": x_of(begins[kept]),
+            "right": x_of(ends[kept]),
             "y": [share * (0.92 - int(rows[index]) / _ROWS) for index in kept],
             "name": [here[index].name for index in kept],
         }

@@ -367,24 +367,24 @@ def test_a_tick_keeps_the_scale_and_the_address_holds_it(page):
     page.session._tick()
     high = page.tracks.activity_high()
     assert high > 0
-    page.toolbar.menu._handle_msg({"hidden": ["transcripts"]})
+    page.toolbar.menu._handle_msg({"hidden": ["transcripts", "region", "marks"]})
     assert page.state.high == high
     assert query_of(page.state, page.runtime.world.contexts)["high"] == f"{high:g}"
     again = ExploreState()
     apply_query(again, {"high": f"{high:g}"}, page.runtime.world.contexts)
     assert again.high == pytest.approx(high)
-    page.toolbar.menu._handle_msg({"hidden": ["transcripts", "fixed-scale"]})
+    page.toolbar.menu._handle_msg({"hidden": ["transcripts", "fixed-scale", "region", "marks"]})
     assert page.state.high == 0
 
 
 def test_all_transcripts_are_drawn_on_demand_and_exported(page):
-    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale"]})
+    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale", "region", "marks"]})
     assert page.state.transcripts == "all"
     page.runtime.background.submit(lambda: None).result(60)
     assert page.runtime.world.transcripts is not None
     page.tracks._take_transcripts(page.runtime.background.submit(lambda: page.runtime.world.transcripts))
     assert page.tracks.display().transcripts
-    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale", "transcripts"]})
+    page.toolbar.menu._handle_msg({"hidden": ["fixed-scale", "transcripts", "region", "marks"]})
     assert not page.tracks.display().transcripts
 
 
@@ -398,3 +398,22 @@ def test_a_result_stands_below_the_peaks_and_room_is_made_when_it_is_asked_for(p
     assert list(page.tracks._browser.layout.children) == figures
     assert asked.index("mutagenesis") < asked.index("activity")
     assert asked.index("genes") < asked.index("mutagenesis")
+
+
+def test_regions_of_interest_are_marked_by_a_tick_and_kept_in_the_address(page):
+    nothing = ["transcripts", "fixed-scale", "region", "marks"]
+    assert page.toolbar.menu.hidden == nothing
+    page.state.locus = page.state.settled = Locus("20", 7_000, 8_000)
+    page.toolbar.menu._handle_msg({"hidden": nothing[:2] + nothing[3:]})
+    page.state.locus = page.state.settled = Locus("20", 6_500, 9_000)
+    assert page.state.regions == ("chr20:7001-8000",)
+    assert page.tracks.display().strips == ((7_000, 8_000),)
+    assert page.toolbar.menu.hidden == nothing[:3]
+    query = query_of(page.state, page.runtime.world.contexts)
+    again = ExploreState()
+    assert apply_query(again, query, page.runtime.world.contexts) == []
+    assert again.regions == page.state.regions
+    (problem,) = apply_query(ExploreState(), {"regions": "chr20:9-1"}, page.runtime.world.contexts)
+    assert "region of interest" in problem
+    page.toolbar.menu._handle_msg({"hidden": nothing})
+    assert (page.state.regions, page.tracks.display().strips) == ((), ())

@@ -7,9 +7,9 @@ from phenviz.results.display import MotifMatch
 from tests.tracks.toys import attribution, browser, mutagenesis, track
 
 MOTIFS = [
-    MotifMatch(120_020, 120_030, "GATA1"),
+    MotifMatch(120_023, 120_035, "GATA1"),
     MotifMatch(120_022, 120_034, "TAL1"),
-    MotifMatch(120_023, 120_035, "NFE2"),
+    MotifMatch(120_020, 120_030, "NFE2"),
     MotifMatch(120_150, 120_160, "SPI1"),
 ]
 
@@ -21,7 +21,7 @@ def test_motifs_are_named_below_the_letters_the_best_first(name):
     shown.set_attribution(attribution())
     shown.set_motifs(MOTIFS)
     one = track(shown, name)
-    # two rows: the third over the same bases finds no room, the fourth lies out of sight
+    # two rows for the best: the third over the same bases finds no room, the fourth lies out of sight
     assert one._names.source.data["name"] == ["GATA1", "TAL1"]
     low, _ = one._plot.data_limits
     assert one._plot.limits[0] < low

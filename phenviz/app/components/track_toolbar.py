@@ -15,16 +15,18 @@ from phenviz.app.formatting import escaped, readable_share
 from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
-from phenviz.app.state import ExploreState
+from phenviz.app.state import ExploreState, region_text
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
 _BAR_WIDTH = 90
-_TRANSCRIPTS, _FIXED = "transcripts", "fixed-scale"
+_TRANSCRIPTS, _FIXED, _REGION, _MARKS = "transcripts", "fixed-scale", "region", "marks"
 # ticked like tracks
 _CHOICES = (
     [_TRANSCRIPTS, "All transcripts of genes"],
     [_FIXED, "Keep the scale of predicted activity"],
+    [_REGION, "Mark this view as a region of interest"],
+    [_MARKS, "Marked variant and regions"],
 )
 
 
@@ -105,7 +107,10 @@ class TrackToolbar(Viewer):
         self.menu.param.watch(lambda event: self._take_ticks(event.new), "hidden")
         self.menu.param.watch(lambda _event: self._accept_offers(), "pressed")
         self._hide.on_click(lambda _event: runs.hide())
-        state.param.watch(self._follow, ["activity_style", "hidden", "high", "logo", "transcripts"])
+        state.param.watch(
+            self._follow,
+            ["activity_style", "hidden", "high", "logo", "transcripts", "regions", "mark", "settled"],
+        )
         runs.param.watch(self._name_result, ["changed", "dataset", "current"])
         session.on_tick(self._tell_activity)
         self._tell_activity()
@@ -143,13 +148,26 @@ class TrackToolbar(Viewer):
     def _unticked(self) -> list[str]:
         state = self._state
         one, follows = state.transcripts == "one", state.high == 0
-        return [*state.hidden, *[_TRANSCRIPTS] * one, *[_FIXED] * follows]
+        unmarked = region_text(state.settled or state.locus) not in state.regions
+        none = not (state.mark or state.regions)
+        return [
+            *state.hidden,
+            *[_TRANSCRIPTS] * one, *[_FIXED] * follows, *[_REGION] * unmarked, *[_MARKS] * none,
+        ]  # fmt: skip
 
     def _take_ticks(self, unticked: list[str]) -> None:
+        state = self._state
+        here = region_text(state.settled or state.locus)
+        kept = tuple(text for text in state.regions if text != here)
+        regions = kept if _REGION in unticked else (*kept, here)
+        # unticked by hand: all marks go
+        if _MARKS in unticked and _MARKS not in self._unticked():
+            regions, state.mark = (), ""
         choices = {name for name, _label in _CHOICES}
         self._state.param.update(
             hidden=tuple(name for name in unticked if name not in choices),
             transcripts="one" if _TRANSCRIPTS in unticked else "all",
+            regions=regions,
             high=0.0 if _FIXED in unticked else self._state.high or self._high(),
         )
 

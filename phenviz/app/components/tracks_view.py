@@ -92,7 +92,7 @@ class TracksView(Viewer):
         )
         state.param.watch(lambda _event: self._browser.fix_activity(state.high), ["high"])
         state.param.watch(self._choose_tracks, ["hidden"])
-        state.param.watch(self._point, ["highlight", "mark"])
+        state.param.watch(self._point, ["highlight", "mark", "regions"])
         state.param.watch(lambda _event: self._browser.set_logo(state.logo), ["logo"])
         state.param.watch(self._choose_transcripts, ["transcripts"])
         runs.param.watch(self._show_result, ["dataset"])
@@ -207,6 +207,10 @@ class TracksView(Viewer):
         marked = locus_of_mark(self._state.mark)
         if marked is not None and bare_contig(marked.contig) == bare_contig(self._contig):
             here = [*here, Locus(self._contig, marked.start, marked.end)]
+        for text in self._state.regions:
+            region = Locus.parse(text)
+            if bare_contig(region.contig) == bare_contig(self._contig):
+                here.append(Locus(self._contig, region.start, region.end))
         # one base is a line through all tracks; more have a border on either side
         self._browser.set_marks(sorted({locus.start for locus in here if locus.length == 1}))
         self._browser.set_highlight([locus for locus in here if locus.length > 1])
