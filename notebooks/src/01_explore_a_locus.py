@@ -29,7 +29,6 @@ import pandas as pd
 import phenviz
 from phenviz import figures, results
 from phenviz.attribution import find_motifs
-from phenviz.models.expression import predict_expression
 
 world = phenviz.open_world()
 service = phenviz.ModelService(world)
@@ -169,7 +168,7 @@ figures.explore_figure(near, annotation=world.annotation, attribution=attributio
 # populations, ln(1 + counts per million), and one of tissues of the Human Protein Atlas, in the atlas's own unit.
 
 # %%
-expression = predict_expression(gene, world.reference, world.backbone, world.readout)
+expression = service.gene_expression(gene.name)
 values = expression["expression"].sel(gene=gene.name).to_series()
 units, organ = (expression[name].to_series() for name in ("units", "group"))
 of_blood = values[units == "ln(1 + CPM)"].sort_values(ascending=False)

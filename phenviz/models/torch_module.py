@@ -32,6 +32,7 @@ _FACTS = {
     "bin_size": "the bases in one output bin",
     "receptive_field": f"the bases that one bin sees, or '{GLOBAL}' for a model that sees its whole window",
 }
+_SIZES = ("window", "bin_size")
 
 
 class TorchModuleBackbone(nn.Module):
@@ -178,11 +179,12 @@ def load_torch_module(
     shown = named.class_name or named.kind
     module = _made(make, named.options, shown)
     weights_hash = None if named.weights is None else fill(module, named.weights, fix=_OTHER_WEIGHTS)
-    facts: dict[str, Any] = {key: _fact(key, named.facts, module, shown) for key in _FACTS}
-    if facts["window"] % facts["bin_size"]:
+    window, bin_size = (_count(key, _fact(key, named.facts, module, shown), shown) for key in _SIZES)
+    field = _fact("receptive_field", named.facts, module, shown)
+    if window % bin_size:
         raise ModelError(
-            f"{shown} has a window of {facts['window']:,} bases, no multiple of its bin size, "
-            f"{facts['bin_size']:,}: correct one of them"
+            f"{shown} has a window of {window:,} bases, no multiple of its bin size, {bin_size:,}: correct "
+            "one of them"
         )
     made_of = {"class": shown, "options": _plain(named.options), "code": code}
     return TorchModuleBackbone(
@@ -192,7 +194,9 @@ def load_torch_module(
         units=str(named.facts.get("units") or getattr(module, "units", None) or UNITS),
         weights_hash=weights_hash,
         made_of=made_of,
-        **facts,
+        window=window,
+        bin_size=bin_size,
+        receptive_field=None if field in (None, GLOBAL) else _count("receptive_field", field, shown),
     )
 
 
@@ -227,15 +231,16 @@ def _parameters(make: Callable[..., Any]) -> str:
         return ""
 
 
-def _fact(key: str, said: Mapping[str, Any], module: nn.Module, shown: str) -> int | None:
+def _fact(key: str, said: Mapping[str, Any], module: nn.Module, shown: str) -> Any:
     if key not in said and not hasattr(module, key):
         raise ModelError(
             f"{shown} doesn't say its {key}: add '{key}: ...' to 'backbone', or give the class an attribute "
             f"{key}; it is {_FACTS[key]}"
         )
-    value = said[key] if key in said else getattr(module, key)
-    if key == "receptive_field" and (value is None or value == GLOBAL):
-        return None
+    return said[key] if key in said else getattr(module, key)
+
+
+def _count(key: str, value: Any, shown: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ModelError(f"{shown} has the {key} {value!r}: give a whole number of bases, {_FACTS[key]}")
     return value

@@ -67,6 +67,8 @@ def view(dataset: xr.Dataset, context: str | None = None) -> hv.Element | hv.Ove
         return _variants_map(chosen)
     if kind == "gene expression":
         return _expression_map(chosen)
+    if kind == "effects on expression":
+        return _expression_effects_map(chosen)
     if {"trait", "context", "method"} <= set(dataset.dims) and "p_value" in dataset:
         return _hypotheses_map(chosen)
     raise ResultError(
@@ -171,6 +173,18 @@ def _expression_map(dataset: xr.Dataset) -> hv.HeatMap:
     rows = expression.stack(row=[*others, "gene"]).transpose("row", "context")
     names = [" ".join(map(str, key)) for key in rows.indexes["row"]]
     return _heat_map(names, _names(dataset), rows.to_numpy(), "gene", "expression", "Predicted expression")
+
+
+def _expression_effects_map(dataset: xr.Dataset) -> hv.HeatMap:
+    effect = dataset["expression_effect"].transpose("pair", "context").to_numpy()
+    columns = [dataset[name].to_numpy() for name in ("contig", "position", "ref", "alt", "gene")]
+    pairs = zip(*columns, strict=True)
+    names = [f"{shown_contig(str(c))}:{int(p):,} {r}>{a}, {gene}" for c, p, r, a, gene in pairs]
+    largest = np.argsort(-np.nan_to_num(np.abs(effect)).max(1, initial=0), kind="stable")[:_MOST_VARIANTS]
+    rows = np.sort(largest)
+    title = f"{len(rows)} of {len(names)} pairs of variant and gene, change of expression"
+    shown = [names[row] for row in rows]
+    return _heat_map(shown, _names(dataset), effect[rows], "pair", "change", title, signed=True)
 
 
 def _hypotheses_map(dataset: xr.Dataset) -> hv.HeatMap:

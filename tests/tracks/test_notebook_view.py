@@ -115,3 +115,13 @@ def test_the_top_of_the_package_shows_and_saves(tmp_path, view):
 
     assert phenviz.view is view
     assert phenviz.save(prediction(), tmp_path / "a.nc") == (tmp_path / "a.nc",)
+
+
+def test_effects_on_expression_stand_under_their_variant_and_gene(view):
+    values = np.arange(6.0).reshape(2, 3) - 2
+    where = {"contig": ["20", "20"], "position": [300, 300], "ref": ["G", "G"], "alt": ["A", "A"]}
+    found = table("expression_effect", "pair", values).assign_coords(
+        {name: ("pair", column) for name, column in (where | {"gene": ["ZETA", "ALPHA"]}).items()}
+    )
+    drawn = cells(view(found))
+    assert drawn["Ery", "chr20:300 G>A, ZETA"] == -2 and drawn["Mono", "chr20:300 G>A, ALPHA"] == 3
