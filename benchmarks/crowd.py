@@ -106,12 +106,13 @@ async def _open(address: str, after: float = 0.0) -> float:
     connection = await websocket_connect(
         socket_of_page, subprotocols=["bokeh", found[1]], max_message_size=2**30
     )
-    await _send(connection, "PULL-DOC-REQ", {})
     shown = False
     while not shown or time.monotonic() > began + _PATIENCE:
         text = await connection.read_message()
         if text is None:
             raise SystemExit("the server closed a page")
+        if isinstance(text, str) and '"ACK"' in text:
+            await _send(connection, "PULL-DOC-REQ", {})
         if isinstance(text, str) and '"PULL-DOC-REPLY"' in text:
             ready = {"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}}
             event = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}

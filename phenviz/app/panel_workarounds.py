@@ -49,8 +49,16 @@ def remember_defaults() -> None:
     """
     if getattr(PropertyDescriptor._get_default, "remembers", False):
         return
-    read = PropertyDescriptor._get_default
+    read, is_made_anew = PropertyDescriptor._get_default, PropertyDescriptor.has_unstable_default
     known: dict[tuple[type, str], Any] = {}
+    made_anew: dict[tuple[type, str], bool] = {}
+
+    @wraps(is_made_anew)
+    def has_unstable_default(self: PropertyDescriptor[Any], model: HasProps) -> bool:
+        key = (type(model), self.name)
+        if key not in made_anew:
+            made_anew[key] = is_made_anew(self, model)
+        return made_anew[key]
 
     @wraps(read)
     def get_default(self: PropertyDescriptor[Any], model: HasProps) -> Any:
@@ -60,12 +68,13 @@ def remember_defaults() -> None:
         if key in known:
             return known[key]
         value = read(self, model)
-        if isinstance(value, int | float | str | None) and not self.has_unstable_default(model):
+        if isinstance(value, int | float | str | None) and not has_unstable_default(self, model):
             known[key] = value
         return value
 
     get_default.remembers = True  # type: ignore[attr-defined]
     PropertyDescriptor._get_default = get_default
+    PropertyDescriptor.has_unstable_default = has_unstable_default
 
 
 def start_busy_timer() -> None:
