@@ -13,14 +13,14 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import gradients, mutagenesis, phenformer, prediction, scaling, settings, variants
+from benchmarks import cohort, gradients, mutagenesis, phenformer, prediction, scaling, settings, variants
 from benchmarks.report import Section
 from benchmarks.world import describe
 from evaluation.report import write_section
 
 NAMES = (
     "prediction", "mutagenesis", "gradients", "gradients-short", "phenformer", "one-graph", "variants",
-    "scaling", "settings",
+    "cohort", "scaling", "settings",
 )  # fmt: skip
 TITLE = """# Benchmarks
 
@@ -46,6 +46,7 @@ def main() -> None:
         "phenformer": lambda: phenformer.run(repeats, options.quick),
         "one-graph": lambda: phenformer.run_one_graph(repeats),
         "variants": lambda: variants.run(repeats, options.quick),
+        "cohort": lambda: cohort.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),
         "settings": lambda: settings.run(repeats, options.quick),
     }

@@ -101,17 +101,17 @@ TASKS: dict[str, Callable[[int, int], np.ndarray]] = {
 }
 
 
-def _forget_peak() -> int:
+def forget_peak() -> int:
     """Return the memory held now (bytes), and forget how much it was while loading, where Linux lets us."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return _peak()
+        return peak()
     return psutil.Process().memory_info().rss
 
 
-def _peak() -> int:
-    """Return the most memory (bytes) held since `_forget_peak`."""
+def peak() -> int:
+    """Return the most memory (bytes) held since `forget_peak`."""
     status = Path("/proc/self/status")
     if status.is_file():
         for line in status.read_text().splitlines():
@@ -125,14 +125,14 @@ def main() -> None:
     run = TASKS[task["run"]]
     # loads the model, and everything that is loaded late
     run(2_048, 2)
-    before = _forget_peak()
+    before = forget_peak()
     start = time.perf_counter()
     result = run(task["length"], task.get("steps", 1))
     taken = time.perf_counter() - start
-    peak = _peak() - before
+    most = peak() - before
     if "save" in task:
         np.save(task["save"], result)
-    print(json.dumps({"seconds": taken, "peak": peak}))
+    print(json.dumps({"seconds": taken, "peak": most}))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ from phenviz.results import text_array
 
 DEFINITION = (
     "gene token with ALT minus with REF, in reference coordinates: mean of the embedding over the window, "
-    "and "
-    "the gene's expression in each context"
+    "and the gene's expression in each context"
 )
 
 

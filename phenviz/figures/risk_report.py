@@ -95,8 +95,7 @@ def render_report(report: RiskReport) -> str:
 def _warning(simulated: bool) -> str:
     made_up = (
         "<strong>Simulated people:</strong> nobody's genotype or disease was measured; the numbers say how "
-        "the "
-        "methods do on a known truth, not who falls ill. "
+        "the methods do on a known truth, not who falls ill. "
         if simulated
         else ""
     )

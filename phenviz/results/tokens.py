@@ -185,16 +185,15 @@ class TokenStore:
             if found[name] != value:
                 raise ModelError(
                     f"the tokens in {self.path} were made for other {name} than {phenformer.name} was "
-                    "trained "
-                    "on: make them again with `phenviz cohort embed`"
+                    "trained on: make them again with `phenviz cohort embed`"
                 )
         for name in ("backbone", "readout"):
             known = getattr(phenformer, f"{name}_hash")
             if known is not None and self.attrs.get(name) != known:
                 raise ModelError(
                     f"the tokens in {self.path} come from a {name} with the hash "
-                    f"{self.attrs.get(name)!s:.8}, "
-                    f"{phenformer.name} was trained on one with {known[:8]}: make them again"
+                    f"{self.attrs.get(name)!s:.8}, {phenformer.name} was trained on one with {known[:8]}: "
+                    "make them again"
                 )
         if phenformer.haplotypes == "pair" and not self.pair:
             raise ModelError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +23,9 @@ from phenviz.models.token_layout import WINDOW, token_layout
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import TokenStore
 from phenviz.service.cohort import in_order
+from phenviz.service.cohort_effects import cached_effects, summed_effects
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from phenviz.service.service import ModelService
     from phenviz.variation import Individuals
     from phenviz.world import World
@@ -170,14 +168,6 @@ def variant_positions(individuals: Individuals, locus: Locus) -> NDArray[np.int6
     return np.sort(np.concatenate([positions_of(store, locus) for store in stores]))
 
 
-def token_effects(
-    service: ModelService, variants: pd.DataFrame, genes: Sequence[GeneSite], window: int = WINDOW
-) -> xr.Dataset:
-    """Return the effects of variants on gene tokens, by a private job."""
-    job = service.submit("token_effects", variants=variants, genes=genes, window=window)
-    return job.result()
-
-
 def _open(
     path: Path,
     cohort: Cohort,
@@ -232,7 +222,7 @@ def _content(cohort: Cohort) -> list[Any]:
     return [list(content_of(path)[1:2]) for path in cohort.individuals.paths]
 
 
-def _windows(world: World, genes: Sequence[GeneSite], window: int) -> list[Locus]:
+def windows_of(world: World, genes: Sequence[GeneSite], window: int) -> list[Locus]:
     """Return what the windows of some genes see, joined where they overlap."""
     size, flank = world.backbone.bin_size, halo(world.backbone)
     contig = world.reference.resolve_contig(genes[0].contig)
@@ -257,14 +247,14 @@ def _additive(
     for gene in group:
         by_contig.setdefault(gene.contig, []).append(gene)
     for own in by_contig.values():
-        loci = _windows(service.world, own, window)
+        loci = windows_of(service.world, own, window)
         counts = ReadCounts()
         for block in read_blocks(cohort.individuals, cohort.people.samples, loci, counts=counts):
             if haplotypes == "pair" and counts.unphased:
                 raise DataError(
                     f"{cohort.name} has heterozygotes without a phase, and a pair of haplotypes needs it: "
-                    "embed "
-                    "their sum (--haplotypes sum), or phase the genotypes"
+                    "embed their "
+                    "sum (--haplotypes sum), or phase the genotypes"
                 )
             carried = block.alleles == 1
             if haplotypes == "pair":
@@ -280,78 +270,17 @@ def _additive(
         if tables
         else pd.DataFrame({"contig": [], "position": [], "ref": [], "alt": [], "id": []})
     )
-    found = _cached_effects(service, cohort, variants, group, window)
+    found = cached_effects(service, cohort.folder / EFFECTS, variants, group, window)
     done.skipped += int(found.attrs["skipped"])
     width = 2 * people if haplotypes == "pair" else people
     carried_by = (
         sparse.vstack(matrices, format="csr") if matrices else sparse.csr_array((0, width), dtype=np.int8)
     )
-    features = found.sizes["feature"]
-    difference = np.zeros((width, len(group), features), dtype=np.float32)
-    row, number_of, effect = (found[name].values for name in ("row", "gene_index", "effect"))
-    for number in range(len(group)):
-        own_pairs = np.flatnonzero(number_of == number)
-        if len(own_pairs):
-            matrix = carried_by[row[own_pairs]].astype(np.float32).T.tocsr()
-            difference[:, number] = matrix @ effect[own_pairs]
+    difference = summed_effects(carried_by, found, len(group))
     plain: NDArray[np.float64] = found["reference_token"].values
     if haplotypes == "pair":
-        return difference.reshape(people, 2, len(group), features), plain
+        return difference.reshape(people, 2, len(group), -1), plain
     return difference, plain
-
-
-def _cached_effects(
-    service: ModelService, cohort: Cohort, variants: pd.DataFrame, group: Sequence[GeneSite], window: int
-) -> xr.Dataset:
-    """Return the effects of a group's variants from the cohort's folder, or compute them once."""
-    world = service.world
-    digest = hashlib.sha256()
-    table = variants[["contig", "position", "ref", "alt"]].astype(str)
-    digest.update("\n".join(table.agg("\t".join, axis=1).tolist() if len(table) else []).encode())
-    readout = None if world.readout is None else world.readout.weights_hash
-    digest.update(repr((tuple(group), window, world.backbone.weights_hash, readout)).encode())
-    path = cohort.folder / EFFECTS / digest.hexdigest()[:20]
-    if (path / "zarr.json").is_file():
-        return _read_effects(path)
-    found = token_effects(service, variants, group, window)
-    _write_effects(path, found)
-    return found
-
-
-_ARRAYS = {"row": ("pair",), "gene_index": ("pair",), "effect": ("pair", "feature"),
-           "reference_token": ("gene", "feature")}  # fmt: skip
-
-
-def _write_effects(path: Path, found: xr.Dataset) -> None:
-    import zarr
-
-    # under its own name only when it is whole
-    beside = path.with_name(f"{path.name}.part")
-    root = zarr.open_group(str(beside), mode="w")
-    for name in _ARRAYS:
-        values = found[name].values
-        root.create_array(name, shape=values.shape, dtype=values.dtype, chunks=_chunks(values.shape))[...] = (
-            values
-        )
-    names = {name: found[name].values.tolist() for name in ("gene", "feature")}
-    kept = {name: found.attrs[name] for name in ("definition", "skipped", "channels")}
-    root.attrs.update({**names, **kept})
-    beside.rename(path)
-
-
-def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(min(size, 65_536), 1) for size in shape)
-
-
-def _read_effects(path: Path) -> xr.Dataset:
-    import xarray as xr
-    import zarr
-
-    root: Any = zarr.open_group(str(path), mode="r")
-    attrs = dict(root.attrs)
-    coords = {"gene": attrs.pop("gene"), "feature": attrs.pop("feature")}
-    values = {name: (dims, np.asarray(root[name][...])) for name, dims in _ARRAYS.items()}
-    return xr.Dataset(values, coords=coords, attrs=attrs)
 
 
 def _exact(
@@ -360,8 +289,7 @@ def _exact(
     if cohort.genotype_path is None:
         raise DataError(
             f"{cohort.name} has several files of genotypes, and exact tokens are read from one: join them, "
-            "or "
-            "leave --exact out"
+            "or leave --exact out"
         )
     job = service.submit(
         "haplotype_tokens",
@@ -381,6 +309,3 @@ def _add_counts(total: ReadCounts, part: ReadCounts) -> None:
     total.missing += part.missing
     total.unphased += part.unphased
     total.left_out += [line for line in part.left_out if line not in total.left_out]
-
-
-__all__ = ["Embedded", "embed_cohort", "sites_of", "token_effects", "variant_positions"]

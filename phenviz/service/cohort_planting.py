@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.disease.cohort.folder import generator
@@ -16,7 +17,8 @@ from phenviz.disease.cohort.scenarios import PlantedExpression
 from phenviz.errors import DataError
 from phenviz.models.phenformer import GeneSite
 from phenviz.models.token_layout import WINDOW
-from phenviz.service.cohort_embedding import token_effects
+from phenviz.service.cohort_effects import token_effects
+from phenviz.service.cohort_embedding import windows_of
 
 if TYPE_CHECKING:
     from phenviz.service.service import ModelService
@@ -82,19 +84,15 @@ def planted_expression(
     tuple
         Shape (people, contexts), both haplotypes together; and the names of the contexts.
     """
-    from phenviz.service.cohort_embedding import _windows
-
     world = service.world
     site = GeneSite.of(world.annotation.gene(gene))
     reach = 49_152 if world.readout is None else world.readout.reach
     # expression is read nearer than a window reaches
     window = min(WINDOW, 2 * (reach + world.backbone.bin_size))
-    blocks = list(read_blocks(individuals, samples, _windows(world, [site], window)))
+    blocks = list(read_blocks(individuals, samples, windows_of(world, [site], window)))
     tables = [block.variants for block in blocks]
     if not tables:
         raise DataError(f"no variant lies near {gene}: plant other genes, or simulate a longer locus")
-    import pandas as pd
-
     found = token_effects(service, pd.concat(tables, ignore_index=True), [site])
     channels = int(found.attrs["channels"])
     names = tuple(map(str, found["feature"].values[channels:]))

@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from phenviz.disease.cohort.covariates import centre_of
 
-# columns of scores.parquet, and what each is put together from
+# columns of scores.parquet, and the scores that each adds to the covariates
 COMBINATIONS: dict[str, tuple[str, ...]] = {
-    "covariates": ("covariates",),
-    "prs": ("covariates", "prs"),
-    "expression": ("covariates", "expression"),
-    "phenformer": ("covariates", "phenformer"),
-    "ensemble": ("covariates", "prs", "phenformer"),
-    "ensemble_linear": ("covariates", "prs", "expression"),
+    "covariates": (),
+    "prs": ("prs",),
+    "expression": ("expression",),
+    "phenformer": ("phenformer",),
+    "ensemble": ("prs", "phenformer"),
+    "ensemble_linear": ("prs", "expression"),
 }
-# scores have to do as well as chance allows: weights are held back by one standard deviation
-_PENALTY = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Combination:
-    """A logistic regression on scores.
+    """Scores added to the log odds that covariates give.
 
     Parameters
     ----------
@@ -45,10 +45,13 @@ class Combination:
     intercept: float
 
     def apply(self, scores: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return logits of people."""
+        """Return log odds of people, from their scores and the log odds of their ``covariates``."""
+        known = scores["covariates"]
+        if not self.parts:
+            return known
         values = np.column_stack([scores[name] for name in self.parts])
-        found: NDArray[np.float64] = ((values - self.mean) / self.scale) @ self.weights + self.intercept
-        return found
+        added: NDArray[np.float64] = ((values - self.mean) / self.scale) @ self.weights
+        return known + added + self.intercept
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fit by name."""
@@ -73,24 +76,56 @@ def combine(
     labels: NDArray[np.floating],
     people: NDArray[np.intp],
 ) -> Combination:
-    """Fit labels on scores in some people.
+    """Fit labels on scores in some people, beside what covariates say of them.
 
     Parameters
     ----------
     parts
-        Names of the scores.
+        Names of the scores; none for the covariates as the training people gave them.
     scores
-        Of everybody.
+        Of everybody, ``covariates`` among them.
     labels
         Of everybody; NaN where unknown.
     people
         Rows that may be looked at: the validation people.
     """
-    from sklearn.linear_model import LogisticRegression
-
     known = people[~np.isnan(labels[people])]
+    if not parts:
+        nothing = np.empty(0)
+        return Combination((), nothing, nothing, nothing, 0.0)
     values = np.column_stack([scores[name] for name in parts])
     mean, scale = centre_of(values[known])
-    model = LogisticRegression(C=_PENALTY, max_iter=1_000)
-    model.fit((values[known] - mean) / scale, labels[known].astype(int))
-    return Combination(tuple(parts), mean, scale, model.coef_[0].astype(float), float(model.intercept_[0]))
+    weights, intercept = logistic(
+        (values[known] - mean) / scale, labels[known].astype(float), scores["covariates"][known]
+    )
+    return Combination(tuple(parts), mean, scale, weights, intercept)
+
+
+def logistic(
+    values: NDArray[np.float64], labels: NDArray[np.float64], offset: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Fit a logistic regression whose log odds begin at an offset; weights are drawn to 0, as by a prior.
+
+    Parameters
+    ----------
+    values
+        Scaled, (people, scores).
+    labels
+        1 and 0.
+    offset
+        Log odds that are taken as they are.
+
+    Returns
+    -------
+    tuple
+        Weights, and intercept: those that minimise the summed log loss plus half the squared weights.
+    """
+
+    def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = offset + values @ point[:-1] + point[-1]
+        wrong = expit(logits) - labels
+        total = float(np.logaddexp(0, logits).sum() - labels @ logits + 0.5 * point[:-1] @ point[:-1])
+        return total, np.append(values.T @ wrong + point[:-1], wrong.sum())
+
+    found = minimize(loss, np.zeros(values.shape[1] + 1), jac=True, method="BFGS").x
+    return found[:-1], float(found[-1])

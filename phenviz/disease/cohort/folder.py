@@ -105,8 +105,7 @@ def open_cohort(folder: str | Path, reference: ReferenceGenome) -> Cohort:
     if (assembly := card.get("assembly")) is not None and str(assembly) != reference.assembly:
         raise DataError(
             f"cohort {folder} is of {assembly}, and the world's reference is {reference.assembly}: give a "
-            "world "
-            "of that assembly (--world), or lift the genotypes over"
+            "world of that assembly (--world), or lift the genotypes over"
         )
     paths = [_beside(folder, name) for name in _listed(card["genotypes"])]
     for path in paths:

@@ -209,8 +209,7 @@ def _splits(
         raise DataError(
             f"{path}: {several.size:,} {'families lie' if several.size > 1 else 'family lies'} across splits "
             f"(family {several.index[0]!r}), so what is learnt from one member would be tested on another: "
-            "put "
-            "each family into one split"
+            "put each family into one split"
         )
     return split.to_numpy(dtype=object)
 

@@ -68,8 +68,7 @@ def traits_of(cohort: Cohort, model: RiskModel) -> list[str]:
     if lacking:
         raise DataError(
             f"{cohort.name} has no column {lacking[0]}, which {model.folder} takes as a covariate: add it "
-            "(empty "
-            "cells count as average)"
+            "(empty cells count as average)"
         )
     return known
 

@@ -113,10 +113,8 @@ def match_scores(
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         raise DataError(
             f"{scores.name}: only {len(found):,} of {len(table):,} variants ({overlap:.1%}) are found among "
-            "the "
-            f"cohort's common variants, {min_overlap:.0%} are needed ({told}): impute the genotypes, or "
-            "lower "
-            "min_overlap in the configuration"
+            f"the cohort's common variants, {min_overlap:.0%} are needed ({told}): impute the genotypes, or "
+            "lower min_overlap in the configuration"
         )
     weights = np.zeros(len(dosages))
     np.add.at(weights, found["row"].to_numpy(), found["weight_of_alt"].to_numpy())

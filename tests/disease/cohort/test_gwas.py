@@ -162,3 +162,23 @@ def test_scores_fill_missing_genotypes_with_the_training_mean():
     filled = np.where(dosages.values < 0, 2 * dosages.frequency[:, None], dosages.values)
     np.testing.assert_allclose(dosages.score(weights), filled.T @ weights, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(dosages.score(weights[:, 0]), filled.T @ weights[:, 0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_putting_scores_together_is_a_logistic_regression_beside_the_covariates(seed):
+    from sklearn.linear_model import LogisticRegression
+
+    from phenviz.disease.cohort.ensemble import combine, logistic
+
+    rng = np.random.default_rng(seed)
+    values, offset = rng.normal(size=(200, 2)), rng.normal(size=200)
+    labels = (rng.random(200) < 1 / (1 + np.exp(-values[:, 0] - offset))).astype(float)
+    weights, intercept = logistic(values, labels, np.zeros(200))
+    slow = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000).fit(values, labels)
+    np.testing.assert_allclose(weights, slow.coef_[0], atol=1e-4)
+    assert intercept == pytest.approx(slow.intercept_[0], abs=1e-4)
+    scores = {"covariates": offset, "prs": 3 + 7 * values[:, 0]}
+    people = np.arange(0, 200, 2)
+    found = combine(("prs",), scores, labels, people)
+    assert np.corrcoef(found.apply(scores) - offset, values[:, 0])[0, 1] == pytest.approx(1)
+    np.testing.assert_array_equal(combine((), scores, labels, people).apply(scores), offset)
