@@ -16,7 +16,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import BaselineSource
-from phenviz.attribution.engine import alternates
 from phenviz.attribution.fast_stem_gradient import lean_encode
 from phenviz.attribution.gradients import IntegratedGradients, Saliency
 from phenviz.attribution.integration_paths import Piece, pieces, tiled
@@ -26,6 +25,7 @@ from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import ALPHABET, LETTERS, N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.inference.crop_engine import alternates
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import doubled
 from phenviz.models.memory import in_batches

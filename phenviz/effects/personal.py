@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.haplotypes import CELL_BINS, activity_engine
-from phenviz.effects.runs import Edit, EditedContig
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_sequence import EditedSequence
+from phenviz.inference.haplotype_engine import CELL_BINS, activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.predict import activity_units, bin_range, predict
 from phenviz.models.windows import select_contexts
@@ -263,7 +264,7 @@ def seen_from(
     first, last = bin_range(locus, size)
 
     def seen(edits: Sequence[Edit]) -> Locus:
-        edited = EditedContig(reference, locus.contig, edits)
+        edited = EditedSequence(reference, locus.contig, edits)
         start, end = edited.seen(first, last, size, lambda one, two: (one * size - flank, two * size + flank))
         return Locus(locus.contig, max(start, 0), min(end, length))
 

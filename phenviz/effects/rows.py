@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.codes import N_CODE, encode
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
 from phenviz.variation.normalise import left_align
 from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.table import zero_byte
@@ -59,14 +60,13 @@ class Rows:
         return len(self.start)
 
     @cached_property
-    def single(self) -> NDArray[np.bool_]:
-        """Whether a row replaces one base by one base, (rows,)."""
-        return (self.ref_length == 1) & (_lengths(self.alt) == 1)
-
-    @cached_property
     def ref_length(self) -> NDArray[np.int64]:
         """Number of bases in REF, (rows,)."""
         return _lengths(self.ref)
+
+    def edits(self, some: Iterable[int]) -> list[Edit]:
+        """Return what some rows change, as their alleles have it."""
+        return [Edit(int(self.start[row]), self.ref[row], self.alt[row]) for row in some]
 
     def in_order(self) -> NDArray[np.intp]:
         """Return the rows that can be scored, contig by contig from left to right."""

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.effects.alleles import BinValues, embed_patches
-from phenviz.effects.runs import Edit, EditedContig, Patch
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_sequence import EditedSequence, GridWindow
+from phenviz.inference.embedded_edits import BinValues, with_windows
+from phenviz.inference.reductions import ChannelActivity
 from phenviz.models.backbone import SequenceBackbone, halo
 
 # A cell is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
@@ -168,7 +170,7 @@ class HaplotypeEngine:
             return ()
         left, right = first * self._size - self._flank, last * self._size + self._flank
         seen, low = (int(np.searchsorted(starts, place)) for place in (last * self._size, left))
-        while seen > low or (low and _end(edits[low - 1]) >= left):
+        while seen > low or (low and edits[low - 1].end >= left):
             seen -= 1
             left -= _shrinks(edits[seen])
             low = min(low, seen, int(np.searchsorted(starts, left)))
@@ -187,19 +189,34 @@ class HaplotypeEngine:
         for start in range(0, len(groups), _CELLS_AT_ONCE):
             some = groups[start : start + _CELLS_AT_ONCE]
             touched = [self._touched(edits, first, last) for edits in some]
-            patches = [
-                patch
-                for number, (edits, bins) in enumerate(zip(some, touched, strict=True))
-                for patch in self._patches(number, edits, bins)
-            ]
-            sums = [np.zeros((len(bins), self._width)) for bins in touched]
-            self._add(patches, touched, sums)
+            values = np.split(self._values_of(some, touched), np.cumsum([len(bins) for bins in touched])[:-1])
             found += [
-                (edits, bins, values.T)
-                for edits, bins, values in zip(some, touched, sums, strict=True)
+                (edits, bins, own.T)
+                for edits, bins, own in zip(some, touched, values, strict=True)
                 if len(bins)
             ]
         return found
+
+    def _values_of(
+        self, groups: list[tuple[Edit, ...]], touched: list[NDArray[np.int64]]
+    ) -> NDArray[np.float64]:
+        """Predict the touched bins of all groups, one after the other: (bins, K)."""
+        offsets = np.cumsum([0, *(len(bins) for bins in touched)])
+        windows = [
+            window
+            for number, (edits, bins) in enumerate(zip(groups, touched, strict=True))
+            for window in self._windows(number, edits, bins)
+        ]
+        if not windows:
+            return np.zeros((int(offsets[-1]), self._width))
+
+        def row_of(window: GridWindow, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+            return offsets[window.owner] + np.searchsorted(touched[window.owner], bins)
+
+        with torch.inference_mode():
+            embedded = with_windows(int(offsets[-1]), None, windows, self._backbone, row_of)
+            values: NDArray[np.float64] = embedded.sums(self._values)[1].cpu().numpy()
+        return values
 
     def _touched(self, edits: tuple[Edit, ...], first: int, last: int) -> NDArray[np.int64]:
         touched = np.zeros(last - first, dtype=bool)
@@ -209,72 +226,27 @@ class HaplotypeEngine:
             touched[max(low, 0) : max(high, 0)] = True
         return first + np.flatnonzero(touched)
 
-    def _patches(self, number: int, edits: tuple[Edit, ...], bins: NDArray[np.int64]) -> list[Patch]:
+    def _windows(self, number: int, edits: tuple[Edit, ...], bins: NDArray[np.int64]) -> list[GridWindow]:
         if not len(bins):
             return []
-        edited = EditedContig(self._reference, self._contig, edits)
-        stretches = np.split(bins, np.flatnonzero(np.diff(bins) > 1) + 1)
+        edited = EditedSequence(self._reference, self._contig, edits)
         return [
-            patch
-            for stretch in stretches
-            for patch in edited.patches(
-                number, int(stretch[0]), int(stretch[-1]) + 1, self._size, self._sequence_of
-            )
+            window
+            for own in np.split(bins, np.flatnonzero(np.diff(bins) > 1) + 1)
+            for window in edited.windows(number, int(own[0]), int(own[-1]) + 1, self._size, self._sequence_of)
         ]
 
     def _sequence_of(self, first: int, last: int) -> tuple[int, int]:
         return first * self._size - self._flank, last * self._size + self._flank
-
-    def _add(
-        self, patches: list[Patch], touched: list[NDArray[np.int64]], sums: list[NDArray[np.float64]]
-    ) -> None:
-        with torch.inference_mode():
-            for numbers, embedding in embed_patches(patches, self._backbone):
-                bins = np.stack([_bins_of(patches[number]) for number in numbers])
-                flat = self._values(embedding.flatten(0, 1), torch.from_numpy(bins.ravel()))
-                values = flat.unflatten(0, embedding.shape[:2]).cpu().double().numpy()
-                for number, own in zip(numbers, values, strict=True):
-                    self._add_one(patches[number], own, touched, sums)
-
-    def _add_one(
-        self,
-        patch: Patch,
-        values: NDArray[np.float64],
-        touched: list[NDArray[np.int64]],
-        sums: list[NDArray[np.float64]],
-    ) -> None:
-        counted = np.flatnonzero(patch.weights)
-        rows = np.searchsorted(touched[patch.owner], patch.first_bin + counted)
-        sums[patch.owner][rows] += values[counted] * patch.weights[counted, None]
-        if patch.anchor is not None:
-            row = np.searchsorted(touched[patch.owner], patch.first_bin + patch.anchor)
-            behind = values[patch.anchor :]
-            sums[patch.owner][row] += (behind.max(axis=0) - behind[0]) / self._size
 
 
 def activity_engine(
     reference: ReferenceGenome, contig: str, backbone: SequenceBackbone, channels: Sequence[int]
 ) -> HaplotypeEngine:
     """Make the engine that predicts some channels of the activity, (channels, bins)."""
-    kept = list(channels)
-
-    def values(embedding: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-        # bins are independent in the head, so that all can pass as the bins of one window
-        return backbone.activity(embedding.T[None])[0][kept].T
-
-    return HaplotypeEngine(reference, contig, backbone, values, len(kept))
-
-
-def _bins_of(patch: Patch) -> NDArray[np.int64]:
-    """Return the bin on the contig that each bin of a patch stands in."""
-    bins = patch.first_bin + np.arange(len(patch.weights), dtype=np.int64)
-    # inserted bases stand where their anchor stands
-    return bins if patch.anchor is None else np.minimum(bins, patch.first_bin + patch.anchor)
-
-
-def _end(edit: Edit) -> int:
-    return edit[0] + len(edit[1])
+    values = ChannelActivity(backbone, channels).values
+    return HaplotypeEngine(reference, contig, backbone, values, len(channels))
 
 
 def _shrinks(edit: Edit) -> int:
-    return max(len(edit[1]) - len(edit[2]), 0)
+    return max(len(edit.ref) - len(edit.alt), 0)
