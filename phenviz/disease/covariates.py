@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from phenviz.genome import Annotation, ReferenceGenome
 from phenviz.genome.codes import N_CODE
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import on_contig
 
 GC_WINDOW = 501
 # a difference of one of these counts as much as one of another: activity decides, the others steer
@@ -66,9 +66,8 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.
     """Return the symbol of the gene with the nearest TSS of each variant ("" where the contig has none)."""
     result = np.full(len(variants), "", dtype=object)
     genes = annotation.genes
-    bare = genes["contig"].map(bare_contig)
     for contig, rows in variants.groupby("contig", sort=False).indices.items():
-        own = genes[bare == bare_contig(str(contig))].sort_values("tss", kind="stable")
+        own = genes[on_contig(genes["contig"], str(contig))].sort_values("tss", kind="stable")
         if len(own):
             place = variants["position"].to_numpy(np.int64)[rows] - 1
             nearest = _nearest(own["tss"].to_numpy(np.int64), place)
@@ -98,7 +97,7 @@ def standardise(table: pd.DataFrame, columns: list[str]) -> NDArray[np.float64]:
 
 def _starts(annotation: Annotation, contig: str) -> NDArray[np.int64]:
     genes = annotation.genes
-    own = genes["contig"].map(bare_contig) == bare_contig(contig)
+    own = on_contig(genes["contig"], contig)
     return np.sort(genes.loc[own, "tss"].to_numpy(np.int64))
 
 

@@ -18,7 +18,7 @@ from phenviz.disease.inputs import Inputs
 from phenviz.disease.methods import Method, Outcome
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import bare_contig, on_contig
 
 Array = NDArray[np.float64]
 
@@ -236,9 +236,8 @@ def _in_elements(regulatory: pd.DataFrame, names: list[str], variants: pd.DataFr
     column = {name: number for number, name in enumerate(names)}
     result = np.zeros((len(variants), len(names)), dtype=bool)
     position = variants["position"].to_numpy(np.int64) - 1
-    contigs = regulatory["contig"].astype(str).map(bare_contig)
     for contig, rows in variants.groupby("contig", sort=False).indices.items():
-        own = regulatory[contigs == bare_contig(str(contig))].sort_values("start", kind="stable")
+        own = regulatory[on_contig(regulatory["contig"], str(contig))].sort_values("start", kind="stable")
         starts, ends = own["start"].to_numpy(np.int64), own["end"].to_numpy(np.int64)
         cells = [[column[name] for name in str(cell).split("|") if name] for cell in own["cell_types"]]
         last = np.searchsorted(starts, position[rows], side="right") - 1

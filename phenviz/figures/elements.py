@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from phenviz.figures.component import RowsComponent, bases_per_mm
 from phenviz.figures.style import FAINT, NEUTRAL
 from phenviz.genome.lineages import lineages_of
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 
 _HALF = 0.36
 # bases in a mm from which on boxes would run into one bar: a row then shows the share of bases covered
@@ -110,7 +110,7 @@ class ObservedPeaks(_Boxes):
         """Return starts and ends of a context's peaks in the locus."""
         peaks = self.peaks[self.peaks["context"] == row_name]
         if "contig" in peaks.columns:
-            peaks = peaks[peaks["contig"].astype(str).map(bare_contig) == bare_contig(locus.contig)]
+            peaks = peaks[on_contig(peaks["contig"], locus.contig)]
         return _inside(peaks, locus)
 
 

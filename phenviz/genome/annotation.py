@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import LocusError
 from phenviz.genome.lineages import lineages_of
-from phenviz.genome.locus import Locus, bare_contig, is_contig_name, is_rsid
+from phenviz.genome.locus import Locus, bare_contig, is_contig_name, is_rsid, on_contig
 
 GENE_COLUMNS = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
 BAND_COLUMNS = ["contig", "start", "end", "name", "stain"]
@@ -159,7 +159,7 @@ class Annotation:
 
     def bands(self, contig: str) -> pd.DataFrame:
         """Return the cytobands of a contig, by start; no rows where none are known."""
-        known = self._bands["contig"].map(bare_contig) == bare_contig(contig)
+        known = on_contig(self._bands["contig"], contig)
         return self._bands[known].reset_index(drop=True)
 
     @cached_property
@@ -190,7 +190,7 @@ class Annotation:
 def _overlapping(table: pd.DataFrame, locus: Locus) -> pd.DataFrame:
     if table.empty:
         return table
-    same = table["contig"].map(bare_contig) == bare_contig(locus.contig)
+    same = on_contig(table["contig"], locus.contig)
     hit = same & (table["start"] < locus.end) & (table["end"] > locus.start)
     return table[hit].reset_index(drop=True)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -120,7 +120,7 @@ def of_contig(peaks: pd.DataFrame, contig: str) -> pd.DataFrame:
     """
     if missing := [name for name in _COLUMNS if name not in peaks.columns]:
         raise DataError(f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}")
-    here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(contig)
+    here = on_contig(peaks["contig"], contig)
     return peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
+from phenviz.genome.locus import on_contig
 from phenviz.genome.variant import Edit
 from phenviz.variation.coordinates import CoordinateMap
 from phenviz.variation.edits import CanonicalEdits
@@ -165,9 +166,8 @@ def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame)
         If the locus leaves the contig.
     """
     check_columns(rows)
-    wanted = bare_contig(reference.resolve_contig(locus.contig)).upper()
-    names = [name for name in rows["contig"].unique() if bare_contig(str(name)).upper() == wanted]
-    builder = HaplotypeBuilder(reference, locus.contig, rows[rows["contig"].isin(names)])
+    here = on_contig(rows["contig"], reference.resolve_contig(locus.contig))
+    builder = HaplotypeBuilder(reference, locus.contig, rows[here])
     builder.check_reference(locus)
     built = builder.build(locus)
     outside = {row: OUTSIDE for row in range(len(built.rows)) if not builder.changes(row, locus)}

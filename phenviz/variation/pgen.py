@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, same_contig
 from phenviz.variation.broken_vcf import byte_lines, text_of
 from phenviz.variation.records import MISSING, NO_PHASE_SET, Calls, Records
 from phenviz.variation.report import counted
@@ -106,8 +106,7 @@ class PgenSource:
         contig, first, last, names = self._places
         if locus is None:
             return np.arange(len(first), dtype=np.uint32)
-        wanted = bare_contig(locus.contig).upper()
-        same = [number for number, name in enumerate(names) if bare_contig(name).upper() == wanted]
+        same = [number for number, name in enumerate(names) if same_contig(name, locus.contig)]
         touching = np.isin(contig, same) & (first <= locus.end) & (last > locus.start)
         return np.flatnonzero(touching).astype(np.uint32)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, same_contig
 from phenviz.variation.phase_sets import phase_set_number
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
 
@@ -144,8 +144,7 @@ class ZarrSource:
         return values.astype(np.int64)
 
     def _numbers(self, locus: Locus) -> list[int]:
-        wanted = bare_contig(locus.contig).upper()
-        return [number for number, name in enumerate(self._contigs) if bare_contig(name).upper() == wanted]
+        return [number for number, name in enumerate(self._contigs) if same_contig(name, locus.contig)]
 
     def _stretches(self, locus: Locus | None) -> Iterator[tuple[int, int]]:
         """Yield first and last-plus-one variant of stretches that may touch the locus."""
