@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from phenviz.genome import Annotation, ReferenceGenome
 from phenviz.genome.codes import N_CODE
+from phenviz.genome.intervals import nearest_place
 from phenviz.genome.locus import on_contig
 
 GC_WINDOW = 501
@@ -58,7 +59,7 @@ def tss_distance(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.f
         tss = _starts(annotation, str(contig))
         if len(tss):
             place = variants["position"].to_numpy(np.int64)[rows] - 1
-            result[rows] = np.log10(1 + np.abs(place - tss[_nearest(tss, place)]))
+            result[rows] = np.log10(1 + np.abs(place - tss[nearest_place(tss, place)]))
     return result
 
 
@@ -70,7 +71,7 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.
         own = genes[on_contig(genes["contig"], str(contig))].sort_values("tss", kind="stable")
         if len(own):
             place = variants["position"].to_numpy(np.int64)[rows] - 1
-            nearest = _nearest(own["tss"].to_numpy(np.int64), place)
+            nearest = nearest_place(own["tss"].to_numpy(np.int64), place)
             result[rows] = own["gene_name"].to_numpy(str)[nearest]
     return result.astype(str)
 
@@ -99,10 +100,3 @@ def _starts(annotation: Annotation, contig: str) -> NDArray[np.int64]:
     genes = annotation.genes
     own = on_contig(genes["contig"], contig)
     return np.sort(genes.loc[own, "tss"].to_numpy(np.int64))
-
-
-def _nearest(sorted_places: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.intp]:
-    right = np.clip(np.searchsorted(sorted_places, place), 0, len(sorted_places) - 1)
-    left = np.maximum(right - 1, 0)
-    nearer = np.abs(place - sorted_places[left]) <= np.abs(place - sorted_places[right])
-    return np.where(nearer, left, right)
