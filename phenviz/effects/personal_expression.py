@@ -15,7 +15,7 @@ from phenviz.effects.personal import REFERENCE, seen_from
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
 from phenviz.genome.variant import Edit
-from phenviz.inference.haplotype_engine import CELL_BINS, HaplotypeEngine, Saving
+from phenviz.inference.haplotype_engine import TILE_BINS, HaplotypeEngine, Saving
 from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import double_copy
@@ -75,7 +75,7 @@ def predict_expression(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each stretch of 4 kb.
+        Told after each interval of 4 kb.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def predict_expression(
     kept = [readout.contexts[row] for row in readout.select(contexts)]
     model = _Model(reference, backbone, readout, kept)
     sites = [model.site(gene) for gene in chosen]
-    progress.stage("predicting expression", sum(site.cells for site in sites))
+    progress.stage("predicting expression", sum(site.tiles for site in sites))
     found = [
         model.predict(site, cohort, names, unphased=unphased, seed=seed, progress=progress) for site in sites
     ]
@@ -205,8 +205,8 @@ class _Site:
         return self.bins.first_bin + len(self.bins.distance)
 
     @property
-    def cells(self) -> int:
-        return -(-self.last_bin // CELL_BINS) - self.bins.first_bin // CELL_BINS
+    def tiles(self) -> int:
+        return -(-self.last_bin // TILE_BINS) - self.bins.first_bin // TILE_BINS
 
 
 @dataclass(frozen=True, eq=False)

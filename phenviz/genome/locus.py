@@ -1,4 +1,4 @@
-"""A stretch of a contig, and how people write one."""
+"""An interval of a contig, and how people write one."""
 
 from __future__ import annotations
 

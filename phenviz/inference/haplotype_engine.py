@@ -17,10 +17,10 @@ from phenviz.inference.embedded_edits import BinValues, with_windows
 from phenviz.inference.reductions import ChannelActivity
 from phenviz.models.backbone import SequenceBackbone, halo
 
-# A cell is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
+# A tile is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
 # flanks: 1 kb on 4 kb for the embedded backbone.
-CELL_BINS = 32
-_CELLS_AT_ONCE = 64
+TILE_BINS = 32
+_TILES_AT_ONCE = 64
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Saving:
     Parameters
     ----------
     asked
-        Cells of all haplotypes.
+        Tiles of all haplotypes.
     changed
-        Of these, the cells that any edit reaches; the others are the reference's.
+        Of these, the tiles that any edit reaches; the others are the reference's.
     computed
-        Different cells that were predicted.
+        Different tiles that were predicted.
     """
 
     asked: int = 0
@@ -63,7 +63,7 @@ class Saving:
 
 
 class HaplotypeEngine:
-    """Predicts haplotypes cell by cell.
+    """Predicts haplotypes tile by tile.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class HaplotypeEngine:
         haplotypes: Sequence[Sequence[Edit]],
         first: int,
         plain: NDArray[np.float32],
-        done: Callable[[int], None] = lambda cells: None,
+        done: Callable[[int], None] = lambda tiles: None,
         copies: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Predict haplotypes in bins of the reference.
@@ -124,7 +124,7 @@ class HaplotypeEngine:
         haplotypes: Sequence[Sequence[Edit]],
         first: int,
         last: int,
-        done: Callable[[int], None] = lambda cells: None,
+        done: Callable[[int], None] = lambda tiles: None,
         copies: NDArray[np.int64] | None = None,
     ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.float64]]]:
         """Predict the bins in which haplotypes may differ from the reference; all others are as there.
@@ -136,7 +136,7 @@ class HaplotypeEngine:
         first, last
             Bins on the contig, half-open.
         done
-            Told how many cells are done, now and then.
+            Told how many tiles are done, now and then.
         copies
             How often each haplotype occurs, for the count of what is saved; None for once.
 
@@ -148,9 +148,9 @@ class HaplotypeEngine:
         """
         times = np.ones(len(haplotypes), dtype=np.int64) if copies is None else copies
         starts = [np.array([start for start, _, _ in edits], dtype=np.int64) for edits in haplotypes]
-        # cells lie on the contig's own grid, so that loci that overlap share them
-        for cell in range(first // CELL_BINS * CELL_BINS, last, CELL_BINS):
-            begin, end = max(cell, first), min(cell + CELL_BINS, last)
+        # tiles lie on the contig's own grid, so that loci that overlap share them
+        for tile in range(first // TILE_BINS * TILE_BINS, last, TILE_BINS):
+            begin, end = max(tile, first), min(tile + TILE_BINS, last)
             owners: dict[tuple[Edit, ...], list[int]] = {}
             for number, edits in enumerate(haplotypes):
                 owners.setdefault(self._around(edits, starts[number], begin, end), []).append(number)
@@ -158,7 +158,7 @@ class HaplotypeEngine:
             self.saving.asked += int(times.sum())
             self.saving.changed += int(times.sum() - times[same].sum())
             self.saving.computed += len(owners)
-            for found, bins, values in self._cells(list(owners), begin, end):
+            for found, bins, values in self._tiles(list(owners), begin, end):
                 yield owners[found], bins, values
             done(1)
 
@@ -181,13 +181,13 @@ class HaplotypeEngine:
             seen += 1
         return tuple(edits[low:high])
 
-    def _cells(
+    def _tiles(
         self, groups: list[tuple[Edit, ...]], first: int, last: int
     ) -> list[tuple[tuple[Edit, ...], NDArray[np.int64], NDArray[np.float64]]]:
         """Predict the bins that each group of edits reaches: (group, bins, values)."""
         found = []
-        for start in range(0, len(groups), _CELLS_AT_ONCE):
-            some = groups[start : start + _CELLS_AT_ONCE]
+        for start in range(0, len(groups), _TILES_AT_ONCE):
+            some = groups[start : start + _TILES_AT_ONCE]
             touched = [self._touched(edits, first, last) for edits in some]
             values = np.split(self._values_of(some, touched), np.cumsum([len(bins) for bins in touched])[:-1])
             found += [

@@ -115,7 +115,7 @@ def gene_coords(genes: Sequence[Gene]) -> dict[str, tuple[str, list[str] | list[
 
 
 def span_of(genes: Sequence[Gene]) -> Locus:
-    """Return the stretch from the first to the last of the genes on the first one's contig."""
+    """Return the interval from the first to the last of the genes on the first one's contig."""
     first = genes[0].locus
     together = [gene.locus for gene in genes if gene.locus.contig == first.contig]
     return Locus(first.contig, min(locus.start for locus in together), max(locus.end for locus in together))

@@ -1,5 +1,6 @@
 """Result objects: what they hold, and the files they are kept in."""
 
+from phenviz.results.covered import exact_intervals, gaps
 from phenviz.results.files import LOADABLE_SUFFIXES, load, save
 from phenviz.results.schema import (
     base_starts,
@@ -16,7 +17,6 @@ from phenviz.results.schema import (
     text_array,
     validate,
 )
-from phenviz.results.stretches import exact_stretches, gaps
 from phenviz.results.table import tidy
 from phenviz.results.tiles import merge_tiles
 from phenviz.results.writing import DATA_SUFFIXES, check_suffix
@@ -30,7 +30,7 @@ __all__ = [
     "check_suffix",
     "context_coords",
     "contribution",
-    "exact_stretches",
+    "exact_intervals",
     "gaps",
     "kind_of",
     "load",

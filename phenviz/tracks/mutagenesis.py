@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from phenviz.results import base_starts, contribution, exact_stretches, reference_bases
+from phenviz.results import base_starts, contribution, exact_intervals, reference_bases
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -56,7 +56,7 @@ class Mutations:
         known = np.abs(effect[np.isfinite(effect)])
         self.limit = nice_ceiling(float(known.max())) if known.size else 1.0
         self.units = str(dataset.attrs.get("units", ""))
-        self.exact = exact_stretches(dataset)
+        self.exact = exact_intervals(dataset)
 
     def described(self, text: str) -> str:
         """Add to a description how the bases were computed, where not all were alike."""
