@@ -15,6 +15,7 @@ from phenviz.app.exports import FIGURE_FORMATS, File, figure_file, packed
 from phenviz.app.variant_exports import variants_file
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.variant import Variant
 from phenviz.results.intervals import file_name
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _figure(
         annotation=world.annotation,
         variants=table,
         contexts=names if len(names) <= _MOST_ROWS else None,
-        overlays=[VariantMarks([int(chosen.split(":")[1]) - 1])] if chosen else [],
+        overlays=[VariantMarks([Variant.of_key(chosen).edit.start])] if chosen else [],
         title=f"{prediction.attrs['sample']}, {locus} ({format_length(locus.length)}){way}",
     )
 
