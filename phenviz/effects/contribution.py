@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.effects.dataset import variants_dataset
-from phenviz.effects.rows import SCORED, Rows, read_rows
+from phenviz.effects.rows import SCORED, VariantRows, read_rows
 from phenviz.effects.score import score_variants
 from phenviz.genome.codes import ALPHABET, N_CODE
 from phenviz.genome.contexts import Context
@@ -72,7 +72,7 @@ def score_contribution(
     )
 
 
-def _replaced(rows: Rows, reference: ReferenceGenome) -> tuple[np.ndarray, pd.DataFrame]:
+def _replaced(rows: VariantRows, reference: ReferenceGenome) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the rows and places (contig, 1-based position) of all known bases that are replaced."""
     of, contigs, positions = [], [], []
     for row in np.flatnonzero(rows.status == SCORED).tolist():

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.dataset import variant_coords, variants_attrs, variants_dataset
-from phenviz.effects.rows import SCORED, Rows, read_rows
+from phenviz.effects.rows import SCORED, VariantRows, read_rows
 from phenviz.effects.tiles import CPU_TILE_BASES, over_variants
 from phenviz.errors import LocusError, ModelError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
@@ -150,7 +150,7 @@ def score_gene(
 
 
 def _score(
-    rows: Rows,
+    rows: VariantRows,
     targets: _Targets,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
@@ -256,7 +256,7 @@ class _Targets:
 def _as_dataset(
     found: list[_Found],
     targets: _Targets,
-    rows: Rows,
+    rows: VariantRows,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
 ) -> xr.Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.effects.rows import Rows
+from phenviz.effects.rows import VariantRows
 from phenviz.inference.receptive_cones import Interval
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
@@ -29,7 +29,7 @@ _WINDOW_ROWS = 8
 
 
 def over_variants(
-    rows: Rows, bins: Interval, backbone: SequenceBackbone, score: Callable[[NDArray[np.intp]], T]
+    rows: VariantRows, bins: Interval, backbone: SequenceBackbone, score: Callable[[NDArray[np.intp]], T]
 ) -> Iterator[tuple[NDArray[np.intp], T]]:
     """Score all rows that can be scored, tile by tile; on a CPU tiles of a local backbone run side by side.
 
@@ -64,7 +64,7 @@ def over_variants(
         yield from parts
 
 
-def tiles_of(rows: Rows, backbone: SequenceBackbone, bins: Interval) -> list[NDArray[np.intp]]:
+def tiles_of(rows: VariantRows, backbone: SequenceBackbone, bins: Interval) -> list[NDArray[np.intp]]:
     """Cut the rows that can be scored into tiles, contig by contig from left to right.
 
     A tile ends where it has grown long enough, or where the way to the next variant is longer than the

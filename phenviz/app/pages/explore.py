@@ -20,7 +20,7 @@ from phenviz.app.components.tracks_view import TRACKS, TracksView
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
-from phenviz.app.observed import ObservedPeaks
+from phenviz.app.observed import PeaksOfTheView
 from phenviz.app.request import methods_for
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
@@ -89,7 +89,7 @@ class ExplorePage:
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
         self.toolbar = TrackToolbar(session, state, runtime, runs, TRACKS)
-        ObservedPeaks(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
+        PeaksOfTheView(session, runtime, self.tracks.set_observed, self.toolbar.offer).start()
         self.run_panel = RunPanel(
             session,
             state,
