@@ -30,7 +30,7 @@ SEED = 20_261
 
 
 def ablate(
-    spans: Sequence[Locus],
+    loci: Sequence[Locus],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     *,
@@ -41,56 +41,56 @@ def ablate(
     rng: np.random.Generator | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
-    """Take the meaning out of spans of sequence, one at a time, and score each change.
+    """Take the meaning out of loci, one at a time, and score each change.
 
     Parameters
     ----------
-    spans
+    loci
         What to replace, 0-based half-open, on one contig or several.
     reference
         Genome that the changes are made in.
     backbone
-        Sequence model; it stays on its device. Only what a span can change is computed.
+        Sequence model; it stays on its device. Only what a locus can change is computed.
     by
-        ``"dinucleotide"`` or ``"shuffle"``: `n_shuffles` shuffles of the span itself; ``"N"``: unknown bases.
+        ``"dinucleotide"`` or ``"shuffle"``: `n_shuffles` shuffles of its own bases; ``"N"``: unknown bases.
     n_shuffles
-        Shuffles of each span.
+        Shuffles of each.
     contexts
         Contexts (or names, labels, CURIEs) to score; None for all.
     gene_target
-        A gene and the readout of its expression, to score that instead of the activity round the span.
+        A gene and the readout of its expression, to score that instead of the activity around the locus.
     rng
         Draws the shuffles; one with a fixed seed by default.
     progress
-        Told after each batch, in spans.
+        Told after each batch, in loci.
 
     Returns
     -------
     xr.Dataset
         ``effect`` (span, context), float32: the mean over shuffles of ``log2(1 + sum ALT) - log2(1 + sum
-        REF)`` over the bins of the centre mask round the span, or of the change of expression; negative where
-        the span was an activator. ``effect_std`` (span, context): standard deviation over shuffles, NaN with
-        one. Coordinates ``contig``, ``start``, ``end`` on ``span``.
+        REF)`` over the bins of the centre mask around each, or of the change of expression; negative where it
+        was an activator. ``effect_std`` (span, context): standard deviation over shuffles, NaN with one.
+        Coordinates ``contig``, ``start``, ``end`` on ``span``.
 
     Raises
     ------
     LocusError
-        If a span leaves its contig, or there is none.
+        If a locus leaves its contig, or there is none.
     TargetError, ModelError
-        If a context isn't predicted, no span reaches the gene's expression, or the readout or the window
+        If a context isn't predicted, no locus reaches the gene's expression, or the readout or the window
         don't fit.
     """
     rng = np.random.default_rng(SEED) if rng is None else rng
-    checked = _checked(spans, reference)
+    checked = _checked(loci, reference)
     target = _target(checked, reference, backbone, contexts, gene_target)
     windows = []
-    for span in checked:
-        codes = reference.fetch_codes(span.contig, span.start, span.end)
+    for locus in checked:
+        codes = reference.fetch_codes(locus.contig, locus.start, locus.end)
         versions = [
-            [_written(span, codes, decode(by_this))] for by_this in replacements(codes, by, n_shuffles, rng)
+            [_written(locus, codes, decode(by_this))] for by_this in replacements(codes, by, n_shuffles, rng)
         ]
-        bins = target.bins_of(span.start, span.end)
-        windows.append(edited_windows(span.contig, bins, versions, reference, backbone))
+        bins = target.bins_of(locus.start, locus.end)
+        windows.append(edited_windows(locus.contig, bins, versions, reference, backbone))
     effects = _scored(windows, backbone, target, progress)
     with np.errstate(invalid="ignore"):
         spread = [each.std(0, ddof=1) if len(each) > 1 else np.full_like(each[0], np.nan) for each in effects]
@@ -101,7 +101,7 @@ def ablate(
             "effect": (("span", "context"), np.stack([each.mean(0) for each in effects])),
             "effect_std": (("span", "context"), np.stack(spread)),
         },
-        {"span": checked}, reference, backbone, target, f"each span replaced by {what}: ",
+        {"span": checked}, reference, backbone, target, f"each locus replaced by {what}: ",
     )  # fmt: skip
 
 
@@ -142,8 +142,7 @@ def substitute(
     checked = _checked(places, reference)
     longest = max(map(len, words))
     written_over = [Locus(place.contig, place.start, place.start + longest) for place in checked]
-    spans = _checked(written_over, reference)
-    target = _target(spans, reference, backbone, contexts, gene_target)
+    target = _target(_checked(written_over, reference), reference, backbone, contexts, gene_target)
     windows = []
     for place in checked:
         for word in words:
@@ -167,7 +166,7 @@ def insert(
 ) -> xr.Dataset:
     """Put sequences between the bases of the genome, each at each place, and score each change.
 
-    What follows an insertion moves to the right. Both sums run over the same bins: the centre mask round the
+    What follows an insertion moves to the right. Both sums run over the same bins: the centre mask around the
     inserted bases.
 
     Parameters

@@ -216,7 +216,7 @@ class _Targets:
         if backbone.receptive_field is None:
             raise ModelError(
                 f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with "
-                "a finite receptive field: score the activity round the variants instead"
+                "a finite receptive field: score the activity around the variants instead"
             )
         self.genes, self.contexts = genes, [readout.contexts[row] for row in readout.select(contexts)]
         self.readout = readout

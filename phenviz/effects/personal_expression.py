@@ -19,7 +19,7 @@ from phenviz.inference.haplotype_engine import TILE_BINS, HaplotypeEngine, Savin
 from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import double_copy
-from phenviz.models.expression import gene_coords, span_of
+from phenviz.models.expression import gene_coords, locus_of_genes
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs, text_array
@@ -67,7 +67,7 @@ def predict_expression(
     reference, backbone
         As for `phenviz.effects.predict_haplotypes`.
     readout
-        Turns embeddings round a TSS into expression; trained on this backbone.
+        Turns embeddings around a TSS into expression; trained on this backbone.
     samples
         Names among several individuals; None for all.
     contexts
@@ -132,7 +132,7 @@ def predict_expression(
             **context_coords(kept),
         },
         attrs=result_attrs(
-            span_of(chosen),
+            locus_of_genes(chosen),
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),

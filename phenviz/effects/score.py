@@ -35,7 +35,7 @@ def score_variants(
     contexts: Sequence[Context | str] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
-    """Score what variants change in the activity round them, in each context.
+    """Score what variants change in the activity around them, in each context.
 
     The scores are those of predicting both alleles of each variant by themselves. The reference is run once
     for all variants of a tile; single-base changes of a local backbone recompute only the cells that change;

@@ -120,7 +120,7 @@ class TokenReader:
     backbone
         Encodes the bins.
     readout
-        Gives the expression; None for a model that takes the activity round the TSS instead.
+        Gives the expression; None for a model that takes the activity around the TSS instead.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the gene readout learns from: expression of genes, and the embedding round each gene."""
+"""What the gene readout learns from: expression of genes, and the embedding around each gene."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _VERSION = re.compile(r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$")
 
 @dataclass(frozen=True)
 class ReadoutData:
-    """Genes with their expression and the embedding of the bins round them.
+    """Genes with their expression and the embedding of the bins around them.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def collect(
     held_out: HeldOut,
     progress: Progress = NO_PROGRESS,
 ) -> ReadoutData:
-    """Encode the bins round every annotated gene that has counts.
+    """Encode the bins around every annotated gene that has counts.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _embed_all(
 ) -> torch.Tensor:
     """Encode the bins of many genes, those of neighbours that overlap only once: (n, D, bins)."""
     intervals = _intervals(around)
-    progress.stage("encoding the bins round each gene", sum(last - first for _, first, last, _ in intervals))
+    progress.stage("encoding the bins around each gene", sum(last - first for _, first, last, _ in intervals))
     embedding: torch.Tensor | None = None
     for contig, first, last, rows in intervals:
         encoded = encode_bins(contig, first, last, reference, backbone)[0].float().cpu()
