@@ -14,8 +14,9 @@ import pandas as pd
 from scipy.stats import pearsonr
 
 from evaluation.report import DOCS, markdown_table, number, write_section
-from phenviz.effects.haplotypes import activity_engine
 from phenviz.genome import Locus
+from phenviz.genome.variant import Edit
+from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.backbone import halo
 from phenviz.models.predict import predict
 from phenviz.variation import Individuals, apply_variants
@@ -34,7 +35,7 @@ class Draw:
     """A variant that one haplotype carries, with the others in sight of its mask."""
 
     row: int
-    edits: tuple[tuple[int, str, str], ...]
+    edits: tuple[Edit, ...]
 
 
 def draw(individuals: Individuals, world: World, rng: np.random.Generator, count: int) -> list[Draw]:
@@ -51,7 +52,7 @@ def draw(individuals: Individuals, world: World, rng: np.random.Generator, count
         own = found.variants.iloc[near[found.alleles[near, sample, copy] == 1]]
         around = Locus("20", max(left - _SIGHT, 0), right + _SIGHT)
         edits = apply_variants(world.reference, around, own).edits
-        seen = tuple(edit for edit in edits if left <= edit[0] + len(edit[1]) and edit[0] < right)
+        seen = tuple(edit for edit in edits if left <= edit.end and edit.start < right)
         draws.setdefault(Draw(int(row), seen))
         if len(draws) == count:
             break

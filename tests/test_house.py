@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -152,6 +153,19 @@ def test_a_source_tree_that_was_never_installed_says_so(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", missing)
     assert phenviz.__version__ == "unknown"
+
+
+def test_no_class_name_means_two_things():
+    where = {}
+    for path in sorted(path for path in (ROOT / "phenviz").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(path.relative_to(ROOT / "phenviz").parts[0])
+    # a logo on paper and one on screen are the same thing
+    twice = {
+        name: rooms for name, rooms in where.items() if len(rooms) > 1 and rooms != ["figures", "tracks"]
+    }
+    assert {name for name in twice if not name.startswith("_")} == set()
 
 
 def test_no_path_of_a_machine_is_in_a_tracked_file():

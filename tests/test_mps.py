@@ -20,8 +20,9 @@ from phenviz.attribution import (
 from phenviz.attribution.trait import trait_integrated_gradients, trait_saliency
 from phenviz.attribution.trait_genes import trait_genes
 from phenviz.effects import score_expression, score_variants
-from phenviz.effects.haplotypes import activity_engine
 from phenviz.genome import Locus, decode
+from phenviz.genome.variant import Edit
+from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.double import double_copy, doubled
 from phenviz.models.phenformer_tokens import predict_tokens
 from tests.attribution.oracles import toy_readout
@@ -48,7 +49,7 @@ class Here:
 
 
 def haplotypes(here: Here) -> xr.Dataset:
-    edits = [(6_000, decode(here.reference.fetch_codes("20", 6_000, 6_001)), "ACGTACGT")]
+    edits = [Edit(6_000, decode(here.reference.fetch_codes("20", 6_000, 6_001)), "ACGTACGT")]
     engine = activity_engine(here.reference, "20", here.backbone, [0, 2])
     return xr.Dataset({"activity": (("h", "k", "bin"), engine.along([edits], 40, np.zeros((2, 20))))})
 

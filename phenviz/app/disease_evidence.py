@@ -8,9 +8,9 @@ import xarray as xr
 
 from phenviz.app.disease_state import DiseaseState
 from phenviz.app.links import link_to
-from phenviz.app.ranking import key_of
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import shown_contig
+from phenviz.genome.variant import Variant
 
 # loci that the leave-one-out plot has room for
 KEPT = 30
@@ -57,7 +57,7 @@ def variant_table(evidence: xr.Dataset, context: str) -> pd.DataFrame:
     names = evidence["context"].values.astype(str)
     best = np.nan_to_num(np.abs(effects), nan=-1.0).argmax(1)
     strongest = effects[np.arange(len(table)), best]
-    keys = [key_of(*row) for row in table[["contig", "position", "ref", "alt"]].itertuples(index=False)]
+    keys = [Variant(*row).key for row in table[["contig", "position", "ref", "alt"]].itertuples(index=False)]
     rsids = table["id"].astype(str)
     return table.assign(
         key=keys,
@@ -105,7 +105,7 @@ def locus_links(
     contig = shown_contig(str(where["contig"].values))
     start, end = int(where["start"]), int(where["end"])
     if variant:
-        position = int(variant.split(":")[1])
+        position = Variant.of_key(variant).position
         start, end = position - 1, position
     length = end - start
     flank = max(_FLANK, length // 10)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("phenviz.app")
 
 
-class ObservedPeaks:
+class PeaksOfTheView:
     """Reads the peaks in the background and hands them to the tracks.
 
     Parameters

@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 
 from phenviz.genome.annotation import Annotation
 from phenviz.genome.locus import bare_contig
+from phenviz.genome.variant import Variant
 
 KEY = ["contig", "position", "ref", "alt"]
 
 
-def key_of(contig: str, position: int, ref: str, alt: str) -> str:
-    """Write a variant as people and addresses do: ``20:1600925:G:A``."""
-    return f"{bare_contig(contig)}:{position}:{ref}:{alt}"
-
-
 def with_keys(variants: pd.DataFrame) -> pd.DataFrame:
-    """Add the column ``key`` (`key_of`)."""
-    keys = [key_of(*row) for row in variants[KEY].itertuples(index=False)]
+    """Add the column ``key`` (`Variant.key`)."""
+    keys = [Variant(*row).key for row in variants[KEY].itertuples(index=False)]
     return variants.assign(key=pd.Series(keys, index=variants.index, dtype=object))
 
 

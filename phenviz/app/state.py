@@ -83,7 +83,7 @@ class IndividualState(PageState):
     mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
     unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
     seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
-    variant = param.String(default="", doc="Key of the variant that is looked at (`ranking.key_of`).")
+    variant = param.String(default="", doc="Key of the variant that is looked at (`Variant.key`).")
     below = param.Selector(default="variants", objects=["variants", "expression"], doc="Under the tracks.")
     columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")

@@ -107,7 +107,7 @@ class BaselineSource:
         start = number * BLOCK_BASES
         codes = self._reference.fetch_codes(self._locus.contig, start, start + BLOCK_BASES)
         block = np.zeros((4, BLOCK_BASES), dtype=np.float32)
-        # unknown bases stay where they are; each stretch of known ones is shuffled by itself
+        # unknown bases stay where they are; each interval of known ones is shuffled by itself
         known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
         for first, last in known.reshape(-1, 2):
             count = SHUFFLES if self._shuffle is None else 1

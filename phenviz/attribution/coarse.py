@@ -16,16 +16,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import BaselineSource
-from phenviz.attribution.engine import alternates
 from phenviz.attribution.fast_stem_gradient import lean_encode
 from phenviz.attribution.gradients import IntegratedGradients, Saliency
-from phenviz.attribution.integration_paths import Piece, pieces, tiled
+from phenviz.attribution.integration_paths import TargetTile, target_tiles, tiled
 from phenviz.attribution.targets import ResolvedTarget, Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.codes import ALPHABET, LETTERS, N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.inference.crop_engine import alternates
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import doubled
 from phenviz.models.memory import in_batches
@@ -104,13 +104,13 @@ def mutagenesis_coarse_to_fine(
     if first not in ("saliency", "integrated-gradients"):
         raise ModelError(f"unknown first pass {first!r}: use 'saliency' or 'integrated-gradients'")
     resolved = resolve(target, backbone, gene_target)
-    parts = list(pieces(locus, reference, backbone, resolved))
+    tiles = list(target_tiles(locus, reference, backbone, resolved))
     codes = np.array(reference.fetch_codes(locus.contig, locus.start, locus.end))
-    progress.stage("first order", len(parts))
+    progress.stage("first order", len(tiles))
     effect = np.zeros((locus.length, 4), dtype=np.float64)
-    for piece in parts:
-        gradient = _gradient(piece, locus.contig, reference, backbone, first, n_steps)
-        _add_first_order(effect, gradient, codes, piece, locus)
+    for tile in tiles:
+        gradient = _gradient(tile, locus.contig, reference, backbone, first, n_steps)
+        _add_first_order(effect, gradient, codes, tile, locus)
         progress.advance()
     effect[codes == N_CODE] = np.nan
     exact = np.zeros(locus.length, dtype=bool)
@@ -120,7 +120,7 @@ def mutagenesis_coarse_to_fine(
     places = places[codes[places] != N_CODE]
     progress.stage("exact", max(len(places), 1))
     if len(places):
-        effect[places] = _exact(places, codes, parts, locus, reference, backbone, progress)
+        effect[places] = _exact(places, codes, tiles, locus, reference, backbone, progress)
     for begin, end in chosen:
         exact[begin:end] = True
     return _dataset(effect, exact, codes, locus, reference, backbone, resolved, first)
@@ -156,26 +156,26 @@ def strongest_windows(weight: NDArray[np.float64], window: int, count: int) -> l
 
 
 def _gradient(
-    piece: Piece,
+    tile: TargetTile,
     contig: str,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     first: First,
     n_steps: int,
 ) -> NDArray[np.float64]:
-    """Return the gradient of a piece of the target with respect to all four channels, (4, bases)."""
-    bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
-    encode = tiled(lean_encode(backbone), piece, backbone)
+    """Return the gradient of a tile of the target with respect to all four channels, (4, bases)."""
+    bases = one_hot_window(reference, contig, tile.start, tile.end, backbone)
+    encode = tiled(lean_encode(backbone), tile, backbone)
 
     def forward(one_hot: torch.Tensor) -> torch.Tensor:
-        return piece.score(encode(one_hot))[:, 0]
+        return tile.score(encode(one_hot))[:, 0]
 
     if first == "saliency":
         found = Saliency(forward).attribute(bases.requires_grad_(), abs=False)
     else:
         method = IntegratedGradients(forward, multiply_by_inputs=False)
-        start = BaselineSource("zero", reference, Locus(contig, max(piece.start, 0), piece.end))
-        begin = torch.from_numpy(start.window(piece.start, piece.end)).to(bases)[None]
+        start = BaselineSource("zero", reference, Locus(contig, max(tile.start, 0), tile.end))
+        begin = torch.from_numpy(start.window(tile.start, tile.end)).to(bases)[None]
         found = method.attribute(bases, baselines=begin, n_steps=n_steps, internal_batch_size=1)
     return found[0].detach().cpu().double().numpy()
 
@@ -184,14 +184,14 @@ def _add_first_order(
     effect: NDArray[np.float64],
     gradient: NDArray[np.float64],
     codes: NDArray[np.uint8],
-    piece: Piece,
+    tile: TargetTile,
     locus: Locus,
 ) -> None:
-    """Add what a piece's gradient says of each change: the other channel's minus the base's own."""
-    first, last = max(piece.start, locus.start), min(piece.end, locus.end)
+    """Add what a tile's gradient says of each change: the other channel's minus the base's own."""
+    first, last = max(tile.start, locus.start), min(tile.end, locus.end)
     if first >= last:
         return
-    own = gradient[:, first - piece.start : last - piece.start].T
+    own = gradient[:, first - tile.start : last - tile.start].T
     here = slice(first - locus.start, last - locus.start)
     bases = np.minimum(codes[here], 3).astype(np.intp)
     effect[here] += own - np.take_along_axis(own, bases[:, None], axis=1)
@@ -200,7 +200,7 @@ def _add_first_order(
 def _exact(
     places: NDArray[np.intp],
     codes: NDArray[np.uint8],
-    parts: Sequence[Piece],
+    tiles: Sequence[TargetTile],
     locus: Locus,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
@@ -210,18 +210,18 @@ def _exact(
     effects = np.zeros((len(places), 4))
     others = alternates(torch.from_numpy(codes[places])).numpy()
     counted = np.zeros(len(places))
-    seen = [np.flatnonzero((places + locus.start >= p.start) & (places + locus.start < p.end)) for p in parts]
+    seen = [np.flatnonzero((places + locus.start >= p.start) & (places + locus.start < p.end)) for p in tiles]
     for rows in seen:
         counted[rows] += 1
-    for piece, rows in zip(parts, seen, strict=True):
-        for batch, change in _mutants(piece, rows, places, others, locus, reference, backbone):
+    for tile, rows in zip(tiles, seen, strict=True):
+        for batch, change in _mutants(tile, rows, places, others, locus, reference, backbone):
             effects[batch[:, None], others[batch]] += change
             progress.advance(float((1 / counted[batch]).sum()))
     return effects
 
 
 def _mutants(
-    piece: Piece,
+    tile: TargetTile,
     rows: NDArray[np.intp],
     places: NDArray[np.intp],
     others: NDArray[np.int64],
@@ -229,26 +229,26 @@ def _mutants(
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Yield rows of places and what their mutants change in a piece of the target, (rows, 3)."""
+    """Yield rows of places and what their mutants change in a tile of the target, (rows, 3)."""
     if not len(rows):
         return
-    bases = one_hot_window(reference, locus.contig, piece.start, piece.end, backbone)
-    encode = tiled(backbone.encode, piece, backbone)
+    bases = one_hot_window(reference, locus.contig, tile.start, tile.end, backbone)
+    encode = tiled(backbone.encode, tile, backbone)
     device, _ = placement(backbone)
     with torch.inference_mode():
-        before = doubled(piece.score(encode(bases))[0, 0])
+        before = doubled(tile.score(encode(bases))[0, 0])
 
         def score(first: int, last: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
             batch = rows[first:last]
             mutants = bases.repeat(3 * len(batch), 1, 1)
             index = torch.arange(len(mutants), device=device)
-            at = torch.from_numpy(np.repeat(places[batch] + locus.start - piece.start, 3)).to(device)
+            at = torch.from_numpy(np.repeat(places[batch] + locus.start - tile.start, 3)).to(device)
             mutants[index, :, at] = 0
             mutants[index, torch.from_numpy(others[batch].reshape(-1)).to(device), at] = 1
-            change = doubled(piece.score(encode(mutants))[:, 0]) - before
+            change = doubled(tile.score(encode(mutants))[:, 0]) - before
             return batch, change.view(-1, 3).cpu().numpy()
 
-        size = max(_BATCH_BASES // (3 * (piece.end - piece.start)), 1)
+        size = max(_BATCH_BASES // (3 * (tile.end - tile.start)), 1)
         yield from in_batches(len(rows), size, score)
 
 

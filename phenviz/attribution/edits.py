@@ -9,22 +9,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.edited_windows import (
-    ActivityRound,
-    Crop,
-    EditTarget,
-    ExpressionOf,
-    score_crops,
-    window_of,
-)
 from phenviz.attribution.shuffles import Replacement, replacements
 from phenviz.attribution.targets import check_reached, reach_of_gene
-from phenviz.errors import LocusError, SequenceError
+from phenviz.errors import LocusError, ModelError, SequenceError
 from phenviz.genome.annotation import Gene
-from phenviz.genome.codes import encode
+from phenviz.genome.codes import decode
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_windows import EditedWindows, edited_windows, score_windows
+from phenviz.inference.reductions import GeneExpression, Reduction, WideMask
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.readout import GeneReadout
 from phenviz.progress import NO_PROGRESS, Progress
@@ -35,7 +30,7 @@ SEED = 20_261
 
 
 def ablate(
-    spans: Sequence[Locus],
+    loci: Sequence[Locus],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     *,
@@ -46,54 +41,57 @@ def ablate(
     rng: np.random.Generator | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
-    """Take the meaning out of spans of sequence, one at a time, and score each change.
+    """Take the meaning out of loci, one at a time, and score each change.
 
     Parameters
     ----------
-    spans
+    loci
         What to replace, 0-based half-open, on one contig or several.
     reference
         Genome that the changes are made in.
     backbone
-        Sequence model; it stays on its device. Only what a span can change is computed.
+        Sequence model; it stays on its device. Only what a locus can change is computed.
     by
-        ``"dinucleotide"`` or ``"shuffle"``: `n_shuffles` shuffles of the span itself; ``"N"``: unknown bases.
+        ``"dinucleotide"`` or ``"shuffle"``: `n_shuffles` shuffles of its own bases; ``"N"``: unknown bases.
     n_shuffles
-        Shuffles of each span.
+        Shuffles of each.
     contexts
         Contexts (or names, labels, CURIEs) to score; None for all.
     gene_target
-        A gene and the readout of its expression, to score that instead of the activity round the span.
+        A gene and the readout of its expression, to score that instead of the activity around the locus.
     rng
         Draws the shuffles; one with a fixed seed by default.
     progress
-        Told after each batch, in spans.
+        Told after each batch, in loci.
 
     Returns
     -------
     xr.Dataset
         ``effect`` (span, context), float32: the mean over shuffles of ``log2(1 + sum ALT) - log2(1 + sum
-        REF)`` over the bins of the centre mask round the span, or of the change of expression; negative where
-        the span was an activator. ``effect_std`` (span, context): standard deviation over shuffles, NaN with
-        one. Coordinates ``contig``, ``start``, ``end`` on ``span``.
+        REF)`` over the bins of the centre mask around each, or of the change of expression; negative where it
+        was an activator. ``effect_std`` (span, context): standard deviation over shuffles, NaN with one.
+        Coordinates ``contig``, ``start``, ``end`` on ``span``.
 
     Raises
     ------
     LocusError
-        If a span leaves its contig, or there is none.
+        If a locus leaves its contig, or there is none.
     TargetError, ModelError
-        If a context isn't predicted, no span reaches the gene's expression, or the readout or the window
+        If a context isn't predicted, no locus reaches the gene's expression, or the readout or the window
         don't fit.
     """
     rng = np.random.default_rng(SEED) if rng is None else rng
-    checked = _checked(spans, reference)
+    checked = _checked(loci, reference)
     target = _target(checked, reference, backbone, contexts, gene_target)
-    crops = []
-    for span in checked:
-        crop, inside = _unedited(span, reference, backbone, target)
-        edited = replacements(crop.codes[0, inside], by, n_shuffles, rng)
-        crops.append(_with_rows(crop, inside, edited))
-    effects = [*_scored(crops, backbone, target, progress)]
+    windows = []
+    for locus in checked:
+        codes = reference.fetch_codes(locus.contig, locus.start, locus.end)
+        versions = [
+            [_written(locus, codes, decode(by_this))] for by_this in replacements(codes, by, n_shuffles, rng)
+        ]
+        bins = target.bins_of(locus.start, locus.end)
+        windows.append(edited_windows(locus.contig, bins, versions, reference, backbone))
+    effects = _scored(windows, backbone, target, progress)
     with np.errstate(invalid="ignore"):
         spread = [each.std(0, ddof=1) if len(each) > 1 else np.full_like(each[0], np.nan) for each in effects]
     kept = "dinucleotide " if by == "dinucleotide" else ""
@@ -103,7 +101,7 @@ def ablate(
             "effect": (("span", "context"), np.stack([each.mean(0) for each in effects])),
             "effect_std": (("span", "context"), np.stack(spread)),
         },
-        {"span": checked}, reference, backbone, target, f"each span replaced by {what}: ",
+        {"span": checked}, reference, backbone, target, f"each locus replaced by {what}: ",
     )  # fmt: skip
 
 
@@ -140,19 +138,21 @@ def substitute(
     SequenceError
         If a sequence is empty or holds other letters than A, C, G, T, N.
     """
-    words, codes = _read(sequences)
+    words = _read(sequences)
     checked = _checked(places, reference)
     longest = max(map(len, words))
     written_over = [Locus(place.contig, place.start, place.start + longest) for place in checked]
-    spans = _checked(written_over, reference)
-    target = _target(spans, reference, backbone, contexts, gene_target)
-    crops = []
+    target = _target(_checked(written_over, reference), reference, backbone, contexts, gene_target)
+    windows = []
     for place in checked:
-        for written in codes:
-            span = Locus(place.contig, place.start, place.start + len(written))
-            crop, inside = _unedited(span, reference, backbone, target)
-            crops.append(_with_rows(crop, inside, written[None]))
-    return _by_place(crops, checked, words, reference, backbone, target, progress, "sequence written over: ")
+        for word in words:
+            end = place.start + len(word)
+            edit = _written(place, reference.fetch_codes(place.contig, place.start, end), word)
+            bins = target.bins_of(place.start, end)
+            windows.append(edited_windows(place.contig, bins, [[edit]], reference, backbone))
+    return _by_place(
+        windows, checked, words, reference, backbone, target, progress, "sequence written over: "
+    )
 
 
 def insert(
@@ -166,7 +166,7 @@ def insert(
 ) -> xr.Dataset:
     """Put sequences between the bases of the genome, each at each place, and score each change.
 
-    What follows an insertion moves to the right. Both sums run over the same bins: the centre mask round the
+    What follows an insertion moves to the right. Both sums run over the same bins: the centre mask around the
     inserted bases.
 
     Parameters
@@ -188,19 +188,17 @@ def insert(
     LocusError, TargetError, ModelError, SequenceError
         As in `substitute`.
     """
-    target = ActivityRound(backbone, contexts)
-    words, codes = _read(sequences)
+    target = WideMask(backbone, contexts)
+    words = _read(sequences)
     checked = _checked(places, reference)
-    crops = []
+    windows = []
     for place in checked:
-        for inserted in codes:
-            span = Locus(place.contig, place.start, place.start + len(inserted))
-            crop, inside = _unedited(span, reference, backbone, target)
-            before = crop.codes[0]
-            longer = np.concatenate([before[: inside.start], inserted, before[inside.start :]])
-            crops.append(_with_rows(crop, slice(0, len(before)), longer[None, : len(before)]))
+        for word in words:
+            bins = target.bins_of(place.start, place.start + len(word))
+            versions = [[Edit(place.start, "", word)]]
+            windows.append(edited_windows(place.contig, bins, versions, reference, backbone))
     return _by_place(
-        crops, checked, words, reference, backbone, target, progress,
+        windows, checked, words, reference, backbone, target, progress,
         "sequence inserted, what follows it moved to the right: ",
     )  # fmt: skip
 
@@ -241,28 +239,20 @@ def swap(
     checked = [_checked(pair, reference) for pair in pairs]
     loci = [locus for pair in checked for locus in pair]
     target = _target(loci, reference, backbone, contexts, gene_target)
-    crops = []
+    windows = []
     for first, second in checked:
         if first.length != second.length:
             raise LocusError(f"{first} and {second} differ in length, so they can't change places: cut one")
         if first.contig == second.contig and first.start < second.end and second.start < first.end:
             raise LocusError(f"{first} and {second} overlap, so they can't change places")
-        sequence = {
-            locus: reference.fetch_codes(locus.contig, locus.start, locus.end) for locus in (first, second)
-        }
-        for here, there in ((first, second), (second, first)):
-            crop, inside = _unedited(here, reference, backbone, target)
-            edited = crop.codes[0].copy()
-            edited[inside] = sequence[there]
+        codes = [reference.fetch_codes(locus.contig, locus.start, locus.end) for locus in (first, second)]
+        edits = [_written(first, codes[0], decode(codes[1])), _written(second, codes[1], decode(codes[0]))]
+        for here, own in zip((first, second), edits, strict=True):
             # the other change, too, as far as this window sees it
-            window = inside.start - here.start
-            left, right = max(there.start + window, 0), min(there.end + window, len(edited))
-            if here.contig == there.contig and left < right:
-                edited[left:right] = sequence[here][
-                    left - there.start - window : right - there.start - window
-                ]
-            crops.append(_with_rows(crop, slice(0, len(edited)), edited[None]))
-    effects = np.stack([*_scored(crops, backbone, target, progress)])[:, 0]
+            made = sorted(edits) if first.contig == second.contig else [own]
+            bins = target.bins_of(here.start, here.end)
+            windows.append(edited_windows(here.contig, bins, [made], reference, backbone))
+    effects = np.stack(_scored(windows, backbone, target, progress))[:, 0]
     shaped = np.array([[locus.contig, locus.start, locus.end] for locus in loci], dtype=object).reshape(
         -1, 2, 3
     )
@@ -284,10 +274,15 @@ def _target(
     backbone: SequenceBackbone,
     contexts: Sequence[Context | str] | None,
     gene_target: GeneTarget | None,
-) -> EditTarget:
+) -> Reduction:
     if gene_target is None:
-        return ActivityRound(backbone, contexts)
-    target = ExpressionOf(*gene_target, reference, backbone, contexts)
+        return WideMask(backbone, contexts)
+    if backbone.receptive_field is None:
+        raise ModelError(
+            f"{backbone.name} sees its whole window at once, so an edit of one part changes all bins that "
+            f"the expression of {gene_target[0].name} is read from: score its activity instead"
+        )
+    target = GeneExpression(*gene_target, reference, backbone, contexts)
     check_reached(loci, gene_target[0], reach_of_gene(*gene_target, reference, backbone))
     return target
 
@@ -304,50 +299,39 @@ def _checked(loci: Sequence[Locus], reference: ReferenceGenome) -> list[Locus]:
     return checked
 
 
-def _read(sequences: str | Sequence[str]) -> tuple[list[str], list[NDArray[np.uint8]]]:
+def _read(sequences: str | Sequence[str]) -> list[str]:
     words = [sequences] if isinstance(sequences, str) else list(sequences)
     for word in words:
         if not word or set(word.upper()) - set("ACGTN"):
             raise SequenceError(f"{word!r} is no sequence to put in: use the letters A, C, G, T and N")
     if not words:
         raise SequenceError("there is no sequence to put in: give at least one")
-    return [word.upper() for word in words], [encode(word) for word in words]
+    return [word.upper() for word in words]
 
 
-def _unedited(
-    span: Locus, reference: ReferenceGenome, backbone: SequenceBackbone, target: EditTarget
-) -> tuple[Crop, slice]:
-    """Return the window round a span with only the reference in it, and where the span is within."""
-    bins = target.bins(span.start, span.end)
-    start, end, own = window_of(bins, backbone)
-    codes = reference.fetch_codes(span.contig, start, end)
-    return Crop(np.array(codes)[None], bins.first, own), slice(span.start - start, span.end - start)
-
-
-def _with_rows(crop: Crop, inside: slice, edited: NDArray[np.uint8]) -> Crop:
-    rows = np.repeat(crop.codes, len(edited), axis=0)
-    rows[:, inside] = edited
-    return Crop(np.concatenate([crop.codes, rows]), crop.first_bin, crop.bins)
+def _written(locus: Locus, codes: NDArray[np.uint8], word: str) -> Edit:
+    """Return the edit that writes a word over as many bases, which are ``codes``."""
+    return Edit(locus.start, decode(codes), word)
 
 
 def _scored(
-    crops: Sequence[Crop], backbone: SequenceBackbone, target: EditTarget, progress: Progress
+    windows: Sequence[EditedWindows], backbone: SequenceBackbone, target: Reduction, progress: Progress
 ) -> list[NDArray[np.float32]]:
-    progress.stage("editing", len(crops))
-    return list(score_crops(crops, backbone, target, progress))
+    progress.stage("editing", len(windows))
+    return list(score_windows(windows, backbone, target, progress))
 
 
 def _by_place(
-    crops: Sequence[Crop],
+    windows: Sequence[EditedWindows],
     places: Sequence[Locus],
     words: Sequence[str],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: EditTarget,
+    target: Reduction,
     progress: Progress,
     what: str,
 ) -> xr.Dataset:
-    effects = np.concatenate(_scored(crops, backbone, target, progress))
+    effects = np.concatenate(_scored(windows, backbone, target, progress))
     shaped = effects.reshape(len(places), len(words), -1)
     variables = {"effect": (("place", "sequence", "context"), shaped)}
     dataset = _dataset(variables, {"place": places}, reference, backbone, target, what)
@@ -359,7 +343,7 @@ def _dataset(
     along: dict[str, Sequence[Locus]],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: EditTarget,
+    target: Reduction,
     what: str,
     loci: Sequence[Locus] = (),
 ) -> xr.Dataset:

@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 
 from phenviz.attribution.baselines import Baseline, BaselineSource, baseline_sources
-from phenviz.attribution.integration_paths import Path, Piece, path_of
-from phenviz.attribution.pieces import Forward, Part, Run
+from phenviz.attribution.integration_paths import Path, TargetTile, path_of
+from phenviz.attribution.summed_tiles import Forward, SummedTiles, TileAttribution
 from phenviz.attribution.targets import Target, is_count, resolve
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
@@ -95,7 +95,7 @@ def integrated_gradients(
     step_batch
         Points computed together; None for as many as suit the device. Halved on its own when memory runs out.
     progress
-        Told after each batch of steps; gets each finished stretch as a partial result.
+        Told after each batch of steps; gets each finished interval as a partial result.
 
     Returns
     -------
@@ -180,14 +180,14 @@ def integrated_gradients_each(
     sources = baseline_sources(baseline, n_baselines, reference, locus)
     found = []
     for source in sources:
-        run = Run(locus, reference, backbone, resolved, progress, flank, only=len(sources) == 1)
-        run.attrs = {
+        summed = SummedTiles(locus, reference, backbone, resolved, progress, flank, only=len(sources) == 1)
+        summed.attrs = {
             "definition": "integrated gradients at the observed base: sum over channels of (input - "
             f"baseline) * mean gradient of the {resolved.definition}",
             "baseline": source.name,
         }
-        run.planned_steps = sum(counts[:2]) if len(counts) > 1 else counts[0]
-        found.append(run.over_pieces(_integration(run, source, counts, step_batch)))
+        summed.planned_steps = sum(counts[:2]) if len(counts) > 1 else counts[0]
+        found.append(summed.explain_tiles(_integration(summed, source, counts, step_batch)))
     joined = xr.concat(
         found,
         dim="baseline",
@@ -279,19 +279,21 @@ def saliency(
     # the path through the bases' own channels: its end is the sequence, and (input - 0) * gradient the value
     bases_only = BaselineSource(np.zeros(4, dtype=np.float32), reference, locus)
 
-    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> Part:
-        path = path_of(piece, locus.contig, reference, backbone, bases_only)
+    def explain(tile: TargetTile, forward_of: Callable[[Path], Forward]) -> TileAttribution:
+        path = path_of(tile, locus.contig, reference, backbone, bases_only)
         ends = tuple(end.detach().requires_grad_() for end in path.end)
         method = Saliency(forward_of(path))
         method.gradient_func = _gradient_of_each
         grads = method.attribute(ends, abs=False)
         with torch.no_grad():
-            value = piece.score(path.encode(*path.end))[0].cpu().double().numpy()
-        return Part(_pulled_back(path, [grad.detach() for grad in grads]), value, np.zeros_like(value), 1)
+            value = tile.score(path.encode(*path.end))[0].cpu().double().numpy()
+        return TileAttribution(
+            _pulled_back(path, [grad.detach() for grad in grads]), value, np.zeros_like(value), 1
+        )
 
-    run = Run(locus, reference, backbone, resolved, progress, flank)
-    run.attrs = {"definition": f"gradient at the observed base of the {resolved.definition}"}
-    dataset = run.over_pieces(explain)
+    summed = SummedTiles(locus, reference, backbone, resolved, progress, flank)
+    summed.attrs = {"definition": f"gradient at the observed base of the {resolved.definition}"}
+    dataset = summed.explain_tiles(explain)
     for name in ("convergence_delta", "baseline_value", "n_steps"):
         del dataset.attrs[name]
     return dataset
@@ -316,13 +318,13 @@ def _step_counts(n_steps: Steps) -> Iterator[int]:
 
 
 def _integration(
-    run: Run, source: BaselineSource, counts: Sequence[int], step_batch: int | None
-) -> Callable[[Piece, Callable[[Path], Forward]], Part]:
-    """Return what integrates one piece, in as many steps as are needed."""
-    batch = step_batch or default_step_batch(run.backbone)
+    summed: SummedTiles, source: BaselineSource, counts: Sequence[int], step_batch: int | None
+) -> Callable[[TargetTile, Callable[[Path], Forward]], TileAttribution]:
+    """Return what integrates one tile, in as many steps as are needed."""
+    batch = step_batch or default_step_batch(summed.backbone)
 
-    def explain(piece: Piece, forward_of: Callable[[Path], Forward]) -> Part:
-        path = path_of(piece, run.locus.contig, run.reference, run.backbone, source)
+    def explain(tile: TargetTile, forward_of: Callable[[Path], Forward]) -> TileAttribution:
+        path = path_of(tile, summed.locus.contig, summed.reference, summed.backbone, source)
         # the multiplication by (input - baseline) is the path's own: see Path.pull_back
         method = IntegratedGradients(forward_of(path), multiply_by_inputs=False)
         method.gradient_func = _gradient_of_each
@@ -340,19 +342,19 @@ def _integration(
             batch = fitted if fitted < min(batch, n_steps) else batch
             attribution = _pulled_back(path, grads)
             if ends is None:
-                ends = _ends(piece, path)
+                ends = _ends(tile, path)
             after, before = ends
             if small_enough(attribution.sum(0, dtype=np.float64) - after + before, after, before):
                 break
-        return Part(attribution, after, before, n_steps)
+        return TileAttribution(attribution, after, before, n_steps)
 
     return explain
 
 
-def _ends(piece: Piece, path: Path) -> list[np.ndarray]:
-    """Return the piece's share of each target at the sequence and at the baseline."""
+def _ends(tile: TargetTile, path: Path) -> list[np.ndarray]:
+    """Return the tile's share of each target at the sequence and at the baseline."""
     with torch.no_grad():
-        ends = [piece.score(path.encode(*end))[0] for end in (path.end, path.begin)]
+        ends = [tile.score(path.encode(*end))[0] for end in (path.end, path.begin)]
     return [end.cpu().double().numpy() for end in ends]
 
 

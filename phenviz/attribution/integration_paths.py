@@ -1,4 +1,4 @@
-"""Pieces of a window that are explained one by one, and how each runs from its baseline to its sequence."""
+"""Tiles of a window that are explained one by one, and how each runs from its baseline to its sequence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MOST_TIES = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TargetTile:
     """A part of the target with all the bases that it depends on.
 
     Parameters
@@ -59,7 +59,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A straight path on which a piece's gradient is integrated.
+    """A straight path on which a tile's gradient is integrated.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ class Path:
     pull_back: Callable[..., torch.Tensor]
 
 
-def pieces(
+def target_tiles(
     locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone, target: ResolvedTarget
-) -> Iterator[Piece]:
-    """Cut a target into pieces, from left to right, whose sum is the target.
+) -> Iterator[TargetTile]:
+    """Cut a target into tiles, from left to right, whose sum is the target.
 
     A sum of activity over a window is cut into tiles of bins. A gene's expression isn't a sum, so it is one
-    piece of all bins that the readout sees.
+    tile of all bins that the readout sees.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def pieces(
         If a global backbone's window is too short for the gene's readout.
     """
     if target.gene is not None:
-        yield _gene_piece(locus, reference, backbone, target)
+        yield _gene_tile(locus, reference, backbone, target)
         return
 
     def score(embedding: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ def pieces(
             count = min(size_of_tiles, last - first)
             bins = slice(halo(backbone) // size, halo(backbone) // size + count)
             left, right = first * size - halo(backbone), (first + count) * size + halo(backbone)
-        yield Piece(left, right, bins, score)
+        yield TargetTile(left, right, bins, score)
         first += bins.stop - bins.start
 
 
@@ -123,9 +123,9 @@ def tile_bins(backbone: SequenceBackbone) -> int:
     return max((CPU_TILE_BASES if on_cpu else GPU_TILE_BASES) // backbone.bin_size, 1)
 
 
-def _gene_piece(
+def _gene_tile(
     locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone, target: ResolvedTarget
-) -> Piece:
+) -> TargetTile:
     gene, readout = target.gene, target.readout
     assert gene is not None and readout is not None
     around = gene_bins(gene, backbone, reference, readout.reach)
@@ -149,37 +149,37 @@ def _gene_piece(
         distance = torch.from_numpy(around.distance).to(embedding)
         return readout.expression(embedding, distance)[:, list(target.channels)]
 
-    return Piece(start, end, slice(before, before + count), score)
+    return TargetTile(start, end, slice(before, before + count), score)
 
 
 def path_of(
-    piece: Piece,
+    tile: TargetTile,
     contig: str,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     baseline: BaselineSource,
 ) -> Path:
-    """Lay the path of a piece: through the bases, or from zero through the pooled scores of the stem."""
-    bases = one_hot_window(reference, contig, piece.start, piece.end, backbone)
+    """Lay the path of a tile: through the bases, or from zero through the pooled scores of the stem."""
+    bases = one_hot_window(reference, contig, tile.start, tile.end, backbone)
     if baseline.is_zero and has_lean_stem(backbone):
         scores, ties = pooled_scores(bases, stem_of(backbone))
         if len(ties) < _MOST_TIES * scores.shape[2]:
-            return _path_through_scores(bases, scores, ties, piece, backbone)
-    start = torch.from_numpy(baseline.window(piece.start, piece.end)).to(bases)[None]
+            return _path_through_scores(bases, scores, ties, tile, backbone)
+    start = torch.from_numpy(baseline.window(tile.start, tile.end)).to(bases)[None]
 
     def pull_back(grad: torch.Tensor) -> torch.Tensor:
         return ((bases - start) * grad).sum(1)[0]
 
-    return Path((start,), (bases,), tiled(lean_encode(backbone), piece, backbone), pull_back)
+    return Path((start,), (bases,), tiled(lean_encode(backbone), tile, backbone), pull_back)
 
 
 def _path_through_scores(
-    bases: torch.Tensor, scores: torch.Tensor, ties: torch.Tensor, piece: Piece, backbone: LocalBackbone
+    bases: torch.Tensor, scores: torch.Tensor, ties: torch.Tensor, tile: TargetTile, backbone: LocalBackbone
 ) -> Path:
     """Lay the path through the pooled scores, and through the bases of the few pools with a tie."""
     stem = stem_of(backbone)
     windows = windows_of_pools(bases, stem, ties)
-    encode_all = tiled(encode_scores(backbone), piece, backbone)
+    encode_all = tiled(encode_scores(backbone), tile, backbone)
     start = stem.bias.detach()[None, :, None].expand_as(scores)
 
     def encode(scores: torch.Tensor, windows: torch.Tensor | None = None) -> torch.Tensor:
@@ -199,16 +199,16 @@ def _path_through_scores(
 
 
 def tiled(
-    encode: Callable[[torch.Tensor], torch.Tensor], piece: Piece, backbone: SequenceBackbone
+    encode: Callable[[torch.Tensor], torch.Tensor], tile: TargetTile, backbone: SequenceBackbone
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what encodes a piece's bins, in tiles where the piece is longer than one, with a gradient.
+    """Return what encodes a tile's bins, in tiles where the tile is longer than one, with a gradient.
 
-    Of a long piece only the embedding is kept: its gradient is computed tile by tile from the input again, so
+    Of a long tile only the embedding is kept: its gradient is computed tile by tile from the input again, so
     that memory holds one tile's activations.
     """
-    count = piece.bins.stop - piece.bins.start
+    count = tile.bins.stop - tile.bins.start
     if backbone.receptive_field is None or count <= tile_bins(backbone):
-        return lambda x: encode(x)[:, :, piece.bins]
+        return lambda x: encode(x)[:, :, tile.bins]
     flank = halo(backbone) // backbone.bin_size
     return lambda x: _TiledEncode.apply(x, encode, count, tile_bins(backbone), flank)
 

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.edited_windows import ActivityRound, Crop, score_crops, window_of
 from phenviz.attribution.edits import SEED
 from phenviz.attribution.shuffles import replacements
 from phenviz.data.motifs import Motif
@@ -17,6 +16,8 @@ from phenviz.genome.codes import N_CODE, decode, encode
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.inference.edited_windows import EditedWindows, edited_windows, score_windows
+from phenviz.inference.reductions import WideMask
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
@@ -79,7 +80,7 @@ def marginalize(
         If a context isn't predicted.
     """
     rng = np.random.default_rng(SEED) if rng is None else rng
-    target = ActivityRound(backbone, contexts)
+    target = WideMask(backbone, contexts)
     codes = {
         name: _bases(name, motif.frequencies if isinstance(motif, Motif) else motif)
         for name, motif in motifs.items()
@@ -91,11 +92,11 @@ def marginalize(
     places = _backgrounds(backgrounds, contig, width, reference, backbone, target, rng)
     if len(places) < 2:
         raise LocusError(f"{len(places)} background(s) have no spread: use at least 2")
-    crops = [_embedded(*place, codes, rng) for place in places]
-    progress.stage("marginalizing", len(crops))
-    scored = np.stack(list(score_crops(crops, backbone, target, progress)))
+    windows = [_embedded(*place, codes, rng) for place in places]
+    progress.stage("marginalizing", len(windows))
+    scored = np.stack(list(score_windows(windows, backbone, target, progress)))
     # (background, motif, with or control, context)
-    paired = scored.reshape(len(crops), len(codes), 2, -1).astype(np.float64)
+    paired = scored.reshape(len(windows), len(codes), 2, -1).astype(np.float64)
     found = _summary(paired, codes, reference, backbone, target, shuffled=isinstance(backgrounds, int))
     return found.assign_coords(motif_id=("motif", ids))
 
@@ -118,27 +119,27 @@ def _backgrounds(
     width: int,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: ActivityRound,
+    target: WideMask,
     rng: np.random.Generator,
-) -> list[tuple[Crop, int]]:
+) -> list[tuple[EditedWindows, int]]:
     """Return windows with one row, and where in them their middle is."""
     if not isinstance(asked, int):
         named = [(reference.resolve_contig(locus.contig), (locus.start + locus.end) // 2) for locus in asked]
         return [_window(name, middle, width, reference, backbone, target) for name, middle in named]
     lengths = reference.contigs
     chosen = reference.resolve_contig(contig) if contig else max(lengths, key=lengths.__getitem__)
-    found: list[tuple[Crop, int]] = []
+    found: list[tuple[EditedWindows, int]] = []
     for _ in range(_TRIES * max(asked, 1)):
         if len(found) == asked:
             return found
         middle = int(rng.integers(lengths[chosen]))
-        crop, at = _window(chosen, middle, width, reference, backbone, target)
-        if (crop.codes != N_CODE).all():
-            shuffled = replacements(crop.codes[0], "dinucleotide", 1, rng)
-            found.append((Crop(shuffled, crop.first_bin, crop.bins), at))
+        window, at = _window(chosen, middle, width, reference, backbone, target)
+        if (window.codes != N_CODE).all():
+            shuffled = replacements(window.codes[0], "dinucleotide", 1, rng)
+            found.append((EditedWindows(shuffled, window.first_bin, window.bins), at))
     raise LocusError(
-        f"{chosen} has too little sequence without N for {asked} backgrounds of {crop.codes.shape[1]:,} bp: "
-        "name another contig"
+        f"{chosen} has too little sequence without N for {asked} backgrounds of "
+        f"{window.codes.shape[1]:,} bp: name another contig"
     )
 
 
@@ -148,28 +149,28 @@ def _window(
     width: int,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: ActivityRound,
-) -> tuple[Crop, int]:
-    # on a bin's middle, so that the mask lies round every motif in the same way
+    target: WideMask,
+) -> tuple[EditedWindows, int]:
+    # on a bin's middle, so that the mask lies around every motif in the same way
     size = backbone.bin_size
     middle = middle // size * size + size // 2
-    bins = target.bins(middle - width // 2, middle - width // 2 + width)
-    start, end, own = window_of(bins, backbone)
-    return Crop(np.array(reference.fetch_codes(contig, start, end))[None], bins.first, own), middle - start
+    bins = target.bins_of(middle - width // 2, middle - width // 2 + width)
+    plain = edited_windows(contig, bins, [], reference, backbone)
+    return plain, middle - (plain.first_bin - plain.bins.start) * size
 
 
 def _embedded(
-    crop: Crop, middle: int, codes: Mapping[str, NDArray[np.uint8]], rng: np.random.Generator
-) -> Crop:
+    window: EditedWindows, middle: int, codes: Mapping[str, NDArray[np.uint8]], rng: np.random.Generator
+) -> EditedWindows:
     """Write each motif, and a shuffle of each, into the middle of a background."""
-    rows = [crop.codes[0]]
+    rows = [window.codes[0]]
     for written in codes.values():
         first = middle - len(written) // 2
         for sequence in (written, rng.permutation(written)):
-            row = crop.codes[0].copy()
+            row = window.codes[0].copy()
             row[first : first + len(sequence)] = sequence
             rows.append(row)
-    return Crop(np.stack(rows), crop.first_bin, crop.bins)
+    return EditedWindows(np.stack(rows), window.first_bin, window.bins)
 
 
 def _summary(
@@ -177,7 +178,7 @@ def _summary(
     codes: Mapping[str, NDArray[np.uint8]],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: ActivityRound,
+    target: WideMask,
     *,
     shuffled: bool,
 ) -> xr.Dataset:

@@ -18,7 +18,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import base_starts, contribution, kind_of, reference_bases
-from phenviz.results.stretches import stretches
+from phenviz.results.covered import covered_intervals
 
 COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
 # Bases added on both sides before comparing: seqlets tend to end inside of a motif
@@ -37,8 +37,8 @@ def find_motifs(
 ) -> pd.DataFrame:
     """Call seqlets in a mutagenesis or attribution, and name the motif that each resembles most.
 
-    Seqlets are stretches of 4 to 25 bases whose summed contribution is larger than independent draws from
-    the track would give (recursive seqlets, tangermeme); stretches of negative contribution are called on
+    Seqlets are intervals of 4 to 25 bases whose summed contribution is larger than independent draws from
+    the track would give (recursive seqlets, tangermeme); intervals of negative contribution are called on
     the negated track, where they don't overlap a positive one. Their bases, with 2 more on each side and
     each weighted by how much it contributes, are compared with all known motifs on both strands (TOMTOM,
     memelite).
@@ -73,11 +73,11 @@ def find_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, contexts)
-    parts = stretches(base_starts(dataset))
+    parts = covered_intervals(base_starts(dataset))
     tables = []
     progress.stage("finding motifs", len(tracks))
     for context, track in tracks.items():
-        pieces = [_Stretch.of(dataset, track, start, end) for start, end in parts]
+        pieces = [_Interval.of(dataset, track, start, end) for start, end in parts]
         called = [(piece, _call_seqlets(piece.track, threshold)) for piece in pieces]
         tables.append(_annotate(called, motifs).assign(context=context))
         progress.advance()
@@ -90,7 +90,7 @@ def control_motifs(
     motifs_path: str | os.PathLike[str],
     generator: np.random.Generator,
 ) -> pd.DataFrame:
-    """Name the motifs of stretches as many and as long as the seqlets, drawn at random from the same locus.
+    """Name the motifs of intervals as many and as long as the seqlets, drawn at random from the same locus.
 
     Parameters
     ----------
@@ -115,15 +115,15 @@ def control_motifs(
     """
     motifs = read_motifs(motifs_path)
     tracks = _tracks(dataset, None)
-    (first, last), *others = stretches(base_starts(dataset))
+    (first, last), *others = covered_intervals(base_starts(dataset))
     if others:
-        raise ResultError("places are drawn from one stretch of bases, and this result has gaps: select one")
+        raise ResultError("places are drawn from one interval of bases, and this result has gaps: select one")
     tables = []
     for context, group in hits.groupby("context", sort=False):
         lengths = (group["end"] - group["start"]).to_numpy()
         start = generator.integers(0, np.maximum(last - first - lengths, 0) + 1)
         drawn = pd.DataFrame({"start": start, "end": start + lengths, "score": np.nan})
-        whole = _Stretch.of(dataset, tracks[str(context)], first, last)
+        whole = _Interval.of(dataset, tracks[str(context)], first, last)
         tables.append(_annotate([(whole, drawn)], motifs).assign(context=context))
     joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
     return joined.sort_values("p_value", ignore_index=True)[COLUMNS]
@@ -178,7 +178,7 @@ def count_motifs(hits: pd.DataFrame, control: pd.DataFrame, *, p_value: float = 
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Interval:
     """Bases that follow one another: the first one's position, their codes, and a number for each."""
 
     first: int
@@ -186,7 +186,7 @@ class _Stretch:
     track: NDArray[np.float64]
 
     @classmethod
-    def of(cls, dataset: xr.Dataset, track: NDArray[np.float64], start: int, end: int) -> _Stretch:
+    def of(cls, dataset: xr.Dataset, track: NDArray[np.float64], start: int, end: int) -> _Interval:
         """Cut one out of a dataset and its track, between two 0-based positions."""
         own = slice(*np.searchsorted(base_starts(dataset), [start, end]).tolist())
         letters = reference_bases(dataset.isel(position=own))
@@ -259,16 +259,16 @@ def _seqlet_caller() -> Callable[..., pd.DataFrame]:
     return seqlet.recursive_seqlets
 
 
-def _annotate(called: Sequence[tuple[_Stretch, pd.DataFrame]], motifs: tuple[Motif, ...]) -> pd.DataFrame:
-    """Compare the bases of seqlets with all motifs; places in stretches become positions on the contig."""
-    called = [(stretch, seqlets) for stretch, seqlets in called if len(seqlets)]
+def _annotate(called: Sequence[tuple[_Interval, pd.DataFrame]], motifs: tuple[Motif, ...]) -> pd.DataFrame:
+    """Compare the bases of seqlets with all motifs; places in intervals become positions on the contig."""
+    called = [(interval, seqlets) for interval, seqlets in called if len(seqlets)]
     if not called:
         return pd.DataFrame({name: [] for name in COLUMNS})
     # imported here: numba comes with it
     from memelite.tomtom import tomtom
 
-    queries = [query for stretch, seqlets in called for query in _queries(stretch, seqlets)]
-    tables = [seqlets.assign(first=stretch.first) for stretch, seqlets in called]
+    queries = [query for interval, seqlets in called for query in _queries(interval, seqlets)]
+    tables = [seqlets.assign(first=interval.first) for interval, seqlets in called]
     seqlets = pd.concat(tables, ignore_index=True)
     found = tomtom(queries, [motif.frequencies for motif in motifs], n_nearest=1, n_jobs=1)
     p_value, strand, best = (np.asarray(found[column])[:, 0] for column in (0, 4, 5))
@@ -290,11 +290,11 @@ def _annotate(called: Sequence[tuple[_Stretch, pd.DataFrame]], motifs: tuple[Mot
     )
 
 
-def _queries(stretch: _Stretch, seqlets: pd.DataFrame) -> list[NDArray[np.float64]]:
-    bases = one_hot(stretch.codes).astype(np.float64)
+def _queries(interval: _Interval, seqlets: pd.DataFrame) -> list[NDArray[np.float64]]:
+    bases = one_hot(interval.codes).astype(np.float64)
     bounds = zip(seqlets["start"], seqlets["end"], strict=True)
     places = [slice(max(start - _FLANK, 0), end + _FLANK) for start, end in bounds]
-    return [_weighted(bases[:, place], stretch.track[place]) for place in places]
+    return [_weighted(bases[:, place], interval.track[place]) for place in places]
 
 
 def _weighted(bases: NDArray[np.float64], track: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,10 +9,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.effects import CentreMask, GeneExpression, MutantTarget
-from phenviz.attribution.engine import CropEngine, MutantEngine, WindowEngine, alternates, margin
-from phenviz.attribution.local_engine import LocalEngine
-from phenviz.attribution.receptive_cones import Span
 from phenviz.attribution.targets import check_reached, reach_of_gene
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
@@ -20,13 +16,15 @@ from phenviz.genome.codes import ALPHABET, LETTERS, N_CODE
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.inference.crop_engine import alternates
+from phenviz.inference.engines import EditEngine, engine_for, tile_margin
+from phenviz.inference.reductions import CentreMask, GeneExpression, Reduction, effects_of_scan, tile_values
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.local import LocalBackbone
 from phenviz.models.memory import halving, in_batches
 from phenviz.models.parallel import SharedProgress, over_tiles, tile_size
 from phenviz.models.predict import bin_range, central_bins
 from phenviz.models.readout import GeneReadout
-from phenviz.models.windows import one_hot_tensor, placement
+from phenviz.models.windows import placement
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, position_coord, result_attrs
 
@@ -63,7 +61,7 @@ def mutagenesis(
         Contexts (or names, labels, CURIEs) to score; None for all.
     gene_target
         A gene and the readout that predicts its expression: scores the change of that expression. None for
-        the activity round the changed base.
+        the activity around the changed base.
     part_of
         The locus that was asked for, where this one is a part of it: that one has to reach the gene. Bases
         out of the gene's reach change nothing.
@@ -97,7 +95,7 @@ def mutagenesis(
     """
     locus = reference.check(locus)
     target = _target(part_of or locus, reference, backbone, contexts, gene_target)
-    engine = _engine(backbone, target)
+    engine = engine_for(reference, backbone, target.bins)
     effects = np.empty((locus.length, 4, len(target.contexts)), dtype=np.float32)
     progress.stage("mutagenesis", locus.length)
     for part, tile in _tiles(locus, reference, backbone, target, engine, batch_size, progress):
@@ -112,7 +110,7 @@ def _target(
     backbone: SequenceBackbone,
     contexts: Sequence[Context | str] | None,
     gene_target: tuple[Gene, GeneReadout] | None,
-) -> MutantTarget:
+) -> Reduction:
     if gene_target is None:
         return CentreMask(backbone, contexts)
     if backbone.receptive_field is None:
@@ -125,21 +123,12 @@ def _target(
     return GeneExpression(gene, readout, reference, backbone, contexts)
 
 
-def _engine(backbone: SequenceBackbone, target: MutantTarget) -> MutantEngine:
-    # a subclass may compute something else from the same stages
-    if type(backbone) is LocalBackbone:
-        return LocalEngine(backbone, target.bins)
-    if backbone.receptive_field is None:
-        return WindowEngine(backbone, target.bins or Span(0, 0))
-    return CropEngine(backbone, target.bins)
-
-
 def _tiles(
     locus: Locus,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: MutantTarget,
-    engine: MutantEngine,
+    target: Reduction,
+    engine: EditEngine,
     batch_size: int,
     progress: Progress,
 ) -> Iterator[tuple[Locus, NDArray[np.float32]]]:
@@ -156,7 +145,7 @@ def _tiles(
             left, _ = central_bins(backbone, start)
             right = left + backbone.window
         else:
-            beside = margin(backbone, target.bins)
+            beside = tile_margin(backbone, target.bins)
             left, right = start * size - beside, end * size + beside
         part = part_of(start, end)
         return _tile_effects(part, left, right, reference, backbone, target, engine, batch_size, shared)
@@ -186,22 +175,21 @@ def _tile_effects(
     right: int,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: MutantTarget,
-    engine: MutantEngine,
+    target: Reduction,
+    engine: EditEngine,
     batch_size: int,
     progress: Progress,
 ) -> NDArray[np.float32]:
     """Score a piece of the locus within one window of reference from left to right."""
-    device, dtype = placement(backbone)
-    window = reference.fetch_codes(part.contig, left, right)
-    codes = torch.from_numpy(np.array(window)).to(device)
+    window, first_bin = reference.fetch_codes(part.contig, left, right), left // backbone.bin_size
     effects = torch.full((part.length, 4, len(target.contexts)), torch.nan, dtype=torch.float32)
     known = np.flatnonzero(window[part.start - left : part.end - left] != N_CODE)
     progress.advance(part.length - len(known))
     with torch.inference_mode():
-        cells = engine.reference(codes, one_hot_tensor(window, device, dtype)[None])
+        tile = engine.tile(window)
+        plain = tile_values(tile, first_bin, target)
         effects[known, window[part.start - left + known].astype(np.intp)] = 0.0
-        places = torch.from_numpy(part.start - left + known).to(device)
+        places = torch.from_numpy(part.start - left + known).to(tile.codes.device)
         for phase in range(backbone.bin_size):
             bins = places[places % backbone.bin_size == phase] // backbone.bin_size
             done = 0
@@ -211,12 +199,12 @@ def _tile_effects(
                     count: int, phase: int = phase, left_over: torch.Tensor = bins[done:]
                 ) -> torch.Tensor:
                     batch = left_over[:count]
-                    changes = engine.changes(cells, phase, batch)
-                    return target.effects(cells, left // backbone.bin_size, batch, changes)
+                    scanned = engine.scan(tile, phase, batch)
+                    return effects_of_scan(tile, first_bin, plain, batch, scanned, target)
 
                 batch, batch_size = halving(batch_size, run)
                 rows = bins[done : done + len(batch)] * backbone.bin_size + phase
-                columns = alternates(codes[rows]).cpu()
+                columns = alternates(tile.codes[rows]).cpu()
                 effects[(rows - (part.start - left)).cpu()[:, None], columns] = batch.float().cpu()
                 done += len(batch)
                 progress.advance(len(batch))
@@ -228,7 +216,7 @@ def _as_dataset(
     locus: Locus,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
-    target: MutantTarget,
+    target: Reduction,
 ) -> xr.Dataset:
     codes = reference.fetch_codes(locus.contig, locus.start, locus.end)
     attrs = result_attrs(locus, backbone, reference, definition=target.definition, units=target.units)

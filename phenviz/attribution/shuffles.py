@@ -51,8 +51,8 @@ def replacements(
     found = np.repeat(codes[None], count, axis=0)
     known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
     for first, last in known.reshape(-1, 2):
-        stretch = codes[first:last]
-        shuffled = _dinucleotide_shuffles(stretch, count, rng) if how == "dinucleotide" else None
+        interval = codes[first:last]
+        shuffled = _dinucleotide_shuffles(interval, count, rng) if how == "dinucleotide" else None
         found[:, first:last] = (
             shuffled if shuffled is not None else rng.permuted(found[:, first:last], axis=1)
         )

@@ -74,7 +74,7 @@ def trait_integrated_gradients(
     share_tiles
         Whether a local backbone computes what lies in several windows once. The result is the same.
     progress
-        Told after each step of a tile; gets each finished stretch as a partial result.
+        Told after each step of a tile; gets each finished interval as a partial result.
 
     Returns
     -------
@@ -151,15 +151,15 @@ def explain(
     everything = where == explained(engine.reader, None) if _on_one_contig(engine.reader) else False
     # the delta counts what overhangs the contig, too
     asked = tiles if everything else tiles_at(engine, tiles, where)
-    stretches = clipped(reached(engine.reader, where.contig), where.start, where.end)
-    canvas = Canvas(stretches, len(engine.sequences), engine.dtype)
+    intervals = clipped(reached(engine.reader, where.contig), where.start, where.end)
+    canvas = Canvas(intervals, len(engine.sequences), engine.dtype)
     attrs = attributes(engine, where, tiles)
     summed, done = 0.0, where.start
     for number, (start, values) in enumerate(engine.attribute(asked, weights, progress)):
         canvas.add(start, values)
         summed += float(values.sum(dtype=float))
         # later tiles begin further to the right: what lies before the next one is finished
-        ready = engine.piece(asked[number + 1]).start if number + 1 < len(asked) else where.end
+        ready = engine.target_tile(asked[number + 1]).start if number + 1 < len(asked) else where.end
         if (finished := canvas.part(done, ready)) is not None:
             progress.partial(as_dataset(engine, where.contig, finished, attrs))
         done = max(done, ready)
@@ -200,8 +200,8 @@ def tiles_at(engine: TraitEngine, tiles: Sequence[Tile], where: Locus) -> list[T
         tile
         for tile in tiles
         if tile.contig == where.contig
-        and engine.piece(tile).start < where.end
-        and where.start < engine.piece(tile).end
+        and engine.target_tile(tile).start < where.end
+        and where.start < engine.target_tile(tile).end
     ]
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from phenviz.attribution.baselines import Baseline, BaselineSource
 from phenviz.attribution.gradients import IntegratedGradients, Saliency, default_step_batch
-from phenviz.attribution.integration_paths import Path, Piece, path_of
+from phenviz.attribution.integration_paths import Path, TargetTile, path_of
 from phenviz.errors import ModelError
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
@@ -172,14 +172,14 @@ class TraitEngine:
             return np.stack(found)
 
         for tile, values in zip(tiles, self._over(tiles, run), strict=True):
-            yield self.piece(tile).start, values
+            yield self.target_tile(tile).start, values
 
-    def piece(self, tile: Tile) -> Piece:
+    def target_tile(self, tile: Tile) -> TargetTile:
         """Return a tile with all bases that its bins see; its score are the sums of its windows."""
         size = self.reader.backbone.bin_size
         margin = 0 if self.reader.backbone.receptive_field is None else halo(self.reader.backbone)
         count, flank = tile.last_bin - tile.first_bin, margin // size
-        return Piece(
+        return TargetTile(
             tile.first_bin * size - margin,
             tile.last_bin * size + margin,
             slice(flank, flank + count),
@@ -195,13 +195,13 @@ class TraitEngine:
                 found: NDArray[np.float64] = self.reader.sums(embedding, tile).cpu().double().numpy()
             progress.advance(length)
             return found
-        piece, path = self._path(tile, number)
+        target_tile, path = self._path(tile, number)
         parts: list[NDArray[np.float64]] = []
         for point in self.points:
             with torch.no_grad():
                 ends = zip(path.begin, path.end, strict=True)
                 embedding = path.encode(*(begin + float(point) * (end - begin) for begin, end in ends))
-                parts.append(piece.score(embedding).cpu().double().numpy())
+                parts.append(target_tile.score(embedding).cpu().double().numpy())
             progress.advance(length)
         return np.concatenate(parts)
 
@@ -209,7 +209,7 @@ class TraitEngine:
         self, tile: Tile, number: int, weights: TokenWeights, progress: Progress
     ) -> NDArray[np.floating]:
         """Attribute the logit to the bases of one sequence that a tile sees: (bases,)."""
-        piece, path = self._path(tile, number)
+        target_tile, path = self._path(tile, number)
         device, dtype = placement(self.reader.backbone)
         own = torch.from_numpy(weights.sums[:, number, tile.indices]).to(device, dtype)
         at = torch.from_numpy(self.points).to(device, dtype)
@@ -219,7 +219,7 @@ class TraitEngine:
             *bases, place = inputs
             # the place on the path is an input like the bases, so Captum itself says at which point it is
             nearest = (place - at).abs().argmin(1)
-            score = (piece.score(path.encode(*bases)) * own[nearest]).sum((1, 2))
+            score = (target_tile.score(path.encode(*bases)) * own[nearest]).sum((1, 2))
             progress.advance(length * len(place))
             return score + 0 * place[:, 0]
 
@@ -244,11 +244,11 @@ class TraitEngine:
         )
         return values
 
-    def _path(self, tile: Tile, number: int) -> tuple[Piece, Path]:
-        piece = self.piece(tile)
+    def _path(self, tile: Tile, number: int) -> tuple[TargetTile, Path]:
+        target_tile = self.target_tile(tile)
         source = self._source(tile.contig, number)
         sequence = cast(ReferenceGenome, self.sequences[number])
-        return piece, path_of(piece, tile.contig, sequence, self.reader.backbone, source)
+        return target_tile, path_of(target_tile, tile.contig, sequence, self.reader.backbone, source)
 
     def _source(self, contig: str, number: int) -> BaselineSource:
         # for saliency, the path through the bases' own channels: (input - 0) * gradient is the value

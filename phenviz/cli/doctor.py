@@ -100,13 +100,13 @@ def _annotation(world: World) -> str:
 
 def _misplaced(world: World, genes: pd.DataFrame) -> list[str]:
     """Count the genes that lie where the reference has no sequence."""
-    from phenviz.genome import bare_contig
+    from phenviz.genome.locus import contig_key
 
     lengths: dict[str, int] = {}
     for name, length in world.reference.contigs.items():
-        bare = bare_contig(name).upper()
-        lengths[bare] = max(length, lengths.get(bare, 0))
-    length = genes["contig"].map(lambda name: lengths.get(bare_contig(name).upper(), 0))
+        key = contig_key(name)
+        lengths[key] = max(length, lengths.get(key, 0))
+    length = genes["contig"].map(lambda name: lengths.get(contig_key(name), 0))
     elsewhere, beyond = genes.loc[length == 0, "contig"], (length > 0) & (genes["end"] > length)
     notes = []
     if len(elsewhere):
@@ -206,13 +206,13 @@ def _training_sources(world: World) -> str:
 
 
 def _check_contigs(world: World, key: str, table: pd.DataFrame) -> None:
-    from phenviz.genome import bare_contig
+    from phenviz.genome.locus import contig_key
 
     with world.project.naming("reference"):
         contigs = list(world.reference.contigs)
     found = list(table["contig"].unique())
-    known = {bare_contig(name).upper() for name in contigs}
-    if found and not known & {bare_contig(name).upper() for name in found}:
+    known = set(map(contig_key, contigs))
+    if found and not known & set(map(contig_key, found)):
         with world.project.naming(key):
             raise DataError(
                 f"its contigs ({_some(found)}) are none of the reference ({_some(contigs)}): give a file of "

@@ -1,12 +1,19 @@
-"""Where PhenViz keeps what it can make or fetch again."""
+"""Where PhenViz keeps what it can make or fetch again: on disk, and in memory up to a limit."""
 
 from __future__ import annotations
 
 import os
+import threading
 import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import platformdirs
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 CACHE_VARIABLE = "PHENVIZ_CACHE"
 
@@ -48,3 +55,55 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+class RecentlyUsed(Generic[K, V]):
+    """Values in memory, from any thread; beyond the limit, what wasn't used for longest is forgotten.
+
+    The value that was put last is always kept.
+
+    Parameters
+    ----------
+    limit
+        Sum of the sizes.
+    size
+        Of a value, in the unit of the limit; by default each is 1.
+    """
+
+    def __init__(self, limit: int, size: Callable[[V], int] = lambda value: 1) -> None:
+        self._limit, self._size = limit, size
+        self._lock = threading.Lock()
+        # in order of use, least recent first
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._held = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: K) -> bool:
+        with self._lock:
+            return key in self._values
+
+    def get(self, key: K) -> V | None:
+        """Return a value; None if it isn't there."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: K, value: V) -> bool:
+        """Keep a value, in place of one of the same key; True, as a store tells whether it kept something."""
+        with self._lock:
+            if key in self._values:
+                self._held -= self._size(self._values.pop(key))
+            self._values[key] = value
+            self._held += self._size(value)
+            while len(self._values) > 1 and self._held > self._limit:
+                self._held -= self._size(self._values.popitem(last=False)[1])
+        return True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+            self._held = 0

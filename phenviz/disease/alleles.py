@@ -13,6 +13,7 @@ from phenviz.disease.allele_fit import Fit, Mask, bases_at, fit_reference
 from phenviz.disease.traits import UNKNOWN_ALTERNATE, TraitReport
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit, Variant
 from phenviz.variation.normalise import left_align
 
 _LEAST_FIT = 0.75
@@ -101,14 +102,12 @@ def _left_aligned(table: pd.DataFrame, reference: ReferenceGenome, report: Trait
     contigs = table["contig"].to_numpy(object)
     moved = np.zeros(len(table), dtype=bool)
     for row in rows:
-        written = int(position[row]) - 1, ref[row], alt[row]
+        written = Edit(int(position[row]) - 1, ref[row], alt[row])
         found = left_align(reference.codes(contigs[row]), *written)
-        position[row], ref[row], alt[row] = found[0] + 1, *found[1:]
+        position[row], ref[row], alt[row] = found.start + 1, found.ref, found.alt
         moved[row] = found != written
-    places = zip(
-        contigs[moved], table["position"][moved], table["ref"][moved], table["alt"][moved], strict=True
-    )
-    words = [f"{contig}:{at}:{one}:{other}" for contig, at, one, other in islice(places, 9)]
+    columns = [column[moved] for column in (contigs, table["position"], table["ref"], table["alt"])]
+    words = [Variant(*place).key for place in islice(zip(*columns, strict=True), 9)]
     report.count("changed", "left_aligned_or_trimmed", words, total=int(moved.sum()))
     return table.assign(position=position, ref=ref, alt=alt)
 

@@ -35,7 +35,7 @@ Activity = Callable[[pd.DataFrame], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
-class Background:
+class BackgroundVariants:
     """Variants to compare with.
 
     Parameters
@@ -62,7 +62,7 @@ def random_background(
     seed: int,
     singles: int = SINGLES,
     deep: int = DEEP,
-) -> Background:
+) -> BackgroundVariants:
     """Draw random variants, denser where the contigs are active.
 
     First ``singles`` positions are drawn, two thirds evenly and one third near transcription starts, one
@@ -97,10 +97,10 @@ def random_background(
     centres = first.iloc[_deep_rows(strength, deep, generator)]
     more = _neighbours(centres, reference, generator)
     variants = pd.concat([first.assign(stage=1), more.assign(stage=2)], ignore_index=True)
-    return Background(_sorted(variants), "random")
+    return BackgroundVariants(_sorted(variants), "random")
 
 
-def common_background(variants: pd.DataFrame, *, seed: int, most: int = 40_000) -> Background:
+def common_background(variants: pd.DataFrame, *, seed: int, most: int = 40_000) -> BackgroundVariants:
     """Take known common variants (of individuals) as background.
 
     Parameters
@@ -121,7 +121,7 @@ def common_background(variants: pd.DataFrame, *, seed: int, most: int = 40_000) 
         drawn = generator.permutation(table["element"].nunique())
         sizes = np.bincount(table["element"])[drawn]
         table = table[table["element"].isin(drawn[np.cumsum(sizes) <= most])]
-    return Background(_sorted(table), "individuals")
+    return BackgroundVariants(_sorted(table), "individuals")
 
 
 def elements(contig: NDArray[np.str_], position: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from phenviz.genome import Annotation, ReferenceGenome
 from phenviz.genome.codes import N_CODE
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.intervals import nearest_place
+from phenviz.genome.locus import on_contig
 
 GC_WINDOW = 501
 # a difference of one of these counts as much as one of another: activity decides, the others steer
@@ -58,7 +59,7 @@ def tss_distance(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.f
         tss = _starts(annotation, str(contig))
         if len(tss):
             place = variants["position"].to_numpy(np.int64)[rows] - 1
-            result[rows] = np.log10(1 + np.abs(place - tss[_nearest(tss, place)]))
+            result[rows] = np.log10(1 + np.abs(place - tss[nearest_place(tss, place)]))
     return result
 
 
@@ -66,12 +67,11 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.
     """Return the symbol of the gene with the nearest TSS of each variant ("" where the contig has none)."""
     result = np.full(len(variants), "", dtype=object)
     genes = annotation.genes
-    bare = genes["contig"].map(bare_contig)
     for contig, rows in variants.groupby("contig", sort=False).indices.items():
-        own = genes[bare == bare_contig(str(contig))].sort_values("tss", kind="stable")
+        own = genes[on_contig(genes["contig"], str(contig))].sort_values("tss", kind="stable")
         if len(own):
             place = variants["position"].to_numpy(np.int64)[rows] - 1
-            nearest = _nearest(own["tss"].to_numpy(np.int64), place)
+            nearest = nearest_place(own["tss"].to_numpy(np.int64), place)
             result[rows] = own["gene_name"].to_numpy(str)[nearest]
     return result.astype(str)
 
@@ -98,12 +98,5 @@ def standardise(table: pd.DataFrame, columns: list[str]) -> NDArray[np.float64]:
 
 def _starts(annotation: Annotation, contig: str) -> NDArray[np.int64]:
     genes = annotation.genes
-    own = genes["contig"].map(bare_contig) == bare_contig(contig)
+    own = on_contig(genes["contig"], contig)
     return np.sort(genes.loc[own, "tss"].to_numpy(np.int64))
-
-
-def _nearest(sorted_places: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.intp]:
-    right = np.clip(np.searchsorted(sorted_places, place), 0, len(sorted_places) - 1)
-    left = np.maximum(right - 1, 0)
-    nearer = np.abs(place - sorted_places[left]) <= np.abs(place - sorted_places[right])
-    return np.where(nearer, left, right)

@@ -16,6 +16,7 @@ from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
+from phenviz.genome.variant import Variant
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
@@ -139,7 +140,7 @@ def _facts(table: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
                 "start": int(own["position"].min()) - 1,
                 "end": int((own["position"] + own["ref"].str.len()).max()) - 1,
                 "position": int(lead["position"]),
-                "lead": f"{lead['contig']}:{lead['position']}:{lead['ref']}:{lead['alt']}",
+                "lead": Variant(*lead[["contig", "position", "ref", "alt"]]).key,
                 "posterior": float(own["posterior"].sum()),
                 "variants": len(own),
             }

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.data.packs import PackMissing, find_pack
-from phenviz.disease.background import Background, common_background, random_background
+from phenviz.disease.background import BackgroundVariants, common_background, random_background
 from phenviz.disease.covariates import covariates
 from phenviz.disease.matching import REPLICAS, Matcher, Replicas
 from phenviz.disease.observed import Peaks
@@ -68,7 +68,7 @@ class Side:
     covariates: pd.DataFrame
     pool_covariates: pd.DataFrame
     matcher: Matcher
-    background: Background
+    background: BackgroundVariants
 
 
 class Inputs:
@@ -188,7 +188,7 @@ class Inputs:
         scorer = self._scorer or _default_scorer()
         return score_all(variants, self.world.reference, backbone, self.contexts, scorer, self.progress)
 
-    def score_pool(self, background: Background, backbone: SequenceBackbone) -> Scores:
+    def score_pool(self, background: BackgroundVariants, backbone: SequenceBackbone) -> Scores:
         """Score a background; its first stage is what the drawing has scored already."""
         table = background.variants
         first = (table["stage"] == 1).to_numpy()
@@ -201,7 +201,7 @@ class Inputs:
 
         return Scores(joined("effect"), joined("magnitude"), joined("active"))
 
-    def _draw(self, activity: object) -> Background:
+    def _draw(self, activity: object) -> BackgroundVariants:
         if self._common is not None:
             return common_background(self._common, seed=self.settings.seed)
         contigs = sorted(self.variants["contig"].unique())
@@ -215,7 +215,7 @@ class Inputs:
             seed=self.settings.seed,
         )
 
-    def _side(self, own: Scores, pool: Scores, background: Background) -> Side:
+    def _side(self, own: Scores, pool: Scores, background: BackgroundVariants) -> Side:
         reference, annotation = self.world.reference, self.world.annotation
         scored = np.isfinite(pool.magnitude).all(1) & np.isfinite(pool.active).all(1)
         if not scored.all():

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.intervals import holding, nearest_place
+from phenviz.genome.locus import bare_contig, on_contig
 
 HALF_PEAK = 250
-# peaks of one context hardly overlap; where a user's do, the last few that begin before a position are
-# looked at
-_LOOK_BACK = 8
 
 
 class Peaks:
@@ -41,29 +39,10 @@ class Peaks:
     def at(self, variants: pd.DataFrame) -> NDArray[np.float32]:
         """Return log2(1 + fold enrichment) of the strongest peak over each variant, (n, C); 0 outside."""
         result = np.zeros((len(variants), len(self._names)), np.float32)
-        position = variants["position"].to_numpy(np.int64) - 1
-        for contig, rows in variants.groupby("contig", sort=False).indices.items():
-            for column, name in enumerate(self._names):
-                stretch = self._by_place.get((bare_contig(str(contig)), name))
-                if stretch is not None:
-                    result[rows, column] = _strongest(stretch, position[rows])
+        rows, peaks = holding(variants, self.table)
+        column = self.table["context"].map(self._names.index).to_numpy()[peaks]
+        np.maximum.at(result, (rows, column), self.table["fold_enrichment"].to_numpy(np.float32)[peaks])
         return np.asarray(np.log2(1 + result), dtype=np.float32)
-
-    @cached_property
-    def _by_place(
-        self,
-    ) -> dict[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-        # several summits of one peak are listed with the same start and end
-        key = ["contig", "context", "start", "end"]
-        peaks = self.table.groupby(key, sort=True)["fold_enrichment"].max().reset_index()
-        return {
-            (str(contig), str(name)): (
-                own["start"].to_numpy(np.int64),
-                own["end"].to_numpy(np.int64),
-                own["fold_enrichment"].to_numpy(float),
-            )
-            for (contig, name), own in peaks.groupby(["contig", "context"], sort=False)
-        }
 
     @cached_property
     def union(self) -> tuple[pd.DataFrame, NDArray[np.float64]]:
@@ -89,28 +68,11 @@ class Peaks:
         places, _ = self.union
         result = np.full(len(variants), -1, dtype=np.intp)
         position = variants["position"].to_numpy(np.int64)
-        bare = places["contig"].to_numpy(str)
         for contig, rows in variants.groupby("contig", sort=False).indices.items():
-            own = np.flatnonzero(bare == bare_contig(str(contig)))
+            own = np.flatnonzero(on_contig(places["contig"], str(contig)))
             if len(own):
                 middle = places["position"].to_numpy(np.int64)[own]
-                right = np.clip(np.searchsorted(middle, position[rows]), 0, len(own) - 1)
-                left = np.maximum(right - 1, 0)
-                nearer = np.abs(position[rows] - middle[left]) <= np.abs(position[rows] - middle[right])
-                nearest = np.where(nearer, left, right)
+                nearest = nearest_place(middle, position[rows])
                 inside = np.abs(position[rows] - middle[nearest]) <= HALF_PEAK
                 result[rows] = np.where(inside, own[nearest], -1)
         return result
-
-
-def _strongest(
-    stretch: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], position: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    starts, ends, enrichment = stretch
-    last = np.searchsorted(starts, position, side="right") - 1
-    best = np.zeros(len(position))
-    for back in range(_LOOK_BACK):
-        row = last - back
-        covers = (row >= 0) & (position < ends[np.maximum(row, 0)])
-        best = np.maximum(best, np.where(covers, enrichment[np.maximum(row, 0)], 0))
-    return best

@@ -18,6 +18,7 @@ from phenviz.disease.inputs import Inputs
 from phenviz.disease.methods import Method, Outcome
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
+from phenviz.genome.intervals import holding
 from phenviz.genome.locus import bare_contig
 
 Array = NDArray[np.float64]
@@ -234,18 +235,12 @@ def _one_an_element(table: pd.DataFrame) -> NDArray[np.intp]:
 
 def _in_elements(regulatory: pd.DataFrame, names: list[str], variants: pd.DataFrame) -> NDArray[np.bool_]:
     column = {name: number for number, name in enumerate(names)}
+    active = np.zeros((len(regulatory), len(names)), dtype=bool)
+    for row, listed in enumerate(regulatory["cell_types"]):
+        active[row, [column[name] for name in str(listed).split("|") if name]] = True
     result = np.zeros((len(variants), len(names)), dtype=bool)
-    position = variants["position"].to_numpy(np.int64) - 1
-    contigs = regulatory["contig"].astype(str).map(bare_contig)
-    for contig, rows in variants.groupby("contig", sort=False).indices.items():
-        own = regulatory[contigs == bare_contig(str(contig))].sort_values("start", kind="stable")
-        starts, ends = own["start"].to_numpy(np.int64), own["end"].to_numpy(np.int64)
-        cells = [[column[name] for name in str(cell).split("|") if name] for cell in own["cell_types"]]
-        last = np.searchsorted(starts, position[rows], side="right") - 1
-        for row, place, stop in zip(rows, position[rows], last, strict=True):
-            for element in range(stop, max(stop - 4, -1), -1):
-                if place < ends[element]:
-                    result[row, cells[element]] = True
+    rows, found = holding(variants, regulatory)
+    np.logical_or.at(result, rows, active[found])
     return result
 
 

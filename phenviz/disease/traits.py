@@ -12,6 +12,7 @@ import pandas as pd
 from phenviz.disease.formats import Format
 from phenviz.disease.loci import LOCUS_REACH, assign_loci, joined_regions
 from phenviz.errors import DataError
+from phenviz.genome.variant import Variant
 
 TRAIT_COLUMNS = [
     "trait", "locus", "contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "z",
@@ -213,4 +214,4 @@ def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVarian
 
 
 def _word(row: object) -> str:
-    return f"{row.contig}:{row.position}:{row.ref}:{row.alt}"  # type: ignore[attr-defined]
+    return Variant(row.contig, row.position, row.ref, row.alt).key  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""In-silico mutagenesis round a variant, on the reference and with the variant in place."""
+"""In-silico mutagenesis around a variant, on the reference and with the variant in place."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.attribution.mutagenesis import mutagenesis
-from phenviz.effects.runs import trimmed
 from phenviz.errors import DataError, LocusError
-from phenviz.genome.codes import encode
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_sequence import EditedSequence
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.normalise import left_align
@@ -76,7 +76,7 @@ def mutate_both_alleles(
     flank: int = 30,
     progress: Progress = NO_PROGRESS,
 ) -> BothAlleles:
-    """Change every base round a variant to every other, with and without the variant.
+    """Change every base around a variant to every other, with and without the variant.
 
     Parameters
     ----------
@@ -108,16 +108,16 @@ def mutate_both_alleles(
             f"{name}:{position:,} {ref}>{alt}: the reference has {found} there; is the variant of another "
             "assembly?"
         )
-    aligned = position - 1, ref.upper(), alt.upper()
-    if ref.upper() != alt.upper():
-        aligned = left_align(reference.codes(name), *aligned)
-    start, replaced, by = trimmed(*aligned)
-    edited = _EditedReference(reference, name, start, len(replaced), encode(by))
-    # the same stretch in letters: as much on both sides of what differs
-    first = max(start - flank, 0)
-    spans = (start, start + len(replaced)), (start, start + len(by))
+    edit = Edit(position - 1, ref.upper(), alt.upper())
+    if edit.ref != edit.alt:
+        edit = left_align(reference.codes(name), *edit)
+    edit = edit.trimmed()
+    sequence = EditedSequence(reference, name, [edit])
+    # the same in letters: as much on both sides of what differs
+    first = max(edit.start - flank, 0)
+    spans = (edit.start, edit.end), (edit.start, edit.start + len(edit.alt))
     results = []
-    genomes = (reference, length), (cast(ReferenceGenome, edited), length + len(by) - len(replaced))
+    genomes = (reference, length), (cast(ReferenceGenome, _EditedReference(sequence)), sequence.length)
     for (genome, end), (_, last) in zip(genomes, spans, strict=True):
         window = Locus(name, first, min(last + flank, end))
         results.append(mutagenesis(window, genome, backbone, contexts=contexts, progress=progress))
@@ -125,20 +125,15 @@ def mutate_both_alleles(
 
 
 class _EditedReference:
-    """A reference in which a few bases of one contig are replaced by others."""
+    """A reference of which one contig is an edited one."""
 
-    def __init__(
-        self, reference: ReferenceGenome, contig: str, start: int, removed: int, inserted: NDArray[np.uint8]
-    ) -> None:
-        self._reference, self._contig = reference, contig
-        self._start, self._removed, self._inserted = start, removed, inserted
+    def __init__(self, edited: EditedSequence) -> None:
+        self._reference, self._edited = edited.reference, edited
 
     @property
     def contigs(self) -> Mapping[str, int]:
         """Length of each contig."""
-        change = len(self._inserted) - self._removed
-        lengths = self._reference.contigs
-        return {name: n + change if name == self._contig else n for name, n in lengths.items()}
+        return {**self._reference.contigs, self._edited.contig: self._edited.length}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reference, name)
@@ -149,15 +144,6 @@ class _EditedReference:
 
     def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
         """Return bases of the edited contig; N beyond its ends."""
-        if self._reference.resolve_contig(contig) != self._contig:
-            return self._reference.fetch_codes(contig, start, end)
-        after = self._start + len(self._inserted)
-        parts = []
-        if start < self._start:
-            parts.append(self._reference.fetch_codes(contig, start, min(end, self._start)))
-        if start < after and end > self._start:
-            parts.append(self._inserted[max(start - self._start, 0) : end - self._start])
-        if end > after:
-            shift = self._removed - len(self._inserted)
-            parts.append(self._reference.fetch_codes(contig, max(start, after) + shift, end + shift))
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
+        if self._reference.resolve_contig(contig) == self._edited.contig:
+            return self._edited.codes(start, end)
+        return self._reference.fetch_codes(contig, start, end)

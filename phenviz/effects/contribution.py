@@ -9,8 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.effects.dataset import variants_dataset
-from phenviz.effects.rows import SCORED, Rows, read_rows
-from phenviz.effects.runs import trimmed
+from phenviz.effects.rows import SCORED, VariantRows, read_rows
 from phenviz.effects.score import score_variants
 from phenviz.genome.codes import ALPHABET, N_CODE
 from phenviz.genome.contexts import Context
@@ -73,13 +72,13 @@ def score_contribution(
     )
 
 
-def _replaced(rows: Rows, reference: ReferenceGenome) -> tuple[np.ndarray, pd.DataFrame]:
+def _replaced(rows: VariantRows, reference: ReferenceGenome) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the rows and places (contig, 1-based position) of all known bases that are replaced."""
     of, contigs, positions = [], [], []
-    for row in np.flatnonzero(rows.status == SCORED):
-        start, ref, _ = trimmed(int(rows.start[row]), rows.ref[row], rows.alt[row])
-        here = start + np.arange(len(ref))
-        here = here[reference.codes(rows.contig[row])[start : start + len(ref)] != N_CODE]
+    for row in np.flatnonzero(rows.status == SCORED).tolist():
+        edit = rows.edits([row])[0].trimmed()
+        here = np.arange(edit.start, edit.end)
+        here = here[reference.codes(rows.contig[row])[edit.start : edit.end] != N_CODE]
         of.append(np.full(len(here), row))
         contigs += [rows.contig[row]] * len(here)
         positions.append(here + 1)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.rows import REASONS, Rows
+from phenviz.effects.rows import REASONS, VariantRows
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
@@ -20,7 +20,7 @@ from phenviz.results import context_coords, position_coord, result_attrs, text_a
 
 def variants_dataset(
     values: Mapping[str, NDArray[np.float32]],
-    rows: Rows,
+    rows: VariantRows,
     contexts: Sequence[Context],
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
@@ -67,7 +67,7 @@ def join_scores(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def variants_attrs(
-    rows: Rows,
+    rows: VariantRows,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     *,
@@ -86,7 +86,7 @@ def variants_attrs(
     return attrs | _place(rows, reference) | _skipped(rows.status)
 
 
-def variant_coords(rows: Rows) -> dict[str, tuple[Any, ...]]:
+def variant_coords(rows: VariantRows) -> dict[str, tuple[Any, ...]]:
     """Make the coordinates on dimension ``variant``, as the table has them; positions count from 1."""
     texts = {name: ("variant", text_array(rows.given[name])) for name in ("contig", "ref", "alt", "id")}
     position = position_coord(rows.given["position"].to_numpy() - 1, "variant")
@@ -98,7 +98,7 @@ def variant_coords(rows: Rows) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _place(rows: Rows, reference: ReferenceGenome) -> dict[str, Any]:
+def _place(rows: VariantRows, reference: ReferenceGenome) -> dict[str, Any]:
     # of an unknown contig it is what the table holds, which may be a text of NumPy's
     contigs = sorted({str(name) for name in rows.contig})
     if not contigs:

@@ -9,20 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.receptive_cones import Span
-from phenviz.effects.alleles import AlleleBins
 from phenviz.effects.dataset import variant_coords, variants_attrs, variants_dataset
-from phenviz.effects.rows import SCORED, Rows, read_rows
-from phenviz.effects.tiles import CPU_TILE_BASES, engine_for, over_variants
+from phenviz.effects.rows import SCORED, VariantRows, read_rows
+from phenviz.effects.tiles import CPU_TILE_BASES, over_variants
 from phenviz.errors import LocusError, ModelError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
+from phenviz.inference.embedded_edits import EmbeddedEdits
+from phenviz.inference.engines import engine_for
+from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.double import double_copy, doubled
-from phenviz.models.expression import embed
+from phenviz.models.double import double_copy
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, text_array
@@ -184,14 +183,14 @@ def score_gene(
 
 
 def _score(
-    rows: Rows,
+    rows: VariantRows,
     targets: _Targets,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     progress: Progress,
 ) -> list[_Found]:
     size, flank = backbone.bin_size, halo(backbone) // backbone.bin_size
-    engine = engine_for(reference, backbone, Span(-flank, flank))
+    engine = engine_for(reference, backbone)
 
     def score(some: NDArray[np.intp]) -> list[_Found]:
         first = rows.start[some] // size - flank
@@ -200,7 +199,7 @@ def _score(
         found = []
         if not long.all():
             usual, begin, end = some[~long], first[~long], last[~long]
-            bins = engine.bins_of(rows, usual, begin, end)
+            bins = engine.embed(contig, rows.edits(usual), begin, end)
             for gene in targets.reached(contig, int(begin.min()), int(end.max())):
                 near = targets.near(gene, begin, end)
                 found.append(_Found(gene, usual[near], targets.effects(gene, bins)[near]))
@@ -208,14 +207,14 @@ def _score(
             one = np.array([row])
             for gene in targets.reached(contig, int(begin), int(end)):
                 own = targets.clipped(gene, int(begin), int(end))
-                bins = engine.bins_of(rows, one, *own)
+                bins = engine.embed(contig, rows.edits(one), *own)
                 found.append(_Found(gene, one, targets.effects(gene, bins)))
         return found
 
     progress.stage("scoring expression", len(rows))
     progress.advance(len(rows) - int((rows.status == SCORED).sum()))
     found: list[_Found] = []
-    for some, parts in over_variants(rows, engine, backbone, score):
+    for some, parts in over_variants(rows, engine.bins, backbone, score):
         found += parts
         progress.advance(len(some))
     return found
@@ -250,19 +249,16 @@ class _Targets:
         if backbone.receptive_field is None:
             raise ModelError(
                 f"{backbone.name} sees its whole window at once, and the gene readout needs a backbone with "
-                "a finite receptive field: score the activity round the variants instead"
+                "a finite receptive field: score the activity around the variants instead"
             )
-        channels = readout.select(contexts)
-        self.genes, self.contexts = genes, [readout.contexts[channel] for channel in channels]
+        self.genes, self.contexts = genes, [readout.contexts[row] for row in readout.select(contexts)]
         self.readout = readout
-        self.bins = [gene_bins(gene, backbone, reference, readout.reach) for gene in genes]
-        self._first = np.array([bins.first_bin for bins in self.bins], dtype=np.int64)
-        self._last = self._first + np.array([len(bins.distance) for bins in self.bins], dtype=np.int64)
-        self._contig = np.array([bins.contig for bins in self.bins], dtype=object)
-        self._reference, self._backbone, self._channels = reference, backbone, channels
-        # in double precision: a change in one of hundreds of bins must not drown in the rounding of their sum
-        self._double = double_copy(readout)
-        self._sums: dict[int, torch.Tensor] = {}
+        bins = [gene_bins(gene, backbone, reference, readout.reach) for gene in genes]
+        self._first = np.array([own.first_bin for own in bins], dtype=np.int64)
+        self._last = self._first + np.array([len(own.distance) for own in bins], dtype=np.int64)
+        self._contig = np.array([own.contig for own in bins], dtype=object)
+        self._how = readout, reference, backbone, contexts, double_copy(readout)
+        self._targets: dict[int, GeneExpression] = {}
         self._lock = threading.Lock()
 
     def reached(self, contig: str, first: int, last: int) -> list[int]:
@@ -274,43 +270,26 @@ class _Targets:
         return (first < self._last[gene]) & (last > self._first[gene])
 
     def clipped(self, gene: int, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return what a range of bins shares with those of the gene, as `AlleleEngine.bins_of` takes it."""
+        """Return what a range of bins shares with those of the gene, as `EditEngine.embed` takes it."""
         begin, end = max(first, int(self._first[gene])), min(last, int(self._last[gene]))
         return np.array([begin]), np.array([end])
 
-    def effects(self, gene: int, bins: AlleleBins) -> NDArray[np.float32]:
+    def effects(self, gene: int, bins: EmbeddedEdits) -> NDArray[np.float32]:
         """Return the change of a gene's expression by each variant, (variants, contexts)."""
-        before = self._reference_sums(gene)
-        distance = torch.from_numpy(self.bins[gene].distance).to(before)
-        first = int(self._first[gene])
-
-        def terms(embedding: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-            number = numbers.to(before.device) - first
-            inside = (number >= 0) & (number < len(distance))
-            values = before.new_zeros(len(number), before.shape[1])
-            own = doubled(embedding[inside]).T[None]
-            values[inside] = self._double.pooled_terms(own, distance[number[inside]])[0].T
-            return values
-
-        _, moved = bins.sums(terms)
-        change = self._double.from_pooled(before + moved) - self._double.from_pooled(before)
-        return change[:, self._channels].float().cpu().numpy()
-
-    def _reference_sums(self, gene: int) -> torch.Tensor:
         with self._lock:
-            known = self._sums.get(gene)
-            if known is None:
-                embedding = doubled(embed(self.bins[gene], self._reference, self._backbone))
-                self._double.to(embedding.device)
-                distance = torch.from_numpy(self.bins[gene].distance).to(embedding)
-                known = self._sums[gene] = self._double.pooled_terms(embedding, distance).sum(-1)
-        return known
+            target = self._targets.get(gene)
+            if target is None:
+                target = self._targets[gene] = GeneExpression(self.genes[gene], *self._how)
+            # computed by one thread, so that the others needn't
+            _ = target.sums
+        effects: NDArray[np.float32] = target.effects(*bins.sums(target.values)).float().cpu().numpy()
+        return effects
 
 
 def _as_dataset(
     found: list[_Found],
     targets: _Targets,
-    rows: Rows,
+    rows: VariantRows,
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
 ) -> xr.Dataset:

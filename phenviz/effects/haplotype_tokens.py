@@ -11,10 +11,11 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.haplotypes import HaplotypeEngine, Saving
 from phenviz.effects.personal import seen_from
 from phenviz.effects.token_effects import TokenTargets
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.haplotype_engine import HaplotypeEngine, Saving
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import doubled
 from phenviz.models.expression import encode_bins
@@ -75,7 +76,7 @@ def predict_haplotype_tokens(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each cell of 4 kb.
+        Told after each tile of 4 kb.
 
     Returns
     -------
@@ -147,7 +148,7 @@ def _add_changes(
     moved: NDArray[np.float64],
     engine: tuple[HaplotypeEngine, _Columns],
     targets: TokenTargets,
-    edits: Sequence[Sequence[tuple[int, str, str]]],
+    edits: Sequence[Sequence[Edit]],
     index: NDArray[np.int64],
     block: tuple[str, int, int],
     copies: NDArray[np.int64],

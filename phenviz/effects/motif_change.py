@@ -19,7 +19,7 @@ def changed_motifs(both: BothAlleles, motifs: str | os.PathLike[str], context: s
     Parameters
     ----------
     both
-        Mutagenesis of both alleles round the variant.
+        Mutagenesis of both alleles around the variant.
     motifs
         Known motifs in MEME format.
     context

@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.haplotypes import CELL_BINS, activity_engine
-from phenviz.effects.runs import Edit, EditedContig
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_sequence import EditedSequence
+from phenviz.inference.haplotype_engine import TILE_BINS, activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.predict import activity_units, bin_range, predict
 from phenviz.models.windows import select_contexts
@@ -59,7 +60,7 @@ def predict_haplotypes(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each stretch of 4 kb.
+        Told after each interval of 4 kb.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def predict_cohort(
     seed: int = 0,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
-    """Predict activity along both haplotypes of many individuals; equal stretches are predicted once.
+    """Predict activity along both haplotypes of many individuals; equal intervals are predicted once.
 
     Parameters
     ----------
@@ -177,8 +178,8 @@ class _Numbers:
         self, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
         """Predict haplotypes, of which each occurs so many times: (haplotypes, contexts, bins)."""
-        cells = -(-self.plain.shape[1] // CELL_BINS) + 1
-        self._progress.stage("predicting haplotypes", cells)
+        tiles = -(-self.plain.shape[1] // TILE_BINS) + 1
+        self._progress.stage("predicting haplotypes", tiles)
         return self.engine.along(edits, self._first, self.plain, self._progress.advance, copies)
 
     def as_dataset(
@@ -276,7 +277,7 @@ def seen_from(
     first, last = bin_range(locus, size)
 
     def seen(edits: Sequence[Edit]) -> Locus:
-        edited = EditedContig(reference, locus.contig, edits)
+        edited = EditedSequence(reference, locus.contig, edits)
         start, end = edited.seen(first, last, size, lambda one, two: (one * size - flank, two * size + flank))
         return Locus(locus.contig, max(start, 0), min(end, length))
 

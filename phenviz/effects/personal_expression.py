@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,14 +11,16 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.haplotypes import CELL_BINS, HaplotypeEngine, Saving
 from phenviz.effects.personal import REFERENCE, seen_from
-from phenviz.effects.runs import Edit
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.haplotype_engine import TILE_BINS, HaplotypeEngine, Saving
+from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.expression import embed, gene_coords, span_of
-from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
+from phenviz.models.double import double_copy
+from phenviz.models.expression import gene_coords, locus_of_genes
+from phenviz.models.readout import GeneBins, GeneReadout, check_backbone
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs, text_array
 
@@ -66,7 +67,7 @@ def predict_expression(
     reference, backbone
         As for `phenviz.effects.predict_haplotypes`.
     readout
-        Turns embeddings round a TSS into expression; trained on this backbone.
+        Turns embeddings around a TSS into expression; trained on this backbone.
     samples
         Names among several individuals; None for all.
     contexts
@@ -74,7 +75,7 @@ def predict_expression(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each stretch of 4 kb.
+        Told after each interval of 4 kb.
 
     Returns
     -------
@@ -105,10 +106,10 @@ def predict_expression(
     cohort, names = _cohort(individuals, samples)
     chosen = find_genes(genes, annotation)
     check_backbone(readout, backbone)
-    rows = readout.select(contexts)
-    model = _Model(reference, backbone, readout)
+    kept = [readout.contexts[row] for row in readout.select(contexts)]
+    model = _Model(reference, backbone, readout, kept)
     sites = [model.site(gene) for gene in chosen]
-    progress.stage("predicting expression", sum(site.cells for site in sites))
+    progress.stage("predicting expression", sum(site.tiles for site in sites))
     found = [
         model.predict(site, cohort, names, unphased=unphased, seed=seed, progress=progress) for site in sites
     ]
@@ -117,7 +118,7 @@ def predict_expression(
         {
             "expression": (
                 ("individual", "haplotype", "gene", "context"),
-                np.stack([one.expression[:, :, rows] for one in found], axis=2).astype(np.float32),
+                np.stack([one.expression for one in found], axis=2).astype(np.float32),
             ),
             "variants": (
                 ("individual", "haplotype", "gene"),
@@ -129,10 +130,10 @@ def predict_expression(
             "haplotype": ("haplotype", HAPLOTYPES),
             **gene_coords(chosen),
             "unique_haplotypes": ("gene", [one.unique for one in found]),
-            **context_coords([readout.contexts[row] for row in rows]),
+            **context_coords(kept),
         },
         attrs=result_attrs(
-            span_of(chosen),
+            locus_of_genes(chosen),
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),
@@ -194,19 +195,23 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 @dataclass(frozen=True, eq=False)
 class _Site:
-    """A gene, the bins it is read out from, and the stretch of the contig that these are."""
+    """A gene, what predicts its expression, and the bases of the contig that this is read from."""
 
     gene: Gene
-    bins: GeneBins
+    target: GeneExpression
     locus: Locus
+
+    @property
+    def bins(self) -> GeneBins:
+        return self.target.around
 
     @property
     def last_bin(self) -> int:
         return self.bins.first_bin + len(self.bins.distance)
 
     @property
-    def cells(self) -> int:
-        return -(-self.last_bin // CELL_BINS) - self.bins.first_bin // CELL_BINS
+    def tiles(self) -> int:
+        return -(-self.last_bin // TILE_BINS) - self.bins.first_bin // TILE_BINS
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,25 +229,28 @@ class _Found:
 
 
 class _Model:
-    """A backbone and its readout, the latter in double precision.
+    """A backbone and its readout, the latter in double precision."""
 
-    A change in one of hundreds of bins must not drown in the rounding of their sum.
-    """
-
-    def __init__(self, reference: ReferenceGenome, backbone: SequenceBackbone, readout: GeneReadout) -> None:
-        self._reference, self._backbone, self._reach = reference, backbone, readout.reach
-        # a few sums for each bin: not worth the device, and not each of them has double precision
-        self._readout = copy.deepcopy(readout).cpu().double()
+    def __init__(
+        self,
+        reference: ReferenceGenome,
+        backbone: SequenceBackbone,
+        readout: GeneReadout,
+        contexts: Sequence[Context],
+    ) -> None:
+        self._reference, self._backbone = reference, backbone
+        self._how = readout, reference, backbone, contexts, double_copy(readout)
 
     def site(self, gene: Gene) -> _Site:
-        bins = gene_bins(gene, self._backbone, self._reference, self._reach)
+        target = GeneExpression(gene, *self._how)
+        bins = target.around
         length = self._reference.contigs[bins.contig]
         if gene.tss >= length:
             raise LocusError(
                 f"{gene.name} begins at {gene.locus.contig}:{gene.tss + 1:,}, behind the contig's end at "
                 f"{length:,}: give the annotation of this assembly"
             )
-        return _Site(gene, bins, Locus(bins.contig, max(bins.start, 0), min(bins.end, length)))
+        return _Site(gene, target, Locus(bins.contig, max(bins.start, 0), min(bins.end, length)))
 
     def predict(
         self,
@@ -263,7 +271,7 @@ class _Model:
         # the reference is the first row
         sums, saving = self._sums(site, edits, copies, progress)
         with torch.inference_mode():
-            expression = self._readout.from_pooled(torch.from_numpy(sums)).numpy()
+            expression = site.target.expression(sums).cpu().numpy()
         seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         return _Found(
@@ -279,23 +287,18 @@ class _Model:
 
     def _sums(
         self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress
-    ) -> tuple[NDArray[np.float64], Saving]:
+    ) -> tuple[torch.Tensor, Saving]:
         """Return the sums that expression is a function of: (1 + haplotypes, K), the reference first."""
-        first, distance = site.bins.first_bin, torch.from_numpy(site.bins.distance).double()
-
-        def terms(embedding: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-            values = embedding.cpu().double().T[None]
-            return self._readout.pooled_terms(values, distance[bins - first])[0].T
-
-        with torch.inference_mode():
-            embedding = embed(site.bins, self._reference, self._backbone)[0].T
-            plain = terms(embedding, first + torch.arange(len(distance))).numpy()
-        engine = HaplotypeEngine(self._reference, site.bins.contig, self._backbone, terms, plain.shape[1])
+        first, terms = site.bins.first_bin, site.target.terms()
+        plain = terms.cpu().numpy()
+        engine = HaplotypeEngine(
+            self._reference, site.bins.contig, self._backbone, site.target.values, plain.shape[1]
+        )
         sums = np.repeat(plain.sum(axis=0)[None], 1 + len(edits), axis=0)
         for owners, bins, values in engine.changes(edits, first, site.last_bin, progress.advance, copies):
             moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)
             sums[1 + np.array(owners)] += moved
-        return sums, engine.saving
+        return torch.from_numpy(sums).to(terms.device), engine.saving
 
 
 def _of_gene(gene: Gene, said: str) -> str:

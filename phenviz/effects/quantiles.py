@@ -170,7 +170,7 @@ def common_variants(
 ) -> pd.DataFrame:
     """Collect variants whose minor allele is more frequent than a limit.
 
-    Stretches of the genome are read in a fixed random order until enough variants are found, so that a few
+    Intervals of the genome are read in a fixed random order until enough variants are found, so that a few
     thousand variants stand for all of them.
 
     Parameters
@@ -184,25 +184,25 @@ def common_variants(
     most
         Reading stops when there are so many.
     progress
-        Told after each stretch.
+        Told after each interval.
 
     Returns
     -------
     pd.DataFrame
         Variants with ``allele_frequency`` (of ALT), sorted.
     """
-    stretches = [
+    intervals = [
         Locus(contig, start, min(start + _PIECE_BASES, length))
         for contig, length in reference.contigs.items()
         for start in range(0, length, _PIECE_BASES)
     ]
     found, count = [], 0
-    progress.stage("looking for common variants", len(stretches))
-    for index in np.random.default_rng(_SEED).permutation(len(stretches)):
-        table = individuals.allele_counts(stretches[index], by=None)
+    progress.stage("looking for common variants", len(intervals))
+    for index in np.random.default_rng(_SEED).permutation(len(intervals)):
+        table = individuals.allele_counts(intervals[index], by=None)
         if len(table):
             alternate = table["allele_frequency"]
-            begins = table["position"] - 1 >= stretches[index].start
+            begins = table["position"] - 1 >= intervals[index].start
             common = np.minimum(alternate, 1 - alternate) > frequency
             found.append(table[common & begins])
             count += len(found[-1])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError, LocusError
 from phenviz.genome.codes import N_CODE, encode
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
 from phenviz.variation.normalise import left_align
 from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.table import zero_byte
@@ -30,7 +31,7 @@ REASONS = (MISMATCH, OUTSIDE, NO_CONTIG, NO_SEQUENCE, NO_ALLELE)
 
 
 @dataclass(frozen=True)
-class Rows:
+class VariantRows:
     """Variants as the engines take them, in the order of the table: one row for each alternate allele.
 
     Parameters
@@ -59,14 +60,13 @@ class Rows:
         return len(self.start)
 
     @cached_property
-    def single(self) -> NDArray[np.bool_]:
-        """Whether a row replaces one base by one base, (rows,)."""
-        return (self.ref_length == 1) & (_lengths(self.alt) == 1)
-
-    @cached_property
     def ref_length(self) -> NDArray[np.int64]:
         """Number of bases in REF, (rows,)."""
         return _lengths(self.ref)
+
+    def edits(self, some: Iterable[int]) -> list[Edit]:
+        """Return what some rows change, as their alleles have it."""
+        return [Edit(int(self.start[row]), self.ref[row], self.alt[row]) for row in some]
 
     def in_order(self) -> NDArray[np.intp]:
         """Return the rows that can be scored, contig by contig from left to right."""
@@ -75,7 +75,7 @@ class Rows:
         return usable[np.lexsort((self.start[usable], contigs))]
 
 
-def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
+def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> VariantRows:
     """Check a table of variants, row by row; a bad row is marked and never stops the others.
 
     Parameters
@@ -88,7 +88,7 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
 
     Returns
     -------
-    Rows
+    VariantRows
         A row is not scored if its contig is unknown, it leaves the contig, its REF isn't what the reference
         has there, all that it replaces is N, or its ALT is no sequence of A, C, G and T.
 
@@ -124,7 +124,7 @@ def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> Rows:
     _align(contig, start, ref, alt, status, reference)
     ids = variants["id"].fillna("") if "id" in variants.columns else [""] * len(variants)
     table = pd.DataFrame({"contig": contig, **given, "id": np.asarray(ids, dtype=object)})
-    return Rows(contig, start, ref, alt, status, table)
+    return VariantRows(contig, start, ref, alt, status, table)
 
 
 def _one_allele_each(variants: pd.DataFrame) -> pd.DataFrame:

@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.effects import MASK_WIDTH, mask_bins
 from phenviz.effects.dataset import variants_dataset
 from phenviz.effects.rows import SCORED, read_rows
-from phenviz.effects.tiles import engine_for, over_variants
+from phenviz.effects.tiles import over_variants
 from phenviz.genome.contexts import Context
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.inference.engines import engine_for
+from phenviz.inference.reductions import MASK_WIDTH, CentreMask
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.predict import activity_units
-from phenviz.models.windows import select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 
 DEFINITION = (
@@ -36,13 +35,13 @@ def score_variants(
     contexts: Sequence[Context | str] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
-    """Score what variants change in the activity round them, in each context.
+    """Score what variants change in the activity around them, in each context.
 
     The scores are those of predicting both alleles of each variant by themselves. The reference is run once
     for all variants of a tile; single-base changes of a local backbone recompute only the cells that change;
     other variants predict a crop of the edited sequence, and a global backbone whole windows, centred on the
     variant's bin. A variant that changes the length is read in reference coordinates, on the reference's own
-    bins on both sides of it (`phenviz.effects.runs` has the rule).
+    bins on both sides of it (`phenviz.inference.edited_sequence` has the rule).
 
     Parameters
     ----------
@@ -84,35 +83,33 @@ def score_variants(
     .. [1] AlphaGenome's ``DIFF_LOG2_SUM``, Borzoi's logSED.
     .. [2] AlphaGenome's active allele scorers: the maximum of the alternate and the reference aggregate.
     """
-    chosen, channels = select_contexts(backbone, contexts)
+    target = CentreMask(backbone, contexts)
+    mask = target.mask
     rows = read_rows(variants, reference)
-    mask = mask_bins(backbone.bin_size)
     engine = engine_for(reference, backbone, mask)
-    effect = np.full((len(rows), len(channels)), np.nan, dtype=np.float32)
+    effect = np.full((len(rows), len(target.contexts)), np.nan, dtype=np.float32)
     active = effect.copy()
 
     def score(some: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         first = rows.start[some] // backbone.bin_size + mask.first
-        bins = engine.bins_of(rows, some, first, first + len(mask))
-        total, moved = bins.sums(lambda embedding, _: activity_of(embedding, backbone, channels))
-        # the difference of two logarithms, without the rounding of nearly equal numbers
-        change = torch.log1p((moved / (1 + total)).clamp(min=-1.0)) / np.log(2)
-        return change.cpu().numpy(), (total + moved.clamp(min=0)).cpu().numpy()
+        bins = engine.embed(str(rows.contig[some[0]]), rows.edits(some), first, first + len(mask))
+        total, moved = bins.sums(target.values)
+        return target.effects(total, moved).cpu().numpy(), (total + moved.clamp(min=0)).cpu().numpy()
 
     progress.stage("scoring variants", len(rows))
     progress.advance(len(rows) - int((rows.status == SCORED).sum()))
-    for some, (changes, larger) in over_variants(rows, engine, backbone, score):
+    for some, (changes, larger) in over_variants(rows, mask, backbone, score):
         effect[some], active[some] = changes, larger
         progress.advance(len(some))
     definition = DEFINITION.format(first=mask.first, last=mask.last, size=backbone.bin_size, width=MASK_WIDTH)
     return variants_dataset(
         {"effect": effect, "active": active},
         rows,
-        chosen,
+        target.contexts,
         reference,
         backbone,
         definition=definition,
-        units="log2 fold change",
+        units=target.units,
         active_units=activity_units(backbone),
     )
 
@@ -141,9 +138,3 @@ def iter_scores(
     """
     for chunk in chunks:
         yield score_variants(chunk, reference, backbone, contexts=contexts, progress=progress)
-
-
-def activity_of(embedding: torch.Tensor, backbone: SequenceBackbone, channels: Sequence[int]) -> torch.Tensor:
-    """Turn embeddings of bins, (rows, D), into activity, (rows, channels)."""
-    # bins are independent in the head, so that all can pass as the bins of one window
-    return backbone.activity(embedding.T[None])[0][list(channels)].T

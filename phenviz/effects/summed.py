@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from phenviz.effects.haplotypes import activity_engine
 from phenviz.effects.personal import REFERENCE, seen_haplotypes
-from phenviz.effects.runs import Edit
 from phenviz.genome import ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.windows import select_contexts
 from phenviz.progress import NO_PROGRESS, Progress

@@ -1,4 +1,4 @@
-"""Variants grouped into tiles: stretches of reference that are run once for all variants in them."""
+"""Variants grouped into tiles: the reference of each is run once for all variants in them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.attribution.receptive_cones import Span
-from phenviz.effects.alleles import AlleleEngine, TileEngine, WindowEngine
-from phenviz.effects.rows import Rows
-from phenviz.genome.reference import ReferenceGenome
+from phenviz.effects.rows import VariantRows
+from phenviz.inference.receptive_cones import Interval
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
 from phenviz.models.parallel import over_tiles
@@ -30,35 +28,30 @@ _TILE_ROWS = 4_096
 _WINDOW_ROWS = 8
 
 
-def engine_for(reference: ReferenceGenome, backbone: SequenceBackbone, bins: Span) -> AlleleEngine:
-    """Choose what embeds both alleles of variants."""
-    if backbone.receptive_field is None:
-        return WindowEngine(reference, backbone, bins)
-    return TileEngine(reference, backbone, bins)
-
-
 def over_variants(
-    rows: Rows, engine: AlleleEngine, backbone: SequenceBackbone, score: Callable[[NDArray[np.intp]], T]
+    rows: VariantRows, bins: Interval, backbone: SequenceBackbone, score: Callable[[NDArray[np.intp]], T]
 ) -> Iterator[tuple[NDArray[np.intp], T]]:
     """Score all rows that can be scored, tile by tile; on a CPU tiles of a local backbone run side by side.
 
     Parameters
     ----------
-    rows, engine, backbone
+    rows, backbone
         What is scored, and with what.
+    bins
+        Bins that are asked for, counted from the bin of REF's first base.
     score
-        Called in inference mode with rows of one tile, in the engine's order; from several threads.
+        Called in inference mode with rows of one tile; from several threads.
 
     Yields
     ------
     tuple
         Rows, and what ``score`` made of them.
     """
-    groups = tiles_of(rows, backbone, engine.bins)
+    groups = tiles_of(rows, backbone, bins)
 
     def run(group: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], T]]:
         def batch(start: int, end: int) -> tuple[NDArray[np.intp], T]:
-            some = engine.order(rows, group[start:end])
+            some = group[start:end]
             with torch.inference_mode():
                 return some, score(some)
 
@@ -66,12 +59,12 @@ def over_variants(
 
     device, _ = placement(backbone)
     # each thread would hold the activations of a whole window
-    runs = map(run, groups) if backbone.receptive_field is None else over_tiles(groups, run, device)
-    for parts in runs:
+    tiles = map(run, groups) if backbone.receptive_field is None else over_tiles(groups, run, device)
+    for parts in tiles:
         yield from parts
 
 
-def tiles_of(rows: Rows, backbone: SequenceBackbone, bins: Span) -> list[NDArray[np.intp]]:
+def tiles_of(rows: VariantRows, backbone: SequenceBackbone, bins: Interval) -> list[NDArray[np.intp]]:
     """Cut the rows that can be scored into tiles, contig by contig from left to right.
 
     A tile ends where it has grown long enough, or where the way to the next variant is longer than the

@@ -11,12 +11,12 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.receptive_cones import Span
-from phenviz.effects.alleles import AlleleBins
 from phenviz.effects.rows import SCORED, read_rows
-from phenviz.effects.tiles import engine_for, over_variants
+from phenviz.effects.tiles import over_variants
 from phenviz.errors import ModelError
 from phenviz.genome import ReferenceGenome
+from phenviz.inference.embedded_edits import EmbeddedEdits
+from phenviz.inference.engines import engine_for
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.double import double_copy, doubled
 from phenviz.models.expression import encode_bins
@@ -84,7 +84,7 @@ def score_tokens(
     rows = read_rows(variants, reference)
     targets = TokenTargets(layout, reference, backbone, readout)
     size, flank = backbone.bin_size, halo(backbone) // backbone.bin_size
-    engine = engine_for(reference, backbone, Span(-flank, flank))
+    engine = engine_for(reference, backbone)
 
     def score(some: NDArray[np.intp]) -> list[_Found]:
         first = rows.start[some] // size - flank
@@ -93,7 +93,7 @@ def score_tokens(
         reached = targets.reached(contig, int(first.min()), int(last.max()))
         if not reached:
             return []
-        bins = engine.bins_of(rows, some, first, last)
+        bins = engine.embed(contig, rows.edits(some), first, last)
         _, everywhere = bins.sums(lambda embedding, _: embedding)
         found = []
         for window in reached:
@@ -106,7 +106,7 @@ def score_tokens(
     progress.stage("effects on gene tokens", len(rows))
     progress.advance(len(rows) - int((rows.status == SCORED).sum()))
     found: list[_Found] = []
-    for some, parts in over_variants(rows, engine, backbone, score):
+    for some, parts in over_variants(rows, engine.bins, backbone, score):
         found += parts
         progress.advance(len(some))
     return _as_dataset(found, targets, int((rows.status != SCORED).sum()))
@@ -194,7 +194,7 @@ class TokenTargets:
     def effects(
         self,
         window: GeneWindow,
-        bins: AlleleBins,
+        bins: EmbeddedEdits,
         everywhere: torch.Tensor,
         first: NDArray[np.int64],
         last: NDArray[np.int64],

@@ -26,7 +26,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results import (
     base_starts,
     contribution,
-    exact_stretches,
+    exact_intervals,
     gaps,
     kind_of,
     reference_bases,
@@ -108,7 +108,7 @@ class BaseTrack(ScaledComponent):
         ax.set_xlim(locus.start, locus.end)
         draw_gaps(ax, gaps(self.positions))
         if self.source is not None:
-            draw_exact(ax, exact_stretches(self.source) or [])
+            draw_exact(ax, exact_intervals(self.source) or [])
         ax.axhline(0, color=MUTED, linewidth=0.5, zorder=3)
         value_scale(ax, *(self.limits or signed_limits(values)), self.units)
 
@@ -282,7 +282,7 @@ class MutagenesisHeatmap(RowsComponent):
             vmax=limit, extent=(positions[0], positions[0] + joined * shown.shape[1], rows, 0),
         )  # fmt: skip
         ax.set_xlim(locus.start, locus.end)
-        draw_exact(ax, exact_stretches(self.mutagenesis) or [])
+        draw_exact(ax, exact_intervals(self.mutagenesis) or [])
         if joined == 1:
             self._mark_reference(ax, locus, positions, reference_bases(self.mutagenesis)[inside])
         self.draw_row_names(ax, np.arange(rows) + 0.5, BASE_COLOURS)
@@ -350,7 +350,7 @@ def _draw_boxes(
 
 def _effect_meanings(mutagenesis: xr.Dataset) -> list[str]:
     effect = f"Effect: {mutagenesis.attrs['definition']} ({mutagenesis.attrs['units']})"
-    return [effect] if exact_stretches(mutagenesis) is None else [effect, EXACT_MEANING]
+    return [effect] if exact_intervals(mutagenesis) is None else [effect, EXACT_MEANING]
 
 
 def _attribution_meaning(attribution: xr.Dataset) -> str:

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from phenviz.figures.component import SCALE_ROOM_MM, RowsComponent, bases_per_mm, colour_bar
 from phenviz.figures.style import FAINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.lineages import lineages_of
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 from phenviz.genome.ticks import format_length
 from phenviz.results.display import Reduction
 from phenviz.results.painted_peaks import average_peaks, of_contig
@@ -115,7 +115,7 @@ class ObservedPeaks(_Boxes):
         """Return starts and ends of a context's peaks in the locus."""
         peaks = self.peaks[self.peaks["context"] == row_name]
         if "contig" in peaks.columns:
-            peaks = peaks[peaks["contig"].astype(str).map(bare_contig) == bare_contig(locus.contig)]
+            peaks = peaks[on_contig(peaks["contig"], locus.contig)]
         return _inside(peaks, locus)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyranges
 from numpy.typing import NDArray
 
 from phenviz.errors import LocusError
+from phenviz.genome.intervals import ranges_of
 from phenviz.genome.lineages import lineages_of
-from phenviz.genome.locus import Locus, bare_contig, is_contig_name, is_rsid
+from phenviz.genome.locus import Locus, is_contig_name, is_rsid, on_contig
+
+if TYPE_CHECKING:
+    import pyranges
 
 GENE_COLUMNS = ["contig", "start", "end", "strand", "gene_name", "gene_id", "exon_starts", "exon_ends"]
 BAND_COLUMNS = ["contig", "start", "end", "name", "stain"]
@@ -149,32 +153,22 @@ class Annotation:
 
     def elements_in(self, locus: Locus) -> pd.DataFrame:
         """Return the regulatory elements that share a base with a locus, by start."""
-        contig = bare_contig(locus.contig)
-        if self._element_ranges is None or contig not in self._element_ranges.chromosomes:
+        if self._element_ranges is None:
             return self.elements.iloc[:0]
-        window = pyranges.from_dict({"Chromosome": [contig], "Start": [locus.start], "End": [locus.end]})
-        hits = self._element_ranges.overlap(window)
+        hits = self._element_ranges.overlap(ranges_of(pd.Series([locus.contig]), [locus.start], [locus.end]))
         rows = np.sort(hits.df["row"].to_numpy()) if len(hits) else np.empty(0, dtype=int)
         return self.elements.iloc[rows]
 
     def bands(self, contig: str) -> pd.DataFrame:
         """Return the cytobands of a contig, by start; no rows where none are known."""
-        known = self._bands["contig"].map(bare_contig) == bare_contig(contig)
+        known = on_contig(self._bands["contig"], contig)
         return self._bands[known].reset_index(drop=True)
 
     @cached_property
     def _element_ranges(self) -> pyranges.PyRanges | None:
         if self.elements.empty:
             return None
-        table = pd.DataFrame(
-            {
-                "Chromosome": self.elements["contig"].map(bare_contig).to_numpy(),
-                "Start": self.elements["start"].to_numpy(),
-                "End": self.elements["end"].to_numpy(),
-                "row": np.arange(len(self.elements)),
-            }
-        )
-        return pyranges.PyRanges(table)
+        return ranges_of(self.elements["contig"], self.elements["start"], self.elements["end"])
 
     def _gene_at(self, row: int) -> Gene:
         record = self.genes.iloc[row]
@@ -196,7 +190,7 @@ def named_in(transcripts: pd.DataFrame, locus: Locus) -> pd.DataFrame:
 def _overlapping(table: pd.DataFrame, locus: Locus) -> pd.DataFrame:
     if table.empty:
         return table
-    same = table["contig"].map(bare_contig) == bare_contig(locus.contig)
+    same = on_contig(table["contig"], locus.contig)
     hit = same & (table["start"] < locus.end) & (table["end"] > locus.start)
     return table[hit].reset_index(drop=True)
 

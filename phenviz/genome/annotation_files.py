@@ -14,7 +14,7 @@ import pandas as pd
 
 from phenviz.errors import DataError
 from phenviz.genome.annotation import BAND_COLUMNS, ELEMENT_COLUMNS, GENE_COLUMNS
-from phenviz.genome.features import holds_gtf_attributes, stretch
+from phenviz.genome.features import holds_gtf_attributes, interval
 from phenviz.genome.gene_models import transcript_table
 from phenviz.genome.gff3 import read_gff3
 from phenviz.genome.gtf import read_gtf
@@ -171,7 +171,7 @@ def _placed(table: pd.DataFrame, file: str) -> tuple[pd.Series, pd.Series]:
     whole = [text.where(text.str.fullmatch("[0-9]{1,15}"), "-1").astype("int64") for text in texts]
     wrong = (whole[0] < 0) | (whole[1] <= whole[0])
     for number in table.index[wrong][:1]:
-        stretch(file, number, texts[0][number], texts[1][number])
+        interval(file, number, texts[0][number], texts[1][number])
     return whole[0], whole[1]
 
 
@@ -194,7 +194,7 @@ def _read_bed12(path: Path) -> pd.DataFrame:
                 "blockSizes and blockStarts): give genes with their exons"
             )
         contig, name, strand = cells[0], cells[3], cells[5] if cells[5] in ("+", "-") else "."
-        start, end = stretch(f"annotation {path}", number, cells[1], cells[2])
+        start, end = interval(f"annotation {path}", number, cells[1], cells[2])
         sizes, offsets = _blocks(path, number, cells[10], cells[11])
         starts, ends = _exons(path, number, (start, end), start + offsets, start + offsets + sizes)
         row = contig, start, end, strand, name, name, starts, ends

@@ -18,7 +18,7 @@ _GTF_ATTRIBUTE = re.compile(r'([^\s;"]+)\s+(?:"(.*?)"|([^;\s][^;]*?))\s*(?:;|$)'
 _COLUMNS = 9
 
 
-class Feature(NamedTuple):
+class AnnotationLine(NamedTuple):
     """One line: 0-based half-open, with the text of its attributes.
 
     Parameters
@@ -40,7 +40,7 @@ class Feature(NamedTuple):
     attributes: str
 
 
-def read_features(path: Path) -> Iterator[Feature]:
+def read_features(path: Path) -> Iterator[AnnotationLine]:
     """Yield the features of a GTF or GFF3.
 
     Raises
@@ -60,12 +60,12 @@ def read_features(path: Path) -> Iterator[Feature]:
                 f"annotation {path}, line {number}: {len(columns)} column{'s' * (len(columns) != 1)}, where "
                 f"GTF and GFF3 have {_COLUMNS}, separated by tabs: give a whole file"
             )
-        start, end = stretch(f"annotation {path}", number, columns[3], columns[4], first_base=1)
+        start, end = interval(f"annotation {path}", number, columns[3], columns[4], first_base=1)
         strand = columns[6] if columns[6] in ("+", "-") else "."
-        yield Feature(number, columns[0], columns[2], start, end, strand, columns[8])
+        yield AnnotationLine(number, columns[0], columns[2], start, end, strand, columns[8])
 
 
-def stretch(file: str, number: int, start: str, end: str, *, first_base: int = 0) -> tuple[int, int]:
+def interval(file: str, number: int, start: str, end: str, *, first_base: int = 0) -> tuple[int, int]:
     """Return the positions of a line, 0-based half-open.
 
     Parameters

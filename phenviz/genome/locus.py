@@ -1,12 +1,18 @@
-"""A stretch of a contig, and how people write one."""
+"""An interval of a contig, and how people write one."""
 
 from __future__ import annotations
 
 import operator
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from phenviz.errors import LocusError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 _SUFFIX = {"": 1, "bp": 1, "k": 1_000, "kb": 1_000, "m": 1_000_000, "mb": 1_000_000}
 _NUMBER = r"(\d[\d,_]*(?:\.\d+)?)\s*(bp|kb|mb|k|m)?"
@@ -27,6 +33,22 @@ def bare_contig(name: str) -> str:
     """Name of a contig without ``chr``: ``chr20`` and ``20`` are the same contig."""
     name = name.strip()
     return name[3:] if name.lower().startswith("chr") and len(name) > 3 else name
+
+
+def same_contig(one: str, other: str) -> bool:
+    """Tell whether two names mean the same contig, however files write them: ``chr20`` and ``20``."""
+    return contig_key(one) == contig_key(other)
+
+
+def contig_key(name: str) -> str:
+    """Return what all names of a contig have in common: without ``chr``, in upper case."""
+    return bare_contig(name).upper()
+
+
+def on_contig(names: pd.Series, contig: str) -> NDArray[np.bool_]:
+    """Tell which rows of a table's column of contigs mean one contig, (rows,)."""
+    found = names.unique()
+    return names.isin([name for name in found if same_contig(str(name), contig)]).to_numpy(bool)
 
 
 def shown_contig(name: str) -> str:
@@ -153,7 +175,7 @@ class Locus:
 
     def overlaps(self, other: Locus) -> bool:
         """Tell whether both share a base."""
-        same = bare_contig(self.contig) == bare_contig(other.contig)
+        same = same_contig(self.contig, other.contig)
         return same and self.start < other.end and other.start < self.end
 
     def _text(self) -> str:

@@ -22,7 +22,7 @@ from pyfaidx import Fasta, FastaIndexingError
 from phenviz.errors import LocusError, SequenceError
 from phenviz.genome.codes import N_CODE, decode, encode
 from phenviz.genome.fasta import first_odd, is_packed, make_indexes, raw_bytes, raw_letters
-from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.genome.locus import Locus, contig_key, shown_contig
 
 _CHUNK = 4_000_000
 _LONGEST_HEADER = 2**16
@@ -71,7 +71,7 @@ class ReferenceGenome:
     def _names_of_bare(self) -> dict[str, list[str]]:
         names: dict[str, list[str]] = {}
         for name in self.contigs:
-            names.setdefault(bare_contig(name).upper(), []).append(name)
+            names.setdefault(contig_key(name), []).append(name)
         return names
 
     @cached_property
@@ -145,7 +145,7 @@ class ReferenceGenome:
         """Return the contig's name as the FASTA has it; ``chr20`` is ``20`` unless it has both."""
         if name in self.contigs:
             return name
-        found = self._names_of_bare.get(bare_contig(name).upper(), [])
+        found = self._names_of_bare.get(contig_key(name), [])
         if len(found) > 1:
             raise LocusError(
                 f"{name!r} may be any of {', '.join(found)} of {self.path.name}: give one of these"

@@ -1,4 +1,4 @@
-"""Predict the expression of genes, and the embedding round a gene that it is predicted from."""
+"""Predict the expression of genes, and the embedding around a gene that it is predicted from."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def predict_expression(
 
 
 def embed(bins: GeneBins, reference: ReferenceGenome, backbone: SequenceBackbone) -> torch.Tensor:
-    """Encode the bins round a gene, in tiles with a halo.
+    """Encode the bins around a gene, in tiles with a halo.
 
     Returns
     -------
@@ -114,8 +114,8 @@ def gene_coords(genes: Sequence[Gene]) -> dict[str, tuple[str, list[str] | list[
     }
 
 
-def span_of(genes: Sequence[Gene]) -> Locus:
-    """Return the stretch from the first to the last of the genes on the first one's contig."""
+def locus_of_genes(genes: Sequence[Gene]) -> Locus:
+    """Return the interval from the first to the last of the genes on the first one's contig."""
     first = genes[0].locus
     together = [gene.locus for gene in genes if gene.locus.contig == first.contig]
     return Locus(first.contig, min(locus.start for locus in together), max(locus.end for locus in together))
@@ -136,7 +136,7 @@ def _as_dataset(
             **context_coords([readout.contexts[row] for row in rows]),
         },
         attrs=result_attrs(
-            span_of(genes),
+            locus_of_genes(genes),
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),

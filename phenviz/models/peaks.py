@@ -15,7 +15,7 @@ from phenviz.errors import DataError
 
 CLUSTER_DISTANCE = 250
 SIGNAL_STEP = 16
-# MACS piles up extended fragments: enrichment falls off over some hundred bases round a summit.
+# MACS piles up extended fragments: enrichment falls off over some hundred bases around a summit.
 SIGNAL_REACH = 500
 
 

@@ -120,7 +120,7 @@ class TokenReader:
     backbone
         Encodes the bins.
     readout
-        Gives the expression; None for a model that takes the activity round the TSS instead.
+        Gives the expression; None for a model that takes the activity around the TSS instead.
 
     Attributes
     ----------
@@ -314,7 +314,7 @@ def split_tile(reader: TokenReader, tile: Tile) -> tuple[Tile, ...]:
 
 
 def reached(reader: TokenReader, contig: str) -> list[tuple[int, int]]:
-    """Return the stretches of a contig that tokens depend on: disjoint, sorted, within the contig.
+    """Return the intervals of a contig that tokens depend on: disjoint, sorted, within the contig.
 
     A local backbone's windows reach `halo` further than they are long.
     """
@@ -328,10 +328,10 @@ def reached(reader: TokenReader, contig: str) -> list[tuple[int, int]]:
     )
 
 
-def merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join stretches that overlap or touch; sorted."""
+def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join intervals that overlap or touch; sorted."""
     joined: list[tuple[int, int]] = []
-    for start, end in sorted(stretches):
+    for start, end in sorted(intervals):
         if joined and start <= joined[-1][1]:
             before = joined.pop()
             start, end = before[0], max(before[1], end)

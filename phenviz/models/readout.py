@@ -1,4 +1,4 @@
-"""The gene readout: expression of a gene from the backbone's bins round its transcription start.
+"""The gene readout: expression of a gene from the backbone's bins around its transcription start.
 
 The backbone is local, so what reaches further (an enhancer acting on a promoter) is the readout's job.
 Each of ``heads`` attention heads weighs the bins within ``reach`` of the TSS by what they hold and by how far
@@ -60,7 +60,7 @@ _CENTRES = (
 
 @dataclass(frozen=True, slots=True)
 class GeneBins:
-    """Bins round a gene's TSS, on the contig's own grid.
+    """Bins around a gene's TSS, on the contig's own grid.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def gene_bins(gene: Gene, backbone: SequenceBackbone, reference: ReferenceGenome
 
 
 class GeneReadout(nn.Module):
-    """Attention pooling of embedding bins round a TSS, to expression in each context.
+    """Attention pooling of embedding bins around a TSS, to expression in each context.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class GeneReadout(nn.Module):
         return shape | {"contexts": contexts}
 
     def expression(self, embedding: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
-        """Predict expression from the bins round a TSS.
+        """Predict expression from the bins around a TSS.
 
         Parameters
         ----------

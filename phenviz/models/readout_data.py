@@ -1,4 +1,4 @@
-"""What the gene readout learns from: expression of genes, and the embedding round each gene."""
+"""What the gene readout learns from: expression of genes, and the embedding around each gene."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from phenviz.models.training_regions import Region, check_regions
 from phenviz.progress import NO_PROGRESS, Progress
 
 # bins encoded before what isn't needed is dropped; 64 Mb in bins of 128 bp
-_LONGEST_STRETCH = 500_000
+_LONGEST_INTERVAL = 500_000
 # name of a held-out part -> regions: contig, start and end, 0-based half-open
 HeldOut = Mapping[str, Sequence[Region]]
 _VERSION = re.compile(r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$")
@@ -29,7 +29,7 @@ _VERSION = re.compile(r"^(ENS[A-Z]*G\d+)\.\d+(_PAR_Y)?$")
 
 @dataclass(frozen=True)
 class ReadoutData:
-    """Genes with their expression and the embedding of the bins round them.
+    """Genes with their expression and the embedding of the bins around them.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def collect(
     held_out: HeldOut,
     progress: Progress = NO_PROGRESS,
 ) -> ReadoutData:
-    """Encode the bins round every annotated gene that has counts.
+    """Encode the bins around every annotated gene that has counts.
 
     Parameters
     ----------
@@ -204,10 +204,10 @@ def _embed_all(
     around: Sequence[GeneBins], reference: ReferenceGenome, backbone: SequenceBackbone, progress: Progress
 ) -> torch.Tensor:
     """Encode the bins of many genes, those of neighbours that overlap only once: (n, D, bins)."""
-    stretches = _stretches(around)
-    progress.stage("encoding the bins round each gene", sum(last - first for _, first, last, _ in stretches))
+    intervals = _intervals(around)
+    progress.stage("encoding the bins around each gene", sum(last - first for _, first, last, _ in intervals))
     embedding: torch.Tensor | None = None
-    for contig, first, last, rows in stretches:
+    for contig, first, last, rows in intervals:
         encoded = encode_bins(contig, first, last, reference, backbone)[0].float().cpu()
         if embedding is None:
             embedding = torch.empty(len(around), len(encoded), len(around[0].distance))
@@ -219,18 +219,18 @@ def _embed_all(
     return embedding
 
 
-def _stretches(around: Sequence[GeneBins]) -> list[tuple[str, int, int, list[int]]]:
+def _intervals(around: Sequence[GeneBins]) -> list[tuple[str, int, int, list[int]]]:
     """Join bins of genes that overlap: contig, first bin, bin after the last, and the genes' numbers."""
     found: list[tuple[str, int, int, list[int]]] = []
     for row in sorted(range(len(around)), key=lambda row: (around[row].contig, around[row].first_bin)):
         contig, first = around[row].contig, around[row].first_bin
         last = first + len(around[row].distance)
-        # a stretch is kept short, so that memory doesn't grow with the contig
+        # an interval is kept short, so that memory doesn't grow with the contig
         if (
             found
             and found[-1][0] == contig
             and first < found[-1][2]
-            and last - found[-1][1] < _LONGEST_STRETCH
+            and last - found[-1][1] < _LONGEST_INTERVAL
         ):
             found[-1] = (contig, found[-1][1], last, [*found[-1][3], row])
         else:

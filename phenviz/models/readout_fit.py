@@ -44,18 +44,18 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Bins:
+class GeneBinValues:
     """What a readout reads of some genes: values of their bins (n, V, bins) and distances (n, bins)."""
 
     values: torch.Tensor
     distance: torch.Tensor
 
-    def within(self, reach: int) -> Bins:
+    def within(self, reach: int) -> GeneBinValues:
         """Keep the bins within a reach of the TSS."""
         size = int((self.distance[0, 1] - self.distance[0, 0]).abs().item())
         cut = self.distance.shape[1] // 2 - reach // size
         inner = slice(cut, self.distance.shape[1] - cut)
-        return Bins(self.values[:, :, inner], self.distance[:, inner])
+        return GeneBinValues(self.values[:, :, inner], self.distance[:, inner])
 
     def pooled(self, readout: GeneReadout, rows: NDArray[np.intp] | torch.Tensor) -> torch.Tensor:
         """Pool the bins of some genes, (rows, H * V)."""
@@ -83,13 +83,13 @@ def start_readout(
     return readout
 
 
-def read_bins(readout: GeneReadout, data: ReadoutData) -> Bins:
+def read_bins(readout: GeneReadout, data: ReadoutData) -> GeneBinValues:
     """Compute the values of all collected bins, whatever the readout's reach."""
     with torch.inference_mode():
         starts = range(0, len(data.genes), _BATCH)
         values = torch.cat([readout.bin_values(data.embedding[i : i + _BATCH]) for i in starts])
     # a copy, since attention is learned on it with gradients
-    return Bins(values.clone(), data.distance)
+    return GeneBinValues(values.clone(), data.distance)
 
 
 def fit_output(features: NDArray[np.float64], expression: NDArray[np.float32], penalty: float) -> Linear:
@@ -102,7 +102,7 @@ def fit_output(features: NDArray[np.float64], expression: NDArray[np.float32], p
 
 def learn_attention(
     readout: GeneReadout,
-    bins: Bins,
+    bins: GeneBinValues,
     expression: NDArray[np.float32],
     rows: NDArray[np.intp],
     penalty: float,

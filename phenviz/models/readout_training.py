@@ -1,7 +1,7 @@
 """Train the gene readout: choose by cross-validation, fit, and measure on genes that were never seen.
 
 A chromosome has some 400 genes to learn from, so what is learned is kept small (see
-`phenviz.models.readout_fit`), and the few choices are made by cross-validation over stretches of neighbouring
+`phenviz.models.readout_fit`), and the few choices are made by cross-validation over intervals of neighbouring
 training genes: how far is read, how hard the output is shrunk, how long attention is learned.
 """
 
@@ -138,7 +138,7 @@ def choose(
     reaches: Sequence[int] = REACHES,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[Choice, list[dict[str, Any]]]:
-    """Choose by cross-validation over stretches of neighbouring training genes.
+    """Choose by cross-validation over intervals of neighbouring training genes.
 
     The best choice has the largest sum of two correlations over genes never seen in a fold: across genes, and
     of the context-specific part. Reach and penalty are chosen first, then whether to learn attention.
@@ -267,12 +267,12 @@ def _predict_folds(
 
 
 def _folds(data: ReadoutData, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Cut genes into stretches of neighbours, so that few genes are learned from the one beside them."""
+    """Cut genes into intervals of neighbours, so that few genes are learned from the one beside them."""
     places = [(data.genes[row].locus.contig, data.genes[row].tss) for row in rows]
     order = np.array(sorted(range(len(rows)), key=places.__getitem__))
     fold = np.empty(len(rows), dtype=np.int64)
-    for number, stretch in enumerate(np.array_split(order, min(_FOLDS, len(rows)))):
-        fold[stretch] = number
+    for number, interval in enumerate(np.array_split(order, min(_FOLDS, len(rows)))):
+        fold[interval] = number
     return fold
 
 

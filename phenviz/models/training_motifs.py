@@ -34,7 +34,7 @@ def starting_filters(path: str | Path, n: int, width: int) -> NDArray[np.float32
     n
         Filters wanted.
     width
-        Bases in a filter; a longer motif keeps its most informative stretch.
+        Bases in a filter; a longer motif keeps its most informative interval.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 # these also register what they write
 from phenviz.results import expression, expression_effects, haplotypes, variants  # noqa: F401
+from phenviz.results.covered import exact_intervals, gaps
 from phenviz.results.files import LOADABLE_SUFFIXES, load, save
 from phenviz.results.schema import (
     base_starts,
@@ -18,7 +19,6 @@ from phenviz.results.schema import (
     text_array,
     validate,
 )
-from phenviz.results.stretches import exact_stretches, gaps
 from phenviz.results.table import tidy
 from phenviz.results.tiles import merge_tiles
 from phenviz.results.writing import DATA_SUFFIXES, check_suffix
@@ -32,7 +32,7 @@ __all__ = [
     "check_suffix",
     "context_coords",
     "contribution",
-    "exact_stretches",
+    "exact_intervals",
     "gaps",
     "kind_of",
     "load",

@@ -20,6 +20,7 @@ from phenviz.errors import ResultError
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.disk import DiskFile
 from phenviz.results.intervals import bigwig_paths, write_bed, write_bigwigs
+from phenviz.results.long_results import in_tiles, is_long, long_dimension, tile_rows
 from phenviz.results.schema import (
     counted_from_one,
     kind_of,
@@ -28,7 +29,6 @@ from phenviz.results.schema import (
     plain_value,
     text_array,
 )
-from phenviz.results.slabs import is_long, long_dimension, slab_rows, slabs
 from phenviz.results.table import read_parquet, write_parquet
 from phenviz.results.writing import SAVED_BY, check_suffix, write_aside
 
@@ -43,7 +43,7 @@ _JSON_ATTRS = "attributes_as_json"
 def save(
     dataset: xr.Dataset, path: str | os.PathLike[str], *, progress: Progress = NO_PROGRESS
 ) -> tuple[Path, ...]:
-    """Write a result; the suffix says how. What is long is read and written slab by slab.
+    """Write a result; the suffix says how. What is long is read and written tile by tile.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def save(
         Where to. An older file is replaced only once the new one is complete; a folder only where it is a
         Zarr store that PhenViz wrote.
     progress
-        Told after each slab of a long result.
+        Told after each tile of a long result.
 
     Returns
     -------
@@ -145,15 +145,15 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
 
 def _write_netcdf(dataset: xr.Dataset, path: Path, progress: Progress) -> int:
     squeeze = {"zlib": True, "complevel": 4, "shuffle": True}
-    encoded_slabs = (_encoded(slab, but=_is_letters) for slab in _slabs_of(dataset, progress))
-    first = next(encoded_slabs)
+    encoded_tiles = (_encoded(tile, but=_is_letters) for tile in _tiles_of(dataset, progress))
+    first = next(encoded_tiles)
     letters = {name for name, variable in first.variables.items() if variable.dtype.kind == "U"}
     encoding: dict[Any, dict[str, Any]] = {
         name: dict(squeeze) for name, variable in first.variables.items()
         if (variable.dtype.kind in "fiu" or name in letters) and variable.size > 1
     }  # fmt: skip
     unlimited = []
-    if _is_slabbed(dataset):
+    if _is_tiled(dataset):
         unlimited = [str(long_dimension(dataset))]
         for name, chunks in _chunks(first, unlimited[0]).items():
             encoding.setdefault(name, {})["chunksizes"] = (*chunks, 1) if name in letters else chunks
@@ -163,16 +163,16 @@ def _write_netcdf(dataset: xr.Dataset, path: Path, progress: Progress) -> int:
     with DiskFile(path) as disk, h5netcdf.File(disk, "w") as file:
         # in memory, as this way of writing leaves out arrays of Dask
         first.compute().dump_to_store(H5NetCDFStore(file), encoding=encoding, unlimited_dims=unlimited)
-        for slab in encoded_slabs:
+        for tile in encoded_tiles:
             disk.check()
-            _append(file, slab, unlimited[0])
+            _append(file, tile, unlimited[0])
     return _entries(dataset)
 
 
-def _append(file: h5netcdf.File, slab: xr.Dataset, dim: str) -> None:
+def _append(file: h5netcdf.File, tile: xr.Dataset, dim: str) -> None:
     before = file.dimensions[dim].size
-    file.resize_dimension(dim, before + slab.sizes[dim])
-    for name, variable in slab.variables.items():
+    file.resize_dimension(dim, before + tile.sizes[dim])
+    for name, variable in tile.variables.items():
         if dim in variable.dims:
             place = tuple(slice(before, None) if d == dim else slice(None) for d in variable.dims)
             stored = file.variables[name]
@@ -183,12 +183,12 @@ def _append(file: h5netcdf.File, slab: xr.Dataset, dim: str) -> None:
 def _write_zarr(dataset: xr.Dataset, path: Path, progress: Progress) -> int:
     import zarr
 
-    slabbed = _is_slabbed(dataset)
-    dim = str(long_dimension(dataset)) if slabbed else ""
-    for number, slab in enumerate(_slabs_of(dataset, progress)):
-        marked = _encoded(slab).assign_attrs({SAVED_BY: f"PhenViz {phenviz_version()}"})
+    tiled = _is_tiled(dataset)
+    dim = str(long_dimension(dataset)) if tiled else ""
+    for number, tile in enumerate(_tiles_of(dataset, progress)):
+        marked = _encoded(tile).assign_attrs({SAVED_BY: f"PhenViz {phenviz_version()}"})
         if number == 0:
-            chunks = _chunks(slab, dim) if slabbed else {}
+            chunks = _chunks(tile, dim) if tiled else {}
             encoding = {name: {"chunks": sizes} for name, sizes in chunks.items()}
             marked.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         else:
@@ -204,22 +204,22 @@ def _entries(dataset: xr.Dataset) -> int:
     return sum(math.prod(variable.shape) for variable in dataset.variables.values())
 
 
-def _is_slabbed(dataset: xr.Dataset) -> bool:
+def _is_tiled(dataset: xr.Dataset) -> bool:
     # other tables may hold text along any dimension, and how it is written hangs on all of it
     return kind_of(dataset) is not None and is_long(dataset)
 
 
-def _slabs_of(dataset: xr.Dataset, progress: Progress) -> Iterator[xr.Dataset]:
-    yield from slabs(dataset, progress) if _is_slabbed(dataset) else (dataset,)
+def _tiles_of(dataset: xr.Dataset, progress: Progress) -> Iterator[xr.Dataset]:
+    yield from in_tiles(dataset, progress) if _is_tiled(dataset) else (dataset,)
 
 
-def _chunks(slab: xr.Dataset, dim: str) -> dict[Any, tuple[int, ...]]:
-    """Choose chunks of the variables along a dimension that end where slabs do."""
+def _chunks(tile: xr.Dataset, dim: str) -> dict[Any, tuple[int, ...]]:
+    """Choose chunks of the variables along a dimension that end where tiles do."""
     chunks = {}
-    for name, variable in slab.variables.items():
+    for name, variable in tile.variables.items():
         if dim in variable.dims:
             per_row = max(variable.nbytes // variable.sizes[dim], 1)
-            rows = min(slab_rows(slab), 1 << max((_CHUNK_BYTES // per_row).bit_length() - 1, 0))
+            rows = min(tile_rows(tile), 1 << max((_CHUNK_BYTES // per_row).bit_length() - 1, 0))
             chunks[name] = tuple(rows if d == dim else variable.sizes[d] for d in variable.dims)
     return chunks
 

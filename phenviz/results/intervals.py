@@ -19,6 +19,7 @@ from phenviz.genome.locus import exported_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.bigwig import written_bigwigs
 from phenviz.results.comments import comments
+from phenviz.results.long_results import in_tiles
 from phenviz.results.schema import (
     base_starts,
     contribution,
@@ -28,7 +29,6 @@ from phenviz.results.schema import (
     reference_bases,
     validate,
 )
-from phenviz.results.slabs import slabs
 
 _LINES_AT_ONCE = 200_000
 _NUMBER = {"prediction": "activity", "mutagenesis": "effect", "attribution": "attribution"}
@@ -62,13 +62,13 @@ def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS)
     }
     # scores are scaled to the largest number of all, so that a long result is read twice
     largest = max(
-        (_largest(slab[_NUMBER[kind]].values) for slab in slabs(dataset, progress, "scaling")), default=0.0
+        (_largest(tile[_NUMBER[kind]].values) for tile in in_tiles(dataset, progress, "scaling")), default=0.0
     )
     written = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"# {line}\n" for line in (*comments(dataset), f"columns: {_BED_COLUMNS[kind]}"))
-        for slab in slabs(dataset, progress):
-            for frame in lines[kind](slab, largest or 1.0):
+        for tile in in_tiles(dataset, progress):
+            for frame in lines[kind](tile, largest or 1.0):
                 kept = frame[np.isfinite(frame["value"])]
                 kept.to_csv(
                     file, sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n"
@@ -173,8 +173,8 @@ def _write_columns(
     step, counts = 1, np.zeros(len(columns), dtype=np.int64)
     with ExitStack() as opened:
         into = [opened.enter_context(path.open("wb")) for path in (starts, *columns)]
-        for slab in slabs(dataset, progress, "reading"):
-            begins, step, values = _signal(slab)
+        for tile in in_tiles(dataset, progress, "reading"):
+            begins, step, values = _signal(tile)
             numbers = values.transpose(..., "context") if "context" in values.dims else values
             table = numbers.values.astype(np.float32).reshape(len(begins), len(columns))
             counts += np.isfinite(table).sum(0)

@@ -69,16 +69,16 @@ def write_parquet(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGR
     """
     sizes = _sizes(dataset)
     first = next(iter(sizes), None)
-    rows_of_slab = math.prod(sizes.values()) // max(sizes[first], 1) if first else 1
-    step = max(_ROWS_AT_ONCE // max(rows_of_slab, 1), 1)
-    schema = pa.Schema.from_pandas(tidy(_slab(dataset, first, 0, 1)), preserve_index=False)
+    rows_of_tile = math.prod(sizes.values()) // max(sizes[first], 1) if first else 1
+    step = max(_ROWS_AT_ONCE // max(rows_of_tile, 1), 1)
+    schema = pa.Schema.from_pandas(tidy(_tile(dataset, first, 0, 1)), preserve_index=False)
     schema = _with_room(schema, dataset, first)
     schema = schema.with_metadata({**(schema.metadata or {}), **_metadata(_layout(dataset))})
     total = sizes[first] if first else 1
     progress.stage("writing", total)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for begin in range(0, total, step):
-            frame = tidy(_slab(dataset, first, begin, begin + step))
+            frame = tidy(_tile(dataset, first, begin, begin + step))
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             progress.advance(min(step, total - begin))
     return math.prod(sizes.values())
@@ -123,7 +123,7 @@ class ParquetStream:
         count = dataset.sizes[self._dim]
         self._layout["sizes"][self._dim] += count
         for begin in range(0, count, _ROWS_AT_ONCE // 16):
-            frame = tidy(_slab(dataset, self._dim, begin, begin + _ROWS_AT_ONCE // 16))
+            frame = tidy(_tile(dataset, self._dim, begin, begin + _ROWS_AT_ONCE // 16))
             self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class ParquetStream:
 
 
 def _with_room(schema: pa.Schema, dataset: xr.Dataset, first: str | None) -> pa.Schema:
-    """Let text along the first dimension have any number of values: each slab may bring new ones."""
+    """Let text along the first dimension have any number of values: each tile may bring new ones."""
     for name, coordinate in dataset.coords.items():
         index = schema.get_field_index(str(name))
         if index >= 0 and first in coordinate.dims and pa.types.is_dictionary(schema.types[index]):
@@ -263,5 +263,5 @@ def _layout(dataset: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _slab(dataset: xr.Dataset, dim: str | None, begin: int, end: int) -> xr.Dataset:
+def _tile(dataset: xr.Dataset, dim: str | None, begin: int, end: int) -> xr.Dataset:
     return dataset if dim is None else dataset.isel({dim: slice(begin, end)})

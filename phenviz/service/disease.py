@@ -38,7 +38,7 @@ _GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TraitSource:
     """Where fine-mapped variants come from.
 
     Parameters
@@ -81,7 +81,7 @@ class Source:
 class HypothesesParams:
     """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed, contexts or None."""
 
-    source: Source
+    source: TraitSource
     methods: tuple[str, ...]
     permutations: int
     seed: int
@@ -92,14 +92,14 @@ class HypothesesParams:
 class EvidenceParams:
     """Parameters of ``trait_evidence``: a source, one of its traits, a method that goes by loci..."""
 
-    source: Source
+    source: TraitSource
     trait: str
     method: str
     permutations: int
     seed: int
 
 
-def find_source(source: str | os.PathLike[str] | TraitVariants) -> Source:
+def find_source(source: str | os.PathLike[str] | TraitVariants) -> TraitSource:
     """Return a source from ``simulated``, the name of a data pack, the path of a table, or what was read.
 
     Raises
@@ -114,20 +114,20 @@ def find_source(source: str | os.PathLike[str] | TraitVariants) -> Source:
     if not isinstance(source, str | os.PathLike):
         report = json.dumps(asdict(source.report), sort_keys=True, default=str)
         content = hashlib.sha256(f"{_digest(source.table)}{report}".encode()).hexdigest()
-        return Source(_GIVEN, source.report.source, content, source)
+        return TraitSource(_GIVEN, source.report.source, content, source)
     text = os.fspath(source)
     if text == SIMULATED:
-        return Source(SIMULATED, SIMULATED, "")
+        return TraitSource(SIMULATED, SIMULATED, "")
     if text in {pack.name for pack in list_packs()}:
         pack = find_pack(text)
         if not has_pack(text):
             raise PackMissing(pack)
         sums = "".join(file.sha256 for file in pack.files)
-        return Source(_PACK, text, hashlib.sha256(sums.encode()).hexdigest())
+        return TraitSource(_PACK, text, hashlib.sha256(sums.encode()).hexdigest())
     path = Path(text)
     if not path.is_file():
         raise DataError(f"{text!r} is no table of variants and no data pack: give a file, or a pack's name")
-    return Source(_TABLE, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+    return TraitSource(_TABLE, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _hypotheses_params(

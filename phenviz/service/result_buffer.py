@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from phenviz.data.cache import RecentlyUsed
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
@@ -181,8 +180,7 @@ class PieceReader:
         # up to where each piece, with those before it, says the last word
         self.ends = [*(min(max(start, self.locus.start), self.locus.end) for start in self._starts[1:])]
         self.ends.append(self.locus.end)
-        self._cache: OrderedDict[int, xr.Dataset] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache = RecentlyUsed[int, xr.Dataset](_CACHED_BYTES, lambda part: part.nbytes)
 
     def template(self, part: xr.Dataset) -> xr.Dataset:
         """Return one base of the result, in memory: its variables, coordinates and attributes."""
@@ -231,10 +229,8 @@ class PieceReader:
         return Locus(self.locus.contig, start, end)
 
     def _part(self, number: int) -> xr.Dataset:
-        with self._lock:
-            if number in self._cache:
-                self._cache.move_to_end(number)
-                return self._cache[number]
+        if (known := self._cache.get(number)) is not None:
+            return known
         piece = self._pieces[number]
         dataset = self._fetch(piece)
         part = piece.trim(dataset) if dataset is not None else None
@@ -244,10 +240,7 @@ class PieceReader:
                 f"a part of this {self._kind.name} of {self.locus} isn't in the store any more (deleted, or "
                 "evicted by another process): ask for it again, only what is missing is computed"
             )
-        with self._lock:
-            self._cache[number] = part
-            while len(self._cache) > 1 and sum(p.nbytes for p in self._cache.values()) > _CACHED_BYTES:
-                self._cache.popitem(last=False)
+        self._cache.put(number, part)
         return part
 
 

@@ -2,7 +2,7 @@
 
 It has two kinds of pieces, each stored on its own, so that a run that was interrupted goes on where it
 stopped: first the sums that gene tokens are made of (shared by all traits), cell by cell; then, with all of
-them at hand, the attribution of each cell. A cell is a stretch of a contig's grid for a local backbone, and
+them at hand, the attribution of each cell. A cell is an interval of a contig's grid for a local backbone, and
 a gene window for a global one. A locus restricts the second kind only: the logit depends on all windows.
 """
 
@@ -166,7 +166,7 @@ class _Run:
         from phenviz.models.phenformer_tokens import reached, split_tile
 
         engine, cell, weights = self._engine_on(backend), self.cells[number], self._weights_on(backend)
-        whole = engine.piece(cell)
+        whole = engine.target_tile(cell)
         canvas = Canvas(
             clipped(reached(engine.reader, cell.contig), whole.start, whole.end), dtype=engine.dtype
         )
@@ -180,8 +180,8 @@ class _Run:
                 "reference": ("base", bases_of(engine.sequences, cell.contig, canvas)[0]),
             },
             attrs={
-                "starts": [start for start, _ in canvas.stretches],
-                "ends": [end for _, end in canvas.stretches],
+                "starts": [start for start, _ in canvas.intervals],
+                "ends": [end for _, end in canvas.intervals],
                 "attribution_sum": summed,
                 **ends(weights, None),
             },
@@ -190,7 +190,7 @@ class _Run:
     def mark(self, number: int, dataset: xr.Dataset) -> xr.Dataset:
         """Say up to where an attribution is final once this cell is there: where the next one begins."""
         later = self.asked[self.asked.index(number) + 1 :]
-        settled = self.engine.piece(self.cells[later[0]]).start if later else self.where.end
+        settled = self.engine.target_tile(self.cells[later[0]]).start if later else self.where.end
         return dataset.assign_attrs(settled_end=min(max(settled, self.where.start), self.where.end))
 
     @cached_property
@@ -262,15 +262,15 @@ def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end:
     from phenviz.attribution.trait_canvas import Canvas, clipped
     from phenviz.models.phenformer_tokens import merged
 
-    stretches = merged(stretch for part in parts for stretch in _stretches(part))
+    intervals = merged(interval for part in parts for interval in _intervals(part))
     canvas = Canvas(
-        clipped(stretches, start, end), dtype=parts[0]["attribution"].dtype if parts else np.float32
+        clipped(intervals, start, end), dtype=parts[0]["attribution"].dtype if parts else np.float32
     )
     letters = np.zeros(canvas.values.shape[1], dtype=np.uint8)
     for part in parts:
         offset = 0
         values, codes = part["attribution"].values, part["reference"].values
-        for first, last in _stretches(part):
+        for first, last in _intervals(part):
             own = slice(offset, offset + last - first)
             canvas.add(first, values[None, own])
             for here, there in canvas.slices(first, last):
@@ -285,7 +285,7 @@ def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end:
     )
 
 
-def _stretches(part: xr.Dataset) -> list[tuple[int, int]]:
+def _intervals(part: xr.Dataset) -> list[tuple[int, int]]:
     starts, ends = np.atleast_1d(part.attrs["starts"]), np.atleast_1d(part.attrs["ends"])
     return [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from phenviz.genome.locus import Locus
 
 
-class Verbs:
+class Verbs(ABC):
     """Methods of `phenviz.ModelService` that submit a job and wait for its result."""
 
+    @abstractmethod
     def _wait(self, kind: str, *, private: bool = False, **params: Any) -> xr.Dataset:
-        raise NotImplementedError
+        """Submit a job of a kind, and return its result once it has one."""
 
     def predict(
         self, locus: str | Locus, contexts: list[str] | None = None, individual: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from phenviz.results import base_starts, contribution, exact_stretches, reference_bases
+from phenviz.results import base_starts, contribution, exact_intervals, reference_bases
 from phenviz.results.contrast import minus_others
 from phenviz.results.display import Display, MotifMatch
 from phenviz.tracks.frame import Axis, Track
@@ -89,7 +89,7 @@ class Mutations:
         known = np.abs(effect[np.isfinite(effect)])
         self.limit = nice_ceiling(float(known.max())) if known.size else 1.0
         self.units = str(dataset.attrs.get("units", ""))
-        self.exact = exact_stretches(dataset)
+        self.exact = exact_intervals(dataset)
 
     def described(self) -> str:
         """Say what contributions are, of which contexts, and how the bases were computed."""

@@ -11,7 +11,7 @@ import xarray as xr
 from bokeh.models import ColumnDataSource, MultiPolygons, Span, VArea
 from numpy.typing import NDArray
 
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus
 from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
@@ -267,9 +267,7 @@ def label_of(dataset: xr.Dataset, context: str | None) -> str:
 
 def elsewhere(what: str, locus: Locus) -> str:
     """Say that a result lies outside the view."""
-    return (
-        f"{what} for {Locus(bare_contig(locus.contig), locus.start, locus.end)}: move there, or run it here"
-    )
+    return f"{what} for {locus}: move there, or run it here"
 
 
 def covered_part(locus: Locus, view: View) -> str | None:
@@ -277,5 +275,5 @@ def covered_part(locus: Locus, view: View) -> str | None:
     shown = view.locus
     if locus.start <= shown.start and locus.end >= shown.end:
         return None
-    part = Locus(bare_contig(locus.contig), max(locus.start, shown.start), min(locus.end, shown.end))
+    part = Locus(locus.contig, max(locus.start, shown.start), min(locus.end, shown.end))
     return f"computed here: {part}"

@@ -22,7 +22,7 @@ from bokeh.models.annotations import Span
 from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
-from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.genome.locus import Locus, same_contig, shown_contig
 from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
@@ -102,7 +102,7 @@ class Stack:
         ResultError
             If it lies on another contig: each contig has a browser of its own.
         """
-        if bare_contig(locus.contig) != bare_contig(self._contig):
+        if not same_contig(locus.contig, self._contig):
             raise ResultError(f"{locus} isn't on {shown_contig(self._contig)}: make a browser for its contig")
         self._locus = clamp(Locus(self._contig, locus.start, locus.end), self._length)
         self._move_range(x_of(self._locus.start), x_of(self._locus.end))

@@ -119,7 +119,7 @@ def _reaching(
     found = individuals.genotypes(window, samples, ahead=FARTHEST, progress=progress)
     report, read = found.report, window
     while True:
-        starts, _ = found.spans()
+        starts, _ = found.reference_intervals()
         first = int(starts[(found.alleles == 1).any(axis=(1, 2))].min(initial=first))
         if first == read.start:
             order = np.lexsort([found.variants["record"], starts])
@@ -146,7 +146,7 @@ def _phasing(
     seed: int,
 ) -> Phasing:
     """Say what is open among the records that are looked at on either haplotype of a sample."""
-    starts, ends = found.spans()
+    starts, ends = found.reference_intervals()
     seen = _hull([haplotype.locus for haplotype in pair])
     touching = (changed[0] < seen.end) & (changed[1] > seen.start)
     for haplotype in pair:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import LocusError
+from phenviz.genome.variant import Edit
 
 DELETED = -1
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Bases of the reference and what a haplotype has in their place.
-
-    Parameters
-    ----------
-    start, end
-        0-based half-open on the contig; empty for a pure insertion.
-    bases
-        What stands there instead; "" for a pure deletion.
-    """
-
-    start: int
-    end: int
-    bases: str
 
 
 class CoordinateMap:
@@ -44,7 +26,7 @@ class CoordinateMap:
         self.start, self.end = start, end
         self._ref_start = np.array([edit.start for edit in edits], dtype=np.int64)
         self._ref_end = np.array([edit.end for edit in edits], dtype=np.int64)
-        grown = np.array([len(edit.bases) - (edit.end - edit.start) for edit in edits], dtype=np.int64)
+        grown = np.array([len(edit.alt) - len(edit.ref) for edit in edits], dtype=np.int64)
         before = np.cumsum(grown) - grown
         self._hap_start = self._ref_start - start + before
         self._hap_end = self._ref_end - start + before + grown
@@ -106,7 +88,7 @@ class CoordinateMap:
         """Return how many haplotype bases lie before reference positions.
 
         What a haplotype has of the reference bases ``a`` to ``b`` (half-open), insertions after one of
-        them included, is ``codes[cuts(a):cuts(b)]``; stretches that touch each other on the reference
+        them included, is ``codes[cuts(a):cuts(b)]``; intervals that touch each other on the reference
         touch each other here.
 
         Parameters

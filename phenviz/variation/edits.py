@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phenviz.genome.variant import Edit
 from phenviz.variation.normalise import rotated, steps_left
 
 # An indel of a longer repeat stays that far left of where it is written: loci that overlap must agree, and so
 # know how far behind their ends they have to look.
 FARTHEST = 4_096
-# 0-based first base, what is replaced, and by what
-Edit = tuple[int, str, str]
 
 
 class CanonicalEdits:
@@ -55,7 +54,7 @@ class CanonicalEdits:
                 alone = self._alone[one] = [edit for edit, _ in self._add([], one, frozenset())]
             if not alone:
                 continue
-            if not done or alone[0][0] > _end(done[-1][0]):
+            if not done or alone[0].start > done[-1][0].end:
                 done += [(edit, frozenset([number])) for edit in alone]
             else:
                 self._add(done, one, frozenset([number]))
@@ -64,39 +63,19 @@ class CanonicalEdits:
     def _add(
         self, done: list[tuple[Edit, frozenset[int]]], one: Edit, made_of: frozenset[int]
     ) -> list[tuple[Edit, frozenset[int]]]:
-        for edit in _parted(without_shared_bases(*one)):
+        for edit in _parted(one.trimmed_from_start()):
             start, ref, alt = edit
             if not (ref and alt):
-                floor = max(_end(done[-1][0]) if done else 0, start - FARTHEST, 0)
+                floor = max(done[-1][0].end if done else 0, start - FARTHEST, 0)
                 steps = steps_left(self._codes, start, ref or alt, floor)
-                edit = (start - steps, rotated(ref, steps), rotated(alt, steps))
-            if done and edit[0] <= _end(done[-1][0]):
+                edit = Edit(start - steps, rotated(ref, steps), rotated(alt, steps))
+            if done and edit.start <= done[-1][0].end:
                 before, parts = done.pop()
-                joined = (before[0], before[1] + edit[1], before[2] + edit[2])
+                joined = Edit(before.start, before.ref + edit.ref, before.alt + edit.alt)
                 self._add(done, joined, parts | made_of)
             else:
                 done.append((edit, made_of))
         return done
-
-
-def without_shared_bases(start: int, ref: str, alt: str) -> Edit:
-    """Leave out what both alleles share, first at their beginning.
-
-    Parameters
-    ----------
-    start
-        0-based first base of ``ref``.
-    ref, alt
-        Alleles.
-    """
-    shared = 0
-    while shared < min(len(ref), len(alt)) and ref[shared] == alt[shared]:
-        shared += 1
-    ref, alt, start = ref[shared:], alt[shared:], start + shared
-    shared = 0
-    while shared < min(len(ref), len(alt)) and ref[-1 - shared] == alt[-1 - shared]:
-        shared += 1
-    return start, ref[: len(ref) - shared], alt[: len(alt) - shared]
 
 
 def changed_bases(
@@ -112,10 +91,9 @@ def changed_bases(
         Those of position (1-based) and both alleles.
     """
     table = variants[list(columns)].itertuples(index=False)
-    short = [without_shared_bases(position - 1, ref, alt) for position, ref, alt in table]
-    starts = np.array([start for start, _, _ in short], dtype=np.int64)
-    lengths = np.array([len(ref) for _, ref, _ in short], dtype=np.int64)
-    return starts - (lengths == 0), starts + lengths
+    short = [Edit(position - 1, ref, alt).trimmed_from_start() for position, ref, alt in table]
+    starts, ends = (np.array([getattr(edit, name) for edit in short], np.int64) for name in ("start", "end"))
+    return starts - (starts == ends), ends
 
 
 def _parted(edit: Edit) -> Iterator[Edit]:
@@ -127,11 +105,8 @@ def _parted(edit: Edit) -> Iterator[Edit]:
         there = here + sum(1 for _ in bases)
         if not same:
             last = there == paired
-            yield start + here, ref[here : None if last else there], alt[here : None if last else there]
+            behind = None if last else there
+            yield Edit(start + here, ref[here:behind], alt[here:behind])
         here = there
     if len(ref) != len(alt) and (not paired or ref[paired - 1] == alt[paired - 1]):
-        yield start + paired, ref[paired:], alt[paired:]
-
-
-def _end(edit: Edit) -> int:
-    return edit[0] + len(edit[1])
+        yield Edit(start + paired, ref[paired:], alt[paired:])

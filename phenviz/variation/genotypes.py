@@ -31,7 +31,7 @@ class Genotypes:
     phased
         Whether the order of the two alleles means something, shape (V, S).
     phase_set
-        Name of the stretch within which phased calls belong together, shape (V, S); 0 where the file
+        Name of the interval within which phased calls belong together, shape (V, S); 0 where the file
         names none.
     report
         What was left out.
@@ -54,7 +54,7 @@ class Genotypes:
             phase_set=self.phase_set[rows],
         )
 
-    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def reference_intervals(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return 0-based start and exclusive end of each row's record, as the file writes it."""
         starts = self.variants["record_position"].to_numpy() - 1
         return starts, starts + self.variants["record_ref"].str.len().to_numpy(dtype=np.int64)

@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Locus, ReferenceGenome, bare_contig, decode, encode, shown_contig
-from phenviz.variation import edits as canonical
-from phenviz.variation.coordinates import CoordinateMap, Edit
+from phenviz.genome.locus import on_contig
+from phenviz.genome.variant import Edit
+from phenviz.variation.coordinates import CoordinateMap
 from phenviz.variation.coverage import Coverage
+from phenviz.variation.edits import CanonicalEdits
 from phenviz.variation.phasing import Phasing
 from phenviz.variation.records import touches
 from phenviz.variation.reference_letters import reduced_letters
@@ -72,7 +74,7 @@ class Haplotype:
     rows: pd.DataFrame
     applied: tuple[int, ...]
     reasons: dict[int, str]
-    edits: tuple[canonical.Edit, ...] = ()
+    edits: tuple[Edit, ...] = ()
     edited_rows: tuple[int, ...] = ()
     sample: str = ""
     number: int = 0
@@ -172,9 +174,8 @@ def apply_variants(reference: ReferenceGenome, locus: Locus, rows: pd.DataFrame)
         If the locus leaves the contig.
     """
     check_columns(rows)
-    wanted = bare_contig(reference.resolve_contig(locus.contig)).upper()
-    names = [name for name in rows["contig"].unique() if bare_contig(str(name)).upper() == wanted]
-    builder = HaplotypeBuilder(reference, locus.contig, rows[rows["contig"].isin(names)])
+    here = on_contig(rows["contig"], reference.resolve_contig(locus.contig))
+    builder = HaplotypeBuilder(reference, locus.contig, rows[here])
     builder.check_reference(locus)
     built = builder.build(locus)
     outside = {row: OUTSIDE for row in range(len(built.rows)) if not builder.changes(row, locus)}
@@ -196,7 +197,7 @@ class Taken(NamedTuple):
 
     applied: list[int]
     skipped: list[int]
-    edits: list[canonical.Edit]
+    edits: list[Edit]
     made_of: list[frozenset[int]]
 
 
@@ -221,12 +222,12 @@ class HaplotypeBuilder:
         self._rows = rows.iloc[order]
         self._positions, self._refs, self._alts = (self._rows[column].tolist() for column in columns)
         self._short = [
-            canonical.without_shared_bases(position - 1, ref.upper(), alt.upper())
+            Edit(position - 1, ref.upper(), alt.upper()).trimmed_from_start()
             for position, ref, alt in zip(self._positions, self._refs, self._alts, strict=True)
         ]
         # where each of the rows as given went
         self._place = np.argsort(order)
-        self._canonical = canonical.CanonicalEdits(self._reference.codes(self._contig))
+        self._canonical = CanonicalEdits(self._reference.codes(self._contig))
         self._of_choice: dict[bytes, Taken] = {}
 
     def build(self, locus: Locus, carried: NDArray[np.bool_] | None = None) -> Haplotype:
@@ -281,7 +282,7 @@ class HaplotypeBuilder:
     def first_edit(self, carried: NDArray[np.bool_] | None = None) -> int:
         """Return where the first edit of the chosen rows begins, 0-based; the contig's end for none."""
         edits = self.taken(carried).edits
-        return edits[0][0] if edits else self._reference.contigs[self._contig]
+        return edits[0].start if edits else self._reference.contigs[self._contig]
 
     def changes(self, row: int, locus: Locus) -> bool:
         """Tell whether a row, in the order of `Haplotype.rows`, changes a base of a locus."""
@@ -340,22 +341,22 @@ def _keeps_first_base(ref: str, alt: str) -> bool:
     return long.endswith(short[shared:]) and len(short) < len(long)
 
 
-def _cut(edit: canonical.Edit, locus: Locus) -> Edit | None:
+def _cut(edit: Edit, locus: Locus) -> Edit | None:
     """Return what a locus has of an edit: inserted bases belong to the base before them."""
-    first, ref, bases = edit
-    stop = first + len(ref)
+    first, ref, alt = edit
     if not ref:
         behind = locus.start < first <= locus.end or first == locus.start == 0
-        return Edit(first, first, bases) if behind and bases else None
-    start, end = max(first, locus.start), min(stop, locus.end)
+        return edit if behind and alt else None
+    start, end = max(first, locus.start), min(edit.end, locus.end)
     if start >= end:
         return None
-    return Edit(start, end, bases[start - first : end - first if end < stop else len(bases)])
+    kept = slice(start - first, end - first if end < edit.end else None)
+    return Edit(start, ref[start - first : end - first], alt[kept])
 
 
 def _assemble(codes: NDArray[np.uint8], start: int, edits: list[Edit]) -> NDArray[np.uint8]:
     pieces, done = [], 0
     for edit in edits:
-        pieces += [codes[done : edit.start - start], encode(edit.bases)]
+        pieces += [codes[done : edit.start - start], encode(edit.alt)]
         done = edit.end - start
     return np.concatenate([*pieces, codes[done:]])

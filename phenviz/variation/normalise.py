@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import N_CODE, ReferenceGenome, decode, encode
+from phenviz.genome.variant import Edit
 from phenviz.variation.records import Records
 from phenviz.variation.reference_letters import reduced_letters
 from phenviz.variation.report import REASONS, Tally, VariantReport
@@ -155,7 +156,7 @@ def describe_record(records: Records, index: int) -> str:
     return f"{number}{place} {_short(records.reference[index])}>{alternates}"
 
 
-def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> tuple[int, str, str]:
+def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> Edit:
     """Trim a variant and move it as far left as it goes.
 
     Parameters
@@ -169,24 +170,20 @@ def left_align(codes: NDArray[np.uint8], start: int, ref: str, alt: str) -> tupl
 
     Returns
     -------
-    tuple of int, str, str
-        0-based position, ref and alt; an insertion or deletion keeps one base before it (after it at
-        the contig's first base).
+    Edit
+        An insertion or deletion keeps one base before it (after it at the contig's first base).
     """
-    while ref and alt and ref[-1] == alt[-1]:
-        ref, alt = ref[:-1], alt[:-1]
-    while ref and alt and ref[0] == alt[0]:
-        ref, alt, start = ref[1:], alt[1:], start + 1
+    start, ref, alt = Edit(start, ref, alt).trimmed()
     if ref and alt:
-        return start, ref, alt
+        return Edit(start, ref, alt)
     moved = steps_left(codes, start, ref or alt)
     start -= moved
     ref, alt = rotated(ref, moved), rotated(alt, moved)
     if start == 0:
         after = decode(codes[len(ref) : len(ref) + 1])
-        return 0, ref + after, alt + after
+        return Edit(0, ref + after, alt + after)
     before = decode(codes[start - 1 : start])
-    return start - 1, before + ref, before + alt
+    return Edit(start - 1, before + ref, before + alt)
 
 
 def steps_left(codes: NDArray[np.uint8], start: int, sequence: str, floor: int = 0) -> int:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
 from phenviz.errors import DataError
-from phenviz.genome import ReferenceGenome, bare_contig
+from phenviz.genome import ReferenceGenome
+from phenviz.genome.variant import WANTED, read_variants
 from phenviz.variation.normalise import normalise
 from phenviz.variation.table import variant_table
 
-_POSITION = r"(?P<position>\d[\d,_]*)"
-_ALLELES = r"(?P<ref>[A-Za-z]+)\s*(?:[:\-_/>|\s]|->)\s*(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)"
-_VARIANT = re.compile(rf"^(?P<contig>[^\s:\-]+)\s*[:\-\s_]\s*(?:g\.)?{_POSITION}\s*[:\-\s_]?\s*{_ALLELES}$")
-_VCF_LINE = re.compile(
-    r"^(?P<contig>\S+)\t(?P<position>\d+)\t(?P<id>\S+)\t(?P<ref>[A-Za-z]+)"
-    r"\t(?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)(?=\s|$)"
-)
-_WANTED = "write 20:1600925:G:A, chr20-1600925-G-A, chr20:1,600,925 G>A or the first columns of a VCF"
 MOST_LINES = 100_000
 
 
@@ -30,9 +22,7 @@ def parse_variant(text: str) -> pd.DataFrame:
     Parameters
     ----------
     text
-        ``20:1600925:G:A``, ``chr20-1600925-G-A``, ``chr20_1600925_G_A``, ``chr20:1,600,925 G>A``,
-        ``chr20:1600925G>A``, ``20 1600925 G A``, or CHROM, POS, ID, REF, ALT of a VCF, separated by tabs.
-        Positions count from 1.
+        As for `phenviz.genome.variant.read_variants`. Positions count from 1.
 
     Returns
     -------
@@ -83,7 +73,7 @@ def written_lines(text: str) -> list[tuple[int, str]]:
 def table_of_lines(lines: list[tuple[int, str]], reference: ReferenceGenome) -> pd.DataFrame:
     """Read lines that have been numbered; see `parse_variants`."""
     if not lines:
-        raise DataError(f"no variants were given: {_WANTED}")
+        raise DataError(f"no variants were given: {WANTED}")
     if len(lines) > MOST_LINES:
         raise DataError(f"{len(lines):,} pasted lines are too many: put them into a VCF file")
     table = variant_table(*zip(*_each(lines, _read), strict=True))
@@ -155,13 +145,5 @@ def _each(lines: list[tuple[int, str]], read: Callable[[str], list[Any]]) -> lis
 
 
 def _read(line: str) -> list[tuple[str, int, str, str, str]]:
-    match = _VCF_LINE.match(line) or _VARIANT.match(line.strip())
-    if match is None:
-        raise DataError(f"can't read {line.strip()[:80]!r} as a variant: {_WANTED}")
-    parts = match.groupdict()
-    position = int(parts["position"].replace(",", "").replace("_", ""))
-    if position < 1:
-        raise DataError(f"{line.strip()[:80]!r} lies at {position}: positions count from 1")
-    contig, ref, name = bare_contig(parts["contig"]), parts["ref"].upper(), parts.get("id", ".")
-    alternates = parts["alt"].upper().split(",")
-    return [(contig, position, ref, alt, "" if name == "." else name) for alt in alternates]
+    variants, name = read_variants(line)
+    return [(*variant, name) for variant in variants]

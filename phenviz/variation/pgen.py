@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import byte_lines, text_of
 from phenviz.variation.coverage import LONGEST_GAP, join_spans
@@ -76,13 +76,12 @@ class PgenSource:
     def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
         """Return what is covered of a contig; see `Source.spans`."""
         numbers, first, last, names = self._places
-        wanted = bare_contig(contig).upper()
-        here = np.isin(numbers, [n for n, name in enumerate(names) if bare_contig(name).upper() == wanted])
+        here = np.isin(numbers, [n for n, name in enumerate(names) if same_contig(name, contig)])
         return join_spans(first[here] - 1, last[here], LONGEST_GAP)
 
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""
-        return tuple(dict.fromkeys(bare_contig(name).upper() for name in self._places[3]))
+        return tuple(dict.fromkeys(map(contig_key, self._places[3])))
 
     @cached_property
     def _pvar(self) -> Any:
@@ -119,8 +118,7 @@ class PgenSource:
         contig, first, last, names = self._places
         if locus is None:
             return np.arange(len(first), dtype=np.uint32)
-        wanted = bare_contig(locus.contig).upper()
-        same = [number for number, name in enumerate(names) if bare_contig(name).upper() == wanted]
+        same = [number for number, name in enumerate(names) if same_contig(name, locus.contig)]
         touching = np.isin(contig, same) & (first <= locus.end) & (last > locus.start)
         return np.flatnonzero(touching).astype(np.uint32)
 

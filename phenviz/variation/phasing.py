@@ -31,7 +31,7 @@ class Phasing:
     unphased
         Heterozygous records whose phase the file doesn't know.
     phase_sets
-        Stretches of phased heterozygotes; where there is more than one, the file doesn't know how they
+        Intervals of phased heterozygotes; where there is more than one, the file doesn't know how they
         lie to one another.
     haploid
         Records whose call has one allele; haplotype 2 has the reference there, though the individual may

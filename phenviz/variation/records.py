@@ -30,7 +30,7 @@ class Calls:
     phased
         Whether the order of the two alleles means something, shape (R, S).
     phase_set
-        Name of the stretch within which calls are phased relative to one another, shape (R, S);
+        Name of the interval within which calls are phased relative to one another, shape (R, S);
         `NO_PHASE_SET` where the file names none.
     has_genotype
         Whether the record has genotypes at all, shape (R,).

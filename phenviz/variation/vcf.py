@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, same_contig
 from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import (
     UNPACKING,
@@ -107,7 +107,7 @@ class VcfSource:
             order.check(number, line.contig, line.position)
             if locus is None:
                 yield number, line
-            elif bare_contig(line.contig).upper() == bare_contig(locus.contig).upper():
+            elif same_contig(line.contig, locus.contig):
                 if line.position > locus.end:
                     return
                 if touches(line.position, len(line.reference), locus):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, same_contig
 from phenviz.variation.broken_vcf import UNPACKING, Head, byte_lines, damaged, text_of
 from phenviz.variation.htslib import quiet_pysam
 from phenviz.variation.report import counted
@@ -97,7 +97,7 @@ def _indexed_texts(path: Path, locus: Locus, index: Path) -> Iterator[str]:
     # Latin-1 gives back every byte as it was
     with closing(quiet_pysam().TabixFile(str(path), index=str(index), encoding="latin-1")) as opened:
         for name in opened.contigs:
-            if _same_contig(name, locus):
+            if same_contig(name, locus.contig):
                 yield from opened.fetch(name, locus.start, locus.end)
 
 
@@ -113,7 +113,7 @@ def _bcf_texts(path: Path, locus: Locus | None) -> Iterator[bytes]:
             yield from map(_text_of_record, opened)
             return
         for name in opened.header.contigs:
-            if _same_contig(name, locus):
+            if same_contig(name, locus.contig):
                 yield from map(_text_of_record, opened.fetch(name, locus.start, locus.end))
 
 
@@ -157,10 +157,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         f"{path} can't be read to its end ({(str(error).splitlines() or [''])[0]}): it is cut short or "
         "damaged, or its index belongs to another file; copy it again, or run `bcftools index -f`"
     )
-
-
-def _same_contig(name: str, locus: Locus) -> bool:
-    return bare_contig(name).upper() == bare_contig(locus.contig).upper()
 
 
 def _parsed(line: bytes, columns: int, number: int, where: str) -> Line:

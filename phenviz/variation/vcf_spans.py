@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from phenviz.genome import bare_contig
+from phenviz.genome.locus import contig_key
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.broken_vcf import UNPACKING, byte_lines, text_of
 from phenviz.variation.coverage import LONGEST_GAP, join_spans
@@ -61,11 +61,11 @@ class VcfSpans:
 
     def of_contig(self, contig: str, progress: Progress = NO_PROGRESS) -> NDArray[np.int64]:
         """Return starts and ends of what a contig's records cover (see `Coverage`), shape (n, 2)."""
-        wanted = bare_contig(contig).upper()
+        wanted = contig_key(contig)
         if self._index is None:
             self._stream(progress)
         elif wanted not in self._known:
-            names = [name for name in self._names() if bare_contig(name).upper() == wanted]
+            names = [name for name in self._names() if contig_key(name) == wanted]
             found = [span for name in names for span in _covered(partial(self._fetch, name), progress)]
             self._known[wanted] = join_spans(*_columns(found), 1)
         return self._known.get(wanted, np.empty((0, 2), dtype=np.int64))
@@ -76,7 +76,7 @@ class VcfSpans:
             self._stream(progress)
             return tuple(self._known)
         names = [name for name in self._names() if _touched(partial(self._fetch, name), 0, None)]
-        return tuple(dict.fromkeys(bare_contig(name).upper() for name in names))
+        return tuple(dict.fromkeys(contig_key(name) for name in names))
 
     def _open(self) -> Any:
         pysam = quiet_pysam()
@@ -188,10 +188,10 @@ def _of_line(line: bytes) -> _Span | None:
     said = _END.search(columns[7])
     end = max(start + len(columns[3]), int(said[1]) if said else 0)
     block = end > start + len(columns[3]) and columns[4] in _AS_REFERENCE
-    return _Span(bare_contig(text_of(columns[0])).upper(), start, end, block)
+    return _Span(contig_key(text_of(columns[0])), start, end, block)
 
 
 def _of_record(record: Any) -> _Span:
     alternates = ",".join(record.alts or ".").encode()
     block = record.stop > record.start + len(record.ref) and alternates in _AS_REFERENCE
-    return _Span(bare_contig(record.contig).upper(), max(record.start, 0), record.stop, block)
+    return _Span(contig_key(record.contig), max(record.start, 0), record.stop, block)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
 from phenviz.variation.coverage import LONGEST_GAP, join_all, join_spans
 from phenviz.variation.phase_sets import phase_set_number
@@ -103,7 +103,7 @@ class ZarrSource:
 
     def records(self, locus: Locus | None, samples: Sequence[int] | None, size: int) -> Iterator[Records]:
         """Read records that touch a locus; see `Source.records`."""
-        for start, end in self._stretches(locus):
+        for start, end in self._intervals(locus):
             for first in range(start, end, size):
                 piece = slice(first, min(first + size, end))
                 found = self._records(piece, locus, samples)
@@ -128,7 +128,7 @@ class ZarrSource:
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""
         known = (self._contigs[n] for n in np.unique(self._contig_of) if 0 <= n < len(self._contigs))
-        return tuple(dict.fromkeys(bare_contig(name).upper() for name in known))
+        return tuple(dict.fromkeys(map(contig_key, known)))
 
     @cached_property
     def _contig_of(self) -> NDArray[np.int64]:
@@ -172,11 +172,10 @@ class ZarrSource:
         return values.astype(np.int64)
 
     def _numbers(self, locus: Locus) -> list[int]:
-        wanted = bare_contig(locus.contig).upper()
-        return [number for number, name in enumerate(self._contigs) if bare_contig(name).upper() == wanted]
+        return [number for number, name in enumerate(self._contigs) if same_contig(name, locus.contig)]
 
-    def _stretches(self, locus: Locus | None) -> Iterator[tuple[int, int]]:
-        """Yield first and last-plus-one variant of stretches that may touch the locus."""
+    def _intervals(self, locus: Locus | None) -> Iterator[tuple[int, int]]:
+        """Yield first and last-plus-one variant of intervals that may touch the locus."""
         n = int(self._arrays["variant_position"].shape[0])
         if locus is None or "region_index" not in self._arrays:
             yield 0, n
@@ -261,10 +260,10 @@ class ZarrSource:
         self, name: str, piece: slice, rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> NDArray[Any]:
         first, last = int(rows[0]), int(rows[-1])
-        stretch = slice(piece.start + first, piece.start + last + 1)
+        interval = slice(piece.start + first, piece.start + last + 1)
         try:
             # the samples are picked chunk by chunk, so that a cohort isn't read for one of them
-            values = self._arrays[name].oindex[stretch, columns]
+            values = self._arrays[name].oindex[interval, columns]
         except Exception as error:
             raise DataError(
                 f"array {name} of {self.path} is damaged ({_first_line(error)}): copy the store again"

@@ -66,7 +66,7 @@ def contigs_with_variants(source: ZarrSource) -> set[str]:
 def positions_of(source: ZarrSource, locus: Locus) -> NDArray[np.int64]:
     """Return the 0-based positions of the records of a locus' contig, in the order of the store."""
     found = [np.empty(0, dtype=np.int64)]
-    for first, last in source._stretches(locus):
+    for first, last in source._intervals(locus):
         rows = np.isin(source._whole("variant_contig", slice(first, last)), source._numbers(locus))
         found.append(source._whole("variant_position", slice(first, last))[rows] - 1)
     return np.concatenate(found)
@@ -115,7 +115,7 @@ def plain_records(
 def _inside(source: ZarrSource, locus: Locus) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.int64]]]:
     """Yield the first record of each chunk, the rows in it that begin in a locus, and their positions."""
     numbers = source._numbers(locus)
-    for first, last in source._stretches(locus):
+    for first, last in source._intervals(locus):
         chunk = slice(first, last)
         contig, position = source._whole("variant_contig", chunk), source._whole("variant_position", chunk)
         rows = np.flatnonzero(np.isin(contig, numbers) & (position > locus.start) & (position <= locus.end))

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from phenviz.attribution import Target, mutagenesis, saliency
-from phenviz.attribution.effects import mask_bins
 from phenviz.effects import score_variants
 from phenviz.genome import Locus, one_hot
+from phenviz.inference.reductions import mask_bins
 from phenviz.models.backbone import halo
 from phenviz.models.predict import predict
 from phenviz.models.torch_module import TorchModuleBackbone

@@ -8,12 +8,12 @@ import torch
 
 from phenviz.attribution import mutagenesis
 from phenviz.attribution import mutagenesis as public_verb
-from phenviz.attribution.effects import mask_bins
-from phenviz.attribution.receptive_cones import Span, changed_spans
 from phenviz.attribution.targets import reach_of_gene
 from phenviz.errors import Cancelled, MemoryLimitError, ModelError, TargetError
 from phenviz.genome import Context, Gene, Locus, ReferenceGenome
 from phenviz.genome.codes import decode, reverse_complement
+from phenviz.inference.receptive_cones import Interval, changed_outputs
+from phenviz.inference.reductions import mask_bins
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.local import LocalBackbone
 from phenviz.progress import Progress
@@ -360,16 +360,16 @@ def test_memory_that_never_suffices_is_an_error_in_words(toy_world):
 
 
 def test_the_centre_mask_is_four_bins_of_128_bases():
-    assert mask_bins(128) == Span(-2, 1)
+    assert mask_bins(128) == Interval(-2, 1)
     assert len(mask_bins(32)) == 16
 
 
 def test_cells_that_the_target_does_not_see_are_not_recomputed(toy_world):
     stages = list(toy_world.backbone.stages)
-    all_cells = changed_spans(stages, 5, None)
-    needed = changed_spans(stages, 5, Span(0, 0))
+    all_cells = changed_outputs(stages, 5, None)
+    needed = changed_outputs(stages, 5, Interval(0, 0))
     assert all(len(some) <= len(every) for some, every in zip(needed, all_cells, strict=True))
-    assert needed[-1] == Span(0, 0)
+    assert needed[-1] == Interval(0, 0)
 
 
 def test_an_unknown_context_is_refused(toy_world):

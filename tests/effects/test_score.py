@@ -131,8 +131,8 @@ def test_tiles_and_their_size_do_not_change_the_scores(toy_world, monkeypatch):
     whole = score_variants(variants, toy_world.reference, toy_world.backbone)
     monkeypatch.setattr("phenviz.effects.tiles.CPU_TILE_BASES", 512)
     monkeypatch.setattr("phenviz.effects.tiles._TILE_ROWS", 3)
-    monkeypatch.setattr("phenviz.effects.alleles.SINGLES_AT_ONCE", 2)
-    monkeypatch.setattr("phenviz.effects.alleles._CPU_CROP_BASES", 1)
+    monkeypatch.setattr("phenviz.inference.local_engine.SINGLES_AT_ONCE", 2)
+    monkeypatch.setattr("phenviz.inference.embedded_edits._CPU_CROP_BASES", 1)
     tiled = score_variants(variants, toy_world.reference, toy_world.backbone)
     np.testing.assert_allclose(whole.effect, tiled.effect, rtol=1e-4, atol=2e-6)
 

@@ -11,7 +11,7 @@ import pytest
 
 from phenviz.effects import predict_cohort, predict_expression, predict_haplotypes, score_variants
 from phenviz.effects.summed import sum_of_variants
-from phenviz.genome import Annotation, Locus, ReferenceGenome, encode
+from phenviz.genome import Annotation, Locus, ReferenceGenome, encode, variant
 from phenviz.variation import open_individuals
 from phenviz.variation.edits import CanonicalEdits
 from tests.attribution.oracles import toy_readout
@@ -222,7 +222,7 @@ def test_edits_are_brought_into_one_form_that_makes_the_same_sequence(seed):
         alt = "".join(rng.choice(list(letters + "G"), int(rng.choice([0, 1, 2, 4]))))
         edits.append((at, ref, alt))
         at += len(ref) + int(rng.choice([0, 1, 5]))
-    found = CanonicalEdits(encode(sequence)).of(edits)
+    found = CanonicalEdits(encode(sequence)).of([variant.Edit(*edit) for edit in edits])
     assert [Edit(*edit) for edit, _ in found] == canonical(sequence, [Edit(*edit) for edit in edits])
     assert edited(sequence, [edit for edit, _ in found]) == edited(sequence, edits)
     again = CanonicalEdits(encode(sequence)).of([edit for edit, _ in found])

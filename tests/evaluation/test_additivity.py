@@ -3,14 +3,15 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.additivity import Draw, compare
+from phenviz.genome.variant import Edit
 from phenviz.world import open_world
 
 START = 1_500_000
 
 
-def snv(world, start: int) -> tuple[int, str, str]:
+def snv(world, start: int) -> Edit:
     base = "ACGT"[int(world.reference.codes("20")[start])]
-    return start, base, "G" if base != "G" else "T"
+    return Edit(start, base, "G" if base != "G" else "T")
 
 
 def test_one_variant_alone_adds_up_exactly_and_two_far_apart_nearly():

@@ -18,7 +18,7 @@ from phenviz.models import SequenceBackbone
 from phenviz.models.adapters import load_adapter
 from phenviz.models.adapters.borzoi import wrap_borzoi
 from phenviz.models.adapters.enformer import wrap_enformer
-from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
 from phenviz.models.adapters.trunk import fill, read_config, rows_of
 from phenviz.models.predict import predict
 from phenviz.results import base_starts
@@ -97,7 +97,7 @@ def one_hot(length=WINDOW, seed=0):
 
 
 def test_track_table_gives_assay_and_words(tracks):
-    assert tracks[3] == Track(3, "ENCFF3", "CHIP", "H3K27ac:K562")
+    assert tracks[3] == ModelTrack(3, "ENCFF3", "CHIP", "H3K27ac:K562")
     context = tracks[1].as_context()
     assert (context.name, context.label, context.group) == ("CNhs1+", "CD14+ Monocytes, donor 1", "CAGE")
 

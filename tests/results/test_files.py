@@ -153,9 +153,9 @@ def test_a_file_named_like_a_store_is_refused(tmp_path):
         check_suffix(tmp_path / "x.zarr")
 
 
-@pytest.mark.parametrize("slab_bytes", [2_000, 2**25])
-def test_xarray_opens_a_store_without_a_warning(tmp_path, monkeypatch, slab_bytes):
-    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", slab_bytes)
+@pytest.mark.parametrize("tile_bytes", [2_000, 2**25])
+def test_xarray_opens_a_store_without_a_warning(tmp_path, monkeypatch, tile_bytes):
+    monkeypatch.setattr("phenviz.results.long_results.TILE_BYTES", tile_bytes)
     (path,) = save(make_mutagenesis(), tmp_path / "result.zarr")
     with xr.open_zarr(path, consolidated=True) as opened:
         assert opened.sizes == make_mutagenesis().sizes
@@ -293,15 +293,15 @@ def test_a_bigwig_needs_the_length_of_the_contig(tmp_path):
 
 
 def long_mutagenesis(monkeypatch) -> xr.Dataset:
-    """Make a result of several slabs."""
-    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 5_000)
+    """Make a result of several tiles."""
+    monkeypatch.setattr("phenviz.results.long_results.TILE_BYTES", 5_000)
     return make_mutagenesis()
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_result_written_in_slabs_comes_back_the_same(tmp_path, monkeypatch, make, suffix):
-    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 2_000)
+def test_a_result_written_in_tiles_comes_back_the_same(tmp_path, monkeypatch, make, suffix):
+    monkeypatch.setattr("phenviz.results.long_results.TILE_BYTES", 2_000)
     (written,) = save(make(), tmp_path / f"result{suffix}")
     loaded = load(written)
     xr.testing.assert_identical(loaded, make())
@@ -311,18 +311,18 @@ def test_a_result_written_in_slabs_comes_back_the_same(tmp_path, monkeypatch, ma
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_lines_and_bigwigs_written_in_slabs_are_the_same(tmp_path, monkeypatch, make):
+def test_lines_and_bigwigs_written_in_tiles_are_the_same(tmp_path, monkeypatch, make):
     whole = [
         path.read_bytes() for suffix in (".bed", ".bw") for path in save(make(), tmp_path / f"a{suffix}")
     ]
-    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 200)
+    monkeypatch.setattr("phenviz.results.long_results.TILE_BYTES", 200)
     parts = [
         path.read_bytes() for suffix in (".bed", ".bw") for path in save(make(), tmp_path / f"b{suffix}")
     ]
     assert whole == parts
 
 
-def test_writing_in_slabs_leaves_the_arrays_of_the_result_unread(tmp_path, monkeypatch):
+def test_writing_in_tiles_leaves_the_arrays_of_the_result_unread(tmp_path, monkeypatch):
     dataset = long_mutagenesis(monkeypatch)
     path = save(dataset, tmp_path / "first.nc")[0]
     with xr.open_dataset(path, engine="h5netcdf", cache=False) as opened:
@@ -342,12 +342,12 @@ _ON_A_FULL_DISK = """
 import resource, sys
 import numpy as np, xarray as xr
 from phenviz.errors import ResultError
-from phenviz.results import save, slabs
+from phenviz.results import long_results, save
 from phenviz.service import ResultStore
 
 values = np.random.default_rng(0).random(100_000, dtype=np.float32)
 dataset = xr.Dataset({"attribution": ("position", values)}, {"position": np.arange(100_000)}, {"kind": 1})
-slabs.SLAB_BYTES = int(sys.argv[2])
+long_results.TILE_BYTES = int(sys.argv[2])
 store = ResultStore(sys.argv[1] + "/store", limit=10**9)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 for allowed in (0, 500, 3_000, 100_000, 300_000):
@@ -361,11 +361,11 @@ for allowed in (0, 500, 3_000, 100_000, 300_000):
 """
 
 
-@pytest.mark.parametrize("slab_bytes", [20_000, 2**25])
-def test_a_full_disk_is_an_error_with_a_fix_and_fails_no_computation(tmp_path, slab_bytes):
+@pytest.mark.parametrize("tile_bytes", [20_000, 2**25])
+def test_a_full_disk_is_an_error_with_a_fix_and_fails_no_computation(tmp_path, tile_bytes):
     pytest.importorskip("resource", reason="Windows has no limit on the size of files")
     # in a process of its own, as HDF5 crashes the one in which it can't close a file
-    command = [sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path), str(slab_bytes)]
+    command = [sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path), str(tile_bytes)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split("\n")[:-1]) == (0, ["True False"] * 5), done.stderr
     assert not list(tmp_path.rglob("*.nc"))

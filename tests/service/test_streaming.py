@@ -189,7 +189,7 @@ def test_memory_of_a_streamed_job_does_not_grow_with_the_locus(make, world):
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
 def test_streamed_result_is_saved_as_the_one_in_memory(make, monkeypatch, tmp_path, kind, suffix):
     held, streamed, _ = both(make, monkeypatch, kind)
-    monkeypatch.setattr("phenviz.results.slabs.SLAB_BYTES", 40_000)
+    monkeypatch.setattr("phenviz.results.long_results.TILE_BYTES", 40_000)
     monkeypatch.setattr(result_buffer, "_CACHED_BYTES", 1)
     save(streamed, tmp_path / f"out{suffix}")
     found = load(tmp_path / f"out{suffix}")

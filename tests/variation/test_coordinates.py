@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 
 from phenviz.errors import LocusError
 from phenviz.genome import Locus
+from phenviz.genome.variant import Edit
 from phenviz.variation import apply_variants
-from phenviz.variation.coordinates import DELETED, CoordinateMap, Edit
+from phenviz.variation.coordinates import DELETED, CoordinateMap
 
-_AT_THE_START = (10, 20, [Edit(10, 10, "AA"), Edit(10, 12, "")])
-_AT_THE_END = (10, 20, [Edit(15, 17, "ACG"), Edit(20, 20, "AA")])
+
+def replaced(start: int, end: int, bases: str) -> Edit:
+    return Edit(start, "N" * (end - start), bases)
+
+
+_AT_THE_START = (10, 20, [replaced(10, 10, "AA"), replaced(10, 12, "")])
+_AT_THE_END = (10, 20, [replaced(15, 17, "ACG"), replaced(20, 20, "AA")])
 
 
 @st.composite
@@ -25,7 +31,7 @@ def _edited_loci(draw):
         end = begin + draw(st.integers(0, 4))
         bases = "A" * draw(st.integers(0, 4))
         if end > begin or bases:
-            edits.append(Edit(begin, end, bases))
+            edits.append(replaced(begin, end, bases))
         # two insertions never share a place
         place = end + (end == begin)
     return start, place + draw(st.integers(1, 5)), edits
@@ -37,7 +43,7 @@ def _base_by_base(start, end, edits):
     for edit in edits:
         places += range(position, edit.start)
         covered = range(edit.start, edit.end)
-        for index in range(len(edit.bases)):
+        for index in range(len(edit.alt)):
             place = covered[min(index, len(covered) - 1)] if covered else edit.start - 1
             places.append(max(place, start))
         position = edit.end
@@ -65,7 +71,7 @@ def test_every_reference_base_is_deleted_or_goes_there_and_back(drawn):
     offsets = coordinates.from_reference(positions)
     gone = np.zeros(end - start, dtype=bool)
     for edit in edits:
-        gone[edit.start + len(edit.bases) - start : edit.end - start] = True
+        gone[edit.start + len(edit.alt) - start : edit.end - start] = True
     np.testing.assert_array_equal(offsets == DELETED, gone)
     np.testing.assert_array_equal(coordinates.to_reference(offsets[~gone]), positions[~gone])
 
@@ -85,7 +91,7 @@ def test_cuts_part_the_haplotype_without_gap_or_overlap(drawn):
 
 
 def test_positions_outside_the_locus_are_refused():
-    coordinates = CoordinateMap(100, 110, [Edit(103, 105, "")])
+    coordinates = CoordinateMap(100, 110, [replaced(103, 105, "")])
     with pytest.raises(LocusError, match="position 110 lies outside the locus"):
         coordinates.from_reference([105, 110])
     with pytest.raises(LocusError, match="offset 8 lies outside the haplotype"):

@@ -18,6 +18,7 @@ from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import PageState
 from phenviz.errors import PhenvizError
+from phenviz.genome.variant import Variant
 from phenviz.results import base_starts, contribution, reference_bases
 from phenviz.results.display import MotifMatch, VariantDisplay
 from phenviz.tracks import AlleleLogos
@@ -99,8 +100,8 @@ class VariantDetail(Viewer):
             self._say("Choose a variant in the table to compare the logos of its alleles.")
             return
         self._say(f"<b>{escaped(asked[0])}</b> Changing every base around it, with and without the variant…")
-        contig, position, ref, alt = asked[0].split(":")
-        where = {"contig": contig, "position": int(position), "ref": ref, "alt": alt, "flank": _FLANK}
+        contig, position, ref, alt = Variant.of_key(asked[0])
+        where = {"contig": contig, "position": position, "ref": ref, "alt": alt, "flank": _FLANK}
         if self._job is not None:
             self._job.cancel()
         try:
@@ -147,7 +148,7 @@ class VariantDetail(Viewer):
     def _draw(self, variant: str, both: BothAlleles) -> None:
         if self._logos is None:
             self._logos = AlleleLogos(self._state.theme)
-        _, _, ref, alt = variant.split(":")
+        _, _, ref, alt = Variant.of_key(variant)
         start = max(both.reference_span[0] - _SHOWN_FLANK, int(base_starts(both.reference)[0]))
         results = [
             dataset.sel(position=slice(start + 1, last + _SHOWN_FLANK))

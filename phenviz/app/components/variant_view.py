@@ -26,6 +26,7 @@ from phenviz.app.state import VariantsState
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.genome.variant import Variant
 from phenviz.results.display import VariantDisplay
 from phenviz.tracks import Forest
 
@@ -235,14 +236,14 @@ class VariantView(Viewer):
         people = self._runtime.world.individuals
         if people is None:
             return None
-        contig, position, ref, alt = key.split(":")
-        at = int(position) - 1
+        contig, position, ref, alt = Variant.of_key(key)
+        at = position - 1
         locus = Locus(self._runtime.world.reference.resolve_contig(contig), at, at + len(ref))
         groups = "population" if (people.samples["population"] != "").any() else "superpopulation"
         counts = people.allele_counts(locus, by=groups)
         if counts.empty:
             return counts
-        same = (counts["position"] == int(position)) & (counts["ref"] == ref) & (counts["alt"] == alt)
+        same = (counts["position"] == position) & (counts["ref"] == ref) & (counts["alt"] == alt)
         return counts[same]
 
     def _counted(self, key: str, done: Future[pd.DataFrame | None]) -> None:

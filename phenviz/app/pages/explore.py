@@ -22,7 +22,7 @@ from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_fi
 from phenviz.app.finemapped import FineMappedVariants
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
-from phenviz.app.observed import ObservedPeaks
+from phenviz.app.observed import PeaksOfTheView
 from phenviz.app.request import methods_for
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
@@ -91,7 +91,7 @@ class ExplorePage:
         self.tracks = TracksView(session, state, runtime, runs)
         self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels(), self.tracks.activity_high)
         offer = self.toolbar.offer
-        ObservedPeaks(session, runtime, self.tracks.set_observed, partial(offer, track="observed")).start()
+        PeaksOfTheView(session, runtime, self.tracks.set_observed, partial(offer, track="observed")).start()
         shown = self.tracks.set_finemapped
         FineMappedVariants(session, runtime, shown, partial(offer, track="finemapped")).start()
         self.run_panel = RunPanel(

@@ -39,6 +39,7 @@ from phenviz.app.person_run import PersonRun
 from phenviz.app.session import Session, words_of
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
 from phenviz.genome.locus import Locus
+from phenviz.genome.variant import Variant
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -287,8 +288,8 @@ class IndividualPage:
         return names, f"{left:,} more genes begin in view: zoom in for them." if left else ""
 
     def _jump(self, key: str) -> None:
-        contig, position = key.split(":")[:2]
-        state, at = self.state, int(position) - 1
+        contig, position, _, _ = Variant.of_key(key)
+        state, at = self.state, position - 1
         contig = self.runtime.world.reference.resolve_contig(contig)
         view = state.locus
         if view.length > 4 * _READABLE_VIEW:

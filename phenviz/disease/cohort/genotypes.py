@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phenviz.genome import Locus, bare_contig
+from phenviz.genome.locus import Locus, contig_key
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation import Individuals
 from phenviz.variation.vcf_zarr import ZarrSource
@@ -118,8 +118,8 @@ def whole_contigs(individuals: Individuals) -> list[Locus]:
     stores = [source for source in sources if isinstance(source, ZarrSource)]
     if len(stores) < len(sources):
         return [Locus(name, 0, length) for name, length in contigs.items()]
-    known = {bare_contig(name).upper() for store in stores for name in contigs_with_variants(store)}
-    return [Locus(name, 0, contigs[name]) for name in contigs if bare_contig(name).upper() in known]
+    known = {contig_key(name) for store in stores for name in contigs_with_variants(store)}
+    return [Locus(name, 0, contigs[name]) for name in contigs if contig_key(name) in known]
 
 
 def _any_blocks(

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from phenviz.errors import ModelError
-from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
 from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
 
 WINDOW, BIN_SIZE = 524_288, 32
@@ -47,7 +47,7 @@ def load_borzoi(weights: str | Path, tracks: Sequence[str] | None = None) -> Tru
 
 def wrap_borzoi(
     model: nn.Module,
-    tracks: Sequence[Track],
+    tracks: Sequence[ModelTrack],
     *,
     window: int = WINDOW,
     bin_size: int = BIN_SIZE,

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from phenviz.errors import ModelError
-from phenviz.models.adapters.tracks import Track, model_tracks, select_tracks
+from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
 from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
 
 WINDOW, BIN_SIZE = 196_608, 128
@@ -46,7 +46,7 @@ def load_enformer(weights: str | Path, tracks: Sequence[str] | None = None) -> T
 
 def wrap_enformer(
     model: nn.Module,
-    tracks: Sequence[Track],
+    tracks: Sequence[ModelTrack],
     *,
     head: str = "human",
     window: int = WINDOW,

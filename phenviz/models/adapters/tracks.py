@@ -20,7 +20,7 @@ _OTHER_COLOUR = "#777777"
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class ModelTrack:
     """One output of a published model.
 
     Parameters
@@ -51,7 +51,7 @@ class Track:
         )
 
 
-def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple[Track, ...]:
+def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple[ModelTrack, ...]:
     """Read the human target table of a model.
 
     Parameters
@@ -74,14 +74,16 @@ def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple
         raise DataError(f"track table {table_path} lacks the columns {', '.join(sorted(missing))}")
     assays = table["description"].str.partition(":")
     return tuple(
-        Track(index, identifier, assay, words or assay)
+        ModelTrack(index, identifier, assay, words or assay)
         for index, (identifier, assay, words) in enumerate(
             zip(table["identifier"], assays[0], assays[2], strict=True)
         )
     )
 
 
-def select_tracks(tracks: Sequence[Track], wanted: Sequence[str] | None = None) -> tuple[Track, ...]:
+def select_tracks(
+    tracks: Sequence[ModelTrack], wanted: Sequence[str] | None = None
+) -> tuple[ModelTrack, ...]:
     """Choose tracks, in the order of the model.
 
     Parameters

@@ -1,6 +1,6 @@
 """Exact single-base changes at scattered places, one asked allele each.
 
-`phenviz.attribution.local_engine` changes every base, so it batches bases of one phase (place in their bin),
+`local_engine.LocalEngine.scan` changes every base, so it batches bases of one phase (place in their bin),
 which share the cells that change. Variants are scattered: hardly two of a tile share a phase. Here each
 variant has windows of its own, of the same width for all: at every stage, the fewest cells that hold what one
 base can reach, wherever it lies. What a stage's convolution makes of a change is computed by one matrix
@@ -13,9 +13,25 @@ from dataclasses import dataclass
 
 import torch
 
-from phenviz.attribution.local_engine import ReferenceCells
-from phenviz.attribution.receptive_cones import Span, reach
+from phenviz.inference.crop_engine import ReferenceTile
+from phenviz.inference.receptive_cones import Interval, reach
 from phenviz.models.local import ACTIVATIONS, LocalBackbone, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCells(ReferenceTile):
+    """What the engine remembers of the reference over one tile; cells first.
+
+    Parameters
+    ----------
+    convolved
+        Of each stage, what its convolution returned: (cells before pooling, channels).
+    activated
+        Of each stage, what its activation returned, before a residual is added: (cells, channels).
+    """
+
+    convolved: tuple[torch.Tensor, ...]
+    activated: tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class _Window:
     bin_cells: int
 
 
-class SingleBaseEngine:
+class ScatteredChanges:
     """Weights of a `LocalBackbone`, laid out for one change of one base each.
 
     Parameters
@@ -64,11 +80,11 @@ class SingleBaseEngine:
         Bins whose embedding is asked for, counted from the changed base's bin.
     """
 
-    def __init__(self, backbone: LocalBackbone, bins: Span) -> None:
+    def __init__(self, backbone: LocalBackbone, bins: Interval) -> None:
         self.backbone, self.bins = backbone, bins
         self._stages: list[Stage] = list(backbone.stages)  # type: ignore[arg-type]
         taps = self._stages[0].kernels().detach().flip(2).permute(2, 1, 0)
-        # (16, kernel, filters): how much base r -> a, number 4 r + a, moves the outputs round it
+        # (16, kernel, filters): how much base r -> a, number 4 r + a, moves the outputs around it
         self._moves = (taps[:, None] - taps[:, :, None]).flatten(1, 2).transpose(0, 1).contiguous()
         # (channels in, kernel * channels out): all that one input cell adds, in one product
         self._spread = [
@@ -144,12 +160,12 @@ class SingleBaseEngine:
         return places // self.backbone.bin_size * window.bin_cells + window.fixed
 
 
-def _windows(stages: list[Stage], bins: Span, bin_size: int) -> list[_Window]:
+def _windows(stages: list[Stage], bins: Interval, bin_size: int) -> list[_Window]:
     """Choose each stage's cells: those that one base can reach, or those that the bins need, if fewer."""
-    needed, span = [], bins
+    needed, interval = [], bins
     for stage in reversed(stages):
-        needed.append(span)
-        span = span.unpooled(stage.pool).widened(reach(stage))
+        needed.append(interval)
+        interval = interval.unpooled(stage.pool).widened(reach(stage))
     windows, count, bin_cells = [], 1, bin_size
     for stage, need in zip(stages, reversed(needed), strict=True):
         bin_cells //= stage.pool

@@ -1,4 +1,4 @@
-"""Attributions of pieces added up along a locus, and finished stretches handed out."""
+"""Attributions of tiles added up along a locus, and finished intervals handed out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.attribution.integration_paths import Path, Piece, pieces
+from phenviz.attribution.integration_paths import Path, TargetTile, target_tiles
 from phenviz.attribution.targets import ResolvedTarget
 from phenviz.genome.codes import LETTERS
 from phenviz.genome.locus import Locus
@@ -27,15 +27,15 @@ Forward = Callable[..., torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one piece adds.
+class TileAttribution:
+    """What one tile adds.
 
     Parameters
     ----------
     attribution
         Shape (bases, targets).
     value, baseline_value
-        The piece's share of each target at both ends, (targets,).
+        The tile's share of each target at both ends, (targets,).
     n_steps
         Points of the path that it took.
     """
@@ -47,8 +47,8 @@ class Part:
 
 
 @dataclass
-class Run:
-    """Adds pieces up, and hands finished stretches out.
+class SummedTiles:
+    """Adds tiles up, and hands finished intervals out.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class Run:
     flank
         Bases beyond the locus that are reported, too.
     only
-        Whether this run alone makes the result, so that its stretches are final.
+        Whether this alone makes the result, so that its intervals are final.
     attrs
         Of the result, besides those that every one has.
     planned_steps
-        Passes over each piece that are likely.
+        Passes over each tile that are likely.
     """
 
     locus: Locus
@@ -82,44 +82,48 @@ class Run:
         wide = self.locus.widened(self.flank)
         return replace(wide, end=min(wide.end, self.reference.contigs[wide.contig]))
 
-    def over_pieces(self, explain: Callable[[Piece, Callable[[Path], Forward]], Part]) -> xr.Dataset:
-        """Explain all pieces and return the sum.
+    def explain_tiles(
+        self, explain: Callable[[TargetTile, Callable[[Path], Forward]], TileAttribution]
+    ) -> xr.Dataset:
+        """Explain all tiles and return the sum.
 
         Parameters
         ----------
         explain
-            Takes a piece and what makes the function that is differentiated out of its path.
+            Takes a tile and what makes the function that is differentiated out of its path.
         """
         locus = self.reported
-        parts = list(pieces(self.locus, self.reference, self.backbone, self.target))
+        tiles = list(target_tiles(self.locus, self.reference, self.backbone, self.target))
         _, dtype = placement(self.backbone)
         count = len(self.target.contexts)
         total = np.zeros((locus.length, count), dtype=np.float64 if dtype == torch.float64 else np.float32)
-        self.progress.stage("attributing", sum(part.end - part.start for part in parts) * self.planned_steps)
+        self.progress.stage(
+            "attributing", sum(found.end - found.start for found in tiles) * self.planned_steps
+        )
         summed, value, baseline_value = np.zeros(count), np.zeros(count), np.zeros(count)
         done, n_steps = locus.start, 0
         shared = SharedProgress(self.progress)
 
-        def run(piece: Piece) -> Part:
-            counted = _CountedPiece(piece, self.planned_steps, shared)
-            part = explain(piece, counted.forward_of)
+        def run(tile: TargetTile) -> TileAttribution:
+            counted = _CountedTile(tile, self.planned_steps, shared)
+            found = explain(tile, counted.forward_of)
             counted.end()
-            return part
+            return found
 
-        # long pieces, as a gene's or a global model's, have all threads for themselves
+        # long tiles, as a gene's or a global model's, have all threads for themselves
         local = self.target.gene is None and self.backbone.receptive_field is not None
-        explained = over_tiles(parts, run, placement(self.backbone)[0]) if local else map(run, parts)
-        for number, (piece, part) in enumerate(zip(parts, explained, strict=True)):
-            self._add(total, part.attribution, piece.start)
-            summed += part.attribution.sum(0, dtype=np.float64)
-            value, baseline_value = value + part.value, baseline_value + part.baseline_value
-            n_steps = max(n_steps, part.n_steps)
-            # the next piece's bases may still change; those before it are finished
-            ready = min(parts[number + 1].start, locus.end) if number + 1 < len(parts) else locus.end
+        explained = over_tiles(tiles, run, placement(self.backbone)[0]) if local else map(run, tiles)
+        for number, (tile, found) in enumerate(zip(tiles, explained, strict=True)):
+            self._add(total, found.attribution, tile.start)
+            summed += found.attribution.sum(0, dtype=np.float64)
+            value, baseline_value = value + found.value, baseline_value + found.baseline_value
+            n_steps = max(n_steps, found.n_steps)
+            # the next tile's bases may still change; those before it are finished
+            ready = min(tiles[number + 1].start, locus.end) if number + 1 < len(tiles) else locus.end
             if ready > done and self.only:
-                stretch = Locus(locus.contig, done, ready, locus.strand)
+                ready_interval = Locus(locus.contig, done, ready, locus.strand)
                 shown = total[done - locus.start : ready - locus.start].copy()
-                self.progress.partial(self._as_dataset(shown, stretch, n_steps=n_steps))
+                self.progress.partial(self._as_dataset(shown, ready_interval, n_steps=n_steps))
                 done = ready
         return self._as_dataset(
             total,
@@ -167,12 +171,12 @@ class Run:
         )
 
 
-class _CountedPiece:
-    """Reports the passes over a piece, of which there may be more or fewer than planned."""
+class _CountedTile:
+    """Reports the passes over a tile, of which there may be more or fewer than planned."""
 
-    def __init__(self, piece: Piece, planned: int, progress: Progress) -> None:
-        self._piece, self._progress = piece, progress
-        self._bases = piece.end - piece.start
+    def __init__(self, tile: TargetTile, planned: int, progress: Progress) -> None:
+        self._tile, self._progress = tile, progress
+        self._bases = tile.end - tile.start
         self._left = float(planned * self._bases)
 
     def forward_of(self, path: Path) -> Forward:
@@ -182,7 +186,7 @@ class _CountedPiece:
             due = float(len(points[0]) * self._bases)
             # the last planned pass is counted at the end, as others may follow
             self._advance(min(due, max(self._left - due, self._left / 2)))
-            return self._piece.score(path.encode(*points))
+            return self._tile.score(path.encode(*points))
 
         return forward
 

@@ -14,7 +14,7 @@ EXACT = "exact"
 
 
 def gaps(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
-    """List the stretches between positions that a result says nothing about.
+    """List the intervals between positions that a result says nothing about.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def gaps(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
     list[tuple[int, int]]
         Start and end (0-based half-open), from left to right; empty where positions follow one another.
     """
-    return [(end, start) for (_, end), (start, _) in pairwise(stretches(positions))]
+    return [(end, start) for (_, end), (start, _) in pairwise(covered_intervals(positions))]
 
 
-def stretches(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
-    """List the stretches of positions that follow one another.
+def covered_intervals(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """List the intervals of positions that follow one another.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def stretches(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
     return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
-def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
-    """List the stretches whose effects were predicted exactly; everywhere else they are first-order.
+def exact_intervals(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
+    """List the intervals whose effects were predicted exactly; everywhere else they are first-order.
 
     Parameters
     ----------
@@ -62,4 +62,4 @@ def exact_stretches(dataset: xr.Dataset) -> list[tuple[int, int]] | None:
     if "method" not in dataset.data_vars:
         return None
     exact = dataset["method"].to_numpy().astype(str) == EXACT
-    return stretches(base_starts(dataset)[exact])
+    return covered_intervals(base_starts(dataset)[exact])

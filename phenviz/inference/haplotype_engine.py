@@ -10,15 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phenviz.effects.alleles import BinValues, embed_patches
-from phenviz.effects.runs import Edit, EditedContig, Patch
 from phenviz.genome.reference import ReferenceGenome
+from phenviz.genome.variant import Edit
+from phenviz.inference.edited_sequence import EditedSequence, GridWindow
+from phenviz.inference.embedded_edits import BinValues, with_windows
+from phenviz.inference.reductions import ChannelActivity
 from phenviz.models.backbone import SequenceBackbone, halo
 
-# A cell is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
+# A tile is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
 # flanks: 1 kb on 4 kb for the embedded backbone.
-CELL_BINS = 32
-_CELLS_AT_ONCE = 64
+TILE_BINS = 32
+_TILES_AT_ONCE = 64
 
 
 @dataclass
@@ -28,11 +30,11 @@ class Saving:
     Parameters
     ----------
     asked
-        Cells of all haplotypes.
+        Tiles of all haplotypes.
     changed
-        Of these, the cells that any edit reaches; the others are the reference's.
+        Of these, the tiles that any edit reaches; the others are the reference's.
     computed
-        Different cells that were predicted.
+        Different tiles that were predicted.
     """
 
     asked: int = 0
@@ -61,7 +63,7 @@ class Saving:
 
 
 class HaplotypeEngine:
-    """Predicts haplotypes cell by cell.
+    """Predicts haplotypes tile by tile.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ class HaplotypeEngine:
         haplotypes: Sequence[Sequence[Edit]],
         first: int,
         plain: NDArray[np.float32],
-        done: Callable[[int], None] = lambda cells: None,
+        done: Callable[[int], None] = lambda tiles: None,
         copies: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Predict haplotypes in bins of the reference.
@@ -122,7 +124,7 @@ class HaplotypeEngine:
         haplotypes: Sequence[Sequence[Edit]],
         first: int,
         last: int,
-        done: Callable[[int], None] = lambda cells: None,
+        done: Callable[[int], None] = lambda tiles: None,
         copies: NDArray[np.int64] | None = None,
     ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.float64]]]:
         """Predict the bins in which haplotypes may differ from the reference; all others are as there.
@@ -134,7 +136,7 @@ class HaplotypeEngine:
         first, last
             Bins on the contig, half-open.
         done
-            Told how many cells are done, now and then.
+            Told how many tiles are done, now and then.
         copies
             How often each haplotype occurs, for the count of what is saved; None for once.
 
@@ -146,9 +148,9 @@ class HaplotypeEngine:
         """
         times = np.ones(len(haplotypes), dtype=np.int64) if copies is None else copies
         starts = [np.array([start for start, _, _ in edits], dtype=np.int64) for edits in haplotypes]
-        # cells lie on the contig's own grid, so that loci that overlap share them
-        for cell in range(first // CELL_BINS * CELL_BINS, last, CELL_BINS):
-            begin, end = max(cell, first), min(cell + CELL_BINS, last)
+        # tiles lie on the contig's own grid, so that loci that overlap share them
+        for tile in range(first // TILE_BINS * TILE_BINS, last, TILE_BINS):
+            begin, end = max(tile, first), min(tile + TILE_BINS, last)
             owners: dict[tuple[Edit, ...], list[int]] = {}
             for number, edits in enumerate(haplotypes):
                 owners.setdefault(self._around(edits, starts[number], begin, end), []).append(number)
@@ -156,7 +158,7 @@ class HaplotypeEngine:
             self.saving.asked += int(times.sum())
             self.saving.changed += int(times.sum() - times[same].sum())
             self.saving.computed += len(owners)
-            for found, bins, values in self._cells(list(owners), begin, end):
+            for found, bins, values in self._tiles(list(owners), begin, end):
                 yield owners[found], bins, values
             done(1)
 
@@ -168,7 +170,7 @@ class HaplotypeEngine:
             return ()
         left, right = first * self._size - self._flank, last * self._size + self._flank
         seen, low = (int(np.searchsorted(starts, place)) for place in (last * self._size, left))
-        while seen > low or (low and _end(edits[low - 1]) >= left):
+        while seen > low or (low and edits[low - 1].end >= left):
             seen -= 1
             left -= _shrinks(edits[seen])
             low = min(low, seen, int(np.searchsorted(starts, left)))
@@ -179,27 +181,42 @@ class HaplotypeEngine:
             seen += 1
         return tuple(edits[low:high])
 
-    def _cells(
+    def _tiles(
         self, groups: list[tuple[Edit, ...]], first: int, last: int
     ) -> list[tuple[tuple[Edit, ...], NDArray[np.int64], NDArray[np.float64]]]:
         """Predict the bins that each group of edits reaches: (group, bins, values)."""
         found = []
-        for start in range(0, len(groups), _CELLS_AT_ONCE):
-            some = groups[start : start + _CELLS_AT_ONCE]
+        for start in range(0, len(groups), _TILES_AT_ONCE):
+            some = groups[start : start + _TILES_AT_ONCE]
             touched = [self._touched(edits, first, last) for edits in some]
-            patches = [
-                patch
-                for number, (edits, bins) in enumerate(zip(some, touched, strict=True))
-                for patch in self._patches(number, edits, bins)
-            ]
-            sums = [np.zeros((len(bins), self._width)) for bins in touched]
-            self._add(patches, touched, sums)
+            values = np.split(self._values_of(some, touched), np.cumsum([len(bins) for bins in touched])[:-1])
             found += [
-                (edits, bins, values.T)
-                for edits, bins, values in zip(some, touched, sums, strict=True)
+                (edits, bins, own.T)
+                for edits, bins, own in zip(some, touched, values, strict=True)
                 if len(bins)
             ]
         return found
+
+    def _values_of(
+        self, groups: list[tuple[Edit, ...]], touched: list[NDArray[np.int64]]
+    ) -> NDArray[np.float64]:
+        """Predict the touched bins of all groups, one after the other: (bins, K)."""
+        offsets = np.cumsum([0, *(len(bins) for bins in touched)])
+        windows = [
+            window
+            for number, (edits, bins) in enumerate(zip(groups, touched, strict=True))
+            for window in self._windows(number, edits, bins)
+        ]
+        if not windows:
+            return np.zeros((int(offsets[-1]), self._width))
+
+        def row_of(window: GridWindow, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+            return offsets[window.owner] + np.searchsorted(touched[window.owner], bins)
+
+        with torch.inference_mode():
+            embedded = with_windows(int(offsets[-1]), None, windows, self._backbone, row_of)
+            values: NDArray[np.float64] = embedded.sums(self._values)[1].cpu().numpy()
+        return values
 
     def _touched(self, edits: tuple[Edit, ...], first: int, last: int) -> NDArray[np.int64]:
         touched = np.zeros(last - first, dtype=bool)
@@ -209,72 +226,27 @@ class HaplotypeEngine:
             touched[max(low, 0) : max(high, 0)] = True
         return first + np.flatnonzero(touched)
 
-    def _patches(self, number: int, edits: tuple[Edit, ...], bins: NDArray[np.int64]) -> list[Patch]:
+    def _windows(self, number: int, edits: tuple[Edit, ...], bins: NDArray[np.int64]) -> list[GridWindow]:
         if not len(bins):
             return []
-        edited = EditedContig(self._reference, self._contig, edits)
-        stretches = np.split(bins, np.flatnonzero(np.diff(bins) > 1) + 1)
+        edited = EditedSequence(self._reference, self._contig, edits)
         return [
-            patch
-            for stretch in stretches
-            for patch in edited.patches(
-                number, int(stretch[0]), int(stretch[-1]) + 1, self._size, self._sequence_of
-            )
+            window
+            for own in np.split(bins, np.flatnonzero(np.diff(bins) > 1) + 1)
+            for window in edited.windows(number, int(own[0]), int(own[-1]) + 1, self._size, self._sequence_of)
         ]
 
     def _sequence_of(self, first: int, last: int) -> tuple[int, int]:
         return first * self._size - self._flank, last * self._size + self._flank
-
-    def _add(
-        self, patches: list[Patch], touched: list[NDArray[np.int64]], sums: list[NDArray[np.float64]]
-    ) -> None:
-        with torch.inference_mode():
-            for numbers, embedding in embed_patches(patches, self._backbone):
-                bins = np.stack([_bins_of(patches[number]) for number in numbers])
-                flat = self._values(embedding.flatten(0, 1), torch.from_numpy(bins.ravel()))
-                values = flat.unflatten(0, embedding.shape[:2]).cpu().double().numpy()
-                for number, own in zip(numbers, values, strict=True):
-                    self._add_one(patches[number], own, touched, sums)
-
-    def _add_one(
-        self,
-        patch: Patch,
-        values: NDArray[np.float64],
-        touched: list[NDArray[np.int64]],
-        sums: list[NDArray[np.float64]],
-    ) -> None:
-        counted = np.flatnonzero(patch.weights)
-        rows = np.searchsorted(touched[patch.owner], patch.first_bin + counted)
-        sums[patch.owner][rows] += values[counted] * patch.weights[counted, None]
-        if patch.anchor is not None:
-            row = np.searchsorted(touched[patch.owner], patch.first_bin + patch.anchor)
-            behind = values[patch.anchor :]
-            sums[patch.owner][row] += (behind.max(axis=0) - behind[0]) / self._size
 
 
 def activity_engine(
     reference: ReferenceGenome, contig: str, backbone: SequenceBackbone, channels: Sequence[int]
 ) -> HaplotypeEngine:
     """Make the engine that predicts some channels of the activity, (channels, bins)."""
-    kept = list(channels)
-
-    def values(embedding: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-        # bins are independent in the head, so that all can pass as the bins of one window
-        return backbone.activity(embedding.T[None])[0][kept].T
-
-    return HaplotypeEngine(reference, contig, backbone, values, len(kept))
-
-
-def _bins_of(patch: Patch) -> NDArray[np.int64]:
-    """Return the bin on the contig that each bin of a patch stands in."""
-    bins = patch.first_bin + np.arange(len(patch.weights), dtype=np.int64)
-    # inserted bases stand where their anchor stands
-    return bins if patch.anchor is None else np.minimum(bins, patch.first_bin + patch.anchor)
-
-
-def _end(edit: Edit) -> int:
-    return edit[0] + len(edit[1])
+    values = ChannelActivity(backbone, channels).values
+    return HaplotypeEngine(reference, contig, backbone, values, len(channels))
 
 
 def _shrinks(edit: Edit) -> int:
-    return max(len(edit[1]) - len(edit[2]), 0)
+    return max(len(edit.ref) - len(edit.alt), 0)

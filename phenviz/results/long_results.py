@@ -1,4 +1,4 @@
-"""Results of any length, a slab at a time: what is too long for memory is read, written and let go."""
+"""Results of any length, a tile at a time: what is too long for memory is read, written and let go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import xarray as xr
 from phenviz.progress import NO_PROGRESS, Progress
 
 # what a writer has in memory, a few times over
-SLAB_BYTES = 2**25
+TILE_BYTES = 2**25
 _ALONG = ("position", "bin")
 
 
@@ -18,45 +18,45 @@ def long_dimension(dataset: xr.Dataset) -> str | None:
     return next((dim for dim in _ALONG if dim in dataset.dims), None)
 
 
-def slab_rows(dataset: xr.Dataset) -> int:
-    """Count the places along the genome of one slab: a power of two, so that chunks of files end with it."""
+def tile_rows(dataset: xr.Dataset) -> int:
+    """Count the places along the genome of one tile: a power of two, so that chunks of files end with it."""
     dim = long_dimension(dataset)
     if dim is None or not dataset.sizes[dim]:
         return 1
     per_row = max(dataset.nbytes // dataset.sizes[dim], 1)
-    return 1 << max((SLAB_BYTES // per_row).bit_length() - 1, 0)
+    return 1 << max((TILE_BYTES // per_row).bit_length() - 1, 0)
 
 
 def is_long(dataset: xr.Dataset) -> bool:
-    """Tell whether a result has more than one slab."""
+    """Tell whether a result has more than one tile."""
     dim = long_dimension(dataset)
-    return dim is not None and dataset.sizes[dim] > slab_rows(dataset)
+    return dim is not None and dataset.sizes[dim] > tile_rows(dataset)
 
 
-def slabs(
+def in_tiles(
     dataset: xr.Dataset, progress: Progress = NO_PROGRESS, stage: str = "writing"
 ) -> Iterator[xr.Dataset]:
-    """Yield a result in slabs along the genome, each in memory.
+    """Yield a result in tiles along the genome, each in memory.
 
     Parameters
     ----------
     dataset
         Any result; its arrays may be read from the store as they are looked at.
     progress
-        Told after each slab, in places.
+        Told after each tile, in places.
     stage
         What it is told.
 
     Yields
     ------
     xr.Dataset
-        The next slab; the dataset itself where it has no dimension along the genome.
+        The next tile; the dataset itself where it has no dimension along the genome.
     """
     dim = long_dimension(dataset)
     if dim is None:
         yield dataset
         return
-    rows, total = slab_rows(dataset), dataset.sizes[dim]
+    rows, total = tile_rows(dataset), dataset.sizes[dim]
     progress.stage(stage, total)
     for start in range(0, max(total, 1), rows):
         # a copy, as load() would fill the arrays of the dataset itself

@@ -1,0 +1,64 @@
+"""Which intervals of a genome hold which positions, and which place is nearest."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from phenviz.genome.locus import contig_key
+
+if TYPE_CHECKING:
+    import pyranges
+
+
+def ranges_of(contig: pd.Series, start: ArrayLike, end: ArrayLike) -> pyranges.PyRanges:
+    """Make ranges (0-based half-open) that remember their ``row``, from 0; names of contigs don't matter."""
+    # imported here: it takes a second
+    import pyranges
+
+    keys = {name: contig_key(str(name)) for name in contig.unique()}
+    columns = {"Chromosome": contig.map(keys).to_numpy(), "Start": np.asarray(start), "End": np.asarray(end)}
+    return pyranges.PyRanges(pd.DataFrame({**columns, "row": np.arange(len(contig))}))
+
+
+def holding(positions: pd.DataFrame, intervals: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find all intervals that hold each position, whether intervals overlap or not.
+
+    Parameters
+    ----------
+    positions
+        Columns ``contig`` and ``position`` (counted from 1).
+    intervals
+        Columns ``contig``, ``start`` and ``end`` (0-based half-open).
+
+    Returns
+    -------
+    tuple
+        Rows of positions and of intervals, one pair each, sorted: both (pairs,).
+    """
+    none = np.zeros(0, dtype=np.intp)
+    if positions.empty or intervals.empty:
+        return none, none
+    place = positions["position"].to_numpy(np.int64)
+    points = ranges_of(positions["contig"], place - 1, place)
+    ranges = ranges_of(intervals["contig"], intervals["start"], intervals["end"])
+    with warnings.catch_warnings():
+        # pyranges names its columns by a word that pandas 4 won't have
+        warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
+        pairs = points.join(ranges).df
+    if pairs.empty:
+        return none, none
+    point, interval = pairs["row"].to_numpy(np.intp), pairs["row_b"].to_numpy(np.intp)
+    order = np.lexsort([interval, point])
+    return point[order], interval[order]
+
+
+def nearest_place(places: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the number of the nearest of some sorted places, at least one; the left one of two as near."""
+    right = np.clip(np.searchsorted(places, wanted), 0, len(places) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(np.abs(wanted - places[left]) <= np.abs(wanted - places[right]), left, right)
