@@ -257,7 +257,7 @@ def _expression(counts: str | None, known: tuple[Any, ...]) -> tuple[Any, tuple[
     from phenviz.data.blood16 import BLOOD16_RNA
     from phenviz.data.hpa_tissues import HPA_CONTEXTS, PACK, read_hpa
     from phenviz.data.packs import require_pack
-    from phenviz.data.project import contexts_of_names
+    from phenviz.data.project_contexts import contexts_of_names
     from phenviz.models.readout_data import read_counts
 
     if counts is None:
@@ -303,7 +303,7 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def _contexts(opened: Any, peaks: dict[str, Path]) -> tuple[Any, ...]:
     """Return the contexts of the project, or those that its peaks and coverage name."""
-    from phenviz.data.project import contexts_of_names
+    from phenviz.data.project_contexts import contexts_of_names
 
     project = opened.project
     return project.contexts or contexts_of_names([*peaks, *project.coverage])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phenviz.data.embedded import MOTIFS
+from phenviz.data.project_contexts import read_contexts
 from phenviz.data.project_entries import WANTED, Entries
 from phenviz.errors import DataError, PhenvizError
 from phenviz.genome.contexts import Context
-from phenviz.genome.text_lines import is_remark, text_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +28,6 @@ _ADAPTED_FIELDS = ("kind", "weights", "tracks")
 # of any other torch module: what it is made with, and what it may not say by itself
 _FACTS = ("name", "window", "bin_size", "receptive_field", "units")
 _MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS)
-_CONTEXT_FIELDS = ("name", "label", "curie", "group", "colour", "unit", "description")
-# for contexts that come without a colour: Okabe and Ito's, without black and yellow
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,65 +312,6 @@ def _tracks(entries: Entries, key: str, tracks: Any) -> tuple[str, ...] | None:
     return None if listed is None else tuple(listed)
 
 
-def _contexts(entries: Entries, key: str) -> tuple[Context, ...]:
-    value = entries.values[key]
-    rows = _context_table(entries.file(key, value), entries) if isinstance(value, str) else value
-    if not isinstance(rows, list) or not rows:
-        raise entries.error(key, f"holds no contexts: {WANTED[key]}")
-    contexts = tuple(_context(entries, row, number) for number, row in enumerate(rows))
-    names = [context.name for context in contexts]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise entries.error(key, f"lists {', '.join(twice)} twice: names of contexts are unique")
-    return contexts
-
-
-def _context_table(path: Path, entries: Entries) -> list[dict[str, str]]:
-    lines = [
-        (number, [cell.strip() for cell in line.split("\t")])
-        for number, line in text_lines(path)
-        if not is_remark(line)
-    ]
-    if len(lines) < 2:
-        raise entries.error("contexts", f"names {path.name}, which needs a header line and a line a context")
-    (_, header), *rows = lines
-    for number, row in rows:
-        if len(row) > len(header):
-            raise entries.error(
-                "contexts", f"names {path.name}, whose line {number} has {len(row)} columns and its header "
-                f"{len(header)}: give each column a name",
-            )  # fmt: skip
-    return [{column: cell for column, cell in zip(header, row, strict=False) if cell} for _, row in rows]
-
-
-def _context(entries: Entries, row: Any, number: int) -> Context:
-    row = {"name": row} if isinstance(row, str) else row
-    if not isinstance(row, dict) or not row.get("name"):
-        raise entries.error("contexts", f"has an entry {number + 1} without a name: {WANTED['contexts']}")
-    unknown = sorted(set(row) - set(_CONTEXT_FIELDS))
-    if unknown:
-        raise entries.error(
-            "contexts", f"has an unknown field {unknown[0]!r}: known are {', '.join(_CONTEXT_FIELDS)}"
-        )
-    name = str(row["name"]).strip()
-    colour = str(row.get("colour", _COLOURS[number % len(_COLOURS)])).strip()
-    if len(colour) != 7 or not colour.startswith("#") or set(colour[1:].lower()) - set("0123456789abcdef"):
-        raise entries.error(
-            "contexts", f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes"
-        )
-    defaults = {"label": name, "curie": "", "group": "contexts", "unit": "", "description": ""}
-    texts = {part: str(row.get(part, default)).strip() for part, default in defaults.items()}
-    return Context(name=name, colour=colour, **texts)
-
-
-def contexts_of_names(names: Iterable[str]) -> tuple[Context, ...]:
-    """Make contexts of which nothing but the names is known."""
-    return tuple(
-        Context(name, name, "", "contexts", _COLOURS[number % len(_COLOURS)])
-        for number, name in enumerate(dict.fromkeys(names))
-    )
-
-
 def _check_peak_contexts(project: Project, entries: Entries) -> None:
     known = {context.name for context in project.contexts}
     given = {"peaks": () if isinstance(project.peaks, str) else project.peaks, "coverage": project.coverage}
@@ -395,7 +333,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "backbone": _backbone,
     "readout": _files,
     "phenformer": _file,
-    "contexts": _contexts,
+    "contexts": read_contexts,
     "individuals": _files,
     "panel": _file,
     "motifs": _file,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from phenviz.data.project import contexts_of_names
+from phenviz.data.project_contexts import contexts_of_names
 from phenviz.errors import ModelError, PhenvizError
 from phenviz.genome.contexts import Context, read_contexts
 from phenviz.models.adapters.trunk import fill

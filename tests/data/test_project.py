@@ -138,7 +138,9 @@ def test_a_missing_project_is_told(tmp_path):
 
 def test_a_missing_table_row_is_told(folder):
     (folder / "contexts.tsv").write_text("name\tlabel\n")
-    assert "needs a header line and a line a context" in _message(folder, _LEAST + "contexts: contexts.tsv\n")
+    assert "needs a header line and one line per context" in _message(
+        folder, _LEAST + "contexts: contexts.tsv\n"
+    )
 
 
 def test_a_column_of_contexts_without_a_name_is_told_with_its_line(folder):

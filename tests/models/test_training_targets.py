@@ -42,7 +42,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def learnt(world):
     """Give what `train_backbone` takes."""
-    from phenviz.data.project import contexts_of_names
+    from phenviz.data.project_contexts import contexts_of_names
 
     reference = ReferenceGenome(world.reference, assembly="toy1", cache_dir=world.reference.parent)
     stages = tuple(tiny_config(CONTEXTS)["stages"])
