@@ -142,7 +142,7 @@ def _mask(length: int) -> slice:
 
 
 def _crops(variants: pd.DataFrame, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the reference round each variant, (variants, 4, length), and the variant's place in it."""
+    """Return the reference around each variant, (variants, 4, length), and the variant's place in it."""
     bench = open_bench()
     size = bench.backbone.bin_size
     positions = variants["position"].to_numpy() - 1

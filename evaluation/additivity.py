@@ -1,7 +1,7 @@
 """Is a haplotype's effect the sum of its variants' effects? Measured on the embedded individuals.
 
 ``python -m evaluation.additivity``: draws haplotypes of individuals and variants that they carry, predicts
-the haplotype round each variant exactly, and compares it with the sum of what each of its variants does
+the haplotype around each variant exactly, and compares it with the sum of what each of its variants does
 alone.
 """
 
@@ -138,7 +138,7 @@ only is in sight, so that both are the same; the others:
 Gap: size of exact minus sum, in log2 fold change. Same sign: of those with an exact effect above {CLEAR}. The
 largest gaps (one context each):
 
-{markdown_table(["round the variant at", "context", "variants", "exact", "sum"], cases)}
+{markdown_table(["around the variant at", "context", "variants", "exact", "sum"], cases)}
 
 Made by `python -m evaluation.additivity`.
 """

@@ -24,7 +24,7 @@ from phenviz.world import World, open_world
 BLOOD_TISSUES = ("Whole_Blood", "Cells_EBV-transformed_lymphocytes", "Spleen")
 RANGES = {"within 1 kb": (0, 1_000), "1-10 kb": (1_000, 10_000), "10-50 kb": (10_000, 50_000)}
 LARGEST_Q = 0.05
-PREDICTORS = {"expression of the gene": "predicted", "activity round it": "local"}
+PREDICTORS = {"expression of the gene": "predicted", "activity around it": "local"}
 BASELINE = "baseline: the more frequent sign"
 
 

@@ -129,7 +129,7 @@ def name_motifs(
     effects: dict[int, xr.Dataset],
     generator: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Name the supporting seqlets round summits, and as many random stretches; ``effects`` is a cache."""
+    """Name the supporting seqlets around summits, and as many random stretches; ``effects`` is a cache."""
     hits, controls = [], []
     for summit in summits:
         if summit not in effects:
@@ -206,7 +206,7 @@ def section(counts: Counts, observed: pd.DataFrame, model: str, region: tuple[in
 
 Which known motifs lie under the bases that matter ({model}): for each context the {most}
 peaks of chr20:{region[0] + 1:,}-{region[1]:,} with the largest observed and predicted context-specific
-signal (the model never saw this region), in-silico mutagenesis of {WIDTH} bp round each summit in that
+signal (the model never saw this region), in-silico mutagenesis of {WIDTH} bp around each summit in that
 context, seqlets called on the contribution (supporting ones only, {seqlets.min()} to {seqlets.max()} a
 context) and named after the JASPAR 2026 motif most like their bases (TOMTOM p <= {P_VALUE:g}). Cells: seqlets
 of a family / of as many stretches at random places of the same peaks; **bold**: enriched, Fisher's test,

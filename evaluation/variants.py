@@ -58,7 +58,7 @@ def tss_distance(positions: np.ndarray, world: World) -> np.ndarray:
 
 
 def acting(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row a variant that acts: that of the trait with the largest posterior, of those that count."""
+    """Keep one row per variant that acts: that of its trait with the largest posterior, if that counts."""
     counted = table[table["trait"].map(lambda trait: EXPECTED[trait].counted)]
     strong = counted[counted["posterior"] > ACTS].sort_values("posterior", ascending=False)
     return strong.drop_duplicates(["position", "ref", "alt"]).sort_values("position", ignore_index=True)
@@ -156,7 +156,7 @@ def fine_mapping(world: World) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, in
 
 @dataclass(frozen=True)
 class Scored:
-    """Variants with the size of their effects and the activity round them, both (variant, context)."""
+    """Variants with the size of their effects and the activity around them, both (variant, context)."""
 
     table: pd.DataFrame
     effect: np.ndarray
@@ -174,7 +174,7 @@ def scored_rows(table: pd.DataFrame, world: World) -> Scored:
 def compared(
     known: Scored, pool: Scored, controls: list[np.ndarray], cells: np.ndarray
 ) -> dict[str, tuple[np.ndarray, list[np.ndarray]]]:
-    """Reduce contexts to one number a variant, in several ways: of each case, and of its controls.
+    """Reduce contexts to one number per variant, in several ways: of each case, and of its controls.
 
     A control is looked at in the contexts that are expected of its case; ``cells`` is (case, context).
     """

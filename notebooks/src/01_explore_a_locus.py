@@ -54,7 +54,7 @@ print(f"the base at {variant} is {world.reference.sequence(variant)}")
 # ## 1. The wide view: where does the model expect open chromatin?
 #
 # `predict` gives the activity of every 128 bp bin in each context: the fold enrichment of ATAC-seq reads that the
-# model expects from the sequence alone. Below, 60 kb round the variant (the dashed line). Each row is a cell
+# model expects from the sequence alone. Below, 60 kb around the variant (the dashed line). Each row is a cell
 # type, grouped by lineage; dark means open.
 
 # %%
@@ -86,7 +86,7 @@ activity.head(8).to_frame("predicted fold enrichment").T
 # ## 2. Letter by letter: in-silico mutagenesis
 #
 # Change every base of the element to each of the other three, predict again, and write down the change. The number
-# is the log2 fold change of the summed activity in the four bins round the base. −1 means that the change
+# is the log2 fold change of the summed activity in the four bins around the base. −1 means that the change
 # halves the accessibility. These are exact predictions of every mutant, not an approximation.
 
 # %%
@@ -218,7 +218,7 @@ print(f"read again: {dict(again['activity'].sizes)} from {again.attrs['model'].s
 #
 # ## What this shows, and what not
 #
-# - The model knows 128 bp bins and sees about a kilobase round each. It can't tell which gene an enhancer acts on;
+# - The model knows 128 bp bins and sees about a kilobase around each. It can't tell which gene an enhancer acts on;
 #   the gene readout (model card) tries, and its figures on genes never seen are modest.
 # - A prediction of accessibility is not one of expression, and a predicted change is not a measured one. Models of this
 #   kind often get the sign of personal variants wrong.

@@ -117,7 +117,7 @@ for name, model in {"single": backbone, "double": copy.deepcopy(backbone).double
 # ### Mutagenesis, against a plain loop
 #
 # The plain way: write each mutant, predict it, compare. The number is the log2 fold change of the activity summed
-# over the four bins `b-2` to `b+1` round the base, `b = position // 128`.
+# over the four bins `b-2` to `b+1` around the base, `b = position // 128`.
 
 # %%
 mutated = world.locus("chr20:39,126,901-39,127,156")
@@ -341,7 +341,7 @@ if world.peaks is not None:
 # %% [markdown]
 # It is open in monocytes, dendritic cells and their progenitors, and closed in erythroid cells and lymphocytes: a myeloid
 # element. Below, the whole megabase; the gene and the candidate are tinted. A single base says little at this scale, so the track
-# shows what the 512 bp round each base add together.
+# shows what the 512 bp around each base add together.
 
 # %%
 summed = np.convolve(attribution["attribution"].values, np.ones(WIDTH), "same")
@@ -392,7 +392,7 @@ table.assign(start=table["start"] + 1).set_index("motif")[
 #
 # ## 6. Does the model say that it acts on the gene?
 #
-# The gene readout predicts expression from the bins round a gene's start. Its attribution says which bases of
+# The gene readout predicts expression from the bins around a gene's start. Its attribution says which bases of
 # its reach speak for the gene:
 
 # %%

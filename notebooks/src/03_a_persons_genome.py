@@ -50,7 +50,7 @@ variants[["position", "ref", "alt", "id", "haplotype_1", "haplotype_2"]].head(4)
 # ## 1. Which variants matter, and where?
 #
 # `variant_effects` scores each variant in sixteen blood cell populations: the log2 fold change of the predicted
-# accessibility (ATAC-seq) in the four bins round it. −1 means that the variant halves it. Insertions and deletions
+# accessibility (ATAC-seq) in the four bins around it. −1 means that the variant halves it. Insertions and deletions
 # are scored, too. `quantile` says where the effect stands among common variants: −0.99 is lower than 99.5 % of them.
 
 # %%
@@ -291,7 +291,7 @@ print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 #   badly: for many genes even the *direction* of the difference between two people was wrong (Huang et al. 2023;
 #   Sasse et al. 2023, both *Nature Genetics*). Nothing here was tested on people's own measurements.
 # - **Which gene an element acts on.** rs151521 lies in *ATRN*; that doesn't make it a variant *of* ATRN.
-# - **Anything outside the sixteen cell populations**, or beyond a kilobase round the variant.
+# - **Anything outside the sixteen cell populations**, or beyond a kilobase around the variant.
 # - **Whether the copy is right.** Phase was inferred statistically, least surely for rare variants, and the file has
 #   no large structural variants.
 # - **Anything about health.** A large number means that the model expects a change of accessibility. It isn't a

@@ -165,7 +165,7 @@ names = [c.name for c in world.contexts]
 one[names].astype(float).sort_values(key=abs, ascending=False).head(6).round(3).to_frame("effect").T
 
 # %% [markdown]
-# Why? Every base round the variant is changed, once on the reference sequence and once with the variant in place. Letters
+# Why? Every base around the variant is changed, once on the reference sequence and once with the variant in place. Letters
 # above the line raise the prediction, letters that hang below lower it (a repressor's site). A motif that is tall in
 # one and not in the other is the model's explanation. Mind that the two have scales of their own.
 

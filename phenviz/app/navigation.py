@@ -9,7 +9,7 @@ _HISTORY_LENGTH = 200
 
 
 def zoomed(locus: Locus, factor: float, contig_length: int) -> Locus:
-    """Return the view ``factor`` times as long round the same centre, kept on the contig.
+    """Return the view ``factor`` times as long around the same centre, kept on the contig.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def variants_file(
     effects
         ``effect`` (variant, context).
     suffix
-        ``.tsv`` (one row a variant), ``.parquet`` (one row a variant and context), ``.nc``, or one of
+        ``.tsv`` (one row per variant), ``.parquet`` (one row per variant and context), ``.nc``, or one of
         `FIGURE_FORMATS`: what is on screen.
     name
         Of the file, without its suffix.

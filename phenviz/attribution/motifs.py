@@ -195,7 +195,7 @@ class _Interval:
 
 
 def _tracks(dataset: xr.Dataset, contexts: Sequence[str] | None) -> dict[str, NDArray[np.float64]]:
-    """Take one number a base for each context; unknown bases are 0."""
+    """Take one number per base for each context; unknown bases are 0."""
     kind = kind_of(dataset)
     if kind == "attribution":
         return _attribution_tracks(dataset["attribution"], str(dataset.attrs.get("target_context", "")))

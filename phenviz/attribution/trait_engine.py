@@ -1,7 +1,7 @@
 """Gradients through the disease model, tile by tile: the chain rule, cut where tokens are sums over bins.
 
 The logit depends on the bases through the tokens only, and a token on the bins through sums only. So with
-``weight = d logit / d sums`` (small: one row a gene), the gradient with respect to the bases of a tile is
+``weight = d logit / d sums`` (small: one row per gene), the gradient with respect to the bases of a tile is
 that of ``weight . sums(tile)``: each tile is encoded again, with a graph, on its own, and the result is
 exactly that of one graph over all windows. Memory holds one tile.
 
@@ -92,7 +92,7 @@ class TraitEngine:
         if not isinstance(self.baseline, str) and np.shape(self.baseline) != (4,):
             raise ModelError(
                 f"the baseline has shape {np.shape(self.baseline)}: for a trait, give 'zero', 'dinucleotide' "
-                "or one value a base, shape (4,)"
+                "or one value per base, shape (4,)"
             )
 
     @cached_property

@@ -39,7 +39,7 @@ def write_expression(
     sample
         Whose haplotypes.
     output
-        ``.nc``, ``.zarr``, ``.parquet`` (tidy), ``.tsv`` (one line a haplotype and gene), or a figure.
+        ``.nc``, ``.zarr``, ``.parquet`` (tidy), ``.tsv`` (one line per haplotype and gene), or a figure.
     vcf
         File of genotypes; None for the world's own individuals.
     contexts

@@ -77,7 +77,7 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> NDArray[np.
 
 
 def gc_content(variants: pd.DataFrame, reference: ReferenceGenome) -> NDArray[np.float64]:
-    """Return the share of G and C among the known bases of 501 round each variant, shape (n,)."""
+    """Return the share of G and C among the known bases of 501 around each variant, shape (n,)."""
     result = np.full(len(variants), np.nan)
     half = GC_WINDOW // 2
     for contig, rows in variants.groupby("contig", sort=False).indices.items():

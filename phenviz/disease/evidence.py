@@ -114,7 +114,7 @@ def variant_evidence(
     Returns
     -------
     pd.DataFrame
-        The columns of the trait's table, ``gene`` (nearest TSS), and one column a context with the signed
+        The columns of the trait's table, ``gene`` (nearest TSS), and one column per context with the signed
         effect (log2 fold change; NaN where the alternate is unknown).
     """
     inputs = Inputs(traits, world, Settings(), scorer=scorer, progress=progress)

@@ -50,7 +50,7 @@ class Component(ABC):
     shares_axis: bool = True
 
     def meanings(self, locus: Locus) -> list[str]:
-        """Say what its numbers in this locus are, for the footer: one line a kind of number."""
+        """Say what its numbers in this locus are, for the footer: one line per kind of number."""
         if self.source is None:
             return []
         attrs = self.source.attrs

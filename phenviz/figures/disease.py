@@ -45,7 +45,7 @@ def heatmap_figure(
     width_mm: float = TWO_COLUMNS_MM,
     title: str = "Hypotheses: traits by contexts",
 ) -> Chart:
-    """Draw z of every trait in every context, one panel a method, contexts by lineage.
+    """Draw z of every trait in every context, one panel per method, contexts by lineage.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def bars_figure(
     traits: Sequence[str] | None = None,
     width_mm: float = TWO_COLUMNS_MM,
 ) -> Chart:
-    """Draw -log10 p of each context, one panel a trait, with both Bonferroni thresholds.
+    """Draw -log10 p of each context, one panel per trait, with both Bonferroni thresholds.
 
     The solid line counts all contexts, the dashed one their effective number (Li and Ji); each over the
     traits that were tested.
@@ -121,7 +121,7 @@ def forest_figure(
     traits: Sequence[str] | None = None,
     width_mm: float = TWO_COLUMNS_MM,
 ) -> Chart:
-    """Draw the effect in each context with its 95 % interval (bootstrap of loci), one panel a trait."""
+    """Draw the effect in each context with its 95 % interval (bootstrap of loci), one panel per trait."""
     part = _method(dataset, _methods(dataset, None if method is None else [method])[0])
 
     def panel(ax: Axes, trait: str) -> None:

@@ -22,7 +22,7 @@ _SIDE_MM = 44.0
 def qq_figure(
     p_values: Mapping[str, Sequence[float]], *, title: str = "", width_mm: float = TWO_COLUMNS_MM
 ) -> Chart:
-    """Draw observed against expected -log10 p, one panel a name, with the 95 % band of order statistics.
+    """Draw observed against expected -log10 p, one panel per name, with the 95 % band of order statistics.
 
     The k-th smallest of n uniform p-values follows Beta(k, n + 1 - k).
 
@@ -92,7 +92,7 @@ def power_figure(
     label: str = "truth ranked first",
     width_mm: float = TWO_COLUMNS_MM,
 ) -> Chart:
-    """Draw power against the number of loci, one panel a share of true loci, one line a method.
+    """Draw power against the number of loci, one panel per share of true loci, one line per method.
 
     Controls are grey lines: what a method must rise above.
 

@@ -93,7 +93,7 @@ class Elements(_Boxes):
 
 
 class ObservedPeaks(_Boxes):
-    """Measured peaks, one row a context.
+    """Measured peaks, one row per context.
 
     Parameters
     ----------

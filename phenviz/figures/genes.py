@@ -39,7 +39,7 @@ class PlacedGene:
 
 
 class Genes(Component):
-    """Genes packed into rows, or one row a strand where there are too many for names.
+    """Genes packed into rows, or one row per strand where there are too many for names.
 
     Parameters
     ----------

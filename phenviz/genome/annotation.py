@@ -55,7 +55,7 @@ class Annotation:
     Parameters
     ----------
     genes
-        Columns `GENE_COLUMNS`: one row a gene; ``exon_starts`` and ``exon_ends`` hold arrays.
+        Columns `GENE_COLUMNS`: one row per gene; ``exon_starts`` and ``exon_ends`` hold arrays.
     bands
         Columns `BAND_COLUMNS`: cytobands with their Giemsa stain; None where none are known.
     elements

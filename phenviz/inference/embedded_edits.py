@@ -128,7 +128,7 @@ def join(parts: list[EmbeddedEdits], numbers: list[torch.Tensor]) -> EmbeddedEdi
 def asked_bins(
     first: NDArray[np.int64], last: NDArray[np.int64], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return edits and bins by number, one row a bin that is asked for: both (rows,)."""
+    """Return edits and bins by number, one row per bin that is asked for: both (rows,)."""
     counts = last - first
     of = np.repeat(np.arange(len(first)), counts)
     bins = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)

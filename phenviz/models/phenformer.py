@@ -8,7 +8,7 @@ expression in each context. Then::
     x = embed(x) + gene                           # a learnt vector says which gene it is
     z = transformer over all gene tokens          # self-attention, no order: genes are a set
     p = PMA(z)                                    # k learnt seeds attend to all genes [1]_
-    logit = head(p)                               # one number a trait
+    logit = head(p)                               # one number per trait
 
 Everything that the paper on Phenformer (arXiv 2501.07737) leaves open is our choice, among it:
 

@@ -1,4 +1,4 @@
-"""Expression of genes as a table to read: one line an individual, haplotype and gene."""
+"""Expression of genes as a table to read: one line per individual, haplotype and gene."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIMS = ("individual", "haplotype", "gene")
 
 
 def expression_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Lay out gene expression with one column a context.
+    """Lay out gene expression with one column per context.
 
     Parameters
     ----------

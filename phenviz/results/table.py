@@ -1,4 +1,4 @@
-"""Results as tidy tables: one row a number, one column a fact about it."""
+"""Results as tidy tables: one row per number, one column per fact about it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def variants_file(
 ) -> Iterator[Append]:
     """Open a file that takes effects of variants, one result after another.
 
-    ``.parquet`` (tidy) and ``.tsv`` (one line a variant, one column a context) are written as they come;
+    ``.parquet`` (tidy) and ``.tsv`` (one line per variant, one column per context) are written as they come;
     ``.nc``, ``.zarr`` and ``.h5ad`` when all is there. An older file is replaced only once the new one is
     whole.
 
@@ -140,7 +140,7 @@ class _Tsv:
 
 
 def wide_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Lay out effects of variants with one row a variant.
+    """Lay out effects of variants with one row per variant.
 
     Returns
     -------

@@ -60,7 +60,7 @@ class VariantsParams:
     contexts
         Short names.
     gene
-        Gene whose expression is scored; None for the activity round each variant.
+        Gene whose expression is scored; None for the activity around each variant.
     background
         What quantiles are taken from; None for no quantiles.
     personal

@@ -43,7 +43,7 @@ _STYLE = """
 
 
 def style_sheets(theme: Theme) -> list[StyleSheet]:
-    """CSS for a figure: its overlay, no frame round it when clicked, and tooltips in the theme's colours.
+    """CSS for a figure: its overlay, no frame around it when clicked, and tooltips in the theme's colours.
 
     Tooltips hang on the page's body, so their part is global; a new one is needed for each change, because
     Bokeh doesn't follow changes of a global style sheet.

@@ -46,7 +46,7 @@ def open_individuals(
     ----------
     path
         VCF or BCF (plain, gzip or bgzip), PLINK 2 ``.pgen``, or a VCF Zarr store. Several files have either
-        the same samples (one file a chromosome, say) or none in common (batches of a cohort).
+        the same samples (one file per chromosome, say) or none in common (batches of a cohort).
     reference
         The genome that the file was called against.
     panel

@@ -37,7 +37,7 @@ def sample_table(
     Returns
     -------
     pd.DataFrame
-        Columns sample, population, superpopulation; one row a sample, in the order given; "" where unknown.
+        Columns sample, population, superpopulation; one row per sample, in the order given; "" where unknown.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def whole_contig(reference: ReferenceGenome, contig: str) -> str:
 
 
 def per_base(sequence: str, backbone: SequenceBackbone, shift: int) -> np.ndarray:
-    """Predict a whole sequence on a grid moved by ``shift``, one value a base: (C, PAD + bases + PAD).
+    """Predict a whole sequence on a grid moved by ``shift``, one value per base: (C, PAD + bases + PAD).
 
     A base's value is its bin's activity in the share of one base. Index 0 is base -PAD.
     """

@@ -25,7 +25,7 @@ def write_people(
     Returns
     -------
     pd.DataFrame
-        What was written: position (1-based), ref, alt, and one column a haplotype (``ann.1``).
+        What was written: position (1-based), ref, alt, and one column per haplotype (``ann.1``).
     """
     rng = np.random.default_rng(seed)
     sequence = whole_contig(reference, contig)

@@ -59,4 +59,4 @@ def test_signs_are_compared_where_something_was_predicted():
         {"slope": [1, 1, -1, 1.0], "predicted": [2.0, -1.0, -3.0, np.nan], "local": [0.0, 1.0, 1.0, 1.0]}
     )
     found = {row["predictor"]: (row["same"], row["pairs"]) for row in _agreement(part)}
-    assert found == {"expression of the gene": (2, 3), "activity round it": (2, 3), BASELINE: (3, 4)}
+    assert found == {"expression of the gene": (2, 3), "activity around it": (2, 3), BASELINE: (3, 4)}

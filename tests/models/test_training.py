@@ -199,7 +199,7 @@ def test_windows_are_centred_on_what_they_are_labelled_with(training):
         kinds += batch.kind.tolist()
         assert batch.one_hot.shape == (8, 4, WINDOW)
         assert ((batch.enrichment > 0).any(1) == (batch.kind == SUMMIT)).all()
-        # elements were laid round every summit, 400 bp wide
+        # elements were laid around every summit, 400 bp wide
         assert (batch.elements[batch.kind == SUMMIT][:, -1, 1:3].mean(1) > 0.8).all()
         assert (batch.elements[batch.kind == BACKGROUND] < 0.5).all()
     summits, background, _ = lesson.size()

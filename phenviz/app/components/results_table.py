@@ -24,7 +24,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results import kind_of, locus_of
 from phenviz.results.display import MotifMatch
 
-# motifs are looked for in at most so many bases, round the strongest one
+# motifs are looked for in at most so many bases, around the strongest one
 MOTIF_WINDOW = 20_000
 _HEIGHT = "clamp(116px, 16vh, 206px)"
 _Columns = tuple[tuple[str, str, str, str], ...]

@@ -14,7 +14,7 @@ from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
 
 DEFAULT_TRACKS = ("DNASE", "ATAC")
-# one colour an assay: tracks of one are told apart by name
+# one colour per assay: tracks of one are told apart by name
 _COLOURS = {"DNASE": "#0072b2", "ATAC": "#56b4e9", "CAGE": "#d55e00", "RNA": "#e69f00", "CHIP": "#009e73"}
 _OTHER_COLOUR = "#777777"
 
