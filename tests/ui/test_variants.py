@@ -102,7 +102,7 @@ def test_what_the_filter_leaves_is_exported(open_page):
     expect(count).to_have_text(re.compile(r"^\d of \d+$"))
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=re.compile("TSV")).click()
+        page.get_by_role("menuitem", name=re.compile("TSV, one row")).click()
     lines = [line for line in download.value.path().read_text().splitlines() if not line.startswith("#")]
     assert len(lines) - 1 == int(count.inner_text().split()[0])
     assert "effect.Mono" in lines[0]
