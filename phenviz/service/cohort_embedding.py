@@ -261,13 +261,12 @@ def _additive(
                     "embed their "
                     "sum (--haplotypes sum), or phase the genotypes"
                 )
-            carried = block.alleles == 1
             if haplotypes == "pair":
-                values = carried.reshape(len(carried), -1).astype(np.int8)
+                both = (block.alleles == 1).reshape(len(block.alleles), -1)
+                matrices.append(sparse.csr_array(both.astype(np.int8)))
             else:
-                values = carried.sum(axis=2, dtype=np.int8)
+                matrices.append(block.carried())
             tables.append(block.variants)
-            matrices.append(sparse.csr_array(values))
         _add_counts(done.counts, counts)
     people = len(cohort.people)
     variants = (
