@@ -222,6 +222,11 @@ def simulate_into(
     help="Bases of each gene's window.",
 )
 @click.option(
+    "--readout",
+    metavar="NAME",
+    help="Gene readout that gives the expression.  [default: all of the world's together]",
+)
+@click.option(
     "--unphased",
     type=click.Choice(["refuse", "as-listed", "random"]),
     default="refuse",
@@ -238,6 +243,7 @@ def embed(
     haplotypes: str,
     genes: tuple[str, ...],
     window: int,
+    readout: str | None,
     unphased: str,
     world: str | None,
     reference: str | None,
@@ -261,7 +267,7 @@ def embed(
     ):
         done = embed_cohort(
             service, found, output, genes=genes or None, window=window, exact=exact, haplotypes=haplotypes,
-            unphased=unphased.replace("-", " "), progress=progress,
+            unphased=unphased.replace("-", " "), readout=readout, progress=progress,
         )  # fmt: skip
     click.echo(
         f"{output or folder / 'tokens.zarr'}: {done.people:,} people, {done.genes:,} genes, {done.features} "

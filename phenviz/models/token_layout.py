@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from phenviz.errors import ModelError
 from phenviz.genome.annotation import Gene
 from phenviz.models.backbone import SequenceBackbone
+from phenviz.models.joint_readout import JointReadout
 from phenviz.models.phenformer import GeneSite, Phenformer
 from phenviz.models.readout import GeneReadout
 
@@ -62,6 +63,27 @@ def token_layout(
     layout.backbone_hash = backbone.weights_hash
     layout.readout_hash = None if readout is None else readout.weights_hash
     return layout.eval()
+
+
+def readout_named(readout: GeneReadout | None, name: str | None) -> GeneReadout | None:
+    """Return one of several readouts by its name; all together for None.
+
+    Raises
+    ------
+    ModelError
+        If none has this name.
+    """
+    if name is None or readout is None:
+        if name is not None:
+            raise ModelError(f"readout {name!r} was asked for, and the world has none: leave it out")
+        return readout
+    members = readout.members if isinstance(readout, JointReadout) else (readout,)
+    for member in members:
+        if member.name == name:
+            return member
+    raise ModelError(
+        f"the world has no readout {name!r}: it has {', '.join(member.name for member in members)}"
+    )
 
 
 def channels_of(backbone: SequenceBackbone, readout: GeneReadout | None) -> int:

@@ -45,11 +45,14 @@ class TokenEffectsParams:
         Sites, in the order of the tokens.
     window
         Bases of each gene's window.
+    readout
+        Name of the readout that gives the expression; None for all of the world's together.
     """
 
     table: NDArray[np.uint8]
     genes: tuple[GeneSite, ...]
     window: int
+    readout: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class HaplotypeTokensParams:
 
     Parameters
     ----------
-    genes, window
+    genes, window, readout
         As for ``token_effects``.
     samples
         Whose.
@@ -72,6 +75,7 @@ class HaplotypeTokensParams:
 
     genes: tuple[GeneSite, ...]
     window: int
+    readout: str | None
     samples: tuple[str, ...]
     individuals: str | None
     content: tuple[tuple[str, int, int], ...]
@@ -124,10 +128,18 @@ def find_sites(world: World, genes: Iterable[str | GeneSite]) -> tuple[GeneSite,
     return tuple(dict.fromkeys(found))
 
 
-def _layout(world: World, genes: Sequence[GeneSite], window: int) -> Phenformer:
-    from phenviz.models.token_layout import token_layout
+def _layout(world: World, genes: Sequence[GeneSite], window: int, readout: str | None) -> Phenformer:
+    from phenviz.models.token_layout import readout_named, token_layout
 
-    return token_layout(genes, world.assembly, world.backbone, world.readout, window=window)
+    chosen = readout_named(world.readout, readout)
+    return token_layout(genes, world.assembly, world.backbone, chosen, window=window)
+
+
+def _check_readout(world: World, readout: str | None) -> str | None:
+    from phenviz.models.token_layout import readout_named
+
+    readout_named(world.readout, readout)
+    return readout
 
 
 def _window(window: int | None) -> int:
@@ -141,12 +153,14 @@ def _effects_params(
     variants: pd.DataFrame,
     genes: Iterable[str | GeneSite],
     window: int | None = None,
+    readout: str | None = None,
 ) -> TokenEffectsParams:
     from phenviz.effects.rows import read_rows
 
     rows = read_rows(variants, world.reference)
     text = np.frombuffer(text_of_table(rows.given), dtype=np.uint8)
-    return TokenEffectsParams(text, find_sites(world, genes), _window(window))
+    sites = find_sites(world, genes)
+    return TokenEffectsParams(text, sites, _window(window), _check_readout(world, readout))
 
 
 def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
@@ -156,7 +170,7 @@ def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
         from phenviz.effects.token_effects import score_tokens
 
         own = backend.world
-        layout = _layout(own, params.genes, params.window)
+        layout = _layout(own, params.genes, params.window, params.readout)
         found = score_tokens(part, layout, own.reference, own.backbone, own.readout, progress=progress)
         return found.assign_coords(row=found["row"] + first)
 
@@ -168,6 +182,7 @@ def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
             "first": first,
             "genes": [str(gene) for gene in params.genes],
             "window": params.window,
+            "readout": params.readout,
         }
         pieces.append(Piece(identity, partial(compute, part, first), max(len(part), 1)))
     return pieces
@@ -196,6 +211,7 @@ def _haplotype_params(
     samples: str | Iterable[str] | None = None,
     individuals: str | os.PathLike[str] | None = None,
     window: int | None = None,
+    readout: str | None = None,
     unphased: str = "refuse",
     seed: int = 0,
 ) -> HaplotypeTokensParams:
@@ -210,7 +226,10 @@ def _haplotype_params(
             cohort.individual(sample)
     choice, seed = find_phasing(unphased, seed)
     sites = find_sites(world, genes)
-    return HaplotypeTokensParams(sites, _window(window), tuple(chosen), path, content, choice, seed)
+    known_readout = _check_readout(world, readout)
+    return HaplotypeTokensParams(
+        sites, _window(window), known_readout, tuple(chosen), path, content, choice, seed
+    )
 
 
 def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece]:
@@ -220,7 +239,7 @@ def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece
         own = backend.world
         return predict_haplotype_tokens(
             people(own, params.individuals),
-            _layout(own, genes, params.window),
+            _layout(own, genes, params.window, params.readout),
             own.reference,
             own.backbone,
             own.readout,
@@ -234,6 +253,7 @@ def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece
     pieces = []
     for genes in in_order(params.genes):
         identity = {"genes": [str(gene) for gene in genes], "window": params.window, **whose}
+        identity["readout"] = params.readout
         units = len(genes) * params.window * (1 + 0.5 * len(params.samples))
         pieces.append(Piece(identity, partial(compute, genes), units))
     return pieces

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from phenviz.models.phenformer import GeneSite
-from phenviz.models.token_layout import WINDOW
+from phenviz.models.token_layout import WINDOW, readout_named
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 
 def token_effects(
-    service: ModelService, variants: pd.DataFrame, genes: Sequence[GeneSite], window: int = WINDOW
+    service: ModelService,
+    variants: pd.DataFrame,
+    genes: Sequence[GeneSite],
+    window: int = WINDOW,
+    readout: str | None = None,
 ) -> xr.Dataset:
     """Return the effects of variants on gene tokens, by a private job."""
-    job = service.submit("token_effects", variants=variants, genes=genes, window=window)
+    job = service.submit("token_effects", variants=variants, genes=genes, window=window, readout=readout)
     return job.result()
 
 
@@ -57,19 +61,25 @@ def summed_effects(carried_by: sparse.csr_array, effects: xr.Dataset, genes: int
 
 
 def cached_effects(
-    service: ModelService, folder: Path, variants: pd.DataFrame, group: Sequence[GeneSite], window: int
+    service: ModelService,
+    folder: Path,
+    variants: pd.DataFrame,
+    group: Sequence[GeneSite],
+    window: int,
+    readout: str | None,
 ) -> xr.Dataset:
     """Return the effects of a group's variants from the folder, or compute them once."""
     world = service.world
     digest = hashlib.sha256()
     table = variants[["contig", "position", "ref", "alt"]].astype(str)
     digest.update("\n".join(table.agg("\t".join, axis=1).tolist() if len(table) else []).encode())
-    readout = None if world.readout is None else world.readout.weights_hash
-    digest.update(repr((tuple(group), window, world.backbone.weights_hash, readout)).encode())
+    chosen = readout_named(world.readout, readout)
+    weights = None if chosen is None else chosen.weights_hash
+    digest.update(repr((tuple(group), window, world.backbone.weights_hash, weights)).encode())
     path = folder / digest.hexdigest()[:20]
     if (path / "zarr.json").is_file():
         return _read_effects(path)
-    found = token_effects(service, variants, group, window)
+    found = token_effects(service, variants, group, window, readout)
     _write_effects(path, found)
     return found
 

@@ -19,7 +19,7 @@ from phenviz.genome import Locus
 from phenviz.models.backbone import halo
 from phenviz.models.phenformer import GeneSite, Phenformer
 from phenviz.models.phenformer_tokens import merged
-from phenviz.models.token_layout import WINDOW, token_layout
+from phenviz.models.token_layout import WINDOW, readout_named, token_layout
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import TokenStore
 from phenviz.service.cohort import in_order
@@ -67,6 +67,7 @@ def embed_cohort(
     exact: bool = False,
     haplotypes: str = "sum",
     unphased: str = "refuse",
+    readout: str | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Embedded:
     """Make everybody's gene tokens.
@@ -90,6 +91,8 @@ def embed_cohort(
         ``sum`` of both, or a ``pair`` (twice as large).
     unphased
         For exact tokens: what to do about unphased heterozygotes.
+    readout
+        Name of the gene readout that gives the expression; None for all of the world's together.
     progress
         Told after each group of genes.
 
@@ -103,7 +106,8 @@ def embed_cohort(
         raise DataError(f"haplotypes {haplotypes!r}: choose sum or pair")
     world = service.world
     sites = sites_of(world, cohort.individuals, genes, window)
-    layout = token_layout(sites, world.assembly, world.backbone, world.readout, window=window)
+    chosen = readout_named(world.readout, readout)
+    layout = token_layout(sites, world.assembly, world.backbone, chosen, window=window)
     ordered = [gene for group in in_order(sites) for gene in group]
     path = cohort.folder / TOKENS if path is None else path
     store = _open(path, cohort, layout, ordered, exact, haplotypes, unphased)
@@ -116,9 +120,9 @@ def embed_cohort(
         if store.done[places].all():
             continue
         if exact:
-            difference, plain = _exact(service, cohort, group, window, unphased)
+            difference, plain = _exact(service, cohort, group, window, readout, unphased)
         else:
-            difference, plain = _additive(service, cohort, group, window, haplotypes, done)
+            difference, plain = _additive(service, cohort, group, window, readout, haplotypes, done)
         if haplotypes == "sum" and difference.ndim == 4:
             difference = difference.sum(axis=1)
         store.write(places, difference, plain)
@@ -238,6 +242,7 @@ def _additive(
     cohort: Cohort,
     group: Sequence[GeneSite],
     window: int,
+    readout: str | None,
     haplotypes: str,
     done: Embedded,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -256,13 +261,12 @@ def _additive(
                     "embed their "
                     "sum (--haplotypes sum), or phase the genotypes"
                 )
-            carried = block.alleles == 1
             if haplotypes == "pair":
-                values = carried.reshape(len(carried), -1).astype(np.int8)
+                both = (block.alleles == 1).reshape(len(block.alleles), -1)
+                matrices.append(sparse.csr_array(both.astype(np.int8)))
             else:
-                values = carried.sum(axis=2, dtype=np.int8)
+                matrices.append(block.carried())
             tables.append(block.variants)
-            matrices.append(sparse.csr_array(values))
         _add_counts(done.counts, counts)
     people = len(cohort.people)
     variants = (
@@ -270,7 +274,7 @@ def _additive(
         if tables
         else pd.DataFrame({"contig": [], "position": [], "ref": [], "alt": [], "id": []})
     )
-    found = cached_effects(service, cohort.folder / EFFECTS, variants, group, window)
+    found = cached_effects(service, cohort.folder / EFFECTS, variants, group, window, readout)
     done.skipped += int(found.attrs["skipped"])
     width = 2 * people if haplotypes == "pair" else people
     carried_by = (
@@ -284,7 +288,12 @@ def _additive(
 
 
 def _exact(
-    service: ModelService, cohort: Cohort, group: Sequence[GeneSite], window: int, unphased: str
+    service: ModelService,
+    cohort: Cohort,
+    group: Sequence[GeneSite],
+    window: int,
+    readout: str | None,
+    unphased: str,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     if cohort.genotype_path is None:
         raise DataError(
@@ -297,6 +306,7 @@ def _exact(
         samples=cohort.people.samples,
         individuals=cohort.genotype_path,
         window=window,
+        readout=readout,
         unphased=unphased,
     )
     found = job.result()

@@ -98,7 +98,10 @@ def plain_records(
             values, known = (np.asarray(array[low:high])[some - some[0]] for array in (calls, phased))
             if not everybody:
                 values, known = values[:, columns], known[:, columns]
-            heterozygous = (values == 1).any(axis=2) & (values == 0).any(axis=2)
+            unphased = 0
+            if not known.all():
+                heterozygous = (values == 1).any(axis=2) & (values == 0).any(axis=2)
+                unphased = int((heterozygous & ~known.astype(bool)).sum())
             table = pd.DataFrame(
                 {
                     "contig": locus.contig,
@@ -108,7 +111,6 @@ def plain_records(
                     "id": "",
                 }
             )
-            unphased = int((heterozygous & ~known.astype(bool)).sum())
             yield PlainRecords(table, values.astype(np.int8, copy=False), unphased)
 
 

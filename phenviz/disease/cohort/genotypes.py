@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from phenviz.genome.locus import Locus, contig_key
 from phenviz.progress import NO_PROGRESS, Progress
@@ -19,6 +20,10 @@ from phenviz.variation.zarr_cohort import contigs_with_variants, is_plain, plain
 _GENOTYPES = 20_000_000
 # bases, where it isn't known how dense the variants are
 _BASES = 400_000
+# what two alleles that are read as one number of two bytes stand for: six times as fast as looking at each
+_ALLELES = np.arange(65_536, dtype=np.uint16).view(np.int8).reshape(-1, 2)
+_COPIES = (_ALLELES == 1).sum(axis=1, dtype=np.int8)
+_DOSAGES = np.where((_ALLELES == -1).any(axis=1), np.int8(-1), _COPIES)
 _VARIANTS = ["contig", "position", "ref", "alt", "id"]
 
 
@@ -62,9 +67,20 @@ class Block:
 
     def dosages(self) -> NDArray[np.int8]:
         """Count ALT: (variants, people), int8; -1 where a genotype isn't called."""
-        counts = (self.alleles == 1).sum(axis=2, dtype=np.int8)
-        counts[(self.alleles == -1).any(axis=2)] = -1
-        return counts
+        found: NDArray[np.int8] = _DOSAGES[_pairs(self.alleles)]
+        return found
+
+    def carried(self) -> sparse.csr_array:
+        """Count ALT: (variants, people), int8, sparse; a genotype that isn't called has what is called."""
+        pairs = _pairs(self.alleles)
+        rows, columns = np.nonzero(pairs)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(pairs)))])
+        return sparse.csr_array((_COPIES[pairs[rows, columns]], columns, starts), shape=pairs.shape)
+
+
+def _pairs(alleles: NDArray[np.int8]) -> NDArray[np.uint16]:
+    """Return both alleles of each genotype as one number, (variants, people)."""
+    return np.ascontiguousarray(alleles).view(np.uint16)[..., 0]
 
 
 def read_blocks(
@@ -105,7 +121,8 @@ def read_blocks(
         for end, block in blocks:
             if len(block.variants):
                 counts.variants += len(block.variants)
-                counts.missing += int((block.alleles == -1).any(axis=2).sum())
+                if block.alleles.min(initial=0) < 0:
+                    counts.missing += int((block.dosages() < 0).sum())
                 yield block
             progress.advance(end - done)
             done = end

@@ -282,3 +282,35 @@ def test_a_score_is_normalised_against_the_training_people(additive, trained, pr
     assert train["z_norm1"].mean() == pytest.approx(0, abs=1e-6)
     assert train["z_norm1"].std() == pytest.approx(1, rel=0.05)
     assert train["percentile"].mean() == pytest.approx(50, abs=2)
+
+
+def test_the_tokens_of_one_readout_among_several_make_a_model_of_that_one(additive, tmp_path):
+    from phenviz.models.readout import save_readout
+    from phenviz.world import open_world
+    from tests.attribution.oracles import toy_readout
+
+    project = toys.cohort_project(tmp_path)
+    other = toy_readout(seed=5)
+    import dataclasses
+
+    other.contexts = tuple(dataclasses.replace(one, name=f"{one.name} 2") for one in other.contexts)
+    other.name, other.backbone_hash = "second", open_world(project).backbone.weights_hash
+    save_readout(other, tmp_path / "second.safetensors")
+    text = project.read_text().replace(
+        "readout: readout.safetensors", "readout: [readout.safetensors, second.safetensors]"
+    )
+    project.write_text(text)
+    assert len(open_world(project).readout.contexts) == 6
+    folder = tmp_path / "cohort"
+    shutil.copytree(additive, folder, ignore=shutil.ignore_patterns("tokens.zarr", "effects.zarr"))
+    common = ["--world", project, "--device", "cpu"]
+    for name, count in (("second", 3), (None, 6)):
+        tokens, asked = tmp_path / f"{name}.zarr", [] if name is None else ["--readout", name]
+        toys.run("embed", folder, "-o", tokens, "--window", toys.WINDOW, *asked, *common)
+        assert len(TokenStore(tokens).attrs["expression"]) == count
+        model = tmp_path / f"model-{name}"
+        toys.run("train", folder, "-o", model, "--epochs", 1, "--tokens", tokens, *common)
+        words = ["--tokens", tokens, "--resamples", 0]
+        toys.run("evaluate", folder, "--model", model, "-o", tmp_path / "r", *words, *common)
+    wrong = toys.ask("embed", folder, "-o", tmp_path / "x.zarr", "--readout", "third", *common)
+    assert wrong.exit_code == 1 and "it has readout, second" in wrong.output

@@ -188,3 +188,16 @@ def test_a_folder_says_what_it_lacks(tmp_path, world):
         (tmp_path / "cohort.yaml").write_text(text)
         with pytest.raises(DataError, match=message):
             open_cohort(tmp_path, world.reference)
+
+
+def test_copies_are_counted_two_alleles_at_a_time():
+    import pandas as pd
+
+    from phenviz.disease.cohort.genotypes import Block
+
+    rng = np.random.default_rng(0)
+    alleles = rng.choice(np.array([-2, -1, 0, 1], dtype=np.int8), (60, 25, 2), p=[0.05, 0.1, 0.6, 0.25])
+    block = Block(pd.DataFrame(index=range(60)), alleles)
+    copies = (alleles == 1).sum(axis=2)
+    np.testing.assert_array_equal(block.carried().toarray(), copies)
+    np.testing.assert_array_equal(block.dosages(), np.where((alleles == -1).any(axis=2), -1, copies))
