@@ -32,7 +32,7 @@ from phenviz.disease.cohort.liability import Liability
 from phenviz.disease.cohort.plan import read_shares
 from phenviz.disease.cohort.saved import load_risk_model, save_risk_model
 from phenviz.disease.cohort.scenarios import MEDIATED, SCENARIOS, ScenarioOptions
-from phenviz.disease.cohort.simulate import Request
+from phenviz.disease.cohort.simulate import SimulationRequest
 from phenviz.disease.cohort.training import fit_cohort
 from phenviz.models.phenformer_checkpoint import load_phenformer
 from phenviz.progress import Progress
@@ -79,7 +79,7 @@ def run_case(
         found: dict[str, Any] = json.loads(done.read_text())
         return found
     place, progress = folder / case.name, Progress()
-    request = Request(
+    request = SimulationRequest(
         people=people,
         shares=read_shares(SHARES),
         scenario=case.scenario,

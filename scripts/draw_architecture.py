@@ -14,6 +14,7 @@ ROWS = (
     ("who draws", (("tracks", "interactive, HoloViews and Bokeh"), ("figures", "for print, matplotlib"))),
     ("what is asked", (("disease", "hypotheses"), ("effects", "of variants and people"))),
     ("", (("attribution", "which bases matter: mutagenesis, gradients, motifs"),)),
+    ("", (("inference", "embed an edited sequence, exactly"),)),
     ("", (("models", "backbones, gene readout, disease model, training"),)),
     ("what is read", (("variation", "VCF, haplotypes, people"), ("data", "projects, packs, cache"))),
     ("what is written", (("results", "datasets, their files and tables"),)),

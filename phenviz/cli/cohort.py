@@ -122,11 +122,11 @@ def simulate(
     from phenviz.disease.cohort.liability import Liability
     from phenviz.disease.cohort.plan import read_shares
     from phenviz.disease.cohort.scenarios import ScenarioOptions
-    from phenviz.disease.cohort.simulate import Request
+    from phenviz.disease.cohort.simulate import SimulationRequest
 
     shares = read_shares(ancestries)
     opened = open_with_reference(world, reference)
-    request = Request(
+    request = SimulationRequest(
         people=people,
         shares=shares,
         scenario=scenario.lower(),

@@ -24,7 +24,7 @@ from phenviz.figures.style import FAINT, INK, MM_PER_POINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.results import bin_size_of, validate
-from phenviz.results.display import Reduction
+from phenviz.results.display import Colouring
 
 _STRIP_MM = 1.2
 _MOST_COLUMNS = 1_600
@@ -50,7 +50,7 @@ class _Activity(RowsComponent):
         prediction: xr.Dataset,
         contexts: Sequence[str] | None,
         limit: float | None = None,
-        drawn: Reduction | None = None,
+        drawn: Colouring | None = None,
     ) -> None:
         if validate(prediction) != "prediction":
             raise ResultError("this track draws a prediction (variable 'activity'), not another result")
@@ -162,7 +162,7 @@ class ActivityHeatmap(_Activity):
         contexts: Sequence[str] | None = None,
         *,
         limit: float | None = None,
-        drawn: Reduction | None = None,
+        drawn: Colouring | None = None,
     ) -> None:
         super().__init__(by_lineage(select_contexts(prediction, contexts)), None, limit, drawn)
         self.source = prediction
@@ -246,7 +246,7 @@ class ActivityAreas(_Activity):
         *,
         limit: float | None = None,
         row_mm: float = 7.5,
-        drawn: Reduction | None = None,
+        drawn: Colouring | None = None,
     ) -> None:
         super().__init__(prediction, contexts, limit, drawn)
         self.row_mm = row_mm

@@ -18,7 +18,7 @@ from phenviz.figures.style import FAINT, NEUTRAL, SEQUENTIAL
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, on_contig
 from phenviz.genome.ticks import format_length
-from phenviz.results.display import Reduction
+from phenviz.results.display import Colouring
 from phenviz.results.painted_peaks import average_peaks, of_contig
 
 _HALF = 0.36
@@ -138,7 +138,7 @@ class ObservedHeatmap(RowsComponent):
         self,
         peaks: pd.DataFrame,
         contexts: Sequence[str],
-        drawn: Reduction,
+        drawn: Colouring,
         colours: Mapping[str, str] = {},
     ) -> None:
         self.label = "Observed\npeaks"

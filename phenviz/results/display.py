@@ -14,7 +14,7 @@ Limits = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Reduction:
+class Colouring:
     """How numbers along the genome became colours.
 
     Parameters
@@ -82,8 +82,8 @@ class Display:
     contexts: tuple[str, ...]
     focus: str = ""
     style: str = "heatmap"
-    activity: Reduction | None = None
-    observed: Reduction | None = None
+    activity: Colouring | None = None
+    observed: Colouring | None = None
     effect: float | None = None
     contribution: Limits | None = None
     attribution: Limits | None = None

@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
-from phenviz.results.display import Display, Reduction
+from phenviz.results.display import Colouring, Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
@@ -90,7 +90,7 @@ class Activity(Track):
             return display
         bases = int(edges[1] - edges[0])
         mean = bases // self._pyramid.bin_size >= AVERAGED_FROM
-        return replace(display, activity=Reduction(self._high, bases, mean))
+        return replace(display, activity=Colouring(self._high, bases, mean))
 
     def set_style(self, style: str) -> None:
         """Draw one of `STYLES`."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
-from phenviz.results.display import Display, Reduction
+from phenviz.results.display import Colouring, Display
 from phenviz.results.painted_peaks import average_peaks, paint_peaks
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
@@ -37,7 +37,7 @@ class Observed(Track):
         self._peaks: pd.DataFrame | None = None
         self._highs: dict[int, float] = {}
         self._high = 1.0
-        self._drawn: Reduction | None = None
+        self._drawn: Colouring | None = None
         self._contexts: Sequence[Context] = ()
         self._heat = HeatMap(self, theme.sequential)
         self.add_hover(
@@ -93,7 +93,7 @@ class Observed(Track):
         else:
             edges, values = paint_peaks(near, names, stretch.locus, points)
         high = self._high_of_means(bases, view.contig_length) if averaged else self._high
-        self._drawn = Reduction(high, bases if averaged else 0, averaged)
+        self._drawn = Colouring(high, bases if averaged else 0, averaged)
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
         coarse = mean_over(bases) if averaged else "maximum in a pixel"

@@ -329,6 +329,7 @@ def two_worlds(folder, tmp_path):
 SITE = "chr20:6,001-6,060"
 JOBS = {
     "predict": {"locus": "chr20:5,001-9,000"},
+    "overview": {"locus": "chr20:1-40,000"},
     "mutagenesis": {"locus": SITE},
     "mutagenesis of a gene": {"locus": SITE, "gene": "ALPHA"},
     "mutagenesis_coarse": {"locus": "chr20:6,001-7,000", "context": "Ery", "n_windows": 2},
@@ -345,6 +346,11 @@ JOBS = {
     "expression": {"genes": "ALPHA", "samples": "ann"},
     "gene_expression of a gene": {"genes": ["ALPHA", "BETA"], "contexts": ["Ery"]},
     "trait": {"locus": SITE, "target": "MCV", "method": "saliency"},
+}
+# of the genes and windows of the world's disease model
+TOKEN_JOBS = {
+    "token_effects": {"variants": "chr20:6,050 {ref}>{alt}"},
+    "haplotype_tokens": {"samples": ["ann"]},
 }
 
 
@@ -363,22 +369,25 @@ def run(service, world, kind, params, gene=True):
         filled["target"] = Target(trait="MCV")
     elif "target" in filled:
         filled["target"] = Target(context=filled["target"])
+    if kind in TOKEN_JOBS:
+        filled |= {"genes": world.phenformer.genes, "window": world.phenformer.window}
     if not gene:
         filled.pop("gene", None)
     return service.submit(kind, **filled).result()
 
 
 def test_every_job_gives_with_a_class_what_it_gives_with_the_same_network_as_checkpoint(two_worlds, tmp_path):
-    tested = {name.split(" ")[0] for name in JOBS}
-    # these two read trait tables, and call the model as variant_effects does
-    assert tested | {"hypotheses", "trait_evidence"} == set(KINDS.kinds)
+    jobs = JOBS | TOKEN_JOBS
+    tested = {name.split(" ")[0] for name in jobs}
+    # two read trait tables, and call the model as variant_effects does; the last one reads tokens alone
+    assert tested | {"hypotheses", "trait_evidence", "logits"} == set(KINDS.kinds)
     found = []
     for number, world in enumerate(two_worlds):
         with ModelService(world, "cpu", store=tmp_path / f"store{number}") as service:
             found.append(
-                {name: run(service, world, name.split(" ")[0], params) for name, params in JOBS.items()}
+                {name: run(service, world, name.split(" ")[0], params) for name, params in jobs.items()}
             )
-    for name in JOBS:
+    for name in jobs:
         own, theirs = found[0][name], found[1][name]
         assert set(own.data_vars) == set(theirs.data_vars), name
         for variable in own.data_vars:

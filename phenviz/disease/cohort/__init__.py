@@ -4,14 +4,14 @@ from phenviz.disease.cohort.config import CohortTraining, read_config
 from phenviz.disease.cohort.folder import Cohort, open_cohort
 from phenviz.disease.cohort.judging import judge
 from phenviz.disease.cohort.saved import RiskModel, load_risk_model, save_risk_model
-from phenviz.disease.cohort.simulate import Request, simulate_cohort
+from phenviz.disease.cohort.simulate import SimulationRequest, simulate_cohort
 from phenviz.disease.cohort.training import fit_cohort
 
 __all__ = [
     "Cohort",
     "CohortTraining",
-    "Request",
     "RiskModel",
+    "SimulationRequest",
     "fit_cohort",
     "judge",
     "load_risk_model",

@@ -31,7 +31,7 @@ _UNLINKED, _UNLINKED_BASES = 80, 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class SimulatedInterval:
     """Variants of one stretch, and who carries them.
 
     Parameters
@@ -49,14 +49,14 @@ class Stretch:
     unknown: int
 
 
-def simulate_stretches(
+def simulate_intervals(
     plan: Plan,
     locus: Locus,
     reference: ReferenceGenome,
     rng: np.random.Generator,
     *,
     progress: Progress = NO_PROGRESS,
-) -> Iterator[Stretch]:
+) -> Iterator[SimulatedInterval]:
     """Draw genomes, stretch by stretch.
 
     REF is the reference's base and stands for the ancestral allele; ALT is another base. Stretches of
@@ -77,7 +77,7 @@ def simulate_stretches(
 
     Yields
     ------
-    Stretch
+    SimulatedInterval
         From left to right.
 
     Raises
@@ -104,7 +104,7 @@ def simulate_stretches(
                     "alt": LETTERS[_other_base(codes, rng)],
                 }
             )
-            yield Stretch(variants, meioses.apply(places, alleles[known]), int((~known).sum()))
+            yield SimulatedInterval(variants, meioses.apply(places, alleles[known]), int((~known).sum()))
             if len(places):
                 progress.advance(int(places[-1]) - before)
                 before = int(places[-1])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from phenviz.disease.cohort.people import People, as_json, read_people
+from phenviz.disease.cohort.people import CohortPeople, as_json, read_people
 from phenviz.disease.cohort.relatives import check_relatives
 from phenviz.errors import DataError
 from phenviz.genome import ReferenceGenome
@@ -48,7 +48,7 @@ class Cohort:
 
     folder: Path
     individuals: Individuals
-    people: People
+    people: CohortPeople
     card: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

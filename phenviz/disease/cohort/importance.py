@@ -23,7 +23,7 @@ def token_importance(phenformer: Phenformer, tokens: Tokens, trait: str, *, batc
     trait
         Name.
     batch
-        People at a time.
+        CohortPeople at a time.
 
     Returns
     -------

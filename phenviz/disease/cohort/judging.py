@@ -136,7 +136,7 @@ def _measured(
     prevalence: float,
     resamples: int,
     rng: np.random.Generator,
-) -> Iterator[tuple[str, str, metrics.Estimate]]:
+) -> Iterator[tuple[str, str, metrics.WithInterval]]:
     for score in COMBINATIONS:
         values = group[score].to_numpy(dtype=float)
 

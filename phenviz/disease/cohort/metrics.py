@@ -19,7 +19,7 @@ Scores = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class WithInterval:
     """A number with its 95 % interval; NaN where there is none."""
 
     value: float
@@ -27,7 +27,7 @@ class Estimate:
     high: float = float("nan")
 
 
-def auroc_delong(labels: NDArray[np.floating], scores: Scores) -> Estimate:
+def auroc_delong(labels: NDArray[np.floating], scores: Scores) -> WithInterval:
     """Area under the ROC curve, with DeLong's interval.
 
     Parameters
@@ -44,10 +44,10 @@ def auroc_delong(labels: NDArray[np.floating], scores: Scores) -> Estimate:
     area, by_case, by_control = placements(labels, scores)
     variance = by_case.var(ddof=1) / len(by_case) + by_control.var(ddof=1) / len(by_control)
     half = _WIDE * float(np.sqrt(variance))
-    return Estimate(area, max(area - half, 0.0), min(area + half, 1.0))
+    return WithInterval(area, max(area - half, 0.0), min(area + half, 1.0))
 
 
-def delong_difference(labels: NDArray[np.floating], one: Scores, two: Scores) -> tuple[Estimate, float]:
+def delong_difference(labels: NDArray[np.floating], one: Scores, two: Scores) -> tuple[WithInterval, float]:
     """Difference of two areas on the same people (one minus two) with DeLong's interval, and its p-value."""
     area_one, cases_one, controls_one = placements(labels, one)
     area_two, cases_two, controls_two = placements(labels, two)
@@ -55,7 +55,7 @@ def delong_difference(labels: NDArray[np.floating], one: Scores, two: Scores) ->
     variance += (controls_one - controls_two).var(ddof=1) / len(controls_one)
     difference, error = area_one - area_two, float(np.sqrt(variance))
     p_value = 1.0 if error == 0 else float(2 * norm.sf(abs(difference) / error))
-    return Estimate(difference, difference - _WIDE * error, difference + _WIDE * error), p_value
+    return WithInterval(difference, difference - _WIDE * error, difference + _WIDE * error), p_value
 
 
 def placements(
@@ -75,7 +75,7 @@ def bootstrap(
     labels: NDArray[np.floating],
     resamples: int,
     rng: np.random.Generator,
-) -> Estimate:
+) -> WithInterval:
     """Estimate a number with the interval of its resamples; cases and controls are drawn apart.
 
     Parameters
@@ -92,14 +92,14 @@ def bootstrap(
     everybody = np.arange(len(labels))
     value = statistic(everybody)
     if not resamples:
-        return Estimate(value)
+        return WithInterval(value)
     cases, controls = everybody[labels == 1], everybody[labels == 0]
     drawn = [
         statistic(np.concatenate([rng.choice(cases, len(cases)), rng.choice(controls, len(controls))]))
         for _ in range(resamples)
     ]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(value, float(low), float(high))
+    return WithInterval(value, float(low), float(high))
 
 
 def area(labels: NDArray[np.floating], scores: Scores) -> float:
@@ -145,19 +145,19 @@ def liability_r2(labels: NDArray[np.floating], scores: Scores, prevalence: float
     return observed * factor / (1 + observed * theta * factor)
 
 
-def calibration(labels: NDArray[np.floating], logits: Scores) -> tuple[Estimate, Estimate]:
+def calibration(labels: NDArray[np.floating], logits: Scores) -> tuple[WithInterval, WithInterval]:
     """Slope and intercept of a logistic regression of labels on logits: 1 and 0 for a calibrated score."""
     slope, intercept = _logistic(labels, logits)
     return slope, intercept
 
 
-def odds_ratio(labels: NDArray[np.floating], scores: Scores) -> Estimate:
+def odds_ratio(labels: NDArray[np.floating], scores: Scores) -> WithInterval:
     """Odds ratio for each standard deviation of a score."""
     spread = float(np.std(scores))
     if spread == 0:
-        return Estimate(1.0)
+        return WithInterval(1.0)
     slope, _ = _logistic(labels, scores / spread)
-    return Estimate(*(float(np.exp(min(one, 700.0))) for one in (slope.value, slope.low, slope.high)))
+    return WithInterval(*(float(np.exp(min(one, 700.0))) for one in (slope.value, slope.low, slope.high)))
 
 
 def deciles(labels: NDArray[np.floating], logits: Scores) -> pd.DataFrame:
@@ -208,17 +208,17 @@ def net_benefit(
     return pd.DataFrame(rows, columns=["threshold", "net_benefit", "treat_all"])
 
 
-def _logistic(labels: NDArray[np.floating], values: Scores) -> tuple[Estimate, Estimate]:
+def _logistic(labels: NDArray[np.floating], values: Scores) -> tuple[WithInterval, WithInterval]:
     """Fit labels on one number by logistic regression; Wald's intervals."""
     import statsmodels.api as sm
 
     if np.std(values) == 0:
-        nothing = Estimate(float("nan"))
+        nothing = WithInterval(float("nan"))
         return nothing, nothing
     fitted = sm.GLM(np.asarray(labels, float), sm.add_constant(np.asarray(values, float)),
                     family=sm.families.Binomial()).fit()  # fmt: skip
     found = [
-        Estimate(float(value), float(value - _WIDE * error), float(value + _WIDE * error))
+        WithInterval(float(value), float(value - _WIDE * error), float(value + _WIDE * error))
         for value, error in zip(fitted.params, fitted.bse, strict=True)
     ]
     return found[1], found[0]

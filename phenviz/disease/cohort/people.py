@@ -31,7 +31,7 @@ _MISSING = {"", "na", "nan", "none", "null", ".", "-9", "n/a"}
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class CohortPeople:
     """People with genotypes and labels.
 
     Parameters
@@ -79,7 +79,7 @@ def read_people(
     traits: Sequence[str] | None = None,
     covariates: Sequence[str] | None = None,
     seed: int = 0,
-) -> People:
+) -> CohortPeople:
     """Read the table of a cohort, and keep those who have genotypes.
 
     Parameters
@@ -131,7 +131,7 @@ def read_people(
     frame = pd.concat([frame, pd.DataFrame({**numbers, **labels, **rest}, index=frame.index)], axis=1)
     kept = _usable(frame, list(labels), path, notes)
     _tell_missing(frame, [*numbers, *kept], notes)
-    return People(frame, tuple(kept), tuple(numbers), tuple(notes))
+    return CohortPeople(frame, tuple(kept), tuple(numbers), tuple(notes))
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -97,7 +97,7 @@ def plan_people(
     Parameters
     ----------
     count
-        People.
+        CohortPeople.
     shares
         Of each ancestry, summing to 1.
     rng

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phenviz.disease.cohort.coalescent import Stretch
+from phenviz.disease.cohort.coalescent import SimulatedInterval
 from phenviz.disease.cohort.dosages import Dosages
 from phenviz.disease.cohort.plan import Plan
 from phenviz.errors import DataError
@@ -51,7 +51,7 @@ class Adopter:
         self._train = np.flatnonzero(plan.people["ancestry"].isin(list(plan.train_in)).to_numpy())
         self._taken: list[pd.DataFrame] = []
 
-    def adopt(self, stretch: Stretch) -> Stretch:
+    def adopt(self, stretch: SimulatedInterval) -> SimulatedInterval:
         """Move the simulated variants that are nearest in frequency onto the real ones of a stretch."""
         table = stretch.variants.reset_index(drop=True)
         if table.empty:
@@ -84,7 +84,7 @@ class Adopter:
         kept = np.flatnonzero(places > 0)
         order = kept[np.argsort(places[kept], kind="stable")]
         new = table.iloc[order].assign(position=places[order], ref=ref[order], alt=alt[order])
-        return Stretch(new.reset_index(drop=True), stretch.alleles[order], stretch.unknown)
+        return SimulatedInterval(new.reset_index(drop=True), stretch.alleles[order], stretch.unknown)
 
     def adopted(self) -> pd.DataFrame:
         """Return the weights whose variants are among the simulated ones now."""

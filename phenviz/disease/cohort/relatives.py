@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from phenviz.disease.cohort.dosages import allele_frequency
 from phenviz.disease.cohort.genotypes import read_blocks
-from phenviz.disease.cohort.people import People
+from phenviz.disease.cohort.people import CohortPeople
 from phenviz.errors import DataError
 from phenviz.variation import Individuals
 
@@ -20,7 +20,7 @@ _MOST, _PEOPLE = 20_000, 20_000
 _FREQUENCY = 0.05
 
 
-def check_relatives(individuals: Individuals, people: People, *, keep: bool = False) -> list[str]:
+def check_relatives(individuals: Individuals, people: CohortPeople, *, keep: bool = False) -> list[str]:
     """Look for people of different splits who are the same person or close relatives.
 
     Parameters
@@ -121,7 +121,7 @@ def related_pairs(dosages: NDArray[np.int8], border: float) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _thinned(individuals: Individuals, people: People) -> tuple[NDArray[np.int8], int]:
+def _thinned(individuals: Individuals, people: CohortPeople) -> tuple[NDArray[np.int8], int]:
     """Return dosages of some common variants, evenly spread, and how many bases they span."""
     kept, spanned = [np.empty((0, len(people)), np.int8)], 0
     held = 0

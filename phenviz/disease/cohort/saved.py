@@ -17,7 +17,7 @@ from phenviz.disease.cohort.covariates import CovariateModel
 from phenviz.disease.cohort.ensemble import Combination
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.people import as_json
-from phenviz.disease.cohort.training import Fit
+from phenviz.disease.cohort.training import CohortFit
 from phenviz.errors import DataError
 from phenviz.models.phenformer_checkpoint import save_phenformer
 
@@ -79,7 +79,7 @@ class RiskModel:
         return {name: Combination.from_dict(fit) for name, fit in fits.items()}
 
 
-def save_risk_model(folder: Path, cohort: Cohort, fit: Fit, config: CohortTraining) -> Path:
+def save_risk_model(folder: Path, cohort: Cohort, fit: CohortFit, config: CohortTraining) -> Path:
     """Write all that was learnt, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     made_up = {"cohort": "simulated" if cohort.simulated else cohort.name}
@@ -141,7 +141,7 @@ def load_risk_model(folder: str | Path) -> RiskModel:
     return RiskModel(folder, card, *tables)
 
 
-def _card(cohort: Cohort, fit: Fit, config: CohortTraining) -> dict[str, Any]:
+def _card(cohort: Cohort, fit: CohortFit, config: CohortTraining) -> dict[str, Any]:
     people = cohort.people
     traits = {}
     for name, trait in fit.traits.items():
@@ -175,7 +175,7 @@ def _card(cohort: Cohort, fit: Fit, config: CohortTraining) -> dict[str, Any]:
     }
 
 
-def _expression(fit: Fit, name: str) -> pd.DataFrame:
+def _expression(fit: CohortFit, name: str) -> pd.DataFrame:
     trait = fit.traits[name]
     table = trait.genes[["gene", "context"]].assign(
         trait=name, weight=trait.expression.weights, mean=fit.expression_mean, scale=fit.expression_scale

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phenviz.disease.cohort.coalescent import MODEL, simulate_stretches, simulate_unlinked
+from phenviz.disease.cohort.coalescent import MODEL, simulate_intervals, simulate_unlinked
 from phenviz.disease.cohort.dosages import principal_components, read_dosages
 from phenviz.disease.cohort.folder import generator, write_card, write_truth
 from phenviz.disease.cohort.liability import Liability
@@ -39,7 +39,7 @@ _GENOMES, _LABELS, _SPLITS, _UNLINKED = 1, 2, 3, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SimulationRequest:
     """What is asked of a simulation.
 
     Parameters
@@ -78,7 +78,7 @@ Planting = Callable[[Individuals, Plan], PlantedExpression]
 
 
 def simulate_cohort(
-    request: Request,
+    request: SimulationRequest,
     folder: Path,
     reference: ReferenceGenome,
     annotation: Annotation,
@@ -190,7 +190,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _write_genotypes(
-    request: Request,
+    request: SimulationRequest,
     plan: Plan,
     folder: Path,
     reference: ReferenceGenome,
@@ -208,7 +208,7 @@ def _write_genotypes(
     )
     unknown = 0
     rng = generator(request.seed, _GENOMES)
-    for stretch in simulate_stretches(plan, request.locus, reference, rng, progress=progress):
+    for stretch in simulate_intervals(plan, request.locus, reference, rng, progress=progress):
         own = stretch if adopter is None else adopter.adopt(stretch)
         writer.add(own.variants, own.alleles)
         unknown += stretch.unknown
@@ -218,7 +218,7 @@ def _write_genotypes(
     return writer.count, unknown, None if adopter is None else adopter.adopted()
 
 
-def _draw(request: Request, setting: Setting, adopted: pd.DataFrame | None) -> Drawn:
+def _draw(request: SimulationRequest, setting: Setting, adopted: pd.DataFrame | None) -> Drawn:
     rng = generator(request.seed, _LABELS, SCENARIOS.index(request.scenario))
     if request.scenario == "blood":
         from phenviz.disease.cohort.real_variants import weights_of
@@ -236,7 +236,7 @@ def _draw(request: Request, setting: Setting, adopted: pd.DataFrame | None) -> D
 
 
 def _write_truth(
-    request: Request,
+    request: SimulationRequest,
     folder: Path,
     plan: Plan,
     drawn: Drawn,
@@ -261,7 +261,7 @@ def _write_truth(
 
 
 def _card(
-    request: Request, folder: Path, reference: ReferenceGenome, drawn: Drawn, components: int
+    request: SimulationRequest, folder: Path, reference: ReferenceGenome, drawn: Drawn, components: int
 ) -> dict[str, Any]:
     return {
         "name": f"simulated-{request.scenario}-{request.seed}",

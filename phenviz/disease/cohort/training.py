@@ -89,7 +89,7 @@ class TraitFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class CohortFit:
     """All that was learnt.
 
     Parameters
@@ -135,7 +135,7 @@ def fit_cohort(
     start: Phenformer | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = NO_PROGRESS,
-) -> Fit:
+) -> CohortFit:
     """Learn all scores of all traits.
 
     Weights, scales, thresholds and principal components come from the training people; which candidate, which
@@ -145,7 +145,7 @@ def fit_cohort(
     Parameters
     ----------
     cohort, store
-        People, and their tokens.
+        CohortPeople, and their tokens.
     config
         See there.
     folder
@@ -205,7 +205,7 @@ def fit_cohort(
         }
     distance = distance_variants(dosages, split.train)
     tables = {name: table for name, (_, table) in matched.items()}
-    return Fit(dosages, mean, scale, traits, phenformer, run, combinations, distance, tables, counts)
+    return CohortFit(dosages, mean, scale, traits, phenformer, run, combinations, distance, tables, counts)
 
 
 def expression_of(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.disease.cohort.coalescent import Stretch
+from phenviz.disease.cohort.coalescent import SimulatedInterval
 from phenviz.disease.cohort.dosages import Dosages, allele_frequency
 from phenviz.disease.cohort.plan import plan_people, read_shares
 from phenviz.disease.cohort.real_variants import Adopter, minor_frequency, weights_of
@@ -34,7 +34,7 @@ def made(seed, count=400):
             "frequency": rng.uniform(0.1, 0.45, 25),
         }
     )
-    return plan, Stretch(table, alleles, 0), weights
+    return plan, SimulatedInterval(table, alleles, 0), weights
 
 
 @pytest.mark.parametrize("seed", range(5))
