@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -348,10 +349,7 @@ JOBS = {
     "trait": {"locus": SITE, "target": "MCV", "method": "saliency"},
 }
 # of the genes and windows of the world's disease model
-TOKEN_JOBS = {
-    "token_effects": {"variants": "chr20:6,050 {ref}>{alt}"},
-    "haplotype_tokens": {"samples": ["ann"]},
-}
+TOKEN_JOBS = {"token_effects": {}, "haplotype_tokens": {"samples": ["ann"]}}
 
 
 def run(service, world, kind, params, gene=True):
@@ -369,6 +367,9 @@ def run(service, world, kind, params, gene=True):
         filled["target"] = Target(trait="MCV")
     elif "target" in filled:
         filled["target"] = Target(context=filled["target"])
+    if kind == "token_effects":
+        one = {"contig": "20", "position": 6_050, "ref": ref, "alt": change["{alt}"]}
+        filled["variants"] = pd.DataFrame([one])
     if kind in TOKEN_JOBS:
         filled |= {"genes": world.phenformer.genes, "window": world.phenformer.window}
     if not gene:
