@@ -205,8 +205,7 @@ class GeneExpression:
         """See `Reduction.values`: what the readout pools, in double precision; 0 beyond what it sees."""
         number = bins.to(self._device) - self.around.first_bin
         inside = (number >= 0) & (number < len(self._distance))
-        width = self._readout.heads * (1 + self._readout.values)
-        values = torch.zeros(len(number), width, dtype=torch.float64, device=self._device)
+        values = torch.zeros(len(number), self._readout.n_terms, dtype=torch.float64, device=self._device)
         if inside.any():
             own = doubled(embedding[inside.to(embedding.device)]).T[None]
             values[inside] = self._readout.pooled_terms(own, self._distance[number[inside]])[0].T
