@@ -49,7 +49,7 @@ class EffectMap:
         self._callbacks: list[Callable[[str], None]] = []
         self.limit = 1.0
         self.layout = plain_figure("effect-map", None, "", "", x=(0, 1), y=(0, 1))
-        self.layout.xaxis.major_label_orientation = "vertical"
+        self.layout.xaxis.major_label_orientation = np.pi / 2
         # in a low window there are more rows than lines of text, in a narrow one more columns
         self.layout.yaxis.major_label_policy = self.layout.xaxis.major_label_policy = NoOverlap(
             min_distance=0
