@@ -12,7 +12,7 @@ from phenviz.errors import ResultError
 from phenviz.results.schema import kind_of
 
 TABLE, FIGURE = ".expression.tsv", ".expression.svg"
-FORMATS = {"TSV, expression by tissue": TABLE, "SVG, expression by tissue": FIGURE}
+FORMATS = {"Expression by tissue, TSV": TABLE, "Expression by tissue, SVG": FIGURE}
 
 
 def expression_file(found: xr.Dataset | None, suffix: str, name: str) -> Callable[[], File]:

@@ -72,7 +72,7 @@ def strongest_effects(effects: xr.Dataset, contexts: Sequence[str]) -> pd.DataFr
     Returns
     -------
     pd.DataFrame
-        One row a variant, in their order: context ("" where nothing is known), effect, quantile (NaN then).
+        One row per variant, in their order: context ("" where nothing is known), effect, quantile (NaN then).
     """
     known = [str(name) for name in effects["context"].to_numpy()]
     columns = [known.index(name) for name in contexts if name in known]

@@ -119,7 +119,7 @@ class TraitVariants:
     Parameters
     ----------
     table
-        One row a trait and variant, columns `TRAIT_COLUMNS`, by trait, contig and position: ``position``
+        One row per trait and variant, columns `TRAIT_COLUMNS`, by trait, contig and position: ``position``
         is 1-based, ``ref`` is that of the reference, ``alt`` is ``N`` where unknown, ``posterior`` the
         probability of being causal, ``beta``, ``se`` and ``z`` are of the alternate allele (NaN where
         unknown), ``locus`` the unit of resampling (see `assign_loci`).

@@ -252,7 +252,7 @@ class ActivityAreas(_Activity):
         self.row_mm = row_mm
 
     def height(self, locus: Locus, width_mm: float) -> float:
-        """One row a context."""
+        """One row per context."""
         return len(self.row_names) * self.row_mm
 
     def draw(self, ax: Axes, locus: Locus) -> None:

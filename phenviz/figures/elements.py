@@ -120,7 +120,7 @@ class ObservedPeaks(_Boxes):
 
 
 class ObservedHeatmap(RowsComponent):
-    """Measured peaks as on screen: a row a context, coloured by fold enrichment.
+    """Measured peaks as on screen: one row per context, coloured by fold enrichment.
 
     Parameters
     ----------

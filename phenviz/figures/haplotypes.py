@@ -46,7 +46,7 @@ _ROOM_FOR_WORDS = 0.1
 
 
 class HaplotypeTracks(RowsComponent):
-    """A row a context: the reference as an area, the two haplotypes as lines over it, all on one scale.
+    """One row per context: the reference as an area, the two haplotypes as lines over it, all on one scale.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class HaplotypeTracks(RowsComponent):
         self.row_names = self._areas[REFERENCE].row_names
 
     def height(self, locus: Locus, width_mm: float) -> float:
-        """One row a context, and the legend."""
+        """One row per context, and the legend."""
         return len(self.row_names) * self.row_mm + _LEGEND_MM
 
     def right_room(self) -> float:

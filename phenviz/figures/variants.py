@@ -184,7 +184,7 @@ def _why(dataset: xr.Dataset) -> str:
 
 
 def draw_map(ax: Axes, part: xr.Dataset, names: list[str], limit: float | None = None) -> float:
-    """Draw effects as colours, a row a variant; return the effect where the colours end."""
+    """Draw effects as colours, a row per variant; return the effect where the colours end."""
     effect = part["effect"].transpose("variant", "context").values
     limit = limit or float(np.nanmax(np.abs(effect))) or 1.0
     ax.imshow(

@@ -1,4 +1,4 @@
-"""Predicted activity: a row a context as a heat map, or areas."""
+"""Predicted activity: one row per context as a heat map, or areas."""
 
 from __future__ import annotations
 

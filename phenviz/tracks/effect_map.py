@@ -49,9 +49,11 @@ class EffectMap:
         self._callbacks: list[Callable[[str], None]] = []
         self.limit = 1.0
         self.layout = plain_figure("effect-map", None, "", "", x=(0, 1), y=(0, 1))
-        self.layout.xaxis.major_label_orientation = 0.9
-        # in a low window there are more rows than lines of text
-        self.layout.yaxis.major_label_policy = NoOverlap(min_distance=0)
+        self.layout.xaxis.major_label_orientation = np.pi / 2
+        # in a low window there are more rows than lines of text, in a narrow one more columns
+        self.layout.yaxis.major_label_policy = self.layout.xaxis.major_label_policy = NoOverlap(
+            min_distance=0
+        )
         colours = get_theme(theme)
         self._mapper = LinearColorMapper(palette=list(colours.diverging), nan_color="rgba(0, 0, 0, 0)")
         self._image = ColumnDataSource({"image": [], "dw": [], "dh": []})

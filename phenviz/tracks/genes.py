@@ -191,7 +191,7 @@ class Genes(Track):
         nameless = int((shown & ~self._packed.named).sum())
         note = f"{nameless:,} more without room for a name; zoom in" if nameless else ""
         empty = "" if shown.any() else "No gene here"
-        what = "one transcript a gene" if self._transcripts is None else "all transcripts"
+        what = "one transcript per gene" if self._transcripts is None else "all transcripts"
         self.say(description=what, note=note, empty=empty)
 
 

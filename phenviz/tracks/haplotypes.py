@@ -114,7 +114,7 @@ class PersonalActivity:
 
 
 class Haplotypes(Track):
-    """A row a context: the reference as an area, the two haplotypes as lines over it."""
+    """One row per context: the reference as an area, the two haplotypes as lines over it."""
 
     name = "haplotypes"
     title = "Predicted activity"
@@ -240,7 +240,7 @@ class Haplotypes(Track):
 
 
 class Difference(Track):
-    """How one haplotype differs from the reference: a row a context, white where it doesn't.
+    """How one haplotype differs from the reference: one row per context, white where it doesn't.
 
     Parameters
     ----------

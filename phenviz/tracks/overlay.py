@@ -38,6 +38,7 @@ _STYLE = """
            font-size: 10px; }
 .pv-empty { position: absolute; display: flex; align-items: center; justify-content: center;
             font-size: 12.5px; text-align: center; }
+.pv-empty span { padding: 1px 8px; border-radius: 4px; }
 .bk-Canvas { --highlight-color: transparent; }
 """
 
@@ -196,4 +197,6 @@ class Overlay:
             f"left:{self._gutter}px;right:{self._right}px;top:{self.header}px;bottom:{self._footer}px;"
             f"color:{self.theme.muted}"
         )
-        return f'<div class="pv-empty" style="{place}">{escape(self.texts.empty)}</div>'
+        # it may stand on stripes
+        words = f'<span style="background:{self.theme.surface}">{escape(self.texts.empty)}</span>'
+        return f'<div class="pv-empty" style="{place}">{words}</div>'

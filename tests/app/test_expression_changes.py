@@ -11,8 +11,10 @@ from phenviz.app.expression_exports import FORMATS
 from phenviz.app.pages.explore import ExplorePage
 from phenviz.app.pages.individual import IndividualPage
 from phenviz.app.pages.variants import VariantsPage
+from phenviz.app.person_exports import FORMATS as of_person
 from phenviz.app.runtime import Runtime
 from phenviz.app.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.variant_exports import FORMATS as of_variants
 from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import JobError, ResultError, TargetError
 from phenviz.genome import Locus
@@ -22,6 +24,13 @@ from tests.attribution.oracles import toy_readout
 from tests.effects.toys import write_people
 from tests.models.test_joint_readout import tissue_readout
 from tests.toys import toy_project
+
+
+@pytest.mark.parametrize("of_page", [of_person, of_variants])
+def test_a_format_begins_one_item_of_a_menu_only(of_page):
+    menu = of_page | FORMATS
+    assert len(menu) == len(of_page) + len(FORMATS)
+    assert not {name.split()[0] for name in of_page} & {name.split()[0] for name in FORMATS}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
 from phenviz.genome import Annotation, ReferenceGenome, encode
 from phenviz.models.expression import predict_expression as of_reference
+from phenviz.models.joint_readout import JointReadout
 from phenviz.models.readout import gene_bins
 from phenviz.results import load, save, tidy
 from phenviz.variation import open_individuals
@@ -16,6 +17,7 @@ from tests.attribution.oracles import in_double, toy_readout
 from tests.effects.oracles import Edit, canonical, whole_contig
 from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
+from tests.models.test_joint_readout import tissue_readout
 from tests.toys import CONTIGS
 
 # N on both sides of every sequence, more than any window overhangs its contig
@@ -275,3 +277,15 @@ def test_what_cannot_be_expressed_is_told_in_words(toy_world, annotation, readou
         predict_expression(
             individuals, "MID", annotation, toy_world.reference, Global(toy_world.backbone), readout
         )
+
+
+def test_two_readouts_together_say_of_a_person_what_each_says_alone(toy_world, annotation, readout, people):
+    contig, individuals, _written = people
+    members = readout, tissue_readout(1_024)
+    joint = JointReadout(members, toy_world.backbone.bin_size)
+    genes = list(TSS if contig == "20" else LAST)[:2]
+    found = express(toy_world, individuals, genes, annotation, joint)
+    alone = [express(toy_world, individuals, genes, annotation, one) for one in members]
+    slow = np.concatenate([one["expression"].values for one in alone], axis=-1)
+    np.testing.assert_allclose(found["expression"].values, slow, rtol=1e-4, atol=1e-6)
+    assert found["context"].values.tolist() == [name for one in alone for name in one["context"].values]

@@ -43,3 +43,18 @@ def test_at_200_percent_a_run_can_be_started(open_page):
     page.locator("[data-testid=run-status][data-state=done]").wait_for(state="attached")
     for name in ("Share", "Export", "Toggle theme"):
         expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+
+
+def test_the_list_of_people_is_one_stop_and_arrow_keys_lead_through_it(open_page):
+    page = open_page("individual?locus=chr20:3768001-3786000&sample=HG00096")
+    page.get_by_test_id("person-HG00096").wait_for()
+    page.get_by_test_id("person-search").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("person-HG00096")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    chosen = page.get_by_test_id("person-HG00097")
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    expect(chosen).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("context-search")).to_be_focused()

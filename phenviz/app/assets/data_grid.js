@@ -10,7 +10,7 @@ const STYLE = `
 .bar button { width: 28px; height: 26px; border-radius: 6px; border: none; font: inherit; cursor: pointer; color: inherit;
   background: color-mix(in srgb, currentColor 8%, transparent); }
 .bar button:disabled { opacity: 0.35; cursor: default; }
-.scroll { flex: 1; min-height: 0; overflow: auto; }
+.scroll { flex: 1; min-height: 0; overflow: auto; container-type: inline-size; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { position: sticky; top: 0; z-index: 1; text-align: left; font-weight: 600; padding: 0; white-space: nowrap;
   background: var(--panel-background-color, #fff);
@@ -21,6 +21,7 @@ th button:focus-visible { outline: 2px solid var(--panel-primary-color, #1a73e8)
 td { padding: 3px 10px; white-space: nowrap; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
 th.number button, td.number, th.effect button, td.effect { text-align: right; }
 td.allele { max-width: 84px; }
+@container (max-width: 860px) { td, th button { padding-left: 6px; padding-right: 6px; } }
 td.effect.up { color: var(--phenviz-up, #b3261e); }
 td.effect.down { color: var(--phenviz-down, #1f5f8b); }
 tbody tr { cursor: pointer; scroll-margin-top: 26px; }

@@ -60,13 +60,17 @@ export function render({model}) {
       model.population)
     population.hidden = model.populations.length < 2
     people.style.display = model.total || model.search || model.population ? "contents" : "none"
-    list.replaceChildren(...model.people.map(([name, origin]) => {
+    const focused = list.contains(list.getRootNode().activeElement)
+    const buttons = model.people.map(([name, origin]) => {
       const button = make("button", {type: "button"}, make("span", {textContent: name}), make("span", {className: "origin", textContent: origin}))
       button.setAttribute("aria-pressed", String(name === model.chosen))
       button.dataset.testid = `person-${name}`
-      button.addEventListener("click", () => model.send_msg({sample: name}))
       return button
-    }))
+    })
+    list.replaceChildren(...buttons)
+    const chosen = buttons.find((button) => button.getAttribute("aria-pressed") === "true")
+    if (buttons.length) pressable(buttons, (number) => model.send_msg({sample: model.people[number][0]}), chosen)
+    if (focused) chosen?.focus()
     count.textContent = model.total > model.people.length ? `${model.people.length} of ${model.total} shown: search to narrow down`
       : `${model.total} individual${model.total === 1 ? "" : "s"}`
     note.textContent = model.note

@@ -1,4 +1,4 @@
-// Rows of a table: a click, Enter or Space presses one. One of them is a tab stop; arrows, Home and End move it.
+// Rows of a table or a list: a click, Enter or Space presses one. One of them is a tab stop; arrows, Home and End move it.
 function pressable(rows, press, stop) {
   const moveStop = (row) => rows.forEach((other) => { other.tabIndex = other === row ? 0 : -1 })
   rows.forEach((row, number) => {

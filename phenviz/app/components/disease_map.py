@@ -72,7 +72,7 @@ class DiseaseMap(Viewer):
             # what a component of ours hears comes without the lock that figures need
             lambda text: session.run_soon(lambda: self._search(text)),
             placeholder="Trait or cell type: name, synonym, CL:…, EFO:…",
-            label="Find a trait or cell type", testid="disease-find", sizing_mode="stretch_width",
+            label="Find a trait or cell type", testid="disease-find", styles={"flex": "1 1 260px"},
             margin=(12, 8, 6, 8),
         )  # fmt: skip
         self._order.param.watch(lambda event: setattr(state, "order", event.new), "value")
@@ -112,8 +112,8 @@ class DiseaseMap(Viewer):
             pn.Row(FigureTable(panes[0], "P-values"), FigureTable(panes[1], "Effects"), margin=0),
             styles={"flex": f"0 1 {_TRAIT_WIDTH}px", "min-width": "0"},
         )
-        tools = pn.Row(self._method, self._order, self._find, sizing_mode="stretch_width", margin=0)
-        # the second falls below the first in a narrow window
+        # what has no room beside the others falls below them in a narrow window
+        tools = pn.FlexBox(self._method, self._order, self._find, sizing_mode="stretch_width", margin=0)
         both = pn.FlexBox(left, right, sizing_mode="stretch_width", margin=0)
         return pn.Column(tools, both, sizing_mode="stretch_width", margin=0)
 

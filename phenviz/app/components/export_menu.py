@@ -54,7 +54,11 @@ class ExportMenu(Viewer):
         super().__init__()
         self._session, self._make, self._actions, self._background = session, make, actions, background
         self._suffixes = dict(formats)
-        icons = {name: "image" if name in FIGURE_FORMATS else "table_chart" for name in self._suffixes}
+        figures = tuple(FIGURE_FORMATS.values())
+        icons = {
+            name: "image" if suffix.endswith(figures) else "table_chart"
+            for name, suffix in self._suffixes.items()
+        }
         self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(
             items=[

@@ -9,7 +9,7 @@ import pandas as pd
 import param
 from panel.custom import JSComponent
 
-from phenviz.app.components.parts import ASSETS
+from phenviz.app.components.parts import script
 
 _SHOWN = 60
 
@@ -34,7 +34,7 @@ class PersonPicker(JSComponent):
     note = param.String(default="", doc="What is going on with the source, or went wrong.")
     failed = param.Boolean(default=False)
 
-    _esm = ASSETS / "person_picker.js"
+    _esm = script("rows.js", "person_picker.js")
 
     def __init__(self, on_message: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**params)

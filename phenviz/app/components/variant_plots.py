@@ -93,9 +93,10 @@ class VariantPlots(Viewer):
             ticked,
             values.transpose("variant", "context").to_numpy(),
         )
+        which = "all of the table" if len(top) == len(table) else f"first {len(top)} of the table"
         self._say(
             self._right,
-            f"<b>Contexts</b> <span class='quiet'>first {len(top)} of the table · blue to red: −"
+            f"<b>Contexts</b> <span class='quiet'>{which} · blue to red: −"
             f"{self._map.limit:g} to {self._map.limit:g}</span>",
         )
 

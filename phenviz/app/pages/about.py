@@ -19,10 +19,13 @@ from phenviz.app.state import PageState, apply_page_query, page_query
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
 
-# Panel writes code in light blue, whatever the theme
+# Panel writes code in light blue and draws glaring lines in tables, whatever the theme; a table of facts has
+# an empty header in Markdown
 _CODE_CSS = """
-code, :host .codehilite span { color: inherit; }
+code, :host .codehilite span { color: inherit; overflow-wrap: anywhere; }
 .codehilite { background: color-mix(in srgb, currentColor 6%, transparent); }
+table, th, td, tr { border-color: color-mix(in srgb, currentColor 25%, transparent) !important; }
+thead:not(:has(th:not(:empty))) { display: none; }
 """
 
 
