@@ -26,6 +26,7 @@ _MITOCHONDRIA = ("M", "MT")
 # bases up to which bigWigs are summed base by base; beyond, their zoom levels are as good at a pixel each
 _EXACT = 2_000_000
 _MOST_INTERVALS = 2_000_000
+_COLUMNS = ["start", "end", "name", "fold_enrichment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class OwnTrack:
     contigs
         Of a bigWig: what it calls each contig, by `contig_key`, and its bases.
     intervals
-        Of other files: columns key (`contig_key`), start, end (0-based half-open), name, fold_enrichment
-        (NaN where the file has none), by key and start. None for a bigWig.
+        Of other files, of each contig by `contig_key`: columns start, end (0-based half-open), name,
+        fold_enrichment (NaN where the file has none), by start. None for a bigWig.
     """
 
     name: str
@@ -72,7 +73,12 @@ class OwnTrack:
     path: Path
     colour: str = ""
     contigs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    intervals: pd.DataFrame | None = None
+    intervals: Mapping[str, pd.DataFrame] | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether intervals have a fold enrichment."""
+        return any(table["fold_enrichment"].notna().any() for table in (self.intervals or {}).values())
 
     def points(self, locus: Locus, count: int) -> SignalPoints:
         """Reduce the signal of a locus to about so many points, whose grid begins where the contig does.
@@ -99,12 +105,19 @@ class OwnTrack:
                     reduced[row, whole - first] = _values(file, name, whole * size, length, 1, summary)[0]
         return SignalPoints(edges, *reduced)
 
-    def within(self, locus: Locus) -> pd.DataFrame:
-        """Return the intervals that overlap a locus, as in `intervals`."""
-        assert self.intervals is not None
-        table = self.intervals
-        same = table["key"] == contig_key(locus.contig)
-        return table[same & (table["start"] < locus.end) & (table["end"] > locus.start)]
+    def within(self, locus: Locus, gap: float | None = None) -> pd.DataFrame:
+        """Return the intervals that overlap a locus, as in `intervals`.
+
+        Parameters
+        ----------
+        gap
+            Join those between which there are fewer bases; of several, the name tells how many they are.
+        """
+        table = (self.intervals or {}).get(contig_key(locus.contig))
+        if table is None:
+            table = pd.DataFrame({name: [] for name in _COLUMNS})
+        here = table[(table["start"] < locus.end) & (table["end"] > locus.start)]
+        return here if gap is None or here.empty else _joined(here, gap)
 
 
 def key_of_track(kind: str, label: str) -> str:
@@ -144,11 +157,11 @@ def read_own_track(
                 f"{path} has an interval that ends at {end:,} of contig {key}, which has "
                 f"{lengths[str(key)]:,} bases in the reference: give a file of the same assembly"
             )
-    columns = ["key", "start", "end", "name", "fold_enrichment"]
-    here = table.loc[table["key"].isin(lengths), columns]
-    return OwnTrack(
-        name, label, path, colour, intervals=here.sort_values(["key", "start"], ignore_index=True)
-    )
+    parts = {
+        str(key): part[_COLUMNS].sort_values("start", ignore_index=True) for key, part in table.groupby("key")
+    }
+    here = {key: part for key, part in parts.items() if key in lengths}
+    return OwnTrack(name, label, path, colour, intervals=here)
 
 
 def _signal_contigs(path: Path, lengths: Mapping[str, int]) -> dict[str, tuple[str, int]]:
@@ -201,3 +214,14 @@ def _check_shared(path: Path, names: list[str], lengths: Mapping[str, int]) -> N
             f"{path} holds {some or 'no contig'}, the reference {theirs}: give a file that has a contig of "
             "the reference"
         )
+
+
+def _joined(table: pd.DataFrame, gap: float) -> pd.DataFrame:
+    reach = np.maximum.accumulate(table["end"].to_numpy())
+    begins = np.concatenate(([True], table["start"].to_numpy()[1:] >= reach[:-1] + gap))
+    groups = table.groupby(np.cumsum(begins), sort=False)
+    joined = groups.agg({"start": "first", "end": "max", "name": "first", "fold_enrichment": "max"})
+    sizes = groups.size()
+    several = sizes > 1
+    joined.loc[several, "name"] = [f"{size:,} intervals" for size in sizes[several]]
+    return joined.reset_index(drop=True)

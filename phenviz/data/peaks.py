@@ -157,7 +157,9 @@ def _read(path: Path, context: str, contig: str | None, most: int | None = None)
                 title = cells[3].strip() if len(cells) > 3 else ""
                 rows.append((name, start, end, signal, summit, "" if title == "." else title, measured))
                 if most is not None and len(rows) > most:
-                    raise _unreadable(path, f"it holds more than {most:,} intervals, which is too many to draw")
+                    raise _unreadable(
+                        path, f"it holds more than {most:,} intervals, which is too many to draw"
+                    )
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, str(error)) from error
     if not bare:

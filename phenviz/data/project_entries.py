@@ -113,7 +113,11 @@ class Entries:
     def colour(self, key: str, value: Any, name: str) -> str:
         """Check the colour that a key gives to something of this name."""
         colour = str(value).strip()
-        if len(colour) != 7 or not colour.startswith("#") or set(colour[1:].lower()) - set("0123456789abcdef"):
+        if (
+            len(colour) != 7
+            or not colour.startswith("#")
+            or set(colour[1:].lower()) - set("0123456789abcdef")
+        ):
             raise self.error(key, f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes")
         return colour
 

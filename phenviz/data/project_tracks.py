@@ -33,7 +33,9 @@ class NamedTrack:
 def read_tracks(entries: Entries, key: str) -> tuple[NamedTrack, ...]:
     """Read names and files, or a list of names, files and colours."""
     value = entries.values[key]
-    rows = [{"name": name, "file": file} for name, file in value.items()] if isinstance(value, dict) else value
+    rows = (
+        [{"name": name, "file": file} for name, file in value.items()] if isinstance(value, dict) else value
+    )
     if not isinstance(rows, list) or not rows:
         raise entries.error(key, f"holds no tracks: {WANTED[key]}")
     tracks = tuple(_track(entries, key, row, number) for number, row in enumerate(rows, 1))

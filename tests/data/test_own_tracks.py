@@ -3,6 +3,7 @@
 import gzip
 
 import numpy as np
+import pandas as pd
 import pybigtools
 import pytest
 
@@ -67,7 +68,9 @@ def test_a_contig_without_signal_has_none(tmp_path):
 def test_intervals_of_a_locus_are_those_that_overlap_it(tmp_path, ending, chr_):
     rng = np.random.default_rng(len(ending))
     starts = rng.integers(0, 49_000, 300)
-    rows = [(f"{chr_}{20 + i % 2}", int(s % (9_000 - 500 if i % 2 else 49_000))) for i, s in enumerate(starts)]
+    rows = [
+        (f"{chr_}{20 + i % 2}", int(s % (9_000 - 500 if i % 2 else 49_000))) for i, s in enumerate(starts)
+    ]
     rows = [(contig, start, start + int(rng.integers(1, 500))) for contig, start in rows]
     more = {"bed": 0, "narrowPeak": 7, "broadPeak": 6}[ending.split(".")[0]]
     folds = rng.random(300).round(3)
@@ -84,10 +87,30 @@ def test_intervals_of_a_locus_are_those_that_overlap_it(tmp_path, ending, chr_):
         wanted = {f"peak{i}" for i, (c, s, e) in enumerate(rows) if c[-2:] == "20" and s < end and e > start}
         assert set(here["name"]) == wanted
     if more:
-        by_name = track.intervals.set_index("name")["fold_enrichment"]
+        assert track.measured
+        by_name = pd.concat(track.intervals.values()).set_index("name")["fold_enrichment"]
         assert [by_name[f"peak{i}"] for i in range(300)] == pytest.approx(folds)
     else:
-        assert track.intervals["fold_enrichment"].isna().all()
+        assert not track.measured
+
+
+@pytest.mark.parametrize("gap", [0.5, 3, 200])
+def test_joined_intervals_cover_the_same_and_tell_their_number(tmp_path, gap):
+    rng = np.random.default_rng(int(gap))
+    starts = np.sort(rng.integers(0, 49_000, 400))
+    rows = [(int(start), int(start) + int(rng.integers(1, 60))) for start in starts]
+    (tmp_path / "a.bed").write_text("".join(f"20\t{start}\t{end}\n" for start, end in rows))
+    track = _read(tmp_path / "a.bed")
+    joined = track.within(Locus("20", 0, LENGTH), gap=gap)
+    wanted: list[list[int]] = []
+    for start, end in sorted(rows):
+        if wanted and start < wanted[-1][1] + gap:
+            wanted[-1] = [wanted[-1][0], max(wanted[-1][1], end), wanted[-1][2] + 1]
+        else:
+            wanted.append([start, end, 1])
+    assert joined["start"].tolist() == [start for start, _, _ in wanted]
+    assert joined["end"].tolist() == [end for _, end, _ in wanted]
+    assert joined["name"].tolist() == [f"{n:,} intervals" if n > 1 else "" for _, _, n in wanted]
 
 
 def test_a_bigwig_of_another_assembly_is_refused(tmp_path):
