@@ -158,10 +158,11 @@ def read_own_track(
                 f"{lengths[str(key)]:,} bases in the reference: give a file of the same assembly"
             )
     parts = {
-        str(key): part[_COLUMNS].sort_values("start", ignore_index=True) for key, part in table.groupby("key")
+        str(key): part[_COLUMNS].sort_values("start", ignore_index=True)
+        for key, part in table.groupby("key")
+        if key in lengths
     }
-    here = {key: part for key, part in parts.items() if key in lengths}
-    return OwnTrack(name, label, path, colour, intervals=here)
+    return OwnTrack(name, label, path, colour, intervals=parts)
 
 
 def _signal_contigs(path: Path, lengths: Mapping[str, int]) -> dict[str, tuple[str, int]]:

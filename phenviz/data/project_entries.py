@@ -33,8 +33,7 @@ SUFFIXES = {
     "contexts": (".tsv",),
     "coverage": (".bw", ".bigWig"),
     "sequences": (".tsv", ".tsv.gz"),
-    "tracks": (".bw", ".bigWig")
-    + tuple(f".{kind}{zipped}" for kind in ("bed", "narrowPeak", "broadPeak") for zipped in ("", ".gz")),
+    "tracks": tuple(".bw .bigWig .bed .bed.gz .narrowPeak .narrowPeak.gz .broadPeak .broadPeak.gz".split()),
 }
 # stores that are folders
 _FOLDERS = (".zarr", ".vcz")
@@ -56,8 +55,8 @@ WANTED = {
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
     "coverage": "write 'context: file.bw' lines, or leave the key out",
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
-    "tracks": "write 'name: file' lines, or a list of '- {name: GATA1, file: gata1.bw, colour: \"#d55e00\"}'; "
-    "bigWig, BED, narrowPeak or broadPeak files",
+    "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "
+    "'- {name: GATA1, file: gata1.bw, colour: \"#d55e00\"}'",
     "peaks": "give the name of a data pack, or 'context: file' lines with narrowPeak or BED files",
 }
 

@@ -116,9 +116,7 @@ def test_a_file_that_has_gone_is_told_in_its_track_without_its_folder(signal):
     assert str(track_.path.parent) not in said
 
 
-@pytest.mark.parametrize(
-    "label", ["mine", "a very long name of $a$ track $ that goes on and on", "<b>&x", "字"]
-)
+@pytest.mark.parametrize("label", ["mine", "a very long name of $a$ track $ that goes on", "<b>&x", "fürß"])
 def test_the_file_shows_the_same_tracks_on_the_same_scale(signal, intervals, tmp_path, label):
     shown = browser(locus=VIEW)
     both = [own(signal[0].path, label, "#d55e00"), own(intervals[0].path, label, name="own-2")]
