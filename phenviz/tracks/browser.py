@@ -221,7 +221,7 @@ class Browser:
                 self._stack.remove(name)
         for name, track in wanted.items():
             if self._own.get(name) is not track:
-                self._stack.offer(name, lambda own=track: make_own(own, self._stack.axis, self._stack.theme))
+                self._stack.offer(name, partial(make_own, track, self._stack.axis, self._stack))
         others = [name for name in self._order if name not in self._own]
         after = others.index("observed") + 1 if "observed" in others else len(others)
         self._hidden -= self._own.keys() - wanted.keys()

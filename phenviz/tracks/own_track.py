@@ -17,6 +17,7 @@ from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
 
 if TYPE_CHECKING:
     from phenviz.data.own_tracks import OwnTrack, SignalPoints
+    from phenviz.tracks.track_stack import Stack
 
 _SIGNAL, _LEAST_SIGNAL, _MOST_SIGNAL = 44, 26, 90
 _BOXES = 14
@@ -28,8 +29,9 @@ _TOLD = ("left", "right", "bottom", "top", "place", "mean", "lowest", "highest")
 _BOX = ("left", "right", "name", "place", "fold")
 
 
-def make_own(own: OwnTrack, axis: Axis, theme: Theme) -> list[Track]:
-    """Make the figure of a track of the user's own."""
+def make_own(own: OwnTrack, axis: Axis, stack: Stack) -> list[Track]:
+    """Make the figure of a track of the user's own, in the colours that its stack has by then."""
+    theme = stack.theme
     return [OwnSignal(axis, theme, own) if own.intervals is None else OwnIntervals(axis, theme, own)]
 
 
