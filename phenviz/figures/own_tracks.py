@@ -24,7 +24,7 @@ _POINTS_PER_MM = 8
 _LEAST_MM = 0.25
 
 
-class OwnSignal(ScaledComponent):
+class DrawnSignal(ScaledComponent):
     """Mean of each point in full colour, up to its highest and down to its lowest value in pale.
 
     Parameters
@@ -61,7 +61,7 @@ class OwnSignal(ScaledComponent):
         ax.set_xlim(locus.start, locus.end)
 
 
-class OwnIntervals(Component):
+class DrawnIntervals(Component):
     """A box for each interval.
 
     Parameters

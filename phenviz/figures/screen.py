@@ -27,7 +27,7 @@ from phenviz.figures.haplotypes import (
 )
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
 from phenviz.figures.motifs import MotifRow
-from phenviz.figures.own_tracks import OwnIntervals, OwnSignal
+from phenviz.figures.own_tracks import DrawnIntervals, DrawnSignal
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.genome.annotation import named_in
@@ -177,9 +177,9 @@ def _observed(display: Display, observed: pd.DataFrame | None, dataset: xr.Datas
 
 def _own(display: Display, track: OwnTrack) -> list[Component]:
     if track.intervals is not None:
-        return [OwnIntervals(track)]
+        return [DrawnIntervals(track)]
     limits = dict(display.own).get(track.name)
-    return [] if limits is None else [OwnSignal(track, limits)]
+    return [] if limits is None else [DrawnSignal(track, limits)]
 
 
 def _activity(display: Display, prediction: xr.Dataset | None) -> list[Component]:

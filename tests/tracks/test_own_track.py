@@ -125,4 +125,4 @@ def test_the_file_shows_the_same_tracks_on_the_same_scale(signal, intervals, tmp
     figure.save(tmp_path / "a.svg")
     figure.save(tmp_path / "a.png")
     parts = [type(part).__name__ for part in figure.components]
-    assert parts.index("OwnIntervals") == parts.index("OwnSignal") + 1
+    assert parts.index("DrawnIntervals") == parts.index("DrawnSignal") + 1
