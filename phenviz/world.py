@@ -30,6 +30,7 @@ from phenviz.genome.locus import is_contig_name, is_rsid, shown_contig
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phenviz.data.own_tracks import OwnTrack
     from phenviz.models.backbone import SequenceBackbone
     from phenviz.models.phenformer import Phenformer
     from phenviz.models.readout import GeneReadout
@@ -222,6 +223,27 @@ class World:
         with self.project.naming("readout"):
             found = [context for path in self.project.readouts for context in read_readout_contexts(path)]
             return read_contexts(found)
+
+    @cached_property
+    def own_tracks(self) -> tuple[OwnTrack, ...]:
+        """Tracks of the user's own that the project names; read, and checked, when first asked for.
+
+        Raises
+        ------
+        DataError
+            If a file can't be read, or is of another assembly.
+        """
+        from phenviz.data.own_tracks import key_of_track, read_own_track
+
+        named, contigs = self.project.tracks, self.reference.contigs if self.project.tracks else {}
+        with self.project.naming("tracks"):
+            return tuple(
+                read_own_track(
+                    track.path, contigs, name=key_of_track("project", track.name), label=track.name,
+                    colour=track.colour,
+                )
+                for track in named
+            )  # fmt: skip
 
     @property
     def peaks(self) -> pd.DataFrame | None:

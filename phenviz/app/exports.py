@@ -19,6 +19,7 @@ from phenviz.results.display import Display
 
 if TYPE_CHECKING:
     from phenviz.app.runtime import Runtime
+    from phenviz.data.own_tracks import OwnTrack
 
 FIGURE_FORMATS = {words: suffix for suffix, words in FIGURE.items()}
 DATA_FORMATS = {words: suffix for words, suffix in menu_of("mutagenesis").items() if suffix not in FIGURE}
@@ -72,7 +73,11 @@ def figure_file(figure: object, name: str, suffix: str) -> File:
 
 
 def explore_figure_file(
-    runtime: Runtime, display: Display, dataset: xr.Dataset | None, suffix: str
+    runtime: Runtime,
+    display: Display,
+    dataset: xr.Dataset | None,
+    suffix: str,
+    own: Sequence[OwnTrack] = (),
 ) -> Callable[[], File]:
     """Return what draws a view of the Explore page as a publication figure.
 
@@ -86,6 +91,8 @@ def explore_figure_file(
         The result on screen.
     suffix
         One of `FIGURE_FORMATS`.
+    own
+        Tracks of the user's own.
     """
     service = runtime.service
     if service is None:
@@ -108,6 +115,7 @@ def explore_figure_file(
             attribution=dataset if kind == "attribution" else None,
             mutagenesis=dataset if kind == "mutagenesis" else None,
             finemapped=runtime.finemapped() if "finemapped" in display.tracks else None,
+            own=own,
             transcripts=runtime.world.transcripts if display.transcripts else None,
         )
         name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, Self, TypeVar
 
 from phenviz.app.uploads import PrivateFolder
 
@@ -38,6 +39,11 @@ class OwnFile:
             self.path.unlink(missing_ok=True)
         self.path, self.sample = path, ""
 
+    def hand_to(self, other: Self) -> None:
+        """Move what has come in to another of the same tab."""
+        if self.path is not None:
+            other.take(self.path.rename(other.folder.path / self.path.name))
+
     def leave(self) -> None:
         """Let go of it, as a page that is closed; the last one removes the file."""
         self._pages -= 1
@@ -46,13 +52,16 @@ class OwnFile:
             self.path, self.sample = None, ""
 
 
-class OwnFiles:
+Own = TypeVar("Own", bound=OwnFile)
+
+
+class OwnFiles(Generic[Own]):
     """The files of all tabs, by the names of the tabs."""
 
     def __init__(self) -> None:
-        self._of_tab: dict[str, OwnFile] = {}
+        self._of_tab: dict[str, Own] = {}
 
-    def join(self, tab: str, mine: OwnFile) -> OwnFile:
+    def join(self, tab: str, mine: Own) -> Own:
         """Return what a tab has handed over to a page before this one, or make this page's the tab's.
 
         A page that is loaded anew comes before the old one is closed, so that the file outlasts a reload.
@@ -74,7 +83,6 @@ class OwnFiles:
             self._of_tab[tab] = mine
             return mine
         there._pages += 1
-        if mine.path is not None:
-            there.take(mine.path.rename(there.folder.path / mine.path.name))
+        mine.hand_to(there)
         mine.leave()
         return there

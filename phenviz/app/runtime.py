@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from phenviz.app.activity import ActivityMap
 from phenviz.app.job_view import PrivateJobs
-from phenviz.app.own_file import OwnFiles
+from phenviz.app.own_file import OwnFile, OwnFiles
 from phenviz.app.uploads import remove_stale
 from phenviz.genome.locus import Locus
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from phenviz.app.own_tracks import OwnTrackFiles
     from phenviz.effects.quantiles import Background
     from phenviz.service import ModelService
     from phenviz.world import World
@@ -49,7 +50,8 @@ class Runtime:
         self.world = world
         self.device = device
         self.folder = folder
-        self.own_files = OwnFiles()
+        self.own_files: OwnFiles[OwnFile] = OwnFiles()
+        self.own_tracks: OwnFiles[OwnTrackFiles] = OwnFiles()
         # for reading genotypes: two, so that one user's long file doesn't keep another one waiting
         self.personal = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phenviz-personal")
         self._common: Future[Background | None] | None = None
@@ -77,6 +79,7 @@ class Runtime:
         world.annotation.bands(contig)
         world.annotation.elements_in(Locus(contig, 0, 1))  # builds what elements are found by
         world.annotation.element_lineages  # noqa: B018  (for the whole assembly, once)
+        world.own_tracks  # noqa: B018  (a file that doesn't fit is told before anybody looks)
         example = ExplorePage(self)
         draw_unseen(example.page)
         example.session.close()

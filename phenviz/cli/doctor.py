@@ -44,6 +44,7 @@ def doctor(world: str | None, device: str) -> None:
         "motifs": lambda: _motifs(opened),
         "individuals": lambda: _individuals(opened),
         "peaks": lambda: _peaks(opened),
+        "tracks": lambda: f"{len(opened.own_tracks)} of your own" if opened.project.tracks else "none",
         "memory": _memory,
         "cache": _cache,
         "packs": _packs,

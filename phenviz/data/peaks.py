@@ -22,6 +22,7 @@ from phenviz.genome.text_lines import is_remark, text_lines, whole_number
 _SUFFIX = "_peaks.narrowPeak.gz"
 # columns of the two formats that have a signal
 _NARROW, _BROAD = 10, 9
+_ROW = ["contig", "start", "end", "fold_enrichment", "summit", "name", "measured"]
 _LARGEST = float(np.finfo(np.float32).max)
 
 logger = logging.getLogger(__name__)
@@ -107,10 +108,36 @@ def read_narrowpeak_files(files: Mapping[str, Path], contig: str | None = None) 
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
+def read_intervals(path: Path, most: int) -> pd.DataFrame:
+    """Read one file of peaks or other intervals, with their names.
+
+    Parameters
+    ----------
+    path
+        As in `read_narrowpeak_files`.
+    most
+        Intervals that are read; a file with more is refused.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns contig (without ``chr``), start, end (0-based half-open), name ("" where the file gives
+        none), fold_enrichment (NaN where it has no signal), by contig and start.
+
+    Raises
+    ------
+    DataError
+        As `read_narrowpeak_files`.
+    """
+    table = _read(path, "", None, most)
+    signal = table["fold_enrichment"].where(table.pop("measured"))
+    return table.assign(fold_enrichment=signal)[["contig", "start", "end", "name", "fold_enrichment"]]
+
+
+def _read(path: Path, context: str, contig: str | None, most: int | None = None) -> pd.DataFrame:
     wanted = None if contig is None else bare_contig(contig)
     bare: dict[str, str] = {}
-    rows: list[tuple[str, int, int, float, int]] = []
+    rows: list[tuple[str, int, int, float, int, str, bool]] = []
     pointless = 0
     width = 0
     try:
@@ -123,10 +150,16 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
                 raise _unreadable(path, f"line {number} has {len(cells)} columns, the lines before {width}")
             name = bare.setdefault(cells[0], bare_contig(cells[0]))
             if wanted in (None, name):
-                start, end, signal, offset = _peak(path, number, cells)
+                start, end, signal, offset, measured = _peak(path, number, cells)
                 pointless += offset < 0 and width == _NARROW
                 # narrowPeak's -1 says that no summit was called
-                rows.append((name, start, end, signal, (start + end) // 2 if offset < 0 else start + offset))
+                summit = (start + end) // 2 if offset < 0 else start + offset
+                title = cells[3].strip() if len(cells) > 3 else ""
+                rows.append((name, start, end, signal, summit, "" if title == "." else title, measured))
+                if most is not None and len(rows) > most:
+                    raise _unreadable(
+                        path, f"it holds more than {most:,} intervals, which is too many to draw"
+                    )
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, str(error)) from error
     if not bare:
@@ -137,14 +170,14 @@ def _read(path: Path, context: str, contig: str | None) -> pd.DataFrame:
         logger.warning(
             "%s: %s of %s peaks have no summit: the middle counts as theirs", path.name, pointless, len(rows)
         )
-    table = pd.DataFrame(rows, columns=["contig", "start", "end", "fold_enrichment", "summit"])
+    table = pd.DataFrame(rows, columns=_ROW)
     table = table.astype({"contig": str, "start": "int64", "end": "int64", "summit": "int64"})
     table = table.assign(context=context, fold_enrichment=table["fold_enrichment"].astype("float32"))
     return table.sort_values(["contig", "start", "end"], ignore_index=True, kind="stable")
 
 
-def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, int]:
-    """Return start, end, signal (1 where there is none) and offset of the summit (-1 where there is none)."""
+def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, int, bool]:
+    """Return start, end, signal (1 where there is none), offset of the summit (-1 for none), if measured."""
     if len(cells) < 3:
         raise _unreadable(path, f"line {number} has {len(cells)} columns of three or more")
     start, end = cells[1].strip(), cells[2].strip()
@@ -158,14 +191,15 @@ def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, i
         if given is None or given >= last - first:
             raise _unreadable(path, f"line {number}: the summit's offset {offset} isn't inside of the peak")
         point = given
-    if len(cells) == _NARROW or (len(cells) == _BROAD and _is_broad_peak(cells, first, last)):
+    measured = len(cells) == _NARROW or (len(cells) == _BROAD and _is_broad_peak(cells, first, last))
+    if measured:
         try:
             signal = float(cells[6])
         except ValueError:
             signal = np.inf
         if not 0 <= signal <= _LARGEST:
             raise _unreadable(path, f"line {number}: the fold enrichment {cells[6].strip()!r} is no number")
-    return first, last, signal, point
+    return first, last, signal, point, measured
 
 
 def _is_broad_peak(cells: list[str], start: int, end: int) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from phenviz.data.embedded import MOTIFS
 from phenviz.data.project_contexts import read_contexts
 from phenviz.data.project_entries import WANTED, Entries
+from phenviz.data.project_tracks import NamedTrack, read_tracks
 from phenviz.errors import DataError, PhenvizError
 from phenviz.genome.contexts import Context
 
@@ -102,6 +103,8 @@ class Project:
     sequences, adaptors
         Tables of sequences with measured reporter activity, to train a backbone on, and the bases at both
         ends of each that are cut off.
+    tracks
+        Files of the user's own that the genome browser draws.
     peak_contig
         Read the peaks of this contig only; None for all.
     path
@@ -130,6 +133,7 @@ class Project:
     coverage: Mapping[str, Path] = field(default_factory=dict)
     sequences: tuple[Path, ...] = ()
     adaptors: tuple[str, str] = ("", "")
+    tracks: tuple[NamedTrack, ...] = ()
     peak_contig: str | None = None
     path: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -340,4 +344,5 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "peaks": _peaks,
     "coverage": _coverage,
     "sequences": _sequences,
+    "tracks": read_tracks,
 }

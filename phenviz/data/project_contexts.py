@@ -67,11 +67,7 @@ def _context(entries: Entries, row: Any, number: int) -> Context:
             "contexts", f"has an unknown field {unknown[0]!r}: known are {', '.join(_FIELDS)}"
         )
     name = str(row["name"]).strip()
-    colour = str(row.get("colour", _COLOURS[number % len(_COLOURS)])).strip()
-    if len(colour) != 7 or not colour.startswith("#") or set(colour[1:].lower()) - set("0123456789abcdef"):
-        raise entries.error(
-            "contexts", f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes"
-        )
+    colour = entries.colour("contexts", row.get("colour", _COLOURS[number % len(_COLOURS)]), name)
     defaults = {"label": name, "curie": "", "group": "contexts", "unit": "", "description": ""}
     texts = {part: str(row.get(part, default)).strip() for part, default in defaults.items()}
     return Context(name=name, colour=colour, **texts)

@@ -33,6 +33,7 @@ SUFFIXES = {
     "contexts": (".tsv",),
     "coverage": (".bw", ".bigWig"),
     "sequences": (".tsv", ".tsv.gz"),
+    "tracks": tuple(".bw .bigWig .bed .bed.gz .narrowPeak .narrowPeak.gz .broadPeak .broadPeak.gz".split()),
 }
 # stores that are folders
 _FOLDERS = (".zarr", ".vcz")
@@ -54,6 +55,8 @@ WANTED = {
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
     "coverage": "write 'context: file.bw' lines, or leave the key out",
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
+    "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "
+    "'- {name: GATA1, file: gata1.bw, colour: \"#d55e00\"}'",
     "peaks": "give the name of a data pack, or 'context: file' lines with narrowPeak or BED files",
 }
 
@@ -105,6 +108,17 @@ class Entries:
         for key in keys:
             if key not in self.values:
                 raise ProjectError(f"{self.path} lacks the key '{key}': {WANTED[key]}")
+
+    def colour(self, key: str, value: Any, name: str) -> str:
+        """Check the colour that a key gives to something of this name."""
+        colour = str(value).strip()
+        if (
+            len(colour) != 7
+            or not colour.startswith("#")
+            or set(colour[1:].lower()) - set("0123456789abcdef")
+        ):
+            raise self.error(key, f"gives {name} the colour {colour!r}: write it as '#rrggbb', in quotes")
+        return colour
 
     def file(self, key: str, value: Any) -> Path:
         """Turn the text of a path into a path that exists and has a fitting suffix."""

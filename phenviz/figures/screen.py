@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from phenviz.figures.haplotypes import (
 )
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
 from phenviz.figures.motifs import MotifRow
+from phenviz.figures.own_tracks import DrawnIntervals, DrawnSignal
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.genome.annotation import named_in
@@ -35,6 +37,7 @@ from phenviz.results.contrast import minus_others
 from phenviz.results.display import Display
 
 if TYPE_CHECKING:
+    from phenviz.data.own_tracks import OwnTrack
     from phenviz.figures.explore import FigureAnnotation
 
 
@@ -51,6 +54,7 @@ def screen_figure(
     mutagenesis: xr.Dataset | None = None,
     transcripts: pd.DataFrame | None = None,
     finemapped: pd.DataFrame | None = None,
+    own: Sequence[OwnTrack] = (),
     width_mm: float = TWO_COLUMNS_MM,
 ) -> LocusFigure:
     """Draw what the genome browser shows for print.
@@ -68,6 +72,8 @@ def screen_figure(
         All transcripts, for a view that shows them.
     finemapped
         Fine-mapped variants: columns contig, position (from 1), posterior.
+    own
+        Tracks of the user's own.
 
     Raises
     ------
@@ -82,6 +88,7 @@ def screen_figure(
         "attribution": lambda: _attribution(display, attribution, width_mm),
         "mutagenesis": lambda: _mutagenesis(display, mutagenesis, width_mm),
     }
+    makers |= {track.name: partial(_own, display, track) for track in own}
     return _figure(display, annotation, makers, width_mm, f"{display.locus}")
 
 
@@ -166,6 +173,13 @@ def _observed(display: Display, observed: pd.DataFrame | None, dataset: xr.Datas
         return []
     colours = {} if dataset is None else context_colours(dataset)
     return [ObservedHeatmap(observed, display.contexts, display.observed, colours)]
+
+
+def _own(display: Display, track: OwnTrack) -> list[Component]:
+    if track.intervals is not None:
+        return [DrawnIntervals(track)]
+    limits = dict(display.own).get(track.name)
+    return [] if limits is None else [DrawnSignal(track, limits)]
 
 
 def _activity(display: Display, prediction: xr.Dataset | None) -> list[Component]:

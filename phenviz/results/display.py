@@ -75,6 +75,8 @@ class Display:
         0-based positions of lines through all tracks, such as a variant.
     strips
         Tinted intervals, 0-based half-open.
+    own
+        Names of the user's own tracks of signal, with the y axis of each.
     """
 
     locus: Locus
@@ -95,6 +97,7 @@ class Display:
     transcripts: bool = False
     lines: tuple[int, ...] = ()
     strips: tuple[tuple[int, int], ...] = ()
+    own: tuple[tuple[str, Limits], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

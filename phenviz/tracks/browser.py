@@ -24,6 +24,7 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.mutagenesis import LOGOS, Contribution, Effects, Mutations
 from phenviz.tracks.observed import Observed
+from phenviz.tracks.own_track import make_own
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
 from phenviz.tracks.theme import get_theme
@@ -31,6 +32,7 @@ from phenviz.tracks.track_stack import Stack
 from phenviz.tracks.viewport import EDGE, x_of
 
 if TYPE_CHECKING:
+    from phenviz.data.own_tracks import OwnTrack
     from phenviz.genome.annotation import Annotation
 
 TRACKS = ("ruler", "genes", "elements", "finemapped", "observed", "activity", "attribution", "mutagenesis")
@@ -85,6 +87,7 @@ class Browser:
         self._finemapped: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
         self._mutagenesis: xr.Dataset | None = None
+        self._own: dict[str, OwnTrack] = {}
         self._order: tuple[str, ...] = _order_of_tracks()
         self._hidden: frozenset[str] = frozenset(hidden)
         makers: dict[str, Callable[[], Sequence[Track]]] = {
@@ -208,6 +211,21 @@ class Browser:
         for track in self._stack.tracks():
             if isinstance(track, FineMapped):
                 track.set_table(variants)
+        self._arrange()
+
+    def set_own(self, tracks: Sequence[OwnTrack]) -> None:
+        """Draw tracks of the user's own, in this order below the observed peaks, in place of earlier ones."""
+        wanted = {track.name: track for track in tracks}
+        for name in self._own:
+            if self._own[name] is not wanted.get(name):
+                self._stack.remove(name)
+        for name, track in wanted.items():
+            if self._own.get(name) is not track:
+                self._stack.offer(name, partial(make_own, track, self._stack.axis, self._stack))
+        others = [name for name in self._order if name not in self._own]
+        after = others.index("observed") + 1 if "observed" in others else len(others)
+        self._hidden -= self._own.keys() - wanted.keys()
+        self._own, self._order = wanted, (*others[:after], *wanted, *others[after:])
         self._arrange()
 
     def set_attribution(self, dataset: xr.Dataset | None) -> None:

@@ -76,8 +76,8 @@ class Track(ABC):
         Bottom and top of that part in its own unit.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: str
+    title: str
     margin: ClassVar[float] = 1.0
     drag: ClassVar[str] = "pan"
     header: ClassVar[int] = HEADER

@@ -163,6 +163,17 @@ class Stack:
             self._made[name] = tracks
         return self._made[name]
 
+    def offer(self, name: str, make: Callable[[], Sequence[Track]]) -> None:
+        """Have one more track, in the place of an earlier one of its name; `arrange` shows it."""
+        self.remove(name)
+        self._makers[name] = make
+
+    def remove(self, name: str) -> None:
+        """Have a track no more; `arrange` takes it off the page."""
+        self._made.pop(name, None)
+        self._makers.pop(name, None)
+        self._order = tuple(other for other in self._order if other != name)
+
     def arrange(self, order: Sequence[str] | None = None, hidden: Iterable[str] = ()) -> None:
         """Order and hide tracks by their names; those that ``order`` leaves out come last.
 

@@ -16,6 +16,8 @@ _FILES = (
     "ery.narrowPeak",
     "mono.narrowPeak.gz",
     "notes.txt",
+    "gata1.bw",
+    "sites.bed.gz",
 )
 _LEAST = "assembly: GRCh38\nreference: genome.fa\nannotation: genes.gtf\n"
 
@@ -85,6 +87,15 @@ def test_peaks_are_a_pack_or_files_by_context(folder):
     assert by_context == {"Ery": folder / "ery.narrowPeak", "Mono": folder / "mono.narrowPeak.gz"}
 
 
+def test_tracks_are_named_files_with_or_without_a_colour(folder):
+    short = _read(folder, _LEAST + "tracks: {GATA1 ChIP: gata1.bw, 3: sites.bed.gz}\n").tracks
+    assert [(track.name, track.path.name, track.colour) for track in short] == [
+        ("GATA1 ChIP", "gata1.bw", ""), ("3", "sites.bed.gz", ""),
+    ]  # fmt: skip
+    (full,) = _read(folder, _LEAST + "tracks:\n- {name: a, file: gata1.bw, colour: '#12AbEf'}\n").tracks
+    assert full.colour == "#12AbEf"
+
+
 def test_a_number_may_be_a_name(folder):
     assert _read(folder, "name: 2026\n" + _LEAST).name == "2026"
 
@@ -115,6 +126,15 @@ def test_a_missing_required_key_is_named_with_the_fix(folder, key):
         ("peaks: blood16-atak", "did you mean blood16-atac"),
         ("peaks: {Ery: nowhere.narrowPeak}", "nowhere.narrowPeak, which isn't there"),
         ("contexts: [Mono]\npeaks: {Ery: ery.narrowPeak}", "line 5: 'peaks' names the context 'Ery'"),
+        ("tracks: []", "line 4: 'tracks' holds no tracks: write 'name: file' lines"),
+        ("tracks: gata1.bw", "line 4: 'tracks' holds no tracks"),
+        ("tracks: {a: notes.txt}", "notes.txt: a file ending in .bw, .bigWig, .bed"),
+        ("tracks: {a: there.bw}", "there.bw, which isn't there"),
+        ("tracks: [{file: gata1.bw}]", "has an entry 1 without a name or a file"),
+        ("tracks: [gata1.bw]", "has an entry 1 without a name or a file"),
+        ("tracks: [{name: a, file: gata1.bw, color: red}]", "unknown field 'color': known are name, file"),
+        ("tracks: [{name: a, file: gata1.bw, colour: red}]", "gives a the colour 'red': write it as"),
+        ("tracks: [{name: a, file: gata1.bw}, {name: a, file: gata1.bw}]", "lists 'a' twice"),
         ("assembly: GRCh37", "line 4: 'assembly' was given in line 1: keep one"),
     ],
 )

@@ -84,7 +84,7 @@ class TrackToolbar(Viewer):
             sx={"& button": {"fontSize": "12px", "py": "1px", "textTransform": "none"}},
         )  # fmt: skip
         self.menu = TrackMenu(
-            tracks=[*(list(pair) for pair in tracks.items()), *_CHOICES],
+            tracks=_entries(tracks),
             hidden=self._unticked(),
             margin=(0, 8),
             align="center",
@@ -120,6 +120,11 @@ class TrackToolbar(Viewer):
             self._style, self.menu, self._logo, self._result, self._hide, self._activity,
             sizing_mode="stretch_width", height=30, margin=(2, 0),
         )  # fmt: skip
+
+    def list_tracks(self, tracks: dict[str, str]) -> None:
+        """Offer these tracks in the menu, by name and label."""
+        if (entries := _entries(tracks)) != self.menu.tracks:
+            self.menu.tracks = entries
 
     def offer(self, note: str, action: str, on_press: Callable[[], None], *, track: str = "") -> None:
         """Tell in the menu what could be fetched for a track, with a button that does it.
@@ -217,3 +222,7 @@ class TrackToolbar(Viewer):
             f"<rect width='{_BAR_WIDTH}' height='4' rx='2' fill='currentColor' opacity='0.15'/>"
             f"<rect width='{done}' height='4' rx='2' fill='var(--panel-primary-color)'/></svg>"
         )
+
+
+def _entries(tracks: dict[str, str]) -> list[list[str]]:
+    return [*(list(pair) for pair in tracks.items()), *_CHOICES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pandas as pd
@@ -14,6 +15,7 @@ from phenviz.app.runs import Runs
 from phenviz.app.runtime import Runtime
 from phenviz.app.session import Session
 from phenviz.app.state import ExploreState, locus_of_mark
+from phenviz.data.own_tracks import OwnTrack
 from phenviz.genome.locus import Locus, bare_contig
 from phenviz.results import kind_of
 from phenviz.results.display import Display
@@ -32,12 +34,16 @@ TRACKS = {
 }
 
 
-def track_labels() -> dict[str, str]:
-    """Return name and label of each track that can be hidden, from top to bottom."""
-    added = {name: track.label for name, track in ADDED_TRACKS.items()}
-    names = [*TRACKS]
-    after = names.index("elements") + 1
-    return {name: (TRACKS | added)[name] for name in (*names[:after], *added, *names[after:])}
+def track_labels(own: Sequence[OwnTrack] = ()) -> dict[str, str]:
+    """Return name and label of each track that can be hidden, from top to bottom, with the user's own."""
+    labels: dict[str, str] = {}
+    for name, label in TRACKS.items():
+        labels[name] = label
+        if name == "elements":
+            labels |= {added: track.label for added, track in ADDED_TRACKS.items()}
+        if name == "observed":
+            labels |= {track.name: track.label for track in own}
+    return labels
 
 
 _TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
@@ -65,6 +71,7 @@ class TracksView(Viewer):
         self._session, self._state, self._runtime, self._runs = session, state, runtime, runs
         self._peaks: pd.DataFrame | None = None
         self._finemapped: pd.DataFrame | None = None
+        self._own: tuple[OwnTrack, ...] = ()
         self._seen_version = -1
         self._has_activity = False
         self._pane = FigurePane(
@@ -115,6 +122,12 @@ class TracksView(Viewer):
         self._finemapped = variants
         self._browser.set_finemapped(variants)
 
+    def set_own(self, tracks: Sequence[OwnTrack]) -> None:
+        """Show tracks of the user's own, in place of earlier ones."""
+        self._own = tuple(tracks)
+        self._browser.set_own(self._own)
+        self._choose_tracks()
+
     def display(self) -> Display:
         """Return what is on screen, with the scales that it is drawn with."""
         return self._browser.display()
@@ -138,7 +151,6 @@ class TracksView(Viewer):
             contexts=world.contexts,
             hidden=self._hidden(),
         )
-        self._browser.set_tracks(_ORDER, self._hidden())
         self._choose_contexts()
         self._browser.set_focus_context(state.focus)
         self._browser.set_activity_style(state.activity_style)
@@ -152,6 +164,8 @@ class TracksView(Viewer):
             self._browser.set_observed(self._peaks)
         if self._finemapped is not None:
             self._browser.set_finemapped(self._finemapped)
+        self._browser.set_own(self._own)
+        self._choose_tracks()
         self._pane.object = self._browser.layout
         self._show_result()
 
@@ -181,7 +195,9 @@ class TracksView(Viewer):
         )
 
     def _choose_tracks(self, *_events: object) -> None:
-        self._browser.set_tracks(_ORDER, self._hidden())
+        after = _ORDER.index("observed") + 1
+        own = [track.name for track in self._own]
+        self._browser.set_tracks((*_ORDER[:after], *own, *_ORDER[after:]), self._hidden())
 
     def _choose_transcripts(self, *_events: object) -> None:
         if self._state.transcripts == "one":
@@ -196,7 +212,7 @@ class TracksView(Viewer):
             self._browser.set_transcripts(done.result())
 
     def _hidden(self) -> set[str]:
-        hidden = set(self._state.hidden) & set(track_labels())
+        hidden = set(self._state.hidden) & set(track_labels(self._own))
         # a track for results takes no space before there is a run of its kind
         kind = self._runs.current.request.kind if self._runs.current is not None else ""
         return hidden | {name for name, of in _TRACK_OF_KIND.items() if of != kind}

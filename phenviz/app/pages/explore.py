@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from phenviz.app.components.export_menu import ExportMenu
 from phenviz.app.components.ideogram import IdeogramView
 from phenviz.app.components.job_list import JobList
 from phenviz.app.components.locus_bar import LocusBar
+from phenviz.app.components.own_track_list import OwnTrackList
 from phenviz.app.components.results_table import MOTIF_WINDOW, ResultsTable
 from phenviz.app.components.run_panel import RunPanel
 from phenviz.app.components.track_toolbar import TrackToolbar
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from phenviz.app.runtime import Runtime
+    from phenviz.data.own_tracks import OwnTrack
     from phenviz.genome.annotation import Gene
 
 
@@ -85,7 +87,7 @@ class ExplorePage:
         names = [str(name) for name in world.annotation.genes["gene_name"]]
         contig_length = world.reference.length
         self.frame = PageFrame(
-            "explore", runtime, session, state, lambda: query_of(state, world.contexts), runs.adopt
+            "explore", runtime, session, state, lambda: query_of(state, world.contexts), self._join
         )
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
@@ -94,6 +96,7 @@ class ExplorePage:
         PeaksOfTheView(session, runtime, self.tracks.set_observed, partial(offer, track="observed")).start()
         shown = self.tracks.set_finemapped
         FineMappedVariants(session, runtime, shown, partial(offer, track="finemapped")).start()
+        self.own = OwnTrackList(session, runtime, self._show_own)
         self.run_panel = RunPanel(
             session,
             state,
@@ -122,7 +125,7 @@ class ExplorePage:
                 self.tracks,
                 self.results,
             ],
-            sidebar=[ContextPicker(state, world.contexts)],
+            sidebar=[ContextPicker(state, world.contexts), self.own],
             panel=[self.run_panel, self.jobs],
             actions=[ExportMenu(session, self._make_file, self.frame.actions, runtime.background)],
         )
@@ -133,6 +136,15 @@ class ExplorePage:
         session.on_tick(self._restore_once)
         session.on_close(self.runs.drop)
         self.frame.address.on_return(self._read, self._show_run_of_address)
+
+    def _join(self, tab: str) -> None:
+        """Take up what this tab has run and handed over before a reload."""
+        self.runs.adopt(tab)
+        self.own.join(tab)
+
+    def _show_own(self, tracks: Sequence[OwnTrack]) -> None:
+        self.tracks.set_own(tracks)
+        self.toolbar.list_tracks(track_labels(tracks))
 
     def _restore_once(self) -> None:
         if self.runtime.service is None or self._restored:
@@ -180,7 +192,8 @@ class ExplorePage:
     def _make_file(self, suffix: str) -> Callable[[], File]:
         """Take what is on screen now; the file itself is made in the background."""
         if suffix not in DATA_FORMATS.values():
-            return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix)
+            own = self.own.tracks.all
+            return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix, own)
         dataset = self.runs.dataset
         if dataset is not None:
             return lambda: data_file(dataset, suffix)
