@@ -149,10 +149,9 @@ class ActivityMap:
             left -= service.estimate("overview", locus=whole).seconds
             if left < 0:
                 return
-            job = service.submit("overview", locus=whole)
+            job = service.submit("overview", locus=whole, patient=True)
             with self._lock:
                 self._overviews[contig] = job
-            # the lane gives way to whatever takes less time, which what somebody waits for does
             job.subscribe(partial(self._take_overview, contig))
 
     def _n_bins(self, contig: str) -> int:

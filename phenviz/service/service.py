@@ -102,7 +102,15 @@ class ModelService(Verbs):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def submit(self, kind: str, *, holder: str | None = None, private: bool = False, **params: Any) -> Job:
+    def submit(
+        self,
+        kind: str,
+        *,
+        holder: str | None = None,
+        private: bool = False,
+        patient: bool = False,
+        **params: Any,
+    ) -> Job:
         """Ask for a computation and go on.
 
         Parameters
@@ -116,6 +124,8 @@ class ModelService(Verbs):
         private
             Whether this is about a person, so that it is kept in memory for the holder only; what is about
             people by its kind (``personal``, ``expression``, variants of a file with genotypes) is so anyway.
+        patient
+            Whether nobody waits for it, so that it is done while nothing else is to be done.
         **params
             As in the method of the same name.
 
@@ -137,6 +147,7 @@ class ModelService(Verbs):
         with self._lock:
             self._check_open()
             if (known := self._usable(key)) is not None:
+                known.patient &= patient
                 return self._job_on(known, holder)
         # outside of the lock: looking up thousands of pieces must not hold up the other sessions
         store = self._store(holder, private)
@@ -144,8 +155,10 @@ class ModelService(Verbs):
         with self._lock:
             self._check_open()
             if (other := self._usable(key)) is not None:
+                other.patient &= patient
                 return self._job_on(other, holder)
             self._check_queue()
+            work.patient = patient
             job = self._job_on(work, holder)
             self._active[key] = work
             (self._compute_lane if work.missing_units else self._store_lane).add(work)

@@ -77,6 +77,8 @@ class Work:
         self.cancel_event = threading.Event()
         self.changed = threading.Condition()
         self.jobs: tuple[Job, ...] = ()
+        # waits until nobody else does
+        self.patient = False
         self.state: State = "queued"
         self.stage = "waiting"
         self.error: PhenvizError | None = None

@@ -15,7 +15,7 @@ class Lane:
     """A thread and the work that waits for it.
 
     After each piece the work with the least time left is taken next: a view that needs half a second doesn't
-    wait behind attributions of an hour, which go on afterwards.
+    wait behind attributions of an hour, which go on afterwards. What is patient goes last, however short.
 
     Parameters
     ----------
@@ -90,4 +90,4 @@ class Lane:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            return min(self._waiting, key=lambda work: work.seconds_left)
+            return min(self._waiting, key=lambda work: (work.patient, work.seconds_left))

@@ -42,6 +42,17 @@ def test_short_job_is_served_between_the_pieces_of_a_long_one(service, counting)
     long.cancel()
 
 
+def test_what_nobody_waits_for_goes_last_however_short_it_is_until_somebody_asks_for_it(service, counting):
+    long = start_held_up(service, counting, stop=60)
+    patient = service.submit("count", start=500, stop=503, patient=True)
+    service.submit("count", start=600, stop=603, patient=True)
+    asked = service.submit("count", start=600, stop=603)
+    counting.gate.set()
+    for job in (asked, long, patient):
+        job.result(60)
+    assert counting.computed == [0, 600, 601, 602, *range(1, 60), 500, 501, 502]
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
