@@ -39,9 +39,10 @@ class Housekeeping:
             IOLoop.current().call_later(_AFTER_SECONDS, self._tidy)
 
     def set_aside(self) -> None:
-        """Set aside what is there now, if no page is open; else once none is."""
-        self._more_to_come = bool(self._pages)
-        if not self._pages:
+        """Set aside what is there now, if no page is open or was so a moment ago; else once none is."""
+        # what is set aside is never looked through again: nothing of a page may be among it
+        self._more_to_come = bool(self._pages) or self._due
+        if not self._more_to_come:
             gc.collect()
             gc.freeze()
 

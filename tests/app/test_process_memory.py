@@ -41,5 +41,18 @@ def test_objects_are_set_aside_once_no_page_is_open_and_memory_is_given_back_onc
     asyncio.run(visit())
 
 
+def test_what_a_page_had_that_was_just_closed_is_not_set_aside(frozen):
+    async def visit() -> None:
+        keeper, page = Housekeeping(), Page()
+        keeper.page_opened(page)
+        keeper.page_closed(page)
+        keeper.set_aside()
+        assert frozen == []
+        await asyncio.sleep(0.2)
+        assert frozen == ["aside", "trimmed"]
+
+    asyncio.run(visit())
+
+
 def test_giving_back_memory_does_no_harm_anywhere():
     process_memory.trim()
