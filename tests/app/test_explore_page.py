@@ -380,7 +380,7 @@ def test_a_tick_keeps_the_scale_and_the_address_holds_it(page):
 def test_all_transcripts_are_drawn_on_demand_and_exported(page):
     page.toolbar.menu._handle_msg({"hidden": ["fixed-scale", "region", "marks"]})
     assert page.state.transcripts == "all"
-    page.runtime.background.submit(lambda: None).result(60)
+    page.runtime.background.submit(lambda: None).result(300)
     assert page.runtime.world.transcripts is not None
     page.tracks._take_transcripts(page.runtime.background.submit(lambda: page.runtime.world.transcripts))
     assert page.tracks.display().transcripts
