@@ -72,6 +72,8 @@ def test_escape_takes_back_what_was_wrong_and_the_same_mistake_is_told_again(ope
     box, message = page.get_by_test_id("locus"), page.get_by_test_id("locus-message")
     for _ in range(2):
         go_to(page, "SIRPBB1")
+        # what was said before is still there, hidden, until the answer comes
+        expect(message).to_be_visible()
         expect(message).to_contain_text("no gene 'SIRPBB1'")
         page.get_by_test_id("suggestion").first.press("Escape")
         expect(message).to_be_hidden()
