@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError, ModelError
 from phenviz.progress import Progress
-from phenviz.service.effects import find_people, find_phasing, people, table_of_text, text_of_table
+from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
+from phenviz.service.effects import table_of_text, text_of_table
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
 from phenviz.service.job_types import Backend, Kind, Piece
 
@@ -216,20 +217,11 @@ def _haplotype_params(
     seed: int = 0,
 ) -> HaplotypeTokensParams:
     path, content = find_people(world, individuals)
-    cohort = people(world, path)
-    known = cohort.samples["sample"].tolist()
-    chosen = [samples] if isinstance(samples, str) else known if samples is None else list(samples)
-    if not chosen:
-        raise DataError("no individual was chosen: name at least one, or leave samples out for all")
-    if samples is not None:
-        for sample in chosen:
-            cohort.individual(sample)
+    chosen = find_samples(people(world, path), samples)
     choice, seed = find_phasing(unphased, seed)
     sites = find_sites(world, genes)
     known_readout = _check_readout(world, readout)
-    return HaplotypeTokensParams(
-        sites, _window(window), known_readout, tuple(chosen), path, content, choice, seed
-    )
+    return HaplotypeTokensParams(sites, _window(window), known_readout, chosen, path, content, choice, seed)
 
 
 def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece]:

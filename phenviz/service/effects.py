@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +19,7 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.service import grid
+from phenviz.service.chosen_people import find_people, find_phasing, people
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
@@ -33,10 +33,9 @@ from phenviz.service.job_params import (
     gene_target,
 )
 from phenviz.service.job_types import Backend, Kind, Piece
-from phenviz.variation import UNPHASED_CHOICES
 
 if TYPE_CHECKING:
-    from phenviz.variation import Haplotype, Individual, Individuals, Unphased
+    from phenviz.variation import Haplotype, Individual, Unphased
     from phenviz.world import World
 
 # a second or two on two cores
@@ -287,50 +286,6 @@ class _Read:
         """The same without any variant."""
         one, two = (replace(haplotype, applied=()) for haplotype in self.pair)
         return _Read(self.sample, (one, two))
-
-
-def find_people(
-    world: World, individuals: str | os.PathLike[str] | None
-) -> tuple[str | None, tuple[tuple[str, int, int], ...]]:
-    """Return the path of a file of genotypes (None for the world's own), and what tells its content apart.
-
-    Raises
-    ------
-    DataError
-        If it can't be read, or the world has no individuals.
-    """
-    path = None if individuals is None else str(Path(individuals).expanduser().resolve())
-    people(world, path)
-    from phenviz.variation.sources import content_of
-
-    files = world.project.individuals if path is None else (path,)
-    return path, tuple(content_of(file) for file in files)
-
-
-def find_phasing(unphased: str, seed: int) -> tuple[str, int]:
-    """Return what to do about unphased heterozygotes, and the seed where it matters.
-
-    Raises
-    ------
-    DataError
-        If there is no such choice.
-    """
-    if unphased not in UNPHASED_CHOICES:
-        raise DataError(f"unphased={unphased!r}: choose one of {', '.join(map(repr, UNPHASED_CHOICES))}")
-    return unphased, int(seed) if unphased == "random" else 0
-
-
-def people(world: World, path: str | None) -> Individuals:
-    """Open the individuals of a file, or the world's own."""
-    from phenviz.variation import open_individuals
-
-    if path is not None:
-        return open_individuals(path, world.reference)
-    if world.individuals is None:
-        raise DataError(
-            f"world {world.name!r} has no individuals: set 'individuals' in its project.yaml, or name a VCF"
-        )
-    return world.individuals
 
 
 def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:

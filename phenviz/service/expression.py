@@ -12,7 +12,7 @@ import xarray as xr
 
 from phenviz.errors import DataError
 from phenviz.progress import Progress
-from phenviz.service.effects import find_people, find_phasing, people
+from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
@@ -118,17 +118,10 @@ def _params(
 ) -> ExpressionParams:
     names = _find_genes(world, genes)
     path, content = find_people(world, individuals)
-    cohort = people(world, path)
-    known = cohort.samples["sample"].tolist()
-    chosen = [samples] if isinstance(samples, str) else known if samples is None else list(samples)
-    if not chosen:
-        raise DataError("no individual was chosen: name at least one, or leave samples out for all")
-    if samples is not None:
-        for sample in chosen:
-            cohort.individual(sample)
+    chosen = find_samples(people(world, path), samples)
     choice, seed = find_phasing(unphased, seed)
     return ExpressionParams(
-        names, tuple(chosen), path, content, find_contexts(world, contexts, names[0]), choice, seed
+        names, chosen, path, content, find_contexts(world, contexts, names[0]), choice, seed
     )
 
 

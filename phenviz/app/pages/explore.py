@@ -20,10 +20,10 @@ from phenviz.app.components.run_panel import RunPanel
 from phenviz.app.components.track_toolbar import TrackToolbar
 from phenviz.app.components.tracks_view import TracksView, track_labels
 from phenviz.app.exports import DATA_FORMATS, File, data_file, explore_figure_file
-from phenviz.app.finemapped import FineMappedVariants
+from phenviz.app.finemapped import finemapped_packs
 from phenviz.app.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.initial_view import open_state
-from phenviz.app.observed import PeaksOfTheView
+from phenviz.app.packs_of_track import PacksOfTrack
 from phenviz.app.request import methods_for
 from phenviz.app.runs import Runs
 from phenviz.app.session import Session
@@ -92,10 +92,7 @@ class ExplorePage:
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
         self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels(), self.tracks.activity_high)
-        offer = self.toolbar.offer
-        PeaksOfTheView(session, runtime, self.tracks.set_observed, partial(offer, track="observed")).start()
-        shown = self.tracks.set_finemapped
-        FineMappedVariants(session, runtime, shown, partial(offer, track="finemapped")).start()
+        self._show_packs()
         self.own = OwnTrackList(session, runtime, self._show_own)
         self.run_panel = RunPanel(
             session,
@@ -181,6 +178,23 @@ class ExplorePage:
         contig = world.reference.resolve_contig(gene.locus.contig)
         name = world.annotation.key_of(gene)
         return replace(gene, name=name, locus=replace(gene.locus, contig=contig))
+
+    def _show_packs(self) -> None:
+        """Show what tracks take from data packs, and offer the packs that aren't here."""
+        runtime, offer = self.runtime, self.toolbar.offer
+        named = runtime.world.project.peaks
+        PacksOfTrack(
+            self.session, runtime, "Observed peaks",
+            lambda: [named] if isinstance(named, str) and named else [],
+            lambda _anew: runtime.peaks(),
+            self.tracks.set_observed, partial(offer, track="observed"),
+        ).start()  # fmt: skip
+        PacksOfTrack(
+            self.session, runtime, "Fine-mapped variants",
+            partial(finemapped_packs, runtime),
+            lambda anew: runtime.finemapped(anew=anew),
+            self.tracks.set_finemapped, partial(offer, track="finemapped"),
+        ).start()  # fmt: skip
 
     def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
         from phenviz.attribution import find_motifs
