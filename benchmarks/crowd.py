@@ -39,7 +39,7 @@ def main() -> None:
         probe.bind(("localhost", 0))
         port = int(probe.getsockname()[1])
         probe.close()
-        code = f"from phenviz.app.serve import serve; serve(port={port}, show=False)"
+        code = f"from phenviz.app.shell.serve import serve; serve(port={port}, show=False)"
         server = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=Path(__file__).parents[1],

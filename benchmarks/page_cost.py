@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from panel.io.application import Application
 
-    from phenviz.app.runtime import Runtime
+    from phenviz.app.shell.runtime import Runtime
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument("--profile", help="write cProfile's statistics of one more page of each kind here")
     options = parser.parse_args()
     from phenviz.app.pages import PAGES
-    from phenviz.app.panel_workarounds import spare_checks
-    from phenviz.app.runtime import Runtime
+    from phenviz.app.shell.panel_workarounds import spare_checks
+    from phenviz.app.shell.runtime import Runtime
     from phenviz.world import open_world
 
     spare_checks()
@@ -78,7 +78,7 @@ def _application(key: str, runtime: Runtime) -> Application:
     from panel.io.application import Application, _eval_panel
     from panel.io.handlers import FunctionHandler
 
-    from phenviz.app.serve import routes
+    from phenviz.app.shell.serve import routes
 
     page = routes(runtime)[f"/{key}"]
     return Application(FunctionHandler(partial(_eval_panel, page, None, "PhenViz", True, None)))

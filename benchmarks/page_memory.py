@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = Path(os.environ.get("PHENVIZ_CHROMIUM", "/usr/bin/chromium"))
-# of the module phenviz.app.serve, in which a closed page is kept for long enough to be reconnected to
+# of the module phenviz.app.shell.serve, in which a closed page is kept for long enough to be reconnected to
 PATIENCE_MS = 1_000
 _SITE = "?locus=chr20:1600826-1601025"
 _WAIT_MS = 240_000
@@ -151,7 +151,7 @@ def _about(tab: Any, address: str) -> None:
 def _serve(port: int) -> None:
     import psutil
 
-    import phenviz.app.serve as app
+    import phenviz.app.shell.serve as app
 
     app._PATIENCE_MS = PATIENCE_MS
     threading.Thread(target=app.serve, kwargs={"port": port, "show": False}, daemon=True).start()

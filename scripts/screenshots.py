@@ -41,7 +41,7 @@ def main() -> None:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    code = f"from phenviz.app.serve import serve; serve(port={port}, show=False)"
+    code = f"from phenviz.app.shell.serve import serve; serve(port={port}, show=False)"
     server = subprocess.Popen([sys.executable, "-c", code])
     address = f"http://localhost:{port}/"
     try:

@@ -279,7 +279,7 @@ def test_training_refuses_wrong_options_before_it_begins(tmp_path, monkeypatch, 
 def test_serve_opens_the_world_on_the_port_asked_for(toy_project, monkeypatch):
     asked = {}
     # the room has a function of the module's name
-    module = importlib.import_module("phenviz.app.serve")
+    module = importlib.import_module("phenviz.app.shell.serve")
     monkeypatch.setattr(module, "serve", lambda world, **how: asked.update(how, world=world.name))
     result = run("serve", "--world", toy_project, "--port", "0", "--no-browser", "--device", "cpu")
     assert result.exit_code == 0, result.output

@@ -15,12 +15,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from phenviz.app.pages.disease import DiseasePage
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.pages.individual import IndividualPage
-from phenviz.app.pages.variants import VariantsPage
-from phenviz.app.request import METHODS, Request
-from phenviz.app.runtime import Runtime
+from phenviz.app.disease.page import DiseasePage
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.individual.page import IndividualPage
+from phenviz.app.shell.request import METHODS, Request
+from phenviz.app.shell.runtime import Runtime
+from phenviz.app.variants.page import VariantsPage
 from phenviz.attribution import Target
 from phenviz.cli import main
 from phenviz.disease.background import random_background

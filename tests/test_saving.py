@@ -60,7 +60,10 @@ def test_the_longest_known_suffix_counts(tmp_path, name, suffix):
 
 
 def test_the_menus_offer_what_the_table_holds_but_folders():
-    from phenviz.app import disease_exports, exports, person_exports, variant_exports
+    from phenviz.app.disease import disease_exports
+    from phenviz.app.individual import person_exports
+    from phenviz.app.shell import exports
+    from phenviz.app.variants import variant_exports
 
     assert exports.FIGURE_FORMATS | exports.DATA_FORMATS == menu_of("attribution")
     assert disease_exports.FORMATS == menu_of("hypotheses")

@@ -1,4 +1,4 @@
-"""The dashboard: state, components that draw it, pages that lay them out.
+"""The dashboard: a folder per page, and what they share (`shell`, `widgets`).
 
-`phenviz.app.serve.serve` starts it.
+`phenviz.app.shell.serve.serve` starts it.
 """

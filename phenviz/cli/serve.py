@@ -25,7 +25,7 @@ from phenviz.errors import PhenvizError
 def serve(world: str | None, device: str, port: int, no_browser: bool, files: Path | None) -> None:
     """Open the dashboard; Ctrl-C ends it."""
     from phenviz import open_world
-    from phenviz.app.serve import serve as serve_app
+    from phenviz.app.shell.serve import serve as serve_app
 
     opened = open_world(world)
     click.echo(f"PhenViz: http://localhost:{port}/  (Ctrl-C ends it)", err=True)

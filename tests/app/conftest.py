@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.runtime import Runtime
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from phenviz.app.activity import ActivityMap
+from phenviz.app.explore.activity import ActivityMap
 from phenviz.genome import Locus
 from phenviz.world import open_world
 from tests.app.explore import SITE
@@ -86,7 +86,7 @@ def test_the_tile_in_the_middle_of_a_long_view_is_a_job_of_its_own(runtime, monk
 
 
 def test_a_long_view_is_drawn_from_an_overview_and_asks_for_no_single_bins(runtime, monkeypatch):
-    monkeypatch.setattr("phenviz.app.activity.OVERVIEW_FROM", 256)
+    monkeypatch.setattr("phenviz.app.explore.activity.OVERVIEW_FROM", 256)
     monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 256)
     activity, length = (
         ActivityMap(runtime.world, runtime.service_ready),
@@ -118,7 +118,7 @@ def test_a_long_view_is_drawn_from_an_overview_and_asks_for_no_single_bins(runti
 
 
 def test_overviews_of_long_contigs_are_made_without_being_asked_for(runtime, monkeypatch):
-    monkeypatch.setattr("phenviz.app.activity.OVERVIEW_FROM", 256)
+    monkeypatch.setattr("phenviz.app.explore.activity.OVERVIEW_FROM", 256)
     monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 256)
     activity = ActivityMap(runtime.world, runtime.service_ready)
     activity.start()

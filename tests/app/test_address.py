@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from phenviz.app.address import Address, is_jump
-from phenviz.app.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.shell.address import Address, is_jump
+from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
 from phenviz.genome import Locus
 
 HERE = {"locus": "chr20:1000-2000", "focus": "Ery"}

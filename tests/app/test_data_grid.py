@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.components.data_grid import DataGrid, GridColumn
+from phenviz.app.widgets.data_grid import DataGrid, GridColumn
 
 COLUMNS = (
     GridColumn("position", "Position", "{:,}", "number"),

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.components import disease_evidence
-from phenviz.app.disease_evidence import locus_table, variant_table
-from phenviz.app.disease_exports import FIGURES, FORMATS, disease_file
-from phenviz.app.disease_names import Names, trait_label
-from phenviz.app.disease_parts import arranged, interval_words, method_part, thresholds
-from phenviz.app.disease_state import DiseaseState, apply_disease_query, disease_query
-from phenviz.app.disease_tables import KeptTables, TableFolder
-from phenviz.app.pages.disease import DiseasePage
-from phenviz.app.runtime import Runtime
+from phenviz.app.disease import evidence_view as disease_evidence
+from phenviz.app.disease.disease_evidence import locus_table, variant_table
+from phenviz.app.disease.disease_exports import FIGURES, FORMATS, disease_file
+from phenviz.app.disease.disease_names import Names, trait_label
+from phenviz.app.disease.disease_parts import arranged, interval_words, method_part, thresholds
+from phenviz.app.disease.disease_state import DiseaseState, apply_disease_query, disease_query
+from phenviz.app.disease.disease_tables import KeptTables, TableFolder
+from phenviz.app.disease.page import DiseasePage
+from phenviz.app.shell.runtime import Runtime
 from phenviz.disease.background import random_background
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import Locus
@@ -376,7 +376,7 @@ def test_what_is_not_found_is_answered_by_what_looks_like_it():
 
 def test_short_names_are_explained_only_where_they_come_from_the_pack_that_explains_them(monkeypatch):
     described = {"AD": ("Atopic dermatitis", "Other")}
-    monkeypatch.setattr("phenviz.app.disease_names._descriptions", lambda: described)
+    monkeypatch.setattr("phenviz.app.disease.disease_names._descriptions", lambda: described)
     assert trait_label("AD", "finemap-three-biobanks") == "Atopic dermatitis"
     assert trait_label("AD", "own:mine") == trait_label("AD") == "AD"
     found = Names(["AD"], CONTEXTS, "finemap-three-biobanks").find("dermatitis")

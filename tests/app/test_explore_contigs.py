@@ -6,10 +6,10 @@ from concurrent.futures import Future
 
 import pytest
 
-from phenviz.app.components import results_table
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.request import Request
-from phenviz.app.runtime import Runtime
+from phenviz.app.explore import results_table
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.shell.request import Request
+from phenviz.app.shell.runtime import Runtime
 from phenviz.genome import Locus
 from phenviz.world import open_world
 from tests.app.explore import SITE, finish
@@ -69,7 +69,7 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
     fasta = tmp_path / "toy.fa"
     fasta.write_text(fasta.read_text().replace(">", ">chr"))
     asked = {"run": Request("mutagenesis", SITE, ("Ery",)).text(), "locus": "chr21:1-5,000"}
-    monkeypatch.setattr("phenviz.app.pages.explore.arguments_of_address", lambda: asked)
+    monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
     runtime = Runtime(open_world(project), "cpu").warm().start()
     assert runtime.service_ready.result(300) is not None
     page = ExplorePage(runtime)
@@ -85,9 +85,9 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
 
 def test_an_address_that_names_a_run_on_an_unknown_contig_still_opens(runtime, monkeypatch):
     asked = {"run": Request("mutagenesis", Locus("7", 0, 100), ("Ery",)).text()}
-    monkeypatch.setattr("phenviz.app.pages.explore.arguments_of_address", lambda: asked)
+    monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
     said = []
-    monkeypatch.setattr("phenviz.app.session.Session.say", lambda _self, text: said.append(text))
+    monkeypatch.setattr("phenviz.app.shell.session.Session.say", lambda _self, text: said.append(text))
     page = ExplorePage(runtime)
     assert page.state.shown is None and "no contig '7'" in said[0]
     page.session.close()

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from bokeh.document import Document
 
-from phenviz.app.components import results_table
-from phenviz.app.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.request import Request
-from phenviz.app.runs import Run, Runs
-from phenviz.app.runtime import Runtime
-from phenviz.app.state import ExploreState, apply_query, query_of
+from phenviz.app.explore import results_table
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
+from phenviz.app.shell.request import Request
+from phenviz.app.shell.runs import Run, Runs
+from phenviz.app.shell.runtime import Runtime
+from phenviz.app.shell.state import ExploreState, apply_query, query_of
 from phenviz.errors import JobError, LocusError
 from phenviz.genome import Locus
 from phenviz.world import open_world
@@ -208,7 +208,7 @@ def test_several_baselines_show_their_spread(page):
 
 def test_a_part_that_takes_long_to_draw_is_drawn_less_often(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr("phenviz.app.job_view.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("phenviz.app.shell.job_view.time", SimpleNamespace(monotonic=lambda: clock[0]))
     tiles = []
     job = SimpleNamespace(over=False, state="running", stage="", progress=0.0, eta=0.0, partials=tiles,
                           partial_result=lambda: len(tiles))  # fmt: skip

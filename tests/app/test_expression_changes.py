@@ -7,14 +7,14 @@ import time
 import numpy as np
 import pytest
 
-from phenviz.app.expression_exports import FORMATS
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.pages.individual import IndividualPage
-from phenviz.app.pages.variants import VariantsPage
-from phenviz.app.person_exports import FORMATS as of_person
-from phenviz.app.runtime import Runtime
-from phenviz.app.state import IndividualState, apply_individual_query, individual_query
-from phenviz.app.variant_exports import FORMATS as of_variants
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.individual.page import IndividualPage
+from phenviz.app.individual.person_exports import FORMATS as of_person
+from phenviz.app.shell.runtime import Runtime
+from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.variants.expression_exports import FORMATS
+from phenviz.app.variants.page import VariantsPage
+from phenviz.app.variants.variant_exports import FORMATS as of_variants
 from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import JobError, ResultError, TargetError
 from phenviz.genome import Locus

@@ -5,7 +5,7 @@ from bokeh.document import Document
 from bokeh.events import Tap
 from bokeh.plotting import figure
 
-from phenviz.app.components.parts import FigurePane
+from phenviz.app.widgets.parts import FigurePane
 
 
 def test_a_figure_that_is_shown_again_still_hears_clicks_and_changes():

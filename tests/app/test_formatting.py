@@ -1,6 +1,6 @@
 import pytest
 
-from phenviz.app.formatting import readable_share
+from phenviz.app.shell.formatting import readable_share
 
 
 @pytest.mark.parametrize(

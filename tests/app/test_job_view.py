@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import xarray as xr
 
-from phenviz.app.job_view import RESULT, JobView
+from phenviz.app.shell.job_view import RESULT, JobView
 from phenviz.errors import DataError
 from phenviz.service import ModelService
 from tests.service.fakes import Counting, fake_world, numbers

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phenviz.app.navigation import SMALLEST_VIEW, History, centred, framed, moved, zoomed
+from phenviz.app.shell.navigation import SMALLEST_VIEW, History, centred, framed, moved, zoomed
 from phenviz.genome import Locus
 
 LENGTH = 100_000

@@ -7,9 +7,9 @@ import time
 import pybigtools
 import pytest
 
-from phenviz.app.own_tracks import OwnTrackFiles, TrackFolder
-from phenviz.app.pages.explore import ExplorePage
-from phenviz.app.runtime import Runtime
+from phenviz.app.explore.own_tracks import OwnTrackFiles, TrackFolder
+from phenviz.app.explore.page import ExplorePage
+from phenviz.app.shell.runtime import Runtime
 from phenviz.errors import DataError
 from phenviz.world import open_world
 from tests.toys import CONTIGS

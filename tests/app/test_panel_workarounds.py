@@ -10,8 +10,8 @@ from bokeh.models import Axis, ColumnDataSource, HoverTool, Model, Quad
 from bokeh.plotting import figure
 from bokeh.themes import Theme, built_in_themes
 
-from phenviz.app.components.parts import FigurePane
-from phenviz.app.panel_workarounds import remember_defaults
+from phenviz.app.shell.panel_workarounds import remember_defaults
+from phenviz.app.widgets.parts import FigurePane
 
 remember_defaults()
 _BY_BOKEH = PropertyDescriptor._get_default.__wrapped__

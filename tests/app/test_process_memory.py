@@ -5,8 +5,8 @@ import gc
 
 import pytest
 
-from phenviz.app import process_memory
-from phenviz.app.process_memory import Housekeeping
+from phenviz.app.shell import process_memory
+from phenviz.app.shell.process_memory import Housekeeping
 
 
 @pytest.fixture

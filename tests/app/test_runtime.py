@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from phenviz.app.runtime import Runtime
+from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
 
 

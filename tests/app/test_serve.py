@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from phenviz.app import serve as module
-from phenviz.app.process_memory import Housekeeping
+from phenviz.app.shell import serve as module
+from phenviz.app.shell.process_memory import Housekeeping
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_scripts_are_packed_on_their_way_to_other_machines_only(monkeypatch, add
     runtime = SimpleNamespace(service_ready=Future())
     # what the tests make isn't to be set aside
     monkeypatch.setattr(module, "HOUSEKEEPING", Housekeeping())
-    monkeypatch.setattr("phenviz.app.process_memory.gc.freeze", lambda: None)
+    monkeypatch.setattr("phenviz.app.shell.process_memory.gc.freeze", lambda: None)
     runtime.warm = runtime.start = lambda: runtime
     monkeypatch.setattr(module, "Runtime", lambda *_: runtime)
     monkeypatch.setattr(module.pn, "serve", lambda _routes, **options: options)

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from phenviz.app.request import BASELINES, Request
-from phenviz.app.state import ExploreState, apply_query, query_of
+from phenviz.app.shell.request import BASELINES, Request
+from phenviz.app.shell.state import ExploreState, apply_query, query_of
 from phenviz.errors import JobError
 from phenviz.genome import Locus
 from tests.toys import CONTEXTS

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.top_bases import careful_names, round_the_strongest, strongest_bases, with_motifs
+from phenviz.app.explore.top_bases import careful_names, round_the_strongest, strongest_bases, with_motifs
 from phenviz.attribution import Target, mutagenesis, saliency
 from phenviz.genome import Locus
 from phenviz.results import contribution

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from phenviz.app.genotype_sources import UPLOAD, People
-from phenviz.app.own_file import OwnFile, OwnFiles
-from phenviz.app.uploads import PrivateFolder, files_of, remove_stale
+from phenviz.app.individual.genotype_sources import UPLOAD, People
+from phenviz.app.shell.own_file import OwnFile, OwnFiles
+from phenviz.app.shell.uploads import PrivateFolder, files_of, remove_stale
 from phenviz.errors import DataError
 from phenviz.world import open_world
 
@@ -88,7 +88,7 @@ def test_an_empty_file_is_called_empty():
 
 _OWNER = """
 import sys, time
-from phenviz.app.uploads import PrivateFolder
+from phenviz.app.shell.uploads import PrivateFolder
 folder = PrivateFolder()
 (folder.path / "mine.vcf").write_text("x")
 print(folder.path, flush=True)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.pages.variants import VariantsPage
-from phenviz.app.ranking import nearest_genes
-from phenviz.app.runtime import Runtime
-from phenviz.app.state import VariantsState, apply_variants_query, variants_query
-from phenviz.app.variant_exports import FORMATS
-from phenviz.app.variant_run import _read_file
+from phenviz.app.shell.runtime import Runtime
+from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.variants.page import VariantsPage
+from phenviz.app.variants.ranking import nearest_genes
+from phenviz.app.variants.variant_exports import FORMATS
+from phenviz.app.variants.variant_run import _read_file
 from phenviz.effects import score_variants
 from phenviz.errors import Cancelled, DataError, ResultError
 from phenviz.genome import Locus
@@ -110,7 +110,7 @@ def test_pasted_lines_are_scored(page, runtime):
 def test_long_pasted_text_is_taken_whole_or_refused_but_never_cut(page, monkeypatch):
     lines, longest = page.source._lines, page.source._lines.max_length - 1
     assert longest >= 100_000 * len("chr20-12345678-ACGT-A")
-    monkeypatch.setattr("phenviz.app.components.variant_source._LONGEST", 30)
+    monkeypatch.setattr("phenviz.app.variants.variant_source._LONGEST", 30)
     page.state.param.update(origin="pasted", lines="rs7")
     lines.value = lines.value_input = "20:5000:A:C\n20:5000:A:CTTTTTTTTT"
     with pytest.raises(DataError, match="more than 30 characters: put them into a VCF"):
@@ -179,15 +179,15 @@ def test_a_file_that_is_not_offered_is_not_read(page):
 
 
 def test_too_many_variants_are_refused_with_the_way_out(page, monkeypatch):
-    monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 3)
+    monkeypatch.setattr("phenviz.app.variants.variant_run.MOST_VARIANTS", 3)
     page.run.ask()
     page.run.work.wait(300)
     assert page.run.status == "failed" and "zoom in, or give fewer" in page.run.work.error
 
 
 def test_a_file_with_too_many_variants_is_read_no_further(page, monkeypatch):
-    monkeypatch.setattr("phenviz.app.variant_run.MOST_VARIANTS", 8)
-    monkeypatch.setattr("phenviz.app.variant_run._CHUNK", 5)
+    monkeypatch.setattr("phenviz.app.variants.variant_run.MOST_VARIANTS", 8)
+    monkeypatch.setattr("phenviz.app.variants.variant_run._CHUNK", 5)
     page.state.origin = "file:family.vcf"
     page.run.ask()
     page.run.work.wait(300)
@@ -203,7 +203,7 @@ def test_reading_a_file_ends_when_it_is_cancelled(runtime):
 
 
 def test_a_file_read_in_pieces_is_as_one_read_at_once(runtime, tmp_path, monkeypatch):
-    monkeypatch.setattr("phenviz.app.variant_run._CHUNK", 3)
+    monkeypatch.setattr("phenviz.app.variants.variant_run._CHUNK", 3)
     lines = (runtime.folder / "family.vcf").read_text().splitlines(keepends=True)
     twice = [line for line in lines for _ in range(1 if line.startswith("#") else 2)]
     path = tmp_path / "twice.vcf"
@@ -310,7 +310,7 @@ def test_an_address_brings_back_the_list_and_the_variant():
 
 def test_a_reload_keeps_filter_and_sorting(runtime, monkeypatch):
     address = {"filter": "|effect|>0.01", "sort": "-position"}
-    monkeypatch.setattr("phenviz.app.pages.variants.arguments_of_address", lambda: address)
+    monkeypatch.setattr("phenviz.app.variants.page.arguments_of_address", lambda: address)
     page = VariantsPage(runtime)
     assert (page.state.filter, page.state.sort) == ("|effect|>0.01", "-position")
     assert (page.grid.filter, page.grid.sort) == ("|effect|>0.01", "-position")

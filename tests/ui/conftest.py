@@ -34,7 +34,7 @@ def dashboard(tmp_path_factory) -> Iterator[str]:
     port = _free_port()
     log = tmp_path_factory.mktemp("dashboard") / "server.log"
     environment = os.environ | {"PHENVIZ_CACHE": str(tmp_path_factory.mktemp("dashboard_cache"))}
-    code = f"from phenviz.app.serve import serve; serve(port={port}, show=False)"
+    code = f"from phenviz.app.shell.serve import serve; serve(port={port}, show=False)"
     with log.open("w") as output:
         server = subprocess.Popen([sys.executable, "-c", code], stdout=output, stderr=output, env=environment)
     address = f"http://localhost:{port}/"

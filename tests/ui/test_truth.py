@@ -149,7 +149,7 @@ def served(project: Path, folder: Path):
     """Serve a small world from a process of its own whose temporary folder is this one."""
     port, log = _free_port(), folder / "server.log"
     code = (
-        "from phenviz.app.serve import serve; from phenviz.world import open_world\n"
+        "from phenviz.app.shell.serve import serve; from phenviz.world import open_world\n"
         f"serve(open_world({str(project)!r}), port={port}, show=False)"
     )
     environment = os.environ | {"TMPDIR": str(folder), "PHENVIZ_CACHE": str(folder / "cache")}

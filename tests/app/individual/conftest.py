@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from phenviz.app.pages.individual import IndividualPage
-from phenviz.app.runtime import Runtime
+from phenviz.app.individual.page import IndividualPage
+from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
 from tests.app.individual.person import VIEW, settle
 from tests.effects.toys import write_people

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.app.person_exports import FORMATS
-from phenviz.app.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.individual.person_exports import FORMATS
+from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
 from phenviz.effects import predict_haplotypes, score_variants
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
@@ -121,14 +121,14 @@ def test_the_table_of_one_person_is_let_go_when_another_is_computed(page, monkey
 
 def test_a_table_is_ranked_anew_when_effects_are_replaced(page, monkeypatch):
     # ids of what was let go are given out again
-    monkeypatch.setattr("phenviz.app.person_run.id", lambda _thing: 0, raising=False)
+    monkeypatch.setattr("phenviz.app.individual.person_run.id", lambda _thing: 0, raising=False)
     before = page.run.table()["effect"].abs()
     page.run.work.add("effects", page.run.effects.assign(effect=2 * page.run.effects["effect"]))
     np.testing.assert_allclose(page.run.table()["effect"].abs(), 2 * before)
 
 
 def test_a_view_that_is_too_long_is_told_and_nothing_is_computed(page, monkeypatch):
-    monkeypatch.setattr("phenviz.app.person_run.LONGEST", 1_000)
+    monkeypatch.setattr("phenviz.app.individual.person_run.LONGEST", 1_000)
     page.run.changed += 1
     assert page.run.status == "too long"
     assert "Zoom in" in page.grid.view.status["words"]

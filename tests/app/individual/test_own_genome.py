@@ -9,8 +9,8 @@ import weakref
 
 import pytest
 
-from phenviz.app.pages.individual import IndividualPage
-from phenviz.app.person_exports import FORMATS
+from phenviz.app.individual.page import IndividualPage
+from phenviz.app.individual.person_exports import FORMATS
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from tests.app.individual.person import VIEW, apply_state, drop, own_vcf, settle, settle_source, vcf_of

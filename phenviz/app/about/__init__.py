@@ -1,0 +1,1 @@
+"""The page About: model, data and licences."""

@@ -1,1 +1,0 @@
-"""Parts of pages: each reads the state and draws; none knows another."""

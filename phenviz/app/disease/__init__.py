@@ -1,0 +1,1 @@
+"""The page Disease: traits by contexts, and the evidence."""

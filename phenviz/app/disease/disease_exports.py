@@ -1,0 +1,122 @@
+"""Files of the Disease page: figures, tidy tables, and the methods paragraph."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import xarray as xr
+
+from phenviz.app.disease.disease_parts import method_part
+from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file
+from phenviz.app.shell.uploads import private_directory
+from phenviz.disease.simulated import is_simulated
+from phenviz.errors import ResultError
+from phenviz.formats import menu_of
+from phenviz.saving import save
+
+FIGURES = {
+    "heatmap": "Heat map",
+    "bars": "Bars of −log10 p",
+    "forest": "Forest of effects",
+    "methods": "Methods side by side",
+    "qq": "QQ plots",
+    "leave-one-out": "Leave one locus out",
+}
+FORMATS = menu_of("hypotheses")
+
+
+def disease_file(
+    dataset: xr.Dataset,
+    suffix: str,
+    *,
+    figure: str,
+    method: str,
+    trait: str,
+    context: str,
+    shown: xr.Dataset | None = None,
+    methods: Sequence[str] = (),
+    evidence: xr.Dataset | None = None,
+) -> Callable[[], File]:
+    """Return what makes a file of hypotheses.
+
+    Parameters
+    ----------
+    dataset
+        Hypotheses.
+    suffix
+        One of `FORMATS`.
+    figure
+        One of `FIGURES`, for figure formats.
+    method, trait, context
+        What is looked at.
+    shown
+        The part on screen: its traits and contexts, in their order, are those of the figures.
+    methods
+        Methods for the figures that show several; all by default.
+    evidence
+        Evidence behind the trait, for the leave-one-out figure.
+
+    Raises
+    ------
+    ResultError
+        If there is nothing to draw.
+    """
+    mark = "SIMULATED_" if is_simulated(str(dataset.attrs["source"])) else ""
+    name = f"phenviz_{mark}hypotheses"
+    if suffix in FIGURE_FORMATS.values():
+        drawn = dataset
+        if shown is not None:
+            # the same rows and columns, in the same order, as on screen
+            drawn = dataset.sel({"trait": shown["trait"].values, "context": shown["context"].values})
+        if figure == "leave-one-out" and evidence is None:
+            raise ResultError(
+                "choose a cell and look at what stands behind it first: then its loci can be drawn"
+            )
+        return lambda: figure_file(
+            _drawing(drawn, figure, method, trait, context, methods, evidence), f"{name}_{figure}", suffix
+        )
+    return lambda: File(f"{name}{suffix}", _content(dataset, suffix), "application/octet-stream")
+
+
+def _drawing(
+    dataset: xr.Dataset,
+    figure: str,
+    method: str,
+    trait: str,
+    context: str,
+    methods: Sequence[str],
+    evidence: xr.Dataset | None,
+) -> Any:
+    from phenviz.figures import disease as draw
+    from phenviz.figures.disease_qq import leave_one_out_figure, qq_figure
+
+    several = list(methods) or dataset["method"].values.astype(str).tolist()
+    title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
+    if figure in ("heatmap", "methods"):
+        chosen = [method] if figure == "heatmap" else several
+        return draw.heatmap_figure(dataset, methods=chosen, title=title or "Hypotheses: traits by contexts")
+    if figure == "bars":
+        return draw.bars_figure(dataset, method=method, traits=[trait] if trait else None)
+    if figure == "forest":
+        return draw.forest_figure(dataset, method=method, traits=[trait] if trait else None)
+    if figure == "qq":
+        values = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in several}
+        return qq_figure(values, title=title or "Observed and expected p-values")
+    assert evidence is not None
+    return leave_one_out_figure(evidence, context)
+
+
+def _content(dataset: xr.Dataset, suffix: str) -> bytes:
+    from phenviz.app.shell.exports import data_file
+    from phenviz.disease import methods_paragraph, table_to_keep
+
+    if suffix == ".nc":
+        return data_file(dataset.assign_attrs(methods=methods_paragraph(dataset)), suffix).content
+    if suffix == ".parquet":
+        buffer = io.BytesIO()
+        table_to_keep(dataset).to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    with private_directory() as folder:
+        return save(dataset, folder / f"hypotheses{suffix}")[0].read_bytes()

@@ -1,0 +1,201 @@
+"""What the plots of the Disease page draw: parts of a result, arranged, with their thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from phenviz.app.shell.formatting import escaped
+from phenviz.disease.calibration import calibration_words
+from phenviz.disease.methods import draws_loci
+from phenviz.disease.simulated import is_simulated
+from phenviz.disease.traits import FIRST_ROWS, TraitReport
+from phenviz.genome.locus import shown_contig
+
+MOST_CONTEXTS = 40
+_LEVEL = 0.05
+# of traits that are left out, so many are named at once
+_NAMED = 12
+
+
+def methods_of(dataset: xr.Dataset) -> list[str]:
+    """Return the methods of a result that tested anything."""
+    tested = np.isfinite(dataset["p_value"].values)
+    where = dataset["p_value"].dims.index("method")
+    others = tuple(axis for axis in range(tested.ndim) if axis != where)
+    return [
+        str(name) for name, any_ in zip(dataset["method"].values, tested.any(others), strict=True) if any_
+    ]
+
+
+def method_part(dataset: xr.Dataset, method: str) -> xr.Dataset:
+    """Return the tests of one method, contexts by group; the strongest ones where there are many."""
+    part = dataset.sel({"method": method}).transpose("trait", "context", ...)
+    p = part["p_value"].values
+    tested = np.flatnonzero(np.isfinite(p).any(0))
+    if len(tested) > MOST_CONTEXTS:
+        best = np.argsort(np.nanmin(p[:, tested], axis=0), kind="stable")[:MOST_CONTEXTS]
+        tested = np.sort(tested[best])
+    groups = part["group"].values.astype(str)[tested]
+    first = {group: place for place, group in reversed(list(enumerate(groups)))}
+    return part.isel(context=tested[np.argsort([first[group] for group in groups], kind="stable")])
+
+
+def arranged(part: xr.Dataset, order: str, trait: str, context: str) -> xr.Dataset:
+    """Sort traits by z in a context, contexts by z of a trait, or both.
+
+    Parameters
+    ----------
+    part
+        From `method_part`.
+    order
+        ``traits``, ``contexts``, ``both``; others leave it as it is.
+    trait, context
+        What to sort by; unknown ones leave it as it is.
+    """
+    if order in ("traits", "both") and context in part["context"].values:
+        part = part.isel(trait=_falling(part["z"].sel(context=context).values))
+    if order in ("contexts", "both") and trait in part["trait"].values:
+        part = part.isel(context=_falling(part["z"].sel(trait=trait).values))
+    return part
+
+
+def shown_contexts(part: xr.Dataset, ticked: tuple[str, ...], known: tuple[str, ...]) -> xr.Dataset:
+    """Leave out the model's contexts that aren't ticked; others (REMO cell types) stay."""
+    keep = [name in ticked or name not in known for name in part["context"].values.astype(str)]
+    return part.isel(context=np.flatnonzero(keep))
+
+
+def thresholds(dataset: xr.Dataset, method: str) -> tuple[float, float]:
+    """Return the thresholds of p at 5 %: Bonferroni's, and the largest p that Benjamini-Hochberg passes.
+
+    The second is NaN where nothing passes.
+    """
+    part = dataset.sel({"method": method})
+    p, q = part["p_value"].values, part["q_value"].values
+    tests = int(np.isfinite(p).sum())
+    passed = p[np.isfinite(q) & (q <= _LEVEL)]
+    return _LEVEL / max(tests, 1), float(passed.max()) if len(passed) else float("nan")
+
+
+def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> str:
+    """Say in one line of HTML what was found for one trait in one context."""
+    one = dataset.sel({"method": method, "trait": trait, "context": context})
+
+    def number(name: str, form: str = "{:.2g}") -> str:
+        value = float(one[name])
+        return form.format(value) if np.isfinite(value) else "not known"
+
+    interval = (
+        f" ({number('interval_low')} to {number('interval_high')})"
+        if np.isfinite(one["interval_low"])
+        else ""
+    )
+    facts = [
+        f"effect <b>{number('effect')}</b>{interval}",
+        f"z <b>{number('z', '{:.2f}')}</b>",
+        f"p <b>{number('p_value')}</b>",
+        f"q <b>{number('q_value')}</b>",
+        f"Bonferroni {number('p_bonferroni')}",
+    ]
+    if np.isfinite(one["p_conditional"]):
+        facts.append(f"given the best cell type {number('p_conditional')}")
+    if np.isfinite(one["top_locus_share"]):
+        facts.append(f"strongest locus {number('top_locus_share', '{:.0%}')} of the evidence")
+    if np.isfinite(one["p_without_top"]):
+        facts.append(f"p without it {number('p_without_top')}")
+    return " · ".join(facts)
+
+
+def trait_words(dataset: xr.Dataset, trait: str) -> str:
+    """Say how much there is of a trait."""
+    one = dataset.sel(trait=trait)
+    share = float(one["posterior_share"])
+    of_all = f", {share:.1%} of the source's posterior for it" if np.isfinite(share) else ""
+    return (
+        f"{int(one['variants']):,} variants in {int(one['loci']):,} loci here, {float(one['posterior']):.1f} "
+        f"expected causal{of_all}"
+    )
+
+
+def interval_words(method: str) -> str:
+    """Say where the intervals of a method come from."""
+    return "bootstrap of loci" if draws_loci(method) else "normal approximation"
+
+
+def simulated_words(dataset: xr.Dataset | None) -> str:
+    """Return the label of simulated results; empty for others."""
+    if dataset is None or not is_simulated(str(dataset.attrs.get("source", ""))):
+        return ""
+    return (
+        "<span class='partial' data-testid='simulated'>SIMULATED</span> These traits are made up: their "
+        "variants were chosen by the model's own predictions, to show how the page works."
+    )
+
+
+def reading_words(report: TraitReport) -> str:
+    """Show how a table was read: what it was recognised as, each column, the first rows."""
+    if report.format is None:
+        return ""
+    columns = "".join(
+        f"<tr><td>{escaped(column)}</td><td>{escaped(what)}</td></tr>"
+        for column, what in report.format.in_words()
+    )
+    rows = "".join(f"<tr><td>{escaped(row)}</td></tr>" for row in report.first_rows)
+    return (
+        f"<h3>{escaped(report.source)}: recognised as {escaped(report.format.name)}</h3>"
+        f"<table class='facts'><tr><th>column</th><th>read as</th></tr>{columns}</table>"
+        f"<table class='facts'><tr><th>{FIRST_ROWS}</th></tr>{rows}</table>"
+    )
+
+
+def left_out_words(dataset: xr.Dataset) -> str:
+    """Say which traits of the source have nothing to test; empty where all have."""
+    absent = str(dataset.attrs.get("traits_left_out", ""))
+    contigs = str(dataset.attrs["contig"]).split(",")
+    place = f"on {shown_contig(contigs[0])}" if len(contigs) == 1 else "here"
+    names = absent.split(", ")
+    said = f"Left out, with no usable variant {place}: {escaped(', '.join(names[:_NAMED]))}"
+    if more := names[_NAMED:]:
+        inline = "style='display:inline'"
+        said += f", <details {inline}><summary {inline}>{len(more)} more</summary> "
+        said += f"{escaped(', '.join(more))}</details>"
+    said += "."
+    return f"<span class='quiet' data-testid='left-out'>{said}</span>" if absent else ""
+
+
+def few_loci_words(dataset: xr.Dataset) -> str:
+    """Say what so few loci can't show; empty where each trait has enough."""
+    from phenviz.disease import reservations
+
+    said = " ".join(reservations(dataset))
+    return f"<div class='quiet' data-testid='few-loci'>{escaped(said)}</div>" if said else ""
+
+
+def effective_words(dataset: xr.Dataset, method: str) -> str:
+    """Say how many contexts count as independent, and how well matching did."""
+    part = dataset.sel({"method": method})
+    words = [escaped(str(part["method_label"].values))]
+    count = float(part["effective_contexts"])
+    if np.isfinite(count):
+        words.append(
+            f"{count:.0f} effectively independent of {int(part.sizes['context'])} contexts (Li and Ji)"
+        )
+    imbalance = part["imbalance"].values
+    if np.isfinite(imbalance).any():
+        words.append(f"largest imbalance after matching {np.nanmax(imbalance):.2f} SD")
+    words.append(calibrated(method))
+    return " · ".join(filter(None, words))
+
+
+def calibrated(method: str) -> str:
+    """Say how often a method errs on null traits, as measured; marked where it doesn't hold."""
+    said = calibration_words(method)
+    if not said:
+        return ""
+    mark = "" if said.endswith("(holds)") else " class='partial'"
+    return f"<span data-testid='calibration'{mark}>{escaped(said)}</span>"
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    return np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")

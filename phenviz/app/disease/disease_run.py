@@ -1,0 +1,259 @@
+"""What is computed on the Disease page: hypotheses, the evidence behind one, and packs being fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phenviz.app.disease.disease_state import OWN, SIMULATED, DiseaseState
+from phenviz.app.disease.disease_tables import KeptTables
+from phenviz.app.shell.formatting import readable_bytes
+from phenviz.app.shell.job_view import RESULT, JobView
+from phenviz.app.shell.runtime import Runtime
+from phenviz.app.shell.session import words_of
+from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
+from phenviz.errors import PhenvizError
+
+if TYPE_CHECKING:
+    from phenviz.data.manifests import Pack
+    from phenviz.progress import Progress
+    from phenviz.service import Job
+
+_TITLES = {
+    "ukbb-blood-finemap": "16 blood traits, UK Biobank",
+    "pics-39-traits": "39 traits, PICS",
+    "finemap-three-biobanks": "Traits of three biobanks",
+}
+TRAIT_PACKS = tuple(_TITLES)
+EXPRESSION_PACK = "blood16-rna"
+# the run waits to be asked for only where somebody would notice that it takes time
+_AT_ONCE_SECONDS = 2.0
+_OF_EXPRESSION = "gene-expression"
+_OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
+
+
+class ServiceRun(JobView):
+    """One job of the service at a time.
+
+    Parameters
+    ----------
+    runtime
+        Gives the service.
+    kind
+        Kind of the jobs.
+    """
+
+    def __init__(self, runtime: Runtime, kind: str) -> None:
+        super().__init__()
+        self._runtime, self._kind = runtime, kind
+        self.asked: dict[str, Any] | None = None
+        self.refusal = ""
+
+    @property
+    def job(self) -> Job | None:
+        """The job, once the service has taken the request."""
+        return self.jobs.get(RESULT)
+
+    @property
+    def status(self) -> str:
+        """``empty``, or the job's state; ``failed`` also where the request was refused."""
+        return "failed" if self.refusal else self.state
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        return self.refusal or super().error
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """Ask the service; what it is doing for this session is cancelled."""
+        service = self._runtime.service
+        if service is None or (wanted == self.asked and self.status not in ("failed", "cancelled")):
+            return
+        self.cancel()
+        self._clear()
+        self.asked, self.dataset, self.refusal = wanted, None, ""
+        try:
+            self.attach(RESULT, service.submit(self._kind, **wanted), parts=True)
+        except PhenvizError as error:
+            self.refusal = words_of(error)
+            self.changed += 1
+        self.tick()
+
+
+class DiseaseRun(ServiceRun):
+    """Hypotheses of the source that the state names.
+
+    Parameters
+    ----------
+    state
+        Source, methods and draws.
+    runtime
+        World, service and threads.
+    tables
+        Tables that were handed over.
+    """
+
+    def __init__(self, state: DiseaseState, runtime: Runtime, tables: KeptTables) -> None:
+        super().__init__(runtime, "hypotheses")
+        self._state, self._tables = state, tables
+        self._looked_up: dict[str, Any] | None = None
+        self.seconds = 0.0
+        self.fetching: JobView | None = None
+
+    @property
+    def status(self) -> str:
+        """Also ``loading``, ``missing`` (data packs) and ``waiting`` (for the user to start it)."""
+        if self._runtime.failure is not None:
+            return "failed"
+        if self._runtime.service is None:
+            return "loading"
+        if self.asked is not None and self.asked == self.wanted():
+            return super().status
+        if self.missing():
+            return "missing"
+        return "waiting" if self.wanted() is not None else "empty"
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        if self._runtime.failure is not None:
+            return words_of(self._runtime.failure)
+        return super().error
+
+    def wanted(self) -> dict[str, Any] | None:
+        """Return the request that the state makes; None where its source isn't here."""
+        state = self._state
+        source: str | None = state.source
+        if state.source.startswith(OWN):
+            kept = self._tables.find(state.source.removeprefix(OWN))
+            source = str(kept.path) if kept is not None else None
+        if not source:
+            return None
+        return {"source": source, "method": state.methods, "permutations": int(state.permutations), "seed": 0}
+
+    def missing(self) -> list[Pack]:
+        """Return the data packs that the chosen source and methods need and that aren't here."""
+        state, world = self._state, self._runtime.world
+        needed = [state.source] if state.source in TRAIT_PACKS else []
+        if any(name in _OF_PEAKS for name in state.methods) and isinstance(world.project.peaks, str):
+            needed += [world.project.peaks] if world.project.peaks else []
+        needed += [EXPRESSION_PACK] if _OF_EXPRESSION in state.methods else []
+        return [find_pack(name) for name in dict.fromkeys(needed) if not has_pack(name)]
+
+    def run(self) -> None:
+        """Start what the state asks for."""
+        wanted = self.wanted()
+        if wanted is not None and not self.missing():
+            self.ask(wanted)
+
+    def follow(self) -> None:
+        """Show what the state asks for if that is kept, running, or takes a moment only; else wait."""
+        wanted, service = self.wanted(), self._runtime.service
+        if service is None or wanted is None or wanted in (self.asked, self._looked_up):
+            return
+        self._looked_up = wanted
+        if not self.missing():
+            try:
+                estimate = service.estimate("hypotheses", **wanted)
+            except PackMissing:
+                self.changed += 1
+                return
+            except PhenvizError as error:
+                self.refusal, self.asked = words_of(error), wanted
+                self.changed += 1
+                return
+            self.seconds = estimate.seconds
+            soon = estimate.stored >= 1 or estimate.seconds < _AT_ONCE_SECONDS
+            # what runs already was asked for before this page was reloaded, or on another one
+            if soon or wanted["source"] == SIMULATED or service.is_running("hypotheses", **wanted):
+                self.ask(wanted)
+                return
+        self.changed += 1
+
+    def fetch(self) -> None:
+        """Fetch the packs that are missing, in the background."""
+        names = [pack.name for pack in self.missing()]
+        if not names or (self.fetching is not None and not self.fetching.over):
+            return
+
+        def fetch(view: JobView, progress: Progress) -> None:
+            for name in names:
+                fetch_pack(name, progress=progress)
+
+        stages = {f"fetching {name}": float(find_pack(name).bytes) for name in names}
+        self.fetching = JobView().read(fetch, self._runtime.background, stages=stages)
+        self.changed += 1
+
+    def tick(self) -> bool:
+        """Look at the job and at what is being fetched."""
+        self.follow()
+        if self.fetching is not None and self.fetching.tick():
+            if self.fetching.state == "done":
+                self._looked_up = None
+            self.changed += 1
+        return super().tick()
+
+    def close(self) -> None:
+        """Let go of everything; what runs for this tab goes on, and can be found again."""
+        self.forget()
+        self.asked = None
+        if self.fetching is not None:
+            self.fetching.cancel()
+
+
+class EvidenceRun(ServiceRun):
+    """What stands behind one trait.
+
+    Parameters
+    ----------
+    state
+        The trait and method that are looked at, and whether evidence is.
+    runtime
+        World and service.
+    hypotheses
+        The run whose settings count.
+    """
+
+    def __init__(self, state: DiseaseState, runtime: Runtime, hypotheses: DiseaseRun) -> None:
+        super().__init__(runtime, "trait_evidence")
+        self._state, self._hypotheses = state, hypotheses
+
+    @property
+    def method(self) -> str:
+        """The method that is looked at, or the nearest one that goes by loci."""
+        from phenviz.disease.methods import MATCHED
+
+        method = self._state.method
+        if method in MATCHED:
+            return method
+        return "accessibility" if method in _OF_PEAKS else "variant"
+
+    def follow(self) -> None:
+        """Ask for what the state looks at."""
+        state, hypotheses = self._state, self._hypotheses
+        if not state.evidence or not state.trait or hypotheses.asked is None or hypotheses.dataset is None:
+            return
+        asked = hypotheses.asked
+        wanted = {
+            "source": asked["source"], "trait": state.trait, "method": self.method,
+            "permutations": asked["permutations"], "seed": asked["seed"],
+        }  # fmt: skip
+        if wanted != self.asked:
+            self.ask(wanted)
+
+    def tick(self) -> bool:
+        """Look at the job."""
+        self.follow()
+        return super().tick()
+
+
+def source_title(source: str, tables: KeptTables) -> str:
+    """Return what a source is called on screen."""
+    if source == SIMULATED:
+        return "simulated traits (not data)"
+    if source.startswith(OWN):
+        kept = tables.find(source.removeprefix(OWN))
+        return kept.path.name if kept is not None else "a table that isn't kept here"
+    if source not in _TITLES:
+        return source
+    size = "" if has_pack(source) else f" (fetch {readable_bytes(find_pack(source).bytes)})"
+    return f"{_TITLES[source]}{size}"

@@ -1,0 +1,59 @@
+"""What a session of the Disease page looks at: parameters only, and how the address holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import param
+
+from phenviz.app.shell.state import PageState, apply_page_query, apply_values, page_query, values_of
+from phenviz.genome.contexts import Context
+
+SIMULATED, OWN = "simulated", "own:"
+VIEWS = {"map": "Heat map", "methods": "Methods side by side", "qq": "QQ plots"}
+SORTS = {
+    "": "File order, by lineage",
+    "traits": "Traits by z in the chosen cell type",
+    "contexts": "Cell types by z of the chosen trait",
+    "both": "Both",
+}
+PERMUTATIONS = ("1000", "10000", "100000")
+DEFAULT_METHODS = ("variant",)
+
+
+class DiseaseState(PageState):
+    """State of the Disease page."""
+
+    source = param.String(default="", doc="A data pack, `simulated`, or `own:` and the name of a kept table.")
+    methods = param.ClassSelector(class_=tuple, default=DEFAULT_METHODS, doc="Methods to run, by name.")
+    permutations = param.Selector(default="10000", objects=list(PERMUTATIONS), doc="Draws of the null.")
+    method = param.String(default="", doc="Method that is looked at.")
+    trait = param.String(default="", doc="Trait that is looked at.")
+    view = param.Selector(default="map", objects=list(VIEWS), doc="What is drawn.")
+    order = param.Selector(default="", objects=list(SORTS), doc="How rows and columns are sorted.")
+    evidence = param.String(default="", doc="Context whose loci are looked at; empty for none.")
+    variant = param.String(default="", doc="Key of the variant whose alleles are compared.")
+
+
+_VALUES = ("source", "permutations", "method", "trait", "view", "order", "evidence", "variant")
+
+
+def disease_query(state: DiseaseState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Disease page into the values of a URL."""
+    query = page_query(state, all_contexts) | values_of(state, _VALUES)
+    if state.methods != DEFAULT_METHODS:
+        query["methods"] = ",".join(state.methods)
+    return query
+
+
+def apply_disease_query(
+    state: DiseaseState, query: Mapping[str, str], all_contexts: tuple[Context, ...], methods: tuple[str, ...]
+) -> list[str]:
+    """Take over what a URL says of the Disease page, apart from its locus; returns what isn't possible."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _VALUES)
+    if "methods" in query:
+        asked = query["methods"].split(",")
+        state.methods = tuple(name for name in methods if name in asked) or DEFAULT_METHODS
+        if unknown := [name for name in asked if name not in methods]:
+            problems.append(f"the address names methods that there aren't: {', '.join(unknown)[:100]}")
+    return problems

@@ -1,0 +1,1 @@
+"""The page Explore: tracks of a locus, mutagenesis, gradients."""

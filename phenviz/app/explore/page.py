@@ -1,0 +1,219 @@
+"""The Explore page: which bases of a locus matter, in which contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import panel_material_ui as pmui
+
+from phenviz.app.explore.finemapped import finemapped_packs
+from phenviz.app.explore.job_list import JobList
+from phenviz.app.explore.own_track_list import OwnTrackList
+from phenviz.app.explore.packs_of_track import PacksOfTrack
+from phenviz.app.explore.results_table import MOTIF_WINDOW, ResultsTable
+from phenviz.app.explore.run_panel import RunPanel
+from phenviz.app.explore.top_bases import round_the_strongest
+from phenviz.app.explore.tracks_view import TracksView, track_labels
+from phenviz.app.shell.exports import DATA_FORMATS, File, data_file, explore_figure_file
+from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
+from phenviz.app.shell.initial_view import open_state
+from phenviz.app.shell.request import methods_for
+from phenviz.app.shell.runs import Runs
+from phenviz.app.shell.session import Session
+from phenviz.app.shell.state import ExploreState, apply_query, query_of
+from phenviz.app.widgets.context_picker import ContextPicker
+from phenviz.app.widgets.export_menu import ExportMenu
+from phenviz.app.widgets.ideogram import IdeogramView
+from phenviz.app.widgets.locus_bar import LocusBar
+from phenviz.app.widgets.track_toolbar import TrackToolbar
+from phenviz.errors import PhenvizError, ResultError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from phenviz.app.shell.runtime import Runtime
+    from phenviz.data.own_tracks import OwnTrack
+    from phenviz.genome.annotation import Gene
+
+
+def explore_page(runtime: Runtime) -> pmui.Page:
+    """Build the page for one browser tab.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+    return guarded(lambda: ExplorePage(runtime).page)
+
+
+class ExplorePage:
+    """Everything of one tab; lives as long as its document.
+
+    Parameters
+    ----------
+    runtime
+        What all tabs share.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        world = runtime.world
+        self.runtime = runtime
+        self.session = Session()
+        self._methods = methods_for(global_backbone=world.has_global_backbone)
+        self.state, problems = self._read(arguments_of_address())
+        self.runs = Runs(self.state, lambda: runtime.service)
+        self._restored = False
+        self.page = self._layout()
+        self._keep_in_step()
+        for problem in problems:
+            self.session.say(problem)
+
+    def _read(self, arguments: Mapping[str, str]) -> tuple[ExploreState, list[str]]:
+        """Turn an address into a state; also returns what couldn't be taken over, in words."""
+        state, world = ExploreState(), self.runtime.world
+        state.offer(self._methods)
+        problems = apply_query(state, arguments, world.contexts)
+        problems = open_state(state, world, arguments, problems)
+        return state, problems + self._resolve_shown(state)
+
+    def _layout(self) -> pmui.Page:
+        runtime, session, state, runs = self.runtime, self.session, self.state, self.runs
+        world = runtime.world
+        names = [str(name) for name in world.annotation.genes["gene_name"]]
+        contig_length = world.reference.length
+        self.frame = PageFrame(
+            "explore", runtime, session, state, lambda: query_of(state, world.contexts), self._join
+        )
+        self.locus_bar = LocusBar.of(state, world, session)
+        self.tracks = TracksView(session, state, runtime, runs)
+        self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels(), self.tracks.activity_high)
+        self._show_packs()
+        self.own = OwnTrackList(session, runtime, self._show_own)
+        self.run_panel = RunPanel(
+            session,
+            state,
+            runs,
+            methods=self._methods,
+            gene=self._find_gene,
+            gene_names=names,
+            nearest_names=world.annotation.nearest_names,
+            expression_contexts=world.expression_contexts,
+            contig_length=contig_length,
+        )
+        self.results = ResultsTable(
+            session,
+            state,
+            runs,
+            find_motifs=self._find_motifs,
+            background=runtime.background,
+            contig_length=contig_length,
+        )
+        self.jobs = JobList(session, state, runs)
+        return self.frame.page(
+            [
+                self.locus_bar,
+                IdeogramView(state, world.annotation, contig_length),
+                self.toolbar,
+                self.tracks,
+                self.results,
+            ],
+            sidebar=[ContextPicker(state, world.contexts), self.own],
+            panel=[self.run_panel, self.jobs],
+            actions=[ExportMenu(session, self._make_file, self.frame.actions, runtime.background)],
+        )
+
+    def _keep_in_step(self) -> None:
+        session = self.session
+        session.on_tick(self.runs.tick)
+        session.on_tick(self._restore_once)
+        session.on_close(self.runs.drop)
+        self.frame.address.on_return(self._read, self._show_run_of_address)
+
+    def _join(self, tab: str) -> None:
+        """Take up what this tab has run and handed over before a reload."""
+        self.runs.adopt(tab)
+        self.own.join(tab)
+
+    def _show_own(self, tracks: Sequence[OwnTrack]) -> None:
+        self.tracks.set_own(tracks)
+        self.toolbar.list_tracks(track_labels(tracks))
+
+    def _restore_once(self) -> None:
+        if self.runtime.service is None or self._restored:
+            return
+        self._restored = True
+        self.runs.remember()
+        self._show_run_of_address()
+
+    def _show_run_of_address(self) -> None:
+        shown, current = self.state.shown, self.runs.current
+        if current is not None and current.request != shown:
+            self.runs.hide()
+            self.state.shown = shown
+        if (words := self.runs.restore()) is not None:
+            self.session.say(words)
+
+    def _resolve_shown(self, state: ExploreState) -> list[str]:
+        """Call the contig of the address's run as the reference does; return why that isn't possible."""
+        shown, reference = state.shown, self.runtime.world.reference
+        if shown is None:
+            return []
+        try:
+            contig = reference.resolve_contig(shown.locus.contig)
+        except PhenvizError as error:
+            state.shown = None
+            return [str(error)]
+        state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
+        return []
+
+    def _find_gene(self, name: str) -> Gene:
+        """Find a gene, called by what finds this very one again, on a contig as the reference calls it."""
+        world = self.runtime.world
+        gene = world.annotation.gene(name)
+        contig = world.reference.resolve_contig(gene.locus.contig)
+        name = world.annotation.key_of(gene)
+        return replace(gene, name=name, locus=replace(gene.locus, contig=contig))
+
+    def _show_packs(self) -> None:
+        """Show what tracks take from data packs, and offer the packs that aren't here."""
+        runtime, offer = self.runtime, self.toolbar.offer
+        named = runtime.world.project.peaks
+        PacksOfTrack(
+            self.session, runtime, "Observed peaks",
+            lambda: [named] if isinstance(named, str) and named else [],
+            lambda _anew: runtime.peaks(),
+            self.tracks.set_observed, partial(offer, track="observed"),
+        ).start()  # fmt: skip
+        PacksOfTrack(
+            self.session, runtime, "Fine-mapped variants",
+            partial(finemapped_packs, runtime),
+            lambda anew: runtime.finemapped(anew=anew),
+            self.tracks.set_finemapped, partial(offer, track="finemapped"),
+        ).start()  # fmt: skip
+
+    def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
+        from phenviz.attribution import find_motifs
+
+        part = round_the_strongest(dataset, context, MOTIF_WINDOW)
+        contexts = [context] if "context" in dataset.dims and context in dataset["context"] else None
+        return find_motifs(part, self.runtime.world.project.motifs, contexts=contexts)
+
+    def _make_file(self, suffix: str) -> Callable[[], File]:
+        """Take what is on screen now; the file itself is made in the background."""
+        if suffix not in DATA_FORMATS.values():
+            own = self.own.tracks.all
+            return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix, own)
+        dataset = self.runs.dataset
+        if dataset is not None:
+            return lambda: data_file(dataset, suffix)
+        locus, names = self.state.locus, self.state.contexts
+        service = self.runtime.service
+        if service is None:
+            raise ResultError("the model is still being loaded: there is nothing to export yet")
+        job = service.submit("predict", locus=locus, contexts=names)
+        return lambda: data_file(job.result(), suffix)

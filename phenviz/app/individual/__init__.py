@@ -1,0 +1,1 @@
+"""The page Individual: one person's two haplotypes."""

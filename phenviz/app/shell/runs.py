@@ -1,0 +1,158 @@
+"""The runs of one session: which were started, which is on screen, and what it has found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import param
+
+from phenviz.app.shell.formatting import readable_share
+from phenviz.app.shell.job_view import RESULT, JobView
+from phenviz.app.shell.request import Request
+from phenviz.app.shell.session import words_of
+from phenviz.app.shell.state import ExploreState
+from phenviz.errors import JobError, MemoryLimitError, PhenvizError
+
+if TYPE_CHECKING:
+    from phenviz.service import Estimate, Job, ModelService
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One job of the service as this session sees it."""
+
+    request: Request
+    job: Job
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing more will come."""
+        return self.job.over
+
+
+class Runs(JobView):
+    """Starts, watches, cancels and reopens runs; what is followed is the one on screen.
+
+    Jobs live in the process-wide service and go on when the tab is closed; here are only references.
+
+    Parameters
+    ----------
+    state
+        Its ``shown`` request is set by what is started or reopened.
+    service
+        Returns the model service, or None while the model is loading.
+    """
+
+    current = param.ClassSelector(class_=Run, doc="The run on screen.")
+    motifs = param.List(default=[], doc="Known motifs in the result on screen (`MotifMatch`).")
+    all = param.List(default=[], item_type=Run, doc="All runs of this session, newest first.")
+
+    def __init__(self, state: ExploreState, service: Callable[[], ModelService | None]) -> None:
+        super().__init__()
+        self._state = state
+        self._service = service
+        self._holder: str | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Tell whether the result on screen is only a part."""
+        return self.dataset is not None and self.current is not None and self.current.job.state != "done"
+
+    def estimate(self, request: Request) -> Estimate:
+        """Return what a request will cost; raises a `PhenvizError` if it would be refused."""
+        service = self._ready()
+        estimate = service.estimate(request.kind, **request.parameters())
+        from phenviz.service.device import free_bytes
+
+        free = free_bytes(service.device)
+        if estimate.stored < 1 and estimate.bytes > free:
+            raise MemoryLimitError(
+                f"this run needs about {estimate.bytes / 1e9:.0f} GB of memory, and "
+                f"{free / 1e9:.0f} GB are free: zoom in, or tick fewer contexts"
+            )
+        return estimate
+
+    def start(self, request: Request) -> Run:
+        """Ask the service for a run and show it."""
+        run = Run(request, self._ready().submit(request.kind, holder=self._holder, **request.parameters()))
+        self.all = [run, *[other for other in self.all if other.job is not run.job]]
+        self.show(run)
+        return run
+
+    def adopt(self, holder: str) -> None:
+        """List the jobs that this tab asked for before it was reloaded, and ask in its name from now on."""
+        self._holder = holder
+        self.remember()
+
+    def remember(self) -> None:
+        """List the jobs of this tab that aren't listed yet; does nothing before the model is loaded."""
+        service = self._service()
+        if service is None or self._holder is None:
+            return
+        known = {run.job.id for run in self.all}
+        jobs = [job for job in service.jobs if job.holder == self._holder and job.id not in known]
+        older = [(Request.of_job(job), job) for job in jobs]
+        self.all = [*self.all, *(Run(request, job) for request, job in older if request is not None)]
+
+    def show(self, run: Run) -> None:
+        """Put a run on screen: its result if it has ended, its progress otherwise."""
+        self._clear()
+        self.param.update(current=run, dataset=None)
+        self._state.shown = run.request
+        self.attach(RESULT, run.job, parts=True)
+        self.tick()
+
+    def hide(self) -> None:
+        """Take the run off the screen; it goes on."""
+        self._clear()
+        self._state.shown = None
+        self.param.update(current=None, dataset=None, changed=self.changed + 1)
+
+    def cancel(self) -> None:
+        """Stop the current run; what is finished stays."""
+        if self.busy:
+            super().cancel()
+            self.tick()
+
+    def restore(self) -> str | None:
+        """Show the run that the address names, if this tab has asked for it or its result is still kept.
+
+        Returns
+        -------
+        str or None
+            Why it isn't shown, in words.
+        """
+        request = self._state.shown
+        if request is None or (self.current is not None and self.current.request == request):
+            return None
+        for run in self.all:
+            # after a reload, or on the way back: it may still be running
+            if run.request == request:
+                self.show(run)
+                return None
+        try:
+            stored = self.estimate(request).stored
+            if stored >= 1:
+                self.start(request)
+                return None
+        except PhenvizError as error:
+            return words_of(error)
+        if stored > 0:
+            return (
+                f"{readable_share(stored)} of the run of this address is kept: press Run to go on from there."
+            )
+        return "The result of this address isn't kept any more: press Run to compute it again."
+
+    def drop(self) -> None:
+        """Let go of everything large; nobody is told, as the page that shows it is being taken down."""
+        self.forget()
+        with param.parameterized.discard_events(self):
+            self.param.update(current=None, all=[])
+
+    def _ready(self) -> ModelService:
+        service = self._service()
+        if service is None:
+            raise JobError("the model is still being loaded: try again in a few seconds")
+        return service

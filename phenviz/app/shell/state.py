@@ -1,0 +1,314 @@
+"""What one session looks at: parameters only, no widgets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import param
+
+from phenviz.app.shell.request import BASELINES, METHODS, STEPS, Request
+from phenviz.errors import PhenvizError
+from phenviz.genome.contexts import Context
+from phenviz.genome.locus import Locus, shown_contig
+
+THEMES = ("light", "dark")
+ACTIVITY_STYLES = ("heatmap", "areas")
+LOGOS = ("focus", "stacked", "difference")
+WINDOWS = ("view", "gene")
+TARGETS = ("activity", "gene")
+MODES = ("exact", "sum")
+INDIVIDUAL_HIDDEN = ("elements",)
+EXPRESSION_COLUMNS = ("organs", "tissues")
+UNPHASED = ("refuse", "as listed", "random")
+# the source that stands for what the tab itself has handed over
+UPLOAD = "upload"
+
+
+class PageState(param.Parameterized):
+    """State that all pages share, and that a link from one page to another keeps.
+
+    Components read it, draw it and write what the user does back into it; none knows another.
+    """
+
+    locus = param.ClassSelector(class_=Locus, doc="What the tracks show; changes while the user drags.")
+    settled = param.ClassSelector(class_=Locus, doc="The locus once it stopped moving: for what is costly.")
+    contexts = param.ClassSelector(
+        class_=tuple, default=(), doc="Names of the ticked contexts, in the model's order."
+    )
+    focus = param.String(default="", doc="Name of the context whose bases are shown and explained.")
+    theme = param.Selector(default="light", objects=list(THEMES))
+    highlight = param.ClassSelector(class_=Locus, doc="A place to point at: the last thing jumped to.")
+    genome = param.String(default="", doc="Whose genome the Individual page shows (`genome_of`).")
+    regions = param.ClassSelector(class_=tuple, default=(), doc="Regions of interest, as ``chr20:1-2000``.")
+    mark = param.String(default="", doc="A variant that is marked (``20:1600925:G:A``); empty for none.")
+
+
+class ExploreState(PageState):
+    """State of the Explore page."""
+
+    method = param.Selector(default="mutagenesis", objects=list(METHODS))
+    target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")
+    gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
+    tissue = param.String(default="", doc="Where expression is explained; empty: on the left.")
+    window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
+    flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
+    steps = param.Selector(default="32", objects=list(STEPS), doc="Steps of integrated gradients.")
+    baseline = param.Selector(default="zero", objects=list(BASELINES), doc="Where their path begins.")
+    shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
+    activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
+    transcripts = param.Selector(
+        default="one", objects=["one", "all"], doc="Whether each gene shows one transcript, or all."
+    )
+    logo = param.Selector(default="focus", objects=list(LOGOS), doc="What contributions of bases are of.")
+    high = param.Number(
+        default=0.0,
+        bounds=(0, 1e9),
+        doc="Where the colours of activity end; 0: they follow the view.",
+    )
+    hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
+
+    def offer(self, methods: Iterable[str]) -> None:
+        """Allow only some methods; the first is the usual one, which an address needn't name."""
+        method = self.param["method"]
+        method.objects = list(methods)
+        method.default = self.method = method.objects[0]
+
+
+class IndividualState(PageState):
+    """State of the Individual page."""
+
+    source = param.String(default="", doc="Where the genome comes from: a key of `People`.")
+    sample = param.String(default="", doc="Name of the individual; empty for nobody.")
+    mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
+    unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
+    seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
+    variant = param.String(default="", doc="Key of the variant that is looked at (`Variant.key`).")
+    below = param.Selector(default="variants", objects=["variants", "expression"], doc="Under the tracks.")
+    columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
+    hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
+
+
+class VariantsState(PageState):
+    """State of the Variants page."""
+
+    origin = param.String(default="region", doc="Where the variants come from (`variant_run`).")
+    lines = param.String(default="", doc="What was pasted.")
+    variant = param.String(default="", doc="Key of the variant that is looked at; empty for the list.")
+    columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
+    filter = param.String(default="", doc="What the table is searched for.")
+    sort = param.String(default="", doc="Column that the table is sorted by, with a minus if descending.")
+
+
+_MARK = re.compile(r"[^:\s]+:[1-9]\d{0,9}:[ACGTNacgtn]+:[ACGTNacgtn]+")
+_OF_VARIANTS = ("origin", "variant", "filter", "sort", "columns")
+# longer lists don't fit into an address
+_LONGEST_LINES = 1_500
+# CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
+_VCF_COLUMNS = 5
+_BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
+_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
+_OF_EXPLORE = (
+    "gene",
+    "tissue",
+    "target",
+    "method",
+    "window",
+    "flank",
+    "steps",
+    "baseline",
+    "activity_style",
+    "high",
+    "logo",
+    "transcripts",
+)
+
+
+def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write what all pages share into the values of a URL; what is as by default is left out."""
+    locus = state.settled or state.locus
+    query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
+    if state.mark:
+        query["mark"] = state.mark
+    if state.regions:
+        query["regions"] = ",".join(state.regions)
+    if len(state.contexts) < len(all_contexts):
+        query["contexts"] = ",".join(state.contexts)
+    if genome := genome_of(state):
+        query["genome"] = genome
+    return query | values_of(state, ("focus", "theme"))
+
+
+def genome_of(state: PageState) -> str:
+    """Write whose genome is looked at: source and sample with a slash between; of an upload no sample."""
+    if not isinstance(state, IndividualState):
+        return state.genome
+    if state.source == UPLOAD:
+        return UPLOAD
+    return f"{state.source}/{state.sample}" if state.sample else ""
+
+
+def region_text(locus: Locus) -> str:
+    """Write a region of interest as addresses hold it."""
+    return f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"
+
+
+def locus_of_mark(mark: str) -> Locus | None:
+    """Return the bases that a marked variant replaces (`PageState.mark`); None for no variant."""
+    fields = mark.split(":")
+    if len(fields) != 4:
+        return None
+    start = int(fields[1]) - 1
+    return Locus(fields[0], start, start + len(fields[2]))
+
+
+def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Explore page into the values of a URL."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_EXPLORE)
+    if state.hidden:
+        query["hidden"] = ",".join(state.hidden)
+    if state.shown is not None:
+        query["run"] = state.shown.text()
+    return query
+
+
+def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Individual page into the values of a URL; of an upload, that it is one."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_INDIVIDUAL)
+    for name in ("source", "sample", "variant") if state.source == UPLOAD else ("genome",):
+        query.pop(name, None)
+    if state.hidden != INDIVIDUAL_HIDDEN:
+        query["hidden"] = ",".join(state.hidden)
+    return query
+
+
+def apply_individual_query(
+    state: IndividualState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
+    source, _, sample = query.get("genome", "").partition("/")
+    if source:
+        query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
+    if "hidden" in query:
+        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
+    return problems
+
+
+def variants_query(state: VariantsState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Variants page into the values of a URL; many pasted lines are left out."""
+    query = page_query(state, all_contexts) | values_of(state, _OF_VARIANTS)
+    lines = _short_lines(state.lines) if state.origin == "pasted" else ""
+    if 0 < len(lines) <= _LONGEST_LINES:
+        query["lines"] = lines
+    return query
+
+
+def apply_variants_query(
+    state: VariantsState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Variants page, apart from its locus; see `apply_page_query`."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_VARIANTS)
+    if "lines" in query:
+        state.lines = separate_lines(query["lines"])
+    return problems
+
+
+def separate_lines(text: str) -> str:
+    """Write pasted variants one a line, where some stand side by side with a ``;`` between them."""
+    return "\n".join(part for line in text.splitlines() for part in _variants_of_line(line))
+
+
+def _variants_of_line(line: str) -> list[str]:
+    # a VCF has a ';' in headers, ID and INFO, too
+    of_vcf = "\t" in line.strip() or line.startswith("##")
+    return _BEFORE_VCF_LINE.split(line) if of_vcf else line.split(";")
+
+
+def _short_lines(text: str) -> str:
+    """Leave out of pasted lines what isn't needed; "" if there are too many for an address anyway."""
+    if text.count("\n") > _LONGEST_LINES:
+        return ""
+    lines = (line.strip() for line in separate_lines(text).splitlines())
+    needed = (line.split("\t")[:_VCF_COLUMNS] for line in lines if line and not line.startswith("##"))
+    return "\n".join("\t".join(columns) for columns in needed)
+
+
+def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:
+    """Write some parameters of a state, apart from those that are as by default."""
+    values = {name: getattr(state, name) for name in names}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+        if value != state.param[name].default
+    }
+
+
+def apply_page_query(
+    state: PageState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of what all pages share, apart from its locus (which the world has to check).
+
+    Returns
+    -------
+    list[str]
+        What couldn't be taken over, in words: an old or mistyped address still opens.
+    """
+    problems = []
+    names = [context.name for context in all_contexts]
+    if "contexts" in query:
+        wanted = set(query["contexts"].split(","))
+        unknown = sorted(wanted - set(names) - {""})
+        if unknown:
+            problems.append(f"the address names contexts that this model doesn't have: {', '.join(unknown)}")
+        known = tuple(name for name in names if name in wanted)
+        state.contexts = known if known or not unknown else tuple(names)
+    if query.get("focus") in names:
+        state.focus = query["focus"]
+    for text in filter(None, query.get("regions", "").split(",")):
+        try:
+            state.regions = (*state.regions, region_text(Locus.parse(text)))
+        except PhenvizError as error:
+            problems.append(f"a region of interest of the address can't be shown: {error}")
+    if (mark := query.get("mark", "")) and not _MARK.fullmatch(mark):
+        problems.append(f"the address marks {mark[:60]!r}, which is no variant such as 20:1600925:G:A")
+    elif mark:
+        state.mark = mark
+    return problems + apply_values(state, query, ("theme", "genome"))
+
+
+def apply_query(
+    state: ExploreState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of the Explore page, apart from its locus; see `apply_page_query`."""
+    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_EXPLORE)
+    if "hidden" in query:
+        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
+    if "run" in query:
+        try:
+            state.shown = Request.parse(query["run"])
+        except PhenvizError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _typed(parameter: param.Parameter, text: str) -> object:
+    if isinstance(parameter, param.Integer):
+        return int(text)
+    return float(text) if isinstance(parameter, param.Number) else text
+
+
+def apply_values(state: PageState, query: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Take over some parameters that `values_of` wrote; returns what isn't possible, in words."""
+    problems = []
+    for name in names:
+        if name not in query:
+            continue
+        text = query[name]
+        try:
+            setattr(state, name, _typed(state.param[name], text))
+        except ValueError:
+            problems.append(
+                f"the address says {name}={text!r}, which isn't possible: the usual value was taken"
+            )
+    return problems

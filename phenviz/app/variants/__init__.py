@@ -1,0 +1,1 @@
+"""The page Variants: effects of a list of variants."""

@@ -1,0 +1,1 @@
+"""What pages share: each widget beside its script."""
