@@ -161,3 +161,13 @@ class Slow:
 
 def flank_of(backbone) -> int:
     return 0 if backbone.receptive_field is None else halo(backbone)
+
+
+def fit_scale(phenformer: Phenformer, tokens: torch.Tensor) -> None:
+    """Set what tokens (people, 2, G, F) are centred and divided by to a cohort's, from whole tokens."""
+    values = tokens.flatten(0, 1)
+    deviation = values.std(0, correction=0)
+    # below rounding, what looks like variation is noise
+    steady = deviation <= 1e-6 * (1 + values.abs().amax(0))
+    phenformer.token_mean.copy_(values.mean(0))
+    phenformer.token_scale.copy_(torch.where(steady, torch.ones_like(deviation), deviation))

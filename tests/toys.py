@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, one_hot, read_genes
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.local import LocalBackbone, tiny_config
+from phenviz.models.local import LocalBackbone
 
 CONTEXTS = (
     Context("Ery", "erythroid", "CL:0000764", "erythroid", "#c0392b"),
@@ -35,6 +37,18 @@ class ToyWorld:
     reference: ReferenceGenome
     annotation: Annotation
     backbone: LocalBackbone
+
+
+def tiny_config(contexts: Sequence[Context], *, name: str = "tiny") -> dict[str, Any]:
+    """Return the config of a backbone for tests: all kinds of stages, computed in an instant."""
+    shape = [
+        {"channels": 8, "kernel": 7, "pool": 8, "both_strands": True, "activation": "softplus"},
+        {"channels": 8, "kernel": 5, "pool": 4, "activation": "softplus"},
+        {"channels": 8, "kernel": 3, "pool": 4, "activation": "relu"},
+        {"channels": 8, "kernel": 3, "dilation": 2, "residual": True, "activation": "relu"},
+    ]
+    described = [{key: getattr(context, key) for key in Context.__slots__} for context in contexts]
+    return {"name": name, "window": 1024, "stages": shape, "contexts": described}
 
 
 def toy_backbone(seed: int = 0) -> LocalBackbone:

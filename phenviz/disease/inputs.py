@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -243,8 +242,3 @@ def _default_scorer() -> Scorer:
 def indels(variants: pd.DataFrame) -> NDArray[np.bool_]:
     """Tell which variants change the length."""
     return (variants["ref"].str.len() != variants["alt"].str.len()).to_numpy(bool)
-
-
-def context_names(contexts: Sequence[Context]) -> list[str]:
-    """Return the short names."""
-    return [context.name for context in contexts]

@@ -138,19 +138,6 @@ class Annotation:
         """Return the genes that share a base with a locus, by start."""
         return _overlapping(self.genes, locus)
 
-    def exons_in(self, locus: Locus) -> pd.DataFrame:
-        """Return the exons (contig, start, end, strand, gene_name) that share a base with a locus."""
-        genes = self.genes_in(locus)
-        exons = pd.DataFrame(
-            [
-                (row.contig, start, end, row.strand, row.gene_name)
-                for row in genes.itertuples(index=False)
-                for start, end in zip(row.exon_starts, row.exon_ends, strict=True)
-            ],
-            columns=["contig", "start", "end", "strand", "gene_name"],
-        )
-        return _overlapping(exons, locus)
-
     def elements_in(self, locus: Locus) -> pd.DataFrame:
         """Return the regulatory elements that share a base with a locus, by start."""
         if self._element_ranges is None:

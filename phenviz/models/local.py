@@ -260,15 +260,3 @@ def receptive_field(stages: Sequence[Stage] | nn.ModuleList) -> int:
 
 def _typed(stages: Iterable[nn.Module]) -> Iterable[Stage]:
     return cast("Iterable[Stage]", stages)
-
-
-def tiny_config(contexts: Sequence[Context], *, name: str = "tiny") -> dict[str, Any]:
-    """Return the config of a backbone for tests: all kinds of stages, computed in an instant."""
-    shape = [
-        {"channels": 8, "kernel": 7, "pool": 8, "both_strands": True, "activation": "softplus"},
-        {"channels": 8, "kernel": 5, "pool": 4, "activation": "softplus"},
-        {"channels": 8, "kernel": 3, "pool": 4, "activation": "relu"},
-        {"channels": 8, "kernel": 3, "dilation": 2, "residual": True, "activation": "relu"},
-    ]
-    described = [{key: getattr(context, key) for key in Context.__slots__} for context in contexts]
-    return {"name": name, "window": 1024, "stages": shape, "contexts": described}

@@ -48,11 +48,6 @@ def read_narrow_peaks(paths: Mapping[str, str | Path], *, contig: str | None = N
     return peaks[columns].sort_values(["contig", "summit"], kind="stable", ignore_index=True)
 
 
-def find_peak_files(folder: str | Path, contexts: Iterable[str]) -> dict[str, Path]:
-    """Name the peak file of each context in a folder of the pack ``blood16-atac``."""
-    return {context: Path(folder) / f"{context}_peaks.narrowPeak.gz" for context in contexts}
-
-
 @dataclass(frozen=True)
 class SummitClusters:
     """Summits of all contexts, those near each other taken together.

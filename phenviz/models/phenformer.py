@@ -124,7 +124,7 @@ class Phenformer(nn.Module):
     Attributes
     ----------
     token_mean, token_scale
-        Buffers (G, F): what tokens are centred and divided by; 0 and 1 until `fit_scale`.
+        Buffers (G, F): what tokens are centred and divided by; 0 and 1 until training sets them.
     covariate_mean, covariate_scale
         Buffers (covariates,): the same of covariates.
     backbone_hash, readout_hash
@@ -257,22 +257,6 @@ class Phenformer(nn.Module):
                 known = scaled.nan_to_num(0.0)
             pooled = torch.cat([pooled, known], dim=1)
         return self.head(pooled)
-
-    def fit_scale(self, tokens: torch.Tensor) -> None:
-        """Set what tokens are centred and divided by to a cohort's mean and standard deviation.
-
-        Parameters
-        ----------
-        tokens
-            Shape (people, 2, G, F). People differ by far less than genes do, so each gene and feature is
-            scaled on its own; one that never varies is only centred.
-        """
-        values = tokens.flatten(0, 1)
-        deviation = values.std(0, correction=0)
-        # below rounding, what looks like variation is noise
-        steady = deviation <= 1e-6 * (1 + values.abs().amax(0))
-        self.token_mean.copy_(values.mean(0))
-        self.token_scale.copy_(torch.where(steady, torch.ones_like(deviation), deviation))
 
     def trait_index(self, name: str) -> int:
         """Return the number of a trait's logit, by name or label, whatever the case.

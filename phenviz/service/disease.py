@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SIMULATED = "simulated"
 _MEMORY = 1_200 * 2**20
-_OF_A_CONTEXT = ("context_label", "curie", "group")
 _OF_A_VARIANT = {
     "contig": str, "position": np.int64, "ref": str, "alt": str, "id": str, "posterior": float,
     "beta": float, "se": float, "gene": str,

@@ -11,7 +11,6 @@ import pandas as pd
 from phenviz.errors import DataError
 from phenviz.variation.table import text_column
 
-SAMPLE_COLUMNS = ["sample", "population", "superpopulation"]
 # as in the panels of the 1000 Genomes Project and of others
 _NAMES = {
     "sample": ("sample", "sample_id", "#iid", "iid", "individual", "sample name"),

@@ -256,11 +256,9 @@ def test_no_gene_is_offered_for_what_is_an_rsid_or_a_contig(typed):
     assert Annotation(genes).nearest_names(typed) == []
 
 
-def test_genes_and_exons_in_a_locus_share_a_base_with_it(toy_world):
+def test_genes_in_a_locus_share_a_base_with_it(toy_world):
     names = toy_world.annotation.genes_in(Locus("chr20", 8_999, 9_000))["gene_name"]
     assert list(names) == ["ALPHA", "BETA"]
-    exons = toy_world.annotation.exons_in(Locus("20", 6_299, 8_600))
-    assert list(exons["gene_name"]) == ["ALPHA", "ALPHA", "BETA"]
     assert toy_world.annotation.genes_in(Locus("20", 40_000, 41_000)).empty
 
 

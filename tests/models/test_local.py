@@ -8,7 +8,8 @@ import torch
 from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.local import LocalBackbone, Stage, tiny_config
+from phenviz.models.local import LocalBackbone, Stage
+from tests.toys import tiny_config
 
 CONTEXTS = tuple(Context(name, name, f"CL:{i}", "group", "#000000") for i, name in enumerate("XYZ"))
 

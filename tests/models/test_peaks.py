@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from phenviz.errors import DataError
-from phenviz.models.peaks import cluster_summits, find_peak_files, peak_signal, read_narrow_peaks
+from phenviz.models.peaks import cluster_summits, peak_signal, read_narrow_peaks
 
 ROWS = {
     "Ery": "chr20\t100\t500\ta\t49\t.\t4.5\t7.2\t4.9\t148\nchr1\t1\t9\tb\t1\t.\t2\t2\t2\t3\n",
@@ -19,10 +19,11 @@ ROWS = {
 
 @pytest.fixture
 def files(tmp_path):
-    for context, rows in ROWS.items():
-        with gzip.open(tmp_path / f"{context}_peaks.narrowPeak.gz", "wt") as file:
-            file.write(rows)
-    return find_peak_files(tmp_path, ROWS)
+    paths = {context: tmp_path / f"{context}_peaks.narrowPeak.gz" for context in ROWS}
+    for context, path in paths.items():
+        with gzip.open(path, "wt") as file:
+            file.write(ROWS[context])
+    return paths
 
 
 def test_narrow_peaks_are_read_with_absolute_summits(files):
@@ -35,7 +36,7 @@ def test_narrow_peaks_are_read_with_absolute_summits(files):
 
 def test_missing_and_wrong_files_are_named(files, tmp_path):
     with pytest.raises(DataError, match=r"NK.*fetch blood16-atac"):
-        read_narrow_peaks(find_peak_files(tmp_path, ["NK"]))
+        read_narrow_peaks({"NK": tmp_path / "NK_peaks.narrowPeak.gz"})
     wrong = tmp_path / "wrong.bed"
     wrong.write_text("chr20\t1\n")
     with pytest.raises(DataError, match=r"wrong\.bed is no narrowPeak"):

@@ -13,7 +13,16 @@ from phenviz.models.phenformer import GeneSite, Phenformer, PoolingByAttention, 
 from phenviz.models.phenformer_checkpoint import check_models, load_phenformer, save_phenformer
 from phenviz.models.phenformer_tokens import TokenReader, plan_tiles, predict_tokens, reached
 from tests.attribution.oracles import in_double, toy_readout
-from tests.phenformer_toys import OTHER_CONTIG, SITES, TRAITS, WINDOW, GlobalToy, Slow, toy_phenformer
+from tests.phenformer_toys import (
+    OTHER_CONTIG,
+    SITES,
+    TRAITS,
+    WINDOW,
+    GlobalToy,
+    Slow,
+    fit_scale,
+    toy_phenformer,
+)
 from tests.toys import CONTEXTS, CONTIGS, ToyWorld, write_fasta
 
 MODES = ("sum", "pair")
@@ -71,7 +80,7 @@ def test_pooling_ignores_order_and_gives_one_vector_a_seed():
 def test_scale_fitted_to_a_cohort_centres_each_gene_and_spares_what_never_varies(tokens):
     phenformer = toy_phenformer()
     tokens[:, :, 2, 3] = 7.25
-    phenformer.fit_scale(tokens)
+    fit_scale(phenformer, tokens)
     scaled = ((tokens - phenformer.token_mean) / phenformer.token_scale).flatten(0, 1)
     torch.testing.assert_close(scaled.mean(0), torch.zeros(len(SITES), 11), rtol=0, atol=1e-5)
     deviation = scaled.std(0, correction=0)

@@ -37,8 +37,8 @@ LOCAL = f"{{class: mymodel:LocalNet, {FACTS}}}"
 # the toy backbone as somebody else's class: what PhenViz' fast engines don't know
 TOY_CLASS = """
 import torch
-from phenviz.models.local import LocalBackbone, tiny_config
-from tests.toys import CONTEXTS
+from phenviz.models.local import LocalBackbone
+from tests.toys import CONTEXTS, tiny_config
 
 class Toy(torch.nn.Module):
     def __init__(self, name="toy"):

@@ -17,8 +17,7 @@ from phenviz.errors import Cancelled, ModelError
 from phenviz.genome import ReferenceGenome, decode
 from phenviz.genome.codes import N_CODE
 from phenviz.models.checkpoint import load_backbone
-from phenviz.models.local import tiny_config
-from phenviz.models.peaks import cluster_summits, find_peak_files, read_narrow_peaks
+from phenviz.models.peaks import cluster_summits, read_narrow_peaks
 from phenviz.models.training import default_config, train_backbone
 from phenviz.models.training_calibration import Bins, calibrate_head, fit_slope_and_offsets, log_activity
 from phenviz.models.training_data import GUARD, prepare_data
@@ -34,7 +33,7 @@ from phenviz.models.training_summits import (
     window_of,
 )
 from phenviz.progress import Progress
-from tests.toys import CONTEXTS, toy_backbone
+from tests.toys import CONTEXTS, tiny_config, toy_backbone
 
 LENGTH = 150_000
 WINDOW = 1_280
@@ -93,7 +92,7 @@ def training(tmp_path_factory):
         learning_rate=1e-2,
     )
     return {
-        "peaks": find_peak_files(folder, [context.name for context in CONTEXTS]),
+        "peaks": {context.name: folder / f"{context.name}_peaks.narrowPeak.gz" for context in CONTEXTS},
         "contexts": CONTEXTS,
         "reference": ReferenceGenome(folder / "toy.fa", assembly="toy", cache_dir=folder),
         "motifs": folder / "motifs.meme",
