@@ -2,7 +2,7 @@
 
 from phenviz.service.device import available_devices, pick_device
 from phenviz.service.disease import variants_of_evidence
-from phenviz.service.job_types import Backend, Kind, Piece, Registry, whole
+from phenviz.service.job_types import Backend, Chunk, Kind, Registry, whole
 from phenviz.service.jobs import Job
 from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.service import ModelService, get_service
@@ -12,12 +12,12 @@ from phenviz.service.store import ResultStore
 __all__ = [
     "KINDS",
     "Backend",
+    "Chunk",
     "CostBook",
     "Estimate",
     "Job",
     "Kind",
     "ModelService",
-    "Piece",
     "Registry",
     "ResultStore",
     "available_devices",

@@ -1,10 +1,10 @@
 """The kind of job that explains a target by every base: integrated gradients and saliency.
 
 A context's target is the activity summed over the window's bins, so the attribution of a window is the sum
-of those of its cells: each cell is computed with a flank of the backbone's halo, which is all that its bins
-see, and cells are added where their flanks overlap. This is exact, computes no bin twice, and makes a cell
+of those of its chunks: each chunk is computed with a flank of the backbone's halo, which is all that its bins
+see, and chunks are added where their flanks overlap. This is exact, computes no bin twice, and makes a chunk
 independent of the window that it was computed for. A gene's expression isn't a sum over bins, and a global
-backbone's windows depend on where they begin: these are one piece.
+backbone's windows depend on where they begin: these are one chunk.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
-    cells,
+    chunk_intervals,
     find_context,
     find_gene,
     find_locus,
@@ -38,17 +38,17 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Kind, Piece, Streaming
+from phenviz.service.job_types import Backend, Chunk, Kind, Streaming
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
 METHODS = ("integrated-gradients", "saliency")
 # some seconds for 32 steps on two cores, with a few per cent of flanks
-ATTRIBUTE_CELL = 2**16
-# shares of the target, which add up over cells
+ATTRIBUTE_CHUNK = 2**16
+# shares of the target, which add up over chunks
 _SUMS = ("target_value", "baseline_value", "convergence_delta")
-_CELL_ATTRS = ("cell_start", "cell_end", "cell_flank")
+_CHUNK_ATTRS = ("cell_start", "cell_end", "cell_flank")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,7 @@ def _params(
     return AttributeParams(find_locus(world, locus), named, method, steps, baseline, int(n_baselines))
 
 
-def _pieces(world: World, params: AttributeParams) -> list[Piece]:
+def _chunks(world: World, params: AttributeParams) -> list[Chunk]:
     made_of = {
         "context": params.target.context,
         "method": params.method,
@@ -113,18 +113,21 @@ def _pieces(world: World, params: AttributeParams) -> list[Piece]:
     steps = (24 if isinstance(params.n_steps, str) else params.n_steps) * params.n_baselines
     if not _is_additive(world, params):
         compute = partial(_compute, params, params.locus, 0)
-        return [Piece({"locus": params.locus, **made_of}, compute, params.locus.length * steps, _finished)]
+        return [Chunk({"locus": params.locus, **made_of}, compute, params.locus.length * steps, _finished)]
     flank = halo(world.backbone)
     contig_end = world.reference.contigs[params.locus.contig]
     return [
-        Piece(
+        Chunk(
             {"cell": asked, **made_of},
             partial(_compute, params, asked, flank),
             asked.length * steps,
             _finished,
             extent=(max(asked.start - flank, 0), min(asked.end + flank, contig_end)),
         )
-        for asked in (grid.overlap(cell, params.locus) for cell in cells(world, params.locus, ATTRIBUTE_CELL))
+        for asked in (
+            grid.overlap(interval, params.locus)
+            for interval in chunk_intervals(world, params.locus, ATTRIBUTE_CHUNK)
+        )
     ]
 
 
@@ -140,7 +143,7 @@ def _is_additive(world: World, params: AttributeParams) -> bool:
 
 
 def _compute(
-    params: AttributeParams, cell: Locus, flank: int, backend: Backend, progress: Progress
+    params: AttributeParams, interval: Locus, flank: int, backend: Backend, progress: Progress
 ) -> xr.Dataset:
     # imported here: Captum takes a while
     from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
@@ -151,19 +154,19 @@ def _compute(
         "gene_target": gene_target(backend, params.target.gene, _contexts(params)),
     }
     if params.method == "saliency":
-        dataset = saliency(cell, reference, backend.backbone, **target, flank=flank, progress=progress)
+        dataset = saliency(interval, reference, backend.backbone, **target, flank=flank, progress=progress)
     else:
         how: dict[str, Any] = {"baseline": params.baseline, "n_steps": params.n_steps}
         run = integrated_gradients
         if params.n_baselines > 1:
-            # where cells overlap, the values from each baseline add up, but not their spread
+            # where chunks overlap, the values from each baseline add up, but not their spread
             run, how["n_baselines"] = integrated_gradients_each, params.n_baselines
-        dataset = run(cell, reference, backend.backbone, **target, **how, flank=flank, progress=progress)
-    return dataset.assign_attrs(dict(zip(_CELL_ATTRS, (cell.start, cell.end, flank), strict=True)))
+        dataset = run(interval, reference, backend.backbone, **target, **how, flank=flank, progress=progress)
+    return dataset.assign_attrs(dict(zip(_CHUNK_ATTRS, (interval.start, interval.end, flank), strict=True)))
 
 
 def _finished(dataset: xr.Dataset) -> xr.Dataset | None:
-    # a tile within a cell still misses what its neighbours add
+    # a tile within a chunk still misses what its neighbours add
     return dataset if "cell_end" in dataset.attrs else None
 
 
@@ -185,7 +188,7 @@ def _settled_end(params: AttributeParams, parts: Sequence[xr.Dataset]) -> int:
 def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     end = _settled_end(params, parts)
     if end <= params.locus.start:
-        # nothing is final yet; what there is belongs to the first cell
+        # nothing is final yet; what there is belongs to the first chunk
         end = min(int(parts[-1].attrs["cell_end"]), params.locus.end)
     joined = _add_up(parts, Locus(params.locus.contig, params.locus.start, end))
     strand = {"strand": params.locus.strand} if params.locus.strand != "." else {}
@@ -193,7 +196,7 @@ def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _summary(params: AttributeParams, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the attributes that are sums over cells, as means over baselines."""
+    """Return the attributes that are sums over chunks, as means over baselines."""
     first = attributes[0]
     sums = {
         name: float(np.mean(np.sum([each[name] for each in attributes], axis=0)))
@@ -208,7 +211,7 @@ def _summary(params: AttributeParams, attributes: Sequence[Mapping[str, Any]]) -
     return sums | {"n_steps": n_steps, "n_baselines": params.n_baselines, "converged": int(small)}
 
 
-def _stretch(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+def _interval(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
     return _add_up(parts, locus)
 
 
@@ -224,7 +227,7 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
             here, there = slice(start - locus.start, end - locus.start), slice(start - begin, end - begin)
             total[..., here] += part["attribution"].values[..., there]
             letters[here] = part["reference"].values[there]
-    attrs = {name: value for name, value in parts[0].attrs.items() if name not in (*_SUMS, *_CELL_ATTRS)}
+    attrs = {name: value for name, value in parts[0].attrs.items() if name not in (*_SUMS, *_CHUNK_ATTRS)}
     if "baseline" in first.dims:
         count = len(total)
         attrs["baseline"] = f"mean over {count} baselines: {attrs['baseline']} and others"
@@ -260,12 +263,12 @@ def _flavour(params: AttributeParams) -> str:
 ATTRIBUTE = Kind(
     "attribute",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 0.8e6,
     memory=_memory,
     settle=_settle,
     flavour=_flavour,
-    streaming=Streaming(_stretch, _disk, _summary),
+    streaming=Streaming(_interval, _disk, _summary),
     version=2,
 )

@@ -20,7 +20,7 @@ from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
 from phenviz.service.effects import table_of_text, text_of_table
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.models.phenformer import GeneSite, Phenformer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # genes whose tokens are made together, so that windows that overlap share what is read
 GENES_TOGETHER = 16
-_EFFECTS_PIECE = 16_384
+_EFFECTS_CHUNK = 16_384
 # what reading one person's haplotypes of a block takes
 _PERSON_BYTES = 400_000
 
@@ -164,7 +164,7 @@ def _effects_params(
     return TokenEffectsParams(text, sites, _window(window), _check_readout(world, readout))
 
 
-def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
+def _effects_chunks(world: World, params: TokenEffectsParams) -> list[Chunk]:
     table = table_of_text(params.table.tobytes())
 
     def compute(part: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
@@ -175,9 +175,9 @@ def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
         found = score_tokens(part, layout, own.reference, own.backbone, own.readout, progress=progress)
         return found.assign_coords(row=found["row"] + first)
 
-    pieces = []
-    for first in range(0, max(len(table), 1), _EFFECTS_PIECE):
-        part = table.iloc[first : first + _EFFECTS_PIECE]
+    chunks = []
+    for first in range(0, max(len(table), 1), _EFFECTS_CHUNK):
+        part = table.iloc[first : first + _EFFECTS_CHUNK]
         identity = {
             "variants": hashlib.sha256(text_of_table(part)).hexdigest(),
             "first": first,
@@ -185,8 +185,8 @@ def _effects_pieces(world: World, params: TokenEffectsParams) -> list[Piece]:
             "window": params.window,
             "readout": params.readout,
         }
-        pieces.append(Piece(identity, partial(compute, part, first), max(len(part), 1)))
-    return pieces
+        chunks.append(Chunk(identity, partial(compute, part, first), max(len(part), 1)))
+    return chunks
 
 
 def _join_effects(params: TokenEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -224,7 +224,7 @@ def _haplotype_params(
     return HaplotypeTokensParams(sites, _window(window), known_readout, chosen, path, content, choice, seed)
 
 
-def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece]:
+def _haplotype_chunks(world: World, params: HaplotypeTokensParams) -> list[Chunk]:
     def compute(genes: Sequence[GeneSite], backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects.haplotype_tokens import predict_haplotype_tokens
 
@@ -242,13 +242,13 @@ def _haplotype_pieces(world: World, params: HaplotypeTokensParams) -> list[Piece
         )
 
     whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
-    pieces = []
+    chunks = []
     for genes in in_order(params.genes):
         identity = {"genes": [str(gene) for gene in genes], "window": params.window, **whose}
         identity["readout"] = params.readout
         units = len(genes) * params.window * (1 + 0.5 * len(params.samples))
-        pieces.append(Piece(identity, partial(compute, genes), units))
-    return pieces
+        chunks.append(Chunk(identity, partial(compute, genes), units))
+    return chunks
 
 
 def in_order(genes: Sequence[GeneSite]) -> list[tuple[GeneSite, ...]]:
@@ -294,7 +294,7 @@ def _logits_params(
     return LogitsParams(str(path), phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
 
 
-def _logits_pieces(world: World, params: LogitsParams) -> list[Piece]:
+def _logits_chunks(world: World, params: LogitsParams) -> list[Chunk]:
     def compute(backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.models.phenformer_checkpoint import load_phenformer
         from phenviz.models.phenformer_training import logits_of
@@ -316,7 +316,7 @@ def _logits_pieces(world: World, params: LogitsParams) -> list[Piece]:
         )
 
     identity = {"model": params.weights_hash, "tokens": params.tokens, "samples": params.samples}
-    return [Piece({**identity, "covariates": params.covariates}, compute, len(params.samples))]
+    return [Chunk({**identity, "covariates": params.covariates}, compute, len(params.samples))]
 
 
 def _join_logits(params: LogitsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -330,7 +330,7 @@ def _logits_memory(world: World, params: LogitsParams) -> int:
 TOKEN_EFFECTS = Kind(
     "token_effects",
     _effects_params,
-    _effects_pieces,
+    _effects_chunks,
     _join_effects,
     seconds_per_unit=1 / 1e3,
     memory=_effects_memory,
@@ -340,7 +340,7 @@ TOKEN_EFFECTS = Kind(
 HAPLOTYPE_TOKENS = Kind(
     "haplotype_tokens",
     _haplotype_params,
-    _haplotype_pieces,
+    _haplotype_chunks,
     _join_haplotypes,
     seconds_per_unit=1 / 3e5,
     memory=_haplotype_memory,
@@ -349,7 +349,7 @@ HAPLOTYPE_TOKENS = Kind(
 LOGITS = Kind(
     "logits",
     _logits_params,
-    _logits_pieces,
+    _logits_chunks,
     _join_logits,
     seconds_per_unit=1 / 500,
     memory=_logits_memory,

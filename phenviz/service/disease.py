@@ -18,7 +18,7 @@ import xarray as xr
 from phenviz.data.packs import has_pack
 from phenviz.errors import DataError
 from phenviz.progress import Progress
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.disease import TraitVariants
@@ -201,7 +201,7 @@ class _Halving(Progress):
 
 
 class _Shared:
-    """Inputs that the pieces of one job share; let go of when the last method is done."""
+    """Inputs that the chunks of one job share; let go of when the last method is done."""
 
     def __init__(self, params: HypothesesParams) -> None:
         self._params = params
@@ -224,7 +224,7 @@ class _Shared:
         self._inputs = None
 
 
-def _hypotheses_pieces(world: World, params: HypothesesParams) -> list[Piece]:
+def _hypotheses_chunks(world: World, params: HypothesesParams) -> list[Chunk]:
     shared = _Shared(params)
 
     def compute(names: Sequence[str], backend: Backend, progress: Progress) -> xr.Dataset:
@@ -248,8 +248,8 @@ def _hypotheses_pieces(world: World, params: HypothesesParams) -> list[Piece]:
     if params.contexts is not None:
         # some of them may be tested by some of the methods only, which the others needn't know
         identity = {"methods": params.methods, "contexts": params.contexts, **common}
-        return [Piece(identity, partial(compute, params.methods), float(len(params.methods)))]
-    return [Piece({"method": name, **common}, partial(compute, [name]), 1.0) for name in params.methods]
+        return [Chunk(identity, partial(compute, params.methods), float(len(params.methods)))]
+    return [Chunk({"method": name, **common}, partial(compute, [name]), 1.0) for name in params.methods]
 
 
 def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -289,7 +289,7 @@ def _evidence_params(
     return EvidenceParams(find_source(source), trait, method, int(permutations), int(seed))
 
 
-def _evidence_pieces(world: World, params: EvidenceParams) -> list[Piece]:
+def _evidence_chunks(world: World, params: EvidenceParams) -> list[Chunk]:
     def compute(backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.disease import locus_evidence, variant_evidence
 
@@ -305,7 +305,7 @@ def _evidence_pieces(world: World, params: EvidenceParams) -> list[Piece]:
         "source": params.source.identity, "trait": params.trait, "method": params.method,
         "permutations": params.permutations, "seed": params.seed, **_world_identity(world),
     }  # fmt: skip
-    return [Piece(identity, compute, 1.0)]
+    return [Chunk(identity, compute, 1.0)]
 
 
 def _with_variants(loci: xr.Dataset, variants: pd.DataFrame) -> xr.Dataset:
@@ -338,7 +338,7 @@ def variants_of_evidence(evidence: xr.Dataset) -> pd.DataFrame:
 HYPOTHESES = Kind(
     "hypotheses",
     _hypotheses_params,
-    _hypotheses_pieces,
+    _hypotheses_chunks,
     lambda params, parts: join_methods(parts),
     seconds_per_unit=30.0,
     memory=lambda world, params: _MEMORY,
@@ -349,7 +349,7 @@ HYPOTHESES = Kind(
 EVIDENCE = Kind(
     "trait_evidence",
     _evidence_params,
-    _evidence_pieces,
+    _evidence_chunks,
     lambda params, parts: parts[0],
     seconds_per_unit=15.0,
     memory=lambda world, params: _MEMORY,

@@ -22,7 +22,7 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Kind, Piece, whole
+from phenviz.service.job_types import Backend, Chunk, Kind, whole
 
 if TYPE_CHECKING:
     from phenviz.data.motifs import Motif
@@ -168,7 +168,7 @@ def _both_params(
     return BothAllelesParams(name, int(position), ref, alt, find_contexts(world, contexts), int(flank))
 
 
-def _both_pieces(world: World, params: BothAllelesParams) -> list[Piece]:
+def _both_chunks(world: World, params: BothAllelesParams) -> list[Chunk]:
     # in all contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share
     where = params.contig, params.position, params.ref, params.alt
 
@@ -183,7 +183,7 @@ def _both_pieces(world: World, params: BothAllelesParams) -> list[Piece]:
         return dataset.sel(context=list(params.contexts))
 
     units = 6.0 * (2 * params.flank + len(params.ref) + len(params.alt))
-    return [Piece({"variant": where, "flank": params.flank}, compute, units, trim)]
+    return [Chunk({"variant": where, "flank": params.flank}, compute, units, trim)]
 
 
 def _working_bytes(world: World, params: Any) -> int:
@@ -210,7 +210,7 @@ MARGINALIZE = _small(
 BOTH_ALLELES = Kind(
     "both_alleles",
     _both_params,
-    _both_pieces,
+    _both_chunks,
     lambda params, parts: parts[0],
     seconds_per_unit=1 / 1e4,
     memory=_working_bytes,

@@ -24,7 +24,7 @@ from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
-    cells,
+    chunk_intervals,
     find_contexts,
     find_gene,
     find_locus,
@@ -32,15 +32,15 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.variation import Haplotype, Individual, Unphased
     from phenviz.world import World
 
 # a second or two on two cores
-VARIANTS_PIECE = 4_096
-PERSONAL_CELL = 2**17
+VARIANTS_CHUNK = 4_096
+PERSONAL_CHUNK = 2**17
 # each haplotype from its own sequence, or what each variant changes by itself, added up
 MODES = ("exact", "sum")
 _TEXT = ("contig", "ref", "alt", "id")
@@ -164,7 +164,7 @@ def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame,
     # unlike Path.exists, this is False for what is too long for a name
     if isinstance(variants, os.PathLike) or os.path.exists(variants):
         if is_table(variants):
-            return pd.concat(iter_table(variants, VARIANTS_PIECE), ignore_index=True), False
+            return pd.concat(iter_table(variants, VARIANTS_CHUNK), ignore_index=True), False
         return read_variants(variants, world.reference).table, bool(open_source(variants).samples)
     return read_pasted(variants, world.project.individuals, world.reference).table, False
 
@@ -186,18 +186,18 @@ def in_genome_order(table: pd.DataFrame) -> NDArray[np.intp]:
     return np.lexsort((table["position"].to_numpy(), table["contig"].to_numpy().astype(str)))
 
 
-def _variants_pieces(world: World, params: VariantsParams) -> list[Piece]:
+def _variants_chunks(world: World, params: VariantsParams) -> list[Chunk]:
     table = params.variants
     ordered = table.iloc[in_genome_order(table)]
     shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
-    pieces = []
-    for start in range(0, max(len(table), 1), VARIANTS_PIECE):
-        part = ordered.iloc[start : start + VARIANTS_PIECE]
+    chunks = []
+    for start in range(0, max(len(table), 1), VARIANTS_CHUNK):
+        part = ordered.iloc[start : start + VARIANTS_CHUNK]
         # alleles weren't left-aligned at first
         identity = {"aligned": True, "variants": hashlib.sha256(text_of_table(part)).hexdigest(), **shared}
-        pieces.append(Piece(identity, partial(_score, part, params), max(len(part), 1), trim))
-    return pieces
+        chunks.append(Chunk(identity, partial(_score, part, params), max(len(part), 1), trim))
+    return chunks
 
 
 def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progress: Progress) -> xr.Dataset:
@@ -225,7 +225,7 @@ def _join_variants(params: VariantsParams, parts: Sequence[xr.Dataset]) -> xr.Da
     from phenviz.effects import join_scores
 
     joined = join_scores(parts)
-    # before the end, and after a cancel, there are the first few pieces only
+    # before the end, and after a cancel, there are the first few chunks only
     rows = in_genome_order(params.variants)[: joined.sizes["variant"]]
     return joined.isel(variant=np.argsort(rows))
 
@@ -288,32 +288,40 @@ class _Read:
         return _Read(self.sample, (one, two))
 
 
-def _personal_pieces(world: World, params: PersonalParams) -> list[Piece]:
-    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+def _personal_chunks(world: World, params: PersonalParams) -> list[Chunk]:
+    def compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects import predict_haplotypes
         from phenviz.effects.summed import sum_of_variants
 
         person: Any = _Read(params.sample, params.haplotypes)
         models = gapped(backend.world), backend.backbone
         if params.mode == "exact":
-            return predict_haplotypes(person, cell, *models, progress=progress)
-        plain = predict_haplotypes(person.unedited, cell, *models, progress=progress)
+            return predict_haplotypes(person, interval, *models, progress=progress)
+        plain = predict_haplotypes(person.unedited, interval, *models, progress=progress)
         return sum_of_variants(plain, person, *models, progress=progress)
 
     # as far as asked for only: of what lies beyond the locus the haplotypes know nothing
-    asked = [grid.overlap(cell, params.locus) for cell in cells(world, params.locus, PERSONAL_CELL)]
+    asked = [
+        grid.overlap(interval, params.locus)
+        for interval in chunk_intervals(world, params.locus, PERSONAL_CHUNK)
+    ]
     whose = {"sample": params.sample, "file": params.content, "unphased": [params.unphased, params.seed]}
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
-        Piece({"cell": cell, "mode": params.mode, **whose}, partial(compute, cell), cell.length, trim)
-        for cell in asked
+        Chunk(
+            {"cell": interval, "mode": params.mode, **whose},
+            partial(compute, interval),
+            interval.length,
+            trim,
+        )
+        for interval in asked
     ]
 
 
 def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     from phenviz.effects.personal import facts_of
 
-    # pieces see some variants twice, and can't tell that two of them have different phase sets
+    # chunks see some variants twice, and can't tell that two of them have different phase sets
     return grid.join(params.locus, parts).assign_attrs(facts_of(params.haplotypes, params.locus))
 
 
@@ -325,7 +333,7 @@ def _personal_memory(world: World, params: PersonalParams) -> int:
 VARIANT_EFFECTS = Kind(
     "variant_effects",
     _variants_params,
-    _variants_pieces,
+    _variants_chunks,
     _join_variants,
     seconds_per_unit=1 / 2e3,
     memory=_variants_memory,
@@ -335,7 +343,7 @@ VARIANT_EFFECTS = Kind(
 PERSONAL = Kind(
     "personal",
     _personal_params,
-    _personal_pieces,
+    _personal_chunks,
     _join_personal,
     seconds_per_unit=1 / 3e5,
     memory=_personal_memory,

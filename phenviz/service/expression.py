@@ -21,7 +21,7 @@ from phenviz.service.job_params import (
     find_gene,
     gene_identity,
 )
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.variation import Unphased
@@ -83,7 +83,7 @@ def _reference_params(
     return GeneExpressionParams(names, find_contexts(world, contexts, names[0]))
 
 
-def _reference_pieces(world: World, params: GeneExpressionParams) -> list[Piece]:
+def _reference_chunks(world: World, params: GeneExpressionParams) -> list[Chunk]:
     def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.models.expression import predict_expression
 
@@ -95,7 +95,7 @@ def _reference_pieces(world: World, params: GeneExpressionParams) -> list[Piece]
     assert world.readout is not None
     trim, units = partial(_trim, contexts=params.contexts), 2 * world.readout.covering(params.contexts).reach
     return [
-        Piece(gene_identity(world, gene, params.contexts), partial(compute, gene), units, trim)
+        Chunk(gene_identity(world, gene, params.contexts), partial(compute, gene), units, trim)
         for gene in params.genes
     ]
 
@@ -125,7 +125,7 @@ def _params(
     )
 
 
-def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
+def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
     def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
         # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
         from phenviz.effects import predict_expression
@@ -150,7 +150,7 @@ def _pieces(world: World, params: ExpressionParams) -> list[Piece]:
     # one window for the reference, and what haplotypes have of their own
     units = 2 * world.readout.covering(params.contexts).reach * (1 + 0.5 * len(params.samples))
     return [
-        Piece({**gene_identity(world, gene, params.contexts), **whose}, partial(compute, gene), units, trim)
+        Chunk({**gene_identity(world, gene, params.contexts), **whose}, partial(compute, gene), units, trim)
         for gene in params.genes
     ]
 
@@ -173,7 +173,7 @@ def _memory(world: World, params: ExpressionParams) -> int:
 EXPRESSION = Kind(
     "expression",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 3e5,
     memory=_memory,
@@ -183,7 +183,7 @@ EXPRESSION = Kind(
 GENE_EXPRESSION = Kind(
     "gene_expression",
     _reference_params,
-    _reference_pieces,
+    _reference_chunks,
     _join_genes,
     seconds_per_unit=1 / 3e5,
     memory=lambda world, params: WORKING_BYTES + len(params.genes) * len(params.contexts) * FLOAT_BYTES,

@@ -26,13 +26,13 @@ from phenviz.service.job_params import (
     find_gene,
     gene_identity,
 )
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
 # some seconds on two cores: each gene in reach costs a look at its bins
-PIECE = 512
+CHUNK = 512
 # genes in reach of one variant, about
 _GENES = 4
 
@@ -85,7 +85,7 @@ def _params(
     return ExpressionEffectsParams(table, names or None, chosen, personal)
 
 
-def _pieces(world: World, params: ExpressionEffectsParams) -> list[Piece]:
+def _chunks(world: World, params: ExpressionEffectsParams) -> list[Chunk]:
     assert world.readout is not None
     table = params.variants
     ordered = table.iloc[in_genome_order(table)]
@@ -94,13 +94,13 @@ def _pieces(world: World, params: ExpressionEffectsParams) -> list[Piece]:
     else:
         about = [gene_identity(world, gene, params.contexts) for gene in params.genes]
     trim = partial(_trim, contexts=params.contexts)
-    pieces = []
-    for start in range(0, max(len(table), 1), PIECE):
-        part = ordered.iloc[start : start + PIECE]
+    chunks = []
+    for start in range(0, max(len(table), 1), CHUNK):
+        part = ordered.iloc[start : start + CHUNK]
         identity = {"variants": hashlib.sha256(text_of_table(part)).hexdigest(), "about": about}
         identity |= {"readout": model_identity(world.readout.covering(params.contexts))}
-        pieces.append(Piece(identity, partial(_score, part, params), max(len(part), 1), trim))
-    return pieces
+        chunks.append(Chunk(identity, partial(_score, part, params), max(len(part), 1), trim))
+    return chunks
 
 
 def _score(
@@ -130,7 +130,7 @@ def _join(params: ExpressionEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Da
     from phenviz.effects import join_expression
 
     rows = in_genome_order(params.variants)
-    return join_expression(parts, [rows[PIECE * part : PIECE * (part + 1)] for part in range(len(parts))])
+    return join_expression(parts, [rows[CHUNK * part : CHUNK * (part + 1)] for part in range(len(parts))])
 
 
 def _memory(world: World, params: ExpressionEffectsParams) -> int:
@@ -141,7 +141,7 @@ def _memory(world: World, params: ExpressionEffectsParams) -> int:
 EXPRESSION_EFFECTS = Kind(
     "expression_effects",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 100,
     memory=_memory,

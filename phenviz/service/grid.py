@@ -13,11 +13,11 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.results import bin_size_of, merge_tiles
 
 
-def grid_cells(locus: Locus, size: int, contig_length: int) -> Iterator[Locus]:
-    """Yield the cells of ``size`` bases, counted from the contig's start, that overlap a locus.
+def grid_intervals(locus: Locus, size: int, contig_length: int) -> Iterator[Locus]:
+    """Yield the chunks of ``size`` bases, counted from the contig's start, that overlap a locus.
 
-    The last one of a contig ends with it. Whatever the locus is, the cells lie at the same places: two loci
-    that overlap share cells.
+    The last one of a contig ends with it. Whatever the locus is, the chunks lie at the same places: two loci
+    that overlap share chunks.
     """
     for start in range(locus.start // size * size, locus.end, size):
         yield Locus(locus.contig, start, min(start + size, contig_length))
@@ -76,7 +76,7 @@ def join(locus: Locus, parts: Sequence[xr.Dataset]) -> xr.Dataset:
 class GappedReference:
     """A reference genome that also takes loci of only N.
 
-    A locus may hold a gap that fills a whole cell of the grid; asked for on its own, that would be an error.
+    A locus may hold a gap that fills a whole chunk of the grid; asked for on its own, that would be an error.
     """
 
     def __init__(self, reference: ReferenceGenome) -> None:

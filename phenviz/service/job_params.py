@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # what PyTorch and a batch take, whatever the locus is
 WORKING_BYTES = 300 * 2**20
-# numbers are held twice while pieces are joined
+# numbers are held twice while chunks are joined
 COPIES = 2
 FLOAT_BYTES = 4
 
@@ -148,7 +148,7 @@ def gene_target(
 
 
 def gene_identity(world: World, gene: str | None, contexts: Sequence[str]) -> dict[str, Any]:
-    """Return what a gene's expression in contexts depends on besides the backbone, for the key of a piece."""
+    """Return what a gene's expression in contexts depends on besides the backbone, for the key of a chunk."""
     if gene is None:
         return {"gene": None}
     assert world.readout is not None
@@ -158,13 +158,13 @@ def gene_identity(world: World, gene: str | None, contexts: Sequence[str]) -> di
     return {"gene": [gene, *place], "readout": model_identity(world.readout.covering(contexts))}
 
 
-def cells(world: World, locus: Locus, size: int) -> list[Locus]:
-    """Cut a locus into the grid's cells of about ``size`` bases, whole bins each."""
+def chunk_intervals(world: World, locus: Locus, size: int) -> list[Locus]:
+    """Cut a locus into the grid's chunks of about ``size`` bases, whole bins each."""
     bin_size = world.backbone.bin_size
     whole_bins = max(size // bin_size, 1) * bin_size
-    return list(grid.grid_cells(locus, whole_bins, world.reference.contigs[locus.contig]))
+    return list(grid.grid_intervals(locus, whole_bins, world.reference.contigs[locus.contig]))
 
 
 def gapped(world: World) -> ReferenceGenome:
-    """Return the world's reference, such that a cell may hold only N."""
+    """Return the world's reference, such that a chunk may hold only N."""
     return cast(ReferenceGenome, grid.GappedReference(world.reference))

@@ -1,4 +1,4 @@
-"""What a kind of job is: its parameters, its pieces, its cost."""
+"""What a kind of job is: its parameters, its chunks, its cost."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """A part of a job that is computed and stored on its own.
 
     Parameters
     ----------
     identity
         What it is made of, apart from the kind, the models and the reference (the service adds these): goes
-        into its key. Jobs with a piece of the same identity share it.
+        into its key. Jobs with a chunk of the same identity share it.
     compute
         ``compute(backend, progress)`` returns its Dataset.
     units
@@ -68,7 +68,7 @@ class Piece:
     trim
         Cuts out of it what this job needs; None if nothing. Also applied to its partial results.
     wider
-        Identities of larger pieces out of which `trim` could cut the same.
+        Identities of larger chunks out of which `trim` could cut the same.
     extent
         Bases (0-based half-open) that it says something about after `trim`; needed for `Streaming`.
     """
@@ -83,21 +83,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class Streaming:
-    """How a result that is too long for memory is read from its pieces, which then stay in the store.
+    """How a result that is too long for memory is read from its chunks, which then stay in the store.
 
     Parameters
     ----------
-    stretch
-        ``stretch(params, parts, locus)`` puts together what neighbouring trimmed pieces hold of the bases of
+    interval
+        ``interval(params, parts, locus)`` puts together what neighbouring trimmed chunks hold of the bases of
         a locus, which they cover; equal to that part of the whole result. Along ``position``.
     disk
-        ``disk(world, params)``: bytes that all pieces take in the store at most.
+        ``disk(world, params)``: bytes that all chunks take in the store at most.
     summary
-        ``summary(params, attributes)`` returns the attributes of the whole that no stretch knows (sums over
-        it), from those of all pieces.
+        ``summary(params, attributes)`` returns the attributes of the whole that no interval knows (sums over
+        it), from those of all chunks.
     """
 
-    stretch: Callable[[Any, Sequence[xr.Dataset], Locus], xr.Dataset]
+    interval: Callable[[Any, Sequence[xr.Dataset], Locus], xr.Dataset]
     disk: Callable[[World, Any], int]
     summary: Callable[[Any, Sequence[Mapping[str, Any]]], Mapping[str, Any]] = lambda params, attributes: {}
 
@@ -113,10 +113,10 @@ class Kind:
     normalise
         ``normalise(world, **params)`` checks what a user gave and returns a frozen dataclass; equal requests
         must give equal ones.
-    pieces
-        ``pieces(world, params)`` splits the work, in the order of the genome; at least one piece.
+    chunks
+        ``chunks(world, params)`` splits the work, in the order of the genome; at least one chunk.
     join
-        ``join(params, parts)`` puts trimmed pieces together, all of them or (after a cancel) the first few.
+        ``join(params, parts)`` puts trimmed chunks together, all of them or (after a cancel) the first few.
     seconds_per_unit
         Speed on two CPU cores, until this machine's own speed is learnt.
     memory
@@ -124,12 +124,12 @@ class Kind:
     flavour
         ``flavour(params)`` names what changes the time of a unit of work (a method), for the estimates.
     stages
-        Relative length of each stage that a piece reports, in their order; needed where there are several.
+        Relative length of each stage that a chunk reports, in their order; needed where there are several.
     even
-        Whether the fraction of a piece that is reported grows evenly with time, and so tells what is left.
+        Whether the fraction of a chunk that is reported grows evenly with time, and so tells what is left.
     settle
         ``settle(params, parts)`` returns what the last part made final, None if nothing; by default the part
-        itself, cut by its `Piece.trim`.
+        itself, cut by its `Chunk.trim`.
     streaming
         How to do without the whole result in memory; None where it always fits.
     mixed_precision
@@ -143,7 +143,7 @@ class Kind:
 
     name: str
     normalise: Callable[..., Any]
-    pieces: Callable[[World, Any], Sequence[Piece]]
+    chunks: Callable[[World, Any], Sequence[Chunk]]
     join: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset]
     seconds_per_unit: float
     memory: Callable[[World, Any], int]
@@ -173,7 +173,7 @@ class Kind:
         return self.normalise(world, **given)
 
     def fraction(self, stage: str, done: float) -> float:
-        """Turn the fraction of one stage that is done into that of the piece."""
+        """Turn the fraction of one stage that is done into that of the chunk."""
         return fraction_of(self.stages, stage, done)
 
 
@@ -206,7 +206,7 @@ def whole(
     memory: Callable[[World, Any], int],
     version: int = 1,
 ) -> Kind:
-    """Make a kind that is computed in one piece.
+    """Make a kind that is computed in one chunk.
 
     Parameters
     ----------
@@ -215,16 +215,16 @@ def whole(
     compute
         ``compute(world, params, progress, backend)``.
     identity, units
-        ``identity(world, params)`` and ``units(world, params)`` of the one piece.
+        ``identity(world, params)`` and ``units(world, params)`` of the one chunk.
     """
 
-    def pieces(world: World, params: Any) -> list[Piece]:
+    def chunks(world: World, params: Any) -> list[Chunk]:
         def run(backend: Backend, progress: Progress) -> xr.Dataset:
             return compute(world, params, progress, backend)
 
-        return [Piece(identity(world, params), run, units(world, params))]
+        return [Chunk(identity(world, params), run, units(world, params))]
 
     def join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
         return parts[0]
 
-    return Kind(name, normalise, pieces, join, seconds_per_unit, memory, version=version)
+    return Kind(name, normalise, chunks, join, seconds_per_unit, memory, version=version)

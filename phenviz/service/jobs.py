@@ -1,4 +1,4 @@
-"""A job: one asker's view of a piece of work that several may share."""
+"""A job: one asker's view of work that several may share."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Job:
     def result(self, timeout: float | None = None) -> xr.Dataset:
         """Wait for the result.
 
-        One that is too long for memory stays in the store: its arrays are read from there piece by piece, as
+        One that is too long for memory stays in the store: its arrays are read from there chunk by chunk, as
         far as they are looked at (``result.isel(position=slice(1000))``), and are never kept.
 
         Parameters

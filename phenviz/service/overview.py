@@ -14,14 +14,14 @@ from phenviz.genome.locus import Locus
 from phenviz.progress import Progress
 from phenviz.results.overview import OVERVIEW_BINS, overview_of
 from phenviz.service import grid
-from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, cells, find_locus, gapped
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, chunk_intervals, find_locus, gapped
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
 # A third of a second on two cores, after which a view may go first; 120 small files for 63 Mb.
-_CELL = 2**19
+_CHUNK = 2**19
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ def _params(world: World, locus: str | Locus) -> OverviewParams:
     return OverviewParams(find_locus(world, locus))
 
 
-def _pieces(world: World, params: OverviewParams) -> list[Piece]:
+def _chunks(world: World, params: OverviewParams) -> list[Chunk]:
     point = OVERVIEW_BINS * world.backbone.bin_size
     trim = partial(grid.crop, locus=params.locus)
     return [
-        Piece({"cell": cell}, partial(_compute, cell), cell.length, trim)
-        for cell in cells(world, params.locus, max(_CELL // point, 1) * point)
+        Chunk({"cell": interval}, partial(_compute, interval), interval.length, trim)
+        for interval in chunk_intervals(world, params.locus, max(_CHUNK // point, 1) * point)
     ]
 
 
-def _compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+def _compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
     from phenviz.models.predict import predict
 
     reference = gapped(backend.world)
-    prediction = predict(cell, reference, backend.predictor, progress=progress.without_partials())
-    if (reference.fetch_codes(cell.contig, cell.start, cell.end) == N_CODE).all():
+    prediction = predict(interval, reference, backend.predictor, progress=progress.without_partials())
+    if (reference.fetch_codes(interval.contig, interval.start, interval.end) == N_CODE).all():
         # as in the tracks: where no sequence is known, nothing is drawn
         prediction["activity"][:] = 0
     return overview_of(prediction)
@@ -67,7 +67,7 @@ def _memory(world: World, params: OverviewParams) -> int:
 OVERVIEW = Kind(
     "overview",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 1.5e6,
     memory=_memory,

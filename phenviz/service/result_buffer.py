@@ -18,17 +18,17 @@ from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
-    from phenviz.service.job_types import Kind, Piece
+    from phenviz.service.job_types import Chunk, Kind
     from phenviz.service.store import Hold
 
-# A result in memory is joined from its pieces, which takes as much again; what is larger stays in the store.
+# A result in memory is joined from its chunks, which takes as much again; what is larger stays in the store.
 HELD_BYTES = 2**27
-# pieces that were read last: those on both sides of a view, or of what is written to a file at a time
+# chunks that were read last: those on both sides of a view, or of what is written to a file at a time
 _CACHED_BYTES = 2**26
 
 
 class Parts(Protocol):
-    """Finished pieces of one work, in the order of the genome.
+    """Finished chunks of one work, in the order of the genome.
 
     Attributes
     ----------
@@ -44,23 +44,23 @@ class Parts(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether a finished piece turned out not to be there any more."""
+        """Whether a finished chunk turned out not to be there any more."""
 
     def add(self, part: xr.Dataset) -> None:
-        """Take the next trimmed piece."""
+        """Take the next trimmed chunk."""
 
     def copy(self) -> Parts:
         """Return the present state, which doesn't change any more."""
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
-        """Put together what is there, with tiles of the piece that is being computed; None for nothing."""
+        """Put together what is there, with tiles of the chunk that is being computed; None for nothing."""
 
     def clear(self) -> None:
         """Let go of everything."""
 
 
 class HeldParts:
-    """Finished pieces in memory; see `Parts`."""
+    """Finished chunks in memory; see `Parts`."""
 
     def __init__(self, kind: Kind, params: Any, parts: Iterable[xr.Dataset] = ()) -> None:
         self._kind, self._params, self._parts = kind, params, list(parts)
@@ -97,7 +97,7 @@ class HeldParts:
 
 
 class StoredParts:
-    """Finished pieces that stay in the store, and the result as arrays that are read when looked at.
+    """Finished chunks that stay in the store, and the result as arrays that are read when looked at.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class StoredParts:
         Reads them.
     """
 
-    def __init__(self, reader: PieceReader) -> None:
+    def __init__(self, reader: ChunkReader) -> None:
         self._reader = reader
         self._attributes: list[Mapping[str, Any]] = []
         self._template: xr.Dataset | None = None
@@ -139,7 +139,7 @@ class StoredParts:
         return copied
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
-        """See `Parts.join`; tiles of an unfinished piece aren't in the store, so they are left out."""
+        """See `Parts.join`; tiles of an unfinished chunk aren't in the store, so they are left out."""
         if self._template is None or self._end <= self._reader.locus.start:
             return None
         joined = self._reader.open(self._template, self._reader.locus.start, self._end)
@@ -150,34 +150,34 @@ class StoredParts:
         self._attributes, self.tiles = [], []
 
 
-class PieceReader:
-    """Reads any stretch of a result from its pieces.
+class ChunkReader:
+    """Reads any interval of a result from its chunks.
 
     Parameters
     ----------
-    kind, params, pieces
-        What the result is; the kind has a `Streaming`, the pieces have extents.
+    kind, params, chunks
+        What the result is; the kind has a `Streaming`, the chunks have extents.
     fetch
-        Returns a piece's Dataset from the store, None if it isn't there.
+        Returns a chunk's Dataset from the store, None if it isn't there.
     hold
-        Keeps the pieces in the store for as long as this reader lives.
+        Keeps the chunks in the store for as long as this reader lives.
     """
 
     def __init__(
         self,
         kind: Kind,
         params: Any,
-        pieces: Sequence[Piece],
-        fetch: Callable[[Piece], xr.Dataset | None],
+        chunks: Sequence[Chunk],
+        fetch: Callable[[Chunk], xr.Dataset | None],
         hold: Hold,
     ) -> None:
         self.locus: Locus = params.locus
         self.lost = False
-        self._kind, self._params, self._pieces, self._fetch, self._hold = kind, params, pieces, fetch, hold
-        extents = [piece.extent for piece in pieces if piece.extent is not None]
+        self._kind, self._params, self._chunks, self._fetch, self._hold = kind, params, chunks, fetch, hold
+        extents = [chunk.extent for chunk in chunks if chunk.extent is not None]
         self._starts = [start for start, _ in extents]
         self._stops = [stop for _, stop in extents]
-        # up to where each piece, with those before it, says the last word
+        # up to where each chunk, with those before it, says the last word
         self.ends = [*(min(max(start, self.locus.start), self.locus.end) for start in self._starts[1:])]
         self.ends.append(self.locus.end)
         self._cache = RecentlyUsed[int, xr.Dataset](_CACHED_BYTES, lambda part: part.nbytes)
@@ -185,7 +185,7 @@ class PieceReader:
     def template(self, part: xr.Dataset) -> xr.Dataset:
         """Return one base of the result, in memory: its variables, coordinates and attributes."""
         start = max(self._starts[0], self.locus.start)
-        return self._kind.streaming.stretch(self._params, [part], self._at(start, start + 1))  # type: ignore[union-attr]
+        return self._kind.streaming.interval(self._params, [part], self._at(start, start + 1))  # type: ignore[union-attr]
 
     def open(self, template: xr.Dataset, start: int, end: int) -> xr.Dataset:
         """Return the bases from start to end, of which nothing is read yet."""
@@ -203,12 +203,12 @@ class PieceReader:
         return xr.Dataset(variables, coords=coords | others, attrs=attrs)
 
     def summary(self, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the attributes that hold for the whole of the pieces with these attributes."""
+        """Return the attributes that hold for the whole of the chunks with these attributes."""
         strand = {"strand": self.locus.strand} if self.locus.strand != "." else {}
         return strand | dict(self._kind.streaming.summary(self._params, attributes))  # type: ignore[union-attr]
 
     def read(self, name: str, axis: int, out: NDArray[Any], start: int) -> None:
-        """Fill an array with a variable from base ``start`` on, piece by piece; the axis is that of bases."""
+        """Fill an array with a variable from base ``start`` on, chunk by chunk; the axis is that of bases."""
         end = start + out.shape[axis]
         first, last = bisect_right(self.ends, start), bisect_left(self.ends, end)
         for number in range(first, last + 1):
@@ -216,14 +216,14 @@ class PieceReader:
             stop = min(end, self.ends[number])
             if begin < stop:
                 place = (slice(None),) * axis + (slice(begin - start, stop - start),)
-                out[place] = self._stretch(begin, stop)[name].values
+                out[place] = self._interval(begin, stop)[name].values
 
-    def _stretch(self, start: int, end: int) -> xr.Dataset:
+    def _interval(self, start: int, end: int) -> xr.Dataset:
         parts = [
             self._part(number)
             for number in range(bisect_right(self._stops, start), bisect_left(self._starts, end))
         ]
-        return self._kind.streaming.stretch(self._params, parts, self._at(start, end))  # type: ignore[union-attr]
+        return self._kind.streaming.interval(self._params, parts, self._at(start, end))  # type: ignore[union-attr]
 
     def _at(self, start: int, end: int) -> Locus:
         return Locus(self.locus.contig, start, end)
@@ -231,9 +231,9 @@ class PieceReader:
     def _part(self, number: int) -> xr.Dataset:
         if (known := self._cache.get(number)) is not None:
             return known
-        piece = self._pieces[number]
-        dataset = self._fetch(piece)
-        part = piece.trim(dataset) if dataset is not None else None
+        chunk = self._chunks[number]
+        dataset = self._fetch(chunk)
+        part = chunk.trim(dataset) if dataset is not None else None
         if part is None:
             self.lost = True
             raise ResultError(
@@ -247,7 +247,7 @@ class PieceReader:
 class _Stretch(BackendArray):
     """One variable of a result, between two bases, as xarray reads arrays from files."""
 
-    def __init__(self, reader: PieceReader, name: str, variable: xr.DataArray, start: int, end: int) -> None:
+    def __init__(self, reader: ChunkReader, name: str, variable: xr.DataArray, start: int, end: int) -> None:
         self._reader, self._name, self._start = reader, name, start
         self._axis = variable.dims.index("position")
         self.dtype = variable.dtype

@@ -1,4 +1,4 @@
-"""Does the pieces of a work: from the store where it has them, else with the model."""
+"""Does the chunks of a work: from the store where it has them, else with the model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.device import free_bytes, precision, precision_name
 from phenviz.service.job_params import COPIES, WORKING_BYTES
-from phenviz.service.job_types import Backend, Kind, Piece
-from phenviz.service.result_buffer import HELD_BYTES, HeldParts, Parts, PieceReader, StoredParts
+from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.result_buffer import HELD_BYTES, ChunkReader, HeldParts, Parts, StoredParts
 from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.session_store import SessionStore
 from phenviz.service.shared_task import Store, Work
@@ -71,18 +71,18 @@ class Runner:
     def _model(self) -> str:
         return model_identity(self._world.backbone)
 
-    def estimate(self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> Estimate:
-        """Say what it costs to do the pieces that the store doesn't hold."""
-        total = sum(piece.units for piece in pieces) or 1.0
-        missing = sum(piece.units for piece in pieces if not self._is_stored(kind, piece, store))
+    def estimate(self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> Estimate:
+        """Say what it costs to do the chunks that the store doesn't hold."""
+        total = sum(chunk.units for chunk in chunks) or 1.0
+        missing = sum(chunk.units for chunk in chunks if not self._is_stored(kind, chunk, store))
         seconds = self._costs.seconds(self._cost_name(kind, params), missing, kind.seconds_per_unit)
         memory = kind.memory(self._world, params)
-        if self._is_streamed(kind, params, pieces, store):
+        if self._is_streamed(kind, params, chunks, store):
             memory = min(memory, _STREAMED_BYTES)
         return Estimate(seconds, memory, 1.0 - missing / total)
 
-    def plan(self, key: str, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> Work:
-        """Make a work of pieces, once the memory for it is known to be there.
+    def plan(self, key: str, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> Work:
+        """Make a work of chunks, once the memory for it is known to be there.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Runner:
         ResultError
             If the store's disk can't.
         """
-        estimate = self.estimate(kind, params, pieces, store)
+        estimate = self.estimate(kind, params, chunks, store)
         free = free_bytes(self._device)
         if estimate.bytes > free * _USABLE_MEMORY:
             raise MemoryLimitError(
@@ -99,30 +99,30 @@ class Runner:
                 f"{free / 1e9:.1f} GB are free: choose a shorter locus or fewer contexts, or close other "
                 "programs"
             )
-        missing = sum(piece.units for piece in pieces) * (1 - estimate.stored)
-        parts = self._parts(kind, params, pieces, store, estimate)
-        return Work(key, kind, params, pieces, estimate.seconds, missing, parts, store)
+        missing = sum(chunk.units for chunk in chunks) * (1 - estimate.stored)
+        parts = self._parts(kind, params, chunks, store, estimate)
+        return Work(key, kind, params, chunks, estimate.seconds, missing, parts, store)
 
     def _parts(
-        self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store, estimate: Estimate
+        self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store, estimate: Estimate
     ) -> Parts:
-        """Choose where finished pieces go: into memory, or only into the store if they are too many.
+        """Choose where finished chunks go: into memory, or only into the store if they are too many.
 
         Raises
         ------
         ResultError
             If the store's disk can't take them.
         """
-        if isinstance(store, SessionStore) or not self._is_streamed(kind, params, pieces, store):
+        if isinstance(store, SessionStore) or not self._is_streamed(kind, params, chunks, store):
             return HeldParts(kind, params)
         self._check_disk(kind, params, store, 1 - estimate.stored)
-        identities = [identity for piece in pieces for identity in (piece.identity, *piece.wider)]
-        hold = store.hold(self._piece_key(kind, identity) for identity in identities)
-        reader = PieceReader(kind, params, pieces, lambda piece: self._from_store(kind, piece, store), hold)
+        identities = [identity for chunk in chunks for identity in (chunk.identity, *chunk.wider)]
+        hold = store.hold(self._chunk_key(kind, identity) for identity in identities)
+        reader = ChunkReader(kind, params, chunks, lambda chunk: self._from_store(kind, chunk, store), hold)
         return StoredParts(reader)
 
-    def _is_streamed(self, kind: Kind, params: Any, pieces: Sequence[Piece], store: Store) -> bool:
-        known = kind.streaming is not None and all(piece.extent is not None for piece in pieces)
+    def _is_streamed(self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> bool:
+        known = kind.streaming is not None and all(chunk.extent is not None for chunk in chunks)
         on_disk = isinstance(store, ResultStore)
         return on_disk and known and kind.memory(self._world, params) > _STREAMED_BYTES
 
@@ -143,25 +143,25 @@ class Runner:
             )
 
     def step(self, work: Work, *, compute: bool) -> bool:
-        """Do one piece of a work and, after the last one, finish it; it never raises.
+        """Do one chunk of a work and, after the last one, finish it; it never raises.
 
         Parameters
         ----------
         work
             What to move on.
         compute
-            Whether a piece that the store doesn't hold is computed.
+            Whether a chunk that the store doesn't hold is computed.
 
         Returns
         -------
         bool
-            False if the piece would have to be computed, but mustn't.
+            False if the chunk would have to be computed, but mustn't.
         """
-        if not work.begin_piece():
+        if not work.begin_chunk():
             return True
         try:
-            found = self._do_piece(work, compute)
-            if not work.over and work.next_piece == len(work.pieces):
+            found = self._do_chunk(work, compute)
+            if not work.over and work.next_chunk == len(work.chunks):
                 self._finish(work)
         except BaseException as error:
             self._fail(work, error)
@@ -172,38 +172,38 @@ class Runner:
             self._costs.learn(self._cost_name(work.kind, work.params), work.computed_units, work.busy_seconds)
         return found
 
-    def _do_piece(self, work: Work, compute: bool) -> bool:
-        piece = work.pieces[work.next_piece]
-        dataset = self._from_store(work.kind, piece, work.store)
+    def _do_chunk(self, work: Work, compute: bool) -> bool:
+        chunk = work.chunks[work.next_chunk]
+        dataset = self._from_store(work.kind, chunk, work.store)
         computed = dataset is None
         if dataset is None:
             if not compute:
                 return False
-            dataset = self._compute(work, piece)
-            kept = work.store.put(self._piece_key(work.kind, piece.identity), dataset)
+            dataset = self._compute(work, chunk)
+            kept = work.store.put(self._chunk_key(work.kind, chunk.identity), dataset)
             if work.streamed and not kept:
                 raise ResultError(
-                    f"a finished piece of this {work.kind.name} can't be kept in the result store, which it "
+                    f"a finished chunk of this {work.kind.name} can't be kept in the result store, which it "
                     "is too long to do without: free some disk, then ask again to go on from here"
                 )
-        part = piece.trim(dataset)
+        part = chunk.trim(dataset)
         if part is None:
-            raise JobError(f"{work.kind.name} made a piece with nothing in it of what was asked for")
-        work.end_piece(part, computed)
+            raise JobError(f"{work.kind.name} made a chunk with nothing in it of what was asked for")
+        work.end_chunk(part, computed)
         return True
 
-    def _compute(self, work: Work, piece: Piece) -> xr.Dataset:
+    def _compute(self, work: Work, chunk: Chunk) -> xr.Dataset:
         def change(stage: str, fraction: float) -> None:
             work.report(stage, work.kind.fraction(stage, fraction))
 
         def partial(tile: xr.Dataset) -> None:
-            if (trimmed := piece.trim(tile)) is not None:
+            if (trimmed := chunk.trim(tile)) is not None:
                 work.add_tile(trimmed)
 
         progress = Progress(change, partial, work.cancel_event)
         progress.check()
         with precision(self._device, work.kind.mixed_precision):
-            return piece.compute(self._backend, progress)
+            return chunk.compute(self._backend, progress)
 
     def _finish(self, work: Work) -> None:
         with work.changed:
@@ -236,17 +236,18 @@ class Runner:
         work.end("failed", error=told.with_traceback(None))
         free_memory()
 
-    def _from_store(self, kind: Kind, piece: Piece, store: Store) -> xr.Dataset | None:
-        for identity in (piece.identity, *piece.wider):
-            dataset = store.get(self._piece_key(kind, identity))
+    def _from_store(self, kind: Kind, chunk: Chunk, store: Store) -> xr.Dataset | None:
+        for identity in (chunk.identity, *chunk.wider):
+            dataset = store.get(self._chunk_key(kind, identity))
             if dataset is not None:
                 return dataset
         return None
 
-    def _is_stored(self, kind: Kind, piece: Piece, store: Store) -> bool:
-        return any(self._piece_key(kind, identity) in store for identity in (piece.identity, *piece.wider))
+    def _is_stored(self, kind: Kind, chunk: Chunk, store: Store) -> bool:
+        return any(self._chunk_key(kind, identity) in store for identity in (chunk.identity, *chunk.wider))
 
-    def _piece_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
+    def _chunk_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
+        # the word is part of the key, as "cell" is in identities: another would lose all that is stored
         return self.key(kind, {"piece": identity})
 
     def _cost_name(self, kind: Kind, params: Any) -> str:

@@ -23,7 +23,7 @@ from phenviz.service.shared_task import Store, Work
 from phenviz.service.standard import KINDS
 from phenviz.service.store import ResultStore
 from phenviz.service.verbs import Verbs
-from phenviz.service.worker import Lane
+from phenviz.service.worker import Worker
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -39,9 +39,9 @@ _CLOSE_SECONDS = 10.0
 class ModelService(Verbs):
     """Runs the world's models for everybody in this process.
 
-    Work is done by one thread a device, in pieces that go to the result store as they finish. So equal
-    requests share one computation, overlapping ones share pieces, a job that was cancelled or whose process
-    ended goes on where it stopped when it is asked for again, and a short job is served between the pieces of
+    Work is done by one thread a device, in chunks that go to the result store as they finish. So equal
+    requests share one computation, overlapping ones share chunks, a job that was cancelled or whose process
+    ended goes on where it stopped when it is asked for again, and a short job is served between the chunks of
     a long one. What the store holds in full is answered by a second thread, without waiting for the device.
     A result too long for memory stays in the store and is read from there as it is looked at.
 
@@ -92,8 +92,8 @@ class ModelService(Verbs):
         self._kept: weakref.WeakValueDictionary[str, Work] = weakref.WeakValueDictionary()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._closed = False
-        self._compute_lane = Lane(f"phenviz-{self.device}", self._compute_next, settle_worker_thread)
-        self._store_lane = Lane("phenviz-store", self._read_next)
+        self._compute_worker = Worker(f"phenviz-{self.device}", self._compute_next, settle_worker_thread)
+        self._store_worker = Worker("phenviz-store", self._read_next)
         _OPEN_SERVICES.add(self)
 
     def __enter__(self) -> ModelService:
@@ -149,9 +149,9 @@ class ModelService(Verbs):
             if (known := self._usable(key)) is not None:
                 known.patient &= patient
                 return self._job_on(known, holder)
-        # outside of the lock: looking up thousands of pieces must not hold up the other sessions
+        # outside of the lock: looking up thousands of chunks must not hold up the other sessions
         store = self._store(holder, private)
-        work = self._runner.plan(key, chosen, normal, chosen.pieces(self.world, normal), store)
+        work = self._runner.plan(key, chosen, normal, chosen.chunks(self.world, normal), store)
         with self._lock:
             self._check_open()
             if (other := self._usable(key)) is not None:
@@ -161,7 +161,7 @@ class ModelService(Verbs):
             work.patient = patient
             job = self._job_on(work, holder)
             self._active[key] = work
-            (self._compute_lane if work.missing_units else self._store_lane).add(work)
+            (self._compute_worker if work.missing_units else self._store_worker).add(work)
         return job
 
     def estimate(
@@ -171,7 +171,7 @@ class ModelService(Verbs):
         chosen = self._kinds[kind]
         normal = chosen.read(self.world, params)
         store = self._store(holder, private or chosen.private(normal))
-        return self._runner.estimate(chosen, normal, chosen.pieces(self.world, normal), store)
+        return self._runner.estimate(chosen, normal, chosen.chunks(self.world, normal), store)
 
     def is_running(self, kind: str, **params: Any) -> bool:
         """Tell whether this waits or runs already, for whoever has asked: asking again joins it."""
@@ -213,15 +213,15 @@ class ModelService(Verbs):
             return tuple(job for job in known if not job.private or job.holder is None)
 
     def close(self) -> None:
-        """Cancel what waits and runs, and end the threads. Finished pieces stay in the store."""
+        """Cancel what waits and runs, and end the threads. Finished chunks stay in the store."""
         with self._lock:
             self._closed = True
             works = list(self._active.values())
             self._active.clear()
         for work in works:
             work.give_up()
-        for lane in (self._compute_lane, self._store_lane):
-            lane.close(_CLOSE_SECONDS)
+        for worker in (self._compute_worker, self._store_worker):
+            worker.close(_CLOSE_SECONDS)
         for work in works:
             work.end("cancelled")
         with self._lock:
@@ -230,7 +230,7 @@ class ModelService(Verbs):
         _OPEN_SERVICES.discard(self)
 
     def _wait(self, kind: str, *, private: bool = False, **params: Any) -> xr.Dataset:
-        if self._compute_lane.is_current() or self._store_lane.is_current():
+        if self._compute_worker.is_current() or self._store_worker.is_current():
             raise JobError(
                 f"{kind} was asked for from within a job, which would wait for ever: call its function"
             )
@@ -303,11 +303,11 @@ class ModelService(Verbs):
                 del self._active[work.key]
         work.give_up()
         if work.over:
-            self._compute_lane.remove(work)
-            self._store_lane.remove(work)
+            self._compute_worker.remove(work)
+            self._store_worker.remove(work)
         return False
 
-    # --- working, in the lanes' threads
+    # --- working, in the workers' threads
 
     def _compute_next(self, work: Work) -> bool:
         self._runner.step(work, compute=True)
@@ -317,7 +317,7 @@ class ModelService(Verbs):
         if self._runner.step(work, compute=False):
             return self._stays(work)
         # an entry turned out to be damaged, or was evicted meanwhile
-        self._compute_lane.add(work)
+        self._compute_worker.add(work)
         return False
 
     def _stays(self, work: Work) -> bool:

@@ -16,7 +16,7 @@ from phenviz.service.session_store import SessionStore
 from phenviz.service.store import ResultStore
 
 if TYPE_CHECKING:
-    from phenviz.service.job_types import Kind, Piece
+    from phenviz.service.job_types import Chunk, Kind
     from phenviz.service.jobs import Job
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -38,7 +38,7 @@ class Finished(NamedTuple):
 
 
 class Work:
-    """What is computed once for all jobs that ask for it; the service moves it on, piece by piece.
+    """What is computed once for all jobs that ask for it; the service moves it on, chunk by chunk.
 
     Parameters
     ----------
@@ -46,16 +46,16 @@ class Work:
         Content address of the whole result.
     kind, params
         What is computed.
-    pieces
+    chunks
         The parts that are computed and stored one by one, in the order of the genome.
     seconds
         Expected time of computing.
     missing_units
         Work that the store doesn't hold yet.
     parts
-        Where finished pieces go.
+        Where finished chunks go.
     store
-        What finished pieces are found in again.
+        What finished chunks are found in again.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Work:
         key: str,
         kind: Kind,
         params: Any,
-        pieces: Sequence[Piece],
+        chunks: Sequence[Chunk],
         seconds: float,
         missing_units: float,
         parts: Parts,
@@ -73,7 +73,7 @@ class Work:
         self.store = store
         self.kind = kind
         self.params = params
-        self.pieces = tuple(pieces)
+        self.chunks = tuple(chunks)
         self.cancel_event = threading.Event()
         self.changed = threading.Condition()
         self.jobs: tuple[Job, ...] = ()
@@ -87,14 +87,14 @@ class Work:
         self.finished: datetime | None = None
         self.parts = parts
         self.tiles: list[xr.Dataset] = []
-        self.next_piece = 0
+        self.next_chunk = 0
         self.computed_units = 0.0
         self.busy_seconds = 0.0
         self._done_units = 0.0
         self._fraction = 0.0
-        self._piece_began: float | None = None
+        self._chunk_began: float | None = None
         self._in_progress = False
-        self._total_units = sum(piece.units for piece in self.pieces) or 1.0
+        self._total_units = sum(chunk.units for chunk in self.chunks) or 1.0
         self.missing_units = missing_units
         self._expected_seconds = seconds
 
@@ -139,9 +139,9 @@ class Work:
         if self.over:
             return 0.0
         busy, computed = self.busy_seconds, self.computed_units
-        now = time.monotonic() - self._piece_began if self._piece_began is not None else 0.0
+        now = time.monotonic() - self._chunk_began if self._chunk_began is not None else 0.0
         if not self.kind.even:
-            # what is done of a piece says nothing of its time: only pieces that are done do
+            # what is done of a chunk says nothing of its time: only chunks that are done do
             return max(self._expected(busy, computed) - now, 0.0)
         if now and self._fraction > 0:
             busy += now
@@ -159,9 +159,9 @@ class Work:
 
     @property
     def _units_now(self) -> float:
-        """Size of the present piece."""
-        pieces = self.pieces
-        return pieces[self.next_piece].units if self.next_piece < len(pieces) else 0.0
+        """Size of the present chunk."""
+        chunks = self.chunks
+        return chunks[self.next_chunk].units if self.next_chunk < len(chunks) else 0.0
 
     def look(self) -> Finished:
         """Return what is finished now, which doesn't change any more."""
@@ -169,22 +169,22 @@ class Work:
             parts = self.parts
             return Finished(self.progress, parts.copy(), tuple(parts.tiles), tuple(self.tiles), self.result)
 
-    def begin_piece(self) -> bool:
-        """Take the next piece up; False if the work is over or was given up."""
+    def begin_chunk(self) -> bool:
+        """Take the next chunk up; False if the work is over or was given up."""
         with self.changed:
             if self.over or self.cancel_event.is_set():
                 return False
             self._in_progress = True
             if self.state == "queued":
                 self.state, self.stage, self.started = "running", "starting", datetime.now(UTC)
-            self._piece_began, self._fraction = time.monotonic(), 0.0
+            self._chunk_began, self._fraction = time.monotonic(), 0.0
         self.notify()
         return True
 
     def lay_down(self) -> None:
         """Note that nobody is at the work now, and settle it if it was given up meanwhile."""
         with self.changed:
-            self._in_progress, self._piece_began = False, None
+            self._in_progress, self._chunk_began = False, None
             given_up = self.cancel_event.is_set()
         if given_up:
             self.end("cancelled")
@@ -198,28 +198,28 @@ class Work:
             self.end("cancelled")
 
     def report(self, stage: str, fraction: float) -> None:
-        """Note how far the present piece is."""
+        """Note how far the present chunk is."""
         self.stage, self._fraction = stage, max(self._fraction, fraction)
         self.notify()
 
     def add_tile(self, tile: xr.Dataset) -> None:
-        """Note a finished part of the present piece."""
+        """Note a finished part of the present chunk."""
         with self.changed:
             self.tiles.append(tile)
         self.notify()
 
-    def end_piece(self, part: xr.Dataset, computed: bool) -> None:
-        """Note a finished piece."""
+    def end_chunk(self, part: xr.Dataset, computed: bool) -> None:
+        """Note a finished chunk."""
         with self.changed:
             if self.over:
                 return
             units = self._units_now
-            if computed and self._piece_began is not None:
-                self.busy_seconds += time.monotonic() - self._piece_began
+            if computed and self._chunk_began is not None:
+                self.busy_seconds += time.monotonic() - self._chunk_began
                 self.computed_units += units
             self._done_units += units
-            self._fraction, self._piece_began = 0.0, None
-            self.next_piece += 1
+            self._fraction, self._chunk_began = 0.0, None
+            self.next_chunk += 1
             self.tiles.clear()
             self.parts.add(part)
         self.notify()
@@ -235,10 +235,10 @@ class Work:
                 self.tiles.clear()
             self._done_units += self._fraction * self._units_now
             # what they compute with may be large, and nobody asks for it again
-            self.pieces = ()
+            self.chunks = ()
             self.result, self.error = result, error
             self.state, self.stage, self.finished = state, state, datetime.now(UTC)
-            self._piece_began = None
+            self._chunk_began = None
             self.changed.notify_all()
         self.notify(at_once=True)
         return True

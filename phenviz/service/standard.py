@@ -25,8 +25,8 @@ from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
     WORKING_BYTES,
-    cells,
     check_reaches_gene,
+    chunk_intervals,
     find_contexts,
     find_gene,
     find_locus,
@@ -34,18 +34,18 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Kind, Piece, Registry, Streaming
+from phenviz.service.job_types import Backend, Chunk, Kind, Registry, Streaming
 from phenviz.service.overview import OVERVIEW
 from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
-# A piece takes a fraction of a second on two cores: a view waits for little more than it shows, and a whole
+# A chunk takes a fraction of a second on two cores: a view waits for little more than it shows, and a whole
 # chromosome is a few hundred files.
-PREDICT_CELL = 2**18
+PREDICT_CHUNK = 2**18
 # the engine's own tile: shorter ones make poor batches
-MUTAGENESIS_CELL = 2**14
+MUTAGENESIS_CHUNK = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,17 @@ def _predict_params(
     return PredictParams(find_locus(world, locus), find_contexts(world, contexts))
 
 
-def _predict_pieces(world: World, params: PredictParams) -> list[Piece]:
+def _predict_chunks(world: World, params: PredictParams) -> list[Chunk]:
     # All contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share.
-    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+    def compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.models.predict import predict
 
-        return predict(cell, gapped(backend.world), backend.predictor, progress=progress)
+        return predict(interval, gapped(backend.world), backend.predictor, progress=progress)
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
     return [
-        Piece({"cell": cell}, partial(compute, cell), cell.length, trim)
-        for cell in cells(world, params.locus, PREDICT_CELL)
+        Chunk({"cell": interval}, partial(compute, interval), interval.length, trim)
+        for interval in chunk_intervals(world, params.locus, PREDICT_CHUNK)
     ]
 
 
@@ -107,24 +107,24 @@ def _mutagenesis_params(
     name, where = find_gene(world, gene), find_locus(world, locus)
     chosen = find_contexts(world, contexts, name)
     if name is not None and world.backbone.receptive_field is not None:
-        # here, as cells out of the gene's reach may be in the store, from a longer locus
+        # here, as chunks out of the gene's reach may be in the store, from a longer locus
         check_reaches_gene(world, where, name, chosen)
     return MutagenesisParams(where, chosen, name)
 
 
-def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
-    # A base's effects don't depend on where the locus ends, so cells are exact. The first and the last are
-    # computed as far as asked for only (most requests are shorter than a cell), but taken from a whole one
+def _mutagenesis_chunks(world: World, params: MutagenesisParams) -> list[Chunk]:
+    # A base's effects don't depend on where the locus ends, so chunks are exact. The first and the last are
+    # computed as far as asked for only (most requests are shorter than a chunk), but taken from a whole one
     # where that was computed before. A global backbone's windows do begin with what is asked for.
     target = gene_identity(world, params.gene, params.contexts)
     is_local = world.backbone.receptive_field is not None
 
-    def compute(cell: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
+    def compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.attribution.mutagenesis import mutagenesis
 
         target = gene_target(backend, params.gene, params.contexts)
         return mutagenesis(
-            cell,
+            interval,
             gapped(backend.world),
             backend.backbone,
             gene_target=target,
@@ -133,13 +133,13 @@ def _mutagenesis_pieces(world: World, params: MutagenesisParams) -> list[Piece]:
         )
 
     trim = partial(grid.crop, locus=params.locus, contexts=params.contexts)
-    pieces = []
-    for cell in cells(world, params.locus, MUTAGENESIS_CELL):
-        asked = grid.overlap(cell, params.locus)
-        wider = ({"cell": cell, **target},) if is_local and asked != cell else ()
+    chunks = []
+    for interval in chunk_intervals(world, params.locus, MUTAGENESIS_CHUNK):
+        asked = grid.overlap(interval, params.locus)
+        wider = ({"cell": interval, **target},) if is_local and asked != interval else ()
         identity, extent = {"cell": asked, **target}, (asked.start, asked.end)
-        pieces.append(Piece(identity, partial(compute, asked), 3 * asked.length, trim, wider, extent))
-    return pieces
+        chunks.append(Chunk(identity, partial(compute, asked), 3 * asked.length, trim, wider, extent))
+    return chunks
 
 
 def _mutagenesis_memory(world: World, params: MutagenesisParams) -> int:
@@ -147,11 +147,11 @@ def _mutagenesis_memory(world: World, params: MutagenesisParams) -> int:
 
 
 def _mutagenesis_disk(world: World, params: MutagenesisParams) -> int:
-    # pieces hold all contexts, whatever was asked for; numbers like these shrink by a few per cent only
+    # chunks hold all contexts, whatever was asked for; numbers like these shrink by a few per cent only
     return params.locus.length * 4 * len(world.backbone.contexts) * FLOAT_BYTES
 
 
-def _mutagenesis_stretch(params: MutagenesisParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+def _mutagenesis_interval(params: MutagenesisParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
     cut = (grid.crop(part, locus) for part in parts)
     return grid.join(locus, [part for part in cut if part is not None])
 
@@ -165,7 +165,7 @@ KINDS.add(
     Kind(
         "predict",
         _predict_params,
-        _predict_pieces,
+        _predict_chunks,
         _join,
         seconds_per_unit=1 / 1.5e6,
         memory=_predict_memory,
@@ -176,12 +176,12 @@ KINDS.add(
     Kind(
         "mutagenesis",
         _mutagenesis_params,
-        _mutagenesis_pieces,
+        _mutagenesis_chunks,
         _join,
         seconds_per_unit=1 / 1e4,
         memory=_mutagenesis_memory,
         flavour=lambda params: "of a gene" if params.gene else "",
-        streaming=Streaming(_mutagenesis_stretch, _mutagenesis_disk),
+        streaming=Streaming(_mutagenesis_interval, _mutagenesis_disk),
     )
 )
 for kind in (

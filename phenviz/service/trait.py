@@ -1,8 +1,8 @@
 """The kind of job that explains a trait's logit by every base of all gene windows of the disease model.
 
-It has two kinds of pieces, each stored on its own, so that a run that was interrupted goes on where it
-stopped: first the sums that gene tokens are made of (shared by all traits), cell by cell; then, with all of
-them at hand, the attribution of each cell. A cell is an interval of a contig's grid for a local backbone, and
+It has two kinds of chunks, each stored on its own, so that a run that was interrupted goes on where it
+stopped: first the sums that gene tokens are made of (shared by all traits), tile by tile; then, with all of
+them at hand, the attribution of each tile. A tile is an interval of a contig's grid for a local backbone, and
 a gene window for a global one. A locus restricts the second kind only: the logit depends on all windows.
 """
 
@@ -26,17 +26,17 @@ from phenviz.progress import Progress
 from phenviz.results import position_coord
 from phenviz.service.attribute import METHODS
 from phenviz.service.job_params import WORKING_BYTES, find_locus, find_target
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.attribution.trait_engine import TokenWeights, TraitEngine
     from phenviz.world import World
 
 # some seconds for 32 steps on two cores, and a few hundred files for a chromosome
-TRAIT_CELL = 2**18
+TRAIT_CHUNK = 2**18
 # a forward pass, in units of one with its gradient
 _FORWARD_UNITS = 0.4
-# what a base takes while pieces are joined: its value and letter twice, its position
+# what a base takes while chunks are joined: its value and letter twice, its position
 _BASE_BYTES = 2 * (4 + 4) + 8
 
 
@@ -92,7 +92,7 @@ def _params(
     return TraitParams(trait, where, method, int(n_steps), baseline)
 
 
-def _pieces(world: World, params: TraitParams) -> list[Piece]:
+def _chunks(world: World, params: TraitParams) -> list[Chunk]:
     run = _Run(world, params)
     size, reader = world.backbone.bin_size, run.engine.reader
     read_from = {
@@ -104,12 +104,12 @@ def _pieces(world: World, params: TraitParams) -> list[Piece]:
     }
     explained = {**read_from, "trait": params.trait}
     points, steps = len(run.engine.points), params.n_steps
-    pieces = []
-    for number, cell in enumerate(run.cells):
-        length = (cell.last_bin - cell.first_bin) * size
-        where = [cell.contig, cell.first_bin, cell.last_bin]
-        pieces.append(
-            Piece(
+    chunks = []
+    for number, tile in enumerate(run.tiles):
+        length = (tile.last_bin - tile.first_bin) * size
+        where = [tile.contig, tile.first_bin, tile.last_bin]
+        chunks.append(
+            Chunk(
                 {"tokens": where, **read_from},
                 partial(run.read, number),
                 length * points * _FORWARD_UNITS,
@@ -117,18 +117,18 @@ def _pieces(world: World, params: TraitParams) -> list[Piece]:
             )
         )
     for number in run.asked:
-        cell = run.cells[number]
-        where = [cell.contig, cell.first_bin, cell.last_bin]
-        length = (cell.last_bin - cell.first_bin) * size
+        tile = run.tiles[number]
+        where = [tile.contig, tile.first_bin, tile.last_bin]
+        length = (tile.last_bin - tile.first_bin) * size
         identity = {"attribution": where, **explained}
-        pieces.append(
-            Piece(identity, partial(run.attribute, number), length * steps, partial(run.mark, number))
+        chunks.append(
+            Chunk(identity, partial(run.attribute, number), length * steps, partial(run.mark, number))
         )
-    return pieces
+    return chunks
 
 
 class _Run:
-    """What the pieces of one job share: its plan, and the sums of all windows once they are read."""
+    """What the chunks of one job share: its plan, and the sums of all windows once they are read."""
 
     def __init__(self, world: World, params: TraitParams) -> None:
         from phenviz.attribution.trait import explained, tiles_at
@@ -137,47 +137,47 @@ class _Run:
         self._world, self._params = world, params
         self.engine = _engine(world, world, params)
         self.where = explained(self.engine.reader, params.locus)
-        bins = max(TRAIT_CELL // world.backbone.bin_size, 1)
-        self.cells = plan_tiles(self.engine.reader, tile_bins=bins)
-        seen = self.cells if params.locus is None else tiles_at(self.engine, self.cells, self.where)
-        # numbers of the cells that are explained, from left to right
-        self.asked = [number for number, cell in enumerate(self.cells) if cell in set(seen)]
+        bins = max(TRAIT_CHUNK // world.backbone.bin_size, 1)
+        self.tiles = plan_tiles(self.engine.reader, tile_bins=bins)
+        seen = self.tiles if params.locus is None else tiles_at(self.engine, self.tiles, self.where)
+        # numbers of the tiles that are explained, from left to right
+        self.asked = [number for number, tile in enumerate(self.tiles) if tile in set(seen)]
         self._sums: dict[int, NDArray[np.float64]] = {}
         self._placed: tuple[Backend, TraitEngine] | None = None
         self._weights: TokenWeights | None = None
 
     def read(self, number: int, backend: Backend, progress: Progress) -> xr.Dataset:
-        """Compute what a cell adds to the sums of its windows."""
+        """Compute what a tile adds to the sums of its windows."""
         from phenviz.models.phenformer_tokens import split_tile
 
-        engine, cell = self._engine_on(backend), self.cells[number]
-        sums = engine.sums(split_tile(engine.reader, cell), progress)[:, 0, cell.indices]
+        engine, tile = self._engine_on(backend), self.tiles[number]
+        sums = engine.sums(split_tile(engine.reader, tile), progress)[:, 0, tile.indices]
         return xr.Dataset({"sums": (("point", "window", "term"), sums)})
 
     def collect(self, number: int, dataset: xr.Dataset) -> xr.Dataset:
-        """Note a cell's sums, whether they were computed now or come from the store."""
+        """Note a tile's sums, whether they were computed now or come from the store."""
         self._sums[number] = dataset["sums"].values
         return xr.Dataset(attrs=self._attrs)
 
     def attribute(self, number: int, backend: Backend, progress: Progress) -> xr.Dataset:
-        """Attribute the logit to the bases that a cell sees."""
+        """Attribute the logit to the bases that a tile sees."""
         from phenviz.attribution.trait import ends
         from phenviz.attribution.trait_canvas import Canvas, bases_of, clipped
         from phenviz.models.phenformer_tokens import reached, split_tile
 
-        engine, cell, weights = self._engine_on(backend), self.cells[number], self._weights_on(backend)
-        whole = engine.target_tile(cell)
+        engine, tile, weights = self._engine_on(backend), self.tiles[number], self._weights_on(backend)
+        whole = engine.target_tile(tile)
         canvas = Canvas(
-            clipped(reached(engine.reader, cell.contig), whole.start, whole.end), dtype=engine.dtype
+            clipped(reached(engine.reader, tile.contig), whole.start, whole.end), dtype=engine.dtype
         )
         summed = 0.0
-        for start, values in engine.attribute(split_tile(engine.reader, cell), weights, progress):
+        for start, values in engine.attribute(split_tile(engine.reader, tile), weights, progress):
             canvas.add(start, values)
             summed += float(values.sum(dtype=float))
         return xr.Dataset(
             {
                 "attribution": ("base", canvas.values[0]),
-                "reference": ("base", bases_of(engine.sequences, cell.contig, canvas)[0]),
+                "reference": ("base", bases_of(engine.sequences, tile.contig, canvas)[0]),
             },
             attrs={
                 "starts": [start for start, _ in canvas.intervals],
@@ -188,16 +188,16 @@ class _Run:
         )
 
     def mark(self, number: int, dataset: xr.Dataset) -> xr.Dataset:
-        """Say up to where an attribution is final once this cell is there: where the next one begins."""
+        """Say up to where an attribution is final once this tile is there: where the next one begins."""
         later = self.asked[self.asked.index(number) + 1 :]
-        settled = self.engine.target_tile(self.cells[later[0]]).start if later else self.where.end
+        settled = self.engine.target_tile(self.tiles[later[0]]).start if later else self.where.end
         return dataset.assign_attrs(settled_end=min(max(settled, self.where.start), self.where.end))
 
     @cached_property
     def _attrs(self) -> dict[str, Any]:
         from phenviz.attribution.trait import attributes
 
-        return attributes(self.engine, self.where, self.cells)
+        return attributes(self.engine, self.where, self.tiles)
 
     def _engine_on(self, backend: Backend) -> TraitEngine:
         if self._placed is None or self._placed[0] is not backend:
@@ -209,7 +209,7 @@ class _Run:
             engine = self._engine_on(backend)
             total = np.zeros((len(engine.points), 1, len(engine.reader.windows), engine.reader.terms))
             for number, sums in self._sums.items():
-                total[:, 0, self.cells[number].indices] += sums
+                total[:, 0, self.tiles[number].indices] += sums
             self._weights = engine.weights(total)
         return self._weights
 
@@ -302,7 +302,7 @@ def _memory(world: World, params: TraitParams) -> int:
 TRAIT = Kind(
     "trait",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 0.8e6,
     memory=_memory,

@@ -1,4 +1,4 @@
-"""One thread that works on what waits: the work with least left goes first, one piece at a time."""
+"""One thread that works on what waits: the work with least left goes first, one chunk at a time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from phenviz.service.shared_task import Work
 logger = logging.getLogger(__name__)
 
 
-class Lane:
+class Worker:
     """A thread and the work that waits for it.
 
-    After each piece the work with the least time left is taken next: a view that needs half a second doesn't
+    After each chunk the work with the least time left is taken next: a view that needs half a second doesn't
     wait behind attributions of an hour, which go on afterwards. What is patient goes last, however short.
 
     Parameters
@@ -22,7 +22,7 @@ class Lane:
     name
         Of the thread.
     step
-        Does one piece of a work, and tells whether the work stays in this lane. Must not raise.
+        Does one chunk of a work, and tells whether the work stays with this worker. Must not raise.
     prepare
         Called in the thread before anything else.
     """
@@ -60,11 +60,11 @@ class Lane:
                 self._waiting.remove(work)
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs in this lane's thread."""
+        """Tell whether the caller runs in this worker's thread."""
         return threading.current_thread() is self._thread
 
     def close(self, timeout: float) -> None:
-        """End the thread after the piece that it is at."""
+        """End the thread after the chunk that it is at."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -78,7 +78,7 @@ class Lane:
             try:
                 stays = self._step(work)
             except BaseException:
-                # a lane that dies would leave all later jobs waiting for ever
+                # a worker that dies would leave all later jobs waiting for ever
                 logger.exception("a step of %s wasn't handled", work.kind.name)
                 stays = False
             if not stays:

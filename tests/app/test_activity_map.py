@@ -136,9 +136,9 @@ def test_twenty_people_who_look_at_the_same_are_answered_by_one_computation(runt
     computed: list[Locus] = []
     step = runtime.service._runner._compute
 
-    def counted(work, piece):
-        computed.append(piece.identity["cell"])
-        return step(work, piece)
+    def counted(work, chunk):
+        computed.append(chunk.identity["cell"])
+        return step(work, chunk)
 
     monkeypatch.setattr(runtime.service._runner, "_compute", counted)
     monkeypatch.setattr(

@@ -20,8 +20,8 @@ from tests.effects.windows import CONTIG, LENGTH, PEOPLE, Wide, wide_world
 from tests.toys import ToyWorld
 from tests.variation.oracles import bgzip, consensus, needs_bcftools
 
-CELL = 16_384
-BORDERS = tuple(range(CELL, LENGTH, CELL))
+CHUNK = 16_384
+BORDERS = tuple(range(CHUNK, LENGTH, CHUNK))
 CLOSE = {"rtol": 2e-5, "atol": 1e-5}
 
 
@@ -41,8 +41,8 @@ def haplotypes(wide: Wide, sample: str, locus: Locus):
 
 def test_the_bins_of_every_cell_are_those_of_the_whole_edited_contig(wide):
     for sample in PEOPLE:
-        for start in range(0, LENGTH, CELL):
-            found = haplotypes(wide, sample, Locus(CONTIG, start, min(start + CELL, LENGTH)))
+        for start in range(0, LENGTH, CHUNK):
+            found = haplotypes(wide, sample, Locus(CONTIG, start, min(start + CHUNK, LENGTH)))
             first = start // 128
             for number in (1, 2):
                 own = found["activity"].sel(haplotype=str(number)).values

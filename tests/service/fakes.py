@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import xarray as xr
 
-from phenviz.service import Kind, Piece, Registry
+from phenviz.service import Chunk, Kind, Registry
 
 BATCHES = 10
 
@@ -33,9 +33,9 @@ class CountParams:
 
 
 class Counting:
-    """A kind of job that counts from start to stop, one piece a number.
+    """A kind of job that counts from start to stop, one chunk a number.
 
-    Each piece runs in `BATCHES` batches. ``gate`` can be cleared to hold all of them up; ``batches`` says how
+    Each chunk runs in `BATCHES` batches. ``gate`` can be cleared to hold all of them up; ``batches`` says how
     many were begun, and ``computed`` which numbers were.
     """
 
@@ -49,7 +49,7 @@ class Counting:
         self.kind = Kind(
             name,
             lambda world, start=0, stop=1, memory=0, fail="": CountParams(start, stop, memory, fail),
-            self._pieces,
+            self._chunks,
             lambda params, parts: xr.concat(parts, dim="number"),
             seconds_per_unit=0.001,
             memory=lambda world, params: params.memory,
@@ -59,9 +59,9 @@ class Counting:
     def registry(self) -> Registry:
         return Registry({self.kind.name: self.kind})
 
-    def _pieces(self, world, params):
+    def _chunks(self, world, params):
         return [
-            Piece({"number": number}, lambda backend, progress, n=number: self._compute(n, progress), 1.0)
+            Chunk({"number": number}, lambda backend, progress, n=number: self._compute(n, progress), 1.0)
             for number in range(params.start, params.stop)
         ]
 

@@ -40,8 +40,8 @@ def variants(world):
     return random_variants(np.random.default_rng(3), world.reference, 60)
 
 
-def test_effects_come_in_the_order_asked_for_whatever_the_pieces(world, service, variants, monkeypatch):
-    monkeypatch.setattr("phenviz.service.effects.VARIANTS_PIECE", 7)
+def test_effects_come_in_the_order_asked_for_whatever_the_chunks(world, service, variants, monkeypatch):
+    monkeypatch.setattr("phenviz.service.effects.VARIANTS_CHUNK", 7)
     found = service.variant_effects(variants, contexts=["B", "Ery"])
     direct = score_variants(variants, world.reference, world.backbone)
     assert found["id"].values.tolist() == variants["id"].tolist()
@@ -55,8 +55,8 @@ def test_effects_come_in_the_order_asked_for_whatever_the_pieces(world, service,
     assert found["quantile"].min() >= -1 and found["quantile"].max() <= 1
 
 
-def test_finished_pieces_are_never_computed_again(service, variants, monkeypatch):
-    monkeypatch.setattr("phenviz.service.effects.VARIANTS_PIECE", 7)
+def test_finished_chunks_are_never_computed_again(service, variants, monkeypatch):
+    monkeypatch.setattr("phenviz.service.effects.VARIANTS_CHUNK", 7)
     service.variant_effects(variants)
     assert service.estimate("variant_effects", variants=variants, contexts=["B"]).stored == 1.0
     monkeypatch.setattr("phenviz.effects.score_variants", None)
@@ -121,7 +121,7 @@ def test_a_background_without_variants_gives_no_quantiles(world, service, varian
 
 
 def test_a_persons_haplotypes_join_exactly_over_cells(world, service, monkeypatch):
-    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CHUNK", 2_048)
     locus = Locus("20", 18_500, 24_001)  # a cell of the gap alone lies inside
     found = service.predict("20:18501-24001", contexts=["Mono"], individual="cem")
     individual = world.individuals.individual("cem")
@@ -151,7 +151,7 @@ def test_many_lines_of_text_are_no_path(service, world):
 
 
 def test_what_each_variant_does_alone_adds_up_exactly_over_cells(world, service, monkeypatch):
-    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CHUNK", 2_048)
     locus = Locus("20", 3_333, 14_001)
     individual = world.individuals.individual("bob")
     found = service.personal(locus, individual, mode="sum")
@@ -199,7 +199,7 @@ def test_phase_is_judged_over_the_locus_and_neither_over_its_cells_nor_beyond(
     assert found.attrs["phasing"] == "as in the file" and found.attrs["variants"] == [0, 1]
     with pytest.raises(DataError, match="unphased at 20:9000"):
         service.personal("20:4,501-9,100", "eve", individuals=whole)
-    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CHUNK", 2_048)
     sets = write_calls(world, tmp_path / "sets.vcf", calls[0], calls[2])
     with pytest.raises(DataError, match="2 phase sets"):
         service.personal("20:4,501-16,000", "eve", individuals=sets)
@@ -208,7 +208,7 @@ def test_phase_is_judged_over_the_locus_and_neither_over_its_cells_nor_beyond(
 
 
 def test_what_is_told_of_a_person_is_counted_once_over_all_cells(world, service, tmp_path, monkeypatch):
-    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CELL", 2_048)
+    monkeypatch.setattr("phenviz.service.effects.PERSONAL_CHUNK", 2_048)
     calls = [(2_000, 15_000, "0|1:."), (9_000, 0, "1|1:."), (17_900, 0, "1|0:.")]
     path = write_calls(world, tmp_path / "calls.vcf", *calls)
     found = service.personal("20:8,001-18,000", "eve", individuals=path)

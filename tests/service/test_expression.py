@@ -27,7 +27,7 @@ def direct(world, samples, genes, **how):
     return predict_expression(world.individuals, genes, *parts, samples=samples, **how)
 
 
-def test_genes_are_pieces_that_join_to_what_is_predicted_at_once(world, service):
+def test_genes_are_chunks_that_join_to_what_is_predicted_at_once(world, service):
     genes = ["GAMMA1", "alpha", "DELTA", "ALPHA"]
     found = service.expression(genes, ["bob", "ann"], contexts=["B", "Ery"])
     expected = direct(world, ["bob", "ann"], genes, contexts=["Ery", "B"])

@@ -23,8 +23,8 @@ def service(world, tmp_path):
         yield made
 
 
-def test_pieces_join_to_what_is_scored_at_once_in_the_order_of_the_table(world, service, monkeypatch):
-    monkeypatch.setattr("phenviz.service.expression_effects.PIECE", 7)
+def test_chunks_join_to_what_is_scored_at_once_in_the_order_of_the_table(world, service, monkeypatch):
+    monkeypatch.setattr("phenviz.service.expression_effects.CHUNK", 7)
     table = read_variants(world.project.individuals[0], world.reference).table
     table = table.sample(frac=1, random_state=1).reset_index(drop=True)
     # one that can't be scored is counted

@@ -1,4 +1,4 @@
-"""The real kinds of job on the toy world: equal to the plain functions, however they are cut into pieces."""
+"""The real kinds of job on the toy world: equal to the plain functions, however they are cut into chunks."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from phenviz.service.job_params import find_context, find_contexts
 from phenviz.world import open_world
 from tests.toys import CONTEXTS, GAP
 
-CELL = 2_048
+CHUNK = 2_048
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def world(toy_project):
 @pytest.fixture
 def small_cells(monkeypatch):
     for module, name in (
-        (standard, "PREDICT_CELL"),
-        (standard, "MUTAGENESIS_CELL"),
-        (attribute, "ATTRIBUTE_CELL"),
+        (standard, "PREDICT_CHUNK"),
+        (standard, "MUTAGENESIS_CHUNK"),
+        (attribute, "ATTRIBUTE_CHUNK"),
     ):
-        monkeypatch.setattr(module, name, CELL)
+        monkeypatch.setattr(module, name, CHUNK)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_contexts_come_in_the_models_order_by_any_of_their_names(real_service, w
     same(found, predict(world.locus("ALPHA"), world.reference, world.backbone, contexts=["Ery", "B"]))
 
 
-def test_contexts_share_their_pieces(real_service):
+def test_contexts_share_their_chunks(real_service):
     real_service.predict("ALPHA", contexts=["Ery"])
     assert real_service.estimate("predict", locus="ALPHA").stored == 1
 
@@ -94,7 +94,7 @@ def test_cell_inside_a_gap_is_no_error_but_a_locus_inside_is(real_service):
     # cells of 128 bases: several lie within the gap of 700
     around = Locus("20", GAP[0] - 300, GAP[1] + 300)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standard, "MUTAGENESIS_CELL", 128)
+        patch.setattr(standard, "MUTAGENESIS_CHUNK", 128)
         effect = real_service.mutagenesis(around)["effect"]
     assert np.isnan(effect[300:-300]).all() and np.isfinite(effect[:300]).all()
     with pytest.raises(LocusError, match="only N"):
@@ -114,7 +114,7 @@ def test_mutagenesis_of_a_gene_is_that_of_the_plain_function(real_service, world
 
 
 def test_mutagenesis_out_of_a_genes_reach_is_refused_whatever_is_stored(real_service, world, monkeypatch):
-    monkeypatch.setattr("phenviz.service.standard.MUTAGENESIS_CELL", 512)
+    monkeypatch.setattr("phenviz.service.standard.MUTAGENESIS_CHUNK", 512)
     gene = world.annotation.gene("ALPHA")
     end = reach_of_gene(gene, world.readout, world.reference, world.backbone).end
     partly = real_service.mutagenesis(Locus("20", end - 128, end + 1_024), contexts=["Mono"], gene="ALPHA")
@@ -141,8 +141,8 @@ def test_mutagenesis_from_coarse_to_fine_is_that_of_the_plain_function(real_serv
 
 
 def test_mutagenesis_inside_a_finished_cell_comes_from_it(real_service):
-    real_service.mutagenesis(Locus("20", 2 * CELL, 3 * CELL))
-    inside = Locus("20", 2 * CELL + 100, 2 * CELL + 300)
+    real_service.mutagenesis(Locus("20", 2 * CHUNK, 3 * CHUNK))
+    inside = Locus("20", 2 * CHUNK + 100, 2 * CHUNK + 300)
     assert real_service.estimate("mutagenesis", locus=inside).stored == 1
     assert real_service.mutagenesis(inside)["position"].values.tolist() == list(
         range(inside.start + 1, inside.end + 1)
@@ -201,7 +201,7 @@ def test_inner_cells_of_overlapping_windows_are_shared(real_service):
     real_service.attribute(Locus("20", 4_000, 14_000), **how)
     # cells of 2,048 bases: four whole ones lie in both windows
     found = real_service.estimate("attribute", locus=Locus("20", 3_000, 16_000), **how).stored
-    assert found == pytest.approx(4 * CELL / 13_000)
+    assert found == pytest.approx(4 * CHUNK / 13_000)
 
 
 def test_tiles_of_a_running_attribution_are_final_and_abut(real_service, world):
@@ -371,6 +371,6 @@ def test_windows_of_a_global_backbone_depend_on_what_was_asked_for(world):
     def wider(receptive_field):
         backbone = SimpleNamespace(bin_size=128, receptive_field=receptive_field)
         some = SimpleNamespace(backbone=backbone, reference=world.reference)
-        return standard._mutagenesis_pieces(some, standard.MutagenesisParams(inside, ("B",)))[0].wider
+        return standard._mutagenesis_chunks(some, standard.MutagenesisParams(inside, ("B",)))[0].wider
 
     assert wider(1_074) and not wider(None)

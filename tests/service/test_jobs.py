@@ -20,7 +20,7 @@ def start_held_up(service, counting, **params):
     return job
 
 
-def test_result_is_that_of_all_pieces_in_order(service):
+def test_result_is_that_of_all_chunks_in_order(service):
     job = service.submit("count", start=3, stop=8)
     assert numbers(job.result(60)) == [3, 4, 5, 6, 7]
     assert (job.state, job.progress, job.eta, job.error, job.stage) == ("done", 1.0, 0.0, None, "done")
@@ -31,7 +31,7 @@ def test_params_are_those_that_were_checked_and_completed(service):
     assert service.submit("count", stop=2).params == {"start": 0, "stop": 2, "memory": 0, "fail": ""}
 
 
-def test_progress_counts_all_pieces_and_never_goes_back(service, counting):
+def test_progress_counts_all_chunks_and_never_goes_back(service, counting):
     seen = []
     counting.gate.clear()
     job = service.submit("count", stop=3)
@@ -217,7 +217,7 @@ def test_cancel_of_a_running_job_tells_its_subscribers(service, counting):
 def test_time_left_follows_the_observed_speed(service, counting):
     job = start_held_up(service, counting, stop=40)
     guessed = job.eta
-    # the fake's first guess is 1 ms a piece: held up for longer, its first piece is much slower
+    # the fake's first guess is 1 ms a chunk: held up for longer, its first chunk is much slower
     time.sleep(0.2)
     counting.gate.set()
     wait_until(lambda: job.partials)
@@ -242,8 +242,8 @@ def test_what_a_cancelled_job_has_finished_counts_as_held(service, counting):
     job.cancel()
     assert job.wait(60)
     assert job._work.held_bytes >= sum(part["value"].nbytes for part in job.partials)
-    # closures of pieces would keep whatever they computed with
-    assert job._work.pieces == () and job.progress >= before
+    # closures of chunks would keep whatever they computed with
+    assert job._work.chunks == () and job.progress >= before
 
 
 def test_where_stages_have_no_known_length_the_time_left_is_the_estimate_and_then_unknown(
@@ -253,7 +253,7 @@ def test_where_stages_have_no_known_length_the_time_left_is_the_estimate_and_the
     service = make_service(kinds=counting.registry)
     job = start_held_up(service, counting, stop=1)
     assert 0 < job.eta < 5
-    # half of the first piece seems to be done at once, and then nothing more is heard
+    # half of the first chunk seems to be done at once, and then nothing more is heard
     job._work._fraction = 0.5
     assert job.eta < 5
     wait_until(lambda: job.eta == 0.0)

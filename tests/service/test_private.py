@@ -38,7 +38,7 @@ def test_nobody_else_gets_a_private_job_by_asking_for_the_same_or_by_its_id(serv
     assert mine not in service.jobs and service.job(mine.id, "mine") is mine
 
 
-def test_its_holder_computes_no_piece_twice(service, counting):
+def test_its_holder_computes_no_chunk_twice(service, counting):
     service.submit("count", stop=4, private=True, holder="mine").result(60)
     assert service.estimate("count", start=2, stop=6, private=True, holder="mine").stored == 0.5
     assert service.estimate("count", start=2, stop=6, private=True, holder="other").stored == 0

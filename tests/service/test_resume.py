@@ -15,14 +15,14 @@ from phenviz.service.jobs import Job
 from tests.service.fakes import numbers
 from tests.service.test_jobs import wait_until
 
-CELL = 512
+CHUNK = 512
 
 
 @pytest.fixture
 def computed(tmp_path, monkeypatch):
     """Cells that were begun, in a private cache, with a result that is too long for memory."""
     monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(standard, "MUTAGENESIS_CELL", CELL)
+    monkeypatch.setattr(standard, "MUTAGENESIS_CHUNK", CHUNK)
     monkeypatch.setattr("phenviz.service.runner._STREAMED_BYTES", 0)
     module = importlib.import_module("phenviz.attribution.mutagenesis")
     plain, cells = module.mutagenesis, []
@@ -81,7 +81,7 @@ def test_interrupted_writing_computes_nothing_again(toy_project, tmp_path, compu
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are copied on Unix only")
-def test_killed_process_leaves_its_finished_pieces_to_the_next(make_service, counting):
+def test_killed_process_leaves_its_finished_chunks_to_the_next(make_service, counting):
     child = os.fork()
     if child == 0:
         try:

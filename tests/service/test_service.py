@@ -33,7 +33,7 @@ def test_unknown_kind_is_an_error_that_lists_the_kinds(service):
         service.submit("dance")
 
 
-def test_short_job_is_served_between_the_pieces_of_a_long_one(service, counting):
+def test_short_job_is_served_between_the_chunks_of_a_long_one(service, counting):
     long = start_held_up(service, counting, stop=100)
     short = service.submit("count", start=500, stop=502)
     counting.gate.set()
@@ -96,7 +96,7 @@ def test_failed_job_is_tried_again_when_asked_again(service, counting):
     assert counting.computed == [0, 1, 2]
 
 
-def test_finished_pieces_are_not_computed_again_by_a_new_service(make_service, counting):
+def test_finished_chunks_are_not_computed_again_by_a_new_service(make_service, counting):
     make_service().submit("count", stop=4).result(60)
     again = make_service().submit("count", start=2, stop=6)
     assert numbers(again.result(60)) == [2, 3, 4, 5]
@@ -117,7 +117,7 @@ def test_job_goes_on_after_a_restart_where_it_stopped(make_service, counting):
     assert counting.computed == list(range(done + 3))
 
 
-def test_damaged_piece_is_computed_again(make_service, counting):
+def test_damaged_chunk_is_computed_again(make_service, counting):
     service = make_service()
     service.submit("count", stop=3).result(60)
     for path in list(service.store.folder.glob("??/*.nc"))[:1]:
@@ -163,7 +163,7 @@ def test_estimate_learns_from_finished_runs_and_remembers(make_service, counting
     counting.gate.set()
     job.result(60)
     wait_until(lambda: (tmp_path / "costs.json").exists())
-    # two pieces took 0.3 s at least
+    # two chunks took 0.3 s at least
     assert make_service().estimate("count", start=100, stop=110).seconds >= 1.5
 
 

@@ -14,7 +14,7 @@ from phenviz.results import load, save
 from phenviz.service import ModelService, ResultStore, attribute, result_buffer, runner, standard
 from phenviz.world import open_world
 
-CELL = 1_024
+CHUNK = 1_024
 LOCUS = Locus("20", 19_500, 22_601)
 HOW = {"target": Target(context="Mono"), "n_steps": 2}
 
@@ -27,8 +27,8 @@ def world(toy_project):
 @pytest.fixture
 def make(tmp_path, world, monkeypatch):
     """Make services on one store, which work in small cells."""
-    monkeypatch.setattr(standard, "MUTAGENESIS_CELL", CELL)
-    monkeypatch.setattr(attribute, "ATTRIBUTE_CELL", CELL)
+    monkeypatch.setattr(standard, "MUTAGENESIS_CHUNK", CHUNK)
+    monkeypatch.setattr(attribute, "ATTRIBUTE_CHUNK", CHUNK)
     made = []
 
     def make(**options):
@@ -96,7 +96,7 @@ def test_single_bases_alleles_and_contexts_are_picked_by_name(make, monkeypatch)
         xr.testing.assert_equal(streamed.sel(picked).load(), held.sel(picked))
 
 
-def test_looking_at_a_few_bases_reads_one_piece(make, stream, monkeypatch):
+def test_looking_at_a_few_bases_reads_one_chunk(make, stream, monkeypatch):
     streamed = ask(make(), "mutagenesis").result(60)
     read = []
     plain = ResultStore.get
@@ -124,20 +124,20 @@ def test_cancelled_job_shows_what_is_final_and_the_next_service_goes_on(make, st
     second = make()
     assert 0 < second.estimate(kind, locus=LOCUS, **({} if kind == "mutagenesis" else HOW)).stored < 1
     whole = ask(second, kind).result(60)
-    # what was finished wasn't computed again; the piece that was broken off was
+    # what was finished wasn't computed again; the chunk that was broken off was
     assert len(set(computed)) == 4 and len(computed) <= 5 and finished >= 2
     name = "effect" if kind == "mutagenesis" else "attribution"
     kept = slice(0, partial.sizes["position"])
     np.testing.assert_array_equal(partial[name].values, whole[name][kept].values)
 
 
-def test_pieces_of_a_living_result_are_not_evicted(make, stream, tmp_path, world):
+def test_chunks_of_a_living_result_are_not_evicted(make, stream, tmp_path, world):
     store = ResultStore(tmp_path / "small", limit=150_000)
     result = ask(make(store=store), "mutagenesis").result(60)
     assert store.size > store.limit
     expected = result["effect"].values
     service = make(store=store)
-    for start in range(30_000, 34_000, CELL):
+    for start in range(30_000, 34_000, CHUNK):
         service.mutagenesis(Locus("20", start, start + 100))
     np.testing.assert_array_equal(result["effect"].values, expected)
 
@@ -155,7 +155,7 @@ def test_store_forgets_a_hold_that_nobody_has(tmp_path):
     assert store.size <= store.limit
 
 
-def test_piece_that_was_deleted_is_an_error_in_words(make, stream):
+def test_chunk_that_was_deleted_is_an_error_in_words(make, stream):
     service = make()
     result = ask(service, "mutagenesis").result(60)
     service.store.clear()

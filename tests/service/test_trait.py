@@ -42,7 +42,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def make_service(tmp_path, monkeypatch):
-    monkeypatch.setattr(trait, "TRAIT_CELL", 2_048)
+    monkeypatch.setattr(trait, "TRAIT_CHUNK", 2_048)
     made = []
 
     def make(world):
@@ -119,9 +119,9 @@ def test_job_stopped_anywhere_gives_final_values_of_what_was_finished(make_servi
     service = make_service(world)
     whole = service.attribute(None, MCV, method="saliency")
     params = trait._params(world, MCV, method="saliency")
-    pieces = trait._pieces(world, params)
+    chunks = trait._chunks(world, params)
     backend = service._runner._backend
-    parts = [piece.trim(piece.compute(backend, NO_PROGRESS)) for piece in pieces]
+    parts = [chunk.trim(chunk.compute(backend, NO_PROGRESS)) for chunk in chunks]
     first = next(number for number, part in enumerate(parts) if "attribution" in part)
     assert trait._join(params, parts[:first]).sizes["position"] == 0
     settled = []
@@ -131,9 +131,9 @@ def test_job_stopped_anywhere_gives_final_values_of_what_was_finished(make_servi
         np.testing.assert_allclose(
             joined.attribution, whole.attribution[: joined.sizes["position"]], rtol=1e-5, atol=1e-8
         )
-        if (piece := trait._settle(params, parts[:count])) is not None:
-            settled.append(piece)
-    np.testing.assert_array_equal(np.concatenate([piece.position for piece in settled]), whole.position)
+        if (chunk := trait._settle(params, parts[:count])) is not None:
+            settled.append(chunk)
+    np.testing.assert_array_equal(np.concatenate([chunk.position for chunk in settled]), whole.position)
 
 
 def test_traits_share_the_tokens_and_loci_their_cells(make_service, world):
@@ -168,7 +168,7 @@ def test_requests_that_make_no_sense_are_refused(make_service, world, toy_projec
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(trait, "TRAIT_CELL", 2_048)
+    monkeypatch.setattr(trait, "TRAIT_CHUNK", 2_048)
     return lambda *arguments: CliRunner().invoke(main, ["attribute", *map(str, arguments)])
 
 
