@@ -77,8 +77,8 @@ def find_motifs(
     tables = []
     progress.stage("finding motifs", len(tracks))
     for context, track in tracks.items():
-        pieces = [_Interval.of(dataset, track, start, end) for start, end in parts]
-        called = [(piece, _call_seqlets(piece.track, threshold)) for piece in pieces]
+        intervals = [_Interval.of(dataset, track, start, end) for start, end in parts]
+        called = [(interval, _call_seqlets(interval.track, threshold)) for interval in intervals]
         tables.append(_annotate(called, motifs).assign(context=context))
         progress.advance()
     return pd.concat(tables, ignore_index=True).sort_values("p_value", ignore_index=True)[COLUMNS]

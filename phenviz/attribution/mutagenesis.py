@@ -132,7 +132,7 @@ def _tiles(
     batch_size: int,
     progress: Progress,
 ) -> Iterator[tuple[Locus, NDArray[np.float32]]]:
-    """Yield each tile's piece of the locus and its effects (position, allele, context)."""
+    """Yield each tile's interval of the locus and its effects (position, allele, context)."""
     size, (device, _) = backbone.bin_size, placement(backbone)
     first, last = bin_range(locus, size)
     shared = SharedProgress(progress)
@@ -180,7 +180,7 @@ def _tile_effects(
     batch_size: int,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Score a piece of the locus within one window of reference from left to right."""
+    """Score an interval of the locus within one window of reference from left to right."""
     window, first_bin = reference.fetch_codes(part.contig, left, right), left // backbone.bin_size
     effects = torch.full((part.length, 4, len(target.contexts)), torch.nan, dtype=torch.float32)
     known = np.flatnonzero(window[part.start - left : part.end - left] != N_CODE)

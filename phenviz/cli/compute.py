@@ -102,7 +102,7 @@ def predict(
     "--coarse-to-fine",
     type=click.IntRange(0),
     metavar="N",
-    help="All bases to first order, from one gradient, and the N stretches of 32 bases that matter most "
+    help="All bases to first order, from one gradient, and the N intervals of 32 bases that matter most "
     "exactly; for one cell type of a backbone such as Enformer, which would take a window a change.",
 )
 @_where_and_how

@@ -73,7 +73,7 @@ def ablate(
 @contexts_option
 @click.option(
     "--backgrounds", type=click.IntRange(2), default=100, show_default=True, metavar="N",
-    help="Shuffled stretches of the genome that each motif is written into.",
+    help="Shuffled intervals of the genome that each motif is written into.",
 )  # fmt: skip
 @_seed_option
 @_where

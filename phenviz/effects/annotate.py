@@ -122,13 +122,13 @@ def _annotate(
     return count
 
 
-def _or_nothing(pieces: Iterator[Records]) -> Iterator[Records]:
-    """Yield the pieces; of a file without records, one piece without records."""
-    first = next(pieces, None)
+def _or_nothing(chunks: Iterator[Records]) -> Iterator[Records]:
+    """Yield the chunks; of a file without records, one chunk without records."""
+    first = next(chunks, None)
     yield (
         first if first is not None else Records([], np.zeros(0, np.int64), [], [], [], np.zeros(0, np.int64))
     )
-    yield from pieces
+    yield from chunks
 
 
 def _annotated(

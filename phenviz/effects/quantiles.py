@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 COMMON_FREQUENCY = 0.01
 # quantiles down to 1 in 10,000 need no more, and a genome of them would take minutes
 MOST_VARIANTS = 20_000
-_PIECE_BASES = 1_000_000
+_TILE_BASES = 1_000_000
 _SEED = 20_260
 # counts up when the same world gives another background than before
 _VERSION = 1
@@ -192,9 +192,9 @@ def common_variants(
         Variants with ``allele_frequency`` (of ALT), sorted.
     """
     intervals = [
-        Locus(contig, start, min(start + _PIECE_BASES, length))
+        Locus(contig, start, min(start + _TILE_BASES, length))
         for contig, length in reference.contigs.items()
-        for start in range(0, length, _PIECE_BASES)
+        for start in range(0, length, _TILE_BASES)
     ]
     found, count = [], 0
     progress.stage("looking for common variants", len(intervals))

@@ -29,7 +29,7 @@ from phenviz.results.display import Colouring
 _STRIP_MM = 1.2
 _MOST_COLUMNS = 1_600
 _AREA_TOP = 0.84
-# Bins in a stretch from where on nearly each stretch would hold a peak. On screen, where half as many points
+# Bins in an interval from where on nearly each would hold a peak. On screen, where half as many points
 # lie side by side, a track changes at the same zoom.
 _AVERAGED_FROM = 16
 
@@ -40,7 +40,7 @@ class _Activity(RowsComponent):
     Attributes
     ----------
     most
-        Stretches that are drawn at most.
+        Intervals that are drawn at most.
     """
 
     most = MOST_POINTS // 2
@@ -67,14 +67,14 @@ class _Activity(RowsComponent):
         return SCALE_ROOM_MM
 
     def summary(self, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
-        """Reduce the bins of the locus to at most `most` stretches.
+        """Reduce the bins of the locus to at most `most` intervals.
 
         Returns
         -------
         edges
             Shape (n + 1,).
         values
-            Highest activity of each stretch, or its mean where a stretch holds so many bins that nearly each
+            Highest activity of each interval, or its mean where it holds so many bins that nearly each
             holds a peak; shape (context, n).
         """
         starts, values = self._inside(locus)
@@ -139,7 +139,7 @@ class _Activity(RowsComponent):
 
 
 class ActivityHeatmap(_Activity):
-    """Contexts x bins, rows by lineage; long windows keep the highest value of each stretch, or its mean.
+    """Contexts x bins, rows by lineage; long windows keep the highest value of each interval, or its mean.
 
     Colours follow log(1 + activity), as on screen, so that weak peaks are seen beside strong ones.
 

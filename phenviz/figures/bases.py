@@ -19,8 +19,8 @@ from phenviz.figures.component import (
     value_scale,
 )
 from phenviz.figures.letters import letters_of
+from phenviz.figures.marked_intervals import EXACT_MEANING, draw_exact, draw_gaps
 from phenviz.figures.reduce import MOST_POINTS, groups_of, reduce_extremes, reduce_strongest
-from phenviz.figures.stretches import EXACT_MEANING, draw_exact, draw_gaps
 from phenviz.figures.style import BASE_COLOURS, DIVERGING, FAINT, MM_PER_POINT, MUTED, NEGATIVE, POSITIVE
 from phenviz.genome.locus import Locus
 from phenviz.results import (

@@ -213,7 +213,7 @@ def _joined(starts: np.ndarray, ends: np.ndarray, gap: float) -> list[tuple[floa
 def _covered(
     starts: np.ndarray, ends: np.ndarray, locus: Locus, step: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Left edges of stretches of ``step`` bases, and how much boxes cover of each (1: the most covered)."""
+    """Left edges of intervals of ``step`` bases, and how much boxes cover of each (1: the most covered)."""
     count = max(int(np.ceil(locus.length / step)), 1)
     at = ((starts + ends) / 2 - locus.start) / step
     covered = np.bincount(np.minimum(at.astype(int), count - 1), weights=ends - starts, minlength=count)

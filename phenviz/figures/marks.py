@@ -1,4 +1,4 @@
-"""What crosses all tracks: lines at variants, and tinted stretches."""
+"""What crosses all tracks: lines at variants, and tinted intervals."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class VariantMarks(Overlay):
 
 
 class Highlights(Overlay):
-    """Tinted stretches behind all tracks.
+    """Tinted intervals behind all tracks.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Highlights(Overlay):
         self.colour = colour
 
     def draw(self, ax: Axes, locus: Locus) -> None:
-        """Tint each stretch, at least as wide as can be seen."""
+        """Tint each interval, at least as wide as can be seen."""
         least = 0.4 * locus.length / axes_mm(ax)[0]
         for start, end in self.intervals:
             if start < locus.end and end > locus.start:

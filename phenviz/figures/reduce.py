@@ -1,4 +1,4 @@
-"""Fewer points for the same picture: long tracks keep the extremes of each stretch, or its mean."""
+"""Fewer points for the same picture: long tracks keep the extremes of each interval, or its mean."""
 
 from __future__ import annotations
 

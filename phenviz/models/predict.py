@@ -182,7 +182,7 @@ def _forward(
 
 
 def _part(locus: Locus, start_bin: int, end_bin: int, backbone: SequenceBackbone) -> Locus:
-    """Return the piece of a locus that lies in a range of bins."""
+    """Return the bases of a locus that lie in a range of bins."""
     start, end = start_bin * backbone.bin_size, end_bin * backbone.bin_size
     return Locus(locus.contig, max(locus.start, start), min(locus.end, end), locus.strand)
 

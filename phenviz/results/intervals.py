@@ -214,19 +214,19 @@ def _lines(
     names: np.ndarray,
     largest: float,
 ) -> Iterator[pd.DataFrame]:
-    """Yield lines of ``values`` (place, name) in pieces, place by place."""
+    """Yield lines of ``values`` (place, name) in chunks, place by place."""
     chrom = _chrom(dataset)
     last = int(dataset.attrs.get("contig_length", np.iinfo(np.int64).max))
     rows = max(_LINES_AT_ONCE // len(names), 1)
     for begin in range(0, len(starts), rows):
-        piece, begins = values[begin : begin + rows], np.repeat(starts[begin : begin + rows], len(names))
-        numbers = piece.reshape(-1)
+        chunk, begins = values[begin : begin + rows], np.repeat(starts[begin : begin + rows], len(names))
+        numbers = chunk.reshape(-1)
         yield pd.DataFrame(
             {
                 "chrom": chrom,
                 "start": begins,
                 "end": np.minimum(begins + step, last),
-                "name": np.tile(names, len(piece)),
+                "name": np.tile(names, len(chunk)),
                 "score": _score(numbers, largest),
                 "strand": ".",
                 "value": numbers,

@@ -30,7 +30,7 @@ def merge_tiles(tiles: Sequence[xr.Dataset]) -> xr.Dataset:
     -------
     xr.Dataset
         With ``start`` and ``end`` of the whole. An attribute on which tiles differ (a tile's
-        ``convergence_delta``) is left out, since it holds for no longer piece.
+        ``convergence_delta``) is left out, since it holds for no longer interval.
 
     Raises
     ------

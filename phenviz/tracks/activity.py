@@ -18,7 +18,7 @@ from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.signed_signal import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
+from phenviz.tracks.viewport import AVERAGED_FROM, LoadedInterval, View, mean_over, nice_ceiling
 
 STYLES = ("heatmap", "areas")
 _MOST_PIXELS = 416
@@ -106,8 +106,8 @@ class Activity(Track):
         self._name_rows()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Read the stretch at one point a pixel and draw it."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Read the interval at one point a pixel and draw it."""
         if self._pyramid is None or not self._contexts:
             self._heat.clear()
             self._hatching.show([], 1)
@@ -117,8 +117,8 @@ class Activity(Track):
             )
             return
         size = self._pyramid.bin_size
-        start, end = stretch.locus.start // size, -(-stretch.locus.end // size)
-        edges, mean, maximum = self._pyramid.read(start, end, stretch.points(view.pixels))
+        start, end = loaded.locus.start // size, -(-loaded.locus.end // size)
+        edges, mean, maximum = self._pyramid.read(start, end, loaded.points(view.pixels))
         joined = int(edges[1] - edges[0]) // size
         averaged = joined >= AVERAGED_FROM
         values = (mean if averaged else maximum)[list(self._rows)]

@@ -23,9 +23,9 @@ from phenviz.tracks.signed_signal import (
     elsewhere,
     label_of,
 )
-from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.tinted_intervals import TintedIntervals
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 LETTERS_BELOW = 320
 _EMPTY = "Run integrated gradients to see what each base adds to the prediction"
@@ -58,7 +58,7 @@ class Attribution(Track):
         self._bases: Bases | None = None
         self._focus = ""
         self._gaps: list[tuple[int, int]] = []
-        self._unread = Stretches(self)
+        self._unread = TintedIntervals(self)
         self._plot = SignedPlot(self)
         self._motifs: Sequence[MotifMatch] = ()
         self._names = MotifNames(self)
@@ -96,23 +96,23 @@ class Attribution(Track):
         self._unread.restyle(theme.muted)
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the bases of a stretch."""
-        if self._dataset is None or self._bases is None or not self._bases.overlaps(stretch.locus):
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the bases of an interval."""
+        if self._dataset is None or self._bases is None or not self._bases.overlaps(loaded.locus):
             self._plot.clear()
             self._unread.clear()
             self._under.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return
-        summary = self._bases.summary(stretch, view.pixels)
+        summary = self._bases.summary(loaded, view.pixels)
         if view.length <= LETTERS_BELOW and self._sequence is not None:
-            begin, values = self._bases.values(stretch.locus)
+            begin, values = self._bases.values(loaded.locus)
             bases = self._sequence(Locus(self._contig, begin, begin + values.shape[1]))
             band = (values[1], values[2]) if len(values) > 1 else None
             self._plot.show_letters(begin, bases, values[0], band)
         else:
             low, high = summary.minimum, summary.maximum
             self._plot.show_areas(summary.edges, low[0], high[0], (low[1], high[2]) if len(low) > 1 else None)
-        self._unread.show(self._gaps, stretch.locus)
+        self._unread.show(self._gaps, loaded.locus)
         bottom, top = self._plot.limits
         self._under.data = {
             "image": [summary.strongest[:1]], "x": [x_of(float(summary.edges[0]))], "y": [bottom],

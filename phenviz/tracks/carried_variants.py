@@ -12,7 +12,7 @@ from phenviz.results.haplotypes import reaching
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.haplotypes import centre_of
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.viewport import Stretch, View, nice_ceiling
+from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling
 
 # in the column ``carried``: nobody knows on which haplotype
 UNPHASED = "unphased"
@@ -71,13 +71,13 @@ class Carried(Track):
         self._paint()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the variants of a stretch; where they are too many, those that do most."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the variants of an interval; where they are too many, those that do most."""
         table = self._table
         if table is None or table.empty:
             self._dots.data = {"x": [], "y": [], "end": [], "colour": []}
             return
-        inside = table[reaching(table, stretch.locus)]
+        inside = table[reaching(table, loaded.locus)]
         if len(inside) > _MOST:
             order = np.argsort(-inside["effect"].abs().fillna(0).to_numpy(), kind="stable")
             inside = inside.iloc[order[:_MOST]]

@@ -16,7 +16,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results.palette import lineage_colours
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
@@ -54,17 +54,17 @@ class Elements(Track):
             self._row_colours = colours
             self.reload()
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the elements of a stretch."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the elements of an interval."""
         colours = [
             legible(self._row_colours.get(row, self.theme.muted), self.theme) for row in self._lineages
         ]
         self.name_rows(self._lineages, colours, 10)
-        table = self._annotation.elements_in(stretch.locus)
+        table = self._annotation.elements_in(loaded.locus)
         member = self._member[table.index.to_numpy()]
         single = len(table) <= _MOST_SINGLE
         self._boxes.data = (
-            self._one_by_one(table, member) if single else self._density(table, member, stretch, view)
+            self._one_by_one(table, member) if single else self._density(table, member, loaded, view)
         )
         nothing = "No regulatory element is known here" if len(self._annotation.elements) else (
             "This world has no regulatory elements: set 'elements' in its project.yaml"
@@ -92,10 +92,10 @@ class Elements(Track):
         }
 
     def _density(
-        self, table: pd.DataFrame, member: NDArray[np.bool_], stretch: Stretch, view: View
+        self, table: pd.DataFrame, member: NDArray[np.bool_], loaded: LoadedInterval, view: View
     ) -> dict[str, Any]:
         size = max(int(2 * view.bases_per_pixel), 1)
-        first = stretch.locus.start // size
+        first = loaded.locus.start // size
         place = ((table["start"] + table["end"]) // 2 // size - first).to_numpy()
         counts = np.zeros((member.shape[1], int(place.max()) + 1))
         for lineage in range(member.shape[1]):

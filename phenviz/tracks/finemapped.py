@@ -9,7 +9,7 @@ from bokeh.models import ColumnDataSource, Scatter, Segment
 from phenviz.genome.locus import Locus
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 _HEIGHT, _LEAST, _MOST = 44, 26, 80
 # where there is none in view, the header says so
@@ -51,9 +51,9 @@ class FineMapped(Track):
         self._paint()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the variants of a stretch; of very many, the most probable."""
-        near = seen(self._table, stretch.locus)
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the variants of an interval; of very many, the most probable."""
+        near = seen(self._table, loaded.locus)
         self._left_out = max(len(near) - _MOST_POINTS, 0)
         near = near.nlargest(_MOST_POINTS, "posterior") if self._left_out else near
         rows = near[["position", "ref", "alt"]].itertuples(index=False)

@@ -24,7 +24,7 @@ from bokeh.plotting import figure
 from phenviz.results.display import Display
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.viewport import Stretch, View
+from phenviz.tracks.viewport import LoadedInterval, View
 
 GUTTER = 116
 RIGHT_BORDER = 14
@@ -85,13 +85,13 @@ class Track(ABC):
     # a tint would change the colours of a track whose colours are values
     tinted: ClassVar[bool] = False
     # whether it stands among others below each other, which share the room
-    stretches: ClassVar[bool] = True
+    shares_room: ClassVar[bool] = True
     # how the figure is placed, in CSS
     placed: ClassVar[dict[str, str]] = {}
 
     def __init__(self, axis: Axis, theme: Theme, height: int, y_range: tuple[float, float] = (0, 1)) -> None:
         self.axis, self.theme = axis, theme
-        self.stretch: Stretch | None = None
+        self.loaded: LoadedInterval | None = None
         self.view: View | None = None
         self.y_range = Range1d(*y_range)
         self._row_names = ColumnDataSource({"name": []})
@@ -104,7 +104,7 @@ class Track(ABC):
             y_range=self.y_range,
             x_axis_type=None,
             y_axis_type=None,
-            sizing_mode="stretch_both" if self.stretches else "stretch_width",
+            sizing_mode="stretch_both" if self.shares_room else "stretch_width",
             min_width=240,
             min_border_left=self.gutter,
             min_border_right=RIGHT_BORDER,
@@ -134,23 +134,23 @@ class Track(ABC):
         """Show a view; loads data only where what is loaded doesn't serve it."""
         self.view = view
         if not self.figure.visible:
-            self.stretch = None
+            self.loaded = None
             return
-        if self.stretch is None or not self.stretch.serves(view):
-            self.stretch = Stretch.around(view, self.margin)
-            self.load(self.stretch, view)
+        if self.loaded is None or not self.loaded.serves(view):
+            self.loaded = LoadedInterval.around(view, self.margin)
+            self.load(self.loaded, view)
         self.follow(view)
 
     def reload(self) -> None:
         """Load again what is on screen, because the data or the colours changed."""
-        self.stretch = None
+        self.loaded = None
         if self.view is not None:
             self.draw(self.view)
             self.rest(self.view)
 
     @abstractmethod
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Fill the sources for a stretch."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Fill the sources for an interval."""
 
     def follow(self, view: View) -> None:  # noqa: B027 - most tracks have nothing to do then
         """Do what has to be done at every move, however small."""
@@ -159,9 +159,9 @@ class Track(ABC):
         """Fit height and scales to a view that has come to rest, however one got there."""
         if not self.figure.visible:
             return
-        if self.stretch is not None and self.stretch.view_length != view.length:
+        if self.loaded is not None and self.loaded.view_length != view.length:
             # zoomed a little: what had been loaded served, but a fresh look would show other points
-            self.stretch = None
+            self.loaded = None
             self.draw(view)
         self.fit(view)
 
@@ -210,7 +210,7 @@ class Track(ABC):
             "min-height": f"{least + around}px",
             "max-height": f"{most + around}px",
         }
-        if not self.stretches:
+        if not self.shares_room:
             self.figure.height = height + around
         elif (styles := dict(self.figure.styles) | self.placed | room) != self.figure.styles:
             self.figure.update(height=height + around, styles=styles)

@@ -17,7 +17,7 @@ from phenviz.genome.packing import pack_rows
 from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import FONT, Theme
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 if TYPE_CHECKING:
     from phenviz.genome.annotation import Annotation
@@ -83,7 +83,7 @@ def pack_genes(
 
 
 class Genes(Track):
-    """Genes of the annotation, packed anew for each stretch."""
+    """Genes of the annotation, packed anew for each interval."""
 
     name = "genes"
     title = "Genes"
@@ -129,10 +129,10 @@ class Genes(Track):
         """Add whether all transcripts are drawn."""
         return replace(display, transcripts=self._transcripts is not None)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Pack and draw the genes of a stretch."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Pack and draw the genes of an interval."""
         table = self._transcripts
-        genes = self._annotation.genes_in(stretch.locus) if table is None else named_in(table, stretch.locus)
+        genes = self._annotation.genes_in(loaded.locus) if table is None else named_in(table, loaded.locus)
         starts, ends = genes["start"].to_numpy(float), genes["end"].to_numpy(float)
         per_pixel = view.bases_per_pixel
         self._room = (genes["gene_name"].str.len().to_numpy(float) * _LETTER_PIXELS + _GAP_PIXELS) * per_pixel

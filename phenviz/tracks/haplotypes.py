@@ -21,7 +21,7 @@ from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.signed_signal import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling, x_of
 
 HAPLOTYPES = ("reference", "1", "2")
 # of a row: as its content asks for, at least, and at most
@@ -79,14 +79,14 @@ class PersonalActivity:
         start = self.first * self.bin_size
         return Locus(contig, start, start + self.activity.n_bins * self.bin_size)
 
-    def read(self, which: Pyramid, stretch: Stretch, pixels: int) -> Summary:
-        """Read a stretch at one point a pixel; edges are those of the contig."""
+    def read(self, which: Pyramid, loaded: LoadedInterval, pixels: int) -> Summary:
+        """Read an interval at one point a pixel; edges are those of the contig."""
         size = self.bin_size
-        start = stretch.locus.start // size - self.first
-        end = -(-stretch.locus.end // size) - self.first
+        start = loaded.locus.start // size - self.first
+        end = -(-loaded.locus.end // size) - self.first
         inside = max(min(end, which.n_bins) - max(start, 0), 0)
-        share = inside * size / stretch.locus.length
-        here = which.summary(start, end, max(math.ceil(stretch.points(pixels) * share), 1))
+        share = inside * size / loaded.locus.length
+        here = which.summary(start, end, max(math.ceil(loaded.points(pixels) * share), 1))
         return Summary(here.edges + self.first * size, here.minimum, here.mean, here.maximum)
 
     def limit(self, view: View, names: Sequence[str]) -> float:
@@ -103,7 +103,7 @@ class PersonalActivity:
 
     def _seen(self, which: Pyramid, view: View, names: Sequence[str], haplotypes: int) -> NDArray[np.float32]:
         """Values of a view at one point a pixel, the strongest of those that share one."""
-        there = self.read(which, Stretch.around(view, 0.0), view.pixels)
+        there = self.read(which, LoadedInterval.around(view, 0.0), view.pixels)
         rows = [row for haplotype in range(haplotypes) for row in self.rows(haplotype, names)]
         return there.strongest[rows]
 
@@ -155,15 +155,15 @@ class Haplotypes(Track):
         self._lay_out()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the bins of a stretch; of those that share a pixel the highest."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the bins of an interval; of those that share a pixel the highest."""
         data, names = self._data, self._drawn()
         for source in (self._areas, *self._lines):
             source.data = {"xs": [], "ys": []}
         self._summary = None
         if data is None or not names:
             return
-        summary = data.read(data.activity, stretch, view.pixels)
+        summary = data.read(data.activity, loaded, view.pixels)
         if summary.maximum.shape[1] == 0:
             return
         self._summary = summary
@@ -286,15 +286,15 @@ class Difference(Track):
         self._lay_out()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the bins of a stretch; of those that share a pixel the one farthest from zero."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the bins of an interval; of those that share a pixel the one farthest from zero."""
         data = self._data
         names = self._drawn()
         if data is None or not names:
             self._heat.clear()
             self.say()
             return
-        summary = data.read(data.difference, stretch, view.pixels)
+        summary = data.read(data.difference, loaded, view.pixels)
         strongest = summary.strongest[data.rows(self._haplotype - 1, names)]
         self._heat.show(summary.edges, strongest)
         self._same = not (np.abs(strongest) > _SAME).any()

@@ -17,7 +17,7 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.motif_names import MotifNames
 from phenviz.tracks.signed_signal import SignedPlot
 from phenviz.tracks.theme import Theme, get_theme
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 _HEIGHT = 112
 # share of the height that names of motifs take, below the letters
@@ -39,7 +39,7 @@ class Logo(Track):
     title = ""
     gutter = 46
     # side by side, in a row
-    stretches = False
+    shares_room = False
 
     def __init__(self, axis: Axis, theme: Theme, name: str, title: str) -> None:
         super().__init__(axis, theme, _HEIGHT, (-1, 1))
@@ -62,7 +62,7 @@ class Logo(Track):
         self.names.restyle(theme)
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
+    def load(self, loaded: LoadedInterval, view: View) -> None:
         """Draw all bases: there are few."""
         if len(self._values):
             self.plot.show_letters(self._start, self._bases, self._values)

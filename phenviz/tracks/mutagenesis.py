@@ -24,9 +24,9 @@ from phenviz.tracks.signed_signal import (
     label_of,
 )
 from phenviz.tracks.stacked_logos import StackedLogos
-from phenviz.tracks.stretches import Stretches
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import Stretch, View, nice_ceiling
+from phenviz.tracks.tinted_intervals import TintedIntervals
+from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling
 
 LOGOS = ("focus", "stacked", "difference")
 MOST_LOGOS = 8
@@ -113,7 +113,7 @@ class Contribution(Track):
         self._mutations: Mutations | None = None
         self._motifs: Sequence[MotifMatch] = ()
         self._colours: Mapping[str, str] = {}
-        self._exact = Stretches(self)
+        self._exact = TintedIntervals(self)
         self._plot = SignedPlot(self)
         self._rows = StackedLogos(self)
         self._names = MotifNames(self)
@@ -151,27 +151,27 @@ class Contribution(Track):
         self._exact.restyle(theme.accent)
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the bases of a stretch."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the bases of an interval."""
         mutations = self._mutations
-        if mutations is None or not mutations.contributions.overlaps(stretch.locus):
+        if mutations is None or not mutations.contributions.overlaps(loaded.locus):
             self._plot.clear()
             self._rows.clear()
             self._exact.clear()
             return
         stacked = self._is_stacked
         (self._plot if stacked else self._rows).clear()
-        self._exact.show(mutations.exact or [], stretch.locus)
+        self._exact.show(mutations.exact or [], loaded.locus)
         bases = mutations.contributions
         if view.length <= LETTERS_BELOW:
-            begin, values = bases.values(stretch.locus)
+            begin, values = bases.values(loaded.locus)
             letters = mutations.reference[begin - bases.start :]
             if stacked:
                 self._rows.show_letters(begin, letters, values)
             else:
                 self._plot.show_letters(begin, letters, values[0])
             return
-        summary = bases.summary(stretch, view.pixels)
+        summary = bases.summary(loaded, view.pixels)
         if stacked:
             self._rows.show_areas(summary)
         else:
@@ -263,14 +263,14 @@ class Effects(Track):
         """Add where the colours end."""
         return replace(display, effect=self._mutations.limit if self._mutations is not None else None)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the changes of a stretch; of those that share a pixel the strongest."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the changes of an interval; of those that share a pixel the strongest."""
         mutations = self._mutations
-        if mutations is None or not mutations.effects.overlaps(stretch.locus):
+        if mutations is None or not mutations.effects.overlaps(loaded.locus):
             self._heat.clear()
             self.say(empty="Every base changed to every other base, one by one" if mutations is None else "")
             return
-        summary = mutations.effects.summary(stretch, view.pixels)
+        summary = mutations.effects.summary(loaded, view.pixels)
         self._heat.mapper.update(low=-mutations.limit, high=mutations.limit)
         self._heat.show(summary.edges, summary.strongest)
         limit = f"{mutations.limit:g}"

@@ -17,7 +17,7 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import AVERAGED_FROM, Stretch, View, mean_over, nice_ceiling
+from phenviz.tracks.viewport import AVERAGED_FROM, LoadedInterval, View, mean_over, nice_ceiling
 
 _ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 4, 18
 # a bin of the predicted activity
@@ -74,24 +74,24 @@ class Observed(Track):
         self._name_rows()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Paint the peaks of a stretch, the strongest of those that share a pixel on top."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Paint the peaks of an interval, the strongest of those that share a pixel on top."""
         if self._peaks is None or not self._contexts:
             self._heat.clear()
             return
         near = self._peaks[
-            (self._peaks["start"] < stretch.locus.end) & (self._peaks["end"] > stretch.locus.start)
+            (self._peaks["start"] < loaded.locus.end) & (self._peaks["end"] > loaded.locus.start)
         ]
         names = [context.name for context in self._contexts]
-        points = stretch.points(view.pixels)
+        points = loaded.points(view.pixels)
         # on the same grid as the predicted activity, so that both change at the same zoom
-        level = math.ceil(math.log2(max(stretch.locus.length / points / _BIN, 1)))
+        level = math.ceil(math.log2(max(loaded.locus.length / points / _BIN, 1)))
         bases = _BIN * 2**level
         averaged = 2**level >= AVERAGED_FROM
         if averaged:
-            edges, values = average_peaks(near, names, stretch.locus, bases)
+            edges, values = average_peaks(near, names, loaded.locus, bases)
         else:
-            edges, values = paint_peaks(near, names, stretch.locus, points)
+            edges, values = paint_peaks(near, names, loaded.locus, points)
         high = self._high_of_means(bases, view.contig_length) if averaged else self._high
         self._drawn = Colouring(high, bases if averaged else 0, averaged)
         self._heat.mapper.update(low=0, high=math.log1p(high))

@@ -13,7 +13,7 @@ from phenviz.results.display import Display, Limits
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.signed_signal import stairs
 from phenviz.tracks.theme import Theme, legible
-from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling, x_of
 
 if TYPE_CHECKING:
     from phenviz.data.own_tracks import OwnTrack, SignalPoints
@@ -63,11 +63,11 @@ class OwnSignal(Track):
         self._paint()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Read a stretch of the file, a point a pixel."""
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Read an interval of the file, a point a pixel."""
         problem = ""
         try:
-            points = self._own.points(stretch.locus, stretch.points(view.pixels))
+            points = self._own.points(loaded.locus, loaded.points(view.pixels))
         except DataError as error:
             points = None
             # where the file lies on the server is nobody's business
@@ -138,11 +138,11 @@ class OwnIntervals(Track):
         self._paint()
         super().restyle(theme)
 
-    def load(self, stretch: Stretch, view: View) -> None:
-        """Draw the intervals of a stretch."""
-        near = self._own.within(stretch.locus)
+    def load(self, loaded: LoadedInterval, view: View) -> None:
+        """Draw the intervals of an interval."""
+        near = self._own.within(loaded.locus)
         if len(near) > _MOST_BOXES:
-            near = self._own.within(stretch.locus, gap=view.bases_per_pixel)
+            near = self._own.within(loaded.locus, gap=view.bases_per_pixel)
         starts, ends = near["start"].to_numpy(), near["end"].to_numpy()
         self._boxes.data = {
             "left": x_of(starts.astype(float)), "right": x_of(ends.astype(float)),

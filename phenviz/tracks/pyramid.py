@@ -25,7 +25,7 @@ _Stack: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.f
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A stretch of a track at one resolution; NaN where nothing is known.
+    """An interval of a track at one resolution; NaN where nothing is known.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Pyramid:
 
     A number that hasn't been computed yet is NaN and counts nowhere. Bins are written in any order;
     only the summaries above the written bins are recomputed. Writes and reads may come from several threads.
-    Where no bins are known, long stretches are drawn from an overview, if there is one.
+    Where no bins are known, long intervals are drawn from an overview, if there is one.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from phenviz.genome.ticks import format_position, tick_step
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.theme import FONT, Theme
-from phenviz.tracks.viewport import Stretch, View, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 SEQUENCE_BELOW = 220
 _HEIGHT = 40
@@ -75,17 +75,17 @@ class Ruler(Track):
         self.overlay.set(title=shown_contig(contig))
         self._paint_glyphs()
 
-    def load(self, stretch: Stretch, view: View) -> None:
+    def load(self, loaded: LoadedInterval, view: View) -> None:
         """Place ticks, and the bases when few enough are on screen to be read."""
         # as many as leave that room between two; one more may lie on the borders
         count = min(max(view.pixels / _LABEL_PIXELS, 2), 12)
         self._step = tick_step(view.length, count + 1)
-        self._majors = _multiples(stretch.locus, self._step)
-        minors = _multiples(stretch.locus, max(self._step // 5, 1))
+        self._majors = _multiples(loaded.locus, self._step)
+        minors = _multiples(loaded.locus, max(self._step // 5, 1))
         tops = np.where(minors % self._step == 0, _LINE + 6, _LINE + 3)
         self._ticks.data = {"x": minors.astype(float), "top": tops.astype(float)}
         self.axis.ticker.ticks = self._majors.astype(float).tolist()
-        self._lay_bases(stretch, view)
+        self._lay_bases(loaded, view)
 
     def follow(self, view: View) -> None:
         """Write the numbers of the ticks in sight, but none that the border would cut through."""
@@ -102,14 +102,14 @@ class Ruler(Track):
         self._paint_glyphs()
         super().restyle(theme)
 
-    def _lay_bases(self, stretch: Stretch, view: View) -> None:
+    def _lay_bases(self, loaded: LoadedInterval, view: View) -> None:
         if self._sequence is None or view.length > SEQUENCE_BELOW:
             self._letters.data = {"xs": [], "ys": [], "colour": []}
             return
-        bases = self._sequence(stretch.locus)
+        bases = self._sequence(loaded.locus)
         # a letter doesn't get wider than it looks right at this height
         width = min(0.86, 13 * view.bases_per_pixel)
-        left = x_of(stretch.locus.start + np.arange(len(bases))) + (1 - width) / 2
+        left = x_of(loaded.locus.start + np.arange(len(bases))) + (1 - width) / 2
         xs, ys = place_letters(bases, left, _LETTERS[0], width, _LETTERS[1] - _LETTERS[0])
         colours = [self.theme.bases.get(base, self.theme.bases["N"]) for base in bases]
         self._letters.data = {"xs": xs, "ys": ys, "colour": colours}

@@ -16,7 +16,7 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.theme import Theme
-from phenviz.tracks.viewport import Stretch, View, nice_ceiling, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling, x_of
 
 # for two lines of names
 ROOM = 0.36
@@ -64,14 +64,14 @@ class Bases:
         """Tell whether any of the numbers lies within a locus."""
         return self.locus.overlaps(locus)
 
-    def summary(self, stretch: Stretch, pixels: int) -> Summary:
-        """Read a stretch at one point a pixel, however small a part of it these bases are.
+    def summary(self, loaded: LoadedInterval, pixels: int) -> Summary:
+        """Read an interval at one point a pixel, however small a part of it these bases are.
 
         More points than pixels would be worse than fewer: a peak narrower than a pixel is hardly painted.
         """
-        begin, end = stretch.locus.start - self.start, stretch.locus.end - self.start
+        begin, end = loaded.locus.start - self.start, loaded.locus.end - self.start
         inside = max(min(end, self.pyramid.n_bins) - max(begin, 0), 0)
-        points = math.ceil(stretch.points(pixels) * inside / stretch.locus.length)
+        points = math.ceil(loaded.points(pixels) * inside / loaded.locus.length)
         here = self.pyramid.summary(begin, end, max(points, 1))
         return Summary(here.edges + self.start, here.minimum, here.mean, here.maximum)
 

@@ -257,7 +257,7 @@ class Stack:
             return  # the page is still laying itself out
         self._pixels = int(new)
         for track in self.tracks():
-            track.stretch = None
+            track.loaded = None
         self._draw_soon()
 
     def _on_double_tap(self, event: Event) -> None:
@@ -317,7 +317,7 @@ class Marks:
             track.figure.renderers.append(renderer)
 
     def set_strips(self, borders: list[tuple[float, float]]) -> None:
-        """Mark stretches of the x axis."""
+        """Mark intervals of the x axis."""
         self.strips.data = {"x0": [left for left, _ in borders], "x1": [right for _, right in borders]}
 
     def set_lines(self, places: Sequence[float]) -> None:

@@ -61,7 +61,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class LoadedInterval:
     """What a track has loaded: the view it was loaded for and a margin on each side.
 
     Parameters
@@ -79,7 +79,7 @@ class Stretch:
     views: float
 
     @classmethod
-    def around(cls, view: View, margin: float = 1.0) -> Stretch:
+    def around(cls, view: View, margin: float = 1.0) -> LoadedInterval:
         """Widen a view by ``margin`` views on each side, within the contig."""
         shown = view.locus
         flank = math.ceil(view.length * margin)
@@ -97,7 +97,7 @@ class Stretch:
         return inside and 0.7 <= view.length / self.view_length <= 1.4
 
     def points(self, pixels: int, limit: int = 6_000) -> int:
-        """Points that fill the stretch at one a pixel."""
+        """Points that fill the interval at one a pixel."""
         return max(min(round(pixels * self.views), limit), 1)
 
 

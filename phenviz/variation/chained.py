@@ -34,9 +34,9 @@ class ChainedSource:
         for source in self.sources:
             yield from source.records(locus, samples, size)
 
-    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
-        """Return what is covered of a contig; see `Source.spans`."""
-        return join_all(source.spans(contig, progress) for source in self.sources)
+    def covered(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.covered`."""
+        return join_all(source.covered(contig, progress) for source in self.sources)
 
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""

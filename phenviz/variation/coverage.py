@@ -73,7 +73,7 @@ class Coverage:
         return f"{self.file} holds no genotypes"
 
 
-def join_spans(starts: ArrayLike, ends: ArrayLike, gap: int) -> NDArray[np.int64]:
+def join_intervals(starts: ArrayLike, ends: ArrayLike, gap: int) -> NDArray[np.int64]:
     """Join intervals that overlap or are less than some bases apart.
 
     Parameters
@@ -97,10 +97,10 @@ def join_spans(starts: ArrayLike, ends: ArrayLike, gap: int) -> NDArray[np.int64
     return np.stack([first[begins], reached[np.append(np.flatnonzero(begins)[1:] - 1, len(first) - 1)]], 1)
 
 
-def join_all(spans: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+def join_all(intervals: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Join what several files cover."""
-    every = np.concatenate([np.empty((0, 2), dtype=np.int64), *spans])
-    return join_spans(every[:, 0], every[:, 1], 1)
+    every = np.concatenate([np.empty((0, 2), dtype=np.int64), *intervals])
+    return join_intervals(every[:, 0], every[:, 1], 1)
 
 
 def _listed(names: Sequence[str]) -> str:

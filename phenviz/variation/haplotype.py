@@ -355,8 +355,8 @@ def _cut(edit: Edit, locus: Locus) -> Edit | None:
 
 
 def _assemble(codes: NDArray[np.uint8], start: int, edits: list[Edit]) -> NDArray[np.uint8]:
-    pieces, done = [], 0
+    bases, done = [], 0
     for edit in edits:
-        pieces += [codes[done : edit.start - start], encode(edit.alt)]
+        bases += [codes[done : edit.start - start], encode(edit.alt)]
         done = edit.end - start
-    return np.concatenate([*pieces, codes[done:]])
+    return np.concatenate([*bases, codes[done:]])

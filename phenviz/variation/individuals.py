@@ -149,7 +149,7 @@ class Individuals:
         ahead
             Records that begin within so many bases behind the locus are given, too, but not reported.
         progress
-            Is asked after each piece whether to go on.
+            Is asked after each chunk whether to go on.
 
         Raises
         ------
@@ -190,12 +190,12 @@ class Individuals:
         contig = self.reference.resolve_contig(contig)
         batches = [one for one in self._batches if sample is None or sample in one.samples]
         length = self.reference.contigs[contig]
-        spans = join_all(batch.spans(contig, progress) for batch in batches)
+        intervals = join_all(batch.covered(contig, progress) for batch in batches)
         return Coverage(
             ", ".join(batch.path.name for batch in batches),
-            tuple(Locus(contig, int(a), int(min(b, length))) for a, b in spans if a < min(b, length)),
+            tuple(Locus(contig, int(a), int(min(b, length))) for a, b in intervals if a < min(b, length)),
             tuple(dict.fromkeys(name for batch in batches for name in batch.contigs(progress)))
-            if not len(spans)
+            if not len(intervals)
             else (),
         )
 

@@ -15,7 +15,7 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import byte_lines, text_of
-from phenviz.variation.coverage import LONGEST_GAP, join_spans
+from phenviz.variation.coverage import LONGEST_GAP, join_intervals
 from phenviz.variation.records import MISSING, NO_PHASE_SET, Calls, Records
 from phenviz.variation.report import counted
 
@@ -73,11 +73,11 @@ class PgenSource:
             if reader is not None:
                 reader.close()
 
-    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
-        """Return what is covered of a contig; see `Source.spans`."""
+    def covered(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.covered`."""
         numbers, first, last, names = self._places
         here = np.isin(numbers, [n for n, name in enumerate(names) if same_contig(name, contig)])
-        return join_spans(first[here] - 1, last[here], LONGEST_GAP)
+        return join_intervals(first[here] - 1, last[here], LONGEST_GAP)
 
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""

@@ -49,7 +49,7 @@ def read_variants(
     locus
         Only records that share a base with it; None for all.
     progress
-        Is told after each piece.
+        Is told after each chunk.
 
     Returns
     -------
@@ -67,9 +67,9 @@ def read_variants(
     source = open_source(path)
     tally = Tally(str(path))
     progress.stage(f"reading {source.path.name}")
-    pieces = list(_pieces(source, reference, locus, 50_000, tally, progress))
+    chunks = list(_chunks(source, reference, locus, 50_000, tally, progress))
     check_assembly(tally, reference, source if locus is not None else None)
-    table = pd.concat(pieces, ignore_index=True) if pieces else empty_table()
+    table = pd.concat(chunks, ignore_index=True) if chunks else empty_table()
     table = _each_once(sort_variants(table, reference), tally)
     progress.advance()
     return VariantSet(table, tally.report())
@@ -83,20 +83,20 @@ def iter_variants(
     chunk: int = 50_000,
     progress: Progress = NO_PROGRESS,
 ) -> Iterator[VariantSet]:
-    """Read the variants of a file piece by piece, in memory that doesn't grow with the file.
+    """Read the variants of a file chunk by chunk, in memory that doesn't grow with the file.
 
     Parameters
     ----------
     path, reference, locus, progress
         As in `read_variants`.
     chunk
-        Records a piece.
+        Records per chunk.
 
     Yields
     ------
     VariantSet
-        The variants of up to ``chunk`` records, sorted within the piece; a variant that left-aligning
-        moves across the border of two pieces stays in its own. The report counts from the file's start,
+        The variants of up to ``chunk`` records, sorted within the chunk; a variant that left-aligning
+        moves across the border of two chunks stays in its own. The report counts from the file's start,
         so that the last one counts it whole.
 
     Raises
@@ -105,11 +105,11 @@ def iter_variants(
         As in `read_variants`.
     """
     if chunk < 1:
-        raise DataError(f"pieces of {chunk} records: give at least one")
+        raise DataError(f"chunks of {chunk} records: give at least one")
     source = open_source(path)
     tally = Tally(str(path))
     progress.stage(f"reading {source.path.name}")
-    for table in _pieces(source, reference, locus, chunk, tally, progress):
+    for table in _chunks(source, reference, locus, chunk, tally, progress):
         table = _each_once(sort_variants(table, reference), tally)
         yield VariantSet(table, tally.report())
     check_assembly(tally, reference, source if locus is not None else None)
@@ -188,7 +188,7 @@ def _refuse_unknown_contigs(tally: Tally, reference: ReferenceGenome) -> None:
         )
 
 
-def _pieces(
+def _chunks(
     source: Source,
     reference: ReferenceGenome,
     locus: Locus | None,

@@ -18,7 +18,7 @@ from phenviz.variation.records import Calls, Records, Source
 from phenviz.variation.report import Tally
 
 # records read at once, and genotypes (64 MB as they are read)
-_PIECE = 5_000
+_CHUNK = 5_000
 _GENOTYPES = 16_000_000
 
 
@@ -43,7 +43,7 @@ def read_genotypes(
     samples
         Rising indices into the file's samples; None for the variants alone.
     progress
-        Is asked after each piece whether to go on.
+        Is asked after each chunk whether to go on.
     ahead
         Records that begin within so many bases behind the locus are read, too, without being reported.
 
@@ -55,8 +55,8 @@ def read_genotypes(
     chosen = samples or ()
     tally, unreported = Tally(str(source.path)), Tally(str(source.path))
     tally.notes.extend(source.notes)
-    pieces, first = [], 0
-    size = max(min(_PIECE, _GENOTYPES // max(len(chosen), 1)), 1)
+    chunks, first = [], 0
+    size = max(min(_CHUNK, _GENOTYPES // max(len(chosen), 1)), 1)
     farther = replace(locus, end=min(locus.end + ahead, max(reference.contigs[locus.contig], locus.end)))
     for records in source.records(farther, samples, size):
         progress.check()
@@ -64,11 +64,11 @@ def read_genotypes(
         for rows, counts in ((np.flatnonzero(~behind), tally), (np.flatnonzero(behind), unreported)):
             if len(rows):
                 part = records if len(rows) == len(records) else records.select(rows)
-                pieces.append(_piece(part, reference, first, counts))
+                chunks.append(_chunk(part, reference, first, counts))
                 first += len(rows)
     check_assembly(tally, reference, source)
-    tables, calls = zip(*pieces, strict=True) if pieces else ((), ())
-    # with an empty piece in front there is always something to join
+    tables, calls = zip(*chunks, strict=True) if chunks else ((), ())
+    # with an empty chunk in front there is always something to join
     empty = _rows_of(None, Rows(), len(chosen))
     alleles, phased, phase_set = (np.concatenate(part) for part in zip(empty, *calls, strict=True))
     found = Genotypes(
@@ -85,7 +85,7 @@ def read_genotypes(
 _Arrays = tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.int64]]
 
 
-def _piece(
+def _chunk(
     records: Records, reference: ReferenceGenome, first: int, tally: Tally
 ) -> tuple[pd.DataFrame, _Arrays]:
     rows = split_records(records, reference, tally)

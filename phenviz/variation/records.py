@@ -106,11 +106,11 @@ class Source(Protocol):
         samples
             Rising indices of the samples whose genotypes are read; None for sites only.
         size
-            At most so many records a piece; one may be empty, so that whoever waits can look up.
+            At most so many records per chunk; one may be empty, so that whoever waits can look up.
         """
         ...
 
-    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+    def covered(self, contig: str, progress: Progress) -> NDArray[np.int64]:
         """Return what is covered of a contig: starts and ends as in `Coverage`, sorted, shape (n, 2)."""
         ...
 

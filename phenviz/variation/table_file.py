@@ -37,7 +37,7 @@ def is_table(path: str | os.PathLike[str]) -> bool:
 
 
 def iter_table(path: str | os.PathLike[str], size: int) -> Iterator[pd.DataFrame]:
-    """Read a table of variants piece by piece, at least one.
+    """Read a table of variants chunk by chunk, at least one.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def iter_table(path: str | os.PathLike[str], size: int) -> Iterator[pd.DataFrame
     path = Path(path)
     try:
         if path.suffix.lower() == ".parquet":
-            yield from _parquet_pieces(path, size)
+            yield from _parquet_chunks(path, size)
         else:
-            yield from _text_pieces(path, size)
+            yield from _text_chunks(path, size)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} isn't UTF-8 ({error.reason}): save it again as UTF-8") from error
     except (*UNPACKING, ValueError) as error:
@@ -71,38 +71,38 @@ def iter_table(path: str | os.PathLike[str], size: int) -> Iterator[pd.DataFrame
         raise DataError(f"{path} can't be read as a table of variants ({said}): check the file") from error
 
 
-def _parquet_pieces(path: Path, size: int) -> Iterator[pd.DataFrame]:
+def _parquet_chunks(path: Path, size: int) -> Iterator[pd.DataFrame]:
     table = pd.read_parquet(path)
     table = table.rename(columns=_columns(path, "", table.columns))
     for start in range(0, max(len(table), 1), size):
         yield _checked(path, table.iloc[start : start + size], "row", start + 1)
 
 
-def _text_pieces(path: Path, size: int) -> Iterator[pd.DataFrame]:
+def _text_chunks(path: Path, size: int) -> Iterator[pd.DataFrame]:
     separator = "," if ".csv" in path.name.lower() else "\t"
     lines, header = _header(path, separator)
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{path}, line {lines}: two columns are called {twice!r}: rename one of them")
     names = _columns(path, f", line {lines}", header)
-    pieces = pd.read_csv(
+    chunks = pd.read_csv(
         path, sep=separator, header=None, names=[*header, _SURPLUS], skiprows=lines, dtype="str",
         index_col=False, keep_default_na=False, skip_blank_lines=False, chunksize=size, encoding="utf-8",
         # a single quote in a TSV would swallow all lines up to the next one
         quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
     )  # fmt: skip
     done = False
-    with closing(pieces):
-        for piece in pieces:
-            surplus = (piece.pop(_SURPLUS).fillna("").str.strip() != "").to_numpy()
+    with closing(chunks):
+        for chunk in chunks:
+            surplus = (chunk.pop(_SURPLUS).fillna("").str.strip() != "").to_numpy()
             if surplus.any():
-                line = int(piece.index[int(np.argmax(surplus))]) + lines + 1
+                line = int(chunk.index[int(np.argmax(surplus))]) + lines + 1
                 raise DataError(
                     f"{path}, line {line:,}: more cells than the header has columns: mend the line"
                 )
-            piece = piece.map(lambda cell: cell.strip().strip('"'), na_action="ignore")
-            blank = (piece.fillna("") == "").all(axis=1).to_numpy()
-            yield _checked(path, piece[~blank].rename(columns=names), "line", lines + 1)
+            chunk = chunk.map(lambda cell: cell.strip().strip('"'), na_action="ignore")
+            blank = (chunk.fillna("") == "").all(axis=1).to_numpy()
+            yield _checked(path, chunk[~blank].rename(columns=names), "line", lines + 1)
             done = True
     if not done:
         yield pd.DataFrame({name: pd.Series(dtype="str") for name in names.values()})
@@ -154,30 +154,30 @@ def _columns(path: Path, line: str, header: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _checked(path: Path, piece: pd.DataFrame, unit: str, first: int) -> pd.DataFrame:
-    if (found := zero_byte(piece)) is not None:
+def _checked(path: Path, chunk: pd.DataFrame, unit: str, first: int) -> pd.DataFrame:
+    if (found := zero_byte(chunk)) is not None:
         place, name = found
         raise DataError(
-            f"{path}, {unit} {int(piece.index[place]) + first:,}: a zero byte in {name}: the file is "
+            f"{path}, {unit} {int(chunk.index[place]) + first:,}: a zero byte in {name}: the file is "
             "damaged, so write it again"
         )
     for name in _NEEDED:
-        column = piece[name]
+        column = chunk[name]
         empty = (column.isna() | (column.astype(str).str.strip() == "")).to_numpy()
         if empty.any():
-            row = int(piece.index[int(np.argmax(empty))]) + first
+            row = int(chunk.index[int(np.argmax(empty))]) + first
             raise DataError(f"{path}, {unit} {row:,}: {name} is empty: fill it in, or leave the {unit} out")
-    if not pd.api.types.is_numeric_dtype(piece["position"]):
-        written = piece["position"].astype(str).str.strip()
+    if not pd.api.types.is_numeric_dtype(chunk["position"]):
+        written = chunk["position"].astype(str).str.strip()
         wrong = ~written.str.fullmatch(r"-?\d{1,18}(\.0*)?").to_numpy()
         if wrong.any():
             place = int(np.argmax(wrong))
             raise DataError(
-                f"{path}, {unit} {int(piece.index[place]) + first:,}: position {written.iloc[place]!r} is no "
+                f"{path}, {unit} {int(chunk.index[place]) + first:,}: position {written.iloc[place]!r} is no "
                 f"whole number{_lost_digits(written.iloc[place])}: positions count from 1"
             )
-        piece = piece.assign(position=written.str.replace(r"\.0*$", "", regex=True).astype("int64"))
-    return piece.reset_index(drop=True)
+        chunk = chunk.assign(position=written.str.replace(r"\.0*$", "", regex=True).astype("int64"))
+    return chunk.reset_index(drop=True)
 
 
 def _lost_digits(text: str) -> str:

@@ -25,9 +25,9 @@ from phenviz.variation.broken_vcf import (
     text_of,
 )
 from phenviz.variation.records import Calls, Records, touches
+from phenviz.variation.vcf_coverage import VcfCoverage
 from phenviz.variation.vcf_genotypes import read_calls
 from phenviz.variation.vcf_lines import Line, found_lines, stream_lines
-from phenviz.variation.vcf_spans import VcfSpans
 
 # a file and its index are often copied one after the other
 _SECONDS_OF_COPYING = 60
@@ -66,7 +66,7 @@ class VcfSource:
         self.samples = self._head.samples
         self._index = _index_of(self.path)
         self.indexed = self._index is not None
-        self._spans = VcfSpans(self.path, self._head.binary, self._index)
+        self._coverage = VcfCoverage(self.path, self._head.binary, self._index)
         if lacks_end_mark(self.path):
             refuse_half_block(self.path)
         self.notes = _notes(self.path, self._index)
@@ -79,23 +79,23 @@ class VcfSource:
         else:
             numbered = self._streamed(locus)
         chosen = None if samples is None else np.asarray(samples, dtype=np.intp)
-        piece: list[tuple[int, Line]] = []
+        chunk: list[tuple[int, Line]] = []
         for number, line in numbered:
             if line is not None:
-                piece.append((number, line))
-            if line is None or len(piece) == size:
-                yield self._records(piece, chosen)
-                piece = []
-        if piece:
-            yield self._records(piece, chosen)
+                chunk.append((number, line))
+            if line is None or len(chunk) == size:
+                yield self._records(chunk, chosen)
+                chunk = []
+        if chunk:
+            yield self._records(chunk, chosen)
 
-    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
-        """Return what is covered of a contig; see `Source.spans`."""
-        return self._spans.of_contig(contig, progress)
+    def covered(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.covered`."""
+        return self._coverage.of_contig(contig, progress)
 
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""
-        return self._spans.contigs(progress)
+        return self._coverage.contigs(progress)
 
     def _streamed(self, locus: Locus | None) -> Iterator[tuple[int, Line | None]]:
         order = _Order(self.path)
@@ -115,21 +115,21 @@ class VcfSource:
             if locus is not None and number % _LOOK_UP == 0:
                 yield number, None
 
-    def _records(self, piece: list[tuple[int, Line]], chosen: NDArray[np.intp] | None) -> Records:
-        lines = [line for _, line in piece]
+    def _records(self, chunk: list[tuple[int, Line]], chosen: NDArray[np.intp] | None) -> Records:
+        lines = [line for _, line in chunk]
         return Records(
             contig=[line.contig for line in lines],
             position=np.array([line.position for line in lines], dtype=np.int64),
             reference=[line.reference for line in lines],
             alternates=[line.alternates for line in lines],
             ids=[line.id for line in lines],
-            number=np.array([number for number, _ in piece], dtype=np.int64),
-            calls=None if chosen is None else self._calls(piece, chosen),
+            number=np.array([number for number, _ in chunk], dtype=np.int64),
+            calls=None if chosen is None else self._calls(chunk, chosen),
         )
 
-    def _calls(self, piece: list[tuple[int, Line]], chosen: NDArray[np.intp]) -> Calls:
+    def _calls(self, chunk: list[tuple[int, Line]], chosen: NDArray[np.intp]) -> Calls:
         def fail(row: int, problem: str) -> DataError:
-            number, line = piece[row]
+            number, line = chunk[row]
             place = f"{line.contig}:{line.position}"
             if line.number and problem.startswith(":"):
                 place = f"line {line.number}"
@@ -137,9 +137,9 @@ class VcfSource:
                 place = f"record {number:,}, {place}"
             return DataError(f"{self.path}, {place}{problem}")
 
-        forms, texts = [line.form for _, line in piece], [line.calls for _, line in piece]
+        forms, texts = [line.form for _, line in chunk], [line.calls for _, line in chunk]
         calls = read_calls(forms, texts, len(self.samples), chosen, fail)
-        known = np.array([len(line.alternates) for _, line in piece], dtype=np.int64)
+        known = np.array([len(line.alternates) for _, line in chunk], dtype=np.int64)
         largest = calls.alleles.max(axis=(1, 2), initial=0)
         for row in np.flatnonzero(largest > known).tolist():
             raise fail(

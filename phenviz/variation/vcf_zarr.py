@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
-from phenviz.variation.coverage import LONGEST_GAP, join_all, join_spans
+from phenviz.variation.coverage import LONGEST_GAP, join_all, join_intervals
 from phenviz.variation.phase_sets import phase_set_number
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
 
@@ -22,7 +22,7 @@ _OF_CALLS = ("call_genotype", "call_genotype_phased", "call_PS", "call_PSL")
 _PHASE_SETS = ("call_PS", "call_PSL")
 _NEEDED = ("contig_id", "variant_contig", "variant_position", "variant_allele")
 # variants whose places are read at once
-_SPANS_AT_ONCE = 100_000
+_RECORDS_AT_ONCE = 100_000
 _KNOWN = (*_NEEDED, *_OF_CALLS, "variant_id", "sample_id", "region_index")
 
 
@@ -105,25 +105,25 @@ class ZarrSource:
         """Read records that touch a locus; see `Source.records`."""
         for start, end in self._intervals(locus):
             for first in range(start, end, size):
-                piece = slice(first, min(first + size, end))
-                found = self._records(piece, locus, samples)
+                chunk = slice(first, min(first + size, end))
+                found = self._records(chunk, locus, samples)
                 if len(found):
                     yield found
 
-    def spans(self, contig: str, progress: Progress) -> NDArray[np.int64]:
-        """Return what is covered of a contig; see `Source.spans`."""
+    def covered(self, contig: str, progress: Progress) -> NDArray[np.int64]:
+        """Return what is covered of a contig; see `Source.covered`."""
         numbers, found = self._numbers(Locus(contig, 0, 1)), []
-        for start in range(0, len(self._contig_of), _SPANS_AT_ONCE):
+        for start in range(0, len(self._contig_of), _RECORDS_AT_ONCE):
             progress.check()
-            piece = slice(start, start + _SPANS_AT_ONCE)
-            rows = np.flatnonzero(np.isin(self._contig_of[piece], numbers))
+            chunk = slice(start, start + _RECORDS_AT_ONCE)
+            rows = np.flatnonzero(np.isin(self._contig_of[chunk], numbers))
             if len(rows):
-                starts = self._whole("variant_position", piece)[rows] - 1
-                alleles = self._read("variant_allele", piece)[rows, 0]
+                starts = self._whole("variant_position", chunk)[rows] - 1
+                alleles = self._read("variant_allele", chunk)[rows, 0]
                 ends = starts + [len(str(allele)) for allele in alleles]
-                found.append(join_spans(starts, ends, LONGEST_GAP))
+                found.append(join_intervals(starts, ends, LONGEST_GAP))
         every = join_all(found)
-        return join_spans(every[:, 0], every[:, 1], LONGEST_GAP)
+        return join_intervals(every[:, 0], every[:, 1], LONGEST_GAP)
 
     def contigs(self, progress: Progress) -> tuple[str, ...]:
         """Return the contigs that have records."""
@@ -190,8 +190,8 @@ class ZarrSource:
         for number in np.unique(index[near, 0]):
             yield int(number) * chunk, min((int(number) + 1) * chunk, n)
 
-    def _records(self, piece: slice, locus: Locus | None, samples: Sequence[int] | None) -> Records:
-        contig, position = self._whole("variant_contig", piece), self._whole("variant_position", piece)
+    def _records(self, chunk: slice, locus: Locus | None, samples: Sequence[int] | None) -> Records:
+        contig, position = self._whole("variant_contig", chunk), self._whole("variant_position", chunk)
         if len(contig) and not 0 <= contig.min() <= contig.max() < len(self._contigs):
             raise DataError(
                 f"array variant_contig of {self.path} numbers contigs that contig_id doesn't have"
@@ -199,11 +199,11 @@ class ZarrSource:
         rows = np.arange(len(position))
         if locus is not None:
             rows = np.flatnonzero(np.isin(contig, self._numbers(locus)) & (position <= locus.end))
-        alleles = self._read("variant_allele", piece)
+        alleles = self._read("variant_allele", chunk)
         if locus is not None and len(rows):
             lengths = np.array([len(str(alleles[row, 0])) for row in rows])
             rows = rows[position[rows] - 1 + lengths > locus.start]
-        ids = self._read("variant_id", piece) if "variant_id" in self._arrays and len(rows) else None
+        ids = self._read("variant_id", chunk) if "variant_id" in self._arrays and len(rows) else None
         # "" fills up the records that have fewer alleles than others
         alternates = [
             tuple(str(code).upper() for code in alleles[row, 1:] if code and code != ".") for row in rows
@@ -214,13 +214,13 @@ class ZarrSource:
             reference=[str(alleles[row, 0]).upper() for row in rows],
             alternates=alternates,
             ids=["" if ids is None or ids[row] == "." else str(ids[row]) for row in rows],
-            number=rows.astype(np.int64) + piece.start + 1,
-            calls=None if samples is None else self._calls(piece, rows, samples, alternates),
+            number=rows.astype(np.int64) + chunk.start + 1,
+            calls=None if samples is None else self._calls(chunk, rows, samples, alternates),
         )
 
     def _calls(
         self,
-        piece: slice,
+        chunk: slice,
         rows: NDArray[np.intp],
         samples: Sequence[int],
         alternates: Sequence[tuple[str, ...]],
@@ -234,7 +234,7 @@ class ZarrSource:
                 np.full(shape, NO_PHASE_SET, dtype=np.int64),
                 np.ones(len(rows), dtype=bool),
             )
-        alleles = self._selected("call_genotype", piece, rows, columns).astype(np.int16)
+        alleles = self._selected("call_genotype", chunk, rows, columns).astype(np.int16)
         if alleles.shape[2] > 2 and (alleles[:, :, 2:] != ABSENT).any():
             raise DataError(f"{self.path} has genotypes of more than two alleles: give diploid calls")
         if alleles.shape[2] == 1:
@@ -244,23 +244,23 @@ class ZarrSource:
         alleles[unknown, 1] = MISSING
         phased = np.zeros(alleles.shape[:2], dtype=bool)
         if "call_genotype_phased" in self._arrays:
-            phased = self._selected("call_genotype_phased", piece, rows, columns).astype(bool)
+            phased = self._selected("call_genotype_phased", chunk, rows, columns).astype(bool)
         known = np.array([len(one) for one in alternates])
         if (too_many := alleles.max(axis=(1, 2)) > known).any():
-            place = piece.start + int(rows[int(np.argmax(too_many))]) + 1
+            place = chunk.start + int(rows[int(np.argmax(too_many))]) + 1
             raise DataError(
                 f"{self.path}, record {place:,} has a genotype with an allele that it doesn't list: the "
                 "store is damaged; convert the calls again"
             )
-        sets = [self._selected(name, piece, rows, columns) for name in _PHASE_SETS if name in self._arrays]
+        sets = [self._selected(name, chunk, rows, columns) for name in _PHASE_SETS if name in self._arrays]
         phase_set = _phase_sets(sets, alleles.shape[:2])
         return Calls(alleles, phased, phase_set, np.ones(len(rows), dtype=bool))
 
     def _selected(
-        self, name: str, piece: slice, rows: NDArray[np.intp], columns: NDArray[np.intp]
+        self, name: str, chunk: slice, rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> NDArray[Any]:
         first, last = int(rows[0]), int(rows[-1])
-        interval = slice(piece.start + first, piece.start + last + 1)
+        interval = slice(chunk.start + first, chunk.start + last + 1)
         try:
             # the samples are picked chunk by chunk, so that a cohort isn't read for one of them
             values = self._arrays[name].oindex[interval, columns]

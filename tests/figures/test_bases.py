@@ -23,10 +23,10 @@ WIDE = Locus("20", 100_000, 400_000)
 EXACT = [(1_010, 1_030), (1_100, 1_132), (1_199, 1_200)]
 
 
-def coarse(locus: Locus = CLOSE, stretches=EXACT) -> xr.Dataset:
+def coarse(locus: Locus = CLOSE, intervals=EXACT) -> xr.Dataset:
     dataset = make_mutagenesis(locus, CONTEXTS[2:])
     exact = np.zeros(locus.length, dtype=bool)
-    for start, end in stretches:
+    for start, end in intervals:
         exact[start - locus.start : end - locus.start] = True
     return dataset.assign(method=("position", np.where(exact, "exact", "first-order")))
 
@@ -83,7 +83,7 @@ def test_exact_bases_of_a_wide_view_keep_a_visible_line():
 
 def test_the_footer_says_what_the_line_means_only_where_there_are_two_methods():
     assert "to first order" in LocusFigure(CLOSE, [Logo(coarse())]).footer
-    assert "to first order" in LocusFigure(CLOSE, [Logo(coarse(stretches=[]))]).footer
+    assert "to first order" in LocusFigure(CLOSE, [Logo(coarse(intervals=[]))]).footer
     assert "to first order" not in LocusFigure(CLOSE, [Logo(make_mutagenesis(CLOSE))]).footer
     assert lines_of(LocusFigure(CLOSE, [Logo(make_mutagenesis(CLOSE))])) == []
 

@@ -76,7 +76,7 @@ def test_the_difference_is_that_of_the_logarithms():
 
 @pytest.mark.parametrize("bins", [7, 200, 5_000])
 @pytest.mark.parametrize("haplotype", ["1", "2"])
-def test_the_map_shows_the_strongest_difference_of_each_stretch_on_one_scale(bins, haplotype):
+def test_the_map_shows_the_strongest_difference_of_each_interval_on_one_scale(bins, haplotype):
     personal = _personal(max(bins, 121))
     locus = Locus("20", START, START + 128 * bins)
     image = _drawn(figures.HaplotypeDifference(personal, haplotype), locus).images[0]

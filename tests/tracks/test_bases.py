@@ -53,11 +53,11 @@ def test_a_result_of_one_method_tints_nothing():
     assert "first order" not in contribution.texts.description
 
 
-def test_tints_are_cut_where_the_loaded_stretch_ends():
+def test_tints_are_cut_where_the_loaded_interval_ends():
     shown = browser(locus=Locus("20", 120_020, 120_040))
     shown.set_mutagenesis(coarse())
     (only,) = tinted(track(shown, "contribution")._exact)
-    loaded = track(shown, "contribution").stretch.locus
+    loaded = track(shown, "contribution").loaded.locus
     assert only == (max(EXACT[0][0], loaded.start), min(EXACT[0][1], loaded.end))
 
 

@@ -227,7 +227,7 @@ def test_a_hidden_track_shows_the_present_view_when_it_comes_back():
     shown.set_tracks(hidden=["activity"])
     shown.set_locus(Locus("20", 700_000, 701_000))
     shown.set_tracks()
-    assert track(shown, "activity").stretch.locus.overlaps(Locus("20", 700_000, 701_000))
+    assert track(shown, "activity").loaded.locus.overlaps(Locus("20", 700_000, 701_000))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from tests.tracks.toys import browser, track
 def test_an_element_is_drawn_once_in_each_lineage_that_it_is_active_in():
     shown = browser(locus=Locus("20", 300_000, 320_000))
     elements = track(shown, "elements")
-    table = elements._annotation.elements_in(elements.stretch.locus)
+    table = elements._annotation.elements_in(elements.loaded.locus)
     expected = sum(len({lineage_of(name) for name in names.split("|")}) for names in table["cell_types"])
     assert len(elements._boxes.data["left"]) == expected
 

@@ -117,7 +117,7 @@ def test_writes_from_several_threads_all_arrive():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_long_stretches_are_read_from_the_overview_where_bins_are_not_known(seed, monkeypatch):
+def test_long_intervals_are_read_from_the_overview_where_bins_are_not_known(seed, monkeypatch):
     monkeypatch.setattr("phenviz.tracks.pyramid.OVERVIEW_FROM", 500)
     rng = np.random.default_rng(seed)
     n_bins = int(rng.integers(1_000, 3_000))

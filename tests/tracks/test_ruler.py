@@ -29,8 +29,8 @@ def test_numbers_stand_on_the_grid_of_all_tracks():
 def test_bases_stand_on_their_positions():
     locus = Locus("20", 1_000, 1_050)
     shown = browser(locus=locus)
-    letters, begin = track(shown, "ruler")._letters.data, track(shown, "ruler").stretch.locus.start
-    bases = sequence(track(shown, "ruler").stretch.locus)
+    letters, begin = track(shown, "ruler")._letters.data, track(shown, "ruler").loaded.locus.start
+    bases = sequence(track(shown, "ruler").loaded.locus)
     for index in range(len(bases)):
         x = np.array(letters["xs"][index][0][0])
         assert abs((x.min() + x.max()) / 2 - (begin + index + 1)) < 0.01

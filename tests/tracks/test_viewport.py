@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phenviz.genome import Locus
-from phenviz.tracks.viewport import Stretch, View, clamp, nice_ceiling, x_of
+from phenviz.tracks.viewport import LoadedInterval, View, clamp, nice_ceiling, x_of
 
 LENGTH = 50_000
 
@@ -35,16 +35,16 @@ def test_what_is_loaded_serves_any_move_within_its_margin_and_none_beyond(seed):
     rng = np.random.default_rng(seed)
     start = int(rng.integers(10_000, 20_000))
     view = View("20", start, start + 5_000, LENGTH, 1_000)
-    stretch = Stretch.around(view)
+    loaded = LoadedInterval.around(view)
     move = int(rng.integers(0, 5_000))
-    assert stretch.serves(View("20", start + move, start + move + 5_000, LENGTH, 1_000))
-    assert not stretch.serves(View("20", start + 5_001, start + 10_001, LENGTH, 1_000))
-    assert not stretch.serves(View("20", start + 2_000, start + 3_000, LENGTH, 1_000))
+    assert loaded.serves(View("20", start + move, start + move + 5_000, LENGTH, 1_000))
+    assert not loaded.serves(View("20", start + 5_001, start + 10_001, LENGTH, 1_000))
+    assert not loaded.serves(View("20", start + 2_000, start + 3_000, LENGTH, 1_000))
 
 
-def test_a_stretch_of_three_views_gets_a_point_a_pixel():
-    stretch = Stretch.around(View("20", 20_000, 25_000, LENGTH, 1_000))
-    assert stretch.points(1_000) == 3_000
+def test_an_interval_of_three_views_gets_a_point_a_pixel():
+    loaded = LoadedInterval.around(View("20", 20_000, 25_000, LENGTH, 1_000))
+    assert loaded.points(1_000) == 3_000
 
 
 @pytest.mark.parametrize("value", np.random.default_rng(0).uniform(1e-6, 1e6, 100))

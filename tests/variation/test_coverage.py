@@ -8,7 +8,7 @@ import pytest
 from phenviz.genome import Locus
 from phenviz.progress import NO_PROGRESS
 from phenviz.variation import LONGEST_GAP, Coverage, open_individuals
-from phenviz.variation.coverage import join_spans
+from phenviz.variation.coverage import join_intervals
 from phenviz.variation.sources import open_source
 from tests.variation.oracles import bgzip, needs_bcftools, run, write_vcf
 from tests.variation.test_one_way_in import pgen_of, zarr_of
@@ -16,7 +16,7 @@ from tests.variation.test_one_way_in import pgen_of, zarr_of
 CONTIG = 60_000_000
 
 
-def slow_spans(records: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+def slow_intervals(records: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
     """Join record by record: start, end."""
     found: list[tuple[int, int]] = []
     for start, end in sorted(records):
@@ -52,14 +52,14 @@ def test_a_contig_is_covered_from_the_first_to_the_last_record_but_for_long_gaps
     unindexed = tmp_path / "alone.bcf"
     unindexed.write_bytes(bcf.read_bytes())
     only20 = write_vcf(tmp_path / "one_contig.vcf", records, ("S1",))
-    expected = slow_spans(places, LONGEST_GAP)
+    expected = slow_intervals(places, LONGEST_GAP)
     files = [plain, bgzip(plain), bcf, unindexed]
     for path in [*files, pgen_of(only20, tmp_path / "p.pgen"), zarr_of(only20, tmp_path / "z.vcz")]:
         source = open_source(path)
-        assert [tuple(row) for row in source.spans("chr20", NO_PROGRESS).tolist()] == expected, path
+        assert [tuple(row) for row in source.covered("chr20", NO_PROGRESS).tolist()] == expected, path
         assert source.contigs(NO_PROGRESS) == (("20", "21") if path in files else ("20",))
-        assert not len(source.spans("22", NO_PROGRESS))
-    assert open_source(plain).spans("21", NO_PROGRESS).tolist() == [[76, 77]]
+        assert not len(source.covered("22", NO_PROGRESS))
+    assert open_source(plain).covered("21", NO_PROGRESS).tolist() == [[76, 77]]
 
 
 @needs_bcftools
@@ -80,20 +80,20 @@ def test_a_gvcf_covers_what_its_blocks_cover(tmp_path):
     run("bcftools", "view", "-Ob", "-o", bcf, plain)
     run("bcftools", "index", bcf)
     for path in (plain, bgzip(plain), bcf):
-        assert open_source(path).spans("20", NO_PROGRESS).tolist() == [[100, 300], [350, 400]]
+        assert open_source(path).covered("20", NO_PROGRESS).tolist() == [[100, 300], [350, 400]]
 
 
 def test_what_is_missing_of_a_locus_is_what_no_interval_covers():
     rng = np.random.default_rng(2)
     for _ in range(200):
         starts = rng.integers(0, 90, 4)
-        spans = join_spans(starts, starts + rng.integers(1, 12, 4), 1)
+        intervals = join_intervals(starts, starts + rng.integers(1, 12, 4), 1)
         covered = np.zeros(120, dtype=bool)
-        for start, end in spans:
+        for start, end in intervals:
             covered[start:end] = True
         start = int(rng.integers(0, 100))
         locus = Locus("20", start, start + int(rng.integers(1, 20)))
-        known = Coverage("f.vcf", tuple(Locus("20", int(a), int(b)) for a, b in spans))
+        known = Coverage("f.vcf", tuple(Locus("20", int(a), int(b)) for a, b in intervals))
         missing = np.zeros(120, dtype=bool)
         for gap in known.missing(locus):
             missing[gap.start : gap.end] = True
@@ -133,5 +133,5 @@ def test_what_cannot_be_read_is_not_covered(tmp_path):
     content = bytearray(zipped.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 2_000] = b"\0" * 2_000
     zipped.write_bytes(content)
-    ((start, end),) = open_source(zipped).spans("20", NO_PROGRESS)[:1].tolist()
+    ((start, end),) = open_source(zipped).covered("20", NO_PROGRESS)[:1].tolist()
     assert start == 999 and 1_000_000 < end < 9_000_000

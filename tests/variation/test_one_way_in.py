@@ -150,8 +150,8 @@ def test_every_entrance_gives_the_same_variants_in_every_form(repeats, tmp_path,
     pasted = "\n".join(f"{row.contig}:{row.position}:{row.ref}:{row.alt}" for row in table.itertuples())
     assert keys(parse_variants(pasted, repeats)) == expected
     table.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
-    pieces = [normalise(piece, repeats) for piece in iter_table(tmp_path / "table.tsv", 50)]
-    assert {*keys(pd.concat(pieces))} == {*expected}
+    chunks = [normalise(chunk, repeats) for chunk in iter_table(tmp_path / "table.tsv", 50)]
+    assert {*keys(pd.concat(chunks))} == {*expected}
 
     run("bcftools", "view", "-Ob", "-o", tmp_path / "calls.bcf", vcf)
     files = [

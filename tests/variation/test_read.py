@@ -143,21 +143,21 @@ def test_the_records_of_a_locus_are_those_that_touch_it(files, reference):
 
 
 @pytest.mark.parametrize("chunk", [13, 1_000])
-def test_pieces_hold_what_the_whole_table_holds(files, reference, chunk):
+def test_chunks_hold_what_the_whole_table_holds(files, reference, chunk):
     whole = read_variants(files["plain"], reference)
-    pieces = list(iter_variants(files["plain"], reference, chunk=chunk))
+    chunks = list(iter_variants(files["plain"], reference, chunk=chunk))
     assert (
-        max(piece.report.read - before for piece, before in zip(pieces, _before(pieces), strict=True))
+        max(chunk.report.read - before for chunk, before in zip(chunks, _before(chunks), strict=True))
         <= chunk
     )
-    joined = pd.concat([piece.table for piece in pieces]).drop_duplicates(VARIANT_COLUMNS[:4])
+    joined = pd.concat([chunk.table for chunk in chunks]).drop_duplicates(VARIANT_COLUMNS[:4])
     key = ["position", "ref", "alt"]
     assert joined.sort_values(key, ignore_index=True).equals(whole.table.sort_values(key, ignore_index=True))
-    assert pieces[-1].report.read == whole.report.read == 400
+    assert chunks[-1].report.read == whole.report.read == 400
 
 
-def _before(pieces):
-    return [0, *(piece.report.read for piece in pieces[:-1])]
+def _before(chunks):
+    return [0, *(chunk.report.read for chunk in chunks[:-1])]
 
 
 def test_what_is_left_out_is_counted_with_its_reason(reference, tmp_path):

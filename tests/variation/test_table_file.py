@@ -47,9 +47,9 @@ def test_a_csv_may_have_commas_in_quotes_and_parquet_has_types(tmp_path):
     assert _read(tmp_path / "t.parquet").columns.tolist() == ["contig", "position", "ref", "alt"]
 
 
-def test_a_table_without_rows_is_one_empty_piece(tmp_path):
+def test_a_table_without_rows_is_one_empty_chunk(tmp_path):
     (tmp_path / "t.tsv").write_text(_HEAD)
-    assert [len(piece) for piece in iter_table(tmp_path / "t.tsv", 5)] == [0]
+    assert [len(chunk) for chunk in iter_table(tmp_path / "t.tsv", 5)] == [0]
 
 
 @pytest.mark.parametrize(

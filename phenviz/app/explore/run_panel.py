@@ -24,7 +24,7 @@ from phenviz.genome.locus import Locus
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
-    "mutagenesis-coarse": "Every base to first order, from one gradient; the eight stretches of 32 bases "
+    "mutagenesis-coarse": "Every base to first order, from one gradient; the eight intervals of 32 bases "
     "that matter most, exactly (tinted; a tilde marks the others in the table).",
     "integrated-gradients": "What each base adds to the prediction, from a baseline to this sequence.",
     "saliency": "The gradient at each base: fast, and local.",

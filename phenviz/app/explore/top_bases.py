@@ -69,7 +69,7 @@ def careful_names(motifs: pd.DataFrame) -> list[str]:
 
 
 def round_the_strongest(dataset: xr.Dataset, context: str, length: int) -> xr.Dataset:
-    """Return the stretch of a result, at most so many bases long, around its strongest base."""
+    """Return the interval of a result, at most so many bases long, around its strongest base."""
     if dataset.sizes["position"] <= length:
         return dataset
     best = strongest_bases(dataset, context, count=1)

@@ -1,4 +1,4 @@
-"""Stretches of a contig tinted across a track: what was computed otherwise, or not at all."""
+"""Intervals of a contig tinted across a track: what was computed otherwise, or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from phenviz.tracks.frame import Track
 from phenviz.tracks.viewport import x_of
 
 
-class Stretches:
-    """Tinted stretches, at least a line wide however far one zooms out.
+class TintedIntervals:
+    """Tinted intervals, at least a line wide however far one zooms out.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class Stretches:
         self._strip = VStrip(x0="x0", x1="x1", fill_alpha=alpha, line_alpha=alpha)
         track.figure.add_glyph(self.source, self._strip)
 
-    def show(self, stretches: Sequence[tuple[int, int]], locus: Locus) -> None:
-        """Tint those of the stretches (0-based half-open) that overlap a locus."""
-        here = [(start, end) for start, end in stretches if start < locus.end and end > locus.start]
+    def show(self, intervals: Sequence[tuple[int, int]], locus: Locus) -> None:
+        """Tint those of the intervals (0-based half-open) that overlap a locus."""
+        here = [(start, end) for start, end in intervals if start < locus.end and end > locus.start]
         drawn = {
             "x0": [x_of(float(max(start, locus.start))) for start, _ in here],
             "x1": [x_of(float(min(end, locus.end))) for _, end in here],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from phenviz.genome.locus import contig_key
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.broken_vcf import UNPACKING, byte_lines, text_of
-from phenviz.variation.coverage import LONGEST_GAP, join_spans
+from phenviz.variation.coverage import LONGEST_GAP, join_intervals
 from phenviz.variation.htslib import quiet_pysam
 
 _END = re.compile(rb"(?:^|;)END=(\d{1,18})(?:;|$)")
@@ -30,7 +30,7 @@ _LOOK_UP = 50_000
 _DAMAGED = (*UNPACKING, ValueError)
 
 
-class _Span(NamedTuple):
+class _Interval(NamedTuple):
     contig: str
     start: int
     end: int
@@ -38,10 +38,10 @@ class _Span(NamedTuple):
 
 
 # records that touch 0-based bases from a start to an end, None for the contig's
-_Fetch = Callable[[int, int | None], Iterator[_Span]]
+_Fetch = Callable[[int, int | None], Iterator[_Interval]]
 
 
-class VcfSpans:
+class VcfCoverage:
     """Where the records of a file lie, looked up once for each contig.
 
     Parameters
@@ -66,8 +66,10 @@ class VcfSpans:
             self._stream(progress)
         elif wanted not in self._known:
             names = [name for name in self._names() if contig_key(name) == wanted]
-            found = [span for name in names for span in _covered(partial(self._fetch, name), progress)]
-            self._known[wanted] = join_spans(*_columns(found), 1)
+            found = [
+                interval for name in names for interval in _covered(partial(self._fetch, name), progress)
+            ]
+            self._known[wanted] = join_intervals(*_columns(found), 1)
         return self._known.get(wanted, np.empty((0, 2), dtype=np.int64))
 
     def contigs(self, progress: Progress = NO_PROGRESS) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ class VcfSpans:
         with closing(self._open()) as opened:
             return list(opened.header.contigs if self._binary else opened.contigs)
 
-    def _fetch(self, name: str, start: int, end: int | None) -> Iterator[_Span]:
+    def _fetch(self, name: str, start: int, end: int | None) -> Iterator[_Interval]:
         # opened each time: pysam reads nothing any more after it has met damage
         try:
             with closing(self._open()) as opened:
@@ -106,15 +108,15 @@ class VcfSpans:
         for number, (contig, start, end, _) in enumerate(self._lines()):
             if number % _LOOK_UP == 0:
                 progress.check()
-            spans = joined.setdefault(contig, [[start, end]])
-            if start - spans[-1][1] < gap and start >= spans[-1][0]:
-                spans[-1][1] = max(spans[-1][1], end)
+            intervals = joined.setdefault(contig, [[start, end]])
+            if start - intervals[-1][1] < gap and start >= intervals[-1][0]:
+                intervals[-1][1] = max(intervals[-1][1], end)
             else:
-                spans.append([start, end])
-        self._known = {name: join_spans(*_columns(spans), gap) for name, spans in joined.items()}
+                intervals.append([start, end])
+        self._known = {name: join_intervals(*_columns(intervals), gap) for name, intervals in joined.items()}
         self._whole = True
 
-    def _lines(self) -> Iterator[_Span]:
+    def _lines(self) -> Iterator[_Interval]:
         try:
             if self._binary:
                 with closing(self._open()) as opened:
@@ -132,7 +134,8 @@ def _covered(fetch: _Fetch, progress: Progress) -> list[tuple[int, int]]:
     if first is None:
         return []
     if _has_blocks(fetch(0, None)):
-        return [(int(start), int(end)) for start, end in join_spans(*_columns(fetch(0, None)), 1)]
+        pairs = ((interval.start, interval.end) for interval in fetch(0, None))
+        return [(int(start), int(end)) for start, end in join_intervals(*_columns(pairs), 1)]
     found: list[tuple[int, int]] = []
     step, start = LONGEST_GAP // 2, first.start
     window = start // step
@@ -163,24 +166,24 @@ def _touched(fetch: _Fetch, start: int, end: int | None) -> bool:
     return next(fetch(start, end), None) is not None
 
 
-def _next(fetch: _Fetch, start: int) -> _Span | None:
+def _next(fetch: _Fetch, start: int) -> _Interval | None:
     return next(fetch(start, None), None)
 
 
-def _has_blocks(spans: Iterator[_Span]) -> bool:
-    return any(span.as_reference for span in islice(spans, _FIRST))
+def _has_blocks(intervals: Iterator[_Interval]) -> bool:
+    return any(interval.as_reference for interval in islice(intervals, _FIRST))
 
 
-def _columns(spans: Iterable[Any]) -> tuple[list[int], list[int]]:
-    pairs = [(span[-3], span[-2]) if isinstance(span, _Span) else (span[0], span[1]) for span in spans]
-    return [start for start, _ in pairs], [end for _, end in pairs]
+def _columns(pairs: Iterable[Sequence[int]]) -> tuple[list[int], list[int]]:
+    starts_and_ends = list(pairs)
+    return [start for start, _ in starts_and_ends], [end for _, end in starts_and_ends]
 
 
-def _of_texts(found: Iterable[str]) -> Iterator[_Span]:
+def _of_texts(found: Iterable[str]) -> Iterator[_Interval]:
     return filter(None, (_of_line(text.encode("latin-1")) for text in found))
 
 
-def _of_line(line: bytes) -> _Span | None:
+def _of_line(line: bytes) -> _Interval | None:
     columns = line.rstrip(b"\r\n").split(b"\t", 8)[:8]
     if len(columns) < 8 or not columns[1].isdigit() or len(columns[1]) > _MOST_DIGITS:
         return None
@@ -188,10 +191,10 @@ def _of_line(line: bytes) -> _Span | None:
     said = _END.search(columns[7])
     end = max(start + len(columns[3]), int(said[1]) if said else 0)
     block = end > start + len(columns[3]) and columns[4] in _AS_REFERENCE
-    return _Span(contig_key(text_of(columns[0])), start, end, block)
+    return _Interval(contig_key(text_of(columns[0])), start, end, block)
 
 
-def _of_record(record: Any) -> _Span:
+def _of_record(record: Any) -> _Interval:
     alternates = ",".join(record.alts or ".").encode()
     block = record.stop > record.start + len(record.ref) and alternates in _AS_REFERENCE
-    return _Span(contig_key(record.contig), max(record.start, 0), record.stop, block)
+    return _Interval(contig_key(record.contig), max(record.start, 0), record.stop, block)
