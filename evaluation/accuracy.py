@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.report import markdown_table, number, write_section
-from phenviz.genome import bare_contig
+from phenviz.genome import shown_contig
 from phenviz.models.evaluation import METRICS
 from phenviz.world import open_world
 
@@ -70,7 +70,7 @@ def _place(report: Mapping[str, Any]) -> str:
     region = report["region"]
     # cards of old hold start and end alone, of chromosome 20
     regions = [("20", *region)] if isinstance(region[0], int) else region
-    return ", ".join(f"chr{bare_contig(contig)}:{start + 1:,}-{end:,}" for contig, start, end in regions)
+    return ", ".join(f"{shown_contig(contig)}:{start + 1:,}-{end:,}" for contig, start, end in regions)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from phenviz.disease.allele_columns import COMPLEMENT
 from phenviz.disease.allele_fit import Fit, Mask, bases_at, fit_reference
 from phenviz.disease.traits import UNKNOWN_ALTERNATE, TraitReport
 from phenviz.errors import DataError, LocusError
+from phenviz.genome.locus import shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.genome.variant import Edit, Variant
 from phenviz.variation.normalise import left_align
@@ -123,7 +124,7 @@ def _on_known_contigs(table: pd.DataFrame, reference: ReferenceGenome, report: T
     elsewhere = table.loc[contig.isna(), "contig"]
     if len(elsewhere):
         report.count("skipped", "other_contig", elsewhere.astype(str).tolist())
-        report.examples["other_contig"] = [f"chr{str(n).removeprefix('chr')}" for n in elsewhere.unique()][:3]
+        report.examples["other_contig"] = [shown_contig(str(name)) for name in elsewhere.unique()[:3]]
     return table[contig.notna()].assign(contig=contig[contig.notna()].astype(str))
 
 

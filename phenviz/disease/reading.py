@@ -20,7 +20,7 @@ from phenviz.disease.formats import PLAIN, Format
 from phenviz.disease.summary_statistics import approximate_posteriors
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
-from phenviz.genome.locus import bare_contig, contig_key
+from phenviz.genome.locus import contig_key, shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.progress import NO_PROGRESS, Progress
 
@@ -258,5 +258,5 @@ def _elsewhere_dropped(part: pd.DataFrame, reference: ReferenceGenome, report: T
     known = set(map(contig_key, reference.contigs))
     names = part["contig"].unique()
     here = part["contig"].isin([name for name in names if contig_key(name) in known])
-    report.count("skipped", "other_contig", [f"chr{bare_contig(name)}" for name in part.loc[~here, "contig"]])
+    report.count("skipped", "other_contig", [shown_contig(name) for name in part.loc[~here, "contig"]])
     return part[here]

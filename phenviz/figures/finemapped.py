@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from phenviz.figures.component import ScaledComponent, value_scale
 from phenviz.figures.style import ACCENT
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 
 _ROOM = 1.12
 
@@ -42,5 +42,5 @@ class FineMapped(ScaledComponent):
     def inside(self, locus: Locus) -> pd.DataFrame:
         """Return the variants within a locus."""
         table = self._variants
-        same = table["contig"].astype(str).map(bare_contig) == bare_contig(locus.contig)
+        same = on_contig(table["contig"], locus.contig)
         return table[same & (table["position"] > locus.start) & (table["position"] <= locus.end)]

@@ -112,7 +112,7 @@ class Targets:
 
 def contigs_with_peaks(table: pd.DataFrame, reference: ReferenceGenome) -> list[str]:
     """Return the contigs of a reference that hold peaks."""
-    found = {bare_contig(name) for name in table["contig"].unique()}
+    found = set(table["contig"])
     return [contig for contig in reference.contigs if bare_contig(contig) in found]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 
 _COLUMNS = ("contig", "start", "end", "context", "fold_enrichment")
 
@@ -24,8 +24,8 @@ def of_contig(peaks: pd.DataFrame, contig: str) -> pd.DataFrame:
     """
     if missing := [name for name in _COLUMNS if name not in peaks.columns]:
         raise DataError(f"the table of observed peaks lacks the column {missing[0]!r}: it needs {_COLUMNS}")
-    here = peaks["contig"].astype(str).map(bare_contig) == bare_contig(contig)
-    return peaks.loc[here, list(_COLUMNS)].sort_values("start").reset_index(drop=True)
+    here = peaks.loc[on_contig(peaks["contig"], contig), list(_COLUMNS)]
+    return here.sort_values("start").reset_index(drop=True)
 
 
 def paint_peaks(

@@ -12,7 +12,7 @@ from bokeh.models.layouts import Column
 
 from phenviz.errors import ResultError
 from phenviz.genome.contexts import Context
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, on_contig
 from phenviz.results.display import Display, MotifMatch
 from phenviz.results.painted_peaks import of_contig
 from phenviz.tracks.activity import STYLES, Activity
@@ -205,8 +205,7 @@ class Browser:
     def set_finemapped(self, variants: pd.DataFrame | None) -> None:
         """Draw fine-mapped variants: columns contig, position, ref, alt, id, trait, posterior; None hides."""
         if variants is not None:
-            here = variants["contig"].astype(str).map(bare_contig) == bare_contig(self._contig)
-            variants = variants[here].reset_index(drop=True)
+            variants = variants[on_contig(variants["contig"], self._contig)].reset_index(drop=True)
         self._finemapped = variants
         for track in self._stack.tracks():
             if isinstance(track, FineMapped):

@@ -16,7 +16,7 @@ from phenviz.app.shell.state import ExploreState, locus_of_mark
 from phenviz.app.widgets.figure_table import FigureTable
 from phenviz.app.widgets.parts import FigurePane
 from phenviz.data.own_tracks import OwnTrack
-from phenviz.genome.locus import Locus, bare_contig
+from phenviz.genome.locus import Locus, same_contig
 from phenviz.results import kind_of
 from phenviz.results.display import Display
 from phenviz.tracks import Browser
@@ -221,11 +221,11 @@ class TracksView(Viewer):
         place = self._state.highlight
         here = [place] if place is not None and place.contig == self._contig else []
         marked = locus_of_mark(self._state.mark)
-        if marked is not None and bare_contig(marked.contig) == bare_contig(self._contig):
+        if marked is not None and same_contig(marked.contig, self._contig):
             here = [*here, Locus(self._contig, marked.start, marked.end)]
         for text in self._state.regions:
             region = Locus.parse(text)
-            if bare_contig(region.contig) == bare_contig(self._contig):
+            if same_contig(region.contig, self._contig):
                 here.append(Locus(self._contig, region.start, region.end))
         # one base is a line through all tracks; more have a border on either side
         self._browser.set_marks(sorted({locus.start for locus in here if locus.length == 1}))

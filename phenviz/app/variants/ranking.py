@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.genome.annotation import Annotation
-from phenviz.genome.locus import bare_contig
+from phenviz.genome.locus import on_contig
 from phenviz.genome.variant import Variant
 
 KEY = ["contig", "position", "ref", "alt"]
@@ -41,21 +41,19 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> tuple[NDArr
     """
     names = np.full(len(variants), "", dtype=object)
     distance = np.full(len(variants), np.nan)
-    contigs = variants["contig"].astype(str).map(bare_contig).to_numpy()
-    of_gene = annotation.genes["contig"].astype(str).map(bare_contig).to_numpy()
-    for contig in np.unique(contigs):
-        genes = annotation.genes[of_gene == contig]
+    for contig in variants["contig"].unique():
+        genes = annotation.genes[on_contig(annotation.genes["contig"], str(contig))]
         if genes.empty:
             continue
-        here = np.flatnonzero(contigs == contig)
+        here = np.flatnonzero(variants["contig"] == contig)
         place = variants["position"].to_numpy()[here] - 1
         starts, ends = genes["start"].to_numpy(), genes["end"].to_numpy()
-        for piece in np.array_split(np.arange(len(here)), max(len(here) // 20_000, 1)):
-            at = place[piece][:, None]
+        for rows in np.array_split(np.arange(len(here)), max(len(here) // 20_000, 1)):
+            at = place[rows][:, None]
             gap = np.where(at < starts, at - starts, np.where(at >= ends, at - ends + 1, 0))
             best = np.abs(gap).argmin(axis=1)
-            names[here[piece]] = genes["gene_name"].to_numpy()[best]
-            distance[here[piece]] = gap[np.arange(len(piece)), best]
+            names[here[rows]] = genes["gene_name"].to_numpy()[best]
+            distance[here[rows]] = gap[np.arange(len(rows)), best]
     return names, distance
 
 

@@ -25,7 +25,7 @@ from phenviz.app.widgets.parts import FigurePane, words
 from phenviz.app.widgets.variant_detail import VariantDetail
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.genome.locus import Locus, on_contig, shown_contig
 from phenviz.genome.variant import Variant
 from phenviz.results.display import VariantDisplay
 from phenviz.tracks import Forest
@@ -157,8 +157,8 @@ class VariantView(Viewer):
             locus=f"{shown_contig(row['contig'])}:{start}-{at + _FLANK}", mark=self._shown,
         )  # fmt: skip
         self._title.object = (
-            f"<div style='font-size:17px;font-weight:600;margin-top:6px' data-testid='variant-title'>chr"
-            f"{escaped(bare_contig(row['contig']))}:{at:,} {escaped(_short(row['ref']))}&gt;"
+            f"<div style='font-size:17px;font-weight:600;margin-top:6px' data-testid='variant-title'>"
+            f"{escaped(shown_contig(row['contig']))}:{at:,} {escaped(_short(row['ref']))}&gt;"
             f"{escaped(_short(row['alt']))}{rsid} <a style='font-size:13px;font-weight:500;margin-left:10px' "
             f"href='{escaped(explore)}'>Open in Explore</a></div>"
         )
@@ -180,7 +180,7 @@ class VariantView(Viewer):
 
     def _nearby_genes(self) -> str:
         genes, at = self._runtime.world.annotation.genes, int(self._row["position"]) - 1
-        same = genes["contig"].astype(str).map(bare_contig) == bare_contig(self._row["contig"])
+        same = on_contig(genes["contig"], self._row["contig"])
         near = genes[same].assign(distance=(genes.loc[same, "tss"] - at))
         near = near[near["distance"].abs() <= _NEARBY]
         near = near.iloc[np.argsort(near["distance"].abs().to_numpy())[:_GENES]]
