@@ -20,7 +20,7 @@ from phenviz.models.local import LocalBackbone, Stage
 from phenviz.models.parallel import over_tiles
 from phenviz.models.windows import one_hot_window
 
-SHIPPED = "as shipped: float32, a thread a tile"
+SHIPPED = "as shipped: float32, one thread per tile"
 TILE = 16_384
 # the largest relative difference of activities at which a setting would be kept
 TOLERANCE = 1e-4

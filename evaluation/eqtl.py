@@ -34,7 +34,7 @@ def eqtl_signs(path: Path, world: World) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row a tissue, range of distances and predictor: ``same``, ``pairs`` and the 95 % interval.
+        One row per tissue, range of distances and predictor: ``same``, ``pairs`` and the 95 % interval.
     """
     table = read_leads(path)
     table["predicted"] = _expression_change(table, world)

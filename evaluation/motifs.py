@@ -79,7 +79,7 @@ class Counts:
     Parameters
     ----------
     families
-        A row a context and family: hits, seqlets, control_hits, control_seqlets, fold, p_value, q_value.
+        One row per context and family: hits, seqlets, control_hits, control_seqlets, fold, p_value, q_value.
     motifs
         As `count_motifs`.
     peaks
@@ -156,7 +156,7 @@ def observed_pairs(world: World) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        A row an expected pair: context, family, own (summits open there and in at most two other contexts),
+        One row per expected pair: context, family, own (summits open there and in at most two others),
         own_hits (those with a motif of the family within 128 bp), other (summits closed there), other_hits,
         and p_value (Fisher, one-sided).
     """

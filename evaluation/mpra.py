@@ -123,7 +123,7 @@ class _Scores:
 
 
 def compare(measurements: pd.DataFrame, backbone: LocalBackbone, chr20: ReferenceGenome) -> pd.DataFrame:
-    """Correlate measured and predicted effects: one row an element and context (``all``: their mean)."""
+    """Correlate measured and predicted effects: one row per element and context (``all``: their mean)."""
     found = []
     names = [context.name for context in backbone.contexts]
     # the mean is over contexts that learnt the genome

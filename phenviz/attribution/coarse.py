@@ -78,7 +78,7 @@ def mutagenesis_coarse_to_fine(
     n_windows
         How many, at most: those with the largest sum of absolute first-order effects, which don't overlap.
     progress
-        Told after each window of the backbone and each batch of mutants; gets the first-order result first.
+        Updated after each window and each batch of mutants; gets the first-order result first.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def strongest_windows(weight: NDArray[np.float64], window: int, count: int) -> l
     Parameters
     ----------
     weight
-        One number a base, not negative.
+        One number per base, not negative.
     window
         Bases of each; cut at the ends.
     count

@@ -62,7 +62,7 @@ def ablate(
     rng
         Draws the shuffles; one with a fixed seed by default.
     progress
-        Told after each batch, in loci.
+        Updated after each batch, in loci.
 
     Returns
     -------

@@ -95,7 +95,7 @@ def integrated_gradients(
     step_batch
         Points computed together; None for as many as suit the device. Halved on its own when memory runs out.
     progress
-        Told after each batch of steps; gets each finished interval as a partial result.
+        Updated after each batch of steps; gets each finished interval as a partial result.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def marginalize(
     rng
         Draws backgrounds and shuffles; one with a fixed seed by default.
     progress
-        Told after each batch, in backgrounds.
+        Updated after each batch, in backgrounds.
 
     Returns
     -------

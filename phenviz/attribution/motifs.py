@@ -54,7 +54,7 @@ def find_motifs(
     threshold
         Of the seqlet's p-value: a rank within the track, no error rate.
     progress
-        Told after each context.
+        Updated after each context.
 
     Returns
     -------

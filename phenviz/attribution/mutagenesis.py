@@ -68,7 +68,7 @@ def mutagenesis(
     batch_size
         Positions changed together; halved on its own when memory runs out.
     progress
-        Told after each batch, in bases; gets each finished tile as a partial result.
+        Updated after each batch, in bases; gets each finished tile as a partial result.
 
     Returns
     -------

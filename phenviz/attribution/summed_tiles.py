@@ -55,7 +55,7 @@ class SummedTiles:
     locus, reference, backbone, target
         What is explained.
     progress
-        Told after each batch.
+        Updated after each batch.
     flank
         Bases beyond the locus that are reported, too.
     only

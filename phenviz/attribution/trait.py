@@ -74,7 +74,7 @@ def trait_integrated_gradients(
     share_tiles
         Whether a local backbone computes what lies in several windows once. The result is the same.
     progress
-        Told after each step of a tile; gets each finished interval as a partial result.
+        Updated after each step of a tile; gets each finished interval as a partial result.
 
     Returns
     -------

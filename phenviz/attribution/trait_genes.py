@@ -48,7 +48,7 @@ def trait_genes(
     n_steps
         Points on the path.
     progress
-        Told after each tile that tokens are read from.
+        Advances after each tile that tokens are read from.
 
     Returns
     -------

@@ -120,7 +120,7 @@ output_option = click.option(
     required=True,
     metavar="OUT",
     callback=_check_output,
-    help="Result file: .nc .zarr .parquet .bed .bw (one bigWig a context) .svg .pdf .png",
+    help="Result file: .nc .zarr .parquet .bed .bw (one bigWig per context) .svg .pdf .png",
 )
 
 

@@ -116,7 +116,7 @@ def _check_what(output: Path, locus: str | None, genes: tuple[str, ...]) -> None
             raise click.UsageError(f"{output.name} holds the sequences of one locus: give one --gene")
     elif genes and suffix not in (*EXPRESSION_SUFFIXES, *FIGURE_SUFFIXES):
         raise click.UsageError(
-            f"expression is a number a gene, which {output.name} can't hold: end its name with "
+            f"expression is one number per gene, which {output.name} can't hold: end its name with "
             f"{' '.join((*EXPRESSION_SUFFIXES, *FIGURE_SUFFIXES))}, or give --locus {genes[0]} for tracks"
         )
     elif locus is not None and suffix == ".tsv":

@@ -150,7 +150,7 @@ def check_files(pack: Pack, folder: Path) -> Iterator[Check]:
     Yields
     ------
     Check
-        One a file, as soon as it was read.
+        One per file, as soon as it was read.
     """
     for file in pack.files:
         path = folder / file.name

@@ -74,7 +74,7 @@ class Project:
     annotation
         Genes: GTF, GFF3, BED12 or table.
     transcripts
-        All transcripts: GTF, GFF3, BED12 or table, one row a transcript with its id as ``gene_id``; None for
+        All transcripts: GTF, GFF3, BED12 or table, one row per transcript, its id as ``gene_id``; None for
         those of the annotation.
     bands, elements
         Cytobands and regulatory elements; None where there are none.

@@ -71,7 +71,7 @@ def hypotheses(
         Common variants (``contig``, ``position``, ``ref``, ``alt``, ``allele_frequency``) to compare with;
         random ones by default.
     progress
-        Told of reading, scoring and each method.
+        Updated while reading, scoring and testing by each method.
 
     Returns
     -------

@@ -86,7 +86,7 @@ class Inputs:
     common
         Common variants with ``allele_frequency`` to use as background; random ones by default.
     progress
-        Told of the slow steps.
+        Updated during the slow steps.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def simulated_traits(
     scorer
         Scores variants; `phenviz.effects.score_variants` by default.
     progress
-        Told of the scoring.
+        Updated during the scoring.
 
     Returns
     -------

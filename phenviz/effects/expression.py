@@ -75,7 +75,7 @@ def score_expression(
     contexts
         Contexts of the readout (or names, labels, CURIEs); None for all.
     progress
-        Told after each tile, in variants.
+        Advances after each tile, in variants.
 
     Returns
     -------

@@ -76,7 +76,7 @@ def predict_haplotype_tokens(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each tile of 4 kb.
+        Advances after each tile of 4 kb.
 
     Returns
     -------

@@ -60,7 +60,7 @@ def predict_haplotypes(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Told after each interval of 4 kb.
+        Updated after each interval of 4 kb.
 
     Returns
     -------

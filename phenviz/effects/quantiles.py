@@ -184,7 +184,7 @@ def common_variants(
     most
         Reading stops when there are so many.
     progress
-        Told after each interval.
+        Updated after each interval.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def score_variants(
     contexts
         Contexts (or names, labels, CURIEs) to score; None for all.
     progress
-        Told after each tile, in variants.
+        Advances after each tile, in variants.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def sum_of_variants(
     individual, reference, backbone, unphased, seed
         As there.
     progress
-        Told after each few variants.
+        Updated after each few variants.
 
     Returns
     -------

@@ -61,7 +61,7 @@ def score_tokens(
     reference, backbone, readout
         Models that the tokens come from; the backbone has a finite receptive field.
     progress
-        Told after each tile, in variants.
+        Advances after each tile, in variants.
 
     Returns
     -------

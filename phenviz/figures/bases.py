@@ -1,4 +1,4 @@
-"""One number a base: attributions, effects of single-base changes, and letters."""
+"""One number per base: attributions, effects of single-base changes, and letters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BAND_MEANING = "Band: one standard deviation over the baselines on each side"
 
 
 class BaseTrack(ScaledComponent):
-    """A signed number a base, around a zero line.
+    """A signed number per base, around a zero line.
 
     Parameters
     ----------

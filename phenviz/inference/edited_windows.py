@@ -118,7 +118,7 @@ def score_windows(
     reduction
         Turns embeddings into effects.
     progress
-        Told after each batch, in windows.
+        Updated after each batch, in windows.
     """
     device, dtype = placement(backbone)
     shared = SharedProgress(progress)

@@ -136,7 +136,7 @@ class HaplotypeEngine:
         first, last
             Bins on the contig, half-open.
         done
-            Told how many tiles are done, now and then.
+            Updated with how many tiles are done, now and then.
         copies
             How often each haplotype occurs, for the count of what is saved; None for once.
 

@@ -45,7 +45,7 @@ def predict_expression(
     contexts
         Names, labels or CURIEs to keep; None for all of the readout's.
     progress
-        Told after each gene.
+        Updated after each gene.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Tiles computed side by side on a CPU: one thread a tile, not all threads on every operation.
+"""Tiles computed side by side on a CPU: one thread per tile, not all threads on every operation.
 
 The operations of a tile are short. With all cores on each of them, a core that is busy elsewhere (a browser,
 the dashboard itself) makes all others wait, thousands of times a second: measured on two busy cores, tiles in

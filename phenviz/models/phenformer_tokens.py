@@ -125,7 +125,7 @@ class TokenReader:
     Attributes
     ----------
     windows
-        One a gene, in the order of the model.
+        One per gene, in the order of the model.
     terms
         Number K of sums of each window.
 
@@ -253,7 +253,7 @@ def predict_tokens(
     share_tiles
         Whether a local backbone encodes bins that lie in several windows once.
     progress
-        Told after each tile.
+        Advances after each tile.
 
     Returns
     -------

@@ -111,7 +111,7 @@ def train_phenformer(
     device
         Where to train.
     progress
-        Told after each batch.
+        Updated after each batch.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def predict(
         Bins predicted at once by a local model; by default as many as are fastest on the device. Halved
         on its own when memory runs out.
     progress
-        Told after each tile; gets each finished tile as a partial result.
+        Advances after each tile; gets each finished tile as a partial result.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 The backbone is local, so what reaches further (an enhancer acting on a promoter) is the readout's job.
 Each of ``heads`` attention heads weighs the bins within ``reach`` of the TSS by what they hold and by how far
-they are, and averages a few values a bin::
+they are, and averages a few values per bin::
 
     value_v(bin)  = softplus(value(embedding))                    # V values; begins as log1p of the activity
     score_h(bin)  = S tanh((query_h . value + kernel_h(distance)) / S)

@@ -96,7 +96,7 @@ def train_readout(
     source
         Entries of the card that say whose data it learned from, and under which licence it stands.
     progress
-        Told after each gene and each choice.
+        Updated after each gene and each choice.
 
     Returns
     -------

@@ -96,7 +96,7 @@ def train_backbone(
     on_epoch
         Called after each epoch with its line of the log.
     progress
-        Told of each run, evaluation and step.
+        Updated with each run, evaluation and step.
 
     Returns
     -------

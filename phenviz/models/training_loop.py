@@ -163,7 +163,7 @@ def run_epochs(
     on_epoch
         Called with each line of the log.
     progress
-        Advances by one a step.
+        Advances by one per step.
     """
     mean = copy.deepcopy(network).eval()
     optimizer = _optimizer(network, config)

@@ -54,12 +54,12 @@ def save(
         Where to. An older file is replaced only once the new one is complete; a folder only where it is a
         Zarr store that PhenViz wrote.
     progress
-        Told after each tile of a long result.
+        Advances after each tile of a long result.
 
     Returns
     -------
     tuple[Path, ...]
-        Files written: one, or one bigWig a context (``foo.Ery.bw``).
+        Files written: one, or one bigWig per context (``foo.Ery.bw``).
 
     Raises
     ------

@@ -42,7 +42,7 @@ _BED_COLUMNS = {
 def write_bed(dataset: xr.Dataset, path: Path, progress: Progress = NO_PROGRESS) -> int:
     """Write scored intervals, 0-based half-open, by position; contigs as `exported_contig` names them.
 
-    One line a bin and context (prediction), a base and target (attribution), or a base and context with the
+    One line per bin and context (prediction), base and target (attribution), or base and context with the
     strongest of its three alternates (mutagenesis). The first six columns are BED; score is the number's
     size, scaled to 0-1000 over the file; the number itself stands in column seven, and reference and
     strongest alternate follow it in mutagenesis. Comment lines name columns, definition, units, model and all

@@ -43,7 +43,7 @@ def in_tiles(
     dataset
         Any result; its arrays may be read from the store as they are looked at.
     progress
-        Told after each tile, in places.
+        Advances after each tile, in places.
     stage
         What it is told.
 

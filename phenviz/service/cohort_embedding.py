@@ -94,7 +94,7 @@ def embed_cohort(
     readout
         Name of the gene readout that gives the expression; None for all of the world's together.
     progress
-        Told after each group of genes.
+        Updated after each group of genes.
 
     Raises
     ------

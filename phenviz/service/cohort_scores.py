@@ -47,7 +47,7 @@ def score_cohort(
     tokens
         Store of their gene tokens.
     progress
-        Told about each stage.
+        Updated at each stage.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The model service: one a process; it runs jobs, shares them and remembers their results."""
+"""The model service: one per process; it runs jobs, shares them and remembers their results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CLOSE_SECONDS = 10.0
 class ModelService(Verbs):
     """Runs the world's models for everybody in this process.
 
-    Work is done by one thread a device, in chunks that go to the result store as they finish. So equal
+    Work is done by one thread per device, in chunks that go to the result store as they finish. So equal
     requests share one computation, overlapping ones share chunks, a job that was cancelled or whose process
     ended goes on where it stopped when it is asked for again, and a short job is served between the chunks of
     a long one. What the store holds in full is answered by a second thread, without waiting for the device.

@@ -40,7 +40,7 @@ class Verbs(ABC):
         return self._wait("predict", locus=locus, contexts=contexts)
 
     def overview(self, locus: str | Locus) -> xr.Dataset:
-        """Predict activity over megabases, summarised to 64 bins a point; waits for the result.
+        """Predict activity over megabases, summarised to 64 bins per point; waits for the result.
 
         ``activity`` is the mean of the bins of a point, beside ``minimum`` and ``maximum``. The dashboard
         draws whole chromosomes from it. What was finished is kept, as for all jobs.

@@ -107,7 +107,7 @@ class Activity(Track):
         super().restyle(theme)
 
     def load(self, loaded: LoadedInterval, view: View) -> None:
-        """Read the interval at one point a pixel and draw it."""
+        """Read the interval at one point per pixel and draw it."""
         if self._pyramid is None or not self._contexts:
             self._heat.clear()
             self._hatching.show([], 1)

@@ -118,7 +118,7 @@ class Browser:
         return self._stack.locus
 
     def set_locus(self, locus: Locus) -> None:
-        """Show a locus, moved and cut so that it lies on the contig; nobody is told.
+        """Show a locus, moved and cut so that it lies on the contig, without calling back.
 
         Raises
         ------

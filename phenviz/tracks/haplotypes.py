@@ -80,7 +80,7 @@ class PersonalActivity:
         return Locus(contig, start, start + self.activity.n_bins * self.bin_size)
 
     def read(self, which: Pyramid, loaded: LoadedInterval, pixels: int) -> Summary:
-        """Read an interval at one point a pixel; edges are those of the contig."""
+        """Read an interval at one point per pixel; edges are those of the contig."""
         size = self.bin_size
         start = loaded.locus.start // size - self.first
         end = -(-loaded.locus.end // size) - self.first
@@ -102,7 +102,7 @@ class PersonalActivity:
         return nice_ceiling(max(float(np.quantile(known, 0.995)), 1.0) if known.size else 1.0)
 
     def _seen(self, which: Pyramid, view: View, names: Sequence[str], haplotypes: int) -> NDArray[np.float32]:
-        """Values of a view at one point a pixel, the strongest of those that share one."""
+        """Values of a view at one point per pixel, the strongest of those that share one."""
         there = self.read(which, LoadedInterval.around(view, 0.0), view.pixels)
         rows = [row for haplotype in range(haplotypes) for row in self.rows(haplotype, names)]
         return there.strongest[rows]

@@ -89,7 +89,7 @@ class Ideogram:
         self.set_theme(theme)
 
     def set_window(self, locus: Locus) -> None:
-        """Show which part of the chromosome is on screen; nobody is told."""
+        """Show which part of the chromosome is on screen, without calling back."""
         self._contig = locus.contig
         self._moving = True
         try:

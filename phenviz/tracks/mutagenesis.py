@@ -228,7 +228,7 @@ class Contribution(Track):
 
 
 class Effects(Track):
-    """Effect of every change: a row an allele."""
+    """Effect of every change: one row per allele."""
 
     name = "effects"
     title = "Effect of each change"

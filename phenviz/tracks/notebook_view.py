@@ -132,7 +132,7 @@ def _attribution_curve(dataset: xr.Dataset, context: str | None) -> hv.Curve | h
         rows = np.stack([rows[0], rows[0] - spread, rows[0] + spread])
     bases = Bases.of(str(dataset.attrs["contig"]), base_starts(dataset), rows)
     summary = bases.pyramid.summary(0, bases.pyramid.n_bins, _POINTS)
-    # one point a pixel at most; the strongest base of those that share one, so that none is lost
+    # one point per pixel at most; the strongest base of those that share one, so that none is lost
     x = x_of((summary.edges[:-1] + summary.edges[1:]) / 2 + bases.start)
     curve = _curve(x, summary.strongest[0], "attribution", f"{title}, {label_of(dataset, context)}")
     if len(rows) == 1:

@@ -64,7 +64,7 @@ class OwnSignal(Track):
         super().restyle(theme)
 
     def load(self, loaded: LoadedInterval, view: View) -> None:
-        """Read an interval of the file, a point a pixel."""
+        """Read an interval of the file, one point per pixel."""
         problem = ""
         try:
             points = self._own.points(loaded.locus, loaded.points(view.pixels))

@@ -83,7 +83,7 @@ class PersonalBrowser:
         return self._stack.locus
 
     def set_locus(self, locus: Locus) -> None:
-        """Show a locus of the same contig; nobody is told."""
+        """Show a locus of the same contig, without calling back."""
         self._stack.set_locus(locus)
 
     def on_locus(self, callback: Callable[[Locus], None]) -> None:

@@ -29,7 +29,7 @@ _NO_LETTERS: dict[str, list[object]] = {"xs": [], "ys": [], "colour": []}
 
 @dataclass(frozen=True, slots=True)
 class Bases:
-    """Rows of numbers, one a base, over a part of a contig, at every zoom level.
+    """Rows of numbers, one per base, over a part of a contig, at every zoom level.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Bases:
         return self.locus.overlaps(locus)
 
     def summary(self, loaded: LoadedInterval, pixels: int) -> Summary:
-        """Read an interval at one point a pixel, however small a part of it these bases are.
+        """Read an interval at one point per pixel, however small a part of it these bases are.
 
         More points than pixels would be worse than fewer: a peak narrower than a pixel is hardly painted.
         """

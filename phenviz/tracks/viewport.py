@@ -97,7 +97,7 @@ class LoadedInterval:
         return inside and 0.7 <= view.length / self.view_length <= 1.4
 
     def points(self, pixels: int, limit: int = 6_000) -> int:
-        """Points that fill the interval at one a pixel."""
+        """Points that fill the interval at one per pixel."""
         return max(min(round(pixels * self.views), limit), 1)
 
 

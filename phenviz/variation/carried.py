@@ -75,7 +75,7 @@ def carried_haplotypes(
     unphased, seed
         As in `Individual.haplotype`; heterozygotes that nobody looks at need no phase.
     progress
-        Is asked whether to go on while genotypes are read.
+        Checked for a cancel while genotypes are read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Several files of the same samples, such as one a chromosome, as one."""
+"""Several files of the same samples, such as one per chromosome, as one."""
 
 from __future__ import annotations
 

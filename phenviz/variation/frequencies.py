@@ -30,7 +30,7 @@ def with_frequencies(
     individuals
         Among whom alleles are counted.
     progress
-        Is asked before each place whether to go on.
+        Checked before each place for a cancel.
 
     Returns
     -------

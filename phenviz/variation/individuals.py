@@ -149,7 +149,7 @@ class Individuals:
         ahead
             Records that begin within so many bases behind the locus are given, too, but not reported.
         progress
-            Is asked after each chunk whether to go on.
+            Checked after each chunk for a cancel.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Individuals:
         sample
             Whose; None for what the file of at least one covers.
         progress
-            Is asked whether to go on while a file without an index is looked through.
+            Checked for a cancel while a file without an index is looked through.
 
         Raises
         ------
@@ -268,7 +268,7 @@ class Individual:
     sample
         Name.
     progress
-        Is asked whether to go on while genotypes are read.
+        Checked for a cancel while genotypes are read.
     """
 
     individuals: Individuals

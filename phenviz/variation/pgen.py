@@ -213,7 +213,7 @@ def _read_psam(path: Path) -> tuple[str, ...]:
         header, rows = lines[0].split(), lines[1:]
     names = [name.lstrip("#") for name in header]
     if "IID" not in names or not rows:
-        raise DataError(f"{path} names no samples: a header line with #IID and a line a sample are needed")
+        raise DataError(f"{path} names no samples: it needs a header line with #IID and one line per sample")
     column = names.index("IID")
     samples = tuple((row.split() + [""] * len(names))[column] for row in rows)
     if "" in samples:

@@ -49,7 +49,7 @@ def read_variants(
     locus
         Only records that share a base with it; None for all.
     progress
-        Is told after each chunk.
+        Updated after each chunk.
 
     Returns
     -------

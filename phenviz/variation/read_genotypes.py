@@ -43,7 +43,7 @@ def read_genotypes(
     samples
         Rising indices into the file's samples; None for the variants alone.
     progress
-        Is asked after each chunk whether to go on.
+        Checked after each chunk for a cancel.
     ahead
         Records that begin within so many bases behind the locus are read, too, without being reported.
 

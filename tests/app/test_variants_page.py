@@ -265,7 +265,7 @@ def test_every_format_holds_the_list_or_the_one_variant_on_screen(page, one):
         page.grid.view._handle_msg({"row": page.grid.view.keys[1]})
     files = {suffix: page._make_file(suffix)() for suffix in FORMATS.values()}
     assert files[".svg"].content.startswith(b"<?xml") and files[".pdf"].content.startswith(b"%PDF")
-    # a line a variant, after the column names
+    # one line per variant, after the column names
     rows = [line for line in files[".tsv"].content.splitlines() if not line.startswith(b"#")][1:]
     assert len(rows) == (1 if one else len(page.grid.matching))
     word = b"quantile" if one else b"Effects of variants"

@@ -50,7 +50,7 @@ def backbone(toy_world):
 
 
 def target_of(codes, backbone, locus, reference):
-    """Sum the activity over the locus' bins, window by window as predictions are made: one number a row."""
+    """Sum the activity over the locus' bins, window by window as predictions are made: one number per row."""
     size, kept = 128, WINDOW // 128 // 2
     first, last = locus.start // size, -(-locus.end // size)
     total = 0

@@ -48,7 +48,7 @@ def test_mutagenesis_equals_predicting_each_mutant(toy_world, locus):
 
 
 def random_shape(rng: np.random.Generator) -> list[dict]:
-    """Draw stages with kernels, dilations and pools of many sizes, 128 bases a bin."""
+    """Draw stages with kernels, dilations and pools of many sizes, 128 bases per bin."""
     pools = [[8, 4, 4], [4, 8, 4], [16, 8, 1], [2, 4, 16], [1, 32, 4], [128, 1, 1]][rng.integers(6)]
     channels = int(rng.integers(3, 7))
     stages = [

@@ -33,7 +33,7 @@ class CountParams:
 
 
 class Counting:
-    """A kind of job that counts from start to stop, one chunk a number.
+    """A kind of job that counts from start to stop, one chunk per number.
 
     Each chunk runs in `BATCHES` batches. ``gate`` can be cleared to hold all of them up; ``batches`` says how
     many were begun, and ``computed`` which numbers were.

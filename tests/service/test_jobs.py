@@ -217,7 +217,7 @@ def test_cancel_of_a_running_job_tells_its_subscribers(service, counting):
 def test_time_left_follows_the_observed_speed(service, counting):
     job = start_held_up(service, counting, stop=40)
     guessed = job.eta
-    # the fake's first guess is 1 ms a chunk: held up for longer, its first chunk is much slower
+    # the fake's first guess is 1 ms per chunk: held up for longer, its first chunk is much slower
     time.sleep(0.2)
     counting.gate.set()
     wait_until(lambda: job.partials)

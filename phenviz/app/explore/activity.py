@@ -31,7 +31,7 @@ _SET_UP_SECONDS = 1_800
 
 
 class ActivityMap:
-    """Pyramids of predicted activity, one a contig, filled by jobs for what sessions look at.
+    """Pyramids of predicted activity, one per contig, filled by jobs for what sessions look at.
 
     Long views take an overview of their contig (`phenviz.service.ModelService.overview`) instead of single
     bins. It is made once, in the background, when a dashboard starts with a model, and kept in the store.

@@ -37,7 +37,7 @@ class File(NamedTuple):
 
 
 def data_file(dataset: xr.Dataset, suffix: str) -> File:
-    """Write a result in a data format; several files (one bigWig a context) become one ZIP.
+    """Write a result in a data format; several files (one bigWig per context) become one ZIP.
 
     Raises
     ------

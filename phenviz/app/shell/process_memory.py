@@ -15,7 +15,7 @@ _AFTER_SECONDS = 10.0
 
 
 class Housekeeping:
-    """Tidies up behind pages; one a process.
+    """Tidies up behind pages; one per process.
 
     Half a million objects stay for as long as the server runs: those of torch, pandas, Bokeh and the world.
     When a page is closed, Python's collector looks through all of them, for 0.3 s in which no page answers,

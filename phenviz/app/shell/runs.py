@@ -146,7 +146,7 @@ class Runs(JobView):
         return "The result of this address isn't kept any more: press Run to compute it again."
 
     def drop(self) -> None:
-        """Let go of everything large; nobody is told, as the page that shows it is being taken down."""
+        """Let go of everything large, without telling the page, which is being taken down."""
         self.forget()
         with param.parameterized.discard_events(self):
             self.param.update(current=None, all=[])

@@ -215,7 +215,7 @@ def apply_variants_query(
 
 
 def separate_lines(text: str) -> str:
-    """Write pasted variants one a line, where some stand side by side with a ``;`` between them."""
+    """Write pasted variants one per line, where some stand side by side with a ``;`` between them."""
     return "\n".join(part for line in text.splitlines() for part in _variants_of_line(line))
 
 

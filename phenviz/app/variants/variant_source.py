@@ -17,7 +17,7 @@ from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
 from phenviz.errors import DataError
 
-_PLACEHOLDER = "One a line:\n20:1600925:G:A\nchr20-4157072-C-G\nrs6116042"
+_PLACEHOLDER = "One per line:\n20:1600925:G:A\nchr20-4157072-C-G\nrs6116042"
 # characters: as many lines as are parsed, of 50 each, and a fraction of what fits into one message
 _LONGEST = 5_000_000
 _SAID = {
