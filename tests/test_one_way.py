@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import re
 import tempfile
 import time
 import weakref
@@ -38,6 +39,8 @@ from tests.service.test_trait import project_with
 
 SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
 PERSON, VARIANT, INSERTED = "Marker-Person-7F3A", "marker-variant-91C2", "GATTACAGATTACATTGACA"
+# measures PhenViz beside bare Captum and a plain loop over mutants, which need the model in hand
+CALLS_A_MODEL = {"02_megabase_attribution"}
 # what a model computes with, whatever way leads there
 _COMPUTING = {
     LocalBackbone: ("encode", "activity", "log_activity", "forward"),
@@ -184,6 +187,12 @@ def test_no_command_calls_a_model_that_the_service_did_not_place(project, placed
         done = CliRunner().invoke(main, [*map(str, words), "--world", str(project)])
         assert done.exit_code == 0, (name, done.output)
         assert placed, name
+
+
+def test_no_notebook_calls_a_model_but_the_one_that_compares_it_with_captum():
+    sources = (Path(__file__).parents[1] / "notebooks" / "src").glob("*.py")
+    calling = re.compile(r"\bworld\.(backbone|readout|phenformer)\b|\bload_backbone\b")
+    assert {path.stem for path in sources if calling.search(path.read_text())} == CALLS_A_MODEL
 
 
 def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(project, placed, tmp_path):

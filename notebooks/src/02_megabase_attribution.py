@@ -42,7 +42,7 @@ print(f"a bin is {backbone.bin_size} bp and sees {backbone.receptive_field:,} bp
 # %% [markdown]
 # ## 1. The idea
 #
-# The backbone is **local**: a bin of 128 bp sees about a kilobase round itself and nothing else. Three things follow.
+# The backbone is **local**: a bin of 128 bp sees about a kilobase around itself and nothing else. Three things follow.
 #
 # *Tiles.* The activity of a window is a sum over its bins, and the gradient of a sum is the sum of the gradients. So a
 # megabase is cut into tiles of bins, each is read with all bases that its bins see (its **halo**), and where
@@ -54,7 +54,7 @@ print(f"a bin is {backbone.bin_size} bp and sees {backbone.receptive_field:,} bp
 #
 # *A path that stays straight.* Integrated gradients follow the straight line from a baseline to the sequence.
 # From a baseline without any base, the first layer (a convolution, a maximum over positions and strands) grows in
-# proportion along that line, so that it runs once, and not once a step. In numbers:
+# proportion along that line, so that it runs once, and not once per step. In numbers:
 
 # %%
 stem = backbone.stages[0]
@@ -79,6 +79,9 @@ for share in (0.25, 0.5, 0.75):
 
 # %% [markdown]
 # ## 2. Is it the same?
+#
+# Sections 1 to 3 call the model themselves, so that both ways work on the same network and nothing is remembered
+# between them. From section 4 on the service is asked.
 #
 # ### Integrated gradients, against Captum as it is
 #
@@ -225,7 +228,7 @@ print(f"{gene.name} starts at {gene.tss + 1:,}; no other gene starts within {max
 # %% [markdown]
 # *MAFB* is a transcription factor that makes monocytes and macrophages what they are. So the question is: **which
 # bases of this megabase open its chromatin in monocytes?** A run as long as this belongs to the service: it
-# says beforehand what it will cost, works piece by piece, keeps each finished piece on disk, and so can be cancelled and
+# says beforehand what it will cost, works chunk by chunk, keeps each finished chunk on disk, and so can be cancelled and
 # gone on with, today or after a restart. (In the dashboard, this is the run panel of *Explore*.)
 
 # %%

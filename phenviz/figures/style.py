@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import matplotlib
@@ -101,7 +101,8 @@ def text_width_mm(text: str, size: float = TEXT_PT, *, italic: bool = False, bol
     return _measured(text, size, italic, bold) * MM_PER_POINT
 
 
-@cache
+# labels of all users' files: more of them than should be kept
+@lru_cache(maxsize=4_096)
 def _measured(text: str, size: float, italic: bool, bold: bool) -> float:
     font = FontProperties(
         family=list(font_families()),
