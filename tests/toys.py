@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, one_hot, read_genes
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.local import LocalBackbone
+from phenviz.progress import Progress
 
 CONTEXTS = (
     Context("Ery", "erythroid", "CL:0000764", "erythroid", "#c0392b"),
@@ -135,3 +137,15 @@ def predict_each_mutant(locus: Locus, reference: ReferenceGenome, backbone: Sequ
         sums = activity_of_codes(mutants, backbone)[:, :, bins : bins + 4].astype(np.float64).sum(axis=-1)
         effects[row, alleles] = np.log2(1 + sums[1:]) - np.log2(1 + sums[:1])
     return effects
+
+
+def cancelled_after(count: int) -> tuple[Progress, list[float]]:
+    """Return progress that asks to stop after some batches, and the fractions that it has heard of."""
+    cancel, heard = threading.Event(), []
+
+    def stop(stage: str, fraction: float) -> None:
+        heard.append(fraction)
+        if len(heard) == count:
+            cancel.set()
+
+    return Progress(on_change=stop, cancel_event=cancel), heard

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.effects.dataset import variant_coords, variants_attrs, variants_dataset
-from phenviz.effects.rows import SCORED, VariantRows, read_rows
+from phenviz.effects.rows import SCORED, GeneEffects, VariantRows, read_rows
 from phenviz.effects.tiles import CPU_TILE_BASES, over_variants
 from phenviz.errors import LocusError, ModelError
 from phenviz.genome import Annotation, Context, Gene, ReferenceGenome
@@ -33,15 +32,6 @@ DEFINITION = (
 )
 # a variant longer than this is looked at gene by gene, or its bins would fill the memory
 _LONG = CPU_TILE_BASES
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Effects of some rows on one gene: numbers of the rows, and (rows, contexts)."""
-
-    gene: int
-    rows: NDArray[np.intp]
-    effect: NDArray[np.float32]
 
 
 def score_expression(
@@ -188,11 +178,11 @@ def _score(
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     progress: Progress,
-) -> list[_Found]:
+) -> list[GeneEffects]:
     size, flank = backbone.bin_size, halo(backbone) // backbone.bin_size
     engine = engine_for(reference, backbone)
 
-    def score(some: NDArray[np.intp]) -> list[_Found]:
+    def score(some: NDArray[np.intp]) -> list[GeneEffects]:
         first = rows.start[some] // size - flank
         last = (rows.start[some] + rows.ref_length[some] - 1) // size + flank + 1
         contig, long = str(rows.contig[some[0]]), rows.ref_length[some] > _LONG
@@ -202,18 +192,18 @@ def _score(
             bins = engine.embed(contig, rows.edits(usual), begin, end)
             for gene in targets.reached(contig, int(begin.min()), int(end.max())):
                 near = targets.near(gene, begin, end)
-                found.append(_Found(gene, usual[near], targets.effects(gene, bins)[near]))
+                found.append(GeneEffects(gene, usual[near], targets.effects(gene, bins)[near]))
         for row, begin, end in zip(some[long], first[long], last[long], strict=True):
             one = np.array([row])
             for gene in targets.reached(contig, int(begin), int(end)):
                 own = targets.clipped(gene, int(begin), int(end))
                 bins = engine.embed(contig, rows.edits(one), *own)
-                found.append(_Found(gene, one, targets.effects(gene, bins)))
+                found.append(GeneEffects(gene, one, targets.effects(gene, bins)))
         return found
 
     progress.stage("scoring expression", len(rows))
     progress.advance(len(rows) - int((rows.status == SCORED).sum()))
-    found: list[_Found] = []
+    found: list[GeneEffects] = []
     for some, parts in over_variants(rows, engine.bins, backbone, score):
         found += parts
         progress.advance(len(some))
@@ -287,7 +277,7 @@ class _Targets:
 
 
 def _as_dataset(
-    found: list[_Found],
+    found: list[GeneEffects],
     targets: _Targets,
     rows: VariantRows,
     reference: ReferenceGenome,

@@ -75,6 +75,15 @@ class VariantRows:
         return usable[np.lexsort((self.start[usable], contigs))]
 
 
+@dataclass(frozen=True, eq=False)
+class GeneEffects:
+    """Effects of some rows on one gene: its number, those of the rows, and (rows, numbers)."""
+
+    gene: int
+    rows: NDArray[np.intp]
+    effect: NDArray[np.float32]
+
+
 def read_rows(variants: pd.DataFrame, reference: ReferenceGenome) -> VariantRows:
     """Check a table of variants, row by row; a bad row is marked and never stops the others.
 

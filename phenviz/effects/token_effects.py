@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.effects.rows import SCORED, read_rows
+from phenviz.effects.rows import SCORED, GeneEffects, read_rows
 from phenviz.effects.tiles import over_variants
 from phenviz.errors import ModelError
 from phenviz.genome import ReferenceGenome
@@ -30,15 +29,6 @@ DEFINITION = (
     "gene token with ALT minus with REF, in reference coordinates: mean of the embedding over the window, "
     "and the gene's expression in each context"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Effects of some rows on one gene's token, (rows, F)."""
-
-    gene: int
-    rows: NDArray[np.intp]
-    effect: NDArray[np.float32]
 
 
 def score_tokens(
@@ -86,7 +76,7 @@ def score_tokens(
     size, flank = backbone.bin_size, halo(backbone) // backbone.bin_size
     engine = engine_for(reference, backbone)
 
-    def score(some: NDArray[np.intp]) -> list[_Found]:
+    def score(some: NDArray[np.intp]) -> list[GeneEffects]:
         first = rows.start[some] // size - flank
         last = (rows.start[some] + rows.ref_length[some] - 1) // size + flank + 1
         contig = str(rows.contig[some[0]])
@@ -100,12 +90,12 @@ def score_tokens(
             near = np.flatnonzero((first < window.last_bin) & (last > window.first_bin))
             if len(near):
                 effect = targets.effects(window, bins, everywhere, first, last)
-                found.append(_Found(window.index, some[near], effect[near]))
+                found.append(GeneEffects(window.index, some[near], effect[near]))
         return found
 
     progress.stage("effects on gene tokens", len(rows))
     progress.advance(len(rows) - int((rows.status == SCORED).sum()))
-    found: list[_Found] = []
+    found: list[GeneEffects] = []
     for some, parts in over_variants(rows, engine.bins, backbone, score):
         found += parts
         progress.advance(len(some))
@@ -223,7 +213,7 @@ def _within(window: GeneWindow, embedding: torch.Tensor, bins: torch.Tensor) -> 
     return embedding * ((number >= 0) & (number < len(window.distance))).to(embedding)[:, None]
 
 
-def _as_dataset(found: list[_Found], targets: TokenTargets, skipped: int) -> xr.Dataset:
+def _as_dataset(found: list[GeneEffects], targets: TokenTargets, skipped: int) -> xr.Dataset:
     layout = targets.layout
     effect = [np.empty((0, len(targets.features)), np.float32), *(one.effect for one in found)]
     rows = [np.empty(0, np.int64), *(one.rows.astype(np.int64) for one in found)]

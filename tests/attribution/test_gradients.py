@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -20,7 +18,7 @@ from tests.attribution.oracles import (
     relative_error,
     toy_readout,
 )
-from tests.toys import CONTIGS, GAP
+from tests.toys import CONTIGS, GAP, cancelled_after
 
 LENGTH = CONTIGS["20"]
 LOCI = [
@@ -205,17 +203,12 @@ def test_a_baseline_of_another_kind_is_refused(toy_world, baseline):
 
 
 def test_integration_stops_within_one_batch_of_cancel(toy_world):
-    cancel, batches = threading.Event(), []
-
-    def stop(stage, fraction):
-        batches.append(fraction)
-        if len(batches) == 3:
-            cancel.set()
+    progress, batches = cancelled_after(3)
 
     with pytest.raises(Cancelled):
         integrated_gradients(
             Locus("20", 5_000, 9_000), toy_world.reference, toy_world.backbone, target=MONO,
-            progress=Progress(on_change=stop, cancel_event=cancel),
+            progress=progress,
         )  # fmt: skip
     assert len(batches) == 3
 

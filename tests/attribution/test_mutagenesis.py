@@ -19,7 +19,7 @@ from phenviz.models.local import LocalBackbone
 from phenviz.progress import Progress
 from phenviz.results import contribution, merge_tiles, validate
 from tests.attribution.oracles import express_each_mutant, in_double, toy_readout
-from tests.toys import CONTEXTS, CONTIGS, GAP, predict_each_mutant
+from tests.toys import CONTEXTS, CONTIGS, GAP, cancelled_after, predict_each_mutant
 
 LENGTH = CONTIGS["20"]
 LOCI = [
@@ -309,17 +309,12 @@ def test_a_global_backbone_refuses_a_genes_expression(toy_world):
 
 
 def test_mutagenesis_stops_within_one_batch_of_cancel(toy_world):
-    cancel, batches = threading.Event(), []
-
-    def stop(stage, fraction):
-        batches.append(fraction)
-        if len(batches) == 3:
-            cancel.set()
+    progress, batches = cancelled_after(3)
 
     with pytest.raises(Cancelled):
         mutagenesis(
             Locus("20", 1_000, 3_000), toy_world.reference, toy_world.backbone,
-            progress=Progress(on_change=stop, cancel_event=cancel),
+            progress=progress,
         )  # fmt: skip
     assert len(batches) == 3
 

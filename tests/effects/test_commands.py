@@ -26,19 +26,6 @@ def project(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def run(project, tmp_path, monkeypatch):
-    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object, status: int = 0):
-        given = [*map(str, arguments), "--world", str(project), "--device", "cpu"]
-        found = CliRunner().invoke(main, given)
-        assert found.exit_code == status, found.output
-        return found
-
-    return call
-
-
 @pytest.mark.parametrize("name", ["out.zarr", "out.tsv", "out.vcf.gz"])
 def test_variants_replaces_no_folder_that_is_not_ours(run, tmp_path, name):
     (tmp_path / name).mkdir()

@@ -28,19 +28,6 @@ def world(project):
     return open_world(project)
 
 
-@pytest.fixture
-def run(project, tmp_path, monkeypatch):
-    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object, status: int = 0):
-        given = [*map(str, arguments), "--world", str(project), "--device", "cpu"]
-        found = CliRunner().invoke(main, given)
-        assert found.exit_code == status, found.output
-        return found
-
-    return call
-
-
 def direct(world, sample, genes, **how):
     parts = world.annotation, world.reference, world.backbone, world.readout
     return predict_expression(world.individuals.individual(sample), genes, *parts, **how)

@@ -14,6 +14,7 @@ from phenviz.models.parallel import SharedProgress, over_tiles, tile_size
 from phenviz.models.predict import predict
 from phenviz.progress import Progress
 from phenviz.results import merge_tiles
+from tests.toys import cancelled_after
 
 CPU = torch.device("cpu")
 LOCUS = Locus("20", 17_003, 23_001)
@@ -63,15 +64,10 @@ def test_partial_results_come_in_order_from_tiles_side_by_side(toy_world, three_
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_a_cancel_stops_all_tiles(toy_world, three_workers, verb):
-    cancel, seen = threading.Event(), []
-
-    def stop(stage, fraction):
-        seen.append(fraction)
-        if len(seen) == 2:
-            cancel.set()
+    progress, seen = cancelled_after(2)
 
     with pytest.raises(Cancelled):
-        verb(toy_world, progress=Progress(on_change=stop, cancel_event=cancel))
+        verb(toy_world, progress=progress)
     assert len(seen) == 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("phenviz-tile")]
 

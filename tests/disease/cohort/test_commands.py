@@ -36,24 +36,18 @@ def test_a_report_comes_out_at_the_end(additive, trained, project, tmp_path):
     assert "<svg" in html and "src=" not in html and "<link" not in html and "<script" not in html
 
 
+def scored(cohort, model, project, folder) -> pd.DataFrame:
+    """Evaluate a model without intervals; return its scores."""
+    words = ["--model", model, "-o", folder, "--resamples", 0, "--world", project, "--device", "cpu"]
+    toys.run("evaluate", cohort, *words)
+    return pd.read_parquet(folder / "scores.parquet")
+
+
 def test_scores_are_those_of_the_saved_weights(additive, trained, project, tmp_path):
     from phenviz.variation import open_individuals
     from phenviz.world import open_world
 
-    words = [
-        "--model",
-        trained,
-        "-o",
-        tmp_path / "r",
-        "--resamples",
-        0,
-        "--world",
-        project,
-        "--device",
-        "cpu",
-    ]
-    toys.run("evaluate", additive, *words)
-    scores = pd.read_parquet(tmp_path / "r" / "scores.parquet").set_index("sample")
+    scores = scored(additive, trained, project, tmp_path / "r").set_index("sample")
     world, model = open_world(project), load_risk_model(trained)
     people = open_individuals(additive / "genotypes.vcz", world.reference)
     from phenviz.genome import Locus
@@ -264,20 +258,7 @@ def test_a_scoring_file_competes_and_says_what_became_of_its_variants(additive, 
 
 
 def test_a_score_is_normalised_against_the_training_people(additive, trained, project, tmp_path):
-    words = [
-        "--model",
-        trained,
-        "-o",
-        tmp_path / "r",
-        "--resamples",
-        0,
-        "--world",
-        project,
-        "--device",
-        "cpu",
-    ]
-    toys.run("evaluate", additive, *words)
-    scores = pd.read_parquet(tmp_path / "r" / "scores.parquet")
+    scores = scored(additive, trained, project, tmp_path / "r")
     train = scores[scores["split"] == "train"]
     assert train["z_norm1"].mean() == pytest.approx(0, abs=1e-6)
     assert train["z_norm1"].std() == pytest.approx(1, rel=0.05)
