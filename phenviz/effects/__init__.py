@@ -12,13 +12,12 @@ from phenviz.effects.quantiles import (
     with_quantiles,
     world_background,
 )
-from phenviz.effects.score import iter_scores, score_variants
+from phenviz.effects.score import score_variants
 
 __all__ = [
     "Background",
     "background_of",
     "common_variants",
-    "iter_scores",
     "join_expression",
     "join_scores",
     "predict_cohort",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -112,29 +112,3 @@ def score_variants(
         units=target.units,
         active_units=activity_units(backbone),
     )
-
-
-def iter_scores(
-    chunks: Iterable[pd.DataFrame],
-    reference: ReferenceGenome,
-    backbone: SequenceBackbone,
-    *,
-    contexts: Sequence[Context | str] | None = None,
-    progress: Progress = NO_PROGRESS,
-) -> Iterator[xr.Dataset]:
-    """Score tables of variants as they come, so that a file of any length needs the memory of one of them.
-
-    Parameters
-    ----------
-    chunks
-        Tables as `score_variants` takes them, for instance of 50,000 variants each.
-    reference, backbone, contexts, progress
-        As for `score_variants`.
-
-    Yields
-    ------
-    xr.Dataset
-        What `score_variants` returns, one a table.
-    """
-    for chunk in chunks:
-        yield score_variants(chunk, reference, backbone, contexts=contexts, progress=progress)

@@ -51,11 +51,10 @@ def qq_figure(
     return Chart(draw, rows * _SIDE_MM, width_mm=width_mm, title=title, footer=footer)
 
 
-def beta_band(count: int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return lower and upper end of each of ``count`` sorted uniform p-values, smallest first."""
+def beta_band(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of the 95 % band of each of ``count`` sorted uniform p-values, smallest first."""
     k = np.arange(1, count + 1)
-    tail = (1 - level) / 2
-    return beta.ppf(tail, k, count + 1 - k), beta.ppf(1 - tail, k, count + 1 - k)
+    return beta.ppf(0.025, k, count + 1 - k), beta.ppf(0.975, k, count + 1 - k)
 
 
 def leave_one_out_figure(evidence: xr.Dataset, context: str, *, width_mm: float = 89.0) -> Chart:
@@ -85,13 +84,7 @@ def leave_one_out_figure(evidence: xr.Dataset, context: str, *, width_mm: float 
     )
 
 
-def power_figure(
-    table: pd.DataFrame,
-    *,
-    value: str = "top_1",
-    label: str = "truth ranked first",
-    width_mm: float = TWO_COLUMNS_MM,
-) -> Chart:
+def power_figure(table: pd.DataFrame, *, width_mm: float = TWO_COLUMNS_MM) -> Chart:
     """Draw power against the number of loci, one panel per share of true loci, one line per method.
 
     Controls are grey lines: what a method must rise above.
@@ -99,7 +92,8 @@ def power_figure(
     Parameters
     ----------
     table
-        ``method``, ``loci``, ``share``, and ``value`` with ``value_low`` and ``value_high``.
+        ``method``, ``loci``, ``share``, and ``top_1`` (how often the truth is ranked first) with its interval
+        ``top_1_low`` and ``top_1_high``.
     """
     shares = sorted(table["share"].unique())
     found = list(dict.fromkeys(table["method"]))
@@ -115,19 +109,19 @@ def power_figure(
                 own = of_share[of_share["method"] == method].sort_values("loci")
                 colour = _PALETTE[place % len(_PALETTE)]
                 dashes = "-" if place < len(_PALETTE) else (0, (3, 2))
-                ax.plot(own["loci"], own[value], color=colour, lw=1.1, ls=dashes, label=method)
-                low, high = own[f"{value}_low"], own[f"{value}_high"]
+                ax.plot(own["loci"], own["top_1"], color=colour, lw=1.1, ls=dashes, label=method)
+                low, high = own["top_1_low"], own["top_1_high"]
                 ax.fill_between(own["loci"], low, high, color=colour, alpha=0.07, lw=0)
             for place, method in enumerate(controls):
                 own = of_share[of_share["method"] == method].sort_values("loci")
                 dots = (0, (1 + 2 * place, 1.5))
-                ax.plot(own["loci"], own[value], color=MUTED, lw=0.8, ls=dots, label=method)
+                ax.plot(own["loci"], own["top_1"], color=MUTED, lw=0.8, ls=dots, label=method)
             ax.set_ylim(0, 1.02)
             ax.set_xticks(sorted(table["loci"].unique()))
             ax.set_xlabel("loci", fontsize=TEXT_PT)
             ax.set_title(f"{100 * share:.0f} % of loci true", fontsize=TEXT_PT, loc="left")
             if number == 0:
-                ax.set_ylabel(label, fontsize=TEXT_PT)
+                ax.set_ylabel("truth ranked first", fontsize=TEXT_PT)
             else:
                 ax.set_yticklabels([])
         handles, labels = ax.get_legend_handles_labels()

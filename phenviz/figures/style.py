@@ -94,22 +94,18 @@ def figure_settings() -> Iterator[None]:
         yield
 
 
-def text_width_mm(text: str, size: float = TEXT_PT, *, italic: bool = False, bold: bool = False) -> float:
+def text_width_mm(text: str, size: float = TEXT_PT, *, italic: bool = False) -> float:
     """Width of a line of text as it will be drawn, in mm."""
     if not text:
         return 0.0
-    return _measured(text, size, italic, bold) * MM_PER_POINT
+    return _measured(text, size, italic) * MM_PER_POINT
 
 
 # labels of all users' files: more of them than should be kept
 @lru_cache(maxsize=4_096)
-def _measured(text: str, size: float, italic: bool, bold: bool) -> float:
-    font = FontProperties(
-        family=list(font_families()),
-        style="italic" if italic else "normal",
-        weight="bold" if bold else "normal",
-        size=size,
-    )
+def _measured(text: str, size: float, italic: bool) -> float:
+    style = "italic" if italic else "normal"
+    font = FontProperties(family=list(font_families()), style=style, size=size)
     with _SETTINGS_LOCK:  # font objects keep the text that they measure
         width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
     return float(width)

@@ -31,6 +31,7 @@ BACKGROUND_PER_SUMMIT = 4
 # Bases to each side of a background position that must be known.
 KNOWN = 512
 BLOCK = 250_000
+_WINDOWS_AT_ONCE = 16
 METRICS = {
     "any_summit": "AUROC, any summit against background",
     "context_summit": "AUROC, a context's summits against background, mean over contexts",
@@ -97,9 +98,8 @@ def block_bootstrap(
     *,
     block: int = BLOCK,
     repeats: int = 500,
-    level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Draw whole blocks of the genome with replacement and return percentile intervals.
+    """Draw whole blocks of the genome with replacement and return 95 % intervals.
 
     Neighbouring summits are alike, so single summits are no independent draws.
 
@@ -115,8 +115,6 @@ def block_bootstrap(
         Bases in a block.
     repeats
         Draws.
-    level
-        Share of the draws inside an interval.
     """
     block_of, block_of_background = positions // block, background // block
     blocks = np.unique(np.concatenate([block_of, block_of_background]))
@@ -127,9 +125,8 @@ def block_bootstrap(
         values = score(np.concatenate([a for a, _ in chosen]), np.concatenate([b for _, b in chosen]))
         for name, value in values.items():
             draws.setdefault(name, []).append(value)
-    tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
     return {
-        name: tuple(np.nanpercentile(values, tails)) if np.isfinite(values).any() else (np.nan, np.nan)
+        name: tuple(np.nanpercentile(values, [2.5, 97.5])) if np.isfinite(values).any() else (np.nan, np.nan)
         for name, values in draws.items()
     }
 
@@ -140,10 +137,8 @@ def sample_background(
     region: tuple[int, int],
     n: int,
     rng: np.random.Generator,
-    *,
-    distance: int = BACKGROUND_DISTANCE,
 ) -> NDArray[np.int64]:
-    """Draw ``n`` positions of a region that are over ``distance`` from every summit and see no N nearby.
+    """Draw ``n`` positions of a region that are over 1 kb from every summit and see no N nearby.
 
     Parameters
     ----------
@@ -157,7 +152,7 @@ def sample_background(
     ModelError
         If the region has no such position.
     """
-    start, end = region
+    (start, end), distance = region, BACKGROUND_DISTANCE
     free = np.ones(end - start, bool)
     for summit in summits[(summits > start - distance - 1) & (summits < end + distance + 1)]:
         free[max(summit - distance - start, 0) : max(summit + distance + 1 - start, 0)] = False
@@ -180,7 +175,6 @@ def predict_centres(
     codes: NDArray[np.uint8],
     positions: NDArray[np.int64],
     *,
-    batch_size: int = 16,
     progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
     """Predict the mean activity of the 256 bp around each position, both strands averaged.
@@ -196,12 +190,12 @@ def predict_centres(
     padded = np.pad(np.asarray(codes), length, constant_values=N_CODE)
     starts = positions - length // 2 + length
     out = np.empty((len(positions), len(backbone.contexts)), np.float32)
-    for first in range(0, len(positions), batch_size):
-        windows = np.stack([padded[s : s + length] for s in starts[first : first + batch_size]])
+    for first in range(0, len(positions), _WINDOWS_AT_ONCE):
+        windows = np.stack([padded[s : s + length] for s in starts[first : first + _WINDOWS_AT_ONCE]])
         x = torch.from_numpy(one_hot(windows))
         centre = slice(side // backbone.bin_size, side // backbone.bin_size + bins)
         both = backbone(x)[:, :, centre].mean(2) + backbone(x.flip(1, 2))[:, :, centre].mean(2)
-        out[first : first + batch_size] = both.numpy() / 2
+        out[first : first + _WINDOWS_AT_ONCE] = both.numpy() / 2
         progress.advance(len(windows))
     return out
 

@@ -72,7 +72,7 @@ def halving(batch_size: int, run: Callable[[int], T], minimum: int = 1) -> tuple
         size = max(size // 2, minimum)
 
 
-def in_batches(total: int, batch_size: int, run: Callable[[int, int], T], minimum: int = 1) -> Iterator[T]:
+def in_batches(total: int, batch_size: int, run: Callable[[int, int], T]) -> Iterator[T]:
     """Do ``total`` units in batches; what doesn't fit is tried again in halves, nothing twice.
 
     Parameters
@@ -83,8 +83,6 @@ def in_batches(total: int, batch_size: int, run: Callable[[int, int], T], minimu
         First size to try; once halved it stays so, as what didn't fit once won't fit later.
     run
         Called as ``run(start, end)`` for units start to end (half-open); must be repeatable.
-    minimum
-        Smallest size to try.
 
     Yields
     ------
@@ -96,14 +94,14 @@ def in_batches(total: int, batch_size: int, run: Callable[[int, int], T], minimu
     MemoryLimitError
         If memory runs out with the smallest batch, too.
     """
-    done, size = 0, max(batch_size, minimum)
+    done, size = 0, max(batch_size, 1)
     while done < total:
 
         def batch(tried: int, start: int = done) -> tuple[T, int]:
             end = min(start + tried, total)
             return run(start, end), end
 
-        (result, done), size = halving(size, batch, minimum)
+        (result, done), size = halving(size, batch)
         yield result
 
 

@@ -69,14 +69,12 @@ class SummitClusters:
         return SummitClusters(self.position[keep], self.enrichment[keep])
 
 
-def cluster_summits(
-    peaks: pd.DataFrame, contexts: Iterable[str], *, distance: int = CLUSTER_DISTANCE
-) -> SummitClusters:
-    """Join summits that lie at most ``distance`` bases from the next one (single linkage) on one contig."""
+def cluster_summits(peaks: pd.DataFrame, contexts: Iterable[str]) -> SummitClusters:
+    """Join summits that lie at most `CLUSTER_DISTANCE` bases from the next one on one contig."""
     contexts = list(contexts)
     peaks = peaks.sort_values("summit", kind="stable")
     summit = peaks["summit"].to_numpy(np.int64)
-    label = np.cumsum(np.r_[0, np.diff(summit) > distance])
+    label = np.cumsum(np.r_[0, np.diff(summit) > CLUSTER_DISTANCE])
     enrichment = np.zeros((label[-1] + 1, len(contexts)))
     column = peaks["context"].map(contexts.index).to_numpy()
     np.maximum.at(enrichment, (label, column), peaks["fold_enrichment"].to_numpy(float))

@@ -22,6 +22,8 @@ from phenviz.results.tokens import Tokens
 LEARNING = ("all", "head")
 LOG, CHECKPOINT = "metrics.jsonl", "checkpoint.safetensors"
 
+_PEOPLE_AT_ONCE = 128
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
@@ -191,7 +193,6 @@ def logits_of(
     tokens: Tokens,
     covariates: NDArray[np.float32] | None = None,
     *,
-    batch: int = 128,
     progress: Progress = NO_PROGRESS,
 ) -> NDArray[np.float32]:
     """Predict people: (people, traits)."""
@@ -199,8 +200,8 @@ def logits_of(
     device = phenformer.token_scale.device
     progress.stage("logits", len(tokens))
     with torch.inference_mode():
-        for start in range(0, len(tokens), batch):
-            rows = slice(start, min(start + batch, len(tokens)))
+        for start in range(0, len(tokens), _PEOPLE_AT_ONCE):
+            rows = slice(start, min(start + _PEOPLE_AT_ONCE, len(tokens)))
             known = None if covariates is None else torch.from_numpy(covariates[rows]).to(device)
             found.append(phenformer.from_scaled(scaled(phenformer, tokens, rows), known).cpu().numpy())
             progress.advance(rows.stop - rows.start)

@@ -21,6 +21,9 @@ BLOOD_FACTORS = tuple(
     """.split()
 )
 
+# largest similarity to a chosen motif that a blood factor, or another motif, may have
+_NEAR, _FAR = 0.93, 0.8
+
 Matrix = NDArray[np.float64]
 
 
@@ -49,9 +52,7 @@ def starting_filters(path: str | Path, n: int, width: int) -> NDArray[np.float32
     return (filters / np.sqrt((filters**2).sum((1, 2), keepdims=True))).astype(np.float32)
 
 
-def choose_motifs(
-    names: list[str], matrices: list[Matrix], n: int, width: int, *, near: float = 0.93, far: float = 0.8
-) -> list[int]:
+def choose_motifs(names: list[str], matrices: list[Matrix], n: int, width: int) -> list[int]:
     """Choose motifs: blood factors unless nearly the same as one before, then ever the most different one.
 
     Parameters
@@ -60,20 +61,18 @@ def choose_motifs(
         Of all motifs.
     n, width
         As in `starting_filters`.
-    near, far
-        Largest similarity to a chosen motif that a blood factor, or another motif, may have.
     """
     similarity = motif_similarity(matrices, width)
     chosen: list[int] = []
     for factor in BLOOD_FACTORS:
         for index in (i for i, name in enumerate(names) if name == factor):
-            if all(similarity[index, other] < near for other in chosen):
+            if all(similarity[index, other] < _NEAR for other in chosen):
                 chosen.append(index)
                 break
     rest = [index for index in range(len(names)) if index not in chosen]
     while rest and len(chosen) < n:
         nearest = similarity[np.ix_(rest, chosen)].max(1) if chosen else np.zeros(len(rest))
-        if nearest.min() > far:
+        if nearest.min() > _FAR:
             break
         chosen.append(rest.pop(int(nearest.argmin())))
     return chosen[:n]

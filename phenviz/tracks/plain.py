@@ -51,7 +51,7 @@ def paint_figure(shown: figure, theme: Theme) -> None:
     shown.stylesheets = style_sheets(theme)
 
 
-def fixed_ticks(shown: figure, side: str, labels: list[str], colours: list[str] | None = None) -> None:
+def fixed_ticks(shown: figure, side: str, labels: list[str]) -> None:
     """Name unit-wide rows or columns, whose middles lie at 0.5, 1.5, ..."""
     (axis,) = shown.yaxis if side == "y" else shown.xaxis
     places = [index + 0.5 for index in range(len(labels))]

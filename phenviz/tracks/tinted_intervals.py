@@ -18,13 +18,11 @@ class TintedIntervals:
     ----------
     track
         Whose figure they lie in, under what is drawn later.
-    alpha
-        Opacity of the tint, 0 to 1.
     """
 
-    def __init__(self, track: Track, alpha: float = 0.12) -> None:
+    def __init__(self, track: Track) -> None:
         self.source = ColumnDataSource({"x0": [], "x1": []})
-        self._strip = VStrip(x0="x0", x1="x1", fill_alpha=alpha, line_alpha=alpha)
+        self._strip = VStrip(x0="x0", x1="x1", fill_alpha=0.12, line_alpha=0.12)
         track.figure.add_glyph(self.source, self._strip)
 
     def show(self, intervals: Sequence[tuple[int, int]], locus: Locus) -> None:

@@ -57,7 +57,7 @@ def text_column(values: Sequence[str]) -> pd.Series:
     return pd.Series(list(values), dtype="str")
 
 
-def check_columns(table: pd.DataFrame, what: str = "the table of variants") -> None:
+def check_columns(table: pd.DataFrame) -> None:
     """Raise if a table lacks one of the columns that variants need (an id may be missing).
 
     Raises
@@ -68,8 +68,8 @@ def check_columns(table: pd.DataFrame, what: str = "the table of variants") -> N
     missing = [column for column in VARIANT_COLUMNS[:-1] if column not in table]
     if missing:
         raise DataError(
-            f"{what} lacks {', '.join(missing)}: a variant has the columns contig, position (1-based), "
-            "ref and alt"
+            f"the table of variants lacks {', '.join(missing)}: a variant has the columns contig, position "
+            "(1-based), ref and alt"
         )
 
 

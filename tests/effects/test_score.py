@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phenviz.attribution import mutagenesis
-from phenviz.effects import iter_scores, score_variants
+from phenviz.effects import score_variants
 from phenviz.errors import Cancelled, DataError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.local import LocalBackbone
@@ -211,11 +211,11 @@ def test_a_table_without_alleles_or_with_half_positions_is_refused(toy_world):
         score_variants(table(("20", 1.5, "A", "C")), toy_world.reference, toy_world.backbone)
 
 
-def test_chunks_stream_the_scores_of_the_whole_table(toy_world):
+def test_chunks_have_the_scores_of_the_whole_table(toy_world):
     variants = random_variants(np.random.default_rng(9), toy_world.reference, 50)
     whole = score_variants(variants, toy_world.reference, toy_world.backbone)
     chunks = (variants.iloc[start : start + 20] for start in range(0, 50, 20))
-    parts = list(iter_scores(chunks, toy_world.reference, toy_world.backbone))
+    parts = [score_variants(chunk, toy_world.reference, toy_world.backbone) for chunk in chunks]
     assert [part.sizes["variant"] for part in parts] == [20, 20, 10]
     joined = np.concatenate([part.effect for part in parts])
     np.testing.assert_allclose(joined, whole.effect, rtol=1e-4, atol=2e-6)
