@@ -65,8 +65,8 @@ def compare(draws: list[Draw], starts: np.ndarray, world: World) -> pd.DataFrame
     Returns
     -------
     pd.DataFrame
-        One row a draw and context: ``position``, ``variants``, ``context``, ``exact`` and ``sum`` (log2 fold
-        changes).
+        One row per draw and context: ``position``, ``variants``, ``context``, ``exact`` and ``sum`` (log2 of
+        fold changes).
     """
     backbone, size = world.backbone, world.backbone.bin_size
     names = [context.name for context in backbone.contexts]

@@ -59,7 +59,7 @@ def find_motifs(
     Returns
     -------
     pd.DataFrame
-        One row a seqlet, best match first: ``start``, ``end`` (0-based half-open, of the seqlet), ``strand``
+        One row per seqlet, best match first: ``start``, ``end`` (0-based half-open, its own), ``strand``
         of the motif, ``motif``, ``motif_id``, ``p_value`` (TOMTOM's, of the best motif by itself),
         ``q_value`` (Benjamini-Hochberg over the context's seqlets, after Sidak's correction for choosing the
         best of all motifs), ``score`` (sum of the track over the seqlet, signed) and ``context``.

@@ -103,7 +103,7 @@ def predict(
     type=click.IntRange(0),
     metavar="N",
     help="All bases to first order, from one gradient, and the N intervals of 32 bases that matter most "
-    "exactly; for one cell type of a backbone such as Enformer, which would take a window a change.",
+    "exactly; for one cell type of a backbone such as Enformer, which would take one window per change.",
 )
 @_where_and_how
 def mutagenesis(

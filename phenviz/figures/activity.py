@@ -223,7 +223,7 @@ class ActivityHeatmap(_Activity):
 
 
 class ActivityAreas(_Activity):
-    """One area a context, all on the same scale.
+    """One area per context, all on the same scale.
 
     Parameters
     ----------

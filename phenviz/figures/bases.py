@@ -373,7 +373,7 @@ _CONTRIBUTION_MEANING = "Contribution: minus the mean effect of the three altern
 
 
 def letters_fit(locus: Locus, width_mm: float) -> bool:
-    """Tell whether a letter a base can be read on a track of this width."""
+    """Tell whether one letter per base can be read on a track of this width."""
     return width_mm / locus.length >= _LEAST_LETTER_MM
 
 

@@ -37,7 +37,7 @@ def lineages_of(cell_types: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
     Parameters
     ----------
     cell_types
-        Names joined by ``|``, one entry an element.
+        Names joined by ``|``, one entry per element.
 
     Returns
     -------

@@ -37,7 +37,7 @@ _DAMAGE = (FastaIndexingError, OSError, ValueError, IndexError, OverflowError, *
 class ReferenceGenome:
     """Sequence of an assembly.
 
-    Bases are read from the FASTA once, written as one byte a base into a cache, and mapped into
+    Bases are read from the FASTA once, written as one byte per base into a cache, and mapped into
     memory from then on: any window of any size is then a slice.
 
     Parameters

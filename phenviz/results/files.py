@@ -158,7 +158,7 @@ def _write_netcdf(dataset: xr.Dataset, path: Path, progress: Progress) -> int:
         for name, chunks in _chunks(first, unlimited[0]).items():
             encoding.setdefault(name, {})["chunksizes"] = (*chunks, 1) if name in letters else chunks
     for name in letters:
-        # one byte a base, which xarray reads as text; text of any length takes 16
+        # one byte per base, which xarray reads as text; text of any length takes 16
         encoding.setdefault(name, {})["dtype"] = "S1"
     with DiskFile(path) as disk, h5netcdf.File(disk, "w") as file:
         # in memory, as this way of writing leaves out arrays of Dask

@@ -71,11 +71,11 @@ def variants_file(
         yield parts.append
         _save_whole(join(parts), path, suffix)
         return
-    with aside([path]) as (part,):
-        file = ParquetStream(part.path, "variant") if suffix == ".parquet" else _Tsv(part.path)
+    with aside([path]) as (made,):
+        file = ParquetStream(made.path, "variant") if suffix == ".parquet" else _Tsv(made.path)
         with _closing(file, path):
             yield lambda dataset: _append(file, dataset, path)
-        part.entries = file.rows
+        made.entries = file.rows
 
 
 def _append(file: ParquetStream | _Tsv, dataset: xr.Dataset, path: Path) -> None:

@@ -87,7 +87,7 @@ def _is_our_store(path: Path) -> bool:
 
 
 @dataclass
-class Part:
+class FileAside:
     """A file that is being written beside its target.
 
     Attributes
@@ -104,7 +104,7 @@ class Part:
 
 
 @contextmanager
-def aside(targets: Sequence[Path]) -> Iterator[list[Part]]:
+def aside(targets: Sequence[Path]) -> Iterator[list[FileAside]]:
     """Give a file beside each target; those that were written whole take the targets' places at the end.
 
     So no reader ever meets half a file, and an older file stays until there is a newer one that can be read
@@ -117,7 +117,7 @@ def aside(targets: Sequence[Path]) -> Iterator[list[Part]]:
 
     Yields
     ------
-    list[Part]
+    list[FileAside]
         One for each target.
 
     Raises
@@ -127,17 +127,18 @@ def aside(targets: Sequence[Path]) -> Iterator[list[Part]]:
         older one. What is raised inside passes through; see `refusals`.
     """
     token = uuid.uuid4().hex[:8]
-    parts = [Part(target.with_name(f".{target.stem}.{token}.part{target.suffix}")) for target in targets]
+    names = [target.with_name(f".{target.stem}.{token}.part{target.suffix}") for target in targets]
+    files = [FileAside(name) for name in names]
     try:
-        yield parts
+        yield files
         with refusals(targets[0]):
-            for part, target in zip(parts, targets, strict=True):
-                _check(part, target)
-            for part, target in zip(parts, targets, strict=True):
-                _replace(part.path, target, token)
+            for file, target in zip(files, targets, strict=True):
+                _check(file, target)
+            for file, target in zip(files, targets, strict=True):
+                _replace(file.path, target, token)
     finally:
-        for part in parts:
-            _remove(part.path)
+        for file in files:
+            _remove(file.path)
 
 
 @contextmanager
@@ -171,19 +172,19 @@ def write_aside(targets: Sequence[Path], write: Callable[[list[Path]], Sequence[
     ResultError
         If the disk refuses, or a file turns out not to be whole; older files are then as they were.
     """
-    with aside(targets) as parts:
+    with aside(targets) as files:
         with refusals(targets[0]):
-            counts = write([part.path for part in parts])
-        for part, count in zip(parts, counts, strict=True):
-            part.entries = count
+            counts = write([file.path for file in files])
+        for file, count in zip(files, counts, strict=True):
+            file.entries = count
     return tuple(targets)
 
 
 def write_content(target: Path, content: bytes) -> Path:
     """Write bytes that are in memory, such as a figure or sequences, as `write_aside` does."""
 
-    def write(parts: list[Path]) -> list[int]:
-        parts[0].write_bytes(content)
+    def write(paths: list[Path]) -> list[int]:
+        paths[0].write_bytes(content)
         return [len(content)]
 
     return write_aside([target], write)[0]
@@ -194,8 +195,8 @@ def write_table(
 ) -> Path:
     """Write a table as ``.tsv``, after lines that begin with ``#``, as `write_aside` does."""
 
-    def write(parts: list[Path]) -> list[int]:
-        with parts[0].open("w", encoding="utf-8", newline="\n") as file:
+    def write(paths: list[Path]) -> list[int]:
+        with paths[0].open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"# {line}\n" for line in comments)
             table.to_csv(file, sep="\t", index=False, float_format=float_format, lineterminator="\n")
         return [len(table)]
@@ -203,44 +204,44 @@ def write_table(
     return write_aside([target], write)[0]
 
 
-def _check(part: Part, target: Path) -> None:
-    if part.path.is_file():
+def _check(written: FileAside, target: Path) -> None:
+    if written.path.is_file():
         # what the system took but can't put on the disk (quota, network) is only told here
-        with part.path.open("rb+") as file:
+        with written.path.open("rb+") as file:
             os.fsync(file.fileno())
     try:
-        found = count_entries(part.path, target.name)
+        found = count_entries(written.path, target.name)
     except OSError as error:
         if error.errno is not None:
             raise
         raise ResultError(_not_whole(target, str(error))) from error
     except Exception as error:  # each library has errors of its own for a damaged file
         raise ResultError(_not_whole(target, str(error))) from error
-    if found != part.entries:
-        raise ResultError(_not_whole(target, f"{found:,} entries instead of {part.entries:,}"))
+    if found != written.entries:
+        raise ResultError(_not_whole(target, f"{found:,} entries instead of {written.entries:,}"))
 
 
 def _not_whole(target: Path, why: str) -> str:
     return f"{target} wasn't written whole ({why}), so an older file was kept: check the disk, then try again"
 
 
-def _replace(part: Path, target: Path, token: str) -> None:
+def _replace(written: Path, target: Path, token: str) -> None:
     check_replaceable(target)
     if target.is_dir():  # a Zarr store is a folder, which os.replace doesn't put over another
         old = target.with_name(f".{target.stem}.{token}.old")
         os.replace(target, old)
-        os.replace(part, target)
+        os.replace(written, target)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.replace(part, target)
+        os.replace(written, target)
 
 
-def _remove(part: Path) -> None:
-    if part.is_file():
-        part.unlink()
+def _remove(written: Path) -> None:
+    if written.is_file():
+        written.unlink()
     for _ in range(_TRIES):
-        if not part.exists():
+        if not written.exists():
             return
         # Zarr writes in threads, which may still be at other chunks when one has failed
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(written, ignore_errors=True)
         time.sleep(_SECONDS_BETWEEN_TRIES)

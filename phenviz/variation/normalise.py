@@ -81,7 +81,7 @@ def sort_variants(table: pd.DataFrame, reference: ReferenceGenome) -> pd.DataFra
 
 @dataclass
 class Rows:
-    """Variants made of records: parallel lists, one entry a variant.
+    """Variants made of records: parallel lists, one entry per variant.
 
     Parameters
     ----------
