@@ -126,7 +126,7 @@ class Job:
     def partial_result(self) -> xr.Dataset | None:
         """Join the finished tiles (None without any); attribute ``complete`` is 0 unless the job is done."""
         seen = self._left or self._work.look()
-        joined = seen.result if seen.result is not None else seen.parts.join(seen.tiles)
+        joined = seen.result if seen.result is not None else seen.buffer.join(seen.tiles)
         return None if joined is None else joined.assign_attrs(complete=int(seen.result is not None))
 
     def cancel(self) -> None:

@@ -27,7 +27,7 @@ HELD_BYTES = 2**27
 _CACHED_BYTES = 2**26
 
 
-class Parts(Protocol):
+class ResultBuffer(Protocol):
     """Finished chunks of one work, in the order of the genome.
 
     Attributes
@@ -49,7 +49,7 @@ class Parts(Protocol):
     def add(self, part: xr.Dataset) -> None:
         """Take the next trimmed chunk."""
 
-    def copy(self) -> Parts:
+    def copy(self) -> ResultBuffer:
         """Return the present state, which doesn't change any more."""
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
@@ -59,8 +59,8 @@ class Parts(Protocol):
         """Let go of everything."""
 
 
-class HeldParts:
-    """Finished chunks in memory; see `Parts`."""
+class HeldBuffer:
+    """Finished chunks in memory; see `ResultBuffer`."""
 
     def __init__(self, kind: Kind, params: Any, parts: Iterable[xr.Dataset] = ()) -> None:
         self._kind, self._params, self._parts = kind, params, list(parts)
@@ -68,7 +68,7 @@ class HeldParts:
 
     @property
     def nbytes(self) -> int:
-        """See `Parts.nbytes`."""
+        """See `ResultBuffer.nbytes`."""
         return sum(part.nbytes for part in (*self._parts, *self.tiles))
 
     @property
@@ -77,26 +77,26 @@ class HeldParts:
         return False
 
     def add(self, part: xr.Dataset) -> None:
-        """See `Parts.add`."""
+        """See `ResultBuffer.add`."""
         self._parts.append(part)
         if (tile := self._kind.settle(self._params, self._parts)) is not None:
             self.tiles.append(tile)
 
-    def copy(self) -> HeldParts:
-        """See `Parts.copy`."""
-        return HeldParts(self._kind, self._params, self._parts)
+    def copy(self) -> HeldBuffer:
+        """See `ResultBuffer.copy`."""
+        return HeldBuffer(self._kind, self._params, self._parts)
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
-        """See `Parts.join`."""
+        """See `ResultBuffer.join`."""
         parts = (*self._parts, *tiles)
         return self._kind.join(self._params, parts) if parts else None
 
     def clear(self) -> None:
-        """See `Parts.clear`."""
+        """See `ResultBuffer.clear`."""
         self._parts, self.tiles = [], []
 
 
-class StoredParts:
+class StoredBuffer:
     """Finished chunks that stay in the store, and the result as arrays that are read when looked at.
 
     Parameters
@@ -119,11 +119,11 @@ class StoredParts:
 
     @property
     def lost(self) -> bool:
-        """See `Parts.lost`."""
+        """See `ResultBuffer.lost`."""
         return self._reader.lost
 
     def add(self, part: xr.Dataset) -> None:
-        """See `Parts.add`."""
+        """See `ResultBuffer.add`."""
         if self._template is None:
             self._template = self._reader.template(part)
         self._attributes.append(dict(part.attrs))
@@ -131,22 +131,22 @@ class StoredParts:
         if begin < self._end:
             self.tiles.append(self._reader.open(self._template, begin, self._end))
 
-    def copy(self) -> StoredParts:
-        """See `Parts.copy`."""
-        copied = StoredParts(self._reader)
+    def copy(self) -> StoredBuffer:
+        """See `ResultBuffer.copy`."""
+        copied = StoredBuffer(self._reader)
         copied._template, copied._end = self._template, self._end
         copied._attributes = list(self._attributes)
         return copied
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
-        """See `Parts.join`; tiles of an unfinished chunk aren't in the store, so they are left out."""
+        """See `ResultBuffer.join`; tiles of an unfinished chunk aren't in the store, so they are left out."""
         if self._template is None or self._end <= self._reader.locus.start:
             return None
         joined = self._reader.open(self._template, self._reader.locus.start, self._end)
         return joined.assign_attrs(self._reader.summary(self._attributes))
 
     def clear(self) -> None:
-        """See `Parts.clear`."""
+        """See `ResultBuffer.clear`."""
         self._attributes, self.tiles = [], []
 
 

@@ -18,7 +18,7 @@ from phenviz.progress import Progress
 from phenviz.service.device import free_bytes, precision, precision_name
 from phenviz.service.job_params import COPIES, WORKING_BYTES
 from phenviz.service.job_types import Backend, Chunk, Kind
-from phenviz.service.result_buffer import HELD_BYTES, ChunkReader, HeldParts, Parts, StoredParts
+from phenviz.service.result_buffer import HELD_BYTES, ChunkReader, HeldBuffer, ResultBuffer, StoredBuffer
 from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.session_store import SessionStore
 from phenviz.service.shared_task import Store, Work
@@ -100,12 +100,12 @@ class Runner:
                 "programs"
             )
         missing = sum(chunk.units for chunk in chunks) * (1 - estimate.stored)
-        parts = self._parts(kind, params, chunks, store, estimate)
-        return Work(key, kind, params, chunks, estimate.seconds, missing, parts, store)
+        buffer = self._buffer(kind, params, chunks, store, estimate)
+        return Work(key, kind, params, chunks, estimate.seconds, missing, buffer, store)
 
-    def _parts(
+    def _buffer(
         self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store, estimate: Estimate
-    ) -> Parts:
+    ) -> ResultBuffer:
         """Choose where finished chunks go: into memory, or only into the store if they are too many.
 
         Raises
@@ -114,12 +114,12 @@ class Runner:
             If the store's disk can't take them.
         """
         if isinstance(store, SessionStore) or not self._is_streamed(kind, params, chunks, store):
-            return HeldParts(kind, params)
+            return HeldBuffer(kind, params)
         self._check_disk(kind, params, store, 1 - estimate.stored)
         identities = [identity for chunk in chunks for identity in (chunk.identity, *chunk.wider)]
         hold = store.hold(self._chunk_key(kind, identity) for identity in identities)
         reader = ChunkReader(kind, params, chunks, lambda chunk: self._from_store(kind, chunk, store), hold)
-        return StoredParts(reader)
+        return StoredBuffer(reader)
 
     def _is_streamed(self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> bool:
         known = kind.streaming is not None and all(chunk.extent is not None for chunk in chunks)
@@ -207,8 +207,8 @@ class Runner:
 
     def _finish(self, work: Work) -> None:
         with work.changed:
-            parts = work.parts.copy()
-        work.end("done", result=parts.join())
+            buffer = work.buffer.copy()
+        work.end("done", result=buffer.join())
 
     def _fail(self, work: Work, error: BaseException) -> None:
         if isinstance(error, Cancelled):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import xarray as xr
 
 from phenviz.errors import PhenvizError
-from phenviz.service.result_buffer import Parts, StoredParts
+from phenviz.service.result_buffer import ResultBuffer, StoredBuffer
 from phenviz.service.session_store import SessionStore
 from phenviz.service.store import ResultStore
 
@@ -31,7 +31,7 @@ class Finished(NamedTuple):
     """How far a work was when somebody looked."""
 
     progress: float
-    parts: Parts
+    buffer: ResultBuffer
     settled: tuple[xr.Dataset, ...]
     tiles: tuple[xr.Dataset, ...]
     result: xr.Dataset | None
@@ -47,12 +47,12 @@ class Work:
     kind, params
         What is computed.
     chunks
-        The parts that are computed and stored one by one, in the order of the genome.
+        Chunks that are computed and stored one by one, in the order of the genome.
     seconds
         Expected time of computing.
     missing_units
         Work that the store doesn't hold yet.
-    parts
+    buffer
         Where finished chunks go.
     store
         What finished chunks are found in again.
@@ -66,7 +66,7 @@ class Work:
         chunks: Sequence[Chunk],
         seconds: float,
         missing_units: float,
-        parts: Parts,
+        buffer: ResultBuffer,
         store: Store,
     ) -> None:
         self.key = key
@@ -85,7 +85,7 @@ class Work:
         self.result: xr.Dataset | None = None
         self.started: datetime | None = None
         self.finished: datetime | None = None
-        self.parts = parts
+        self.buffer = buffer
         self.tiles: list[xr.Dataset] = []
         self.next_chunk = 0
         self.computed_units = 0.0
@@ -111,20 +111,20 @@ class Work:
     @property
     def streamed(self) -> bool:
         """Whether the result stays in the store, and is read from there."""
-        return isinstance(self.parts, StoredParts)
+        return isinstance(self.buffer, StoredBuffer)
 
     @property
     def held_bytes(self) -> int:
         """Memory that the result takes, or what was finished before a cancel."""
         if self.streamed:
             return 0
-        return self.parts.nbytes if self.result is None else self.result.nbytes
+        return self.buffer.nbytes if self.result is None else self.result.nbytes
 
     @property
     def usable(self) -> bool:
         """Whether one who asks for the same can have this."""
         given_up = self.state in ("failed", "cancelled") or self.cancel_event.is_set()
-        return not given_up and not self.parts.lost
+        return not given_up and not self.buffer.lost
 
     @property
     def progress(self) -> float:
@@ -166,8 +166,8 @@ class Work:
     def look(self) -> Finished:
         """Return what is finished now, which doesn't change any more."""
         with self.changed:
-            parts = self.parts
-            return Finished(self.progress, parts.copy(), tuple(parts.tiles), tuple(self.tiles), self.result)
+            buffer = self.buffer
+            return Finished(self.progress, buffer.copy(), tuple(buffer.tiles), tuple(self.tiles), self.result)
 
     def begin_chunk(self) -> bool:
         """Take the next chunk up; False if the work is over or was given up."""
@@ -221,7 +221,7 @@ class Work:
             self._fraction, self._chunk_began = 0.0, None
             self.next_chunk += 1
             self.tiles.clear()
-            self.parts.add(part)
+            self.buffer.add(part)
         self.notify()
 
     def end(self, state: State, result: xr.Dataset | None = None, error: PhenvizError | None = None) -> bool:
@@ -231,7 +231,7 @@ class Work:
                 return False
             if result is not None:
                 # the result holds all of them
-                self.parts.clear()
+                self.buffer.clear()
                 self.tiles.clear()
             self._done_units += self._fraction * self._units_now
             # what they compute with may be large, and nobody asks for it again
@@ -247,7 +247,7 @@ class Work:
         """Let go of all that was found out, and of who asked."""
         with self.changed:
             self.jobs, self.result = (), None
-            self.parts.clear()
+            self.buffer.clear()
             self.tiles.clear()
 
     def notify(self, at_once: bool = False) -> None:

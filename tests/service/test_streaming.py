@@ -115,7 +115,7 @@ def test_cancelled_job_shows_what_is_final_and_the_next_service_goes_on(make, st
         monkeypatch.setattr(module, name, counting(computed, getattr(module, name)))
     first = make()
     job = ask(first, kind)
-    job._tell = lambda at_once=False: job.cancel() if len(job._work.parts.tiles) == 2 else None
+    job._tell = lambda at_once=False: job.cancel() if len(job._work.buffer.tiles) == 2 else None
     assert job.wait(60) and job.state == "cancelled"
     partial = job.partial_result()
     assert partial.attrs["complete"] == 0 and LOCUS.start < partial.attrs["end"] < LOCUS.end
