@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from phenviz.attribution.targets import is_count
 from phenviz.errors import ModelError
 from phenviz.genome.codes import N_CODE, one_hot
+from phenviz.genome.intervals import covered_intervals
 from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 
@@ -108,8 +109,7 @@ class BaselineSource:
         codes = self._reference.fetch_codes(self._locus.contig, start, start + BLOCK_BASES)
         block = np.zeros((4, BLOCK_BASES), dtype=np.float32)
         # unknown bases stay where they are; each interval of known ones is shuffled by itself
-        known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
-        for first, last in known.reshape(-1, 2):
+        for first, last in covered_intervals(np.flatnonzero(codes != N_CODE)):
             count = SHUFFLES if self._shuffle is None else 1
             # the blocks of each single shuffle have seeds of their own
             seed = SEED + number % 2**24 + 2**24 * (0 if self._shuffle is None else self._shuffle + 1)

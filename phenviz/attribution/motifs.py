@@ -16,9 +16,9 @@ from scipy.stats import false_discovery_control, fisher_exact
 from phenviz.data.motifs import Motif, read_motifs
 from phenviz.errors import ResultError
 from phenviz.genome.codes import ALPHABET, one_hot
+from phenviz.genome.intervals import covered_intervals
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import base_starts, contribution, kind_of, reference_bases
-from phenviz.results.covered import covered_intervals
 
 COLUMNS = ["start", "end", "strand", "motif", "motif_id", "p_value", "q_value", "score", "context"]
 # Bases added on both sides before comparing: seqlets tend to end inside of a motif

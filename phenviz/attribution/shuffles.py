@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import ModelError
 from phenviz.genome.codes import N_CODE, one_hot
+from phenviz.genome.intervals import covered_intervals
 
 Replacement = Literal["dinucleotide", "shuffle", "N"]
 
@@ -49,8 +50,7 @@ def replacements(
     if how == "N":
         return np.full((1, len(codes)), N_CODE, dtype=np.uint8)
     found = np.repeat(codes[None], count, axis=0)
-    known = np.flatnonzero(np.diff(np.concatenate([[0], codes != N_CODE, [0]]).astype(np.int8)))
-    for first, last in known.reshape(-1, 2):
+    for first, last in covered_intervals(np.flatnonzero(codes != N_CODE)):
         interval = codes[first:last]
         shuffled = _dinucleotide_shuffles(interval, count, rng) if how == "dinucleotide" else None
         found[:, first:last] = (

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from phenviz.effects.personal import seen_from
 from phenviz.effects.token_effects import TokenTargets
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.genome.intervals import merged
 from phenviz.genome.variant import Edit
 from phenviz.inference.haplotype_engine import HaplotypeEngine, Saving
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import doubled
 from phenviz.models.expression import encode_bins
 from phenviz.models.phenformer import Phenformer
-from phenviz.models.phenformer_tokens import GeneWindow, merged
+from phenviz.models.phenformer_tokens import GeneWindow
 from phenviz.models.readout import GeneReadout
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import text_array

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 
 from phenviz.figures.component import SCALE_ROOM_MM, RowsComponent, bases_per_mm, colour_bar
 from phenviz.figures.style import FAINT, NEUTRAL, SEQUENTIAL
+from phenviz.genome.intervals import join_intervals
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, on_contig
 from phenviz.genome.ticks import format_length
@@ -54,7 +55,8 @@ class _Boxes(RowsComponent):
             if not dense:
                 boxes = [
                     Rectangle((start, place - _HALF), max(end - start, 0.25 * scale), 2 * _HALF)
-                    for start, end in _joined(starts, ends, gap=0.25 * scale)
+                    # those that would touch on paper are one
+                    for start, end in join_intervals(starts, ends, int(0.25 * scale) + 1)
                 ]
             else:
                 edges, shares = _covered(starts, ends, locus, 0.5 * scale)
@@ -197,17 +199,6 @@ def _inside(table: pd.DataFrame, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
     starts, ends = table["start"].to_numpy(), table["end"].to_numpy()
     hit = (starts < locus.end) & (ends > locus.start)
     return np.maximum(starts[hit], locus.start), np.minimum(ends[hit], locus.end)
-
-
-def _joined(starts: np.ndarray, ends: np.ndarray, gap: float) -> list[tuple[float, float]]:
-    """Join boxes that would touch on paper."""
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted(zip(starts.tolist(), ends.tolist(), strict=True)):
-        if joined and start <= joined[-1][1] + gap:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _covered(

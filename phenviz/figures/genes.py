@@ -14,6 +14,7 @@ from matplotlib.path import Path
 
 from phenviz.figures.component import Component, axes_mm, bases_per_mm
 from phenviz.figures.style import ACCENT, GENE, INK, MM_PER_POINT, MUTED, text_width_mm
+from phenviz.genome.intervals import merged
 from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
 
@@ -179,16 +180,10 @@ class Genes(Component):
 
 def _merged_exons(genes: pd.DataFrame, locus: Locus, gap: float) -> list[tuple[int, int]]:
     """Join exons that would touch on paper, so that a whole chromosome stays a small file."""
-    exons = sorted(
+    exons = (
         (int(start), int(end))
         for starts, ends in zip(genes["exon_starts"], genes["exon_ends"], strict=True)
         for start, end in zip(starts, ends, strict=True)
         if start < locus.end and end > locus.start
     )
-    merged: list[tuple[int, int]] = []
-    for start, end in exons:
-        if merged and start <= merged[-1][1] + gap:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
+    return merged(exons, int(gap) + 1)

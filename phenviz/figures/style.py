@@ -104,8 +104,7 @@ def text_width_mm(text: str, size: float = TEXT_PT, *, italic: bool = False) -> 
 # labels of all users' files: more of them than should be kept
 @lru_cache(maxsize=4_096)
 def _measured(text: str, size: float, italic: bool) -> float:
-    style = "italic" if italic else "normal"
-    font = FontProperties(family=list(font_families()), style=style, size=size)
+    font = FontProperties(family=list(font_families()), style="italic" if italic else "normal", size=size)
     with _SETTINGS_LOCK:  # font objects keep the text that they measure
         width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
     return float(width)

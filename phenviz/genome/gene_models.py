@@ -13,6 +13,7 @@ import pandas as pd
 
 from phenviz.genome.annotation import GENE_COLUMNS
 from phenviz.genome.features import Attributes
+from phenviz.genome.intervals import merged
 
 # Where a transcript's exons come from, the best first: its exons; else its coding sequence and UTRs, which
 # make them up; else its own line; and for a gene without any of these, the gene's line.
@@ -48,7 +49,7 @@ class Transcript:
         source = min(self.lines)
         places = self.lines[source]
         exons = sorted(set(zip(places[::2], places[1::2], strict=True)))
-        return source, _joined(exons) if source == PART else exons
+        return source, merged(exons) if source == PART else exons
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +138,3 @@ def transcript_table(path: Path, models: Models) -> pd.DataFrame:
         starts, ends = np.array(exons, dtype=np.int64).T
         rows.append((contig, starts.min(), ends.max(), strand, symbol, name, starts, ends))
     return pd.DataFrame(rows, columns=GENE_COLUMNS)
-
-
-def _joined(exons: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join places that overlap or touch."""
-    joined: list[tuple[int, int]] = []
-    for start, end in exons:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((start, end))
-    return joined

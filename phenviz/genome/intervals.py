@@ -1,8 +1,9 @@
-"""Which intervals of a genome hold which positions, and which place is nearest."""
+"""Intervals of a genome: joined, of positions in a row, which hold which positions, and the nearest place."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,3 +63,39 @@ def nearest_place(places: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArr
     right = np.clip(np.searchsorted(places, wanted), 0, len(places) - 1)
     left = np.maximum(right - 1, 0)
     return np.where(np.abs(wanted - places[left]) <= np.abs(wanted - places[right]), left, right)
+
+
+def join_intervals(starts: ArrayLike, ends: ArrayLike, gap: int = 1) -> NDArray[np.int64]:
+    """Join intervals that overlap or are less than some bases apart.
+
+    Parameters
+    ----------
+    starts, ends
+        0-based, half-open, in any order.
+    gap
+        So many bases between two keep them apart; 1 joins only those that touch.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Starts and ends, sorted, shape (n, 2).
+    """
+    first, last = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+    if not len(first):
+        return np.empty((0, 2), dtype=np.int64)
+    order = np.argsort(first, kind="stable")
+    first, reached = first[order], np.maximum.accumulate(last[order])
+    begins = np.concatenate([[True], first[1:] - reached[:-1] >= gap])
+    return np.stack([first[begins], reached[np.append(np.flatnonzero(begins)[1:] - 1, len(first) - 1)]], 1)
+
+
+def merged(intervals: Iterable[tuple[int, int]], gap: int = 1) -> list[tuple[int, int]]:
+    """Join intervals, as `join_intervals` does, given and returned as pairs of start and end."""
+    pairs = np.array(list(intervals), dtype=np.int64).reshape(-1, 2)
+    return [(start, end) for start, end in join_intervals(pairs[:, 0], pairs[:, 1], gap).tolist()]
+
+
+def covered_intervals(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """List the intervals (0-based half-open) of positions that follow one another, ascending, shape (n,)."""
+    groups = np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1)
+    return [(int(group[0]), int(group[-1]) + 1) for group in groups if len(group)]

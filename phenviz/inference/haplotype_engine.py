@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from phenviz.genome.intervals import covered_intervals
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.genome.variant import Edit
 from phenviz.inference.edited_sequence import EditedSequence, GridWindow
@@ -232,8 +233,8 @@ class HaplotypeEngine:
         edited = EditedSequence(self._reference, self._contig, edits)
         return [
             window
-            for own in np.split(bins, np.flatnonzero(np.diff(bins) > 1) + 1)
-            for window in edited.windows(number, int(own[0]), int(own[-1]) + 1, self._size, self._sequence_of)
+            for first, last in covered_intervals(bins)
+            for window in edited.windows(number, first, last, self._size, self._sequence_of)
         ]
 
     def _sequence_of(self, first: int, last: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ is encoded once. A global backbone (Enformer) encodes each window on its own. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from phenviz.errors import ModelError
+from phenviz.genome.intervals import merged
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.expression import encode_bins
@@ -326,17 +327,6 @@ def reached(reader: TokenReader, contig: str) -> list[tuple[int, int]]:
         if window.contig == contig
         and (start := max(window.start - flank, 0)) < (end := min(window.end + flank, length))
     )
-
-
-def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join intervals that overlap or touch; sorted."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(intervals):
-        if joined and start <= joined[-1][1]:
-            before = joined.pop()
-            start, end = before[0], max(before[1], end)
-        joined.append((start, end))
-    return joined
 
 
 def distinct(haplotypes: tuple[BaseSource, BaseSource]) -> tuple[tuple[BaseSource, ...], tuple[int, int]]:

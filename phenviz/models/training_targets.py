@@ -23,6 +23,7 @@ from phenviz.data.tissues import REPORTER_GROUP, REPORTER_UNIT
 from phenviz.errors import DataError, ModelError
 from phenviz.genome.codes import N_CODE
 from phenviz.genome.contexts import Context
+from phenviz.genome.intervals import covered_intervals
 from phenviz.genome.locus import bare_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.peaks import SIGNAL_STEP
@@ -244,8 +245,7 @@ def _coverage_sites(name: str, values: NDArray[np.float16], joined: JoinedContig
     threshold = max(float(np.quantile(smooth, 1 - _SITE_SHARE)), 1.0)
     # running sums leave the steps of a plateau equal but for rounding: it is one site, in its middle
     near = np.flatnonzero((smooth > highest * (1 - 1e-4)) & (smooth > threshold * (1 - 1e-4)))
-    plateaus = np.split(near, np.flatnonzero(np.diff(near) > 1) + 1) if len(near) else []
-    steps = np.array([plateau[len(plateau) // 2] for plateau in plateaus], np.int64)
+    steps = np.array([(start + end) // 2 for start, end in covered_intervals(near)], np.int64)
     summit = steps * SIGNAL_STEP + SIGNAL_STEP // 2
     return pd.DataFrame(
         {

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from phenviz.genome.intervals import covered_intervals
 from phenviz.results.schema import base_starts
 
 EXACT = "exact"
@@ -27,23 +28,6 @@ def gaps(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
         Start and end (0-based half-open), from left to right; empty where positions follow one another.
     """
     return [(end, start) for (_, end), (start, _) in pairwise(covered_intervals(positions))]
-
-
-def covered_intervals(positions: NDArray[np.integer]) -> list[tuple[int, int]]:
-    """List the intervals of positions that follow one another.
-
-    Parameters
-    ----------
-    positions
-        0-based, ascending, shape (n,).
-
-    Returns
-    -------
-    list[tuple[int, int]]
-        Start and end (0-based half-open), from left to right.
-    """
-    parts = np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1)
-    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
 def exact_intervals(dataset: xr.Dataset) -> list[tuple[int, int]] | None:

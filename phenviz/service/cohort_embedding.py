@@ -16,9 +16,9 @@ from phenviz.disease.cohort.folder import EFFECTS, TOKENS, Cohort
 from phenviz.disease.cohort.genotypes import ReadCounts, read_blocks, whole_contigs
 from phenviz.errors import DataError
 from phenviz.genome import Locus
+from phenviz.genome.intervals import merged
 from phenviz.models.backbone import halo
 from phenviz.models.phenformer import GeneSite, Phenformer
-from phenviz.models.phenformer_tokens import merged
 from phenviz.models.token_layout import WINDOW, readout_named, token_layout
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import TokenStore

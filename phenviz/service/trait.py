@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError, ModelError, TargetError
 from phenviz.genome.codes import LETTERS
+from phenviz.genome.intervals import merged
 from phenviz.genome.locus import Locus
 from phenviz.models.identity import model_identity
 from phenviz.progress import Progress
@@ -260,7 +261,6 @@ def _settle(params: TraitParams, parts: Sequence[xr.Dataset]) -> xr.Dataset | No
 def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end: int) -> xr.Dataset:
     """Add up what parts attribute to the bases between two positions, as a result."""
     from phenviz.attribution.trait_canvas import Canvas, clipped
-    from phenviz.models.phenformer_tokens import merged
 
     intervals = merged(interval for part in parts for interval in _intervals(part))
     canvas = Canvas(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.genome.annotation import named_in
 from phenviz.genome.locus import Locus
-from phenviz.genome.packing import pack_rows
+from phenviz.genome.packing import pack_in_order, pack_rows
 from phenviz.results.display import Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import FONT, Theme
@@ -70,16 +70,11 @@ def pack_genes(
     rows = pack_rows(starts, right)
     if len(rows) == 0 or rows.max() < most:
         return Packed(rows, np.ones(len(rows), dtype=bool))
-    rows = np.full(len(starts), most - 1, dtype=np.int64)
-    named = np.zeros(len(starts), dtype=bool)
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(most - 1)]
-    for gene in np.argsort(starts - ends, kind="stable"):
-        for row, intervals in enumerate(taken):
-            if all(right[gene] <= left or end <= starts[gene] for left, end in intervals):
-                intervals.append((starts[gene], right[gene]))
-                rows[gene], named[gene] = row, True
-                break
-    return Packed(rows, named)
+    longest = np.argsort(starts - ends, kind="stable")
+    placed = np.empty(len(starts), dtype=np.int64)
+    placed[longest] = pack_in_order(starts[longest], right[longest], most - 1)
+    named = placed >= 0
+    return Packed(np.where(named, placed, most - 1), named)
 
 
 class Genes(Track):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from phenviz.genome import Locus, shown_contig
+from phenviz.genome.intervals import join_intervals
 
 # Whole genomes have a variant every kilobase or so, chips and exomes every few, so that so many bases without
 # one were left out: a centromere, or what lies between two regions.
@@ -73,34 +74,10 @@ class Coverage:
         return f"{self.file} holds no genotypes"
 
 
-def join_intervals(starts: ArrayLike, ends: ArrayLike, gap: int) -> NDArray[np.int64]:
-    """Join intervals that overlap or are less than some bases apart.
-
-    Parameters
-    ----------
-    starts, ends
-        0-based, half-open, in any order.
-    gap
-        So many bases between two keep them apart; 1 joins only those that touch.
-
-    Returns
-    -------
-    NDArray[np.int64]
-        Starts and ends, sorted, shape (n, 2).
-    """
-    first, last = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
-    if not len(first):
-        return np.empty((0, 2), dtype=np.int64)
-    order = np.argsort(first, kind="stable")
-    first, reached = first[order], np.maximum.accumulate(last[order])
-    begins = np.concatenate([[True], first[1:] - reached[:-1] >= gap])
-    return np.stack([first[begins], reached[np.append(np.flatnonzero(begins)[1:] - 1, len(first) - 1)]], 1)
-
-
 def join_all(intervals: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Join what several files cover."""
     every = np.concatenate([np.empty((0, 2), dtype=np.int64), *intervals])
-    return join_intervals(every[:, 0], every[:, 1], 1)
+    return join_intervals(every[:, 0], every[:, 1])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
+from phenviz.genome.intervals import join_intervals
 from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
 from phenviz.variation.broken_vcf import byte_lines, text_of
-from phenviz.variation.coverage import LONGEST_GAP, join_intervals
+from phenviz.variation.coverage import LONGEST_GAP
 from phenviz.variation.records import MISSING, NO_PHASE_SET, Calls, Records
 from phenviz.variation.report import counted
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from phenviz.genome.intervals import join_intervals, merged
 from phenviz.genome.locus import contig_key
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.broken_vcf import UNPACKING, byte_lines, text_of
-from phenviz.variation.coverage import LONGEST_GAP, join_intervals
+from phenviz.variation.coverage import LONGEST_GAP
 from phenviz.variation.htslib import quiet_pysam
 
 _END = re.compile(rb"(?:^|;)END=(\d{1,18})(?:;|$)")
@@ -66,10 +67,8 @@ class VcfCoverage:
             self._stream(progress)
         elif wanted not in self._known:
             names = [name for name in self._names() if contig_key(name) == wanted]
-            found = [
-                interval for name in names for interval in _covered(partial(self._fetch, name), progress)
-            ]
-            self._known[wanted] = join_intervals(*_columns(found), 1)
+            found = [pair for name in names for pair in _covered(partial(self._fetch, name), progress)]
+            self._known[wanted] = _joined(found, 1)
         return self._known.get(wanted, np.empty((0, 2), dtype=np.int64))
 
     def contigs(self, progress: Progress = NO_PROGRESS) -> tuple[str, ...]:
@@ -113,7 +112,7 @@ class VcfCoverage:
                 intervals[-1][1] = max(intervals[-1][1], end)
             else:
                 intervals.append([start, end])
-        self._known = {name: join_intervals(*_columns(intervals), gap) for name, intervals in joined.items()}
+        self._known = {name: _joined(intervals, gap) for name, intervals in joined.items()}
         self._whole = True
 
     def _lines(self) -> Iterator[_Interval]:
@@ -134,8 +133,7 @@ def _covered(fetch: _Fetch, progress: Progress) -> list[tuple[int, int]]:
     if first is None:
         return []
     if _has_blocks(fetch(0, None)):
-        pairs = ((interval.start, interval.end) for interval in fetch(0, None))
-        return [(int(start), int(end)) for start, end in join_intervals(*_columns(pairs), 1)]
+        return merged((interval.start, interval.end) for interval in fetch(0, None))
     found: list[tuple[int, int]] = []
     step, start = LONGEST_GAP // 2, first.start
     window = start // step
@@ -174,9 +172,9 @@ def _has_blocks(intervals: Iterator[_Interval]) -> bool:
     return any(interval.as_reference for interval in islice(intervals, _FIRST))
 
 
-def _columns(pairs: Iterable[Sequence[int]]) -> tuple[list[int], list[int]]:
-    starts_and_ends = list(pairs)
-    return [start for start, _ in starts_and_ends], [end for _, end in starts_and_ends]
+def _joined(pairs: Sequence[Sequence[int]], gap: int) -> NDArray[np.int64]:
+    starts, ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return join_intervals(starts, ends, gap)
 
 
 def _of_texts(found: Iterable[str]) -> Iterator[_Interval]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.errors import DataError
+from phenviz.genome.intervals import join_intervals
 from phenviz.genome.locus import Locus, contig_key, same_contig
 from phenviz.progress import Progress
-from phenviz.variation.coverage import LONGEST_GAP, join_all, join_intervals
+from phenviz.variation.coverage import LONGEST_GAP, join_all
 from phenviz.variation.phase_sets import phase_set_number
 from phenviz.variation.records import ABSENT, MISSING, NO_PHASE_SET, Calls, Records
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.genome.intervals import holding, nearest_place
+from phenviz.genome.intervals import covered_intervals, holding, merged, nearest_place
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -45,3 +45,21 @@ def test_the_nearest_place_is_that_of_looking_at_all(seed):
     np.testing.assert_array_equal(
         np.abs(places[found] - wanted), np.abs(places[:, None] - wanted).min(axis=0)
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_joined_intervals_cover_the_same_bases_and_lie_apart_by_the_gap(seed):
+    rng = np.random.default_rng(seed)
+    starts, gap = rng.integers(0, 200, 25), int(rng.integers(1, 12))
+    pairs = list(zip(starts.tolist(), (starts + rng.integers(1, 20, 25)).tolist(), strict=True))
+    base_by_base = np.zeros(300, dtype=bool)
+    for start, end in pairs:
+        base_by_base[start:end] = True
+    assert merged(pairs) == covered_intervals(np.flatnonzero(base_by_base))
+    slow = []
+    for start, end in covered_intervals(np.flatnonzero(base_by_base)):
+        if slow and start - slow[-1][1] < gap:
+            start = slow.pop()[0]
+        slow.append((start, end))
+    assert merged(pairs, gap) == slow
+    assert merged([]) == covered_intervals(np.flatnonzero(np.zeros(3))) == []

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from phenviz.genome import Locus
+from phenviz.genome.intervals import join_intervals
 from phenviz.progress import NO_PROGRESS
 from phenviz.variation import LONGEST_GAP, Coverage, open_individuals
-from phenviz.variation.coverage import join_intervals
 from phenviz.variation.sources import open_source
 from tests.variation.oracles import bgzip, needs_bcftools, run, write_vcf
 from tests.variation.test_one_way_in import pgen_of, zarr_of
