@@ -98,7 +98,7 @@ def strongest_peaks(world: World, region: tuple[int, int], count: int) -> dict[s
     context less the mean over contexts.
     """
     contexts = [context.name for context in world.contexts]
-    peaks = read_narrow_peaks({name: pack_peak_files(PACK)[name] for name in contexts}, contig=CONTIG)
+    peaks = read_narrow_peaks({name: pack_peak_files([PACK])[name] for name in contexts}, contig=CONTIG)
     summits = cluster_summits(peaks, contexts).within(*region)
     codes = world.reference.codes(CONTIG)
     predicted = predict_centres(world.backbone, codes, summits.position)
@@ -161,7 +161,7 @@ def observed_pairs(world: World) -> pd.DataFrame:
         and p_value (Fisher, one-sided).
     """
     contexts = [context.name for context in world.contexts]
-    peaks = read_narrow_peaks({name: pack_peak_files(PACK)[name] for name in contexts}, contig=CONTIG)
+    peaks = read_narrow_peaks({name: pack_peak_files([PACK])[name] for name in contexts}, contig=CONTIG)
     summits = cluster_summits(peaks, contexts)
     codes = world.reference.codes(CONTIG)
     windows = one_hot(codes[summits.position[:, None] + np.arange(-WIDTH // 2, WIDTH // 2)])

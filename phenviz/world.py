@@ -78,7 +78,7 @@ class World:
         self.project = project
         self.name = project.name
         self.assembly = project.assembly
-        self._peaks: pd.DataFrame | None = None
+        self._peaks: tuple[tuple[str, ...], pd.DataFrame | None] = ((), None)
 
     @cached_property
     def reference(self) -> ReferenceGenome:
@@ -247,11 +247,14 @@ class World:
 
     @property
     def peaks(self) -> pd.DataFrame | None:
-        """Observed accessibility peaks of the contexts; None until their data pack is there."""
-        # only what was found is kept: the pack may be fetched while the world is open
-        if self._peaks is None:
-            self._peaks = self.project.read_peaks()
-        return self._peaks
+        """Observed accessibility peaks of the contexts; None until a data pack of theirs is there."""
+        from phenviz.data.packs import has_pack
+
+        # packs may be fetched while the world is open
+        here = tuple(name for name in self.project.peak_packs if has_pack(name))
+        if self._peaks[1] is None or self._peaks[0] != here:
+            self._peaks = (here, self.project.read_peaks())
+        return self._peaks[1]
 
     def locus(self, text: str) -> Locus:
         """Find what a user typed: a gene, an rsID, a whole contig or coordinates (1-based inclusive).

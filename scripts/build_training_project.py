@@ -27,11 +27,13 @@ from phenviz.data.tissues import REPORTERS, SITES22
 from phenviz.genome.contexts import Context
 
 ADAPTORS = ("AGGACCGGATCAACT", "CATTGCGTGAACCGA")
-BRAIN_FILES = {
-    "Neuron": "ATAC.NeuN.bed",
-    "Oligodendrocyte": "ATAC.Olig2.bed",
-    "Astrocyte": "ATAC.LHX2.bed",
-    "Microglia": "ATAC.PU1.bed",
+PEAK_PACKS = ("blood16-atac", "nott2019-brain", "fetal-intestine-dnase")
+# acetylated regions of the brain's nuclei teach auxiliary outputs, as regulatory elements do
+ACETYLATION = {
+    "Neuron": "H3K27ac.NeuN.bed",
+    "Oligodendrocyte": "H3K27ac.Olig2.bed",
+    "Astrocyte": "H3K27ac.LHX2.bed",
+    "Microglia": "H3K27ac.PU1.bed",
 }
 # promoters and strong enhancers
 ACTIVE_STATES = ("1_", "2_", "3_", "4_", "5_")
@@ -58,16 +60,14 @@ def main() -> None:
         write_states(states)
     read_reporters().to_csv(folder / "reporters.tsv", sep="\t", index=False)
     write_contexts(folder / "contexts.tsv", (*SITES22, *REPORTERS))
-    peaks = pack_peak_files(embedded.PEAKS_PACK) | {
-        name: require_pack("nott2019-brain", file) for name, file in BRAIN_FILES.items()
-    }
-    peaks |= {"Intestine": require_pack("fetal-intestine-dnase", "fIntestine_Sm.hotspot.bed"), "ESC": states}
+    write_elements(folder / "elements.tsv.gz")
+    peaks = pack_peak_files(PEAK_PACKS) | {"ESC": states}
     project = {
         "name": "blood, brain, gut and stem cells",
         "assembly": embedded.ASSEMBLY,
         "reference": str(embedded.REFERENCE),
         "annotation": str(embedded.GENES),
-        "elements": str(embedded.ELEMENTS),
+        "elements": "elements.tsv.gz",
         "bands": str(embedded.CYTOBANDS),
         "contexts": "contexts.tsv",
         "peaks": {context.name: str(peaks[context.name]) for context in SITES22},
@@ -117,6 +117,19 @@ def write_contexts(path: Path, contexts: tuple[Context, ...]) -> None:
     """Write contexts as a project reads them."""
     rows = [{key: getattr(context, key) for key in Context.__slots__} for context in contexts]
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+
+
+def write_elements(path: Path) -> None:
+    """Write the embedded regulatory elements, and the acetylated regions of the brain's cells beside them."""
+    tables = [pd.read_csv(embedded.ELEMENTS, sep="\t", dtype={"contig": str})]
+    for name, file in ACETYLATION.items():
+        regions = pd.read_csv(
+            require_pack("nott2019-brain", file), sep="\t", header=None, usecols=[0, 1, 2]
+        ).set_axis(["contig", "start", "end"], axis=1)
+        regions["contig"] = regions["contig"].str.removeprefix("chr")
+        regions = regions[regions["contig"] == embedded.CONTIG]
+        tables.append(regions.assign(name=f"H3K27ac {name}", cell_types=f"H3K27ac {name}"))
+    pd.concat(tables, ignore_index=True).sort_values("start").to_csv(path, sep="\t", index=False)
 
 
 def write_states(path: Path) -> None:

@@ -178,11 +178,12 @@ def _peaks(world: World) -> str:
     project, peaks = world.project, world.peaks
     more = _training_sources(world)
     if peaks is None:
-        return (f"not here: `phenviz data fetch {project.peaks}`" if project.peaks else "none") + more
+        packs = project.peak_packs
+        return (f"not here: `phenviz data fetch {' '.join(packs)}`" if packs else "none") + more
     _check_contigs(world, "peaks", peaks)
     # a pack may hold more than a model predicts, and without a model the peaks are there to train one
     has_contexts = project.contexts or project.checkpoint or project.backbone
-    named = [] if isinstance(project.peaks, str) or not has_contexts else list(project.peaks)
+    named = [] if project.peak_packs or not has_contexts else list(project.peaks)
     known = [context.name for context in world.contexts] if named else []
     if unknown := [name for name in named if name not in known]:
         with project.naming("peaks"):

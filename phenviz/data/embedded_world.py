@@ -12,7 +12,7 @@ from phenviz.data.embedded import (
     GENES,
     INDIVIDUALS,
     MOTIFS,
-    PEAKS_PACK,
+    PEAK_PACKS,
     READOUT,
     REFERENCE,
     TISSUE_READOUT,
@@ -38,6 +38,6 @@ def embedded_project() -> Project:
         individuals=(INDIVIDUALS,),
         # the source (shapeit4's example) took them from the European part of the 1000 Genomes Project
         superpopulation="EUR",
-        peaks=PEAKS_PACK,
+        peaks=PEAK_PACKS,
         peak_contig=CONTIG,
     )

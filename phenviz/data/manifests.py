@@ -34,6 +34,8 @@ class DataFile:
         Public address; empty for files that the package carries.
     description, source, licence, assembly
         Where they differ from the pack's.
+    context
+        Whose peaks it holds; empty for other files.
     """
 
     name: str
@@ -44,6 +46,7 @@ class DataFile:
     source: str = ""
     licence: str = ""
     assembly: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import io
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from phenviz.errors import DataError
 from phenviz.genome.locus import bare_contig
 from phenviz.genome.text_lines import is_remark, text_lines, whole_number
 
-_SUFFIX = "_peaks.narrowPeak.gz"
 # columns of the two formats that have a signal
 _NARROW, _BROAD = 10, 9
 _ROW = ["contig", "start", "end", "fold_enrichment", "summit", "name", "measured"]
@@ -28,15 +27,15 @@ _LARGEST = float(np.finfo(np.float32).max)
 logger = logging.getLogger(__name__)
 
 
-def read_narrowpeaks(pack: str, contig: str | None = None) -> pd.DataFrame:
-    """Read the peaks of a data pack.
+def read_narrowpeaks(packs: Iterable[str], contig: str | None = None) -> pd.DataFrame:
+    """Read the peaks of data packs.
 
     The table is kept in the cache: reading sixteen genome-wide files takes seconds.
 
     Parameters
     ----------
-    pack
-        Name of a pack whose files are called ``<context>_peaks.narrowPeak.gz`` (``blood16-atac``).
+    packs
+        Names of packs whose manifests say whose peaks a file holds (``blood16-atac``).
     contig
         Keep this contig only; ``20`` and ``chr20`` are the same.
 
@@ -48,22 +47,26 @@ def read_narrowpeaks(pack: str, contig: str | None = None) -> pd.DataFrame:
     Raises
     ------
     PackMissing
-        If the pack isn't here.
+        If one isn't here.
     DataError
         If it has no such files, or one can't be read.
     """
-    paths = pack_peak_files(pack)
-    content = "|".join(file.sha256 for file in find_pack(pack).files)
+    packs = tuple(packs)
+    paths = pack_peak_files(packs)
+    content = "|".join(f"{file.context}:{file.sha256}" for pack in packs for file in find_pack(pack).files)
     identity = hashlib.sha256(f"{content}|{bare_contig(contig or 'all')}".encode()).hexdigest()[:16]
     return _cached(tuple(paths.items()), contig, identity).copy()
 
 
-def pack_peak_files(pack: str) -> dict[str, Path]:
-    """Name the peak file of each context of a data pack; raises as `read_narrowpeaks`."""
-    names = [file.name for file in find_pack(pack).files if file.name.endswith(_SUFFIX)]
-    if not names:
-        raise DataError(f"data pack {pack} holds no peaks: give one with files *{_SUFFIX}")
-    return {name.removesuffix(_SUFFIX): require_pack(pack, name) for name in names}
+def pack_peak_files(packs: Iterable[str]) -> dict[str, Path]:
+    """Name the peak file of each context of data packs; raises as `read_narrowpeaks`."""
+    found: dict[str, Path] = {}
+    for pack in packs:
+        files = {file.context: file.name for file in find_pack(pack).files if file.context}
+        if not files:
+            raise DataError(f"data pack {pack} holds no peaks: `phenviz data list` says what each holds")
+        found |= {context: require_pack(pack, name) for context, name in files.items()}
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -97,7 +97,7 @@ class Project:
     superpopulation
         Of individuals that no panel names; "" where unknown.
     peaks
-        Observed peaks: the name of a data pack, or context name -> narrowPeak or BED file; empty for none.
+        Observed peaks: names of data packs, or context name -> narrowPeak or BED file; empty for none.
     coverage
         Context name -> bigWig file of coverage, which a backbone can be trained on; empty for none.
     sequences, adaptors
@@ -129,7 +129,7 @@ class Project:
     individuals: tuple[Path, ...] = ()
     panel: Path | None = None
     superpopulation: str = ""
-    peaks: str | Mapping[str, Path] = field(default_factory=dict)
+    peaks: tuple[str, ...] | Mapping[str, Path] = ()
     coverage: Mapping[str, Path] = field(default_factory=dict)
     sequences: tuple[Path, ...] = ()
     adaptors: tuple[str, str] = ("", "")
@@ -154,7 +154,7 @@ class Project:
         Raises
         ------
         PackMissing
-            If they are a data pack that isn't here.
+            If they are in a data pack that isn't here.
         DataError
             If the world has no observed peaks.
         """
@@ -162,17 +162,32 @@ class Project:
 
         if not self.peaks:
             raise DataError(f"world {self.name!r} has no observed peaks: set 'peaks' in its project.yaml")
-        return pack_peak_files(self.peaks) if isinstance(self.peaks, str) else dict(self.peaks)
+        return dict(self.peaks) if isinstance(self.peaks, Mapping) else pack_peak_files(self.peaks)
+
+    @property
+    def peak_packs(self) -> tuple[str, ...]:
+        """Names of the data packs that hold its observed peaks; none where they are files of its own."""
+        return () if isinstance(self.peaks, Mapping) else self.peaks
 
     def read_peaks(self) -> pd.DataFrame | None:
-        """Read the observed peaks; None where the world has none, or their data pack isn't here."""
+        """Read the observed peaks of all contexts on one scale (`phenviz.genome.peak_signal`).
+
+        Returns
+        -------
+        pd.DataFrame or None
+            None where the world has none. Of data packs, what is here.
+        """
         from phenviz.data.packs import has_pack
         from phenviz.data.peaks import read_narrowpeak_files, read_narrowpeaks
+        from phenviz.genome.peak_signal import on_one_scale
 
         with self.naming("peaks"):
-            if isinstance(self.peaks, str):
-                return read_narrowpeaks(self.peaks, self.peak_contig) if has_pack(self.peaks) else None
-            return read_narrowpeak_files(self.peaks, self.peak_contig) if self.peaks else None
+            if isinstance(self.peaks, Mapping):
+                table = read_narrowpeak_files(self.peaks, self.peak_contig) if self.peaks else None
+            else:
+                here = [name for name in self.peaks if has_pack(name)]
+                table = read_narrowpeaks(here, self.peak_contig) if here else None
+            return None if table is None else on_one_scale(table)
 
 
 def read_project(path: str | os.PathLike[str]) -> Project:
@@ -222,15 +237,15 @@ def _files(entries: Entries, key: str) -> tuple[Path, ...]:
     return tuple(entries.file(key, item) for item in listed)
 
 
-def _peaks(entries: Entries, key: str) -> str | dict[str, Path]:
+def _peaks(entries: Entries, key: str) -> tuple[str, ...] | dict[str, Path]:
     from phenviz.data.manifests import find_pack
 
     value = entries.values[key]
     if isinstance(value, dict):
         return {str(context): entries.file(key, item) for context, item in value.items()}
-    name = _text(entries, key)
+    names = value if isinstance(value, list) and value else [_text(entries, key)]
     try:
-        return find_pack(name).name
+        return tuple(find_pack(str(name)).name for name in names)
     except DataError as error:
         raise entries.error(key, f"is neither a data pack nor 'context: file' lines: {error}") from error
 
@@ -318,7 +333,10 @@ def _tracks(entries: Entries, key: str, tracks: Any) -> tuple[str, ...] | None:
 
 def _check_peak_contexts(project: Project, entries: Entries) -> None:
     known = {context.name for context in project.contexts}
-    given = {"peaks": () if isinstance(project.peaks, str) else project.peaks, "coverage": project.coverage}
+    given = {
+        "peaks": project.peaks if isinstance(project.peaks, Mapping) else (),
+        "coverage": project.coverage,
+    }
     for key, names in given.items():
         for name in names if known else ():
             if name not in known:

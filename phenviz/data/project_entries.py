@@ -57,7 +57,8 @@ WANTED = {
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
     "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "
     "'- {name: GATA1, file: gata1.bw, colour: \"#d55e00\"}'",
-    "peaks": "give the name of a data pack, or 'context: file' lines with narrowPeak or BED files",
+    "peaks": "give the name of a data pack or a list of names, or 'context: file' lines with narrowPeak or "
+    "BED files",
 }
 
 

@@ -19,7 +19,7 @@ from phenviz.disease.observed import Peaks
 from phenviz.disease.scores import Scorer, Scores, score_all
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import Context, without_reporters
 from phenviz.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Inputs:
         self._scorer, self._common = scorer, common
         self._replicas: dict[tuple[str, str], Replicas] = {}
         table = traits.table
-        self.contexts: tuple[Context, ...] = tuple(world.contexts)
+        self.contexts: tuple[Context, ...] = without_reporters(world.contexts)
         self.variants = traits.variants()
         numbers = self.variants.assign(row=np.arange(len(self.variants)))
         key = ["contig", "position", "ref", "alt"]
@@ -172,9 +172,8 @@ class Inputs:
         """
         table = self.world.peaks
         if table is None:
-            named = self.world.project.peaks
-            if isinstance(named, str) and named:
-                raise PackMissing(find_pack(named))
+            if packs := self.world.project.peak_packs:
+                raise PackMissing(find_pack(packs[0]))
             raise DataError(
                 f"world {self.world.name!r} has no observed peaks: set 'peaks' in its project.yaml, or "
                 f"choose "

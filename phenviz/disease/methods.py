@@ -84,12 +84,13 @@ class Matched:
         """Test every trait."""
         side = self.side(inputs)
         prepared = self.prepare(inputs, side)
+        contexts = inputs.contexts if self.kind == "model" else inputs.peaks.contexts
         results, imbalance = {}, {}
         for trait in inputs.traits.traits:
             inputs.progress.check()
             sums = self.sums(inputs, side, prepared, trait, name)
             results[trait] = (
-                untested(len(inputs.contexts))
+                untested(len(contexts))
                 if sums is None
                 else matched_test(
                     sums,
@@ -100,7 +101,7 @@ class Matched:
             )
             balance = inputs.replicas(trait, self.kind).imbalance
             imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
-        return Outcome(inputs.contexts, results, imbalance)
+        return Outcome(contexts, results, imbalance)
 
     def side(self, inputs: Inputs) -> Side:
         """Return the evidence that it reads."""

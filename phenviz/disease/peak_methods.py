@@ -73,7 +73,7 @@ def gchromvar(inputs: Inputs, name: str) -> Outcome:
         # a peak is among those that it is matched with, so the observed set is one of those drawn from
         reached = (null >= observed - 1e-9 * np.abs(observed)).sum(0)
         results[trait] = _plain(effect, sd, effect / sd, (1 + reached) / (1 + len(null)))
-    return Outcome(inputs.contexts, results, {})
+    return Outcome(inputs.peaks.contexts, results, {})
 
 
 def accessibility_rank(inputs: Inputs, name: str) -> Outcome:
@@ -105,12 +105,12 @@ def accessibility_rank(inputs: Inputs, name: str) -> Outcome:
         effect = share @ ranks - 0.5
         se = np.full(x.shape[1], np.sqrt((share**2).sum() / 12))
         results[trait] = _plain(effect, se, effect / se, norm.sf(effect / se))
-    return Outcome(inputs.contexts, results, {})
+    return Outcome(inputs.peaks.contexts, results, {})
 
 
 def overlap(inputs: Inputs, name: str) -> Outcome:
     """Test overlap of fine-mapped variants with peaks of each context (Fisher's exact test, one-sided)."""
-    return _fisher(inputs, inputs.contexts, lambda variants: inputs.peaks.at(variants) > 0)
+    return _fisher(inputs, inputs.peaks.contexts, lambda variants: inputs.peaks.at(variants) > 0)
 
 
 def overlap_remo(inputs: Inputs, name: str) -> Outcome:

@@ -14,6 +14,7 @@ from phenviz.disease.inputs import indels
 from phenviz.disease.scores import Scorer, score_all
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
+from phenviz.genome.contexts import without_reporters
 from phenviz.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:
@@ -72,13 +73,15 @@ def simulated_traits(
         from phenviz.effects import score_variants
 
         scorer = score_variants
-    names = [context.name for context in world.contexts]
+    names = [context.name for context in without_reporters(world.contexts)]
     for name in contexts or ():
         if name not in names:
             raise DataError(f"no context {name!r} to plant: choose from {', '.join(names)}")
 
     def scored(variants: pd.DataFrame):  # type: ignore[no-untyped-def]
-        return score_all(variants, world.reference, world.backbone, world.contexts, scorer, progress)
+        return score_all(
+            variants, world.reference, world.backbone, without_reporters(world.contexts), scorer, progress
+        )
 
     pool = random_background(
         world.reference,
@@ -124,7 +127,7 @@ def is_simulated(source: str) -> bool:
 
 def _own_effect(magnitude: NDArray[np.floating], world: World) -> NDArray[np.floating]:
     """Return how much larger each effect is than the largest in contexts of other groups, (n, C)."""
-    groups = np.array([context.group for context in world.contexts])
+    groups = np.array([context.group for context in without_reporters(world.contexts)])
     excess = np.empty_like(magnitude)
     for group in dict.fromkeys(groups):
         inside = groups == group
@@ -137,7 +140,7 @@ def _own_effect(magnitude: NDArray[np.floating], world: World) -> NDArray[np.flo
 def _outstanding(excess: NDArray[np.floating], world: World) -> list[str]:
     """Return the two contexts, of different groups if possible, with the largest effects of their own."""
     top = np.sort(excess, axis=0)[-10:].mean(0)
-    order = [world.contexts[column] for column in np.argsort(-top, kind="stable")]
+    order = [without_reporters(world.contexts)[column] for column in np.argsort(-top, kind="stable")]
     other = next((context for context in order[1:] if context.group != order[0].group), None)
     return [order[0].name, *([other.name] if other else [context.name for context in order[1:2]])]
 

@@ -135,6 +135,8 @@ class _Activity(RowsComponent):
     @property
     def units(self) -> str:
         """Unit of activity."""
+        if "units" in self.prediction.coords:
+            return ", ".join(dict.fromkeys(self.prediction["units"].values.tolist()))
         return str(self.prediction.attrs["units"])
 
 

@@ -10,6 +10,8 @@ from phenviz.errors import ModelError, TargetError
 
 # of more contexts than this, a message names those that are alike (at most so many) and the groups
 _LISTED, _ALIKE = 30, 5
+FOLD_ENRICHMENT = "fold enrichment"
+REPORTER_UNIT = "RNA/DNA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Context:
     colour: str
     unit: str = ""
     description: str = ""
+
+    @property
+    def units(self) -> str:
+        """Unit of the predicted activity, in words."""
+        return self.unit or FOLD_ENRICHMENT
+
+
+def without_reporters(contexts: Iterable[Context]) -> tuple[Context, ...]:
+    """Return the cell types and tissues among contexts: what a disease may act in, and no reporter assay."""
+    return tuple(context for context in contexts if context.unit != REPORTER_UNIT)
 
 
 def read_contexts(entries: Iterable[Context | Mapping[str, str]]) -> tuple[Context, ...]:

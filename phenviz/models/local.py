@@ -36,10 +36,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from phenviz.errors import ModelError
-from phenviz.genome.contexts import Context, read_contexts
+from phenviz.genome.contexts import FOLD_ENRICHMENT, Context, read_contexts
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"softplus": F.softplus, "relu": F.relu}
-FOLD_ENRICHMENT = "fold enrichment"
 # exp() of the head is capped far above any fold enrichment in the data (192), against overflow on odd inputs.
 MAX_LOG_ACTIVITY = 10.0
 
@@ -195,7 +194,7 @@ class LocalBackbone(nn.Module):
         """Unit of the activity; where contexts differ, each unit with its contexts."""
         names: dict[str, list[str]] = {}
         for context in self.contexts:
-            names.setdefault(context.unit or FOLD_ENRICHMENT, []).append(context.name)
+            names.setdefault(context.units, []).append(context.name)
         if len(names) == 1:
             return next(iter(names))
         return "; ".join(

@@ -201,10 +201,11 @@ def _stages(activation: str) -> tuple[dict[str, Any], ...]:
 
 
 STAGES = _stages("softplus")
-# What differs errs differently: the second teacher learns where summits are better than in which contexts.
+# What differs errs differently: the second teacher learns where summits are better than in which contexts,
+# and heeds reporters more.
 TEACHER_CHANGES: tuple[dict[str, Any], ...] = (
     {},
-    {"specificity_weight": 1.0, "balance": 0.0, "openness_weight": 0.0},
+    {"specificity_weight": 1.0, "balance": 0.0, "openness_weight": 0.0, "reporter_weight": 3.0},
 )
 
 

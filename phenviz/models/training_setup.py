@@ -183,7 +183,7 @@ class TrainingSetup:
         found: dict[str, Any] = {}
         for context in self.targets.contexts:
             kind = self.targets.kinds[context.name]
-            found[context.name] = {"kind": kind, "unit": context.unit or "fold enrichment"}
+            found[context.name] = {"kind": kind, "unit": context.units}
             if kind == REPORTER and table is not None:
                 own = table[(table["context"] == context.name) & (table["split"] == "training")]
                 found[context.name]["sequences"] = len(own)

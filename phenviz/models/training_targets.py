@@ -19,19 +19,18 @@ from numpy.typing import NDArray
 from phenviz.data.coverage import read_coverage
 from phenviz.data.peaks import read_narrowpeak_files
 from phenviz.data.reporter_sequences import read_sequences
-from phenviz.data.tissues import REPORTER_GROUP, REPORTER_UNIT
+from phenviz.data.tissues import REPORTER_GROUP
 from phenviz.errors import DataError, ModelError
 from phenviz.genome.codes import N_CODE
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import REPORTER_UNIT, Context
 from phenviz.genome.intervals import covered_intervals
 from phenviz.genome.locus import bare_contig
+from phenviz.genome.peak_signal import signal_of_contexts
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.peaks import SIGNAL_STEP
 from phenviz.models.training_regions import JoinedContigs
 
 SIGNAL, PRESENCE, COVERAGE, REPORTER = "signal", "presence", "coverage", "reporter"
-# of a peak where no context has a signal: the median over the peaks of 16 blood populations on chromosome 20
-DEFAULT_LEVEL = 7.3
 COVERAGE_UNIT = "fold of the mean coverage"
 # a site of coverage: the highest step within _SITE_REACH, among the highest _SITE_SHARE of all steps
 _SITE_SHARE, _SITE_REACH = 0.01, 500
@@ -146,7 +145,12 @@ def read_targets(
     contexts = [*contexts, *(_reporter(name) for name in measured if name not in known)]
     _check_sources(contexts, sources, measured)
     sites = [context for context in contexts if context.name not in measured]
-    kinds, level = _kinds(table, [context.name for context in sites if context.name in sources.peaks])
+    signed, level = signal_of_contexts(table)
+    kinds = {
+        name: SIGNAL if name in signed else PRESENCE
+        for name in (context.name for context in sites)
+        if name in sources.peaks
+    }
     kinds |= dict.fromkeys(sources.coverage, COVERAGE) | dict.fromkeys(measured, REPORTER)
     _check_ends(table, joined, bool(sources.peaks))
     peaks = joined.place(table, ("start", "end", "summit"))
@@ -192,18 +196,6 @@ def _check_sources(contexts: Sequence[Context], sources: Sources, measured: Sequ
             )
         if len(given) > 1:
             raise ModelError(f"{context.name} has {' and '.join(given)}: a context learns one of them")
-
-
-def _kinds(table: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, str], float]:
-    """Tell which contexts have a signal, and the level that peaks without one count as."""
-    ranges = table.groupby("context")["fold_enrichment"].agg(["min", "max"])
-    # one number for all peaks is no signal, whatever the number
-    signed = [
-        name for name in names if name in ranges.index and ranges.at[name, "min"] < ranges.at[name, "max"]
-    ]
-    kinds = {name: SIGNAL if name in signed else PRESENCE for name in names}
-    strength = table.loc[table["context"].isin(signed), "fold_enrichment"]
-    return kinds, float(strength.median()) if len(strength) else DEFAULT_LEVEL
 
 
 def _check_ends(table: pd.DataFrame, joined: JoinedContigs, has_peaks: bool) -> None:

@@ -72,6 +72,8 @@ class _Context(Protocol):
     def colour(self) -> str: ...
     @property
     def unit(self) -> str: ...
+    @property
+    def units(self) -> str: ...
 
 
 def result_attrs(
@@ -134,9 +136,8 @@ def context_coords(contexts: Iterable[_Context]) -> dict[str, tuple[str, list[st
         units of their own: what ``xr.Dataset`` takes as coords.
     """
     listed = tuple(contexts)
-    units = [context.unit for context in listed]
     # where contexts differ in it; else the attribute of the same name says it for all
-    own = {"units": ("context", units)} if any(units) else {}
+    own = {"units": ("context", [c.units for c in listed])} if any(c.unit for c in listed) else {}
     return own | {
         "context": ("context", [context.name for context in listed]),
         "context_label": ("context", [context.label for context in listed]),

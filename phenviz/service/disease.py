@@ -170,10 +170,10 @@ def _digest(table: pd.DataFrame) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
-def _peaks_identity(peaks: str | Mapping[str, Path]) -> Any:
-    if isinstance(peaks, str):
-        # without its pack, backgrounds are matched on predicted instead of observed activity
-        return [peaks, has_pack(peaks)]
+def _peaks_identity(peaks: tuple[str, ...] | Mapping[str, Path]) -> Any:
+    if not isinstance(peaks, Mapping):
+        # without packs, backgrounds are matched on predicted instead of observed activity
+        return [[name, has_pack(name)] for name in peaks]
     return {name: [str(path), path.stat().st_size, path.stat().st_mtime_ns] for name, path in peaks.items()}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import FOLD_ENRICHMENT, Context
 from phenviz.results.display import Colouring, Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
@@ -25,7 +25,7 @@ _MOST_PIXELS = 416
 # where the colour scale ends by itself: above it lie few of the values on screen
 _QUANTILE = 0.998
 # a view of nothing but background shall look empty: it ends here at least, by the unit of activity
-_LEAST_HIGH = {"fold enrichment": 5.0}
+_LEAST_HIGH = {FOLD_ENRICHMENT: 5.0}
 # of a row: as its content asks for, at least, and at most
 _ROW_PIXELS = {"heatmap": (13, 7, 34), "areas": (26, 14, 48)}
 
@@ -152,7 +152,7 @@ class Activity(Track):
             return
         edges, values = self._values
         high = self._fixed or scale_end(
-            values[:, (edges[1:] > view.start) & (edges[:-1] < view.end)], self._contexts[0].unit
+            values[:, (edges[1:] > view.start) & (edges[:-1] < view.end)], self._contexts[0].units
         )
         self._scale = Scale("0", self.theme.sequential, f"{high:g}")
         if high != self._high:

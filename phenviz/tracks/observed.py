@@ -11,6 +11,7 @@ import pandas as pd
 
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
+from phenviz.genome.peak_signal import signal_of_contexts
 from phenviz.results.display import Colouring, Display
 from phenviz.results.painted_peaks import average_peaks, paint_peaks
 from phenviz.tracks.frame import Axis, Track
@@ -36,6 +37,7 @@ class Observed(Track):
         super().__init__(axis, theme, 16 * _ROW_PIXELS, (0, 16))
         self._peaks: pd.DataFrame | None = None
         self._highs: dict[int, float] = {}
+        self._measured: frozenset[str] = frozenset()
         self._high = 1.0
         self._drawn: Colouring | None = None
         self._contexts: Sequence[Context] = ()
@@ -52,6 +54,7 @@ class Observed(Track):
         self._highs = {}
         if peaks is not None:
             self._high = nice_ceiling(float(peaks["fold_enrichment"].quantile(_QUANTILE)))
+            self._measured, _ = signal_of_contexts(peaks)
         self.reload()
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
@@ -97,8 +100,10 @@ class Observed(Track):
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
         coarse = mean_over(bases) if averaged else "maximum in a pixel"
+        called = [name for name in near["context"].unique() if name not in self._measured and name in names]
+        presence = f"; presence only, at the median, in {', '.join(called)}" if called else ""
         self.say(
-            description=f"{LOG_COLOURS}, fold enrichment measured{f', {coarse}' if level else ''}",
+            description=f"{LOG_COLOURS}, fold enrichment measured{f', {coarse}' if level else ''}{presence}",
             empty="" if len(near) else "No peak was observed here",
             scale=Scale("0", self.theme.sequential, f"{high:g}"),
         )

@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from phenviz.app.shell.request import BASELINES, Request
-from phenviz.app.shell.state import ExploreState, apply_query, query_of
+from phenviz.app.shell.state import ExploreState, apply_query, contexts_at_first, query_of
 from phenviz.errors import JobError
-from phenviz.genome import Locus
+from phenviz.genome import Context, Locus
 from tests.toys import CONTEXTS
 
 RUN = Request("integrated-gradients", Locus("20", 999, 2_000), ("Ery",), "ALPHA", 16)
@@ -38,6 +38,20 @@ def test_an_address_leaves_out_what_is_as_by_default():
     names = tuple(context.name for context in CONTEXTS)
     state = ExploreState(locus=locus, settled=locus, contexts=names)
     assert query_of(state, CONTEXTS) == {"locus": "chr20:1-100"}
+
+
+def test_reporter_assays_are_not_ticked_at_first_and_an_address_tells_when_they_are():
+    contexts = (*CONTEXTS, Context("HepG2", "reporter in HepG2", "", "reporter", "#715c6e", "RNA/DNA"))
+    names = tuple(context.name for context in contexts)
+    assert contexts_at_first(contexts) == names[:-1]
+    assert contexts_at_first(contexts[-1:]) == ("HepG2",)
+    locus = Locus("20", 0, 100)
+    state = ExploreState(locus=locus, settled=locus, contexts=names[:-1])
+    assert "contexts" not in query_of(state, contexts)
+    state.contexts = names
+    again = ExploreState()
+    apply_query(again, query_of(state, contexts), contexts)
+    assert again.contexts == names
 
 
 def test_no_ticked_context_survives_the_address():

@@ -11,6 +11,7 @@ import yaml
 
 from phenviz.data import manifests
 
+_PEAKS = "_peaks.narrowPeak.gz"
 TOY_FILES = {
     "Ery_peaks.narrowPeak.gz": b"chr20\t100\t300\tp1\t10\t.\t5.5\t3\t2\t40\n",
     "notes/README.txt": b"read me\n",
@@ -50,6 +51,7 @@ def toy_pack(tmp_path, monkeypatch) -> Iterator[Path]:
             "url": f"https://example.invalid/{name}",
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
+            **({"context": name.removesuffix(_PEAKS)} if name.endswith(_PEAKS) else {}),
         }
         for name, content in TOY_FILES.items()
     ]

@@ -1,10 +1,12 @@
 import gzip
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from phenviz.data import packs, peaks
 from phenviz.errors import DataError
+from phenviz.genome.peak_signal import DEFAULT_LEVEL, on_one_scale, signal_of_contexts
 
 _LINES = (
     "chr20\t500\t900\tp2\t10\t.\t2.5\t3\t2\t100\n"
@@ -84,18 +86,18 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 def test_a_pack_that_is_not_here_is_said(toy_pack):
     with pytest.raises(packs.PackMissing):
-        peaks.read_narrowpeaks("toy-pack", "20")
+        peaks.read_narrowpeaks(["toy-pack"], "20")
 
 
 @pytest.mark.packs
 def test_peaks_of_a_pack_are_the_same_from_its_files_and_from_the_cache(pack_mirror, monkeypatch):
     monkeypatch.setenv("PHENVIZ_MIRROR", str(pack_mirror))
-    first = peaks.read_narrowpeaks("blood16-atac", "20")
+    first = peaks.read_narrowpeaks(["blood16-atac"], "20")
     assert len(first) == 51_908
     assert first["context"].nunique() == 16
     peaks._cached.cache_clear()
     monkeypatch.setattr(peaks, "read_narrowpeak_files", None)
-    assert peaks.read_narrowpeaks("blood16-atac", "chr20").equals(first)
+    assert peaks.read_narrowpeaks(["blood16-atac"], "chr20").equals(first)
 
 
 def test_peaks_are_those_that_were_written_whatever_stands_around_them(tmp_path):
@@ -146,3 +148,29 @@ def test_what_a_file_of_peaks_lacks_is_told(tmp_path, caplog):
     (tmp_path / "a.narrowPeak").write_text("track x\n")
     with pytest.raises(DataError, match="it holds no peak"):
         peaks.read_narrowpeak_files({"Ery": tmp_path / "a.narrowPeak"})
+
+
+TISSUES = ("blood16-atac", "nott2019-brain", "fetal-intestine-dnase")
+
+
+@pytest.mark.packs
+def test_packs_of_several_tissues_make_one_table(pack_mirror, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_MIRROR", str(pack_mirror))
+    table = peaks.read_narrowpeaks(TISSUES, "20")
+    blood = peaks.read_narrowpeaks(["blood16-atac"], "20")
+    assert table["context"].nunique() == 21
+    assert table[table["context"].isin(blood["context"])].reset_index(drop=True).equals(blood)
+    measured, level = signal_of_contexts(table)
+    assert measured == set(blood["context"])
+    assert level == np.median(blood["fold_enrichment"])
+
+
+def test_peaks_without_a_signal_count_as_the_median_of_those_with_one():
+    fold = {"A": [2.0, 4.0, 9.0], "B": [1.0, 1.0], "C": [3.0, 8.0], "D": [5.0]}
+    table = pd.DataFrame([(name, value) for name, own in fold.items() for value in own])
+    table.columns = ["context", "fold_enrichment"]
+    once = on_one_scale(table)
+    assert once["fold_enrichment"].tolist() == [2, 4, 9, 4, 4, 3, 8, 4]
+    assert on_one_scale(once).equals(once)
+    alone = on_one_scale(table[table["context"] == "B"])
+    assert alone["fold_enrichment"].tolist() == pytest.approx([DEFAULT_LEVEL] * 2)

@@ -82,7 +82,9 @@ def test_contexts_are_read_from_the_file_itself_and_from_a_table(folder):
 
 
 def test_peaks_are_a_pack_or_files_by_context(folder):
-    assert _read(folder, _LEAST + "peaks: blood16-atac\n").peaks == "blood16-atac"
+    assert _read(folder, _LEAST + "peaks: blood16-atac\n").peaks == ("blood16-atac",)
+    several = _read(folder, _LEAST + "peaks: [blood16-atac, nott2019-brain]\n")
+    assert several.peaks == several.peak_packs == ("blood16-atac", "nott2019-brain")
     by_context = _read(folder, _LEAST + "peaks:\n  Ery: ery.narrowPeak\n  Mono: mono.narrowPeak.gz\n").peaks
     assert by_context == {"Ery": folder / "ery.narrowPeak", "Mono": folder / "mono.narrowPeak.gz"}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,11 +178,30 @@ def test_signed_effects_follow_the_sign_of_beta(world, planted):
 
 
 def test_without_peaks_observed_methods_say_what_is_missing(world, planted):
-    from types import SimpleNamespace
-
     without = SimpleNamespace(**{**vars(world), "peaks": None})
     with pytest.raises(DataError, match="no observed peaks"):
         hypotheses(planted, without, method="accessibility")
+
+
+def test_a_reporter_assay_is_no_place_for_a_disease(world, planted):
+    reporter = replace(worlds.CONTEXTS[0], unit="RNA/DNA")
+    without = SimpleNamespace(**{**vars(world), "contexts": (reporter, *worlds.CONTEXTS[1:])})
+    found = hypotheses(planted, without, method="variant", permutations=200, scorer=worlds.known_scores)
+    assert found["context"].values.tolist() == worlds.NAMES[1:]
+
+
+def test_what_was_never_observed_in_a_context_is_not_taken_for_nothing(world, planted):
+    peaks = world.peaks[world.peaks["context"] != "B"]
+    without = SimpleNamespace(**{**vars(world), "peaks": peaks})
+    found = hypotheses(
+        planted, without, method=["variant", *OBSERVED], permutations=200, scorer=worlds.known_scores
+    )
+    p = found["p_value"].sel(context=worlds.NAMES)
+    assert np.isfinite(p.sel({"method": "variant"})).all()
+    for method in set(OBSERVED) - {"overlap-remo"}:
+        own = p.sel({"method": method})
+        assert np.isnan(own.sel(context="B")).all()
+        assert np.isfinite(own.sel(context=[name for name in worlds.NAMES if name != "B"])).all()
 
 
 def test_p_values_of_random_loci_are_true(world):

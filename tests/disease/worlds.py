@@ -97,7 +97,7 @@ def small_world(folder, seed=0):
         contexts=CONTEXTS,
         backbone=backbone,
         peaks=peaks,
-        project=SimpleNamespace(peaks={}),
+        project=SimpleNamespace(peaks={}, peak_packs=()),
     )
 
 

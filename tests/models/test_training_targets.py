@@ -16,13 +16,14 @@ from phenviz.data.project import read_project
 from phenviz.data.reporter_sequences import read_sequences, reverse_complement
 from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.genome import ReferenceGenome, decode, one_hot
+from phenviz.genome.peak_signal import DEFAULT_LEVEL
 from phenviz.models.checkpoint import load_backbone
 from phenviz.models.local import LocalBackbone
 from phenviz.models.training import default_config, train_backbone
 from phenviz.models.training_network import TrainableBackbone, scan_both_strands
 from phenviz.models.training_regions import SPACER, JoinedContigs, check_regions
 from phenviz.models.training_reporters import lies_within
-from phenviz.models.training_targets import DEFAULT_LEVEL, Sources, read_targets
+from phenviz.models.training_targets import Sources, read_targets
 from tests.models.training_toys import LENGTH, write_world
 from tests.toys import CONTEXTS, tiny_config, toy_backbone
 

@@ -51,6 +51,12 @@ def test_what_was_written_to_the_pyramid_appears_on_refresh():
     assert not track(shown, "activity")._hatching.source.data["left"]
 
 
+def test_a_view_of_nothing_but_background_looks_empty():
+    shown = browser(locus=Locus("20", 990 * 128, 1_010 * 128))
+    shown.set_activity(Pyramid.of(np.full((3, N_BINS), 0.2, dtype=np.float32), 128))
+    assert shown.display().activity.high == 5
+
+
 def test_a_fixed_scale_keeps_its_meaning_while_one_moves_to_weaker_parts():
     values = np.ones((3, N_BINS), dtype=np.float32)
     values[:, 1_000] = 40

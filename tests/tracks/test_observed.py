@@ -45,6 +45,16 @@ def test_the_strongest_of_the_peaks_that_share_a_point_is_painted():
     assert abs((image[0] > 0).sum() * per_point - 400) <= 2 * per_point
 
 
+def test_contexts_whose_peaks_have_no_signal_are_named():
+    shown = browser(locus=Locus("20", 109_900, 110_600))
+    table = peaks()
+    measured = pd.concat([table, table.assign(fold_enrichment=table["fold_enrichment"] * 2)])
+    shown.set_observed(measured[measured["context"] == "Ery"])
+    assert "presence only" not in track(shown, "observed").texts.description
+    shown.set_observed(pd.concat([measured, table.assign(context="B", fold_enrichment=7.0)]))
+    assert "presence only, at the median, in B" in track(shown, "observed").texts.description
+
+
 def test_far_out_observed_peaks_are_averaged_too():
     shown, _ = far_out()
     observed = track(shown, "observed")

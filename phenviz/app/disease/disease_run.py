@@ -134,8 +134,8 @@ class DiseaseRun(ServiceRun):
         """Return the data packs that the chosen source and methods need and that aren't here."""
         state, world = self._state, self._runtime.world
         needed = [state.source] if state.source in TRAIT_PACKS else []
-        if any(name in _OF_PEAKS for name in state.methods) and isinstance(world.project.peaks, str):
-            needed += [world.project.peaks] if world.project.peaks else []
+        if any(name in _OF_PEAKS for name in state.methods):
+            needed += world.project.peak_packs
         needed += [EXPRESSION_PACK] if _OF_EXPRESSION in state.methods else []
         return [find_pack(name) for name in dict.fromkeys(needed) if not has_pack(name)]
 

@@ -182,10 +182,9 @@ class ExplorePage:
     def _show_packs(self) -> None:
         """Show what tracks take from data packs, and offer the packs that aren't here."""
         runtime, offer = self.runtime, self.toolbar.offer
-        named = runtime.world.project.peaks
         PacksOfTrack(
             self.session, runtime, "Observed peaks",
-            lambda: [named] if isinstance(named, str) and named else [],
+            lambda: list(runtime.world.project.peak_packs),
             lambda _anew: runtime.peaks(),
             self.tracks.set_observed, partial(offer, track="observed"),
         ).start()  # fmt: skip

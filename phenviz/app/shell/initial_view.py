@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from phenviz.app.shell.state import PageState
+from phenviz.app.shell.state import PageState, contexts_at_first
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
 
@@ -54,7 +54,7 @@ def open_state(
         locus=Locus(locus.contig, locus.start, locus.end),
         highlight=site,
         focus=state.focus or focus,
-        contexts=state.contexts if "contexts" in arguments else names,
+        contexts=state.contexts if "contexts" in arguments else contexts_at_first(tuple(world.contexts)),
     )
     state.settled = state.locus
     return problems

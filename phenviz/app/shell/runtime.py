@@ -63,7 +63,6 @@ class Runtime:
         self._started = threading.Event()
         self._stopped = False
         self._warming: subprocess.Popen[str] | None = None
-        self._peaks: pd.DataFrame | None = None
         self._peaks_lock = threading.Lock()
         self._finemapped: pd.DataFrame | None = None
         self._finemapped_lock = threading.Lock()
@@ -109,11 +108,9 @@ class Runtime:
         return self.service_ready.exception() if self.service_ready.done() else None
 
     def peaks(self) -> pd.DataFrame | None:
-        """Observed peaks, read once for all sessions; None until their data pack is there."""
+        """Observed peaks, read once for all sessions; None until a data pack of theirs is there."""
         with self._peaks_lock:
-            if self._peaks is None:
-                self._peaks = self.world.peaks
-            return self._peaks
+            return self.world.peaks
 
     def finemapped(self, *, anew: bool = False) -> pd.DataFrame | None:
         """Fine-mapped variants of the packs that are here, read once for all sessions, or ``anew``."""

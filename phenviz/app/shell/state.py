@@ -9,7 +9,7 @@ import param
 
 from phenviz.app.shell.request import BASELINES, METHODS, STEPS, Request
 from phenviz.errors import PhenvizError
-from phenviz.genome.contexts import Context
+from phenviz.genome.contexts import Context, without_reporters
 from phenviz.genome.locus import Locus, shown_contig
 
 THEMES = ("light", "dark")
@@ -124,6 +124,11 @@ _OF_EXPLORE = (
 )
 
 
+def contexts_at_first(all_contexts: tuple[Context, ...]) -> tuple[str, ...]:
+    """Name the contexts that a page opens with: cell types and tissues, where the model has any."""
+    return tuple(context.name for context in without_reporters(all_contexts) or all_contexts)
+
+
 def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
     """Write what all pages share into the values of a URL; what is as by default is left out."""
     locus = state.settled or state.locus
@@ -132,7 +137,7 @@ def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str,
         query["mark"] = state.mark
     if state.regions:
         query["regions"] = ",".join(state.regions)
-    if len(state.contexts) < len(all_contexts):
+    if state.contexts != contexts_at_first(all_contexts):
         query["contexts"] = ",".join(state.contexts)
     if genome := genome_of(state):
         query["genome"] = genome
@@ -262,7 +267,7 @@ def apply_page_query(
         if unknown:
             problems.append(f"the address names contexts that this model doesn't have: {', '.join(unknown)}")
         known = tuple(name for name in names if name in wanted)
-        state.contexts = known if known or not unknown else tuple(names)
+        state.contexts = known if known or not unknown else contexts_at_first(all_contexts)
     if query.get("focus") in names:
         state.focus = query["focus"]
     for text in filter(None, query.get("regions", "").split(",")):

@@ -66,7 +66,7 @@ export function render({model}) {
     box.addEventListener("change", () => tick([item.name], box.checked))
     const swatch = make("span", {className: "swatch"})
     swatch.style.background = item.colour
-    const label = make("label", {title: `${item.name}: ${item.label}, ${item.curie}`}, box, swatch,
+    const label = make("label", {title: `${item.name}: ${item.label}, ${item.curie}. ${item.note}`}, box, swatch,
       make("span", {className: "name", textContent: item.name}))
     if (item.label !== item.name) label.append(make("span", {className: "label", textContent: item.label}))
     const dot = make("input", {type: "radio", name: "focus", title: `Explain ${item.label}`})

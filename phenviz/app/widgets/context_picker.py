@@ -44,7 +44,14 @@ class ContextPicker(Viewer):
         super().__init__()
         self._state = state
         items = [
-            {"name": c.name, "label": c.label, "curie": c.curie, "group": c.group, "colour": c.colour}
+            {
+                "name": c.name,
+                "label": c.label,
+                "curie": c.curie,
+                "group": c.group,
+                "colour": c.colour,
+                "note": f"{c.units}; {c.description}" if c.description else c.units,
+            }
             for c in contexts
         ]
         self._list = ContextList(
