@@ -67,7 +67,11 @@ class VariantPlots(Viewer):
                 (self._right, self._map.layout, "Heat map of the effects of variants by contexts"),
             )
         ]
-        return pn.Row(*halves, sizing_mode="stretch_both", margin=0, min_height=260)
+        figures = pn.Row(*halves, sizing_mode="stretch_both", margin=0, min_height=260)
+        # they scroll where the page is lower than that: the table below keeps its room
+        return pn.Column(
+            figures, scroll="y-auto", sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
+        )
 
     def show(self, table: pd.DataFrame, effects: xr.Dataset | None) -> None:
         """Draw the rows of a table in their order; ``row`` says where each lies in the effects."""
