@@ -7,7 +7,7 @@ import torch
 
 from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
-from phenviz.genome import Annotation, ReferenceGenome, encode
+from phenviz.genome import Annotation, ReferenceGenome, decode, encode
 from phenviz.models.expression import predict_expression as of_reference
 from phenviz.models.joint_readout import JointReadout
 from phenviz.models.readout import gene_bins
@@ -19,6 +19,7 @@ from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
 from tests.models.test_joint_readout import tissue_readout
 from tests.toys import CONTIGS
+from tests.variation.oracles import write_vcf
 
 # N on both sides of every sequence, more than any window overhangs its contig
 PAD = 8_192
@@ -289,3 +290,21 @@ def test_two_readouts_together_say_of_a_person_what_each_says_alone(toy_world, a
     slow = np.concatenate([one["expression"].values for one in alone], axis=-1)
     np.testing.assert_allclose(found["expression"].values, slow, rtol=1e-4, atol=1e-6)
     assert found["context"].values.tolist() == [name for one in alone for name in one["context"].values]
+
+
+def test_expression_where_nothing_is_known_of_a_person_is_not_the_references(
+    toy_world, annotation, readout, tmp_path
+):
+    reference = toy_world.reference
+    for name, position in (("one", 9_000), ("two", 15_000)):
+        ref = decode(reference.codes("20")[position - 1 : position])
+        alt = "A" if ref != "A" else "C"
+        write_vcf(tmp_path / f"{name}.vcf", [f"20 {position} . {ref} {alt} 0|1"], (name,))
+    people = open_individuals([tmp_path / "one.vcf", tmp_path / "two.vcf"], reference)
+    found = predict_expression(people, ["MID", "GAP"], annotation, reference, toy_world.backbone, readout)
+    unknown = found["expression"].isnull().all("context")
+    expected = {("one", "MID"): False, ("one", "GAP"): True, ("two", "MID"): True, ("two", "GAP"): True}
+    for (person, gene), nothing in expected.items():
+        here = unknown.sel(individual=person, gene=gene)
+        assert not here.sel(haplotype="reference")
+        assert here.sel(haplotype=["1", "2"]).values.tolist() == [nothing, nothing], (person, gene)
