@@ -181,6 +181,7 @@ class DiseaseEvidence(Viewer):
         # a locus that is chosen narrows the list of variants; a variant only points into it
         shown = table[table["locus"] == self._locus] if self._locus >= 0 else table
         self.variants.show(shown.reset_index(drop=True), "No variant of this locus.")
+        self._detail.invite(len(shown))
         self.variants.choose(state.variant)
         self.loci.choose(str(its_locus))
         self._say_links(evidence, shown)
