@@ -76,7 +76,7 @@ def _notes(dataset: xr.Dataset) -> list[str]:
     assumed = "" if unknown.any() else "; both haplotypes are the reference's there"
     notes = [f"{uncovered}{assumed}"] if uncovered else []
     notes += [
-        f"nothing is known of {dataset.attrs['sample']} where {gene} is read out from: its expression is empty"
+        f"nothing is known of {dataset.attrs['sample']} where {gene} is read out from: it has no expression"
         for gene in dataset["gene"].values[unknown]
     ]
     notes += [

@@ -34,6 +34,10 @@ TSS = {
 LAST = {"LAST": (CONTIGS["21"] - 1, "-"), "NEAR_END": (CONTIGS["21"] - 400, "+")}
 
 
+def base_at(reference: ReferenceGenome, position: int) -> str:
+    return decode(reference.codes("20")[position - 1 : position])
+
+
 def annotate() -> Annotation:
     rows = [
         (contig, tss, tss + 1, strand, name, f"ID{name}", np.array([tss]), np.array([tss + 1]))
@@ -224,16 +228,30 @@ def test_equal_haplotypes_are_predicted_once_and_the_saving_is_told(toy_world, a
 
 
 def test_a_gene_without_variants_has_the_references_expression_and_says_so(
+    toy_world, annotation, readout, tmp_path
+):
+    # covered from one end to the other, and nobody has anything between
+    calls = " ".join(["0|0"] * len(SAMPLES))
+    records = [f"20 {at} . {base_at(toy_world.reference, at)} <DEL> {calls}" for at in (2_000, 40_000)]
+    individuals = open_individuals(write_vcf(tmp_path / "ends.vcf", records, SAMPLES), toy_world.reference)
+    found = express(toy_world, individuals, ["MID", "BACK"], annotation, readout)
+    assert not found["variants"].any() and (found["unique_haplotypes"] == 1).all()
+    assert found.attrs["not_covered"] == ""
+    np.testing.assert_array_equal(
+        found["expression"].sel(haplotype="1"), found["expression"].sel(haplotype="reference")
+    )
+    assert found.attrs["stretches_computed"] == 0 and found.attrs["saving"] == 1
+
+
+def test_a_gene_of_a_contig_that_the_file_does_not_cover_has_no_expression(
     toy_world, annotation, readout, people
 ):
     contig, individuals, _ = people
     other = list(LAST if contig == "20" else TSS)
     found = express(toy_world, individuals, other, annotation, readout)
-    assert not found["variants"].any() and (found["unique_haplotypes"] == 1).all()
-    np.testing.assert_array_equal(
-        found["expression"].sel(haplotype="1"), found["expression"].sel(haplotype="reference")
-    )
-    assert found.attrs["stretches_computed"] == 0 and found.attrs["saving"] == 1
+    assert found["expression"].sel(haplotype=["1", "2"]).isnull().all()
+    assert found["expression"].sel(haplotype="reference").notnull().all()
+    assert found.attrs["not_covered"].count("nothing is known") == len(other)
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
@@ -297,7 +315,7 @@ def test_expression_where_nothing_is_known_of_a_person_is_not_the_references(
 ):
     reference = toy_world.reference
     for name, position in (("one", 9_000), ("two", 15_000)):
-        ref = decode(reference.codes("20")[position - 1 : position])
+        ref = base_at(reference, position)
         alt = "A" if ref != "A" else "C"
         write_vcf(tmp_path / f"{name}.vcf", [f"20 {position} . {ref} {alt} 0|1"], (name,))
     people = open_individuals([tmp_path / "one.vcf", tmp_path / "two.vcf"], reference)

@@ -111,9 +111,9 @@ def test_what_cannot_be_put_into_a_sequence_is_counted(reference, tmp_path):
 
 
 def test_a_locus_without_variants_is_told_apart_from_a_person_without_any(reference, calls, tmp_path):
-    partly = ("--locus", "20:6001-7000", "--reference", reference.path, "-o", tmp_path / "out.fa")
+    partly = ("--locus", "20:6001-6200", "--reference", reference.path, "-o", tmp_path / "out.fa")
     assert (
-        "of chr20:6,001-6,099, chr20:6,301-7,000 nothing is known; both haplotypes are the reference's there"
+        "of chr20:6,001-6,099 nothing is known; both haplotypes are the reference's there"
         in run(calls, "--sample", "S1", *partly).stderr
     )
 
