@@ -80,13 +80,11 @@ def predict_haplotypes(
     LocusError
         If the locus leaves the contig or holds no base but N.
     DataError
-        If the file's genotypes cover nothing of the locus, heterozygotes that the bins see are unphased and
-        that is refused, or the file can't be read.
+        If heterozygotes that the bins see are unphased and that is refused, or the file can't be read.
     ModelError
         If the backbone is global.
     """
     locus = reference.check(locus)
-    individual.check_covered(locus)
     both = seen_haplotypes(individual, locus, reference, backbone, unphased=unphased, seed=seed)
     edits = [haplotype.edits for haplotype in both]
     numbers = _Numbers(locus, reference, backbone, contexts, progress)

@@ -282,9 +282,6 @@ class _Read:
     def haplotypes(self, *_: object, **__: object) -> tuple[Haplotype, Haplotype]:
         return self.pair
 
-    def check_covered(self, _part: Locus) -> None:
-        """Do nothing: the whole locus has been checked, and some of its parts may lie in a gap."""
-
     @property
     def unedited(self) -> _Read:
         """The same without any variant."""
