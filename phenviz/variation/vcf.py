@@ -196,7 +196,9 @@ def _notes(path: Path, index: Path | None) -> tuple[str, ...]:
             "indexed by bcftools it is read at once"
         )
     elif index.stat().st_mtime < path.stat().st_mtime - _SECONDS_OF_COPYING:
-        notes.append(f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`")
+        notes.append(
+            f"{index.name} is older than its file: if that has changed since, run `bcftools index -f`"
+        )
     if lacks_line_end(path):
         notes.append(f"{path.name} ends within a line: it may have been cut short")
     if lacks_end_mark(path):
