@@ -69,10 +69,16 @@ def write_expression(
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:
-    """Name the genes whose expression can only be the reference's, and what the haplotypes lack."""
-    unseen = (dataset["variants"] == 0).all(["individual", "haplotype"]).values
+    """Name the genes whose expression isn't known or can only be the reference's, and what is lacking."""
+    unknown = dataset["expression"].isnull().any(["individual", "haplotype", "context"]).values
+    unseen = (dataset["variants"] == 0).all(["individual", "haplotype"]).values & ~unknown
     uncovered = dataset.attrs["not_covered"]
-    notes = [f"{uncovered}; both haplotypes are the reference's there"] if uncovered else []
+    assumed = "" if unknown.any() else "; both haplotypes are the reference's there"
+    notes = [f"{uncovered}{assumed}"] if uncovered else []
+    notes += [
+        f"nothing is known of {dataset.attrs['sample']} where {gene} is read out from: it has no expression"
+        for gene in dataset["gene"].values[unknown]
+    ]
     notes += [
         f"{dataset.attrs['sample']} has no known variant where {gene} is read out from: its expression is "
         "the reference's"

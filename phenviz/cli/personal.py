@@ -133,6 +133,7 @@ def _write_sequences(
 ) -> None:
     from phenviz.variation.fasta import write_fasta
 
+    individual.check_covered(locus)
     pair = individual.haplotypes(locus, unphased=unphased, seed=seed)
     write_fasta(pair, output, assembly=reference.assembly)
     for note in individual.individuals.notes:

@@ -103,8 +103,8 @@ def fetch_pack(
         except OSError as error:
             raise DataError(
                 f"{file.name} of data pack {pack.name} can't be fetched from {file.url}: {_reason(error)}. "
-                f"Check the network and the free space in {folder}, or give a directory that has it with "
-                "--mirror DIR"
+                f"Check the network and the free space in {folder}, or name a directory that has it in "
+                f"{MIRROR_VARIABLE}"
             ) from error
     return folder
 
@@ -141,8 +141,8 @@ def _copier(
     def copy(url: str, output_file: str, manager: object) -> None:
         if not origin.is_file():
             raise DataError(
-                f"the mirror has no {origin}: copy the pack there, or fetch it from its public address by "
-                f"leaving --mirror out and {MIRROR_VARIABLE} unset"
+                f"the mirror has no {origin}: copy the pack there, or fetch it from its public address, "
+                f"with no mirror given and {MIRROR_VARIABLE} unset"
             )
         shutil.copyfile(origin, output_file)
         _require_checksum(Path(output_file), file, str(origin))

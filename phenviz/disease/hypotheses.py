@@ -114,7 +114,7 @@ def check_testable(
             )
         raise DataError(
             f"nothing to test: all {report.read:,} rows of {report.source} were left out ({reasons}): "
-            "see how it is read (--check)"
+            "check which columns it has, and what each of them holds"
         )
     if not (traits.table["posterior"] > 0).any():
         raise DataError(

@@ -87,8 +87,8 @@ def predict_expression(
         ``strand`` and ``unique_haplotypes`` (with different bases). Attributes ``phasing``,
         ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
         can't be put into a sequence, in words), ``not_covered`` (where in a gene's window genotypes aren't
-        known, in words; the haplotypes are the reference's there), and, counted as in
-        `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
+        known, in words; the haplotypes are the reference's there, and NaN where that is all of it), and,
+        counted as in `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
         ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
 
     Raises
@@ -274,8 +274,10 @@ class _Model:
             expression = site.target.expression(sums).cpu().numpy()
         seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
+        found = expression[which]
+        found[_unknown(individuals, site.locus, names), 1:] = np.nan
         return _Found(
-            expression[which],
+            found,
             seen_variants[which],
             len(edits),
             tuple(phasing.describe() for phasing in unique.phasing),
@@ -303,6 +305,16 @@ class _Model:
 
 def _of_gene(gene: Gene, said: str) -> str:
     return f"{gene.name}: {said}" if said else ""
+
+
+def _unknown(individuals: Individuals, locus: Locus, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell of which individuals nothing at all is known in a locus: the reference is nobody's genome."""
+    unknown: set[str] = set()
+    for source in individuals.sources:
+        own = set(source.samples).intersection(names)
+        if own and not individuals.coverage(locus.contig, next(iter(own))).share(locus):
+            unknown |= own
+    return np.array([name in unknown for name in names], dtype=bool)
 
 
 def _cohort(

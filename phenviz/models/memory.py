@@ -66,7 +66,7 @@ def halving(batch_size: int, run: Callable[[int], T], minimum: int = 1) -> tuple
         if size <= minimum:
             raise MemoryLimitError(
                 f"memory ran out even with a batch of {size} ({reason}): close other programs, choose "
-                "a shorter locus or fewer contexts, or run on another device (--device cpu)"
+                "a shorter locus or fewer contexts, or run on another device, such as the CPU"
             )
         free_memory()
         size = max(size // 2, minimum)

@@ -253,7 +253,8 @@ def _personal_params(
     individual, content = _individual(world, sample, individuals)
     choice, seed = find_phasing(unphased, seed)
     place, chosen = find_locus(world, locus), find_contexts(world, contexts)
-    # a phase that is refused is refused before the job begins, and for the locus as a whole
+    # what is refused is refused before the job begins, and for the locus as a whole
+    individual.check_covered(place)
     both = seen_haplotypes(
         individual, place, world.reference, world.backbone, unphased=cast("Unphased", choice), seed=seed
     )

@@ -162,7 +162,12 @@ def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
 def _join(params: ExpressionParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     from phenviz.effects.personal_expression import join_genes
 
-    return join_genes(parts)
+    joined = join_genes(parts)
+    if joined["expression"].sel(haplotype=["1", "2"]).isnull().all():
+        raise DataError(
+            f"nothing is known where these genes are read out from: {joined.attrs['not_covered']}"
+        )
+    return joined
 
 
 def _memory(world: World, params: ExpressionParams) -> int:

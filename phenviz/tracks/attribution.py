@@ -10,6 +10,7 @@ import xarray as xr
 from bokeh.models import ColumnDataSource, Image
 
 from phenviz.genome.locus import Locus
+from phenviz.genome.true_minus import true_minus
 from phenviz.results import base_starts, gaps
 from phenviz.results.display import Display, MotifMatch
 from phenviz.tracks.frame import Axis, Track
@@ -176,5 +177,6 @@ class Attribution(Track):
             notes.append(covered)
         if "convergence_delta" in attrs:
             warning = "" if attrs.get("converged", 1) else " (not converged: take more steps)"
-            notes.append(f"convergence delta {float(np.sum(attrs['convergence_delta'])):.2g}{warning}")
+            delta = true_minus(f"{float(np.sum(attrs['convergence_delta'])):.2g}")
+            notes.append(f"convergence delta {delta}{warning}")
         self.say(description=" · ".join(part for part in parts if part), note=" · ".join(notes))

@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, Scatter, Segment
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus
+from phenviz.genome.true_minus import true_minus
 from phenviz.results.haplotypes import reaching
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.haplotypes import centre_of
@@ -127,7 +128,9 @@ class Carried(Track):
             ],
             "by": one["carried"].tolist(),
             "context": one["context"].tolist(),
-            "effect": ["not computed" if value != value else f"{value:+.3f}" for value in one["effect"]],
+            "effect": [
+                "not computed" if value != value else true_minus(f"{value:+.3f}") for value in one["effect"]
+            ],
         }
 
     def _colours(self, effects: NDArray[np.float64], limit: float) -> list[str]:

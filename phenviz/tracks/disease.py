@@ -20,7 +20,8 @@ from bokeh.models import (
     Text,
 )
 
-from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
+from phenviz.genome.true_minus import true_minus
+from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import FONT, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
@@ -81,14 +82,12 @@ class HypothesisMap:
         self.layout.add_glyph(self._chosen, self._frame)
         told = [
             ("", "@trait in @context"),
-            ("z", "@z{0.00}"),
+            ("z", "@z{custom}"),
             ("p", "@p"),
             ("q", "@q"),
             ("effect", "@effect"),
         ]
-        self.layout.add_tools(
-            HoverTool(renderers=[cells], tooltips=told), HoverTool(renderers=[groups], tooltips="@group")
-        )
+        self.layout.add_tools(hover_of(cells, told, z="2"), HoverTool(renderers=[groups], tooltips="@group"))
         self.layout.on_event(Tap, self._on_tap)
         self.set_theme(theme)
 
@@ -246,8 +245,8 @@ class TraitForest:
         dot = Scatter(x="value", y="y", size=8, fill_color="colour", line_color=None)
         self.layout.add_glyph(self._rows.source, stem)
         dots = self.layout.add_glyph(self._rows.source, dot)
-        told = [("", "@label"), ("effect", "@value{0.0000}"), ("95 %", "@low{0.0000} to @high{0.0000}")]
-        self.layout.add_tools(HoverTool(renderers=[dots], tooltips=told))
+        told = [("", "@label"), ("effect", "@value{custom}"), ("95 %", "@low{custom} to @high{custom}")]
+        self.layout.add_tools(hover_of(dots, told, value="4", low="4", high="4"))
         self.set_theme(theme)
 
     def on_pick(self, callback: Callable[[str], None]) -> None:
@@ -325,4 +324,4 @@ def star_of(q: float) -> str:
 
 
 def _short(value: float) -> str:
-    return "not known" if not np.isfinite(value) else f"{value:.2g}"
+    return "not known" if not np.isfinite(value) else true_minus(f"{value:.2g}")

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, HoverTool, Scatter, Segment, Span, VArea
+from bokeh.models import ColumnDataSource, Scatter, Segment, Span, VArea
 from bokeh.models import Line as LineGlyph
 from scipy.stats import beta
 
-from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
+from phenviz.genome.true_minus import true_minus
+from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme
 
 ThemeName = Literal["light", "dark"]
@@ -44,7 +45,7 @@ class QuantilePlot:
         self.layout.add_glyph(self._band, self._area)
         self.layout.add_glyph(self._diagonal, self._line)
         dots = self.layout.add_glyph(self._points, self._dot)
-        self.layout.add_tools(HoverTool(renderers=[dots], tooltips=[("", "@name"), ("−log10 p", "@y{0.00}")]))
+        self.layout.add_tools(hover_of(dots, [("", "@name"), ("−log10 p", "@y{custom}")], y="2"))
         self.set_theme(theme)
 
     def show(self, p_values: np.ndarray, names: Sequence[str]) -> None:
@@ -103,11 +104,11 @@ class LeaveOneOut:
         dots = self.layout.add_glyph(self._points, self._dot)
         told = [
             ("", "@name"),
-            ("z without", "@x{0.00}"),
+            ("z without", "@x{custom}"),
             ("p without", "@p"),
             ("its part of the effect", "@share"),
         ]
-        self.layout.add_tools(HoverTool(renderers=[dots], tooltips=told))
+        self.layout.add_tools(hover_of(dots, told, x="2"))
         self._callbacks: list[Callable[[int], None]] = []
         self._rows = 0
         self.layout.on_event(Tap, self._on_tap)
@@ -137,8 +138,8 @@ class LeaveOneOut:
             "y": np.arange(self._rows)[::-1] + 0.5,
             "whole": np.full(self._rows, whole),
             "name": list(names),
-            "p": [f"{value:.2g}" if np.isfinite(value) else "one locus only" for value in p],
-            "share": [f"{value:+.2g}" for value in share],
+            "p": [true_minus(f"{value:.2g}") if np.isfinite(value) else "one locus only" for value in p],
+            "share": [true_minus(f"{value:+.2g}") for value in share],
         }
         self._whole.location = whole if np.isfinite(whole) else 0
         values = np.concatenate([without[np.isfinite(without)], [0.0, self._whole.location]])

@@ -9,7 +9,6 @@ import numpy as np
 from bokeh.events import Tap
 from bokeh.models import (
     ColumnDataSource,
-    HoverTool,
     Image,
     LinearColorMapper,
     NoOverlap,
@@ -21,8 +20,9 @@ from bokeh.models import (
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
+from phenviz.genome.true_minus import true_minus
 from phenviz.results.display import VariantDisplay
-from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
+from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
@@ -66,9 +66,7 @@ class EffectMap:
         cells = self.layout.add_glyph(self._cells, invisible)
         self._frame = Rect(x="width", y="y", width=4_000, height=1, fill_color=None, line_width=2)
         self.layout.add_glyph(self._chosen, self._frame)
-        self.layout.add_tools(
-            HoverTool(renderers=[cells], tooltips=[("", "@name"), ("@context", "@effect{+0.000}")])
-        )
+        self.layout.add_tools(hover_of(cells, [("", "@name"), ("@context", "@effect{custom}")], effect="+3"))
         self.layout.on_event(Tap, self._on_tap)
         self.set_theme(theme)
 
@@ -164,9 +162,7 @@ class Forest:
         self.layout.add_glyph(self._range, self._band)
         self.layout.add_glyph(self._points, self._stem)
         dots = self.layout.add_glyph(self._points, self._dot)
-        self.layout.add_tools(
-            HoverTool(renderers=[dots], tooltips=[("@name", "@x{+0.000}"), ("quantile", "@quantile")])
-        )
+        self.layout.add_tools(hover_of(dots, [("@name", "@x{custom}"), ("quantile", "@quantile")], x="+3"))
         self._values: tuple[NDArray[Any], NDArray[Any]] | None = None
         self.set_theme(theme)
 
@@ -214,5 +210,5 @@ class Forest:
             "zero": np.zeros(n),
             "colour": [legible(context.colour, self._theme, 3.0) for context in self._contexts],
             "name": [context.label for context in self._contexts],
-            "quantile": ["not known" if q != q else f"{q:+.3f}" for q in quantiles],
+            "quantile": ["not known" if q != q else true_minus(f"{q:+.3f}") for q in quantiles],
         }

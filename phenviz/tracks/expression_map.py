@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, HoverTool, Image, LinearColorMapper, Rect, Text
+from bokeh.models import ColumnDataSource, Image, LinearColorMapper, Rect, Text
 from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
 from phenviz.results.organs import fold_by_group
-from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
+from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import FONT, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
@@ -84,10 +84,7 @@ class ExpressionMap:
         )
         self.layout.add_glyph(self._names, self._text)
         self.layout.add_tools(
-            HoverTool(
-                renderers=[cells],
-                tooltips=[("", "@row"), ("@context", "@change{+0.0000}"), ("", "@group")],
-            )
+            hover_of(cells, [("", "@row"), ("@context", "@change{custom}"), ("", "@group")], change="+4")
         )
         self.set_theme(theme)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, Scatter, Segment
 
 from phenviz.genome.locus import Locus
+from phenviz.genome.true_minus import true_minus
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import LoadedInterval, View, x_of
@@ -63,7 +64,7 @@ class FineMapped(Track):
             "name": near["id"].where(near["id"] != "", "no rsID").tolist(),
             "where": [f"{position:,} {ref[:20]}>{alt[:20]}" for position, ref, alt in rows],
             "trait": near["trait"].tolist(),
-            "posterior": [f"{value:.3g}" for value in near["posterior"]],
+            "posterior": [true_minus(f"{value:.3g}") for value in near["posterior"]],
         }
 
     def follow(self, view: View) -> None:

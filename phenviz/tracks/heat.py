@@ -87,6 +87,7 @@ def number_hover(transform: str = "value") -> CustomJSHover:
     code = f"""
         if (!Number.isFinite(value)) return "not computed yet"
         const number = {transform}
-        return Math.abs(number) >= 100 ? number.toFixed(0) : number.toPrecision(3)
+        const text = Math.abs(number) >= 100 ? number.toFixed(0) : number.toPrecision(3)
+        return text.replaceAll("-", "\N{MINUS SIGN}")
     """
     return CustomJSHover(code=code)

@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, Quad, VArea
 
 from phenviz.errors import DataError
+from phenviz.genome.true_minus import true_minus
 from phenviz.results.display import Display, Limits
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.signed_signal import stairs
@@ -103,7 +104,7 @@ class OwnSignal(Track):
         low, high = self._limits = limits
         self.y_range.update(start=low, end=high)
         ends = [low, 0.0, high] if low < 0 < high else [low, high]
-        ticks = tuple((f"{value:g}".replace("-", "−"), (value - low) / (high - low)) for value in ends)
+        ticks = tuple((true_minus(f"{value:g}"), (value - low) / (high - low)) for value in ends)
         self.overlay.set(ticks=ticks)
 
     def tell(self, display: Display) -> Display:
@@ -178,4 +179,4 @@ def _places(starts: np.ndarray, ends: np.ndarray) -> list[str]:
 
 
 def _written(values: np.ndarray) -> list[str]:
-    return [f"{value:.4g}".replace("-", "−") for value in values]
+    return [true_minus(f"{value:.4g}") for value in values]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import BasicTicker, FixedTicker, Range1d
+from bokeh.models import BasicTicker, CustomJSHover, FixedTicker, GlyphRenderer, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from phenviz.tracks.overlay import style_sheets
@@ -49,6 +49,28 @@ def paint_figure(shown: figure, theme: Theme) -> None:
     for grid in (*shown.xgrid, *shown.ygrid):
         grid.grid_line_color = theme.faint
     shown.stylesheets = style_sheets(theme)
+
+
+def hover_of(renderer: GlyphRenderer, tooltips: list[tuple[str, str]], **decimals: str) -> HoverTool:
+    """Return the tooltip of a renderer, with numbers as they are everywhere on screen.
+
+    Parameters
+    ----------
+    renderer
+        What is pointed at.
+    tooltips
+        Label and text, as Bokeh takes them; numbers are written as ``@name{custom}``.
+    **decimals
+        For each of these numbers how many decimals it has, with a plus in front where its sign is shown.
+    """
+    formatters = {
+        f"@{name}": CustomJSHover(
+            code=f"return ({int('+' in many)} && value > 0 ? '+' : '') + "
+            f"value.toFixed({int(many)}).replace('-', '\N{MINUS SIGN}')"
+        )
+        for name, many in decimals.items()
+    }
+    return HoverTool(renderers=[renderer], tooltips=tooltips, formatters=formatters)
 
 
 def fixed_ticks(shown: figure, side: str, labels: list[str]) -> None:

@@ -12,6 +12,7 @@ from bokeh.models import ColumnDataSource, MultiPolygons, Span, VArea
 from numpy.typing import NDArray
 
 from phenviz.genome.locus import Locus
+from phenviz.genome.true_minus import true_minus
 from phenviz.tracks.frame import Track
 from phenviz.tracks.letters import place_letters
 from phenviz.tracks.pyramid import Pyramid, Summary
@@ -233,9 +234,7 @@ class SignedPlot:
         self._track.y_range.update(start=self.limits[0], end=self.limits[1])
         below, above = self.limits
         places = ((value, (value - below) / (above - below)) for value in (-low, 0.0, high))
-        self._track.overlay.set(
-            ticks=tuple((f"{value:g}".replace("-", "−"), place) for value, place in places)
-        )
+        self._track.overlay.set(ticks=tuple((true_minus(f"{value:g}"), place) for value, place in places))
 
 
 def stairs(

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, HoverTool, PanTool, Scatter, Span, WheelZoomTool
+from bokeh.models import ColumnDataSource, PanTool, Scatter, Span, WheelZoomTool
 from numpy.typing import NDArray
 
 from phenviz.results.display import VariantsDisplay
-from phenviz.tracks.plain import paint_figure, plain_figure
+from phenviz.tracks.plain import hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import get_theme
 from phenviz.tracks.viewport import nice_ceiling
 
@@ -52,10 +52,8 @@ class Volcano:
         points = self.layout.add_glyph(self._points, self._point)
         self.layout.add_glyph(self._chosen, self._ring)
         self.layout.add_layout(self._zero)
-        hover = HoverTool(
-            renderers=[points],
-            tooltips=[("", "@name"), ("", "@where"), ("gene", "@gene"), ("@context", "@x{+0.000}")],
-        )
+        told = [("", "@name"), ("", "@where"), ("gene", "@gene"), ("@context", "@x{custom}")]
+        hover = hover_of(points, told, x="+3")
         wheel = WheelZoomTool(modifiers={"ctrl": True})
         self.layout.add_tools(PanTool(), wheel, hover)
         self.layout.toolbar.active_scroll = wheel

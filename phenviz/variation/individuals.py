@@ -283,6 +283,12 @@ class Individual:
         """Say of which bases of a locus nothing is known about this individual; "" where of none."""
         return self.individuals.uncovered(locus, [self.sample])
 
+    def check_covered(self, locus: Locus) -> None:
+        """Raise a `DataError` where nothing at all is known of a locus: the reference is nobody's genome."""
+        known = self.coverage(locus.contig)
+        if not known.share(locus):
+            raise DataError(f"nothing is known of {self.sample} in {locus}: {known.extent()}; choose another")
+
     def variants(self, locus: Locus, *, unphased: Unphased = "as listed", seed: int = 0) -> pd.DataFrame:
         """Return the variants of a locus that this individual carries.
 

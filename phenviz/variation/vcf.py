@@ -192,8 +192,8 @@ def _notes(path: Path, index: Path | None) -> tuple[str, ...]:
     notes = []
     if index is None:
         notes.append(
-            f"{path.name} has no index and is read from its start for every locus: compress it with bgzip "
-            "and run `bcftools index` to make that instant"
+            f"{path.name} has no index and is read from its start for every locus: compressed by bgzip and "
+            "indexed by bcftools it is read at once"
         )
     elif index.stat().st_mtime < path.stat().st_mtime - _SECONDS_OF_COPYING:
         notes.append(

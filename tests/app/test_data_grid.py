@@ -43,6 +43,16 @@ def test_a_page_is_sent_and_no_more(grid):
     assert grid.view.keys[-1] == "v449"
 
 
+def test_negative_numbers_have_a_true_minus_that_can_be_searched_for_and_names_keep_their_hyphen(grid):
+    signed = pd.DataFrame(
+        {"key": ["a", "b"], "position": [-5, 7], "gene": ["HLA-A", "B"], "effect": [-0.25, 0.5]}
+    )
+    grid.show(signed)
+    assert grid.view.rows == [["−5", "HLA-A", "−0.25"], ["7", "B", "+0.50"]]
+    grid.view._handle_msg({"filter": "effect<−0.2"})
+    assert grid.view.keys == ["a"]
+
+
 def test_effects_are_sorted_by_their_size_with_unknown_ones_last(grid):
     grid.view._handle_msg({"sort": "effect"})
     found = grid.matching["effect"].abs().to_numpy()

@@ -60,9 +60,8 @@ def test_a_dropped_file_is_drawn_named_exported_hidden_and_removed(page, name):
     page.toolbar.menu._handle_msg({"hidden": [n for n in page.toolbar.menu.hidden if n != key]})
     assert own_names(page) == [key]
     path = page.own.tracks.own.tracks[0].path
-    (button,) = page.own._list
-    assert button.label == f"Remove {name}"
-    button.param.trigger("clicks")
+    assert page.own.rows.rows == [[key, name]]
+    page.own.rows._handle_msg({"remove": key})
     assert own_names(page) == []
     assert not path.exists()
     assert key not in dict(page.toolbar.menu.tracks)
@@ -162,7 +161,7 @@ def test_the_project_names_tracks(with_tracks):
     signal, boxes = own_names(page)
     assert [signal, "my signal"] in page.toolbar.menu.tracks
     # what the server's owner has put there isn't removed by a visitor
-    assert len(page.own._list) == 0
+    assert page.own.rows.rows == []
     assert page.tracks._browser._stack.made(boxes)[0].title == "b"
     page.session.close()
 
@@ -173,3 +172,40 @@ def test_a_wrong_track_of_the_project_is_told_with_its_line_before_anybody_looks
     (with_tracks.parent / "a.bed").write_text("chr20\t1\t60000\n")
     with pytest.raises(DataError, match=r"project.yaml, line \d+: 'tracks': .*a.bed has an interval"):
         Runtime(open_world(with_tracks), "cpu").warm()
+
+
+def test_own_tracks_are_put_in_order_which_a_reload_keeps(page, runtime):
+    page._join(TAB)
+    for name in "abc":
+        assert drop(page, f"{name}.bed", BED) == ""
+    a, b, c = own_names(page)
+    for name, by, order in ((c, -1, [a, c, b]), (a, 1, [c, a, b]), (c, -1, [c, a, b]), (c, 9, [a, b, c])):
+        page.own.rows._handle_msg({"move": name, "by": by})
+        assert own_names(page) == order == [key for key, _label in page.own.rows.rows]
+        assert [key for key, _label in page.toolbar.menu.tracks if key in order] == order
+    page.own.rows._handle_msg({"move": "nobody's", "by": 1})
+    page.own.rows._handle_msg({"move": b, "by": -1})
+    again = ExplorePage(runtime)
+    again._join(TAB)
+    assert own_names(again) == [b, a, c]
+    page.session.close()
+    again.session.close()
+
+
+@pytest.mark.parametrize("first", ["join", "kept"])
+def test_tracks_that_a_new_server_does_not_have_are_named(page, first):
+    drop(page, "here.bed", BED)
+    steps = [lambda: page._join(TAB), lambda: page.own.rows._handle_msg({"kept": ["here.bed", "old.bw"]})]
+    for step in steps if first == "join" else steps[::-1]:
+        assert not page.own.rows.compared
+        step()
+    assert page.own.rows.compared and page.own.drop.failed
+    assert page.own.drop.note.startswith("Your track old.bw is gone: choose it again.")
+    assert drop(page, "old.bw.bed", BED) == ""
+
+
+def test_nothing_is_said_of_tracks_that_are_there(page):
+    page._join(TAB)
+    drop(page, "here.bed", BED)
+    page.own.rows._handle_msg({"kept": ["here.bed"]})
+    assert page.own.drop.note == "" and not page.own.drop.failed

@@ -49,7 +49,8 @@ def test_personal_writes_the_expression_of_genes_from_both_haplotypes(world, run
 def test_a_table_has_a_line_a_haplotype_and_gene_and_says_what_it_is(world, run, tmp_path):
     out, vcf = tmp_path / "ann.tsv", world.project.individuals[0]
     found = run("personal", vcf, "--sample", "ann", "--gene", "ALPHA", "--gene", "DELTA", "-o", out)
-    assert "ann has no known variant where DELTA is read out from" in found.stderr
+    # of another contig than the file's
+    assert "nothing is known of ann where DELTA is read out from: it has no expression" in found.stderr
     assert "ALPHA" not in found.stderr
     text = out.read_text()
     assert text.startswith("# expression of genes (toy1), predicted") and "units: ln(1 + CPM)" in text
@@ -63,6 +64,13 @@ def test_a_table_has_a_line_a_haplotype_and_gene_and_says_what_it_is(world, run,
         np.testing.assert_allclose(table[f"expression.{context}"], values, rtol=1e-5)
     assert table["variants"].tolist() == expected["variants"].values.ravel().tolist()
     assert table["tss"].tolist() == [6_000, 4_999] * 3 and table["strand"].tolist() == ["+", "-"] * 3
+
+
+def test_genes_of_which_nothing_is_known_are_refused(world, run, tmp_path):
+    out = tmp_path / "ann.tsv"
+    found = run("personal", "--sample", "ann", "--gene", "DELTA", "-o", out, status=1)
+    assert "DELTA: the genotypes of people.vcf cover chr20 only" in found.stderr and not out.exists()
+    assert found.stderr.count("nothing is known where these genes are read out from") == 1
 
 
 def test_tables_are_of_individuals_only_and_nothing_is_drawn(world):

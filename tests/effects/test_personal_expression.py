@@ -7,7 +7,7 @@ import torch
 
 from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
-from phenviz.genome import Annotation, ReferenceGenome, encode
+from phenviz.genome import Annotation, ReferenceGenome, decode, encode
 from phenviz.models.expression import predict_expression as of_reference
 from phenviz.models.joint_readout import JointReadout
 from phenviz.models.readout import gene_bins
@@ -19,6 +19,7 @@ from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
 from tests.models.test_joint_readout import tissue_readout
 from tests.toys import CONTIGS
+from tests.variation.oracles import write_vcf
 
 # N on both sides of every sequence, more than any window overhangs its contig
 PAD = 8_192
@@ -31,6 +32,10 @@ TSS = {
     "GAP": (21_000, "+"),
 }
 LAST = {"LAST": (CONTIGS["21"] - 1, "-"), "NEAR_END": (CONTIGS["21"] - 400, "+")}
+
+
+def base_at(reference: ReferenceGenome, position: int) -> str:
+    return decode(reference.codes("20")[position - 1 : position])
 
 
 def annotate() -> Annotation:
@@ -223,16 +228,30 @@ def test_equal_haplotypes_are_predicted_once_and_the_saving_is_told(toy_world, a
 
 
 def test_a_gene_without_variants_has_the_references_expression_and_says_so(
+    toy_world, annotation, readout, tmp_path
+):
+    # covered from one end to the other, and nobody has anything between
+    calls = " ".join(["0|0"] * len(SAMPLES))
+    records = [f"20 {at} . {base_at(toy_world.reference, at)} <DEL> {calls}" for at in (2_000, 40_000)]
+    individuals = open_individuals(write_vcf(tmp_path / "ends.vcf", records, SAMPLES), toy_world.reference)
+    found = express(toy_world, individuals, ["MID", "BACK"], annotation, readout)
+    assert not found["variants"].any() and (found["unique_haplotypes"] == 1).all()
+    assert found.attrs["not_covered"] == ""
+    np.testing.assert_array_equal(
+        found["expression"].sel(haplotype="1"), found["expression"].sel(haplotype="reference")
+    )
+    assert found.attrs["stretches_computed"] == 0 and found.attrs["saving"] == 1
+
+
+def test_a_gene_of_a_contig_that_the_file_does_not_cover_has_no_expression(
     toy_world, annotation, readout, people
 ):
     contig, individuals, _ = people
     other = list(LAST if contig == "20" else TSS)
     found = express(toy_world, individuals, other, annotation, readout)
-    assert not found["variants"].any() and (found["unique_haplotypes"] == 1).all()
-    np.testing.assert_array_equal(
-        found["expression"].sel(haplotype="1"), found["expression"].sel(haplotype="reference")
-    )
-    assert found.attrs["stretches_computed"] == 0 and found.attrs["saving"] == 1
+    assert found["expression"].sel(haplotype=["1", "2"]).isnull().all()
+    assert found["expression"].sel(haplotype="reference").notnull().all()
+    assert found.attrs["not_covered"].count("nothing is known") == len(other)
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet"])
@@ -289,3 +308,21 @@ def test_two_readouts_together_say_of_a_person_what_each_says_alone(toy_world, a
     slow = np.concatenate([one["expression"].values for one in alone], axis=-1)
     np.testing.assert_allclose(found["expression"].values, slow, rtol=1e-4, atol=1e-6)
     assert found["context"].values.tolist() == [name for one in alone for name in one["context"].values]
+
+
+def test_expression_where_nothing_is_known_of_a_person_is_not_the_references(
+    toy_world, annotation, readout, tmp_path
+):
+    reference = toy_world.reference
+    for name, position in (("one", 9_000), ("two", 15_000)):
+        ref = base_at(reference, position)
+        alt = "A" if ref != "A" else "C"
+        write_vcf(tmp_path / f"{name}.vcf", [f"20 {position} . {ref} {alt} 0|1"], (name,))
+    people = open_individuals([tmp_path / "one.vcf", tmp_path / "two.vcf"], reference)
+    found = predict_expression(people, ["MID", "GAP"], annotation, reference, toy_world.backbone, readout)
+    unknown = found["expression"].isnull().all("context")
+    expected = {("one", "MID"): False, ("one", "GAP"): True, ("two", "MID"): True, ("two", "GAP"): True}
+    for (person, gene), nothing in expected.items():
+        here = unknown.sel(individual=person, gene=gene)
+        assert not here.sel(haplotype="reference")
+        assert here.sel(haplotype=["1", "2"]).values.tolist() == [nothing, nothing], (person, gene)

@@ -23,7 +23,8 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     project = toy_project(folder)
     save_readout(toy_readout(), folder / "readout.safetensors")
-    write_people(folder / "people.vcf", open_world(project).reference, 3)
+    # beyond the gap, so that nothing is asked for of which nothing is known
+    write_people(folder / "people.vcf", open_world(project).reference, 3, count=120)
     with project.open("a") as text:
         text.write("individuals: [people.vcf]\nreadout: readout.safetensors\n")
     return open_world(project)

@@ -41,8 +41,10 @@ def test_a_result_leaves_genes_and_peaks_in_sight_and_no_blank_and_nothing_moves
         seen = [name for name, (_top, bottom) in here.items() if bottom <= table + 6]
         # a world without its data pack has no peaks to show
         assert set(wanted) & set(here) <= set(seen)
-        # the last track ends where the table begins, but for the line that shows the tracks as a table
-        assert max(bottom for _, bottom in here.values()) >= table - 44
+        # no blank: the line that shows the tracks as a table lies between the last track and the table
+        line = page.get_by_role("button", name="Tracks as a table").bounding_box()
+        assert max(bottom for _, bottom in here.values()) == pytest.approx(line["y"], abs=1)
+        assert line["y"] + line["height"] >= table
 
 
 def test_the_border_to_the_table_is_dragged_and_moved_by_keys_and_kept(open_page):
@@ -62,6 +64,25 @@ def test_the_border_to_the_table_is_dragged_and_moved_by_keys_and_kept(open_page
     expect(split).to_be_visible()
     page.wait_for_timeout(500)
     assert split.bounding_box()["y"] == pytest.approx(dragged + 24, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("query", "testid"),
+    [
+        ("variants?locus=chr20:3770001-3800000", "variants"),
+        ("individual?locus=chr20:3768001-3786000&sample=HG00096", "person-variants"),
+    ],
+)
+def test_at_200_percent_rows_of_the_table_are_in_sight(open_page, query, testid):
+    page = open_page(query, width=720, height=450)
+    rows = page.get_by_test_id(testid).locator("tbody tr")
+    rows.nth(1).wait_for()
+    page.wait_for_timeout(500)
+    for row in range(2):
+        expect(rows.nth(row)).to_be_in_viewport(ratio=1)
+    box, whole = page.get_by_test_id(testid).bounding_box(), page.viewport_size["height"]
+    # all of the table can be scrolled to
+    assert box["y"] + box["height"] <= whole + 1
 
 
 def test_both_haplotypes_fit_and_a_variant_opened_in_explore_is_marked(open_page):

@@ -29,3 +29,12 @@ def test_a_bed_and_a_bigwig_are_dropped_and_seen(open_page, tmp_path):
     drop.set_input_files(tmp_path / "signal.bw")
     expect(page.get_by_role("button", name="Remove signal.bw")).to_be_visible(timeout=60_000)
     page.wait_for_function(f"() => Object.values(({_DRAWN})()).filter(height => height > 20).length === 2")
+    page.get_by_role("button", name="Move signal.bw up").click()
+    expect(page.get_by_role("button", name="Move signal.bw up")).to_be_disabled()
+    page.reload()
+    expect(page.get_by_role("button", name="Move signal.bw up")).to_be_disabled()
+    expect(page.get_by_text("gone")).to_have_count(0)
+    # what a server that was started anew has never seen
+    page.evaluate("""() => sessionStorage.setItem("phenviz-own-tracks", '["signal.bw", "lost.bed"]')""")
+    page.reload()
+    expect(page.get_by_test_id("vcf-note")).to_contain_text("Your track lost.bed is gone: choose it again")

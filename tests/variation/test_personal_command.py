@@ -111,8 +111,17 @@ def test_what_cannot_be_put_into_a_sequence_is_counted(reference, tmp_path):
 
 
 def test_a_locus_without_variants_is_told_apart_from_a_person_without_any(reference, calls, tmp_path):
-    where = ("--locus", "20:30001-31000", "--reference", reference.path, "-o", tmp_path / "out.fa")
+    partly = ("--locus", "20:6001-6200", "--reference", reference.path, "-o", tmp_path / "out.fa")
     assert (
-        "of chr20:30,001-31,000 nothing is known; both haplotypes are the reference's there"
-        in run(calls, "--sample", "S1", *where).stderr
+        "of chr20:6,001-6,099 nothing is known; both haplotypes are the reference's there"
+        in run(calls, "--sample", "S1", *partly).stderr
     )
+
+
+@pytest.mark.parametrize("output", ["out.fa", "out.nc", "out.svg"])
+def test_where_nothing_is_known_of_a_person_nothing_is_written(toy_project, calls, tmp_path, output):
+    where = ("--locus", "20:30001-31000", "--world", toy_project, "-o", tmp_path / output)
+    result = run(calls, "--sample", "S1", *where)
+    assert result.exit_code == 1 and not (tmp_path / output).exists()
+    said = "nothing is known of S1 in chr20:30,001-31,000: the genotypes of calls.vcf cover chr20:6,100-6,300"
+    assert said in result.stderr and "haplotypes are the reference" not in result.stderr

@@ -7,12 +7,14 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import phenviz
+
 if TYPE_CHECKING:
     from phenviz.world import World
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(phenviz.__file__).resolve().parent
 # a link to docs/model_card.md in a clone, a copy of it in a wheel
-_EMBEDDED_CARD = Path(__file__).resolve().parents[1] / "data" / "model_card.md"
+_EMBEDDED_CARD = _PACKAGE / "data" / "model_card.md"
 
 
 def model_name(world: World) -> str:
@@ -43,8 +45,8 @@ def card_text(world: World) -> str:
 def notices() -> str:
     """Return sources and licences of the data in the package, as Markdown."""
     text = ""
-    if (_REPOSITORY / "NOTICE").is_file():
-        text = (_REPOSITORY / "NOTICE").read_text(encoding="utf-8")
+    if (_PACKAGE.parent / "NOTICE").is_file():
+        text = (_PACKAGE.parent / "NOTICE").read_text(encoding="utf-8")
     else:
         try:
             text = distribution("phenviz").read_text("licenses/NOTICE") or ""

@@ -15,6 +15,7 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.widgets.parts import words
 from phenviz.effects.motif_change import changed_motifs
+from phenviz.genome.true_minus import true_minus
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
@@ -63,8 +64,8 @@ class DiseaseMotifs(Viewer):
             self._say(context, "<p class='quiet'>Neither allele makes a motif stand out here.</p>")
             return
         rows = "".join(
-            f"<tr><td><b>{hit.change}</b></td><td>{escaped(hit.motif)}</td><td>{hit.score:+.2f}</td>"
-            f"<td>{hit.p_value:.1g}</td><td>{escaped(hit.motif_id)}</td></tr>"
+            f"<tr><td><b>{hit.change}</b></td><td>{escaped(hit.motif)}</td><td>{true_minus(f'{hit.score:+.2f}')}</td>"
+            f"<td>{true_minus(f'{hit.p_value:.1g}')}</td><td>{escaped(hit.motif_id)}</td></tr>"
             for hit in hits.itertuples(index=False)
         )
         head = "<tr><th></th><th>Motif</th><th>Score</th><th>p</th><th>Matrix</th></tr>"

@@ -11,6 +11,7 @@ from phenviz.disease.methods import draws_loci
 from phenviz.disease.simulated import is_simulated
 from phenviz.disease.traits import FIRST_ROWS, TraitReport
 from phenviz.genome.locus import shown_contig
+from phenviz.genome.true_minus import true_minus
 
 MOST_CONTEXTS = 40
 _LEVEL = 0.05
@@ -84,7 +85,7 @@ def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> st
 
     def number(name: str, form: str = "{:.2g}") -> str:
         value = float(one[name])
-        return form.format(value) if np.isfinite(value) else "not known"
+        return true_minus(form.format(value)) if np.isfinite(value) else "not known"
 
     interval = (
         f" ({number('interval_low')} to {number('interval_high')})"

@@ -189,7 +189,9 @@ class DiseaseSource(Viewer):
             return f"{failed}<div class='failed' role='alert'><b>Failed.</b> {escaped(run.error)}</div>"
         if status in ("queued", "running") and run.job is not None:
             job = run.job
-            left = f", {readable_seconds(job.eta)} left" if job.eta else ""
+            # what was estimated is over, and how much is left of a method nobody knows
+            late = ", longer than estimated" if status == "running" else ""
+            left = f", {readable_seconds(job.eta)} left" if job.eta else late
             waits = "Waiting for a run before it" if status == "queued" else escaped(job.stage or "Starting")
             return f"{waits[:1].upper()}{waits[1:]}<br>{job.progress:.0%} of all methods{left}"
         if status == "missing":

@@ -29,6 +29,7 @@ from phenviz.app.shell.session import Session
 from phenviz.app.widgets.data_grid import DataGrid, GridColumn
 from phenviz.app.widgets.parts import FigurePane, words
 from phenviz.app.widgets.variant_detail import VariantDetail
+from phenviz.genome.true_minus import true_minus
 from phenviz.tracks.disease_checks import LeaveOneOut
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class DiseaseEvidence(Viewer):
             without, p, part = (top[name].to_numpy(float) for name in ("z_without", "p_without", "excess"))
             self._leave.show(names, without, p, part, whole)
             more = f" · the first {KEPT} of {len(loci)}" if len(loci) > KEPT else ""
-            note = f"<span class='quiet'>dashed: z of all loci ({whole:.2f}){more}</span>"
+            note = f"<span class='quiet'>dashed: z of all loci ({true_minus(f'{whole:.2f}')}){more}</span>"
             self._of_loci.object = f"<b>Leave one locus out</b> {note}"
         table = variant_table(evidence, state.evidence)
         own = table.loc[table["key"] == state.variant, "locus"]
@@ -180,6 +181,7 @@ class DiseaseEvidence(Viewer):
         # a locus that is chosen narrows the list of variants; a variant only points into it
         shown = table[table["locus"] == self._locus] if self._locus >= 0 else table
         self.variants.show(shown.reset_index(drop=True), "No variant of this locus.")
+        self._detail.invite(len(shown))
         self.variants.choose(state.variant)
         self.loci.choose(str(its_locus))
         self._say_links(evidence, shown)

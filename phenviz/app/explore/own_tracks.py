@@ -124,6 +124,14 @@ class OwnTracks:
         self.own.tracks[:] = [track for track in self.own.tracks if track.name != name]
         self._show(self.all)
 
+    def move(self, name: str, by: int) -> None:
+        """Draw a track so many places further down among the tab's own, at most at either end."""
+        tracks = self.own.tracks
+        here = next((place for place, track in enumerate(tracks) if track.name == name), None)
+        if here is not None:
+            tracks.insert(min(max(here + by, 0), len(tracks) - 1), tracks.pop(here))
+            self._show(self.all)
+
     def _begin(self, path: Path) -> None:
         if len(self.own.tracks) + self._reading >= _MOST_TRACKS:
             path.unlink(missing_ok=True)

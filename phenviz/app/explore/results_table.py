@@ -21,6 +21,7 @@ from phenviz.app.shell.state import ExploreState
 from phenviz.app.widgets.parts import script
 from phenviz.app.widgets.splitter import lower_part, splitter
 from phenviz.genome.locus import Locus
+from phenviz.genome.true_minus import true_minus
 from phenviz.results import kind_of, locus_of
 from phenviz.results.display import MotifMatch
 
@@ -201,7 +202,13 @@ class ResultsTable(Viewer):
         self._dock.tables = self._dock.tables | {which: _content(columns, words=text)}
 
     def _show(self, which: str, frame: pd.DataFrame, columns: _Columns, dataset: xr.Dataset) -> None:
-        parts = [[written.format(value) for value in frame[name]] for name, _, written, _ in columns]
+        parts = [
+            [
+                true_minus(written.format(value)) if side == "number" else written.format(value)
+                for value in frame[name]
+            ]
+            for name, _, written, side in columns
+        ]
         contig = locus_of(dataset).contig
         ends = zip(frame["start"], frame["end"], strict=True)
         self._places[which] = [Locus(contig, int(start), int(end)) for start, end in ends]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phenviz.genome.true_minus import true_minus
 from phenviz.results import contribution, kind_of, reference_bases
 
 # of a motif that is named without a question mark
@@ -57,7 +58,7 @@ def with_motifs(bases: pd.DataFrame, motifs: pd.DataFrame) -> pd.DataFrame:
     best = motifs.assign(name=careful_names(motifs)).sort_values("p_value", ascending=False)
     for hit in best.itertuples(index=False):
         inside = named["position"].between(hit.start + 1, hit.end)
-        sure = f" (q = {hit.q_value:.1g})" if hit.q_value <= LARGEST_Q else ""
+        sure = f" (q = {true_minus(f'{hit.q_value:.1g}')})" if hit.q_value <= LARGEST_Q else ""
         named.loc[inside, "motif"] = f"{hit.name}{sure}"
     return named
 
@@ -92,7 +93,8 @@ def _strongest_changes(dataset: xr.Dataset, context: str, order: np.ndarray, bas
     alleles = [str(allele) for allele in dataset["allele"].to_numpy()]
     best = np.argmax(np.abs(np.nan_to_num(effect)), axis=1)
     exact = np.asarray(dataset["method"]) == "exact" if "method" in dataset else np.full(len(bases), True)
+    changes = [true_minus(f"{value:+.2f}") for value in effect[np.arange(len(best)), best]]
     return [
-        f"{bases[position]}>{alleles[allele]} {'' if exact[position] else '~'}{effect[row, allele]:+.2f}"
-        for row, (position, allele) in enumerate(zip(order, best, strict=True))
+        f"{bases[position]}>{alleles[allele]} {'' if exact[position] else '~'}{change}"
+        for position, allele, change in zip(order, best, changes, strict=True)
     ]

@@ -230,7 +230,9 @@ class IndividualPage:
     def _list(self) -> None:
         table = self.run.table()
         status = self.run.status
-        if table is None or status in ("too long", "not covered", "empty"):
+        nothing = status in ("too long", "not covered", "empty")
+        self.detail.invite(0 if table is None or nothing else len(table))
+        if table is None or nothing:
             said = {
                 "empty": self.run.nobody
                 or "The variants that an individual carries stand here, strongest effect first.",

@@ -14,6 +14,7 @@ from phenviz.app.shell.formatting import escaped, readable_seconds
 from phenviz.app.shell.session import Session
 from phenviz.app.shell.state import IndividualState
 from phenviz.app.widgets.parts import words
+from phenviz.genome.true_minus import true_minus
 
 _MODES = {"Exact haplotypes": "exact", "Sum of variants": "sum"}
 _EXPLAINED = {
@@ -155,7 +156,7 @@ class PersonPanel(Viewer):
         if agreement is not None:
             lines.append(
                 f"Where either differs from the reference, exact and summed differences in this window have "
-                f"a correlation of <b data-testid='agreement'>{agreement:.3f}</b>."
+                f"a correlation of <b data-testid='agreement'>{true_minus(f'{agreement:.3f}')}</b>."
             )
         lines.append("Computed on this machine and kept in memory only: nothing about a person is stored.")
         return "".join(f"<p class='quiet'>{line}</p>" for line in lines)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from phenviz.app.shell.navigation import framed
 from phenviz.app.shell.state import PageState, contexts_at_first
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, bare_contig, shown_contig
+from phenviz.genome.variant import Variant
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -18,6 +20,7 @@ _EMBEDDED_VIEW = Locus("20", 1_592_000, 1_610_000)
 _EMBEDDED_SITE = Locus("20", 1_600_924, 1_600_925)
 _EMBEDDED_FOCUS = "Mono"
 _FALLBACK_LENGTH = 20_000
+_VARIANT_VIEW = 1_000
 _ROUND = 100_000
 
 
@@ -44,11 +47,13 @@ def open_state(
     """
     names = tuple(context.name for context in world.contexts)
     locus, site = _default_locus(world)
-    if "locus" in arguments:
-        try:
+    try:
+        if "locus" in arguments:
             locus, site = world.view(arguments["locus"]), None
-        except PhenvizError as error:
-            problems = [*problems, str(error)]
+        elif key := arguments.get("mark") or arguments.get("variant"):
+            locus, site = around_variant(world, key), None
+    except PhenvizError as error:
+        problems = [*problems, str(error)]
     focus = _EMBEDDED_FOCUS if _EMBEDDED_FOCUS in names else names[0]
     state.param.update(
         locus=Locus(locus.contig, locus.start, locus.end),
@@ -58,6 +63,18 @@ def open_state(
     )
     state.settled = state.locus
     return problems
+
+
+def around_variant(world: World, key: str) -> Locus:
+    """Return a view of a variant, as its key (`phenviz.genome.variant.Variant.key`) names it.
+
+    Raises
+    ------
+    PhenvizError
+        If the key is none, or of a place that the world doesn't have.
+    """
+    place = world.reference.inside(Variant.of_key(key).locus)
+    return framed(place, world.reference.length(place.contig), least=_VARIANT_VIEW)
 
 
 def example_locus(world: World) -> str:

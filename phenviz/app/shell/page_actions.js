@@ -12,36 +12,9 @@ function tab_name() {
   return name
 }
 
-// Past 40 controls to where one says what to look at; the first stop of Tab, seen only then.
-function skip_link() {
-  const deep = (root, selector) => {
-    const found = root.querySelector(selector)
-    if (found) return found
-    for (const element of root.querySelectorAll("*")) {
-      const inside = element.shadowRoot && deep(element.shadowRoot, selector)
-      if (inside) return inside
-    }
-    return null
-  }
-  const link = document.createElement("a")
-  link.href = "#"
-  link.textContent = "Skip to the view"
-  link.style.cssText = `position: fixed; z-index: 9999; left: 8px; top: -60px; padding: 10px 16px; border-radius: 6px;
-    background: #1f5f8b; color: #fff; font: 600 14px system-ui, sans-serif;`
-  link.addEventListener("focus", () => { link.style.top = "6px" })
-  link.addEventListener("blur", () => { link.style.top = "-60px" })
-  link.addEventListener("click", (event) => {
-    event.preventDefault()
-    for (const selector of ["[data-testid=locus]", "[data-testid=disease-find]", "main a, main button"]) {
-      const place = deep(document, selector)
-      if (place?.checkVisibility()) return place.focus()
-    }
-  })
-  document.body.prepend(link)
-}
-
 export function render({model}) {
-  skip_link()
+  skip_links()
+  unstop_canvases(Bokeh.documents[0])
   const narrow = window.matchMedia(model.narrow_query)
   const tell = () => model.send_msg({narrow: narrow.matches})
   narrow.addEventListener("change", tell)

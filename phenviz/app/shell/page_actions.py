@@ -32,7 +32,7 @@ class PageActions(JSComponent):
 
     narrow_query = param.String(default="(max-width: 1099px)", constant=True)
 
-    _esm = script("shell/connection.js", "shell/page_actions.js")
+    _esm = script("shell/connection.js", "shell/keyboard.js", "shell/page_actions.js")
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 
 from phenviz.app.shell.exports import File
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import open_state
+from phenviz.app.shell.initial_view import around_variant, open_state
 from phenviz.app.shell.own_file import GONE, LOOKING, OwnFile
 from phenviz.app.shell.session import Session
 from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
@@ -208,6 +208,11 @@ class VariantsPage:
         self.plots.choose(self.state.variant)
 
     def _choose(self, key: str) -> None:
+        if key and self.state.origin != REGION:
+            # of a list from elsewhere the view says nothing yet; that of a region would be another list
+            place = around_variant(self.runtime.world, key)
+            if not place.overlaps(self.state.locus):
+                self.state.locus = place
         self.state.variant = key
 
     def _turn(self) -> None:

@@ -67,7 +67,12 @@ class VariantPlots(Viewer):
                 (self._right, self._map.layout, "Heat map of the effects of variants by contexts"),
             )
         ]
-        return pn.Row(*halves, sizing_mode="stretch_both", margin=0, min_height=260)
+        # in CSS only: Panel would make all that they lie in as high
+        figures = pn.Row(*halves, sizing_mode="stretch_both", margin=0, styles={"min-height": "260px"})
+        # they scroll where the page is lower than that: the table below keeps its room
+        return pn.Column(
+            figures, scroll="y-auto", sizing_mode="stretch_both", margin=0, styles={"min-height": "0"}
+        )
 
     def show(self, table: pd.DataFrame, effects: xr.Dataset | None) -> None:
         """Draw the rows of a table in their order; ``row`` says where each lies in the effects."""

@@ -26,6 +26,7 @@ from phenviz.app.widgets.variant_detail import VariantDetail
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.genome.locus import Locus, on_contig, shown_contig
+from phenviz.genome.true_minus import true_minus
 from phenviz.genome.variant import Variant
 from phenviz.results.display import VariantDisplay
 from phenviz.tracks import Forest
@@ -224,8 +225,8 @@ class VariantView(Viewer):
             (
                 f"<b>{hit.change}</b>",
                 escaped(hit.motif),
-                f"{hit.score:+.2f}",
-                f"{hit.p_value:.1g}",
+                true_minus(f"{hit.score:+.2f}"),
+                true_minus(f"{hit.p_value:.1g}"),
                 escaped(hit.motif_id),
             )
             for hit in hits.itertuples(index=False)

@@ -50,6 +50,7 @@ export function render({model}) {
   const empty = make("div", {className: "empty", hidden: true})
   const rows = new Map()
   const heads = new Map()
+  let moveStop
 
   const tick = (names, on) => {
     const now = selected()
@@ -90,10 +91,15 @@ export function render({model}) {
       box.setAttribute("aria-label", `Tick all ${group}`)
       box.addEventListener("click", (event) => event.stopPropagation())
       box.addEventListener("change", () => tick(items.map((i) => i.name), box.checked))
-      const details = make("details", {open: true}, make("summary", {}, box, group), ...items.map(buildRow))
+      // arrow keys fold it from its box
+      const details = make("details", {open: true}, make("summary", {tabIndex: -1}, box, group), ...items.map(buildRow))
+      box.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowLeft" || event.key === "ArrowRight") details.open = event.key === "ArrowRight"
+      })
       heads.set(group, {details, box, names: items.map((i) => i.name)})
       return details
     }))
+    moveStop = one_stop([...groups.querySelectorAll("input[type=checkbox]")], ["ArrowUp", "ArrowDown"])
     update()
     filter()
   }
@@ -120,6 +126,8 @@ export function render({model}) {
       details.hidden = names.every((name) => rows.get(name).element.hidden)
       if (query) details.open = true
     }
+    const boxes = [...groups.querySelectorAll("input[type=checkbox]")].filter((box) => !box.closest("[hidden]"))
+    if (boxes.length && !boxes.some((box) => box.tabIndex === 0)) moveStop(boxes[0])
     empty.hidden = visible().length > 0
     empty.textContent = `No context fits “${search.value}”.`
   }

@@ -19,7 +19,7 @@ class ContextList(JSComponent):
     selected = param.List(default=[])
     focused = param.String(default="")
 
-    _esm = script("widgets/context_list.js")
+    _esm = script("widgets/rows.js", "widgets/context_list.js")
 
     def _handle_msg(self, message: dict) -> None:
         known = {item["name"] for item in self.items}

@@ -13,6 +13,7 @@ import param
 from panel.custom import JSComponent
 
 from phenviz.app.widgets.parts import script
+from phenviz.genome.true_minus import true_minus
 
 _PAGE = 100
 _SIGNS = {">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less}
@@ -139,7 +140,8 @@ class DataGrid:
         A word may also compare a number: ``effect>0.2``, ``frequency<=0.01``, ``|effect|>0.1``; columns are
         called as on screen.
         """
-        self._filter, self._first = text.strip()[:200], 0
+        # numbers may be copied from the table
+        self._filter, self._first = text.strip().replace("\N{MINUS SIGN}", "-")[:200], 0
         self._arrange()
         self._draw()
         self._on_change()
@@ -197,7 +199,7 @@ class DataGrid:
     def _draw(self) -> None:
         page = self.matching.iloc[self._first : self._first + _PAGE]
         parts = [
-            [_written(column.written, value) for value in page[column.name]]
+            [_written(column, value) for value in page[column.name]]
             if column.name in page
             else [""] * len(page)
             for column in self._columns
@@ -214,10 +216,11 @@ class DataGrid:
         )  # fmt: skip
 
 
-def _written(form: str, value: object) -> str:
+def _written(column: GridColumn, value: object) -> str:
     if value is None or value != value:
         return ""
-    return form.format(value)
+    text = column.written.format(value)
+    return true_minus(text) if column.kind in ("number", "effect") else text
 
 
 def _fits(table: pd.DataFrame, word: str, searched: Sequence[str], named: Mapping[str, str]) -> np.ndarray:

@@ -18,6 +18,7 @@ from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.widgets.parts import FigurePane, words
+from phenviz.genome.true_minus import true_minus
 from phenviz.tracks import ExpressionMap
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _strongest(names: Sequence[str], changes: NDArray[Any], contexts: Sequence[A
     rows = [np.unravel_index(flat, size.shape) for flat in order]
     told = [
         (escaped(names[row]), escaped(contexts[column].label), escaped(contexts[column].group),
-         f"{changes[row, column]:+.4f}".replace("-", "\N{MINUS SIGN}"))
+         true_minus(f"{changes[row, column]:+.4f}"))
         for row, column in rows
         if size[row, column] >= _LEAST
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from panel.viewable import Viewer
 
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.parts import FigurePane, words
+from phenviz.genome.true_minus import true_minus
 from phenviz.tracks.drawn_tables import drawn_tables
 
 _MOST_ROWS = 100
@@ -69,4 +70,4 @@ class FigureTable(Viewer):
 
 
 def _written(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return true_minus(f"{value:.4g}") if isinstance(value, float) else str(value)

@@ -31,7 +31,7 @@ class NavigationButtons(JSComponent):
     can_go_forward = param.Boolean(default=False)
     group = param.Selector(default="history", objects=["history", "zoom"], constant=True)
 
-    _esm = script("widgets/navigation_buttons.js")
+    _esm = script("widgets/rows.js", "widgets/navigation_buttons.js")
 
     def __init__(self, on_press: Callable[[str, float], None], **params: object) -> None:
         super().__init__(**params)

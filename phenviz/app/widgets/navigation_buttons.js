@@ -48,7 +48,9 @@ const KEYS = {
 function on_keys(model) {
   const pressed = (event) => {
     const at = event.composedPath()[0]
-    const free = at === document.body || at.getAttribute?.("role") === "application"
+    // a canvas that was clicked has the focus, inside of the tracks
+    const tracks = event.composedPath().some((element) => element.getAttribute?.("role") === "application")
+    const free = at === document.body || tracks
     if (!free || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return
     event.preventDefault()
     model.send_msg(KEYS[event.key])
@@ -61,6 +63,7 @@ export function render({model}) {
   const root = document.createElement("div")
   root.className = "buttons"
   root.setAttribute("role", "toolbar")
+  root.setAttribute("aria-label", model.group === "zoom" ? "Zoom and move" : "Views before and after")
   const style = document.createElement("style")
   style.textContent = STYLE
   root.append(style)
@@ -89,6 +92,9 @@ export function render({model}) {
   model.on("can_go_back", update)
   model.on("can_go_forward", update)
   update()
-  if (model.group === "zoom") on_keys(model)
+  if (model.group === "zoom") {
+    one_stop(Object.values(byId), ["ArrowLeft", "ArrowRight"])
+    on_keys(model)
+  }
   return root
 }

@@ -1,16 +1,30 @@
-// Rows of a table or a list: a click, Enter or Space presses one. One of them is a tab stop; arrows, Home and End move it.
-function pressable(rows, press, stop) {
-  const moveStop = (row) => rows.forEach((other) => { other.tabIndex = other === row ? 0 : -1 })
-  rows.forEach((row, number) => {
-    const goals = {ArrowUp: rows[number - 1], ArrowDown: rows[number + 1], Home: rows[0], End: rows.at(-1)}
-    row.addEventListener("click", () => press(number))
-    row.addEventListener("focus", () => moveStop(row))
-    row.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") press(number)
-      else if (event.key in goals) goals[event.key]?.focus()
-      else return
+// Of elements in a row one is a stop of Tab; arrows, Home and End move it. Returns what makes another one the stop.
+function one_stop(elements, [backward, forward], stop) {
+  const move = (here) => elements.forEach((other) => { other.tabIndex = other === here ? 0 : -1 })
+  elements.forEach((element) => {
+    element.addEventListener("focus", () => move(element))
+    element.addEventListener("keydown", (event) => {
+      const seen = elements.filter((other) => other.checkVisibility())
+      const here = seen.indexOf(element)
+      const goals = {[backward]: seen[here - 1], [forward]: seen[here + 1], Home: seen[0], End: seen.at(-1)}
+      if (!(event.key in goals)) return
       event.preventDefault()
+      goals[event.key]?.focus()
     })
   })
-  moveStop(stop ?? rows[0])
+  move(stop ?? elements[0])
+  return move
+}
+
+// Rows of a table or a list: a click, Enter or Space presses one.
+function pressable(rows, press, stop) {
+  rows.forEach((row, number) => {
+    row.addEventListener("click", () => press(number))
+    row.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return
+      event.preventDefault()
+      press(number)
+    })
+  })
+  one_stop(rows, ["ArrowUp", "ArrowDown"], stop)
 }

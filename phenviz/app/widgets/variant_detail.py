@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # bases on both sides of the variant: of the logos, and of what motifs are called in
 _SHOWN_FLANK, _FLANK = 24, 100
 _SHOWN_ALLELE = 12
+_CHOOSE = "Choose a variant in the table to compare the logos of its alleles."
 # pixels of the logos with the line above them
 _ROOM = 164
 
@@ -83,7 +84,7 @@ class VariantDetail(Viewer):
         state.param.watch(self._restyle, ["theme"])
         session.on_tick(self._ask)
         session.on_close(self._close)
-        self._say("Choose a variant in the table to compare the logos of its alleles.")
+        self._hint = ""
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._holder
@@ -97,7 +98,7 @@ class VariantDetail(Viewer):
         self._holder.min_height = _ROOM if asked[0] else 0
         if not asked[0]:
             self._pane.visible = False
-            self._say("Choose a variant in the table to compare the logos of its alleles.")
+            self._say(self._hint)
             return
         self._say(f"<b>{escaped(asked[0])}</b> Changing every base around it, with and without the variant…")
         contig, position, ref, alt = Variant.of_key(asked[0])
@@ -112,6 +113,12 @@ class VariantDetail(Viewer):
         self._job.subscribe(
             lambda job: self._session.run_soon(lambda: self._take(asked, job)) if job.over else None
         )
+
+    def invite(self, listed: int) -> None:
+        """Say that a variant can be chosen, where the table lists any."""
+        self._hint = _CHOOSE if listed else ""
+        if not self._variant():
+            self._say(self._hint)
 
     def show_motifs(self, hits: pd.DataFrame) -> None:
         """Name motifs below the logos (`phenviz.effects.motif_change.changed_motifs`)."""

@@ -248,3 +248,10 @@ def test_an_address_brings_back_person_and_choices():
         "theme",
     ):
         assert getattr(again, name) == getattr(state, name), name
+
+
+def test_a_variant_is_to_be_chosen_only_where_the_table_lists_some(page, monkeypatch):
+    assert len(page.run.table()) and "Choose a variant" in page.detail._words.object
+    monkeypatch.setattr("phenviz.app.individual.person_run.LONGEST", 1_000)
+    page.run.changed += 1
+    assert page.grid.view.rows == [] and "Choose" not in page.detail._words.object
