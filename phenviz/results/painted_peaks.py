@@ -49,8 +49,8 @@ def paint_peaks(
     right = np.minimum(-(-peaks["end"].to_numpy() // size) - first, last - first)
     for row, begin, end, fold in zip(rows, left, right, peaks["fold_enrichment"], strict=True):
         if row == row:
-            span = values[int(row), begin:end]
-            np.maximum(span, fold, out=span)
+            painted = values[int(row), begin:end]
+            np.maximum(painted, fold, out=painted)
     return np.arange(first, last + 1, dtype=np.int64) * size, values
 
 

@@ -277,11 +277,11 @@ def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end:
                 letters[here] = codes[own][there]
             offset += last - first
     positions = canvas.positions
-    span = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
+    borders = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
     return xr.Dataset(
         {"attribution": ("position", canvas.values[0]), "reference": ("position", LETTERS[letters])},
         coords={"position": position_coord(positions)},
-        attrs=attrs | span,
+        attrs=attrs | borders,
     )
 
 
