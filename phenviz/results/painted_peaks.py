@@ -57,7 +57,7 @@ def paint_peaks(
 def average_peaks(
     peaks: pd.DataFrame, contexts: Sequence[str], locus: Locus, bases: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Average the fold enrichment over stretches of a contig; it is 0 between peaks.
+    """Average the fold enrichment over intervals of a contig; it is 0 between peaks.
 
     Returns
     -------
