@@ -1,4 +1,4 @@
-"""Mutagenesis: mutants a second, against tangermeme and plain loops."""
+"""Mutagenesis: mutants per second, against tangermeme and plain loops."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(repeats: int, quick: bool) -> Section:
         "the positions both did, relative to the largest effect there."
     ]
     notes += [f"tangermeme warned: {words}." for words in sorted(PEER_WARNINGS)]
-    header = ["", "mutants a second: median (range)", "PhenViz is faster by", "difference"]
+    header = ["", "mutants per second: median (range)", "PhenViz is faster by", "difference"]
     return Section(f"Mutagenesis of {length:,} bases", header, rows, notes)
 
 

@@ -48,4 +48,4 @@ def run(repeats: int, quick: bool) -> Section:
         error = agreeing(float((np.abs(tiled - untiled) / (1 + untiled)).max()), 1e-5)
         notes.append(f"Largest difference between tiled and untiled, relative to 1 + activity: {error}.")
     title = f"Prediction of {where.length / 1e6:.2f} Mb in all contexts"
-    return Section(title, ["", "Mb a second: median (range)"], rows, notes)
+    return Section(title, ["", "Mb per second: median (range)"], rows, notes)

@@ -42,7 +42,7 @@ def run(quick: bool, folder: Path) -> Section:
         "![Time and memory against length](scaling.svg)",
     ]
     return Section(
-        "Growth with the window", ["", "bases", "seconds", "Mb a second", "peak memory"], rows, notes
+        "Growth with the window", ["", "bases", "seconds", "Mb per second", "peak memory"], rows, notes
     )
 
 

@@ -57,7 +57,7 @@ def run(repeats: int, quick: bool) -> Section:
         f"one, relative to 1 + activity, and tolerable up to {TOLERANCE:g}. On CUDA, predictions run under "
         "bfloat16 autocast (mutagenesis and attribution don't: their small differences would drown)."
     ]
-    header = ["", "Mb a second: median (range)", "times as shipped", "difference", "within tolerance"]
+    header = ["", "Mb per second: median (range)", "times as shipped", "difference", "within tolerance"]
     return Section("Settings on the CPU", header, rows, notes)
 
 

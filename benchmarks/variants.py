@@ -1,4 +1,4 @@
-"""Variant effects: variants a second, against tangermeme and plain loops on the same model."""
+"""Variant effects: variants per second, against tangermeme and plain loops on the same model."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run(repeats: int, quick: bool) -> Section:
         f"A plain crop holds all that the mask of a variant sees, {crop_length():,} bases, and is predicted "
         f"for both alleles in batches of {BATCH}; tangermeme's substitution_effect gets the same crops.",
     ]
-    header = ["", "variants a second: median (range)", "PhenViz is faster by", "difference"]
+    header = ["", "variants per second: median (range)", "PhenViz is faster by", "difference"]
     return Section(f"Effects of {count:,} variants", header, rows, notes)
 
 

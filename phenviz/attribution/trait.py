@@ -167,7 +167,7 @@ def explain(
 
 
 def explained(reader: TokenReader, locus: Locus | None) -> Locus:
-    """Return the span of the bases that are reported: what of a locus (None: of the contig) is reached.
+    """Return the interval of the bases that are reported: what of a locus (None: of the contig) is reached.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def as_dataset(engine: TraitEngine, contig: str, canvas: Canvas, attrs: dict[str
     """Make the result of what was painted on a canvas."""
     bases = LETTERS[bases_of(engine.sequences, contig, canvas)]
     positions = canvas.positions
-    span = {"start": int(positions[0]), "end": int(positions[-1]) + 1}
+    borders = {"start": int(positions[0]), "end": int(positions[-1]) + 1}
     if len(engine.sequences) == 1:
         variables: dict[str, Any] = {"attribution": ("position", canvas.values[0])}
         variables["reference"] = ("position", bases[0])
@@ -281,7 +281,7 @@ def as_dataset(engine: TraitEngine, contig: str, canvas: Canvas, attrs: dict[str
         dims = ("haplotype", "position")
         variables = {"attribution": (dims, canvas.values), "reference": (dims, bases)}
         coords = {"position": position_coord(positions), "haplotype": ["1", "2"]}
-    return xr.Dataset(variables, coords=coords, attrs=attrs | span)
+    return xr.Dataset(variables, coords=coords, attrs=attrs | borders)
 
 
 def _on_one_contig(reader: TokenReader) -> bool:

@@ -20,7 +20,7 @@ class Canvas:
     intervals
         (start, end) on the contig, disjoint and sorted, 0-based half-open.
     rows
-        Values a base.
+        Values per base.
     dtype
         Of the values.
 

@@ -2,7 +2,7 @@
 
 Names are those of the packs ``blood16-atac`` and ``blood16-rna``. Terms are of the Cell Ontology;
 GMP-A, GMP-B and GMP-C share the term of the granulocyte-monocyte progenitor, because the ontology
-doesn't divide it, so its CURIE names all three. Colours have one hue a lineage and shades within;
+doesn't divide it, so its CURIE names all three. Colours have one hue per lineage and shades within;
 the hues were chosen by search so that lineages stay apart for the common colour vision deficiencies
 and every colour stands out from a white and from a near-black page.
 """

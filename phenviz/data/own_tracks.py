@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from phenviz.data.peaks import read_intervals
 from phenviz.errors import DataError, PhenvizError
+from phenviz.genome.intervals import overlapping
 from phenviz.genome.locus import Locus, contig_key
 
 SIGNAL_SUFFIXES = (".bw", ".bigwig")
@@ -116,7 +117,7 @@ class OwnTrack:
         table = (self.intervals or {}).get(contig_key(locus.contig))
         if table is None:
             table = pd.DataFrame({name: [] for name in _COLUMNS})
-        here = table[(table["start"] < locus.end) & (table["end"] > locus.start)]
+        here = table[overlapping(table, locus)]
         return here if gap is None or here.empty else _joined(here, gap)
 
 

@@ -186,7 +186,7 @@ def _peak(path: Path, number: int, cells: list[str]) -> tuple[int, int, float, i
     start, end = cells[1].strip(), cells[2].strip()
     first, last = whole_number(start), whole_number(end)
     if first is None or last is None or first >= last:
-        raise _unreadable(path, f"line {number}: start {start} and end {end} are no stretch of bases")
+        raise _unreadable(path, f"line {number}: start {start} and end {end} are no interval")
     point, signal = -1, 1.0
     if len(cells) == _NARROW:
         offset = cells[9].strip()

@@ -108,7 +108,7 @@ def common_background(variants: pd.DataFrame, *, seed: int, most: int = 40_000) 
     variants
         ``contig``, ``position``, ``ref``, ``alt``, ``allele_frequency``.
     most
-        If there are more, whole stretches of neighbours are drawn at random.
+        If there are more, whole intervals of neighbours are drawn at random.
     """
     table = variants.sort_values(["contig", "position"], kind="stable").reset_index(drop=True)
     if table.empty:

@@ -74,8 +74,8 @@ class Matcher:
         contig = background["contig"].to_numpy(str)[self._first]
         self._place = background["position"].to_numpy(np.int64)[self._first]
         stops = np.r_[np.flatnonzero(contig[1:] != contig[:-1]) + 1, len(contig)]
-        stretch = np.searchsorted(stops, np.arange(len(contig)), side="right")
-        self._start, self._stop = np.r_[0, stops][stretch], stops[stretch]
+        interval = np.searchsorted(stops, np.arange(len(contig)), side="right")
+        self._start, self._stop = np.r_[0, stops][interval], stops[interval]
         self._trees: dict[tuple[str, ...], tuple[NDArray[np.float64], cKDTree]] = {}
         self._made: dict[tuple[str, int], NDArray[np.intp]] = {}
 

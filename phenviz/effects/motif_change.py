@@ -39,7 +39,7 @@ def changed_motifs(both: BothAlleles, motifs: str | os.PathLike[str], context: s
         (both.alternate, both.alternate_span),
     ):
         found = find_motifs(dataset, motifs, contexts=[context])
-        # an empty span stands between two bases: a motif over it has both
+        # an empty interval stands between two bases: a motif over it has both
         over = (found["start"] < max(last, first + 1)) & (found["end"] > min(first, last - 1))
         hits.append(found[over])
     lost, gained = hits

@@ -60,7 +60,7 @@ def predict_haplotypes(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Updated after each interval of 4 kb.
+        Updated after each tile of 4 kb.
 
     Returns
     -------
@@ -125,8 +125,8 @@ def predict_cohort(
     -------
     xr.Dataset
         ``activity`` (individual, haplotype, context, bin), float32, haplotypes ``"1"`` and ``"2"``.
-        Attributes ``stretches`` (of 4 kb, of all haplotypes), ``stretches_changed`` (those that a variant
-        reaches), ``stretches_computed`` (different ones, which the backbone had to see), ``saving`` (share
+        Attributes ``tiles`` (of 4 kb, of all haplotypes), ``tiles_changed`` (those that a variant
+        reaches), ``tiles_computed`` (different ones, which the backbone had to see), ``saving`` (share
         that it had not), ``not_covered`` (as in `predict_haplotypes`) and ``unique_haplotypes`` (in what the
         bins of the locus see).
 

@@ -75,7 +75,7 @@ def predict_expression(
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
     progress
-        Updated after each interval of 4 kb.
+        Updated after each tile of 4 kb.
 
     Returns
     -------
@@ -88,8 +88,8 @@ def predict_expression(
         ``variants_skipped`` (carried, but overlapping another one), ``records_left_out`` (what of the file
         can't be put into a sequence, in words), ``not_covered`` (where in a gene's window genotypes aren't
         known, in words; the haplotypes are the reference's there, and NaN where that is all of it), and,
-        counted as in `phenviz.effects.predict_cohort` over all genes, ``stretches``, ``stretches_changed``,
-        ``stretches_computed`` and ``saving``; ``sample`` where there is one individual.
+        counted as in `phenviz.effects.predict_cohort` over all genes, ``tiles``, ``tiles_changed``,
+        ``tiles_computed`` and ``saving``; ``sample`` where there is one individual.
 
     Raises
     ------

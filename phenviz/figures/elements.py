@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from phenviz.figures.component import SCALE_ROOM_MM, RowsComponent, bases_per_mm, colour_bar
 from phenviz.figures.style import FAINT, NEUTRAL, SEQUENTIAL
-from phenviz.genome.intervals import join_intervals
+from phenviz.genome.intervals import join_intervals, overlapping
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, on_contig
 from phenviz.genome.ticks import format_length
@@ -184,7 +184,7 @@ class ObservedHeatmap(RowsComponent):
 
     def _draw_boxes(self, ax: Axes, peaks: pd.DataFrame, locus: Locus, colours: ScalarMappable) -> None:
         row_of = {name: row for row, name in enumerate(self.row_names)}
-        inside = (peaks["start"] < locus.end) & (peaks["end"] > locus.start) & peaks["context"].isin(row_of)
+        inside = overlapping(peaks, locus) & peaks["context"].isin(row_of)
         shown = peaks[inside].sort_values("fold_enrichment")
         least = 0.25 * bases_per_mm(ax, locus)
         boxes = [

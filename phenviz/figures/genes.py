@@ -14,7 +14,7 @@ from matplotlib.path import Path
 
 from phenviz.figures.component import Component, axes_mm, bases_per_mm
 from phenviz.figures.style import ACCENT, GENE, INK, MM_PER_POINT, MUTED, text_width_mm
-from phenviz.genome.intervals import merged
+from phenviz.genome.intervals import merged, overlapping
 from phenviz.genome.locus import Locus
 from phenviz.genome.packing import pack_rows
 
@@ -68,7 +68,7 @@ class Genes(Component):
     def placed(self, locus: Locus, width_mm: float) -> list[PlacedGene] | None:
         """Pack the genes of a locus; None where names need more than ``most_rows`` rows."""
         scale = locus.length / width_mm
-        inside = self.genes[(self.genes["start"] < locus.end) & (self.genes["end"] > locus.start)]
+        inside = self.genes[overlapping(self.genes, locus)]
         starts = np.maximum(inside["start"].to_numpy(), locus.start)
         ends = np.minimum(inside["end"].to_numpy(), locus.end)
         names = inside["gene_name"].astype(str).to_list()
@@ -97,7 +97,7 @@ class Genes(Component):
             return
         if not placed:
             ax.text(locus.centre, height / 2, "no genes here", ha="center", va="center", color=MUTED)
-        records = self.genes[(self.genes["start"] < locus.end) & (self.genes["end"] > locus.start)]
+        records = self.genes[overlapping(self.genes, locus)]
         for gene, record in zip(placed, records.itertuples(index=False), strict=True):
             y = height - (gene.row + 1) * _NAMED_ROW_MM + _BODY_MM / 2 + 0.3
             self._draw_gene(ax, locus, gene, record, y)
@@ -155,7 +155,7 @@ class Genes(Component):
     def _draw_plain(self, ax: Axes, locus: Locus) -> None:
         """Draw bodies and exons without names: + strand above, - strand below."""
         scale = bases_per_mm(ax, locus)
-        inside = self.genes[(self.genes["start"] < locus.end) & (self.genes["end"] > locus.start)]
+        inside = self.genes[overlapping(self.genes, locus)]
         for strand, y in (("+", 1.5 * _PLAIN_ROW_MM + 0.6), ("-", 0.5 * _PLAIN_ROW_MM)):
             # genes of unknown strand stand with those of the + strand
             same = (inside["strand"] == "-") == (strand == "-")

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.errors import LocusError
-from phenviz.genome.intervals import ranges_of
+from phenviz.genome.intervals import overlapping, ranges_of
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, is_contig_name, is_rsid, on_contig
 
@@ -178,7 +178,7 @@ def _overlapping(table: pd.DataFrame, locus: Locus) -> pd.DataFrame:
     if table.empty:
         return table
     same = on_contig(table["contig"], locus.contig)
-    hit = same & (table["start"] < locus.end) & (table["end"] > locus.start)
+    hit = same & overlapping(table, locus)
     return table[hit].reset_index(drop=True)
 
 

@@ -87,7 +87,7 @@ def interval(file: str, number: int, start: str, end: str, *, first_base: int = 
     first, last = whole_number(start), whole_number(end)
     if first is None or last is None or not first_base <= first < last + first_base:
         raise DataError(
-            f"{file}, line {number}: start {start} and end {end} are no stretch of bases: give whole numbers "
+            f"{file}, line {number}: start {start} and end {end} are no interval: give whole numbers "
             f"from {first_base} on, the smaller one first"
         )
     return first - first_base, last

@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from phenviz.genome.locus import contig_key
+from phenviz.genome.locus import Locus, contig_key
 
 if TYPE_CHECKING:
     import pyranges
+
+
+def overlapping(table: pd.DataFrame, locus: Locus) -> pd.Series:
+    """Tell which rows (columns ``start`` and ``end``) share a base with a locus, whatever the contig."""
+    return (table["start"] < locus.end) & (table["end"] > locus.start)
 
 
 def ranges_of(contig: pd.Series, start: ArrayLike, end: ArrayLike) -> pyranges.PyRanges:

@@ -138,7 +138,7 @@ class EditedSequence:
         first, last
             Bins on the contig.
         size
-            Bases a bin.
+            Bases per bin.
         around
             ``around(first, last)`` gives the first base, and the one behind the last, of the sequence that
             predicts bins first to last (exclusive); both lie on the grid.

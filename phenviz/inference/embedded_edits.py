@@ -56,7 +56,7 @@ class EmbeddedEdits:
     inserted
         Where an insertion reaches beyond its own bin.
     bin_size
-        Bases a bin.
+        Bases per bin.
     """
 
     count: int

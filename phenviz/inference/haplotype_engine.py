@@ -48,18 +48,16 @@ class Saving:
     def attrs(self) -> dict[str, int | float]:
         """Return the counts as a result's attributes; ``saving`` is the share that needn't be predicted."""
         return {
-            "stretches": self.asked,
-            "stretches_changed": self.changed,
-            "stretches_computed": self.computed,
+            "tiles": self.asked,
+            "tiles_changed": self.changed,
+            "tiles_computed": self.computed,
             "saving": 1 - self.computed / self.asked if self.asked else 0.0,
         }
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any]) -> Saving:
         """Read the counts back from a result's attributes."""
-        asked, changed, computed = (
-            int(attrs[name]) for name in ("stretches", "stretches_changed", "stretches_computed")
-        )
+        asked, changed, computed = (int(attrs[name]) for name in ("tiles", "tiles_changed", "tiles_computed"))
         return cls(asked, changed, computed)
 
 

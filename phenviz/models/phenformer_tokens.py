@@ -54,7 +54,7 @@ class GeneWindow:
     first_bin
         Number of the first bin on the contig; negative where the window overhangs it.
     bin_size
-        Bases a bin.
+        Bases per bin.
     distance
         Shape (bins,), float32: signed bp from the TSS to each bin's centre, positive downstream.
     near

@@ -69,7 +69,7 @@ class GeneBins:
     start
         0-based start of the first bin: a multiple of ``bin_size``; below 0 where bins overhang the contig.
     bin_size
-        Bases a bin.
+        Bases per bin.
     distance
         Shape (bins,), float32: from the TSS to the centre of each bin, in bp, positive downstream (in the
         direction of transcription). Bins are in the order of the contig, whatever the gene's strand.

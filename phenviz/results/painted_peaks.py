@@ -49,15 +49,15 @@ def paint_peaks(
     right = np.minimum(-(-peaks["end"].to_numpy() // size) - first, last - first)
     for row, begin, end, fold in zip(rows, left, right, peaks["fold_enrichment"], strict=True):
         if row == row:
-            span = values[int(row), begin:end]
-            np.maximum(span, fold, out=span)
+            painted = values[int(row), begin:end]
+            np.maximum(painted, fold, out=painted)
     return np.arange(first, last + 1, dtype=np.int64) * size, values
 
 
 def average_peaks(
     peaks: pd.DataFrame, contexts: Sequence[str], locus: Locus, bases: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Average the fold enrichment over stretches of a contig; it is 0 between peaks.
+    """Average the fold enrichment over intervals of a contig; it is 0 between peaks.
 
     Returns
     -------

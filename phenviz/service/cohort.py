@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from phenviz.errors import DataError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
-from phenviz.service.effects import table_of_text, text_of_table
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
 from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.variant_tables import VariantTable
 
 if TYPE_CHECKING:
     from phenviz.models.phenformer import GeneSite, Phenformer
@@ -41,7 +39,7 @@ class TokenEffectsParams:
     Parameters
     ----------
     table
-        The variants: UTF-8 of a TSV, (bytes,) uint8; an array, so that its content goes into the job's key.
+        The variants.
     genes
         Sites, in the order of the tokens.
     window
@@ -50,7 +48,7 @@ class TokenEffectsParams:
         Name of the readout that gives the expression; None for all of the world's together.
     """
 
-    table: NDArray[np.uint8]
+    table: VariantTable
     genes: tuple[GeneSite, ...]
     window: int
     readout: str | None
@@ -156,37 +154,32 @@ def _effects_params(
     window: int | None = None,
     readout: str | None = None,
 ) -> TokenEffectsParams:
-    from phenviz.effects.rows import read_rows
-
-    rows = read_rows(variants, world.reference)
-    text = np.frombuffer(text_of_table(rows.given), dtype=np.uint8)
-    sites = find_sites(world, genes)
-    return TokenEffectsParams(text, sites, _window(window), _check_readout(world, readout))
+    table, sites = VariantTable.read(world, variants), find_sites(world, genes)
+    return TokenEffectsParams(table, sites, _window(window), _check_readout(world, readout))
 
 
 def _effects_chunks(world: World, params: TokenEffectsParams) -> list[Chunk]:
-    table = table_of_text(params.table.tobytes())
-
-    def compute(part: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
+    def compute(rows: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
         from phenviz.effects.token_effects import score_tokens
 
         own = backend.world
         layout = _layout(own, params.genes, params.window, params.readout)
-        found = score_tokens(part, layout, own.reference, own.backbone, own.readout, progress=progress)
+        found = score_tokens(rows, layout, own.reference, own.backbone, own.readout, progress=progress)
         return found.assign_coords(row=found["row"] + first)
 
-    chunks = []
-    for first in range(0, max(len(table), 1), _EFFECTS_CHUNK):
-        part = table.iloc[first : first + _EFFECTS_CHUNK]
-        identity = {
-            "variants": hashlib.sha256(text_of_table(part)).hexdigest(),
-            "first": first,
-            "genes": [str(gene) for gene in params.genes],
-            "window": params.window,
-            "readout": params.readout,
-        }
-        chunks.append(Chunk(identity, partial(compute, part, first), max(len(part), 1)))
-    return chunks
+    shared = {
+        "genes": [str(gene) for gene in params.genes],
+        "window": params.window,
+        "readout": params.readout,
+    }
+    return [
+        Chunk(
+            {"variants": digest, "first": first, **shared},
+            partial(compute, rows, first),
+            max(len(rows), 1),
+        )
+        for first, rows, digest in params.table.chunks(_EFFECTS_CHUNK, sort=False)
+    ]
 
 
 def _join_effects(params: TokenEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -200,9 +193,8 @@ def _join_effects(params: TokenEffectsParams, parts: Sequence[xr.Dataset]) -> xr
 
 
 def _effects_memory(world: World, params: TokenEffectsParams) -> int:
-    count = int((params.table == ord("\n")).sum())
     # of the genes that are asked for, few have a variant in their windows
-    pairs = count * min(len(params.genes), 8)
+    pairs = params.table.count * min(len(params.genes), 8)
     return WORKING_BYTES + COPIES * pairs * 256 * FLOAT_BYTES
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from phenviz.errors import DataError
 from phenviz.genome.locus import Locus
@@ -33,6 +30,7 @@ from phenviz.service.job_params import (
     gene_target,
 )
 from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.variant_tables import ROW_BYTES, VariantTable
 
 if TYPE_CHECKING:
     from phenviz.variation import Haplotype, Individual, Unphased
@@ -43,9 +41,6 @@ VARIANTS_CHUNK = 4_096
 PERSONAL_CHUNK = 2**17
 # each haplotype from its own sequence, or what each variant changes by itself, added up
 MODES = ("exact", "sum")
-_TEXT = ("contig", "ref", "alt", "id")
-# what one variant takes beside its numbers: coordinates, alleles
-ROW_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,27 +50,19 @@ class VariantsParams:
     Parameters
     ----------
     table
-        The variants: UTF-8 of a TSV, (bytes,) uint8; an array, so that its content goes into the job's key.
+        The variants.
     contexts
         Short names.
     gene
         Gene whose expression is scored; None for the activity around each variant.
     background
         What quantiles are taken from; None for no quantiles.
-    personal
-        Whether they came with genotypes of people.
     """
 
-    table: NDArray[np.uint8]
+    table: VariantTable
     contexts: tuple[str, ...]
     gene: str | None
     background: str | None
-    personal: bool
-
-    @property
-    def variants(self) -> pd.DataFrame:
-        """The table, read anew."""
-        return table_of_text(self.table.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,97 +104,36 @@ def _variants_params(
     gene: str | None = None,
     quantiles: bool = True,
 ) -> VariantsParams:
-    """Check a request: a table, a file of variants, or lines such as ``chr20:1,600,925 G>A``."""
     from phenviz.effects.quantiles import background_key
 
-    table, personal = find_variants(world, variants)
-    name = find_gene(world, gene)
-    ranked = quantiles and name is None
-    return VariantsParams(
-        table,
-        find_contexts(world, contexts, name),
-        name,
-        background_key(world, world.backbone) if ranked else None,
-        personal,
-    )
-
-
-def find_variants(
-    world: World, variants: pd.DataFrame | str | os.PathLike[str]
-) -> tuple[NDArray[np.uint8], bool]:
-    """Return variants as `table_of_text` reads them, and whether they came with genotypes of people.
-
-    Raises
-    ------
-    DataError
-        If they can't be read, or are no table of variants.
-    """
-    from phenviz.effects.rows import read_rows
-
-    if isinstance(variants, pd.DataFrame):
-        # what one person carries has the haplotypes that it lies on
-        table, personal = variants, not {"haplotype_1", "haplotype_2"}.isdisjoint(variants.columns)
-    else:
-        table, personal = _read(world, variants)
-    # what the job couldn't work on is refused before it begins
-    rows = read_rows(table, world.reference)
-    return np.frombuffer(text_of_table(rows.given), dtype=np.uint8), personal
-
-
-def _read(world: World, variants: str | os.PathLike[str]) -> tuple[pd.DataFrame, bool]:
-    """Return the variants, and whether they come with genotypes of people."""
-    from phenviz.variation import read_variants
-    from phenviz.variation.rsids import read_pasted
-    from phenviz.variation.sources import open_source
-    from phenviz.variation.table_file import is_table, iter_table
-
-    # unlike Path.exists, this is False for what is too long for a name
-    if isinstance(variants, os.PathLike) or os.path.exists(variants):
-        if is_table(variants):
-            return pd.concat(iter_table(variants, VARIANTS_CHUNK), ignore_index=True), False
-        return read_variants(variants, world.reference).table, bool(open_source(variants).samples)
-    return read_pasted(variants, world.project.individuals, world.reference).table, False
-
-
-def text_of_table(table: pd.DataFrame) -> bytes:
-    """Write a table of variants such that equal ones are equal bytes."""
-    return table.to_csv(sep="\t", index=False, lineterminator="\n").encode()
-
-
-def table_of_text(text: bytes) -> pd.DataFrame:
-    """Read what `text_of_table` wrote."""
-    kinds = dict.fromkeys(_TEXT, "str") | {"position": "int64"}
-    return pd.read_csv(io.BytesIO(text), sep="\t", dtype=kinds, keep_default_na=False)
-
-
-def in_genome_order(table: pd.DataFrame) -> NDArray[np.intp]:
-    """Return the rows of a table in the order of the genome."""
-    # whatever the order of the table is, neighbours share a tile
-    return np.lexsort((table["position"].to_numpy(), table["contig"].to_numpy().astype(str)))
+    table, name = VariantTable.read(world, variants), find_gene(world, gene)
+    background = background_key(world, world.backbone) if quantiles and name is None else None
+    return VariantsParams(table, find_contexts(world, contexts, name), name, background)
 
 
 def _variants_chunks(world: World, params: VariantsParams) -> list[Chunk]:
-    table = params.variants
-    ordered = table.iloc[in_genome_order(table)]
     shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
-    chunks = []
-    for start in range(0, max(len(table), 1), VARIANTS_CHUNK):
-        part = ordered.iloc[start : start + VARIANTS_CHUNK]
+    return [
         # alleles weren't left-aligned at first
-        identity = {"aligned": True, "variants": hashlib.sha256(text_of_table(part)).hexdigest(), **shared}
-        chunks.append(Chunk(identity, partial(_score, part, params), max(len(part), 1), trim))
-    return chunks
+        Chunk(
+            {"aligned": True, "variants": digest, **shared},
+            partial(_score, rows, params),
+            max(len(rows), 1),
+            trim,
+        )
+        for _, rows, digest in params.table.chunks(VARIANTS_CHUNK)
+    ]
 
 
-def _score(part: pd.DataFrame, params: VariantsParams, backend: Backend, progress: Progress) -> xr.Dataset:
+def _score(rows: pd.DataFrame, params: VariantsParams, backend: Backend, progress: Progress) -> xr.Dataset:
     # in all contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share
     from phenviz.effects import score_gene, score_variants, with_quantiles, world_background
 
     world = backend.world
     if (target := gene_target(backend, params.gene, params.contexts)) is not None:
-        return score_gene(part, *target, world.reference, world.backbone, progress=progress)
-    scores = score_variants(part, world.reference, world.backbone, progress=progress)
+        return score_gene(rows, *target, world.reference, world.backbone, progress=progress)
+    scores = score_variants(rows, world.reference, world.backbone, progress=progress)
     if params.background is None:
         return scores
     background = world_background(world, progress=progress)
@@ -226,13 +152,12 @@ def _join_variants(params: VariantsParams, parts: Sequence[xr.Dataset]) -> xr.Da
 
     joined = join_scores(parts)
     # before the end, and after a cancel, there are the first few chunks only
-    rows = in_genome_order(params.variants)[: joined.sizes["variant"]]
+    rows = params.table.order()[: joined.sizes["variant"]]
     return joined.isel(variant=np.argsort(rows))
 
 
 def _variants_memory(world: World, params: VariantsParams) -> int:
-    count = int((params.table == ord("\n")).sum())
-    return WORKING_BYTES + COPIES * count * (3 * len(params.contexts) * FLOAT_BYTES + ROW_BYTES)
+    return WORKING_BYTES + COPIES * params.table.count * (3 * len(params.contexts) * FLOAT_BYTES + ROW_BYTES)
 
 
 def _personal_params(
@@ -339,7 +264,7 @@ VARIANT_EFFECTS = Kind(
     seconds_per_unit=1 / 2e3,
     memory=_variants_memory,
     flavour=lambda params: "of a gene" if params.gene else "",
-    private=lambda params: params.personal,
+    private=lambda params: params.table.personal,
 )
 PERSONAL = Kind(
     "personal",

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from phenviz.errors import ModelError
 from phenviz.models.identity import model_identity
 from phenviz.progress import Progress
-from phenviz.service.effects import ROW_BYTES, find_variants, in_genome_order, table_of_text, text_of_table
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
@@ -27,6 +24,7 @@ from phenviz.service.job_params import (
     gene_identity,
 )
 from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.variant_tables import ROW_BYTES, VariantTable
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -44,24 +42,16 @@ class ExpressionEffectsParams:
     Parameters
     ----------
     table
-        The variants, as `phenviz.service.effects.find_variants` returns them.
+        The variants.
     genes
         Names as in the annotation, each once; None for all.
     contexts
         Short names, of the gene readout.
-    personal
-        Whether the variants came with genotypes of people.
     """
 
-    table: NDArray[np.uint8]
+    table: VariantTable
     genes: tuple[str, ...] | None
     contexts: tuple[str, ...]
-    personal: bool
-
-    @property
-    def variants(self) -> pd.DataFrame:
-        """The table, read anew."""
-        return table_of_text(self.table.tobytes())
 
 
 def _params(
@@ -79,32 +69,27 @@ def _params(
     names = (
         None if asked is None else tuple(dict.fromkeys(filter(None, (find_gene(world, g) for g in asked))))
     )
-    table, personal = find_variants(world, variants)
     # of a readout's contexts, not the backbone's
     chosen = expression_contexts(world, contexts)
-    return ExpressionEffectsParams(table, names or None, chosen, personal)
+    return ExpressionEffectsParams(VariantTable.read(world, variants), names or None, chosen)
 
 
 def _chunks(world: World, params: ExpressionEffectsParams) -> list[Chunk]:
     assert world.readout is not None
-    table = params.variants
-    ordered = table.iloc[in_genome_order(table)]
     if params.genes is None:
         about: object = hashlib.sha256(_places(world.annotation.genes)).hexdigest()
     else:
         about = [gene_identity(world, gene, params.contexts) for gene in params.genes]
+    shared = {"about": about, "readout": model_identity(world.readout.covering(params.contexts))}
     trim = partial(_trim, contexts=params.contexts)
-    chunks = []
-    for start in range(0, max(len(table), 1), CHUNK):
-        part = ordered.iloc[start : start + CHUNK]
-        identity = {"variants": hashlib.sha256(text_of_table(part)).hexdigest(), "about": about}
-        identity |= {"readout": model_identity(world.readout.covering(params.contexts))}
-        chunks.append(Chunk(identity, partial(_score, part, params), max(len(part), 1), trim))
-    return chunks
+    return [
+        Chunk({"variants": digest, **shared}, partial(_score, rows, params), max(len(rows), 1), trim)
+        for _, rows, digest in params.table.chunks(CHUNK)
+    ]
 
 
 def _score(
-    part: pd.DataFrame, params: ExpressionEffectsParams, backend: Backend, progress: Progress
+    rows: pd.DataFrame, params: ExpressionEffectsParams, backend: Backend, progress: Progress
 ) -> xr.Dataset:
     # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
     from phenviz.effects import score_expression
@@ -113,7 +98,7 @@ def _score(
     assert backend.readout is not None
     readout = backend.readout.covering(params.contexts)
     models = world.annotation, world.reference, backend.backbone, readout
-    return score_expression(part, *models, genes=params.genes, progress=progress)
+    return score_expression(rows, *models, genes=params.genes, progress=progress)
 
 
 def _places(genes: pd.DataFrame) -> bytes:
@@ -129,12 +114,12 @@ def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
 def _join(params: ExpressionEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     from phenviz.effects import join_expression
 
-    rows = in_genome_order(params.variants)
+    rows = params.table.order()
     return join_expression(parts, [rows[CHUNK * part : CHUNK * (part + 1)] for part in range(len(parts))])
 
 
 def _memory(world: World, params: ExpressionEffectsParams) -> int:
-    pairs = _GENES * int((params.table == ord("\n")).sum())
+    pairs = _GENES * params.table.count
     return WORKING_BYTES + COPIES * pairs * (len(params.contexts) * FLOAT_BYTES + ROW_BYTES)
 
 
@@ -145,5 +130,5 @@ EXPRESSION_EFFECTS = Kind(
     _join,
     seconds_per_unit=1 / 100,
     memory=_memory,
-    private=lambda params: params.personal,
+    private=lambda params: params.table.personal,
 )

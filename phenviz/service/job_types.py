@@ -13,7 +13,7 @@ import xarray as xr
 
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
-from phenviz.progress import Progress, fraction_of
+from phenviz.progress import Progress
 from phenviz.service.cuda_graphs import graphed
 from phenviz.service.device import PlacedWorld
 
@@ -123,8 +123,6 @@ class Kind:
         ``memory(world, params)``: bytes at the peak, above the loaded model.
     flavour
         ``flavour(params)`` names what changes the time of a unit of work (a method), for the estimates.
-    stages
-        Relative length of each stage that a chunk reports, in their order; needed where there are several.
     even
         Whether the fraction of a chunk that is reported grows evenly with time, and so tells what is left.
     settle
@@ -148,7 +146,6 @@ class Kind:
     seconds_per_unit: float
     memory: Callable[[World, Any], int]
     flavour: Callable[[Any], str] = lambda params: ""
-    stages: Mapping[str, float] = field(default_factory=dict)
     even: bool = True
     settle: Callable[[Any, Sequence[xr.Dataset]], xr.Dataset | None] = lambda params, parts: parts[-1]
     streaming: Streaming | None = None
@@ -171,10 +168,6 @@ class Kind:
             names = ", ".join(list(taken.parameters)[1:])
             raise JobError(f"{self.name}: {error}; its parameters are {names}") from None
         return self.normalise(world, **given)
-
-    def fraction(self, stage: str, done: float) -> float:
-        """Turn the fraction of one stage that is done into that of the chunk."""
-        return fraction_of(self.stages, stage, done)
 
 
 @dataclass
@@ -204,13 +197,12 @@ def whole(
     units: Callable[[World, Any], float],
     seconds_per_unit: float,
     memory: Callable[[World, Any], int],
-    version: int = 1,
 ) -> Kind:
     """Make a kind that is computed in one chunk.
 
     Parameters
     ----------
-    name, normalise, seconds_per_unit, memory, version
+    name, normalise, seconds_per_unit, memory
         As for `Kind`.
     compute
         ``compute(world, params, progress, backend)``.
@@ -227,4 +219,4 @@ def whole(
     def join(params: Any, parts: Sequence[xr.Dataset]) -> xr.Dataset:
         return parts[0]
 
-    return Kind(name, normalise, chunks, join, seconds_per_unit, memory, version=version)
+    return Kind(name, normalise, chunks, join, seconds_per_unit, memory)

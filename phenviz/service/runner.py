@@ -194,7 +194,7 @@ class Runner:
 
     def _compute(self, work: Work, chunk: Chunk) -> xr.Dataset:
         def change(stage: str, fraction: float) -> None:
-            work.report(stage, work.kind.fraction(stage, fraction))
+            work.report(stage, fraction)
 
         def partial(tile: xr.Dataset) -> None:
             if (trimmed := chunk.trim(tile)) is not None:

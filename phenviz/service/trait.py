@@ -1,6 +1,6 @@
 """The kind of job that explains a trait's logit by every base of all gene windows of the disease model.
 
-It has two kinds of chunks, each stored on its own, so that a run that was interrupted goes on where it
+It has two kinds of chunks, each stored on its own, so that a job that was interrupted goes on where it
 stopped: first the sums that gene tokens are made of (shared by all traits), tile by tile; then, with all of
 them at hand, the attribution of each tile. A tile is an interval of a contig's grid for a local backbone, and
 a gene window for a global one. A locus restricts the second kind only: the logit depends on all windows.
@@ -94,8 +94,8 @@ def _params(
 
 
 def _chunks(world: World, params: TraitParams) -> list[Chunk]:
-    run = _Run(world, params)
-    size, reader = world.backbone.bin_size, run.engine.reader
+    plan = _Plan(world, params)
+    size, reader = world.backbone.bin_size, plan.engine.reader
     read_from = {
         "phenformer": model_identity(reader.phenformer),
         "readout": None if reader.readout is None else model_identity(reader.readout),
@@ -104,31 +104,31 @@ def _chunks(world: World, params: TraitParams) -> list[Chunk]:
         "baseline": params.baseline,
     }
     explained = {**read_from, "trait": params.trait}
-    points, steps = len(run.engine.points), params.n_steps
+    points, steps = len(plan.engine.points), params.n_steps
     chunks = []
-    for number, tile in enumerate(run.tiles):
+    for number, tile in enumerate(plan.tiles):
         length = (tile.last_bin - tile.first_bin) * size
         where = [tile.contig, tile.first_bin, tile.last_bin]
         chunks.append(
             Chunk(
                 {"tokens": where, **read_from},
-                partial(run.read, number),
+                partial(plan.read, number),
                 length * points * _FORWARD_UNITS,
-                partial(run.collect, number),
+                partial(plan.collect, number),
             )
         )
-    for number in run.asked:
-        tile = run.tiles[number]
+    for number in plan.asked:
+        tile = plan.tiles[number]
         where = [tile.contig, tile.first_bin, tile.last_bin]
         length = (tile.last_bin - tile.first_bin) * size
         identity = {"attribution": where, **explained}
         chunks.append(
-            Chunk(identity, partial(run.attribute, number), length * steps, partial(run.mark, number))
+            Chunk(identity, partial(plan.attribute, number), length * steps, partial(plan.mark, number))
         )
     return chunks
 
 
-class _Run:
+class _Plan:
     """What the chunks of one job share: its plan, and the sums of all windows once they are read."""
 
     def __init__(self, world: World, params: TraitParams) -> None:
@@ -277,11 +277,11 @@ def _add_up(attrs: dict[str, Any], parts: Sequence[xr.Dataset], start: int, end:
                 letters[here] = codes[own][there]
             offset += last - first
     positions = canvas.positions
-    span = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
+    borders = {"start": int(positions[0]), "end": int(positions[-1]) + 1} if len(positions) else {}
     return xr.Dataset(
         {"attribution": ("position", canvas.values[0]), "reference": ("position", LETTERS[letters])},
         coords={"position": position_coord(positions)},
-        attrs=attrs | span,
+        attrs=attrs | borders,
     )
 
 

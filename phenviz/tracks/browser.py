@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import xarray as xr
@@ -27,7 +27,7 @@ from phenviz.tracks.observed import Observed
 from phenviz.tracks.own_track import make_own
 from phenviz.tracks.pyramid import Pyramid
 from phenviz.tracks.ruler import Ruler
-from phenviz.tracks.theme import get_theme
+from phenviz.tracks.theme import ThemeName, get_theme
 from phenviz.tracks.track_stack import Stack
 from phenviz.tracks.viewport import EDGE, x_of
 
@@ -69,7 +69,7 @@ class Browser:
         contig_length: int,
         *,
         locus: Locus,
-        theme: Literal["light", "dark"] = "light",
+        theme: ThemeName = "light",
         sequence: Callable[[Locus], str] | None = None,
         contexts: Sequence[Context] = (),
         hidden: Iterable[str] = (),
@@ -290,7 +290,7 @@ class Browser:
 
     # looks
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+    def set_theme(self, theme: ThemeName) -> None:
         """Change all colours."""
         self._stack.restyle(get_theme(theme))
 

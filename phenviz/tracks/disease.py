@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,8 +21,8 @@ from bokeh.models import (
 )
 
 from phenviz.genome.true_minus import true_minus
-from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import FONT, get_theme, legible
+from phenviz.tracks.plain import Plot, fixed_ticks, hover_of, plain_figure
+from phenviz.tracks.theme import FONT, ThemeName, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -30,23 +30,18 @@ ROW_PX = 20
 _STRIP = 0.3
 _HEAD_PX = 78
 _STRONGEST = 8.0
-ThemeName = Literal["light", "dark"]
 
 
-class HypothesisMap:
+class HypothesisMap(Plot):
     """Rows are traits, columns contexts, colour is z; white where variants do no more than elsewhere.
 
     Parameters
     ----------
-    theme
-        ``light`` or ``dark``.
     name
         Of the figure.
 
     Attributes
     ----------
-    layout
-        The figure.
     limit
         z at the ends of the colour scale.
     """
@@ -149,10 +144,7 @@ class HypothesisMap:
             "y": [len(self._traits) - self._traits.index(trait) - 0.5] if there else [],
         }
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
         self._mapper.palette = list(self._theme.diverging)
         self._frame.line_color = self._theme.accent
@@ -175,119 +167,29 @@ class HypothesisMap:
                 callback(self._traits[row], self._contexts[column])
 
 
-class TraitBars:
-    """-log10 p of every context of one trait, with both thresholds.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure; rows are contexts, as in `TraitForest`.
-    """
-
-    def __init__(self, theme: ThemeName = "light") -> None:
-        self._rows = _Rows("trait-bars", "−log10 p")
-        self.layout = self._rows.layout
-        self._bar = Rect(x="middle", y="y", width="value", height=0.7, fill_color="colour", line_color=None)
-        bars = self.layout.add_glyph(self._rows.source, self._bar)
-        self._bonferroni = Span(location=0, dimension="height", line_width=1.5)
-        self._bh = Span(location=0, dimension="height", line_width=1.5, line_dash=[5, 4])
-        self.layout.add_layout(self._bonferroni)
-        self.layout.add_layout(self._bh)
-        self.layout.add_tools(
-            HoverTool(renderers=[bars], tooltips=[("", "@label"), ("p", "@p"), ("q", "@q")])
-        )
-        self.set_theme(theme)
-
-    def on_pick(self, callback: Callable[[str], None]) -> None:
-        """Call back with a context that was clicked."""
-        self._rows.callbacks.append(callback)
-
-    def show(self, own: xr.Dataset, bonferroni: float, bh: float) -> None:
-        """Draw a trait: ``p_value`` and ``q_value`` (context), and thresholds of p (NaN for none)."""
-        height = -np.log10(own["p_value"].values)
-        self._rows.show(own, value=height, middle=height / 2)
-        levels = [-np.log10(level) if np.isfinite(level) else -1.0 for level in (bonferroni, bh)]
-        self._bonferroni.location, self._bh.location = levels
-        top = max(float(np.nanmax(height, initial=1.0)), *levels)
-        self.layout.x_range.update(start=0, end=top * 1.06)
-
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._rows.set_theme(theme)
-        self._bonferroni.line_color = self._bh.line_color = get_theme(theme).accent
-
-
-class TraitForest:
-    """Effect in every context of one trait with its 95 % interval.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure; rows are contexts, as in `TraitBars`.
-    """
-
-    def __init__(self, theme: ThemeName = "light") -> None:
-        self._rows = _Rows("trait-forest", "effect")
-        self.layout = self._rows.layout
-        self._zero = Span(location=0, dimension="height", line_width=1)
-        self.layout.add_layout(self._zero)
-        stem = Segment(x0="low", x1="high", y0="y", y1="y", line_color="colour", line_width=2)
-        dot = Scatter(x="value", y="y", size=8, fill_color="colour", line_color=None)
-        self.layout.add_glyph(self._rows.source, stem)
-        dots = self.layout.add_glyph(self._rows.source, dot)
-        told = [("", "@label"), ("effect", "@value{custom}"), ("95 %", "@low{custom} to @high{custom}")]
-        self.layout.add_tools(hover_of(dots, told, value="4", low="4", high="4"))
-        self.set_theme(theme)
-
-    def on_pick(self, callback: Callable[[str], None]) -> None:
-        """Call back with a context that was clicked."""
-        self._rows.callbacks.append(callback)
-
-    def show(self, own: xr.Dataset, units: str) -> None:
-        """Draw a trait: ``effect``, ``interval_low`` and ``interval_high`` (context), NaN for no interval."""
-        effect, low, high = (own[name].values for name in ("effect", "interval_low", "interval_high"))
-        self._rows.show(own, value=effect, low=low, high=high)
-        self.layout.xaxis.axis_label = f"effect, {units}"
-        values = np.concatenate([effect, low, high, [0.0]])
-        start, end = float(np.nanmin(values)), float(np.nanmax(values))
-        air = 0.06 * max(end - start, 1e-9)
-        self.layout.x_range.update(start=start - air, end=end + air)
-
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._rows.set_theme(theme)
-        self._zero.line_color = get_theme(theme).muted
-
-
-class _Rows:
-    """A figure whose rows are contexts, the first on top, in their colours."""
+class _ContextRows(Plot):
+    """Rows are contexts, the first on top, in their colours."""
 
     def __init__(self, name: str, x_label: str) -> None:
         self.layout = plain_figure(name, 200, x_label, "", x=(0, 1), y=(0, 1))
-        self.source = ColumnDataSource(
+        self._source = ColumnDataSource(
             {key: [] for key in ("y", "label", "colour", "p", "q", "value", "middle", "low", "high")}
         )
-        self.callbacks: list[Callable[[str], None]] = []
+        self._callbacks: list[Callable[[str], None]] = []
         self._contexts: list[str] = []
         self._colours: list[str] = []
         self.layout.on_event(Tap, self._on_tap)
 
-    def show(self, own: xr.Dataset, **columns: np.ndarray) -> None:
+    def on_pick(self, callback: Callable[[str], None]) -> None:
+        """Call back with a context that was clicked."""
+        self._callbacks.append(callback)
+
+    def _show(self, own: xr.Dataset, **columns: np.ndarray) -> None:
         self._contexts = own["context"].values.astype(str).tolist()
         self._colours = own["colour"].values.astype(str).tolist()
         count = len(self._contexts)
         nothing = np.full(count, np.nan)
-        self.source.data = {
+        self._source.data = {
             "y": np.arange(count)[::-1] + 0.5,
             "label": own["context_label"].values.astype(str).tolist(),
             "colour": self._legible(),
@@ -299,12 +201,10 @@ class _Rows:
         self.layout.y_range.update(start=0, end=max(count, 1))
         fixed_ticks(self.layout, "y", self._contexts[::-1])
 
-    def set_theme(self, theme: ThemeName) -> None:
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.ygrid.grid_line_color = None
         if self._colours:
-            self.source.data = dict(self.source.data) | {"colour": self._legible()}
+            self._source.data = dict(self._source.data) | {"colour": self._legible()}
 
     def _legible(self) -> list[str]:
         return [legible(colour, self._theme, 3.0) for colour in self._colours]
@@ -314,8 +214,68 @@ class _Rows:
             return
         row = len(self._contexts) - 1 - int(np.floor(event.y))
         if 0 <= row < len(self._contexts):
-            for callback in self.callbacks:
+            for callback in self._callbacks:
                 callback(self._contexts[row])
+
+
+class TraitBars(_ContextRows):
+    """-log10 p of every context of one trait, with both thresholds."""
+
+    def __init__(self, theme: ThemeName = "light") -> None:
+        super().__init__("trait-bars", "−log10 p")
+        self._bar = Rect(x="middle", y="y", width="value", height=0.7, fill_color="colour", line_color=None)
+        bars = self.layout.add_glyph(self._source, self._bar)
+        self._bonferroni = Span(location=0, dimension="height", line_width=1.5)
+        self._bh = Span(location=0, dimension="height", line_width=1.5, line_dash=[5, 4])
+        self.layout.add_layout(self._bonferroni)
+        self.layout.add_layout(self._bh)
+        self.layout.add_tools(
+            HoverTool(renderers=[bars], tooltips=[("", "@label"), ("p", "@p"), ("q", "@q")])
+        )
+        self.set_theme(theme)
+
+    def show(self, own: xr.Dataset, bonferroni: float, bh: float) -> None:
+        """Draw a trait: ``p_value`` and ``q_value`` (context), and thresholds of p (NaN for none)."""
+        height = -np.log10(own["p_value"].values)
+        self._show(own, value=height, middle=height / 2)
+        levels = [-np.log10(level) if np.isfinite(level) else -1.0 for level in (bonferroni, bh)]
+        self._bonferroni.location, self._bh.location = levels
+        top = max(float(np.nanmax(height, initial=1.0)), *levels)
+        self.layout.x_range.update(start=0, end=top * 1.06)
+
+    def _recolour(self) -> None:
+        super()._recolour()
+        self._bonferroni.line_color = self._bh.line_color = self._theme.accent
+
+
+class TraitForest(_ContextRows):
+    """Effect in every context of one trait with its 95 % interval."""
+
+    def __init__(self, theme: ThemeName = "light") -> None:
+        super().__init__("trait-forest", "effect")
+        self._zero = Span(location=0, dimension="height", line_width=1)
+        self.layout.add_layout(self._zero)
+        stem = Segment(x0="low", x1="high", y0="y", y1="y", line_color="colour", line_width=2)
+        dot = Scatter(x="value", y="y", size=8, fill_color="colour", line_color=None)
+        self.layout.add_glyph(self._source, stem)
+        dots = self.layout.add_glyph(self._source, dot)
+        told = [("", "@label"), ("effect", "@value{custom}"), ("95 %", "@low{custom} to @high{custom}")]
+        self.layout.add_tools(hover_of(dots, told, value="4", low="4", high="4"))
+        self.set_theme(theme)
+
+    def show(self, own: xr.Dataset, units: str) -> None:
+        """Draw a trait: ``effect``, ``interval_low`` and ``interval_high`` (context), NaN for no interval."""
+        effect, low, high = (own[name].values for name in ("effect", "interval_low", "interval_high"))
+        self._show(own, value=effect, low=low, high=high)
+        self.layout.xaxis.axis_label = f"effect, {units}"
+        values = np.concatenate([effect, low, high, [0.0]])
+        start, end = float(np.nanmin(values)), float(np.nanmax(values))
+        air = 0.06 * max(end - start, 1e-9)
+        self.layout.x_range.update(start=start - air, end=end + air)
+
+    def _recolour(self) -> None:
+        super()._recolour()
+        self._zero.line_color = self._theme.muted
 
 
 def star_of(q: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from bokeh.events import Tap
@@ -12,26 +12,14 @@ from bokeh.models import Line as LineGlyph
 from scipy.stats import beta
 
 from phenviz.genome.true_minus import true_minus
-from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import get_theme
-
-ThemeName = Literal["light", "dark"]
+from phenviz.tracks.plain import Plot, fixed_ticks, hover_of, plain_figure
+from phenviz.tracks.theme import ThemeName
 
 
-class QuantilePlot:
+class QuantilePlot(Plot):
     """Observed p-values against those expected of uniform ones, with the 95 % band of order statistics.
 
     The k-th smallest of n uniform p-values follows Beta(k, n + 1 - k).
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
     def __init__(self, theme: ThemeName = "light") -> None:
@@ -68,28 +56,15 @@ class QuantilePlot:
         self.layout.x_range.update(start=0, end=float(expected.max()) * 1.05)
         self.layout.y_range.update(start=0, end=float(max(observed.max(), expected.max())) * 1.08)
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        colours = get_theme(theme)
-        paint_figure(self.layout, colours)
+    def _recolour(self) -> None:
+        colours = self._theme
         self._area.update(fill_color=colours.muted, fill_alpha=0.22)
         self._line.line_color = colours.muted
         self._dot.fill_color = colours.accent
 
 
-class LeaveOneOut:
-    """z of a context without each locus, beside that of all loci; a click chooses a locus.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
-    """
+class LeaveOneOut(Plot):
+    """z of a context without each locus, beside that of all loci; a click chooses a locus."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
         self.layout = plain_figure("leave-one-out", 200, "z without the locus", "", x=(-1, 1), y=(0, 1))
@@ -149,10 +124,8 @@ class LeaveOneOut:
         self.layout.height = 46 + 18 * max(self._rows, 2)
         fixed_ticks(self.layout, "y", list(names)[::-1])
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        colours = get_theme(theme)
-        paint_figure(self.layout, colours)
+    def _recolour(self) -> None:
+        colours = self._theme
         self.layout.ygrid.grid_line_color = None
         self._stem.line_color = colours.muted
         self._dot.fill_color = self._whole.line_color = colours.accent

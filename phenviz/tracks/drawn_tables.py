@@ -26,7 +26,7 @@ def drawn_tables(shown: Model) -> dict[str, pd.DataFrame]:
     -------
     dict[str, pd.DataFrame]
         By the name of each figure that shows anything that can be pointed at: a column for each field of its
-        tooltips, a row for each mark; of a heat map made of bins a row for each of its rows, with the lowest
+        tooltips, one row for each mark; of a heat map made of bins one for each of its rows, with the lowest
         and highest value that is drawn.
     """
     found: dict[str, pd.DataFrame] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from bokeh.events import Tap
@@ -22,28 +22,21 @@ from numpy.typing import NDArray
 from phenviz.genome.contexts import Context
 from phenviz.genome.true_minus import true_minus
 from phenviz.results.display import VariantDisplay
-from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import get_theme, legible
+from phenviz.tracks.plain import Plot, fixed_ticks, hover_of, plain_figure
+from phenviz.tracks.theme import ThemeName, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
 
-class EffectMap:
+class EffectMap(Plot):
     """Rows are variants, columns contexts; white where nothing changes.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
 
     Attributes
     ----------
-    layout
-        The figure.
     limit
         Effect at the ends of the colour scale.
     """
 
-    def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, theme: ThemeName = "light") -> None:
         self._keys: list[str] = []
         self._key = ""
         self._callbacks: list[Callable[[str], None]] = []
@@ -110,10 +103,8 @@ class EffectMap:
         at = [len(self._keys) - self._keys.index(key) - 0.5] if key in self._keys else []
         self._chosen.data = {"y": at, "width": [0.0] * len(at)}
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Change all colours."""
-        colours = get_theme(theme)
-        paint_figure(self.layout, colours)
+    def _recolour(self) -> None:
+        colours = self._theme
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
         self._mapper.palette = list(colours.diverging)
         self._frame.line_color = colours.accent
@@ -127,23 +118,16 @@ class EffectMap:
                 callback(self._keys[row])
 
 
-class Forest:
+class Forest(Plot):
     """Effect of one variant in every context, over the range of common variants.
 
     Parameters
     ----------
     contexts
         From the top.
-    theme
-        ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
-    def __init__(self, contexts: Sequence[Context], theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, contexts: Sequence[Context], theme: ThemeName = "light") -> None:
         self._contexts = tuple(contexts)
         n = len(self._contexts)
         self.layout = plain_figure(
@@ -190,10 +174,7 @@ class Forest:
             effect_limits=(float(shown.start), float(shown.end)),
         )
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.ygrid.grid_line_color = None
         self._band.line_color = self._theme.faint
         self._zero.line_color = self._theme.muted

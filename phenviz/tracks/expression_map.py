@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from phenviz.genome.contexts import Context
 from phenviz.results.organs import fold_by_group
-from phenviz.tracks.plain import fixed_ticks, hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import FONT, get_theme, legible
+from phenviz.tracks.plain import Plot, fixed_ticks, hover_of, plain_figure
+from phenviz.tracks.theme import FONT, ThemeName, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
 
 # in pixels: one column of tissues or of organ systems, one row, and what stands around the map
@@ -27,7 +27,7 @@ _LEAST_LIMIT = 0.005
 _LONGEST_LABEL = 22
 
 
-class ExpressionMap:
+class ExpressionMap(Plot):
     """Rows are genes (of a variant, or of a haplotype), columns contexts of expression in their own order.
 
     Columns have a fixed width, so that a name can be read under each of them however many there are: give
@@ -37,18 +37,14 @@ class ExpressionMap:
     ----------
     contexts
         Of gene expression, such as those of `World.expression_contexts`.
-    theme
-        ``light`` or ``dark``.
 
     Attributes
     ----------
-    layout
-        The figure.
     limit
         Change at the ends of the colour scale.
     """
 
-    def __init__(self, contexts: Sequence[Context], theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, contexts: Sequence[Context], theme: ThemeName = "light") -> None:
         self._contexts = tuple(contexts)
         self._shown: tuple[list[str], NDArray[Any], str] | None = None
         self.limit = 1.0
@@ -112,10 +108,7 @@ class ExpressionMap:
         else:
             self._draw_tissues(list(rows), values)
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
         self._mapper.palette = list(self._theme.diverging)
         self._text.text_color = self._theme.ink

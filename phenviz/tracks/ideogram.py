@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from bokeh.plotting import figure
 
 from phenviz.genome.locus import Locus
 from phenviz.tracks.overlay import style_sheets
-from phenviz.tracks.theme import Theme, get_theme, mix
+from phenviz.tracks.theme import Theme, ThemeName, get_theme, mix
 from phenviz.tracks.throttle import Debounce
 from phenviz.tracks.viewport import EDGE, MIN_BASES, clamp, x_of
 
@@ -65,7 +65,7 @@ class Ideogram:
         self,
         bands: pd.DataFrame,
         contig_length: int,
-        theme: Literal["light", "dark"] = "light",
+        theme: ThemeName = "light",
         *,
         contig: str | None = None,
         height: int = 34,
@@ -104,7 +104,7 @@ class Ideogram:
         """Call back when the user has chosen another part of the chromosome."""
         self._callbacks.append(callback)
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+    def set_theme(self, theme: ThemeName) -> None:
         """Change all colours."""
         self._theme = get_theme(theme)
         colours = _band_colours(self._bands, self._theme)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from bokeh.layouts import row
@@ -16,7 +15,7 @@ from phenviz.results.display import AlleleDisplay, MotifMatch, VariantDisplay
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.motif_names import MotifNames
 from phenviz.tracks.signed_signal import SignedPlot
-from phenviz.tracks.theme import Theme, get_theme
+from phenviz.tracks.theme import Theme, ThemeName, get_theme
 from phenviz.tracks.viewport import LoadedInterval, View, x_of
 
 _HEIGHT = 112
@@ -88,7 +87,7 @@ class AlleleLogos:
         Both figures in a row.
     """
 
-    def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, theme: ThemeName = "light") -> None:
         colours = get_theme(theme)
         self._shown: tuple[str, int, tuple[AlleleDisplay, ...]] | None = None
         self._tracks = [
@@ -164,7 +163,7 @@ class AlleleLogos:
         _, start, alleles = self._shown
         return VariantDisplay(start, alleles, self._tracks[0].plot.limits)
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+    def set_theme(self, theme: ThemeName) -> None:
         """Change all colours."""
         colours = get_theme(theme)
         for track in self._tracks:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from phenviz.genome.contexts import Context
+from phenviz.genome.intervals import overlapping
 from phenviz.genome.locus import Locus
 from phenviz.genome.peak_signal import signal_of_contexts
 from phenviz.results.display import Colouring, Display
@@ -82,9 +83,7 @@ class Observed(Track):
         if self._peaks is None or not self._contexts:
             self._heat.clear()
             return
-        near = self._peaks[
-            (self._peaks["start"] < loaded.locus.end) & (self._peaks["end"] > loaded.locus.start)
-        ]
+        near = self._peaks[overlapping(self._peaks, loaded.locus)]
         names = [context.name for context in self._contexts]
         points = loaded.points(view.pixels)
         # on the same grid as the predicted activity, so that both change at the same zoom

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from bokeh.models.layouts import Column
@@ -17,7 +17,7 @@ from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.genes import Genes
 from phenviz.tracks.haplotypes import Difference, Haplotypes, PersonalActivity, centre_of
 from phenviz.tracks.ruler import Ruler
-from phenviz.tracks.theme import Theme, get_theme
+from phenviz.tracks.theme import Theme, ThemeName, get_theme
 from phenviz.tracks.track_stack import Stack
 from phenviz.tracks.unknown import Unknown
 
@@ -53,7 +53,7 @@ class PersonalBrowser:
         *,
         locus: Locus,
         contexts: Sequence[Context],
-        theme: Literal["light", "dark"] = "light",
+        theme: ThemeName = "light",
         sequence: Callable[[Locus], str] | None = None,
     ) -> None:
         self._known = tuple(contexts)
@@ -127,7 +127,7 @@ class PersonalBrowser:
         """Draw a line through all tracks at the variant at a position counted from 1; None for no line."""
         self._stack.marks.set_lines([centre_of(position)] if position is not None else [])
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+    def set_theme(self, theme: ThemeName) -> None:
         """Change all colours."""
         self._stack.restyle(get_theme(theme))
         for stripes in self._stripes:

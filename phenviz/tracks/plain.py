@@ -8,7 +8,35 @@ from bokeh.models import BasicTicker, CustomJSHover, FixedTicker, GlyphRenderer,
 from bokeh.plotting import figure
 
 from phenviz.tracks.overlay import style_sheets
-from phenviz.tracks.theme import FONT, Theme
+from phenviz.tracks.theme import FONT, Theme, ThemeName, get_theme
+
+
+class Plot:
+    """A figure that stands by itself, in the colours of a theme.
+
+    Parameters
+    ----------
+    theme
+        ``light`` or ``dark``.
+
+    Attributes
+    ----------
+    layout
+        The figure.
+    """
+
+    layout: figure
+    _theme: Theme
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Change all colours."""
+        self._theme = get_theme(theme)
+        paint_figure(self.layout, self._theme)
+        self._recolour()
+
+    def _recolour(self) -> None:
+        """Give what is drawn the colours of the present theme."""
+        raise NotImplementedError
 
 
 def plain_figure(

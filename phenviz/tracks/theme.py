@@ -1,14 +1,17 @@
-"""Colours of the tracks: light and dark, colour-blind safe, one hue a lineage."""
+"""Colours of the tracks: light and dark, colour-blind safe, one hue per lineage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from phenviz.errors import ResultError
 from phenviz.results import palette
+
+ThemeName = Literal["light", "dark"]
 
 FONT = "Inter, Roboto, 'Helvetica Neue', Arial, sans-serif"
 _STEPS = 256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from bokeh.models import ColumnDataSource, PanTool, Scatter, Span, WheelZoomTool
 from numpy.typing import NDArray
 
 from phenviz.results.display import VariantsDisplay
-from phenviz.tracks.plain import hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import get_theme
+from phenviz.tracks.plain import Plot, hover_of, plain_figure
+from phenviz.tracks.theme import ThemeName, get_theme
 from phenviz.tracks.viewport import nice_ceiling
 
 # more points than this wouldn't be told apart, and make a page slow
@@ -22,23 +22,16 @@ _STRONGEST = 3_000
 _COLUMNS = ("x", "y", "colour", "key", "name", "where", "gene", "context")
 
 
-class Volcano:
+class Volcano(Plot):
     """Effect against rarity.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
 
     Attributes
     ----------
-    layout
-        The figure.
     note
         What isn't drawn, in words.
     """
 
-    def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, theme: ThemeName = "light") -> None:
         self._theme = get_theme(theme)
         self._table = pd.DataFrame({"key": []})
         self._callbacks: list[Callable[[str], None]] = []
@@ -111,10 +104,7 @@ class Volcano:
         else:
             self._chosen.data = {"x": [], "y": []}
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self._ring.line_color = self._theme.accent
         self._zero.line_color = self._theme.muted
         data = dict(self._points.data)

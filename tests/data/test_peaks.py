@@ -124,9 +124,9 @@ def test_peaks_are_those_that_were_written_whatever_stands_around_them(tmp_path)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("chr20\t9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start 9 and end 2 are no stretch"),
-        ("chr20\t-9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start -9 and end 2 are no stretch"),
-        ("chr20\t1.5\t9\tp\t0\t.\t1\t1\t1\t1", "line 4: start 1.5 and end 9 are no stretch"),
+        ("chr20\t9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start 9 and end 2 are no interval"),
+        ("chr20\t-9\t2\tp\t0\t.\t1\t1\t1\t1", "line 4: start -9 and end 2 are no interval"),
+        ("chr20\t1.5\t9\tp\t0\t.\t1\t1\t1\t1", "line 4: start 1.5 and end 9 are no interval"),
         ("chr20\t1\t9\tp\t0\t.\t1\t1\t1\t8", "line 4: the summit's offset 8 isn't inside of the peak"),
         ("chr20\t1\t9\tp\t0\t.\tx\t1\t1\t2", "line 4: the fold enrichment 'x' is no number"),
         ("chr20\t1\t9\tp\t0\t.\t1\t1\t1", "line 4 has 9 columns, the lines before 10"),

@@ -88,9 +88,9 @@ def test_a_cohort_has_each_individuals_numbers_and_says_what_it_saved(toy_world,
         both = one["activity"].sel(haplotype=["1", "2"])
         np.testing.assert_allclose(cohort["activity"].sel(individual=sample), both, rtol=1e-5, atol=1e-6)
     attrs = cohort.attrs
-    assert attrs["stretches"] == 8 * 8
-    assert 0 < attrs["stretches_computed"] <= attrs["stretches_changed"] <= attrs["stretches"]
-    assert attrs["saving"] == pytest.approx(1 - attrs["stretches_computed"] / attrs["stretches"])
+    assert attrs["tiles"] == 8 * 8
+    assert 0 < attrs["tiles_computed"] <= attrs["tiles_changed"] <= attrs["tiles"]
+    assert attrs["saving"] == pytest.approx(1 - attrs["tiles_computed"] / attrs["tiles"])
 
 
 def test_copies_of_one_person_cost_no_more_than_one(toy_world, people, monkeypatch):
@@ -98,7 +98,7 @@ def test_copies_of_one_person_cost_no_more_than_one(toy_world, people, monkeypat
     locus = Locus("20", 300, 10_000)
     computed = [
         predict_cohort(individuals, locus, toy_world.reference, toy_world.backbone, samples=samples).attrs[
-            "stretches_computed"
+            "tiles_computed"
         ]
         for samples in (["dee"], ["dee"] * 5)
     ]

@@ -220,9 +220,9 @@ def test_equal_haplotypes_are_predicted_once_and_the_saving_is_told(toy_world, a
     gene = "MID" if contig == "20" else "LAST"
     once = express(toy_world, individuals, gene, annotation, readout, samples=["dee"])
     again = express(toy_world, individuals, gene, annotation, readout, samples=["dee"] * 5)
-    assert again.attrs["stretches_computed"] == once.attrs["stretches_computed"]
-    assert again.attrs["stretches"] == 5 * once.attrs["stretches"]
-    assert again.attrs["saving"] == 1 - again.attrs["stretches_computed"] / again.attrs["stretches"]
+    assert again.attrs["tiles_computed"] == once.attrs["tiles_computed"]
+    assert again.attrs["tiles"] == 5 * once.attrs["tiles"]
+    assert again.attrs["saving"] == 1 - again.attrs["tiles_computed"] / again.attrs["tiles"]
     assert again["unique_haplotypes"].item() == once["unique_haplotypes"].item() <= 2
     np.testing.assert_array_equal(again["expression"][3], once["expression"][0])
 

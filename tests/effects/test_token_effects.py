@@ -194,4 +194,4 @@ def test_equal_surroundings_are_read_once(toy_world, tmp_path):
     found = predict_haplotype_tokens(
         people, layout, toy_world.reference, backbone, readout, samples=["ann", "bob"]
     )
-    assert found.attrs["stretches_computed"] <= found.attrs["stretches_changed"] <= found.attrs["stretches"]
+    assert found.attrs["tiles_computed"] <= found.attrs["tiles_changed"] <= found.attrs["tiles"]

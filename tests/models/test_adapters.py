@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,6 +238,31 @@ def test_missing_extra_says_how_to_install_it(monkeypatch, tmp_path, kind, packa
         load_adapter("sei", tmp_path / "w.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "wrap"), [("enformer", FakeEnformer, wrap_enformer), ("borzoi", FakeBorzoi, wrap_borzoi)]
+)
+def test_a_published_model_comes_from_its_package_with_its_weights_and_tracks(
+    monkeypatch, tmp_path, tracks, kind, code, wrap
+):
+    class Published(code):
+        @classmethod
+        def from_hparams(cls, **shape):
+            return cls()
+
+    package = SimpleNamespace(**{code.__name__.removeprefix("Fake"): Published})
+    monkeypatch.setitem(sys.modules, f"{kind}_pytorch", package)
+    monkeypatch.setattr("phenviz.models.adapters.model_tracks", lambda asked: tracks if asked == kind else [])
+    path, model = tmp_path / "w.safetensors", code()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.25)
+    save_model(model, path)
+    found, expected = load_adapter(kind, path, ["DNASE"]), wrap(model, select_tracks(tracks, ["DNASE"]))
+    assert found.contexts == expected.contexts and found.name == kind
+    torch.testing.assert_close(found.state_dict(), expected.state_dict())
+    assert found.weights_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_small_random_enformer_of_the_package_is_loaded_from_its_weights(tmp_path, tracks, monkeypatch):
     package = pytest.importorskip("enformer_pytorch")
     torch.manual_seed(0)
@@ -244,7 +270,7 @@ def test_small_random_enformer_of_the_package_is_loaded_from_its_weights(tmp_pat
     model = package.Enformer.from_hparams(**shape, target_length=-1).eval()
     save_model(model, tmp_path / "w.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(shape))
-    monkeypatch.setattr("phenviz.models.adapters.enformer.model_tracks", lambda kind: tracks)
+    monkeypatch.setattr("phenviz.models.adapters.model_tracks", lambda kind: tracks)
     backbone = load_adapter("enformer", tmp_path / "w.safetensors", ["DNASE", "CHIP"])
     # a shorter window than the published one, for speed
     backbone.window, x = WINDOW, one_hot()

@@ -207,11 +207,11 @@ def test_reached_bases_are_the_windows_with_what_their_bins_see_within_the_conti
     for window in reader.windows:
         wanted[max(window.start - flank, 0) : max(window.end + flank, 0)] = True
     found = np.zeros_like(wanted)
-    stretches = reached(reader, "20")
-    for start, end in stretches:
+    intervals = reached(reader, "20")
+    for start, end in intervals:
         found[start:end] = True
     np.testing.assert_array_equal(found, wanted)
-    assert all(a[1] < b[0] for a, b in pairwise(stretches))
+    assert all(a[1] < b[0] for a, b in pairwise(intervals))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -278,9 +278,9 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
     from phenviz.variation.read import empty_table
 
     tables, kept, report = [empty_table()], 0, VariantReport(str(path))
-    for piece in iter_variants(path, reference, chunk=_CHUNK, progress=progress):
-        tables.append(piece.table)
-        kept, report = kept + len(piece.table), piece.report
+    for chunk in iter_variants(path, reference, chunk=_CHUNK, progress=progress):
+        tables.append(chunk.table)
+        kept, report = kept + len(chunk.table), chunk.report
         if kept > MOST_VARIANTS:
             raise DataError(
                 f"{path.name} holds more than {MOST_VARIANTS:,} variants, the most that this page takes "
@@ -289,7 +289,7 @@ def _read_file(path: Path, reference: ReferenceGenome, progress: Progress) -> Va
     table = sort_variants(pd.concat(tables, ignore_index=True), reference)
     again = table.duplicated(["contig", "position", "ref", "alt"]).to_numpy()
     if again.any():
-        # pieces don't know which variants the pieces before them held
+        # chunks don't know which variants the chunks before them held
         duplicates = report.skipped.get("duplicate", 0) + int(again.sum())
         skipped = {**report.skipped, "duplicate": duplicates}
         table = table[~again].reset_index(drop=True)

@@ -7,12 +7,19 @@ weights are a file of the user's: see ``docs/phenformer.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from phenviz.errors import ModelError
-from phenviz.models.adapters.trunk import TrunkBackbone
+from phenviz.models.adapters import borzoi, enformer
+from phenviz.models.adapters.tracks import model_tracks, select_tracks
+from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config
 
-ADAPTERS = ("enformer", "borzoi")
+# the package and class that has each model's code, its published shape, and what makes a backbone of it
+ADAPTERS = {
+    "enformer": ("enformer_pytorch", "Enformer", enformer.CONFIG, enformer.wrap_enformer),
+    "borzoi": ("borzoi_pytorch", "Borzoi", borzoi.CONFIG, borzoi.wrap_borzoi),
+}
 
 
 def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
@@ -37,12 +44,17 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
     TargetError
         If a track isn't among the model's.
     """
-    if kind == "enformer":
-        from phenviz.models.adapters.enformer import load_enformer
-
-        return load_enformer(weights, tracks)
-    if kind == "borzoi":
-        from phenviz.models.adapters.borzoi import load_borzoi
-
-        return load_borzoi(weights, tracks)
-    raise ModelError(f"there is no adapter for {kind!r}: use one of {', '.join(ADAPTERS)}")
+    if kind not in ADAPTERS:
+        raise ModelError(f"there is no adapter for {kind!r}: use one of {', '.join(ADAPTERS)}")
+    package, name, published, wrap = ADAPTERS[kind]
+    try:
+        code = getattr(import_module(package), name)
+    except ImportError as error:
+        raise ModelError(
+            f"{name} needs the package {package.replace('_', '-')} ({error}): pip install 'phenviz[{kind}]'"
+        ) from error
+    model = code.from_hparams(**read_config(weights, published))
+    digest = fill(model, weights)
+    backbone: TrunkBackbone = wrap(model, select_tracks(model_tracks(kind), tracks))
+    backbone.weights_hash = digest
+    return backbone

@@ -7,15 +7,13 @@ on (squashed coverage).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from phenviz.errors import ModelError
-from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
-from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
+from phenviz.models.adapters.tracks import ModelTrack
+from phenviz.models.adapters.trunk import TrunkBackbone, rows_of
 
 WINDOW, BIN_SIZE = 524_288, 32
 # the published shape
@@ -28,21 +26,6 @@ CONFIG: dict[str, Any] = {
     "enable_mouse_head": False,
     "flashed": False,
 }
-
-
-def load_borzoi(weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
-    """Load Borzoi's weights, in evaluation mode; see `phenviz.models.adapters.load_adapter`."""
-    try:
-        from borzoi_pytorch import Borzoi  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise ModelError(
-            f"Borzoi needs the package borzoi-pytorch ({error}): pip install 'phenviz[borzoi]'"
-        ) from error
-    model = Borzoi.from_hparams(**read_config(weights, CONFIG))
-    digest = fill(model, weights)
-    backbone = wrap_borzoi(model, select_tracks(model_tracks("borzoi"), tracks))
-    backbone.weights_hash = digest
-    return backbone
 
 
 def wrap_borzoi(

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from phenviz.errors import ModelError
-from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
-from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config, rows_of
+from phenviz.models.adapters.tracks import ModelTrack
+from phenviz.models.adapters.trunk import TrunkBackbone, rows_of
 
 WINDOW, BIN_SIZE = 196_608, 128
 # the published shape
@@ -27,21 +25,6 @@ CONFIG: dict[str, Any] = {
     "num_downsamples": 7,
     "dim_divisible_by": 128,
 }
-
-
-def load_enformer(weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
-    """Load Enformer's weights, in evaluation mode; see `phenviz.models.adapters.load_adapter`."""
-    try:
-        from enformer_pytorch import Enformer  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise ModelError(
-            f"Enformer needs the package enformer-pytorch ({error}): pip install 'phenviz[enformer]'"
-        ) from error
-    model = Enformer.from_hparams(**read_config(weights, CONFIG))
-    digest = fill(model, weights)
-    backbone = wrap_enformer(model, select_tracks(model_tracks("enformer"), tracks))
-    backbone.weights_hash = digest
-    return backbone
 
 
 def wrap_enformer(

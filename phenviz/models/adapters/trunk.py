@@ -39,7 +39,7 @@ class TrunkBackbone(nn.Module):
     window
         Bases that the model takes; no other length will do.
     bin_size
-        Bases a bin.
+        Bases per bin.
 
     Attributes
     ----------
