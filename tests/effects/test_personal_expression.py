@@ -240,7 +240,7 @@ def test_a_gene_without_variants_has_the_references_expression_and_says_so(
     np.testing.assert_array_equal(
         found["expression"].sel(haplotype="1"), found["expression"].sel(haplotype="reference")
     )
-    assert found.attrs["stretches_computed"] == 0 and found.attrs["saving"] == 1
+    assert found.attrs["tiles_computed"] == 0 and found.attrs["saving"] == 1
 
 
 def test_a_gene_of_a_contig_that_the_file_does_not_cover_has_no_expression(
