@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from phenviz.app.disease.disease_evidence import locus_table, variant_table
 from phenviz.app.disease.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease.disease_names import Names, trait_label
 from phenviz.app.disease.disease_parts import arranged, interval_words, method_part, thresholds
+from phenviz.app.disease.disease_source import DiseaseSource
 from phenviz.app.disease.disease_state import DiseaseState, apply_disease_query, disease_query
 from phenviz.app.disease.disease_tables import KeptTables, TableFolder
 from phenviz.app.disease.page import DiseasePage
@@ -381,3 +383,17 @@ def test_short_names_are_explained_only_where_they_come_from_the_pack_that_expla
     assert trait_label("AD", "own:mine") == trait_label("AD") == "AD"
     found = Names(["AD"], CONTEXTS, "finemap-three-biobanks").find("dermatitis")
     assert found is not None and found.key == "AD"
+
+
+@pytest.mark.parametrize(
+    ("status", "eta", "said"),
+    [
+        ("running", 12.0, "60% of all methods, 12 s left"),
+        ("running", 0.0, "60% of all methods, longer than estimated"),
+        ("queued", 0.0, "60% of all methods"),
+    ],
+)
+def test_the_time_left_of_a_test_is_said_from_its_start_and_when_it_is_over(status, eta, said):
+    job = SimpleNamespace(eta=eta, stage="scoring variants", progress=0.6)
+    form = SimpleNamespace(_run=SimpleNamespace(fetching=None, job=job))
+    assert DiseaseSource._text(form, status).endswith(f"<br>{said}")

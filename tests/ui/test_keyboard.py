@@ -30,7 +30,7 @@ def test_the_first_tab_skips_to_the_locus_and_arrow_keys_move_the_view(open_page
     expect(box).to_be_focused()
     page.keyboard.press("ArrowRight")
     page.reload()
-    page.get_by_test_id("activity-ready").wait_for()
+    page.get_by_role("application", name=re.compile("Tracks along the genome")).wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the tracks")).to_be_in_viewport()
@@ -46,7 +46,7 @@ def test_the_first_tab_skips_to_the_locus_and_arrow_keys_move_the_view(open_page
 
 def test_stops_of_tab_are_few_and_named_and_no_canvas_is_one(open_page):
     page = open_page("explore?locus=chr20:1600001-1601000")
-    page.get_by_test_id("activity-ready").wait_for()
+    page.get_by_role("application", name=re.compile("Tracks along the genome")).wait_for()
     page.wait_for_timeout(1_000)
     stops = []
     while not stops or stops[-1][0] != "BODY":
@@ -77,7 +77,7 @@ def test_stops_of_tab_are_few_and_named_and_no_canvas_is_one(open_page):
 
 def test_a_click_on_the_tracks_lets_arrow_keys_move_the_view(open_page):
     page = open_page("explore?locus=chr20:1600001-1601000")
-    page.get_by_test_id("activity-ready").wait_for()
+    page.get_by_role("application", name=re.compile("Tracks along the genome")).wait_for()
     box = page.get_by_role("application", name=re.compile("Tracks along the genome")).bounding_box()
     page.mouse.click(box["x"] + 500, box["y"] + 150)
     page.keyboard.press("ArrowRight")

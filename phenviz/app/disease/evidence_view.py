@@ -114,13 +114,14 @@ class DiseaseEvidence(Viewer):
                 self._leave.layout, alt="z without each locus; the table beside it lists the loci",
                 sizing_mode="stretch_width", margin=0,
             ),
-            width=390, margin=0,
+            styles={"flex": "0 1 390px", "min-width": "0"}, margin=0,
         )  # fmt: skip
         right = pn.Column(
-            self.loci.view, self._links, self.variants.view, sizing_mode="stretch_width", min_width=380
+            self.loci.view, self._links, self.variants.view, styles={"flex": "1 1 380px", "min-width": "0"}
         )
         self._body = pn.Column(
-            pn.Row(left, right, sizing_mode="stretch_width", margin=0),
+            # what has no room beside the others falls below them in a narrow window
+            pn.FlexBox(left, right, sizing_mode="stretch_width", margin=0),
             self._detail, self._motifs, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self._draw()
