@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from phenviz.errors import DataError, TargetError
 from phenviz.genome import Locus
+from phenviz.genome.locus import contig_key
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_samples, people
 from phenviz.service.cohort_effects import summed_effects
 from phenviz.service.cohort_embedding import windows_of
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
-from phenviz.service.job_types import Backend, Kind, Chunk
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     from phenviz.disease.cohort.personal_genotypes import Carried
@@ -206,7 +207,7 @@ class _Assessment:
 
         found = np.ones(len(self._phenformer.genes))
         for number, gene in enumerate(self._phenformer.genes):
-            bare = gene.contig.removeprefix("chr")
+            bare = contig_key(gene.contig)
             windows = windows_of(self._world, [gene], self._phenformer.window)
             wanted = [
                 both

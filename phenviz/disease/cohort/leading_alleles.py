@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phenviz.disease.cohort.personal_genotypes import Carried
 from phenviz.disease.cohort.saved import RiskModel
-from phenviz.disease.cohort.scoring import KEY
+from phenviz.disease.cohort.scoring import KEY, keyed
 from phenviz.results.schema import position_coord, text_array
 
 # of each person and trait; of each of these genes
@@ -111,11 +111,6 @@ class LeadingAlleles:
 
 def frequency_of(variants: pd.DataFrame, model: RiskModel) -> NDArray[np.float64]:
     """Return how frequent alleles are among the training people; 0 for those that they don't have."""
-
-    def keyed(table: pd.DataFrame) -> pd.DataFrame:
-        bare = table["contig"].astype(str).str.removeprefix("chr")
-        return table[KEY].assign(contig=bare)
-
     known = keyed(model.frequencies).assign(frequency=model.frequencies["frequency"].to_numpy())
     both = (
         keyed(variants).astype({"position": np.int64}).merge(known.drop_duplicates(KEY), on=KEY, how="left")

@@ -12,6 +12,7 @@ from scipy import sparse
 from phenviz.disease.cohort.genotypes import Block, ReadCounts, read_blocks
 from phenviz.disease.cohort.scoring import Weigher
 from phenviz.genome import Locus
+from phenviz.genome.locus import contig_key, same_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation import Individuals
 
@@ -80,7 +81,7 @@ def read_carried(
 def known_loci(
     individuals: Individuals, samples: Sequence[str], loci: Sequence[Locus]
 ) -> tuple[dict[str, list[Locus]], str]:
-    """Return where the genotypes of all samples are known within some loci, by contig without ``chr``.
+    """Return where the genotypes of all samples are known within some loci, by `contig_key`.
 
     Returns
     -------
@@ -100,13 +101,13 @@ def known_loci(
             known = [
                 both for one in known for other in coverage.loci if (both := overlap(one, other)) is not None
             ]
-        found.setdefault(locus.contig.removeprefix("chr"), []).extend(known)
+        found.setdefault(contig_key(locus.contig), []).extend(known)
     return found, "; ".join(dict.fromkeys(filter(None, told)))
 
 
 def overlap(one: Locus, other: Locus) -> Locus | None:
     """Return what two loci share; None for nothing."""
-    if one.contig.removeprefix("chr") != other.contig.removeprefix("chr"):
+    if not same_contig(one.contig, other.contig):
         return None
     start, end = max(one.start, other.start), min(one.end, other.end)
     return Locus(one.contig, start, end) if start < end else None

@@ -11,6 +11,7 @@ from phenviz.disease.cohort.dosages import Dosages
 from phenviz.disease.cohort.plan import Plan
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.genome.locus import on_contig
 from phenviz.progress import NO_PROGRESS, Progress
 
 # how far a simulated variant may be moved
@@ -95,8 +96,7 @@ def inside(weights: pd.DataFrame, locus: Locus) -> pd.DataFrame:
         If there is none.
     """
     single = (weights["ref"].str.len() == 1) & (weights["alt"].str.len() == 1)
-    bare = locus.contig.removeprefix("chr")
-    here = weights["contig"].astype(str).str.removeprefix("chr") == bare
+    here = on_contig(weights["contig"], locus.contig)
     within = weights["position"].between(locus.start + 1, locus.end)
     found = weights[single & here & within].sort_values("position", ignore_index=True)
     if found.empty:

@@ -18,6 +18,7 @@ from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.training import tokens_expression
 from phenviz.errors import DataError, ModelError
 from phenviz.genome import Locus
+from phenviz.genome.locus import contig_key
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import Tokens
 from phenviz.variation import Individuals
@@ -151,8 +152,7 @@ class Weigher:
 
     def add(self, block: Block) -> None:
         """Add a block's variants; one that was there before counts once."""
-        own = block.variants[KEY].reset_index()
-        own["contig"] = own["contig"].astype(str).str.removeprefix("chr")
+        own = keyed(block.variants).reset_index()
         both = own.merge(self._lookup, on=KEY, suffixes=("", "_of"))
         rows = both["index_of"].to_numpy()
         fresh = ~self._seen[rows] & ~both["index_of"].duplicated().to_numpy()
@@ -177,7 +177,7 @@ class Weigher:
         counts
             Of the genotypes that were read.
         covered
-            By contig (without ``chr``), where the genotypes are known: who has no record there has two copies
+            By `contig_key`, where the genotypes are known: who has no record there has two copies
             of the reference's allele, as in the file of one person. None where that isn't known.
         """
         seen, weights, centre = self._seen, self._weights, self._centre
@@ -202,19 +202,27 @@ class Weigher:
 
 def _weighed_variants(model: RiskModel, traits: Sequence[str]) -> pd.DataFrame:
     """Return every variant that something is made of: KEY, frequency, is_near, a weight for each column."""
+    weights, components, distance = (
+        keyed(table).assign(**table.drop(columns=KEY))
+        for table in (model.weights, model.components, model.distance)
+    )
     parts = [
-        model.weights.pivot_table(
+        weights.pivot_table(
             index=KEY, columns="trait", values="weight", aggfunc="sum", observed=True
         ).reindex(columns=list(traits)),
-        model.components.set_index(KEY)[list(model.component_names)],
-        model.distance.set_index(KEY).assign(is_near=True)[["is_near"]],
+        components.set_index(KEY)[list(model.component_names)],
+        distance.set_index(KEY).assign(is_near=True)[["is_near"]],
     ]
     table = pd.concat(parts, axis=1).infer_objects().fillna({"is_near": False}).fillna(0.0)
-    known = pd.concat([one[[*KEY, "frequency"]] for one in (model.weights, model.distance, model.components)])
+    known = pd.concat([one[[*KEY, "frequency"]] for one in (weights, distance, components)])
     table["frequency"] = known.drop_duplicates(KEY).set_index(KEY)["frequency"].reindex(table.index)
-    table = table.reset_index()
-    table["contig"] = table["contig"].astype(str).str.removeprefix("chr")
-    return table
+    return table.reset_index()
+
+
+def keyed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `KEY` of variants, such that all names of a contig are one."""
+    names = table["contig"].astype(str)
+    return table[KEY].assign(contig=names.map({name: contig_key(name) for name in names.unique()}))
 
 
 def _inside(table: pd.DataFrame, covered: Mapping[str, Sequence[Locus]] | None) -> NDArray[np.bool_]:
