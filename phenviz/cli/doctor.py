@@ -41,7 +41,6 @@ def doctor(world: str | None, device: str) -> None:
         "model": lambda: _model(opened, device),
         "readout": lambda: _readout(opened),
         "phenformer": lambda: _phenformer(opened),
-        "risk": lambda: _risk(opened),
         "motifs": lambda: _motifs(opened),
         "individuals": lambda: _individuals(opened),
         "peaks": lambda: _peaks(opened),
@@ -156,18 +155,17 @@ def _readout(world: World) -> str:
 
 
 def _phenformer(world: World) -> str:
-    model = world.phenformer
-    return "none (no traits)" if model is None else f"{model.name} ({model.weights_hash[:12]})"
-
-
-def _risk(world: World) -> str:
     from phenviz.disease.cohort.saved import open_risk_model
 
+    phenformer = world.phenformer
+    if phenformer is None:
+        return "none (no traits)"
+    named = f"{phenformer.name} ({phenformer.weights_hash[:12]})"
     if world.project.risk is None:
-        return "none (no scores of people)"
+        return named
     model = open_risk_model(world)
-    people = "none" if model.reference is None else f"{model.reference.people['all']:,}"
-    return f"{', '.join(model.traits)}; trained on {model.trained_on}; reference people: {people}"
+    people = "no" if model.reference is None else f"{model.reference.people['all']:,}"
+    return f"{named}, trained on {model.trained_on}; {people} reference people"
 
 
 def _motifs(world: World) -> str:

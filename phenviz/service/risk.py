@@ -22,7 +22,7 @@ from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
 from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
-    from phenviz.disease.cohort.personal_genotypes import Carried
+    from phenviz.disease.cohort.personal_genotypes import CarriedAlleles
     from phenviz.disease.cohort.saved import RiskModel
     from phenviz.disease.cohort.scoring import Weighed
     from phenviz.models.phenformer import Phenformer
@@ -153,7 +153,7 @@ class _Assessment:
             found.append(Locus(contig, locus.start, min(locus.end, reference.contigs[contig])))
         return found
 
-    def _read(self) -> tuple[Weighed, Carried]:
+    def _read(self) -> tuple[Weighed, CarriedAlleles]:
         from phenviz.disease.cohort.genotypes import ReadCounts
         from phenviz.disease.cohort.personal_genotypes import read_carried
         from phenviz.disease.cohort.scoring import Weigher
@@ -176,14 +176,14 @@ class _Assessment:
             )
         return weigher.finish(counts, self._covered), carried
 
-    def _effects(self, carried: Carried) -> xr.Dataset:
+    def _effects(self, carried: CarriedAlleles) -> xr.Dataset:
         from phenviz.effects.token_effects import score_tokens
 
         world = self._world
         where = (self._phenformer, world.reference, world.backbone, world.readout)
         return score_tokens(carried.variants, *where, progress=self._progress)
 
-    def _tokens(self, carried: Carried, effects: xr.Dataset) -> tuple[Tokens, int]:
+    def _tokens(self, carried: CarriedAlleles, effects: xr.Dataset) -> tuple[Tokens, int]:
         """Return everybody's tokens, and how many genes' windows aren't covered by half."""
         from phenviz.results.tokens import Tokens
 
@@ -225,7 +225,9 @@ class _Assessment:
             found[number] = known / total if total else 1.0
         return found
 
-    def _explained(self, tokens: Tokens, carried: Carried, effects: xr.Dataset) -> tuple[xr.Dataset, float]:
+    def _explained(
+        self, tokens: Tokens, carried: CarriedAlleles, effects: xr.Dataset
+    ) -> tuple[xr.Dataset, float]:
         """Return where the logits come from, and how far the parts are from adding up."""
         from phenviz.disease.cohort.explaining import explain
         from phenviz.disease.cohort.leading_alleles import LeadingAlleles

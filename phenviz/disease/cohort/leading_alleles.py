@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.disease.cohort.personal_genotypes import Carried
+from phenviz.disease.cohort.personal_genotypes import CarriedAlleles
 from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.scoring import KEY, keyed
 from phenviz.results.schema import position_coord, text_array
@@ -40,7 +40,7 @@ class LeadingAlleles:
         self,
         genes: Sequence[str],
         model: RiskModel,
-        carried: Carried,
+        carried: CarriedAlleles,
         effects: xr.Dataset,
         samples: Sequence[str],
         traits: Sequence[str],

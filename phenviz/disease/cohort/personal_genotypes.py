@@ -18,7 +18,7 @@ from phenviz.variation import Individuals
 
 
 @dataclass(frozen=True, eq=False)
-class Carried:
+class CarriedAlleles:
     """Alleles that somebody carries.
 
     Parameters
@@ -45,7 +45,7 @@ def read_carried(
     pair: bool = False,
     counts: ReadCounts,
     progress: Progress = NO_PROGRESS,
-) -> Carried:
+) -> CarriedAlleles:
     """Read people's genotypes once: for what they carry, and for what it weighs.
 
     Parameters
@@ -74,8 +74,8 @@ def read_carried(
     if not tables:
         nothing = pd.DataFrame({name: [] for name in ("contig", "position", "ref", "alt", "id")})
         width = (2 if pair else 1) * len(samples)
-        return Carried(nothing, sparse.csr_array((0, width), dtype=np.int8), pair)
-    return Carried(pd.concat(tables, ignore_index=True), sparse.vstack(copies, format="csr"), pair)
+        return CarriedAlleles(nothing, sparse.csr_array((0, width), dtype=np.int8), pair)
+    return CarriedAlleles(pd.concat(tables, ignore_index=True), sparse.vstack(copies, format="csr"), pair)
 
 
 def known_loci(
