@@ -103,7 +103,7 @@ def build(work: Path, options: argparse.Namespace) -> None:
         config = read_config(None, epochs=options.epochs, seed=options.seed)
         model = trained(work / "model", cohort, config, explained, progress)
         judged = evaluate_cohort(
-            service, cohort, model, cohort.folder / TOKENS, resamples=200, progress=progress
+            service, cohort, model, cohort.folder / TOKENS, resamples=100, progress=progress
         )
     save_reference(judged.reference, model.folder)
     export(model, options.output)
