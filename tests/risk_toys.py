@@ -52,7 +52,9 @@ def write_risk_model(folder: Path, world, seed: int = 1) -> Path:
     variants.to_parquet(folder / saved.FREQUENCIES, index=False)
     components = {f"PC{number + 1}": rng.normal(size=len(variants)) for number in range(2)}
     variants.assign(**components).to_parquet(folder / saved.COMPONENTS, index=False)
-    np.save(folder / saved.REFERENCE_TOKENS, phenformer.token_mean.numpy().astype(np.float32))
+    # the average person has alleles that the reference lacks
+    plain = phenformer.token_mean - 0.4 * phenformer.token_scale
+    np.save(folder / saved.REFERENCE_TOKENS, plain.numpy().astype(np.float32))
     (folder / saved.CARD).write_text(json.dumps(_card(world.assembly, rng)))
     save_reference(_reference(rng), folder)
     return folder

@@ -117,6 +117,11 @@ class _Assessment:
         self._pair = self._phenformer.haplotypes == "pair"
         self._loci = self._read_loci()
         self._covered, self._told = known_loci(self._people, params.samples, self._model.loci)
+        if not any(self._covered.values()):
+            raise DataError(
+                f"nothing is known of {params.samples[0]} where {self._model.folder.name} reads genotypes "
+                f"({', '.join(map(str, self._loci))}): {self._told}; give genotypes of these bases"
+            )
 
     def result(self) -> xr.Dataset:
         from phenviz.disease.cohort.ranking import rank_people

@@ -106,10 +106,21 @@ def test_what_a_file_does_not_cover_counts_as_average_and_is_told(service, tmp_p
     assert float(found["score"].sel({"trait": "MCV", "method": "prs"})[0]) == pytest.approx(
         expected, abs=1e-4
     )
-    # a gene of which nothing is known adds nothing
-    outside = service.risk(individuals=write_vcf(tmp_path / "far.vcf", service.world, [(40_000, "0|1")]))
-    assert float(np.abs(outside["gene_contribution"]).max()) < 1e-5
-    assert outside.attrs["genes_uncovered"] > 0
+
+
+def test_genes_of_which_nothing_is_known_add_nothing_and_a_person_of_whom_nothing_is_known_is_refused(
+    service, tmp_path
+):
+    few = [(KNOWN[0] + 1, "0|0"), (KNOWN[0] + 50, "0|1")]
+    found = service.risk(individuals=write_vcf(tmp_path / "few.vcf", service.world, few))
+    assert found.attrs["genes_uncovered"] > 0
+    assert float(np.abs(found["gene_contribution"].sel(gene="BETA")).max()) < 1e-5
+    plain = [(KNOWN[0] + 1, "0|0"), (KNOWN[1], "0|1")]
+    known = service.risk(individuals=write_vcf(tmp_path / "known.vcf", service.world, plain))
+    assert float(np.abs(known["gene_contribution"].sel(gene="BETA")).min()) > 1e-3
+    far = write_vcf(tmp_path / "far.vcf", service.world, [(40_000, "0|1")])
+    with pytest.raises(DataError, match="nothing is known of person where risk reads genotypes"):
+        service.risk(individuals=far)
 
 
 def test_contributions_add_up_to_the_logit_minus_that_of_the_average_person(service):
