@@ -154,6 +154,16 @@ def test_percentiles_are_ranks_among_the_reference_people(service):
     assert float(found["percentile_adjusted"].min()) >= 0 and float(found["percentile_adjusted"].max()) <= 100
 
 
+def test_the_adjusted_scores_of_the_reference_people_have_no_ancestry_left(service):
+    reference = open_risk_model(service.world).reference
+    assert reference.ancestries == GROUPS and reference.people == {"all": 200, "AFR": 100, "EUR": 100}
+    before, after = (
+        table[table["trait"] == "MCV"].groupby("ancestry")["prs"].mean()
+        for table in (reference.scores, reference.adjusted)
+    )
+    assert before["EUR"] - before["AFR"] > 0.4 and abs(after["EUR"] - after["AFR"]) < 0.1
+
+
 def test_an_allele_adds_what_the_logit_loses_without_it_to_first_order(service, tmp_path):
     calls = calls_of(8)
     found = service.risk(individuals=write_vcf(tmp_path / "p.vcf", service.world, calls))

@@ -14,7 +14,7 @@ from phenviz.models.phenformer_training import scaled
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import Tokens
 
-STEPS = 16
+STEPS = 64
 
 
 @dataclass(frozen=True, eq=False)

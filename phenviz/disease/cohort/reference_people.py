@@ -128,7 +128,12 @@ def load_reference(model: Path) -> RiskReference | None:
     folder = model / _FOLDER
     if not folder.is_dir():
         return None
-    return RiskReference(*(pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES))
+    return RiskReference(*(_wide(pd.read_parquet(folder / f"{name}.parquet")) for name in _TABLES))
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in double precision, which is kept in single."""
+    return table.astype(dict.fromkeys(table.select_dtypes(np.float32).columns, np.float64))
 
 
 def roc_points(scores: pd.DataFrame) -> pd.DataFrame:
