@@ -50,8 +50,12 @@ def real_sites(individuals: Individuals, locus: Locus, weights: pd.DataFrame | N
         found.append(inside(weights, locus)[[*key, "frequency"]])
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*key, "frequency"])
     single = (table["ref"].str.len() == 1) & (table["alt"].str.len() == 1)
-    varies = (table["frequency"] > 0) & (table["frequency"] < 1)
-    table = table[single & varies].drop_duplicates("position").sort_values("position", ignore_index=True)
+    # where everybody has ALT, simulated people have it, too: the reference is the odd one
+    table = (
+        table[single & (table["frequency"] > 0)]
+        .drop_duplicates("position")
+        .sort_values("position", ignore_index=True)
+    )
     if table.empty:
         raise DataError(f"nobody has a single-base variant in {locus}: choose another locus")
     return table

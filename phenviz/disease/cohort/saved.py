@@ -122,7 +122,7 @@ class RiskModel:
 
     @cached_property
     def frequencies(self) -> pd.DataFrame:
-        """Frequency of every common variant among the training people: contig, position, ref, alt."""
+        """Frequency of every variant among the training people: contig, position, ref, alt."""
         return pd.read_parquet(self.folder / FREQUENCIES)
 
     @cached_property
@@ -179,8 +179,7 @@ def save_risk_model(folder: Path, cohort: Cohort, fit: CohortFit, config: Cohort
     fit.components.to_parquet(folder / COMPONENTS, index=False)
     # another machine's rounding would move everybody's tokens by the same
     np.save(folder / REFERENCE_TOKENS, fit.reference_tokens)
-    known = fit.dosages.variants[["contig", "position", "ref", "alt"]].assign(frequency=fit.dosages.frequency)
-    known.to_parquet(folder / FREQUENCIES, index=False)
+    fit.frequencies.to_parquet(folder / FREQUENCIES, index=False)
     text = json.dumps(as_json(_card(cohort, fit, config)), indent=1, ensure_ascii=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
     return folder

@@ -113,6 +113,8 @@ class CohortFit:
         Variants that principal components are made of, which can be computed for anybody.
     reference_tokens
         Of the reference genome, (genes, features).
+    frequencies
+        Of ALT of every variant among the training people.
     matched
         Of each scoring file, what became of its variants.
     counts
@@ -129,6 +131,7 @@ class CohortFit:
     distance: tuple[pd.DataFrame, float]
     components: pd.DataFrame
     reference_tokens: NDArray[np.float32]
+    frequencies: pd.DataFrame
     matched: dict[str, pd.DataFrame]
     counts: ReadCounts
 
@@ -171,7 +174,7 @@ def fit_cohort(
     """
     split = Split.of(cohort)
     tokens = store.read(cohort.people.samples)
-    counts = ReadCounts()
+    counts, every = ReadCounts(), list[pd.DataFrame]()
     progress.stage("reading genotypes", 1)
     dosages = read_dosages(
         cohort.individuals,
@@ -179,6 +182,7 @@ def fit_cohort(
         split.train,
         min_frequency=config.min_frequency,
         counts=counts,
+        every=every,
     )
     expression, mean, scale = expression_of(store, tokens, split.train)
     matched = {}
@@ -216,7 +220,7 @@ def fit_cohort(
     tables = {name: table for name, (_, table) in matched.items()}
     return CohortFit(
         dosages, mean, scale, traits, phenformer, run, combinations, distance, components, tokens.reference,
-        tables, counts,
+        pd.concat(every, ignore_index=True), tables, counts,
     )  # fmt: skip
 
 
