@@ -321,6 +321,6 @@ RISK = Kind(
     _join,
     seconds_per_unit=5.0,
     memory=_memory,
-    stages={"reading genotypes": 1.0, "effects on gene tokens": 8.0, "explaining": 1.0},
+    even=False,  # reading genotypes, scoring alleles and explaining aren't of a length
     private=lambda params: True,
 )
