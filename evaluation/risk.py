@@ -23,8 +23,6 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
-from phenviz.cli.cohort import simulate_into
-from phenviz.cli.cohort_risk import evaluate_into
 from phenviz.disease.cohort.config import read_config
 from phenviz.disease.cohort.folder import TOKENS, open_cohort
 from phenviz.disease.cohort.importance import token_importance
@@ -39,6 +37,8 @@ from phenviz.progress import Progress
 from phenviz.results.tokens import TokenStore
 from phenviz.service import ModelService
 from phenviz.service.cohort_embedding import embed_cohort
+from phenviz.service.cohort_planting import Perturbation, simulate_people
+from phenviz.service.cohort_scores import evaluate_cohort
 from phenviz.world import World, open_world
 
 PAGE = DOCS / "risk.md"
@@ -88,7 +88,9 @@ def run_case(
         liability=Liability(),
         options=ScenarioOptions(),
     )
-    simulate_into(place, request, world, "cpu", case.perturbation, 0.2, progress)
+    simulate_people(
+        world, request, place, Perturbation(case.perturbation, 0.2), device="cpu", progress=progress
+    )
     cohort = open_cohort(place, world.reference)
     tokens = place / TOKENS
     if case.scenario != "blood":
@@ -99,12 +101,14 @@ def run_case(
     model = place / "model"
     fit = fit_cohort(cohort, TokenStore(tokens), config, model / "training", progress=progress)
     save_risk_model(model, cohort, fit, config)
-    evaluate_into(place / "report", cohort, load_risk_model(model), service, tokens, 500, case.seed, progress)
+    judged = evaluate_cohort(
+        service, cohort, load_risk_model(model), tokens, resamples=500, seed=case.seed, progress=progress
+    )
     result = {
         "scenario": case.scenario,
         "perturbation": case.perturbation,
         "seed": case.seed,
-        "metrics": pd.read_parquet(place / "report" / "metrics.parquet").to_dict("records"),
+        "metrics": judged.judged.metrics.to_dict("records"),
         "planted": recovered(cohort, model, tokens, world),
     }
     done.parent.mkdir(parents=True, exist_ok=True)

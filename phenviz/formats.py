@@ -31,6 +31,12 @@ FORMATS: dict[str, dict[str, str]] = {
     | {".h5ad": "AnnData, for the single-cell toolbox"},
     "gene expression": FIGURE | {".tsv": "TSV, one row per individual, haplotype and gene"} | _WHOLE,
     "effects on expression": FIGURE | {".tsv": "TSV, one row per variant and gene"} | _WHOLE,
+    "risk": {
+        ".tsv": "TSV tables: scores, genes, alleles",
+        ".nc": "NetCDF, whole result",
+        ".zarr": "Zarr, whole result",
+        ".parquet": "Parquet tables: scores, genes, alleles",
+    },
     "hypotheses": FIGURE | {".tsv": "TSV, one row per test"} | _WHOLE | {".txt": "Methods paragraph, text"},
     # any other table of numbers, such as ablations
     "": _WHOLE,

@@ -200,11 +200,12 @@ class World:
         """
         from phenviz.models.phenformer_checkpoint import load_phenformer
 
-        if self.project.phenformer is None:
+        if self.project.disease_model is None:
             return None
+        key, path = self.project.disease_model
         backbone, readout = self.backbone, self.readout
-        with self.project.naming("phenformer"):
-            return load_phenformer(self.project.phenformer, backbone, readout)
+        with self.project.naming(key):
+            return load_phenformer(path, backbone, readout)
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:

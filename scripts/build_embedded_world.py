@@ -130,6 +130,10 @@ PARTS = (
         "1000 Genomes data: open; packaging MIT",
     ),
 )
+_RISK_SOURCE = (
+    "trained by the PhenViz developers (scripts/build_phenformer.py) on simulated people, whose variants lie "
+    "where those of individuals.vcf.gz do, and who fall ill by the effects of the pack ukbb-blood-finemap"
+)
 _WEIGHTS_SOURCE = (
     "trained by the PhenViz developers (phenviz train) on the packs blood16-atac and blood16-rna, with the "
     "elements of REMO v1 as auxiliary targets; first layer started from JASPAR 2026"
@@ -274,10 +278,12 @@ def _require(holds: bool, message: str) -> None:
 def write_manifest() -> None:
     """Write ``embedded.yaml``: every file of the package data with its origin and checksum."""
     entries = [_entry(part.name, part.description, part.source, part.licence) for part in PARTS]
-    for path in sorted((EMBEDDED / "weights").glob("*")):
+    for path in sorted(path for path in (EMBEDDED / "weights").rglob("*") if path.is_file()):
         name = path.relative_to(EMBEDDED).as_posix()
         kind = "model card" if path.suffix == ".json" else "weights"
         source, licence = _SHARE_ALIKE.get(path.stem, (_WEIGHTS_SOURCE, "BSD-3-Clause"))
+        if name.startswith("weights/risk/"):
+            kind, source = f"risk model, {kind}" if path.suffix == ".json" else "risk model", _RISK_SOURCE
         entries.append(_entry(name, f"{kind} of {path.stem}", source, licence))
     weights = sum(entry["bytes"] for entry in entries if entry["name"].startswith("weights/"))
     _require(weights <= LARGEST_WEIGHTS, f"weights take {weights:,} bytes, more than {LARGEST_WEIGHTS:,}")

@@ -35,7 +35,7 @@ from phenviz.service import KINDS, ModelService
 from phenviz.service.shared_task import Work
 from phenviz.world import open_world
 from tests.effects.toys import write_people
-from tests.service.test_trait import project_with
+from tests.risk_toys import risk_project
 
 SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
 PERSON, VARIANT, INSERTED = "Marker-Person-7F3A", "marker-variant-91C2", "GATTACAGATTACATTGACA"
@@ -46,7 +46,7 @@ _COMPUTING = {
     LocalBackbone: ("encode", "activity", "log_activity", "forward"),
     Stage: ("convolve", "finish", "forward"),
     GeneReadout: ("expression", "pooled_terms", "bin_values", "weighted", "from_pooled"),
-    Phenformer: ("forward",),
+    Phenformer: ("forward", "from_scaled"),
 }
 
 
@@ -80,7 +80,7 @@ def small():
 def project(tmp_path):
     folder = tmp_path / "world"
     folder.mkdir()
-    project = project_with(folder)
+    project = risk_project(folder)
     write_people(folder / "people.vcf", open_world(project).reference, 3, count=30)
     project.write_text(project.read_text() + "individuals: [people.vcf]\n")
     return project
@@ -145,6 +145,7 @@ def commands(vcf: Path, folder: Path, table: Path) -> dict[str, list[object]]:
         "variant": ["variants", f"chr20:6,050 {_base_of(vcf)}"],
         "personal": ["personal", vcf, "--locus", sites],
         "expression": ["personal", vcf, "--gene", "ALPHA"],
+        "risk": ["risk", "--individuals", vcf],
         "hypotheses": ["hypotheses", "--table", table, "--method", "variant", "--permutations", "100"],
         "controls": ["hypotheses", "--table", table, "--method", "control-random-weights",
                      "--permutations", "100"],
@@ -211,6 +212,7 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
         service.personal(SITE, PERSON, individuals=vcf, mode="sum")
         service.expression("ALPHA", PERSON, individuals=vcf)
         service.gene_expression(["ALPHA", "BETA"])
+        service.risk(PERSON, individuals=vcf)
         service.ablate(SITE, n_shuffles=2)
         service.marginalize("AGATAAGG", backgrounds=3)
         source = write_table(project, tmp_path)
@@ -246,7 +248,8 @@ def ask_about_a_cohort(service, ref, folder: Path) -> None:
         },
     )
     store.write(range(len(genes)), tokens["difference"].values, tokens["reference_token"].values)
-    model, samples = service.world.project.phenformer, tokens["individual"].values.tolist()
+    _, model = service.world.project.disease_model
+    samples = tokens["individual"].values.tolist()
     found = service.submit("logits", model=model, tokens=folder / "tokens.zarr", samples=samples).result()
     assert found["logit"].shape == (len(samples), 2)
 
@@ -384,7 +387,7 @@ def test_no_command_leaves_anything_about_a_person_beside_its_output(project, ca
     vcf, out = write_person(project, tmp_path), tmp_path / "out"
     out.mkdir()
     asked = commands(vcf, out, write_table(project, tmp_path))
-    for name in ("predict-vcf", "variants", "variants-gene", "personal", "expression"):
+    for name in ("predict-vcf", "variants", "variants-gene", "personal", "expression", "risk"):
         done = CliRunner().invoke(main, [*map(str, asked[name]), "--world", str(project)])
         assert done.exit_code == 0, (name, done.output)
     assert found_in(out)
@@ -397,6 +400,7 @@ def test_no_verb_of_a_notebook_leaves_anything_about_a_person(project, cache, sc
         service.personal(SITE, PERSON, individuals=vcf)
         service.personal(SITE, PERSON, individuals=vcf, mode="sum")
         service.expression("ALPHA", PERSON, individuals=vcf)
+        service.risk(PERSON, individuals=vcf)
         service.variant_effects(vcf)
         ref = world.reference.sequence(Locus("20", 6_049, 6_050)).upper()
         service.both_alleles("20", 6_050, ref, ref + INSERTED, private=True)

@@ -19,6 +19,7 @@ from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
+from phenviz.cli.risk import risk
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
 from phenviz.cli.variants import variants
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 for _command in (
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, risk, hypotheses,
     overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)

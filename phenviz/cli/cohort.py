@@ -21,7 +21,6 @@ from phenviz.cli.common import (
 if TYPE_CHECKING:
     from phenviz.disease.cohort.folder import Cohort
     from phenviz.genome import Locus
-    from phenviz.progress import Progress
     from phenviz.world import World
 
 _SIMULATED = "simulated people: nothing here was measured in anybody"
@@ -35,6 +34,10 @@ def cohort() -> None:
     entries `genotypes` (VCF, BCF, PGEN or VCF Zarr) and `people` (TSV, CSV or Parquet) name the files.
     """
 
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+# what every step of a cohort is told
+where_options = with_options(world_option, reference_option, device_option)
 
 _scenario_options = with_options(
     click.option("--heritability", type=click.FloatRange(0, 1), default=0.4, show_default=True,
@@ -94,11 +97,15 @@ _scenario_options = with_options(
     show_default=True,
     help="Share of people who are children of two others.",
 )
+@click.option(
+    "--real-sites",
+    is_flag=True,
+    help="Put variants where those of the world's individuals are, as frequent as there, and no others: what "
+    "is learnt then fits real people.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @_scenario_options
-@world_option
-@reference_option
-@device_option
+@where_options
 def simulate(
     output: Path,
     people: int,
@@ -107,6 +114,7 @@ def simulate(
     scenario: str,
     locus: str | None,
     relatives: float,
+    real_sites: bool,
     seed: int,
     world: str | None,
     reference: str | None,
@@ -123,6 +131,7 @@ def simulate(
     from phenviz.disease.cohort.plan import read_shares
     from phenviz.disease.cohort.scenarios import ScenarioOptions
     from phenviz.disease.cohort.simulate import SimulationRequest
+    from phenviz.service.cohort_planting import Perturbation, simulate_people
 
     shares = read_shares(ancestries)
     opened = open_with_reference(world, reference)
@@ -137,9 +146,10 @@ def simulate(
         liability=Liability(numbers["heritability"], numbers["prevalence"]),
         options=ScenarioOptions(numbers["variants"], numbers["genes"], context=numbers["context"]),
     )
+    change = Perturbation(numbers["perturbation"], numbers["silent"])
     with progress_bar() as progress:
-        made = simulate_into(
-            output, request, opened, device, numbers["perturbation"], numbers["silent"], progress
+        made = simulate_people(
+            opened, request, output, change, at_real_sites=real_sites, device=device, progress=progress
         )
     shown = ", ".join(f"{name} {share:.1%}" for name, share in list(made["labels"].items())[:6])
     click.echo(
@@ -150,43 +160,8 @@ def simulate(
     )
 
 
-def simulate_into(
-    output: Path,
-    request: Any,
-    opened: World,
-    device: str,
-    perturbation: float,
-    silent: float,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Simulate a cohort, with the model as far as the scenario needs it."""
-    from phenviz.disease.cohort.real_variants import blood_weights
-    from phenviz.disease.cohort.scenarios import MEDIATED
-    from phenviz.disease.cohort.simulate import simulate_cohort
-
-    where = (request, output, opened.reference, opened.annotation)
-    if request.scenario not in MEDIATED:
-        weights = blood_weights(opened.reference, progress) if request.scenario == "blood" else None
-        return simulate_cohort(*where, {}, weights=weights, progress=progress)
-    from phenviz.errors import ModelError
-    from phenviz.service import ModelService
-    from phenviz.service.cohort_planting import Perturbation, as_truth, planting_of
-
-    if opened.readout is None:
-        raise ModelError(
-            f"scenario {request.scenario} needs a gene readout, and world {opened.name} has none"
-        )
-    change = Perturbation(perturbation, silent)
-    groups = {context.name: context.group for context in opened.readout.contexts}
-    with ModelService(opened, device=device) as service:
-        planting = planting_of(service, change, request.seed)
-        return simulate_cohort(
-            *where, groups, planting=planting, perturbation=as_truth(change), progress=progress
-        )
-
-
 @cohort.command(cls=PhenvizCommand)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.option(
     "-o",
     "--output",
@@ -233,9 +208,7 @@ def simulate_into(
     show_default=True,
     help="With --exact: what to do about heterozygotes without a phase.",
 )
-@world_option
-@reference_option
-@device_option
+@where_options
 def embed(
     folder: Path,
     output: Path | None,

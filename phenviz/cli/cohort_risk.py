@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phenviz.cli.cohort import tell
-from phenviz.cli.common import PhenvizCommand, device_option, progress_bar, reference_option, world_option
+from phenviz.cli.cohort import folder_argument, tell, where_options
+from phenviz.cli.common import PhenvizCommand, progress_bar, with_options
 
 if TYPE_CHECKING:
     from phenviz.disease.cohort.folder import Cohort
-    from phenviz.progress import Progress
+    from phenviz.disease.cohort.saved import RiskModel
+    from phenviz.service.cohort_scores import Evaluation
     from phenviz.world import World
 
-_tokens_option = click.option(
-    "--tokens", metavar="TOKENS", type=click.Path(path_type=Path),
-    help="Store of the tokens.  [default: DIR/tokens.zarr]",
+_tokens_and_where = with_options(
+    click.option(
+        "--tokens", metavar="TOKENS", type=click.Path(path_type=Path),
+        help="Store of the tokens.  [default: DIR/tokens.zarr]",
+    ),
+    where_options,
 )  # fmt: skip
 
 
 @click.command(cls=PhenvizCommand)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.option(
     "-o",
     "--output",
@@ -39,10 +43,7 @@ _tokens_option = click.option(
 )
 @click.option("--epochs", type=click.IntRange(1), help="Most epochs of the Phenformer.")
 @click.option("--seed", type=click.IntRange(0), help="Of the first weights and the order of people.")
-@_tokens_option
-@world_option
-@reference_option
-@device_option
+@_tokens_and_where
 def train(
     folder: Path,
     output: Path,
@@ -97,7 +98,7 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
     """Return the Phenformer that a training goes on from; None for a new one."""
     if path is None:
         return None
-    from phenviz.disease.cohort.saved import PHENFORMER
+    from phenviz.data.project import PHENFORMER
     from phenviz.models.phenformer_checkpoint import load_phenformer
 
     place = Path(path).expanduser()
@@ -107,7 +108,7 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
 
 
 @click.command(cls=PhenvizCommand)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.option(
     "--model",
     required=True,
@@ -127,16 +128,19 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
     "--resamples", type=click.IntRange(0), default=1_000, show_default=True, help="Of the bootstrap."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
-@_tokens_option
-@world_option
-@reference_option
-@device_option
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep these people's scores and measures in MODEL: those whom `phenviz risk` compares others with.",
+)
+@_tokens_and_where
 def evaluate(
     folder: Path,
     model: Path,
     output: Path,
     resamples: int,
     seed: int,
+    keep: bool,
     tokens: Path | None,
     world: str | None,
     reference: str | None,
@@ -148,69 +152,65 @@ def evaluate(
     """
     from phenviz.cli.worlds import open_with_reference
     from phenviz.disease.cohort.folder import TOKENS, open_cohort
+    from phenviz.disease.cohort.reference_people import save_reference
     from phenviz.disease.cohort.saved import load_risk_model
     from phenviz.service import ModelService
+    from phenviz.service.cohort_scores import evaluate_cohort
 
     trained = load_risk_model(model)
     opened = open_with_reference(world, reference)
     found = open_cohort(folder, opened.reference)
     tell(found)
     with ModelService(opened, device=device) as service, progress_bar() as progress:
-        told = evaluate_into(
-            output, found, trained, service, tokens or folder / TOKENS, resamples, seed, progress
-        )
-    for line in told:
+        judged = evaluate_cohort(
+            service, found, trained, tokens or folder / TOKENS,
+            resamples=resamples, seed=seed, progress=progress,
+        )  # fmt: skip
+    _write(output, found, trained, judged)
+    if keep:
+        save_reference(judged.reference, model)
+    for line in _told(judged):
         click.echo(line, err=True)
+    click.echo(
+        f"{output}: scores.parquet, metrics.parquet, report.html; judged by {judged.judged_by}", err=True
+    )
 
 
-def evaluate_into(
-    output: Path,
-    found: Cohort,
-    trained: Any,
-    service: Any,
-    tokens: Path,
-    resamples: int,
-    seed: int,
-    progress: Progress,
-) -> list[str]:
-    """Write the three files of an evaluation, and return what to say about it."""
-    from phenviz.disease.cohort.judging import judge
+def _write(output: Path, found: Cohort, trained: RiskModel, judged: Evaluation) -> None:
     from phenviz.disease.cohort.reporting_standard import checklist
     from phenviz.figures.risk_report import RiskReport, render_report
-    from phenviz.service.cohort_scores import score_cohort
 
-    scores, notes_of, judged_by = score_cohort(service, found, trained, tokens, progress=progress)
-    own = scores[scores["split"] == "test"] if judged_by.startswith("test") else scores
-    traits = list(dict.fromkeys(scores["trait"]))
-    prevalence = {
-        name: found.prevalence(name) or trained.card["traits"][name]["prevalence"] for name in traits
-    }
-    judged = judge(own, prevalence, resamples=resamples, seed=seed, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
-    scores.to_parquet(output / "scores.parquet", index=False)
-    judged.metrics.to_parquet(output / "metrics.parquet", index=False)
+    judged.scores.to_parquet(output / "scores.parquet", index=False)
+    judged.judged.metrics.to_parquet(output / "metrics.parquet", index=False)
+    traits = list(dict.fromkeys(judged.scores["trait"]))
     report = RiskReport(
         f"Risk scores of {found.name}",
-        found.simulated or bool(trained.card["simulated"]),
-        _facts(found, trained, judged_by),
-        own,
-        judged.metrics,
-        judged.deciles,
-        judged.decisions,
-        judged.suppressed,
-        [*found.notes, *notes_of],
-        checklist(found, trained, traits, judged_by),
+        found.simulated or trained.simulated,
+        _facts(found, trained, judged.judged_by),
+        judged.own,
+        judged.judged.metrics,
+        judged.judged.deciles,
+        judged.judged.decisions,
+        judged.judged.suppressed,
+        [*found.notes, *judged.notes],
+        checklist(found, trained, traits, judged.judged_by),
     )
     (output / "report.html").write_text(render_report(report), encoding="utf-8")
-    lines = [f"note: {line}" for line in [*notes_of, *judged.suppressed]]
-    areas = judged.metrics[(judged.metrics["metric"] == "auroc") & (judged.metrics["ancestry"] == "all")]
-    for name in traits[:20]:
+
+
+def _told(judged: Evaluation) -> list[str]:
+    """Say what was left out, and the AUROC of the first traits."""
+    lines = [f"note: {line}" for line in [*judged.notes, *judged.judged.suppressed]]
+    table = judged.judged.metrics
+    areas = table[(table["metric"] == "auroc") & (table["ancestry"] == "all")]
+    for name in list(dict.fromkeys(judged.scores["trait"]))[:20]:
         values = areas[areas["trait"] == name].set_index("score")["value"]
         lines.append(f"{name}: AUROC " + ", ".join(f"{score} {value:.3f}" for score, value in values.items()))
-    return [*lines, f"{output}: scores.parquet, metrics.parquet, report.html; judged by {judged_by}"]
+    return lines
 
 
-def _facts(found: Cohort, trained: Any, judged_by: str) -> dict[str, str]:
+def _facts(found: Cohort, trained: RiskModel, judged_by: str) -> dict[str, str]:
     card, run = trained.card, trained.card["run"]
     ancestry = ", ".join(f"{name or 'unknown'} {count:,}" for name, count in card["trained_in"].items())
     scores = "; ".join(

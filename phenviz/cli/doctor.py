@@ -155,8 +155,17 @@ def _readout(world: World) -> str:
 
 
 def _phenformer(world: World) -> str:
-    model = world.phenformer
-    return "none (no traits)" if model is None else f"{model.name} ({model.weights_hash[:12]})"
+    from phenviz.disease.cohort.saved import open_risk_model
+
+    phenformer = world.phenformer
+    if phenformer is None:
+        return "none (no traits)"
+    named = f"{phenformer.name} ({phenformer.weights_hash[:12]})"
+    if world.project.risk is None:
+        return named
+    model = open_risk_model(world)
+    people = "no" if model.reference is None else f"{model.reference.people['all']:,}"
+    return f"{named}, trained on {model.trained_on}; {people} reference people"
 
 
 def _motifs(world: World) -> str:

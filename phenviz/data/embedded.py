@@ -21,4 +21,6 @@ BACKBONE = WEIGHTS_DIR / "blood16.safetensors"
 READOUT = WEIGHTS_DIR / "blood16-readout.safetensors"
 # in a file of its own: what it learned from has a licence of its own
 TISSUE_READOUT = WEIGHTS_DIR / "tissues-readout.safetensors"
+# trained on simulated people (scripts/build_phenformer.py)
+RISK = WEIGHTS_DIR / "risk"
 PEAK_PACKS = ("blood16-atac",)

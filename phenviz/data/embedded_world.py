@@ -15,10 +15,11 @@ from phenviz.data.embedded import (
     PEAK_PACKS,
     READOUT,
     REFERENCE,
+    RISK,
     TISSUE_READOUT,
     TRANSCRIPTS,
 )
-from phenviz.data.project import Project
+from phenviz.data.project import PHENFORMER, Project
 
 
 def embedded_project() -> Project:
@@ -33,6 +34,7 @@ def embedded_project() -> Project:
         elements=ELEMENTS,
         checkpoint=BACKBONE if BACKBONE.is_file() else None,
         readouts=tuple(path for path in (READOUT, TISSUE_READOUT) if path.is_file()),
+        risk=RISK if (RISK / PHENFORMER).is_file() else None,
         motifs=MOTIFS,
         contexts=BLOOD16,
         individuals=(INDIVIDUALS,),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED_KEYS = ("assembly", "reference", "annotation")
+# in the folder of a risk model
+PHENFORMER = "phenformer.safetensors"
 # entry points by which packages publish backbones
 BACKBONE_GROUP = "phenviz.backbones"
 # backbones that PhenViz itself knows how to take, and what is said about one
@@ -86,6 +88,8 @@ class Project:
         A backbone that isn't PhenViz' own, instead of a checkpoint; None where there is none.
     phenformer
         Weights of the disease model; None where there is none.
+    risk
+        Folder of a risk model, which a disease model is part of; None where there is none.
     motifs
         MEME file.
     contexts
@@ -124,6 +128,7 @@ class Project:
     readouts: tuple[Path, ...] = ()
     backbone: NamedBackbone | None = None
     phenformer: Path | None = None
+    risk: Path | None = None
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
     individuals: tuple[Path, ...] = ()
@@ -137,6 +142,13 @@ class Project:
     peak_contig: str | None = None
     path: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def disease_model(self) -> tuple[str, Path] | None:
+        """Key that names the disease model, and the file of its weights; None where there is none."""
+        if self.risk is not None:
+            return "risk", self.risk / PHENFORMER
+        return None if self.phenformer is None else ("phenformer", self.phenformer)
 
     @contextmanager
     def naming(self, key: str) -> Iterator[None]:
@@ -216,6 +228,8 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     _check_peak_contexts(project, entries)
     if project.backbone is not None and project.checkpoint is not None:
         raise entries.error("backbone", "and 'checkpoint' both name the sequence model: keep one")
+    if project.phenformer is not None and project.risk is not None:
+        raise entries.error("phenformer", "and 'risk' both name the disease model: keep 'risk'")
     return project
 
 
@@ -229,6 +243,10 @@ def _text(entries: Entries, key: str) -> str:
 
 def _file(entries: Entries, key: str) -> Path:
     return entries.file(key, entries.values[key])
+
+
+def _folder(entries: Entries, key: str) -> Path:
+    return entries.folder(key, entries.values[key])
 
 
 def _files(entries: Entries, key: str) -> tuple[Path, ...]:
@@ -355,6 +373,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "backbone": _backbone,
     "readout": _files,
     "phenformer": _file,
+    "risk": _folder,
     "contexts": read_contexts,
     "individuals": _files,
     "panel": _file,

@@ -49,6 +49,7 @@ WANTED = {
     "'{class: mymodel:MyNet, weights: FILE}', or leave the key out",
     "readout": "give the path of a gene readout's .safetensors file, a list of them, or leave the key out",
     "phenformer": "give the path of the disease model's .safetensors file, or leave the key out",
+    "risk": "give the folder that `phenviz cohort train` wrote, or leave the key out",
     "contexts": "list them as '- {name: Ery, label: erythroid, curie: CL:0000764}' or give a .tsv file",
     "individuals": "give the path of a VCF, BCF or .pgen file or a VCF Zarr store, or a list of them",
     "panel": "give the path of a tab-separated table with sample, population and superpopulation",
@@ -132,6 +133,17 @@ class Entries:
             )
         if not path.name.lower().endswith(tuple(suffix.lower() for suffix in SUFFIXES[key])):
             raise self.error(key, f"names {path.name}: a file ending in {', '.join(SUFFIXES[key])} is needed")
+        return path
+
+    def folder(self, key: str, value: Any) -> Path:
+        """Turn the text of a path into that of a folder that exists."""
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"is {value!r}, no path: {WANTED[key]}")
+        path = self.path.absolute().parent / Path(value).expanduser()
+        if not path.is_dir():
+            raise self.error(
+                key, f"names {path}, which is no folder: paths are relative to the folder of {self.path.name}"
+            )
         return path
 
 

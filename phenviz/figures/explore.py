@@ -217,6 +217,8 @@ def figure_of(
         return expression_figure(dataset, width_mm=width_mm)
     if kind == "gene expression":
         raise ResultError("expression of genes is no figure over a locus: save it as .parquet, .tsv or .nc")
+    if kind == "risk":
+        raise ResultError("scores of people are no figure over a locus: save them as .tsv, .parquet or .nc")
     if "haplotype" in dataset.dims:
         return personal_figure(dataset, annotation=annotation, width_mm=width_mm)
     results: dict[str, xr.Dataset] = {kind: dataset}

@@ -232,7 +232,13 @@ class _Run:
     @property
     def identity(self) -> dict[str, Any]:
         """What makes this run this one."""
-        return {"config": self.model.config(), "options": asdict(self.options), "people": len(self.train)}
+        return {
+            "config": self.model.config(),
+            "options": asdict(self.options),
+            "people": len(self.train),
+            # of another backbone, tokens of the same shape are other numbers
+            "tokens": [self.model.backbone_hash, self.model.readout_hash],
+        }
 
     def epoch(self, state: dict[str, Any], progress: Progress) -> None:
         began, number = time.monotonic(), state["epoch"]
@@ -290,8 +296,8 @@ class _Run:
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if card["identity"] != json.loads(json.dumps(self.identity)):
             raise DataError(
-                f"{path} is of a training with other options, genes or people: give another folder, or "
-                "remove it"
+                f"{path} is of a training with other options, genes, people or tokens: give another folder, "
+                "or remove it"
             )
         held = weights.read_weights(path, card["sha256"])
         self.model.load_state_dict(_part(held, "model", self.device))

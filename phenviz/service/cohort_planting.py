@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,22 @@ from numpy.typing import NDArray
 from phenviz.disease.cohort.folder import generator
 from phenviz.disease.cohort.genotypes import read_blocks
 from phenviz.disease.cohort.plan import Plan
-from phenviz.disease.cohort.scenarios import PlantedExpression
-from phenviz.errors import DataError
+from phenviz.disease.cohort.real_sites import real_sites
+from phenviz.disease.cohort.real_variants import blood_weights
+from phenviz.disease.cohort.scenarios import MEDIATED, PlantedExpression
+from phenviz.disease.cohort.simulate import SimulationRequest, simulate_cohort
+from phenviz.errors import DataError, ModelError
 from phenviz.models.phenformer import GeneSite
 from phenviz.models.token_layout import WINDOW
+from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.service.chosen_people import people
 from phenviz.service.cohort_effects import token_effects
 from phenviz.service.cohort_embedding import windows_of
 
 if TYPE_CHECKING:
     from phenviz.service.service import ModelService
     from phenviz.variation import Individuals
+    from phenviz.world import World
 
 _NOISE = 4
 
@@ -50,6 +57,58 @@ class Perturbation:
                 "from 0 "
                 "to below 1"
             )
+
+
+def simulate_people(
+    world: World,
+    request: SimulationRequest,
+    folder: Path,
+    perturbation: Perturbation,
+    *,
+    at_real_sites: bool = False,
+    device: str = "auto",
+    progress: Progress = NO_PROGRESS,
+) -> dict[str, Any]:
+    """Simulate a cohort in a world, with its models as far as the scenario needs them.
+
+    Parameters
+    ----------
+    world
+        Gives bases, genes, models, and real sites.
+    request, folder
+        As for `phenviz.disease.cohort.simulate.simulate_cohort`, whose return this is.
+    perturbation
+        Of the scenarios that act through expression.
+    at_real_sites
+        Whether variants lie where those of the world's individuals do, and nowhere else.
+    device
+        Where the models run.
+    progress
+        Updated at each stage.
+
+    Raises
+    ------
+    ModelError
+        If the scenario needs a gene readout, and the world has none.
+    DataError
+        As `simulate_cohort`, or if the world has no individuals to take sites from.
+    """
+    where = (request, folder, world.reference, world.annotation)
+    weights = blood_weights(world.reference, progress) if request.scenario == "blood" else None
+    sites = real_sites(people(world, None), request.locus, weights) if at_real_sites else None
+    if request.scenario not in MEDIATED:
+        return simulate_cohort(*where, {}, weights=weights, sites=sites, progress=progress)
+    from phenviz.service.service import ModelService
+
+    if world.readout is None:
+        raise ModelError(f"scenario {request.scenario} needs a gene readout, and world {world.name} has none")
+    groups = {context.name: context.group for context in world.readout.contexts}
+    with ModelService(world, device=device) as service:
+        planting = planting_of(service, perturbation, request.seed)
+        truth = asdict(perturbation)
+        return simulate_cohort(
+            *where, groups, planting=planting, sites=sites, perturbation=truth, progress=progress
+        )
 
 
 def planting_of(service: ModelService, perturbation: Perturbation, seed: int) -> Any:
@@ -119,8 +178,3 @@ def perturbed(
     is_silent = rng.random() < perturbation.silent
     own = np.zeros_like(effects) if is_silent else effects
     return np.where(reached[:, None], own + noise, 0.0)
-
-
-def as_truth(perturbation: Perturbation) -> dict[str, float]:
-    """Return what the truth says about a perturbation."""
-    return asdict(perturbation)

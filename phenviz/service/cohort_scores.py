@@ -1,19 +1,28 @@
-"""Scores of a cohort's people: the Phenformer's by a job of the service, the others beside it."""
+"""Scores of a cohort's people, and what they are worth: the Phenformer's by a job of the service."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from phenviz.disease.cohort.folder import Cohort
+from phenviz.disease.cohort.judging import Judged, judge
+from phenviz.disease.cohort.reference_people import METHODS, RiskReference, reference_of
 from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.scoring import (
+    Layout,
+    Weighed,
+    combined,
     covariates_of,
     expression_scores,
     score_table,
     traits_of,
+    unknown_covariates,
     weigh_genotypes,
 )
 from phenviz.progress import NO_PROGRESS, Progress
@@ -26,59 +35,130 @@ if TYPE_CHECKING:
 _FEW = 0.95
 
 
-def score_cohort(
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What people who taught nothing say about a model.
+
+    Parameters
+    ----------
+    scores
+        Of everybody; see `phenviz.disease.cohort.scoring.score_table`.
+    own
+        Those of the people judged by.
+    judged
+        What was measured.
+    judged_by
+        Who they are, in words.
+    notes
+        What was filled in or left out, in words.
+    reference
+        The people judged by, as those whom others are compared with.
+    """
+
+    scores: pd.DataFrame
+    own: pd.DataFrame
+    judged: Judged
+    judged_by: str
+    notes: tuple[str, ...]
+    reference: RiskReference
+
+
+def evaluate_cohort(
     service: ModelService,
     cohort: Cohort,
     model: RiskModel,
     tokens: Path,
     *,
+    resamples: int = 1_000,
+    seed: int = 0,
     progress: Progress = NO_PROGRESS,
-) -> tuple[pd.DataFrame, list[str], str]:
-    """Give everybody all scores of a model.
+) -> Evaluation:
+    """Score a cohort's people, and judge by those who taught nothing.
+
+    They are the test people of the cohort that the model was trained on, or everybody of another one.
 
     Parameters
     ----------
     service
         Runs the Phenformer.
-    cohort
-        Whose people.
-    model
-        As trained.
+    cohort, model
+        Whose people, and as trained.
     tokens
         Store of their gene tokens.
+    resamples, seed
+        Of the bootstrap.
     progress
         Updated at each stage.
-
-    Returns
-    -------
-    tuple
-        The table of `phenviz.disease.cohort.scoring.score_table`; what was filled in, in words; and who the
-        scores may be judged by, in words that begin with ``test`` where that is the test split only.
     """
     traits = traits_of(cohort, model)
-    store = TokenStore(tokens)
-    job = service.submit(
-        "logits",
-        model=model.phenformer,
-        tokens=tokens,
-        samples=cohort.people.samples,
-        covariates=covariates_of(cohort, model) if model.covariates else None,
-    )
-    weighed = weigh_genotypes(cohort, model, traits, progress)
-    expression = expression_scores(store, store.read(cohort.people.samples), model, traits)
-    found = job.result()
-    logits = {name: found["logit"].sel(trait=name).values.astype(float) for name in traits}
-    table = score_table(cohort, model, traits, weighed, expression, logits)
+    raw = _raw_scores(service, cohort, model, tokens, traits, progress)
+    scores = score_table(cohort, model, traits, raw.weighed, raw.expression, raw.logits)
+    same = model.card["cohort"] == cohort.name
+    rows = cohort.people.rows("test") if same else np.arange(len(cohort.people))
+    chosen = [cohort.people.samples[row] for row in rows]
+    own = scores[scores["sample"].isin(chosen)]
+    prevalence = {
+        name: cohort.prevalence(name) or model.card["traits"][name]["prevalence"] for name in traits
+    }
+    judged = judge(own, prevalence, resamples=resamples, seed=seed, progress=progress)
     notes = [
         f"{name}: {1 - share:.1%} of the polygenic score's variants aren't in these genotypes and count as "
-        "in the "
-        "training people"
-        for name, share in weighed.found.items()
+        "in the training people"
+        for name, share in raw.weighed.found.items()
         if share < _FEW
     ]
     if left := [name for name in model.traits if name not in traits]:
         notes.append(f"the cohort has no labels of {', '.join(left)}, which the model predicts, too")
-    same = model.card["cohort"] == cohort.name
-    own = len(cohort.people.rows("test")) if same else len(cohort.people)
-    who = f"test people of the same cohort ({own:,})" if same else f"everybody of another cohort ({own:,})"
-    return table, notes, who
+    who = "test people of the same cohort" if same else "everybody of another cohort"
+    reference = reference_of(judged, own, _at_average(cohort, model, traits, raw, rows))
+    return Evaluation(scores, own, judged, f"{who} ({len(rows):,})", tuple(notes), reference)
+
+
+@dataclass(frozen=True, eq=False)
+class _Raw:
+    """Scores before they are put together, by trait; ``average``: of the Phenformer without covariates."""
+
+    weighed: Weighed
+    expression: dict[str, NDArray[np.float64]]
+    logits: dict[str, NDArray[np.float64]]
+    average: dict[str, NDArray[np.float64]]
+
+
+def _raw_scores(
+    service: ModelService,
+    cohort: Cohort,
+    model: RiskModel,
+    tokens: Path,
+    traits: list[str],
+    progress: Progress,
+) -> _Raw:
+    store, samples = TokenStore(tokens), cohort.people.samples
+    known = covariates_of(cohort, model) if model.covariates else None
+    how: dict[str, Any] = {"model": model.phenformer, "tokens": tokens, "samples": samples}
+    jobs = [service.submit("logits", covariates=one, **how) for one in (known, None)]
+    weighed = weigh_genotypes(cohort.individuals, samples, model, traits, progress=progress)
+    channels = int(store.attrs["channels"])
+    layout = Layout(store.genes, store.features[channels:], channels)
+    expression = expression_scores(store.read(samples), layout, model, traits)
+    logits, average = (
+        {name: found["logit"].sel(trait=name).values.astype(float) for name in traits}
+        for found in (job.result() for job in jobs)
+    )
+    return _Raw(weighed, expression, logits, average)
+
+
+def _at_average(
+    cohort: Cohort, model: RiskModel, traits: list[str], raw: _Raw, rows: NDArray[np.intp]
+) -> pd.DataFrame:
+    """Lay out the scores of people as if nothing but their genotypes were known."""
+    unknown = unknown_covariates(model, len(rows))
+    components = dict(zip(model.component_names, raw.weighed.components[rows].T, strict=True))
+    parts = []
+    for name in traits:
+        scores = combined(
+            model, name, unknown, raw.weighed.scores[name][rows], raw.expression[name][rows],
+            raw.average[name][rows],
+        )  # fmt: skip
+        part = cohort.people.table.iloc[rows][["sample", "ancestry"]].assign(trait=name)
+        parts.append(part.assign(**{method: scores[method] for method in METHODS}, **components))
+    return pd.concat(parts, ignore_index=True)[["sample", "trait", "ancestry", *METHODS, *components]]

@@ -159,7 +159,7 @@ class Kind:
         Raises
         ------
         JobError
-            If a parameter is missing, or this kind has none of that name.
+            If a parameter is missing or of another type, or this kind has none of that name.
         """
         taken = inspect.signature(self.normalise)
         try:
@@ -167,7 +167,13 @@ class Kind:
         except TypeError as error:
             names = ", ".join(list(taken.parameters)[1:])
             raise JobError(f"{self.name}: {error}; its parameters are {names}") from None
-        return self.normalise(world, **given)
+        try:
+            return self.normalise(world, **given)
+        except (TypeError, AttributeError, ValueError, LookupError) as error:
+            # whoever gives a number for a name gets no error of the first line that can't work with it
+            wanted = "; ".join(str(one).replace("'", "") for one in list(taken.parameters.values())[1:])
+            got = ", ".join(f"{name} is a {type(value).__name__}" for name, value in given.items())
+            raise JobError(f"{self.name}: {got}, which can't be read ({error}); it takes {wanted}") from error
 
 
 @dataclass

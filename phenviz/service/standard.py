@@ -36,6 +36,7 @@ from phenviz.service.job_params import (
 )
 from phenviz.service.job_types import Backend, Chunk, Kind, Registry, Streaming
 from phenviz.service.overview import OVERVIEW
+from phenviz.service.risk import RISK
 from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:
@@ -187,6 +188,6 @@ KINDS.add(
 for kind in (
     OVERVIEW, MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS,
     BOTH_ALLELES, PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
-    TOKEN_EFFECTS, HAPLOTYPE_TOKENS, LOGITS,
+    TOKEN_EFFECTS, HAPLOTYPE_TOKENS, LOGITS, RISK,
 ):  # fmt: skip
     KINDS.add(kind)

@@ -83,7 +83,7 @@ def _params(
     if phenformer is None:
         raise ModelError(
             f"trait {target.trait!r} needs a disease model, and world {world.name!r} has none: set "
-            "'phenformer' in its project.yaml"
+            "'phenformer' or 'risk' in its project.yaml"
         )
     trait = phenformer.traits[phenformer.trait_index(target.trait)].name
     if method == "saliency":

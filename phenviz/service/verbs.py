@@ -171,6 +171,25 @@ class Verbs(ABC):
         """
         return self._wait("expression", genes=genes, samples=samples, contexts=contexts, **how)
 
+    def risk(
+        self,
+        samples: str | Sequence[str] | None = None,
+        traits: str | Sequence[str] | None = None,
+        individuals: str | os.PathLike[str] | None = None,
+    ) -> xr.Dataset:
+        """Score people by the world's risk model, and say where the scores come from. Waits for the result.
+
+        Parameters
+        ----------
+        samples
+            Names of individuals; None for all.
+        traits
+            Names or labels of the model's traits; None for all.
+        individuals
+            A file of genotypes instead of the world's own.
+        """
+        return self._wait("risk", samples=samples, traits=traits, individuals=individuals)
+
     def both_alleles(
         self,
         contig: str,

@@ -1,6 +1,7 @@
 """The real kinds of job on the toy world: equal to the plain functions, however they are cut into chunks."""
 
 import dataclasses
+import inspect
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +13,11 @@ from phenviz.attribution.coarse import mutagenesis_coarse_to_fine
 from phenviz.attribution.gradients import integrated_gradients, saliency
 from phenviz.attribution.mutagenesis import mutagenesis
 from phenviz.attribution.targets import Target, reach_of_gene, resolve
-from phenviz.errors import DataError, JobError, LocusError, ModelError, TargetError
+from phenviz.errors import DataError, JobError, LocusError, ModelError, PhenvizError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.predict import predict
 from phenviz.models.readout import GeneReadout, save_readout
-from phenviz.service import ModelService, attribute, standard
+from phenviz.service import KINDS, ModelService, attribute, standard
 from phenviz.service.job_params import find_context, find_contexts
 from phenviz.world import open_world
 from tests.toys import CONTEXTS, GAP
@@ -374,3 +375,36 @@ def test_windows_of_a_global_backbone_depend_on_what_was_asked_for(world):
         return standard._mutagenesis_chunks(some, standard.MutagenesisParams(inside, ("B",)))[0].wider
 
     assert wider(1_074) and not wider(None)
+
+
+@pytest.mark.parametrize("kind", list(KINDS.kinds))
+def test_parameters_of_a_wrong_type_give_an_error_that_names_them(kind, world):
+    wrong = (
+        "chr20:6,050 A>T",
+        3.5,
+        -1,
+        b"x",
+        None,
+        object(),
+        [object()],
+        [],
+        {"a": 1},
+        ["ALPHA"],
+        "Ery",
+        True,
+    )
+    names = list(inspect.signature(KINDS[kind].normalise).parameters)[1:]
+    rng = np.random.default_rng(7)
+    refused = 0
+    for _ in range(60):
+        given = {name: wrong[rng.integers(len(wrong))] for name in names}
+        try:
+            KINDS[kind].read(world, given)
+        except PhenvizError as error:
+            refused += bool(str(error))
+    assert refused > 30
+
+
+def test_text_for_the_variants_of_token_effects_is_refused_in_words(world):
+    with pytest.raises(JobError, match=r"token_effects: variants is a str.*it takes variants: pd.DataFrame"):
+        KINDS["token_effects"].read(world, {"variants": "20:6050:A:T", "genes": ["ALPHA"]})

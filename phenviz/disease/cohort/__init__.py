@@ -3,7 +3,7 @@
 from phenviz.disease.cohort.config import CohortTraining, read_config
 from phenviz.disease.cohort.folder import Cohort, open_cohort
 from phenviz.disease.cohort.judging import judge
-from phenviz.disease.cohort.saved import RiskModel, load_risk_model, save_risk_model
+from phenviz.disease.cohort.saved import RiskModel, load_risk_model, open_risk_model, save_risk_model
 from phenviz.disease.cohort.simulate import SimulationRequest, simulate_cohort
 from phenviz.disease.cohort.training import fit_cohort
 
@@ -16,6 +16,7 @@ __all__ = [
     "judge",
     "load_risk_model",
     "open_cohort",
+    "open_risk_model",
     "read_config",
     "save_risk_model",
     "simulate_cohort",

@@ -89,6 +89,7 @@ def read_dosages(
     *,
     min_frequency: float = MIN_FREQUENCY,
     counts: ReadCounts | None = None,
+    every: list[pd.DataFrame] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Dosages:
     """Read the variants that are common in the training people.
@@ -103,6 +104,8 @@ def read_dosages(
         Least frequency of the rarer allele among them.
     counts
         Gets what became of the records.
+    every
+        Gets contig, position, ref, alt and ``frequency`` of all variants, however rare or frequent.
     progress
         Told after each block, in bases.
 
@@ -119,6 +122,9 @@ def read_dosages(
         values = block.dosages()
         frequency = allele_frequency(values[:, train])
         common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= min_frequency)
+        if every is not None:
+            seen = block.variants[["contig", "position", "ref", "alt"]].assign(frequency=frequency)
+            every.append(seen[frequency > 0])
         tables.append(block.variants.iloc[common])
         kept.append(values[common])
         frequencies.append(frequency[common])

@@ -22,7 +22,7 @@ TOKENS, EFFECTS = "tokens.zarr", "effects.zarr"
 TRUTH = "truth.json"
 _KEYS = {
     "name", "genotypes", "people", "assembly", "traits", "covariates", "prevalence", "simulated", "seed",
-    "relatives", "made_by", "scenario",
+    "relatives", "made_by", "scenario", "labels",
 }  # fmt: skip
 _GENOTYPES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf", ".pgen", ".vcz", ".zarr")
 _TABLES = (".parquet", ".tsv", ".csv", ".txt")
@@ -67,6 +67,11 @@ class Cohort:
         """The file of genotypes, where there is one only."""
         paths = self.individuals.paths
         return str(paths[0]) if len(paths) == 1 else None
+
+    def label(self, trait: str) -> str:
+        """Return a trait's name to read; "" where ``cohort.yaml`` has none."""
+        labels = self.card.get("labels")
+        return str(labels.get(trait, "")) if isinstance(labels, Mapping) else ""
 
     def prevalence(self, trait: str) -> float | None:
         """Return the stated prevalence of a trait in the population; None where it isn't known."""

@@ -11,6 +11,7 @@ from phenviz.disease.cohort.dosages import Dosages
 from phenviz.disease.cohort.plan import Plan
 from phenviz.errors import DataError
 from phenviz.genome import Locus, ReferenceGenome
+from phenviz.genome.locus import on_contig
 from phenviz.progress import NO_PROGRESS, Progress
 
 # how far a simulated variant may be moved
@@ -39,13 +40,7 @@ class Adopter:
     """
 
     def __init__(self, weights: pd.DataFrame, plan: Plan, locus: Locus) -> None:
-        bare = locus.contig.removeprefix("chr")
-        single = (weights["ref"].str.len() == 1) & (weights["alt"].str.len() == 1)
-        here = weights["contig"].astype(str).str.removeprefix("chr") == bare
-        inside = weights["position"].between(locus.start + 1, locus.end)
-        self._weights = weights[single & here & inside].sort_values("position", ignore_index=True)
-        if self._weights.empty:
-            raise DataError(f"no fine-mapped single-base variant lies in {locus}: simulate another locus")
+        self._weights = inside(weights, locus)
         key = ["position", "ref", "alt"]
         self._left = self._weights.drop_duplicates(key).drop_duplicates("position")[[*key, "frequency"]]
         self._train = np.flatnonzero(plan.people["ancestry"].isin(list(plan.train_in)).to_numpy())
@@ -90,6 +85,23 @@ class Adopter:
         """Return the weights whose variants are among the simulated ones now."""
         taken = pd.concat(self._taken, ignore_index=True)
         return self._weights.merge(taken, on=["position", "ref", "alt"])
+
+
+def inside(weights: pd.DataFrame, locus: Locus) -> pd.DataFrame:
+    """Return the single-base variants that lie in a locus, in its order.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    single = (weights["ref"].str.len() == 1) & (weights["alt"].str.len() == 1)
+    here = on_contig(weights["contig"], locus.contig)
+    within = weights["position"].between(locus.start + 1, locus.end)
+    found = weights[single & here & within].sort_values("position", ignore_index=True)
+    if found.empty:
+        raise DataError(f"no fine-mapped single-base variant lies in {locus}: simulate another locus")
+    return found
 
 
 def weights_of(adopted: pd.DataFrame, dosages: Dosages) -> dict[str, NDArray[np.float64]]:

@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from phenviz import __version__
+from phenviz.data.project import PHENFORMER
 from phenviz.disease.cohort.config import CohortTraining
 from phenviz.disease.cohort.covariates import CovariateModel
 from phenviz.disease.cohort.ensemble import Combination
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.people import as_json
+from phenviz.disease.cohort.reference_people import RiskReference, load_reference
 from phenviz.disease.cohort.training import CohortFit
-from phenviz.errors import DataError
+from phenviz.errors import DataError, ModelError
+from phenviz.genome import Locus
 from phenviz.models.phenformer_checkpoint import save_phenformer
 
-FORMAT = "phenviz-risk/1"
-CARD, PHENFORMER = "risk.json", "phenformer.safetensors"
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+FORMAT = "phenviz-risk/2"
+CARD = "risk.json"
 WEIGHTS, EXPRESSION, DISTANCE = "weights.parquet", "expression.parquet", "distance.parquet"
 COMPARED, GENES = "compared.parquet", "genes.parquet"
+COMPONENTS, FREQUENCIES = "components.parquet", "frequencies.parquet"
+REFERENCE_TOKENS = "reference_tokens.npy"
 ASSOCIATIONS, MATCHED = "gwas", "matched"
 
 
@@ -44,6 +55,8 @@ class RiskModel:
         Of predicted expression: trait, gene, context, weight, mean, scale.
     distance
         Variants that genetic distance is measured by.
+    components
+        Variants that principal components are made of; see `phenviz.disease.cohort.ancestry.fit_components`.
     """
 
     folder: Path
@@ -51,6 +64,7 @@ class RiskModel:
     weights: pd.DataFrame
     expression: pd.DataFrame
     distance: pd.DataFrame
+    components: pd.DataFrame
 
     @property
     def phenformer(self) -> Path:
@@ -66,6 +80,56 @@ class RiskModel:
     def covariates(self) -> tuple[str, ...]:
         """Names of the covariates."""
         return tuple(self.card["covariates"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the people that it was trained on were made up."""
+        return bool(self.card["simulated"])
+
+    @property
+    def card_hash(self) -> str:
+        """What tells this training apart from any other."""
+        return sha256((self.folder / CARD).read_bytes()).hexdigest()
+
+    @property
+    def trained_on(self) -> str:
+        """Who it was trained on, in words."""
+        people = int(self.card["people"]["train"])
+        where = ", ".join(
+            f"{name or 'unknown ancestry'} {n:,}" for name, n in self.card["trained_in"].items()
+        )
+        who = "simulated people" if self.simulated else "people"
+        return f"{people:,} {who} of {self.card['cohort']} ({where})"
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Names of the principal components that can be computed for anybody."""
+        return tuple(name for name in self.components.columns if name.startswith("PC"))
+
+    @property
+    def loci(self) -> tuple[Locus, ...]:
+        """Where the training people's variants lie, one locus for each contig."""
+        return tuple(Locus(contig, int(start), int(end)) for contig, start, end in self.card["loci"])
+
+    def label(self, trait: str) -> str:
+        """Return a trait's name to read."""
+        return str(self.card["traits"][trait].get("label") or trait)
+
+    @cached_property
+    def reference(self) -> RiskReference | None:
+        """People that others are compared with; None where nobody was judged for that."""
+        return load_reference(self.folder)
+
+    @cached_property
+    def frequencies(self) -> pd.DataFrame:
+        """Frequency of every variant among the training people: contig, position, ref, alt."""
+        return pd.read_parquet(self.folder / FREQUENCIES)
+
+    @cached_property
+    def reference_tokens(self) -> NDArray[np.float32]:
+        """Tokens of the reference genome as the training had them, (genes, features)."""
+        found: NDArray[np.float32] = np.load(self.folder / REFERENCE_TOKENS, allow_pickle=False)
+        return found
 
     def covariate_model(self, trait: str) -> CovariateModel:
         """Return a trait's baseline."""
@@ -112,13 +176,17 @@ def save_risk_model(folder: Path, cohort: Cohort, fit: CohortFit, config: Cohort
     pd.concat(compared, ignore_index=True).to_parquet(folder / COMPARED, index=False)
     pd.concat(genes, ignore_index=True).to_parquet(folder / GENES, index=False)
     fit.distance[0].to_parquet(folder / DISTANCE, index=False)
+    fit.components.to_parquet(folder / COMPONENTS, index=False)
+    # another machine's rounding would move everybody's tokens by the same
+    np.save(folder / REFERENCE_TOKENS, fit.reference_tokens)
+    fit.frequencies.to_parquet(folder / FREQUENCIES, index=False)
     text = json.dumps(as_json(_card(cohort, fit, config)), indent=1, ensure_ascii=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
     return folder
 
 
 def load_risk_model(folder: str | Path) -> RiskModel:
-    """Read what `save_risk_model` wrote.
+    """Read what `save_risk_model` wrote; what hasn't changed since is what was read before.
 
     Raises
     ------
@@ -129,9 +197,15 @@ def load_risk_model(folder: str | Path) -> RiskModel:
     path = folder / CARD
     if not path.is_file():
         raise DataError(f"{folder} holds no trained model ({CARD}): make one with `phenviz cohort train`")
+    return _loaded(folder.resolve(), max(one.stat().st_mtime_ns for one in folder.rglob("*")))
+
+
+@lru_cache(4)
+def _loaded(folder: Path, changed: int) -> RiskModel:
+    path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        tables = [pd.read_parquet(folder / name) for name in (WEIGHTS, EXPRESSION, DISTANCE)]
+        tables = [pd.read_parquet(folder / name) for name in (WEIGHTS, EXPRESSION, DISTANCE, COMPONENTS)]
     except (OSError, ValueError) as error:
         raise DataError(
             f"{folder} is damaged ({' '.join(str(error).split())[:160]}): train it again"
@@ -139,6 +213,36 @@ def load_risk_model(folder: str | Path) -> RiskModel:
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise DataError(f"{path} is of another format than {FORMAT}: train it again with this version")
     return RiskModel(folder, card, *tables)
+
+
+def open_risk_model(world: World) -> RiskModel:
+    """Open the risk model of a world.
+
+    Raises
+    ------
+    ModelError
+        If the world has none, or it belongs to another backbone, readout or assembly.
+    DataError
+        If a file is missing or damaged.
+    """
+    folder = world.project.risk
+    if folder is None:
+        raise ModelError(
+            f"world {world.name!r} has no risk model: make one with `phenviz cohort train`, and set 'risk' "
+            "in its project.yaml"
+        )
+    # of another backbone it is refused here
+    phenformer = world.phenformer
+    with world.project.naming("risk"):
+        model = load_risk_model(folder)
+        if model.card["assembly"] != world.assembly:
+            raise ModelError(
+                f"{folder} was trained on {model.card['assembly']}, and world {world.name!r} is of "
+                f"{world.assembly}: give the model of this assembly"
+            )
+        if phenformer is not None and [one.name for one in phenformer.traits] != list(model.traits):
+            raise DataError(f"{folder} holds a Phenformer of other traits than its {CARD}: train it again")
+    return model
 
 
 def _card(cohort: Cohort, fit: CohortFit, config: CohortTraining) -> dict[str, Any]:
@@ -150,6 +254,7 @@ def _card(cohort: Cohort, fit: CohortFit, config: CohortTraining) -> dict[str, A
             for split in ("train", "validation")
         }
         traits[name] = {
+            "label": cohort.label(name),
             "cases": cases,
             "prevalence": cohort.prevalence(name),
             "prs": {"method": trait.prs.method, **trait.prs.settings},
@@ -168,6 +273,10 @@ def _card(cohort: Cohort, fit: CohortFit, config: CohortTraining) -> dict[str, A
         "trained_in": ancestry.value_counts().to_dict(),
         "covariates": list(people.covariates),
         "variants": len(fit.dosages),
+        "loci": [
+            [contig, int(own["position"].min()) - 1, int(own["position"].max())]
+            for contig, own in fit.dosages.variants.groupby("contig", sort=False)
+        ],
         "distance_mean": fit.distance[1],
         "config": config.as_dict(),
         "run": fit.run,

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phenviz.disease.cohort.ancestry import normalise_by_ancestry
 from phenviz.disease.cohort.ensemble import COMBINATIONS
 from phenviz.disease.cohort.folder import Cohort
-from phenviz.disease.cohort.genotypes import ReadCounts, read_blocks
+from phenviz.disease.cohort.genotypes import Block, ReadCounts, read_blocks
 from phenviz.disease.cohort.saved import RiskModel
-from phenviz.disease.cohort.scoring_files import normalise_by_ancestry
 from phenviz.disease.cohort.training import tokens_expression
 from phenviz.errors import DataError, ModelError
+from phenviz.genome import Locus
+from phenviz.genome.locus import contig_key
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results.tokens import Tokens, TokenStore
+from phenviz.results.tokens import Tokens
+from phenviz.variation import Individuals
 
 KEY = ["contig", "position", "ref", "alt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the numbers of tokens are.
+
+    Parameters
+    ----------
+    genes, contexts
+        Names, in their order.
+    channels
+        Numbers of the embedding, which come first.
+    """
+
+    genes: tuple[str, ...]
+    contexts: tuple[str, ...]
+    channels: int
 
 
 @dataclass
@@ -32,8 +53,11 @@ class Weighed:
         By trait, (people,).
     distance
         Genetic distance from the training people, (people,).
-    found
-        By trait: share of the weights' variants that the genotypes have.
+    found, known
+        By trait: share of the weights' variants that the genotypes have, and of those that are known, with
+        the ones that aren't listed where they would be.
+    components
+        The model's principal components, (people, k).
     counts
         Of the genotypes that were read.
     """
@@ -41,6 +65,8 @@ class Weighed:
     scores: dict[str, NDArray[np.float64]]
     distance: NDArray[np.float64]
     found: dict[str, float]
+    known: dict[str, float]
+    components: NDArray[np.float64]
     counts: ReadCounts = field(default_factory=ReadCounts)
 
 
@@ -81,73 +107,147 @@ def covariates_of(cohort: Cohort, model: RiskModel) -> NDArray[np.float64]:
 
 
 def weigh_genotypes(
-    cohort: Cohort, model: RiskModel, traits: list[str], progress: Progress = NO_PROGRESS
+    individuals: Individuals,
+    samples: Sequence[str],
+    model: RiskModel,
+    traits: Sequence[str],
+    *,
+    progress: Progress = NO_PROGRESS,
 ) -> Weighed:
-    """Compute polygenic scores and genetic distances in one pass over the genotypes.
+    """Compute polygenic scores, genetic distances and components in one pass over the genotypes.
 
-    A variant that the genotypes lack, or that isn't called in somebody, counts as frequent as in the training
+    A variant that isn't called in somebody, or that the genotypes lack, counts as frequent as in the training
     people.
     """
-    wide = model.weights.pivot_table(
-        index=KEY, columns="trait", values="weight", aggfunc="sum", fill_value=0.0
-    )
-    frequency = model.weights.drop_duplicates(KEY).set_index(KEY)["frequency"]
-    near = model.distance.set_index(KEY)["frequency"]
-    table = wide.reindex(columns=traits, fill_value=0.0).join(near.rename("near"), how="outer")
-    table["frequency"] = frequency.reindex(table.index).fillna(table["near"])
-    table = table.fillna({name: 0.0 for name in traits}).reset_index()
-    table["contig"] = table["contig"].astype(str).str.removeprefix("chr")
-    weights, centre = table[traits].to_numpy(float), table["frequency"].to_numpy(float)
-    people = len(cohort.people)
-    total = np.zeros((people, len(traits)))
-    squares, seen, measured = np.zeros(people), np.zeros(len(table), dtype=bool), 0
-    counts = ReadCounts()
-    lookup = table[KEY].reset_index()
-    for block in read_blocks(cohort.individuals, cohort.people.samples, counts=counts, progress=progress):
-        own = block.variants[KEY].reset_index()
-        own["contig"] = own["contig"].astype(str).str.removeprefix("chr")
-        both = own.merge(lookup, on=KEY, suffixes=("", "_of"))
+    weigher, counts = Weigher(model, traits, len(samples)), ReadCounts()
+    for block in read_blocks(individuals, samples, counts=counts, progress=progress):
+        weigher.add(block)
+    return weigher.finish(counts)
+
+
+class Weigher:
+    """Adds up what variants of people weigh, block by block.
+
+    Parameters
+    ----------
+    model
+        As trained.
+    traits
+        Of its traits.
+    people
+        How many.
+    """
+
+    def __init__(self, model: RiskModel, traits: Sequence[str], people: int) -> None:
+        self._table, self._traits = _weighed_variants(model, traits), list(traits)
+        self._weights = self._table[[*traits, *model.component_names]].to_numpy(float)
+        self._centre = self._table["frequency"].to_numpy(float)
+        self._near = self._table["is_near"].to_numpy(bool)
+        self._spread = np.maximum(2 * self._centre * (1 - self._centre), 1e-6)
+        self._mean = float(model.card["distance_mean"])
+        self._lookup = self._table[KEY].reset_index()
+        self._seen = np.zeros(len(self._table), dtype=bool)
+        self._total = np.zeros((people, self._weights.shape[1]))
+        self._squares = np.zeros(people)
+
+    def add(self, block: Block) -> None:
+        """Add a block's variants; one that was there before counts once."""
+        own = keyed(block.variants).reset_index()
+        both = own.merge(self._lookup, on=KEY, suffixes=("", "_of"))
         rows = both["index_of"].to_numpy()
-        # a variant that the genotypes hold twice counts once
-        fresh = ~seen[rows] & ~both["index_of"].duplicated().to_numpy()
+        fresh = ~self._seen[rows] & ~both["index_of"].duplicated().to_numpy()
         rows, where = rows[fresh], both["index"].to_numpy()[fresh]
         if not len(rows):
-            continue
-        seen[rows] = True
+            return
+        self._seen[rows] = True
         values = block.dosages()[where]
-        centred = values - 2 * centre[rows, None]
+        centred = values - 2 * self._centre[rows, None]
         centred[values < 0] = 0
-        total += centred.T @ weights[rows]
-        close = np.flatnonzero(~np.isnan(table["near"].to_numpy(float)[rows]))
-        if len(close):
-            spread = 2 * centre[rows[close]] * (1 - centre[rows[close]])
-            squares += (centred[close] ** 2 / np.maximum(spread, 1e-6)[:, None]).sum(axis=0)
-            measured += len(close)
-    total += 2 * centre @ weights
-    found = {
-        name: float(seen[weights[:, number] != 0].mean()) if (weights[:, number] != 0).any() else 1.0
-        for number, name in enumerate(traits)
-    }
-    mean = float(model.card["distance_mean"])
-    distance = squares / max(measured, 1) / mean if measured else np.full(people, np.nan)
-    scores = {name: total[:, number] for number, name in enumerate(traits)}
-    return Weighed(scores, distance, found, counts)
+        self._total += centred.T @ self._weights[rows]
+        near = self._near[rows]
+        self._squares += (centred[near] ** 2 / self._spread[rows[near], None]).sum(axis=0)
+
+    def finish(
+        self, counts: ReadCounts | None = None, covered: Mapping[str, Sequence[Locus]] | None = None
+    ) -> Weighed:
+        """Return the sums.
+
+        Parameters
+        ----------
+        counts
+            Of the genotypes that were read.
+        covered
+            By `contig_key`, where the genotypes are known: who has no record there has two copies
+            of the reference's allele, as in the file of one person. None where that isn't known.
+        """
+        seen, weights, centre = self._seen, self._weights, self._centre
+        assumed = ~seen & _inside(self._table, covered)
+        total = self._total - 2 * centre[assumed] @ weights[assumed]
+        near = assumed & self._near
+        squares = self._squares + (4 * centre[near] ** 2 / self._spread[near]).sum()
+        measured = int((self._near & (seen | assumed)).sum())
+        distance = squares / measured / self._mean if measured else np.full(len(squares), np.nan)
+        count = len(self._traits)
+        scores = total[:, :count] + 2 * centre @ weights[:, :count]
+        used = [weights[:, number] != 0 for number in range(count)]
+        return Weighed(
+            {name: scores[:, number] for number, name in enumerate(self._traits)},
+            distance,
+            {name: _share(seen, used[number]) for number, name in enumerate(self._traits)},
+            {name: _share(seen | assumed, used[number]) for number, name in enumerate(self._traits)},
+            total[:, count:],
+            ReadCounts() if counts is None else counts,
+        )
+
+
+def _weighed_variants(model: RiskModel, traits: Sequence[str]) -> pd.DataFrame:
+    """Return every variant that something is made of: KEY, frequency, is_near, a weight for each column."""
+    weights, components, distance = (
+        keyed(table).assign(**table.drop(columns=KEY))
+        for table in (model.weights, model.components, model.distance)
+    )
+    parts = [
+        weights.pivot_table(
+            index=KEY, columns="trait", values="weight", aggfunc="sum", observed=True
+        ).reindex(columns=list(traits)),
+        components.set_index(KEY)[list(model.component_names)],
+        distance.set_index(KEY).assign(is_near=True)[["is_near"]],
+    ]
+    table = pd.concat(parts, axis=1).infer_objects().fillna({"is_near": False}).fillna(0.0)
+    known = pd.concat([one[[*KEY, "frequency"]] for one in (weights, distance, components)])
+    table["frequency"] = known.drop_duplicates(KEY).set_index(KEY)["frequency"].reindex(table.index)
+    return table.reset_index()
+
+
+def keyed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `KEY` of variants, such that all names of a contig are one."""
+    names = table["contig"].astype(str)
+    return table[KEY].assign(contig=names.map({name: contig_key(name) for name in names.unique()}))
+
+
+def _inside(table: pd.DataFrame, covered: Mapping[str, Sequence[Locus]] | None) -> NDArray[np.bool_]:
+    found = np.zeros(len(table), dtype=bool)
+    for contig, loci in (covered or {}).items():
+        here = (table["contig"] == contig).to_numpy()
+        for locus in loci:
+            found |= here & table["position"].between(locus.start + 1, locus.end).to_numpy()
+    return found
+
+
+def _share(known: NDArray[np.bool_], used: NDArray[np.bool_]) -> float:
+    return float(known[used].mean()) if used.any() else 1.0
 
 
 def expression_scores(
-    store: TokenStore, tokens: Tokens, model: RiskModel, traits: list[str]
+    tokens: Tokens,
+    layout: Layout,
+    model: RiskModel,
+    traits: Sequence[str],
 ) -> dict[str, NDArray[np.float64]]:
     """Compute the linear scores of predicted expression, by trait, (people,)."""
-    channels = int(store.attrs["channels"])
-    sums = tokens_expression(tokens, channels)
-    contexts = store.features[channels:]
-    place = {
-        (gene, context): number
-        for number, (gene, context) in enumerate(
-            (gene, context) for gene in store.genes for context in contexts
-        )
-    }
-    flat = sums.reshape(len(sums), -1)
+    flat = tokens_expression(tokens, layout.channels).reshape(len(tokens), -1)
+    pairs = ((gene, context) for gene in layout.genes for context in layout.contexts)
+    place = {pair: number for number, pair in enumerate(pairs)}
     found = {}
     for name in traits:
         own = model.expression[(model.expression["trait"] == name) & (model.expression["weight"] != 0)]
@@ -182,27 +282,55 @@ def score_table(
     reference = cohort.people.rows("train") if same else np.arange(len(people))
     parts = []
     for name in traits:
-        scores = {
-            "covariates": model.covariate_model(name).apply(covariates),
-            "prs": weighed.scores[name],
-            "expression": expression[name],
-            "phenformer": logits[name],
-        }
-        fits = model.combinations(name)
+        scores = combined(model, name, covariates, weighed.scores[name], expression[name], logits[name])
         part = people[["sample"]].assign(
             trait=name,
             split=people["split"],
             ancestry=people["ancestry"],
             label=people[name],
-            **{column: fits[column].apply(scores) for column in COMBINATIONS},
-            prs_raw=scores["prs"],
-            phenformer_raw=scores["phenformer"],
+            **scores,
+            prs_raw=weighed.scores[name],
+            phenformer_raw=logits[name],
             distance=weighed.distance,
         )
         if components.shape[1]:
-            part = part.join(normalise_by_ancestry(scores["prs"], components, reference))
+            part = part.join(normalise_by_ancestry(weighed.scores[name], components, reference))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def combined(
+    model: RiskModel,
+    trait: str,
+    covariates: NDArray[np.float64],
+    prs: NDArray[np.float64],
+    expression: NDArray[np.float64],
+    logits: NDArray[np.float64],
+) -> dict[str, NDArray[np.float64]]:
+    """Put a trait's scores of people together, as log odds: a column for each of `COMBINATIONS`.
+
+    Parameters
+    ----------
+    model, trait
+        Says how.
+    covariates
+        Of people, (people, covariates); NaN where unknown.
+    prs, expression, logits
+        Theirs, before they are put together.
+    """
+    scores = {
+        "covariates": model.covariate_model(trait).apply(covariates),
+        "prs": prs,
+        "expression": expression,
+        "phenformer": logits,
+    }
+    fits = model.combinations(trait)
+    return {column: fits[column].apply(scores) for column in COMBINATIONS}
+
+
+def unknown_covariates(model: RiskModel, people: int) -> NDArray[np.float64]:
+    """Return the covariates of people of whom nothing is known: they count as average."""
+    return np.full((people, len(model.covariates)), np.nan)
 
 
 def _is_component(name: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from phenviz.disease.cohort.dosages import Dosages
 from phenviz.disease.cohort.polygenic import Candidate
@@ -196,43 +195,6 @@ def _match_one(
                 return "strand can't be told (A/T or C/G)", -1, 0
             return FLIPPED if turned else MATCHED, row, 1.0 if effect == alt else -1.0
     return "other alleles in the genotypes", -1, 0
-
-
-def normalise_by_ancestry(
-    score: NDArray[np.float64], components: NDArray[np.float64], reference: NDArray[np.intp]
-) -> pd.DataFrame:
-    """Take out of a score what ancestry explains of its mean, and of its spread.
-
-    Parameters
-    ----------
-    score
-        Of everybody.
-    components
-        Principal components, (people, k).
-    reference
-        Rows of the reference people, whom both are fitted on.
-
-    Returns
-    -------
-    pd.DataFrame
-        ``z_norm1``: minus the mean that the components predict, in standard deviations of the rest;
-        ``z_norm2``: the same in the standard deviation that the components predict (a gamma regression of the
-        squared rest), as pgsc_calc does; ``percentile`` of ``z_norm2`` among the reference people.
-    """
-    import statsmodels.api as sm
-
-    design = np.column_stack([np.ones(len(score)), np.nan_to_num(components)])
-    weights = np.linalg.lstsq(design[reference], score[reference])[0]
-    rest = score - design @ weights
-    spread = rest[reference].std(ddof=1) or 1.0
-    squares = np.maximum(rest[reference] ** 2, 1e-12 * spread**2)
-    family = sm.families.Gamma(link=sm.families.links.Log())
-    fitted = sm.GLM(squares, design[reference], family=family).fit()
-    variance = np.exp(np.clip(design @ fitted.params, -60, 60))
-    second = rest / np.sqrt(variance)
-    ordered = np.sort(second[reference])
-    percentile = 100 * np.searchsorted(ordered, second, side="right") / len(ordered)
-    return pd.DataFrame({"z_norm1": rest / spread, "z_norm2": second, "percentile": percentile})
 
 
 def _lines(path: Path) -> list[str]:

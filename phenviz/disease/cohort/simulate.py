@@ -35,7 +35,7 @@ from phenviz.variation import Individuals, open_individuals
 GENOTYPES, PEOPLE = "genotypes.vcz", "people.parquet"
 COMPONENTS = 4
 # who are simulated the same, whatever their labels are: parts of a seed
-_GENOMES, _LABELS, _SPLITS, _UNLINKED = 1, 2, 3, 5
+_GENOMES, _LABELS, SPLIT_STREAM, UNLINKED_STREAM = 1, 2, 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ def simulate_cohort(
     *,
     planting: Planting | None = None,
     weights: pd.DataFrame | None = None,
+    sites: pd.DataFrame | None = None,
     perturbation: Mapping[str, Any] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> dict[str, Any]:
@@ -105,10 +106,12 @@ def simulate_cohort(
         Gives the expression that ``mediated``, ``shared`` and ``subtypes`` act through.
     weights
         Effects of real variants for ``blood``: trait, contig, position, ref, alt, effect, frequency.
+    sites
+        Where all variants shall lie, as from `phenviz.disease.cohort.real_sites`; None for anywhere.
     perturbation
         How the planted expression differs from the model's; goes into the truth.
     progress
-        Told about each stage.
+        Updated at each stage.
 
     Returns
     -------
@@ -126,17 +129,17 @@ def simulate_cohort(
     plan = plan_people(
         request.people,
         request.shares,
-        generator(request.seed, _SPLITS),
+        generator(request.seed, SPLIT_STREAM),
         relatives=request.relatives,
         train_in=request.train_in,
     )
-    count, unknown, adopted = _write_genotypes(request, plan, folder, reference, weights, progress)
+    count, unknown, adopted = _write_genotypes(request, plan, folder, reference, weights, sites, progress)
     individuals = open_individuals(folder / GENOTYPES, reference)
     train = np.flatnonzero(plan.people["split"].to_numpy() == "train")
     progress.stage("reading genotypes", request.locus.length)
     dosages = read_dosages(individuals, plan.people["sample"].tolist(), train, progress=progress)
     people = plan.people.copy()
-    unlinked = simulate_unlinked(plan, generator(request.seed, _UNLINKED))
+    unlinked = simulate_unlinked(plan, generator(request.seed, UNLINKED_STREAM))
     components = principal_components(unlinked, train, COMPONENTS, request.seed)
     for number in range(components.shape[1]):
         people[f"PC{number + 1}"] = components[:, number]
@@ -195,11 +198,17 @@ def _write_genotypes(
     folder: Path,
     reference: ReferenceGenome,
     weights: pd.DataFrame | None,
+    sites: pd.DataFrame | None,
     progress: Progress,
 ) -> tuple[int, int, pd.DataFrame | None]:
-    from phenviz.disease.cohort.real_variants import Adopter
+    from phenviz.disease.cohort.real_sites import SiteAdopter
+    from phenviz.disease.cohort.real_variants import Adopter, inside
 
-    adopter = None if weights is None else Adopter(weights, plan, request.locus)
+    adopter: Adopter | SiteAdopter | None = None
+    if sites is not None:
+        adopter = SiteAdopter(sites, plan)
+    elif weights is not None:
+        adopter = Adopter(weights, plan, request.locus)
     writer = VcfZarrWriter(
         folder / GENOTYPES,
         plan.people["sample"].tolist(),
@@ -215,7 +224,9 @@ def _write_genotypes(
     writer.close()
     if not writer.count:
         raise DataError(f"{request.locus} has no known base: simulate another locus")
-    return writer.count, unknown, None if adopter is None else adopter.adopted()
+    if isinstance(adopter, Adopter):
+        return writer.count, unknown, adopter.adopted()
+    return writer.count, unknown, None if weights is None else inside(weights, request.locus)
 
 
 def _draw(request: SimulationRequest, setting: Setting, adopted: pd.DataFrame | None) -> Drawn:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from phenviz.disease.cohort.ancestry import fit_components
 from phenviz.disease.cohort.config import CohortTraining
 from phenviz.disease.cohort.covariates import CovariateModel, centre_of, fit_covariates
 from phenviz.disease.cohort.dosages import Dosages, distance_variants, read_dosages
@@ -28,7 +29,7 @@ from phenviz.disease.cohort.gwas import associate
 from phenviz.disease.cohort.polygenic import Candidate, clump, clump_and_threshold, ridge
 from phenviz.disease.cohort.scoring_files import ScoringFile, match_scores
 from phenviz.errors import DataError
-from phenviz.models.phenformer import GeneSite, Phenformer
+from phenviz.models.phenformer import GeneSite, Phenformer, Trait
 from phenviz.models.phenformer_training import Examples, logits_of, train_phenformer
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import Tokens, TokenStore
@@ -108,6 +109,12 @@ class CohortFit:
         Of each trait: a fit for each column of the scores.
     distance
         Variants and frequencies that genetic distance is measured by, and its mean among training people.
+    components
+        Variants that principal components are made of, which can be computed for anybody.
+    reference_tokens
+        Of the reference genome, (genes, features).
+    frequencies
+        Of ALT of every variant among the training people.
     matched
         Of each scoring file, what became of its variants.
     counts
@@ -122,6 +129,9 @@ class CohortFit:
     run: dict[str, Any]
     combinations: dict[str, dict[str, Combination]]
     distance: tuple[pd.DataFrame, float]
+    components: pd.DataFrame
+    reference_tokens: NDArray[np.float32]
+    frequencies: pd.DataFrame
     matched: dict[str, pd.DataFrame]
     counts: ReadCounts
 
@@ -155,7 +165,7 @@ def fit_cohort(
     device
         Where the Phenformer is trained.
     progress
-        Told about each stage.
+        Updated at each stage.
 
     Raises
     ------
@@ -164,7 +174,7 @@ def fit_cohort(
     """
     split = Split.of(cohort)
     tokens = store.read(cohort.people.samples)
-    counts = ReadCounts()
+    counts, every = ReadCounts(), list[pd.DataFrame]()
     progress.stage("reading genotypes", 1)
     dosages = read_dosages(
         cohort.individuals,
@@ -172,6 +182,7 @@ def fit_cohort(
         split.train,
         min_frequency=config.min_frequency,
         counts=counts,
+        every=every,
     )
     expression, mean, scale = expression_of(store, tokens, split.train)
     matched = {}
@@ -204,8 +215,13 @@ def fit_cohort(
             for column, parts in COMBINATIONS.items()
         }
     distance = distance_variants(dosages, split.train)
+    # of all ancestries, and without a label
+    components = fit_components(dosages, np.arange(len(cohort.people)))
     tables = {name: table for name, (_, table) in matched.items()}
-    return CohortFit(dosages, mean, scale, traits, phenformer, run, combinations, distance, tables, counts)
+    return CohortFit(
+        dosages, mean, scale, traits, phenformer, run, combinations, distance, components, tokens.reference,
+        pd.concat(every, ignore_index=True), tables, counts,
+    )  # fmt: skip
 
 
 def expression_of(
@@ -235,7 +251,7 @@ def new_phenformer(cohort: Cohort, store: TokenStore, config: CohortTraining) ->
         torch.manual_seed(config.training.seed)
         phenformer = Phenformer(
             [GeneSite(*site) for site in store.attrs["sites"]],
-            cohort.people.traits,
+            [Trait(name, cohort.label(name)) for name in cohort.people.traits],
             assembly=str(store.attrs["assembly"]),
             window=int(store.attrs["window"]),
             channels=int(store.attrs["channels"]),

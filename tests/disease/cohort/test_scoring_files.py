@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from phenviz.disease.cohort.ancestry import normalise_by_ancestry
 from phenviz.disease.cohort.dosages import Dosages
-from phenviz.disease.cohort.scoring_files import ScoringFile, match, match_scores, normalise_by_ancestry
+from phenviz.disease.cohort.scoring_files import ScoringFile, match, match_scores
 from phenviz.errors import DataError
 
 VARIANTS = pd.DataFrame(
