@@ -31,6 +31,23 @@ def words(html: str = "", **params: Any) -> pn.pane.HTML:
     )
 
 
+def side_by_side(least: int) -> dict[str, str]:
+    """Return styles of a column whose children stand beside each other, as many as have room.
+
+    In a `panel.FlexBox`, a figure that is there from the start never gets a size.
+
+    Parameters
+    ----------
+    least
+        Width of a child in pixels; they share what room there is.
+    """
+    return {
+        "display": "grid",
+        "grid-template-columns": f"repeat(auto-fit, minmax(min({least}px, 100%), 1fr))",
+        "align-items": "start",
+    }
+
+
 class FigurePane(pn.pane.Bokeh):
     """Shows Bokeh models as they are.
 
