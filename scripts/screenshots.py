@@ -78,6 +78,9 @@ def take_all(page: Page, address: str) -> None:
     page.get_by_test_id("variants").locator("tbody tr").first.click()
     page.locator("table.facts", has_text="JASPAR").wait_for()
     _save(page, "variant")
+    page.goto(address + "risk?trait=MCV&sample=HG00096")
+    page.locator("[data-testid=risk-status][data-state=done]").wait_for()
+    _save(page, "risk")
     if all(has_pack(name) for name in _DISEASE_PACKS):
         take_disease(page, address)
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     GridColumn("position", "Position", "{:,}", "number"),
-    GridColumn("id", "rsID", searched=True),
     GridColumn("ref", "Ref", kind="allele"),
     GridColumn("alt", "Alt", kind="allele"),
+    GridColumn("adds", "Adds", "{:+.4f}", "effect"),
     GridColumn("dosage", "Copies", "{:.0f}", "number"),
     GridColumn("frequency", "Frequency", "{:.3f}", "number"),
-    GridColumn("adds", "Adds", "{:+.4f}", "effect"),
+    GridColumn("id", "rsID", searched=True),
 )
 # bases around a gene's start, and around a variant, that a link opens
 _AROUND_GENE, _AROUND_VARIANT = 5_000, 150
@@ -97,18 +97,22 @@ class RiskBehind(Viewer):
             choice, self._about_gene, self._links, self._grid.view,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return pn.Column(left, right, sizing_mode="stretch_width", margin=0, styles=side_by_side(400))
+        return pn.Column(left, right, sizing_mode="stretch_width", margin=0, styles=side_by_side(400, 2))
 
     def show(self, part: xr.Dataset) -> None:
         """Draw one trait of one person; looks at the gene that adds most, unless one is chosen."""
-        self._part = part
+        # the list of cell types must not choose its first one meanwhile
+        self._part = None
         state, genes = self._state, gene_table(part)
         self._gene.names = genes["gene"].tolist()
-        if state.gene not in set(genes["gene"]):
-            state.gene = str(genes["gene"].iloc[0])
-        if state.context not in part["context"].values:
-            adds = np.nan_to_num(part["contribution"].sel(gene=state.gene).values)
-            state.context = str(part["context"].values[int(np.abs(adds).argmax())])
+        gene, context = state.gene, state.context
+        if gene not in set(genes["gene"]):
+            gene = str(genes["gene"].iloc[0])
+        if context not in part["context"].values:
+            adds = np.nan_to_num(part["contribution"].sel(gene=gene).values)
+            context = str(part["context"].values[int(np.abs(adds).argmax())])
+        state.param.update(gene=gene, context=context)
+        self._part = part
         self._follow()
 
     def gene_of(self, key: str) -> str:
@@ -131,8 +135,7 @@ class RiskBehind(Viewer):
             f"{part.sizes['context']:,} cell types and tissues</span>"
         )
         labels = dict(zip(shown.contexts["label"], shown.contexts["name"], strict=True))
-        self._context.options = labels
-        self._context.value = state.context
+        self._context.param.update(options=labels, value=state.context)
         if self._gene.value != state.gene:
             self._gene.show(state.gene)
         self._say_gene(part)

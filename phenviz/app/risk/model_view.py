@@ -70,7 +70,7 @@ class RiskModelView(Viewer):
         return pn.Column(
             self._cohort,
             self._group,
-            pn.Column(*charts, sizing_mode="stretch_width", margin=0, styles=side_by_side(360)),
+            pn.Column(*charts, sizing_mode="stretch_width", margin=0, styles=side_by_side(360, 2)),
             self._table,
             sizing_mode="stretch_width",
             margin=0,

@@ -100,7 +100,9 @@ class RiskPersonView(Viewer):
             )
             cells.append(pn.Column(self._titles[method], pane, margin=0, sizing_mode="stretch_width"))
         top = pn.FlexBox(self._head, self._scale, align_items="center", sizing_mode="stretch_width", margin=0)
-        shown = pn.Column(*cells, sizing_mode="stretch_width", margin=0, styles=side_by_side(145))
+        shown = pn.Column(
+            *cells, sizing_mode="stretch_width", margin=0, styles=side_by_side(145, len(METHODS))
+        )
         return pn.Column(top, shown, self._scores, self._below, sizing_mode="stretch_width", margin=0)
 
     def show(self, model: RiskModel, result: xr.Dataset | None) -> None:

@@ -74,6 +74,14 @@ def test_what_the_chain_adds_up_to_is_the_difference_of_the_logit(page):
     assert abs(shown - whole) <= 0.02 * links["value"].abs().max() * (part.sizes["context"] + 2)
 
 
+def test_the_gene_and_the_cell_type_that_add_most_are_looked_at_first(page):
+    part = page.person.part
+    total = np.abs(part["gene_contribution"].values)
+    assert page.state.gene == part["gene"].values[total.argmax()]
+    adds = np.abs(part["contribution"].sel(gene=page.state.gene).values)
+    assert page.state.context == part["context"].values[adds.argmax()] == page.behind._context.value
+
+
 def test_a_press_on_a_box_looks_at_the_gene_its_variants_and_the_way_to_explore(page):
     boxes = page.person.chain.boxes
     genes = boxes.loc[boxes["column"] == "gene", "key"].tolist()
