@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -191,7 +192,7 @@ class ScoreDistribution:
 
     def show(
         self,
-        groups: dict[str, NDArray[np.floating]],
+        groups: Mapping[str, NDArray[np.floating]],
         group: str,
         person: float | None = None,
         label: str = "score",

@@ -206,8 +206,9 @@ class RiskPersonView(Viewer):
             state.param.update(variant=key, gene=gene or state.gene)
 
     def _restyle(self, _event: object) -> None:
-        for plot in (*self._plots.values(), self._flow):
+        for plot in self._plots.values():
             plot.set_theme(self._state.theme)
+        self._flow.set_theme(self._state.theme)
 
 
 def _score_table(rows: pd.DataFrame, group: str) -> str:
