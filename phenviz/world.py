@@ -208,6 +208,17 @@ class World:
             return load_phenformer(path, backbone, readout)
 
     @cached_property
+    def traits(self) -> tuple[str, ...]:
+        """Names of what the disease model gives a logit for, known from its card; empty without one."""
+        from phenviz.models.phenformer_checkpoint import read_traits
+
+        if self.project.disease_model is None:
+            return ()
+        key, path = self.project.disease_model
+        with self.project.naming(key):
+            return read_traits(path)
+
+    @cached_property
     def contexts(self) -> tuple[Context, ...]:
         """What the model predicts for; known without loading the model where the project lists them."""
         return self.project.contexts or self.backbone.contexts

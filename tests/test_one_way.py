@@ -303,7 +303,7 @@ def wait(page, over) -> None:
 def look_at_a_person(runtime) -> IndividualPage:
     page = IndividualPage(runtime)
     page.state.param.update(locus=VIEW, settled=VIEW)
-    page._heard({"source": "file:person.vcf"})
+    page.choice.hear({"source": "file:person.vcf"})
     wait(page, lambda: page.state.sample == PERSON and page.run.status == "done")
     page.state.mode = "sum"
     wait(page, lambda: page.run.status == "done" and page.run.agreement() is not None)

@@ -65,6 +65,7 @@ PAGES = [
     PageEntry("individual", "Individual", "phenviz.app.individual.page:individual_page"),
     PageEntry("variants", "Variants", "phenviz.app.variants.page:variants_page"),
     PageEntry("disease", "Disease", "phenviz.app.disease.page:disease_page"),
+    PageEntry("risk", "Risk", "phenviz.app.risk.page:risk_page"),
     PageEntry("about", "About", "phenviz.app.about.page:about_page", linked=False),
 ]
 

@@ -11,23 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from phenviz.figures.style import FAINT, INK, MM_PER_INCH, MUTED, SMALL_PT, TEXT_PT, figure_settings
+from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES
 
-SCORE_COLOURS = {
-    "covariates": "#8a949e",
-    "prs": "#27496d",
-    "expression": "#8e81af",
-    "phenformer": "#d9480f",
-    "ensemble": "#039164",
-    "ensemble_linear": "#c79a00",
-}
-SCORE_NAMES = {
-    "covariates": "covariates",
-    "prs": "polygenic score",
-    "expression": "linear score of expression",
-    "phenformer": "Phenformer",
-    "ensemble": "polygenic score + Phenformer",
-    "ensemble_linear": "polygenic score + expression",
-}
 _WIDTH_MM, _HEIGHT_MM = 82.0, 66.0
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from phenviz.figures.risk import (
-    SCORE_NAMES,
     area_figure,
     calibration_figure,
     decision_figure,
     roc_figure,
 )
+from phenviz.results.risk_scores import SCORE_NAMES
 
 _METRICS = {
     "auroc": "AUROC (DeLong)",

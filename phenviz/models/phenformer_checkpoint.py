@@ -57,6 +57,21 @@ def save_phenformer(
     return path
 
 
+def read_traits(path: str | Path) -> tuple[str, ...]:
+    """Read from a Phenformer's card which traits it knows, without its weights.
+
+    Raises
+    ------
+    ModelError
+        If there is no card, or it isn't one of a Phenformer.
+    """
+    path = Path(path).with_suffix(".safetensors")
+    card = weights.read_card(path, entries=CARD_ENTRIES, of="Phenformer", layout=FORMAT)
+    return weights.from_card(
+        path, "config", lambda config: tuple(str(trait["name"]) for trait in config["traits"]), card
+    )
+
+
 def load_phenformer(
     path: str | Path, backbone: SequenceBackbone | None = None, readout: GeneReadout | None = None
 ) -> Phenformer:

@@ -103,6 +103,7 @@ class ExplorePage:
             gene_names=names,
             nearest_names=world.annotation.nearest_names,
             expression_contexts=world.expression_contexts,
+            traits=world.traits,
             contig_length=contig_length,
         )
         self.results = ResultsTable(

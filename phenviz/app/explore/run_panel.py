@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from phenviz.app.explore.run_status import RunStatus
+from phenviz.app.explore.trait_target import TRAIT_WORDS, choose_trait, request_of_trait
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
 from phenviz.app.shell.request import STEPS, Request
 from phenviz.app.shell.runs import Runs
@@ -29,7 +30,7 @@ _EXPLANATIONS = {
     "integrated-gradients": "What each base adds to the prediction, from a baseline to this sequence.",
     "saliency": "The gradient at each base: fast, and local.",
 }
-_TARGETS = {"Activity": "activity", "Gene expression": "gene"}
+_TARGETS = {"Activity": "activity", "Expression": "gene", "Trait": "trait"}
 _WINDOWS = {"This view": "view", "Gene ± flank": "gene"}
 _BASELINES = {
     "No bases": "zero",
@@ -63,6 +64,8 @@ class RunPanel(Viewer):
         Known names close to what was typed.
     expression_contexts
         What gene expression is predicted for; empty where the world has no gene readout.
+    traits
+        Traits of the disease model; empty where the world has none.
     contig_length
         Bases of a contig by its name.
     """
@@ -78,6 +81,7 @@ class RunPanel(Viewer):
         gene_names: list[str],
         nearest_names: Callable[[str], list[str]],
         expression_contexts: tuple[Context, ...],
+        traits: tuple[str, ...],
         contig_length: Callable[[str], int],
     ) -> None:
         super().__init__()
@@ -86,14 +90,14 @@ class RunPanel(Viewer):
         self._contig_length = contig_length
         self._estimated = self._allow = False
         self._priced: tuple[object, bool] = (None, False)
-        self._expression_contexts = expression_contexts
+        self._expression_contexts, self._traits = expression_contexts, traits
         self._build(methods, gene_names)
         self._status = RunStatus(runs)
         self._estimate_soon = session.debounced(self._estimate, 250)
         state.param.watch(self._estimate_soon, ["settled", "contexts", "focus"])
         state.param.watch(self._wait_for_view, ["locus"])
-        state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "tissue", "window",
-                                         "flank", "focus", "contexts"])  # fmt: skip
+        state.param.watch(self._follow, ["method", "steps", "baseline", "target", "gene", "tissue", "trait",
+                                         "window", "flank", "focus", "contexts"])  # fmt: skip
         runs.param.watch(self._show_buttons, ["changed", "current"])
         runs.param.watch(self._price_anew, ["changed", "current"])
         session.on_tick(self._first_estimate)
@@ -107,6 +111,7 @@ class RunPanel(Viewer):
             self._path,
             words("<h3>Target</h3>", margin=(10, 0, 0, 0)),
             self._target,
+            self._trait,
             self._target_words,
             self._tissue,
             words("<h3>Window</h3>", margin=(10, 0, 0, 0)),
@@ -136,6 +141,8 @@ class RunPanel(Viewer):
             wide = gene.locus.widened(state.flank)
             # the gene may lie on another contig than the view
             locus = Locus(wide.contig, wide.start, min(wide.end, self._contig_length(wide.contig)))
+        if state.target == "trait":
+            return request_of_trait(state, locus, self._traits)
         contexts = self._asked_contexts()
         target = gene.name if gene is not None and state.target == "gene" else None
         if state.method != "integrated-gradients":
@@ -207,7 +214,11 @@ class RunPanel(Viewer):
         self._target = pmui.RadioButtonGroup(
             options=_TARGETS, value=state.target, size="small", sx={"& button": _NARROW}, **wide
         )
-        self._target.disabled = not self._expression_contexts
+        self._target.disabled = not (self._expression_contexts or self._traits)
+        self._trait = pmui.Select(
+            options=list(self._traits), value=state.trait if state.trait in self._traits else None,
+            label="Trait", size="small", **labelled,
+        )  # fmt: skip
         self._window = pmui.RadioButtonGroup(
             options=_WINDOWS, value=state.window, size="small", sx={"& button": _NARROW}, **wide
         )
@@ -235,14 +246,17 @@ class RunPanel(Viewer):
         self._cancel = pmui.Button(label="Cancel", variant="outlined", color="default", width=92, margin=0,
                                    disabled=True, css_classes=["cancel-button"])  # fmt: skip
         for widget, name in ((self._method, "method"), (self._target, "target"), (self._window, "window"),
-                             (self._steps, "steps"), (self._baseline, "baseline")):  # fmt: skip
+                             (self._trait, "trait"), (self._steps, "steps"),
+                             (self._baseline, "baseline")):  # fmt: skip
             widget.param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self._flank.param.watch(lambda event: self._take_flank(event.new), "value")
         self._run.on_click(lambda _event: self._start())
         self._cancel.on_click(lambda _event: self._runs.cancel())
 
     def _set(self, name: str, value: object) -> None:
-        if value is not None and getattr(self._state, name) != value:
+        if (name, value) == ("target", "trait") and self._state.target != value:
+            choose_trait(self._state, self._traits)
+        elif value is not None and getattr(self._state, name) != value:
             setattr(self._state, name, value)
 
     def _take_flank(self, flank: int | None) -> None:
@@ -272,6 +286,7 @@ class RunPanel(Viewer):
         # a wrong flank stays to be corrected
         flank = self._flank.value if self._flank.error_state else state.flank
         for widget, value in ((self._method, state.method), (self._target, state.target),
+                              (self._trait, state.trait if state.trait in self._traits else None),
                               (self._window, state.window), (self._flank, flank),
                               (self._steps, state.steps), (self._baseline, state.baseline)):  # fmt: skip
             if widget.value != value:
@@ -282,9 +297,14 @@ class RunPanel(Viewer):
         if self._tissue.value != state.tissue:
             self._tissue.show(state.tissue)
         self._tissue.visible = state.target == "gene"
+        self._trait.visible = state.target == "trait"
         self._gene.visible = "gene" in (state.window, state.target)
         self._flank.visible = state.window == "gene"
         self._explanation.object = f"<span class='quiet'>{_EXPLANATIONS[state.method]}</span>"
+        if state.target == "trait":
+            self._target_words.object = f"<span class='quiet'>{TRAIT_WORDS}</span>"
+            self._estimate_soon()
+            return
         what = (
             f"expression of {escaped(state.gene or 'a gene')}"
             if state.target == "gene"

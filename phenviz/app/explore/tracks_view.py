@@ -46,7 +46,10 @@ def track_labels(own: Sequence[OwnTrack] = ()) -> dict[str, str]:
     return labels
 
 
-_TRACK_OF_KIND = {"mutagenesis": "mutagenesis", "attribution": "attribute"}
+_KINDS_OF_TRACK = {
+    "mutagenesis": ("mutagenesis", "mutagenesis_coarse"),
+    "attribution": ("attribute", "trait"),
+}
 # a result stands below what was measured, so that both are seen at once in a low window too
 _ORDER = ("ruler", "genes", "elements", "finemapped", "observed", "attribution", "mutagenesis", "activity")
 
@@ -215,7 +218,7 @@ class TracksView(Viewer):
         hidden = set(self._state.hidden) & set(track_labels(self._own))
         # a track for results takes no space before there is a run of its kind
         kind = self._runs.current.request.kind if self._runs.current is not None else ""
-        return hidden | {name for name, of in _TRACK_OF_KIND.items() if of != kind}
+        return hidden | {name for name, kinds in _KINDS_OF_TRACK.items() if kind not in kinds}
 
     def _point(self, *_events: object) -> None:
         place = self._state.highlight

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from phenviz.app.individual.genotype_sources import UPLOAD, WORLD, People
+from phenviz.app.individual.genotype_sources import WORLD, People
+from phenviz.app.individual.person_choice import PersonChoice
 from phenviz.app.individual.person_exports import FORMATS, name_of_person, person_file
 from phenviz.app.individual.person_panel import PersonPanel
-from phenviz.app.individual.person_picker import PersonPicker
 from phenviz.app.individual.person_run import PersonRun
 from phenviz.app.individual.person_tracks import PersonTracks
 from phenviz.app.shell.exports import File
@@ -23,8 +21,7 @@ from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.navigation import centred
-from phenviz.app.shell.own_file import GONE, LOOKING
-from phenviz.app.shell.session import Session, words_of
+from phenviz.app.shell.session import Session
 from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
 from phenviz.app.variants.expression_exports import FORMATS as EXPRESSION_FORMATS
 from phenviz.app.variants.expression_exports import expression_file
@@ -32,7 +29,6 @@ from phenviz.app.widgets.context_picker import ContextPicker
 from phenviz.app.widgets.data_grid import DataGrid, GridColumn
 from phenviz.app.widgets.export_menu import ExportMenu
 from phenviz.app.widgets.expression_changes import ExpressionChanges, Rows
-from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.ideogram import IdeogramView
 from phenviz.app.widgets.locus_bar import LocusBar
 from phenviz.app.widgets.splitter import lower_part, splitter
@@ -77,7 +73,6 @@ _BELOW = {"Variants carried": "variants", "Expression by tissue": "expression"}
 _NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
 # of more genes in view, those around its middle are predicted: each takes a second or two
 _MOST_GENES = 6
-_NO_SAMPLES = pd.DataFrame({"sample": [], "population": [], "superpopulation": []})
 # letters can be read in a view of this length
 _READABLE_VIEW = 2_000
 
@@ -108,12 +103,11 @@ class IndividualPage:
         self.session = Session()
         self.people = People(world, runtime.folder)
         self.state, problems = self._read(arguments_of_address())
-        # the browser tells later which tab this is, and so what it has handed over
-        self._lost, self._asked_for_upload = self.state.source == UPLOAD, not self.session.in_browser
         self.run = PersonRun(self.state, runtime, self.people)
+        self.choice = PersonChoice(self.session, self.state, runtime, self.people, self.run)
         self.page = self._layout()
         self._keep_in_step()
-        self._open_source()
+        self.choice.open_source()
         for problem in problems:
             self.session.say(problem)
 
@@ -126,37 +120,12 @@ class IndividualPage:
             state.source = self.people.first
         return state, problems
 
-    def _have(self, tab: str) -> None:
-        """Look at what this tab has handed over already, on another page or before a reload."""
-        self.people.have(self.runtime.own_files.join(tab, self.people.own))
-        self._asked_for_upload = True
-        self.drop.folder = self.people.uploads
-        self.picker.sources = [list(pair) for pair in self.people.sources()]
-        if self.state.source == UPLOAD:
-            self._open_source()
-
     def _layout(self) -> pmui.Page:
         runtime, session, state, run = self.runtime, self.session, self.state, self.run
         world = runtime.world
-        frame = PageFrame("individual", runtime, session, state, self._query, self._have)
-        frame.address.on_return(self._read, self._open_source)
+        frame = PageFrame("individual", runtime, session, state, self._query, self.choice.have)
+        frame.address.on_return(self._read, self.choice.open_source)
         self.locus_bar = LocusBar.of(state, world, session)
-        self.picker = PersonPicker(
-            # what is chosen while the browser still draws the page would be lost there
-            lambda message: session.run_soon(lambda: self._heard(message)),
-            sources=[list(pair) for pair in self.people.sources()],
-            source=state.source,
-            chosen=state.sample,
-            sizing_mode="stretch_width",
-            margin=(12, 12, 4, 12),
-        )
-        self.drop = FileDrop(
-            self.people.uploads,
-            self._take_file,
-            visible=state.source == UPLOAD,
-            sizing_mode="stretch_width",
-            margin=(4, 12),
-        )
         self.panel = PersonPanel(session, state, run)
         self.tracks = PersonTracks(session, state, runtime, run)
         self.grid = DataGrid(
@@ -197,7 +166,7 @@ class IndividualPage:
                 splitter("individual"),
                 table,
             ],
-            sidebar=[self.picker, self.drop, ContextPicker(state, world.contexts)],
+            sidebar=[self.choice.picker, self.choice.drop, ContextPicker(state, world.contexts)],
             panel=[self.panel, self._track_menu()],
             actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, formats)],
         )
@@ -213,12 +182,10 @@ class IndividualPage:
 
     def _keep_in_step(self) -> None:
         state, session, run = self.state, self.session, self.run
-        state.param.watch(self._chosen, ["sample"])
         state.param.watch(lambda *_events: run.ask(), ["sample", "settled", "unphased", "seed", "mode"])
         state.param.watch(lambda _event: self._list(), ["contexts"])
         state.param.watch(lambda _event: self._turn(), ["below"])
         run.param.watch(lambda _event: self._ask_expression(), ["changed"])
-        state.param.watch(lambda _event: setattr(self.picker, "chosen", state.sample), ["sample"])
         run.param.watch(lambda _event: self._list(), ["changed"])
         session.on_tick(run.tick)
         session.on_close(run.close)
@@ -317,71 +284,6 @@ class IndividualPage:
         return person_file(
             self.runtime.world, self.state, self.tracks.display(), self.people, self.run, suffix
         )
-
-    # whose genome
-
-    def _chosen(self, *_events: object) -> None:
-        if self.run.nobody:
-            self.run.nobody = ""
-            self.picker.param.update(note="", failed=False)
-        if self.state.source == UPLOAD and self.state.sample:
-            self.people.own.sample = self.state.sample
-
-    def _heard(self, message: dict[str, Any]) -> None:
-        try:
-            if "source" in message:
-                # whoever chooses a source has not lost anything
-                self._lost = False
-                self.state.param.update(source=str(message["source"]), sample="", variant="")
-                self._open_source()
-            elif "sample" in message:
-                self.state.param.update(sample=str(message["sample"]), variant="")
-        except Exception as error:
-            self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
-
-    def _take_file(self, path: Path) -> None:
-        self.people.take(path)
-        self._lost = False
-        self.state.param.update(source=UPLOAD, sample="", variant="")
-        self.picker.sources = [list(pair) for pair in self.people.sources()]
-        self._open_source()
-
-    def _open_source(self) -> None:
-        source = self.state.source
-        self.picker.param.update(source=source, note="Opening…", failed=False)
-        self.drop.visible = source == UPLOAD
-        if source == UPLOAD and self.people.own.path is None:
-            self.picker.show_samples(_NO_SAMPLES)
-            self._show_nobody((GONE if self._asked_for_upload else LOOKING) if self._lost else "")
-            return
-        done = self.runtime.background.submit(self.people.samples, source)
-        done.add_done_callback(lambda found: self.session.run_soon(lambda: self._opened(source, found)))
-
-    def _opened(self, source: str, done: Future[pd.DataFrame]) -> None:
-        if source != self.state.source:
-            return
-        try:
-            samples = done.result()
-        except Exception as error:
-            self.picker.param.update(note=self.people.in_words(words_of(error)), failed=True)
-            self.picker.show_samples(_NO_SAMPLES)
-            return
-        self.picker.param.update(note="", failed=False)
-        self.picker.show_samples(samples)
-        own = self.people.own
-        wanted = self.state.sample or (own.sample if source == UPLOAD else "")
-        if wanted and wanted not in set(samples["sample"]):
-            self._show_nobody(self.people.unknown(source, wanted))
-        elif len(samples):
-            # somebody is better than nobody, where nobody was asked for: the page shows what it is for
-            self.run.nobody = ""
-            self.state.sample = wanted or str(samples["sample"].iloc[0])
-
-    def _show_nobody(self, why: str) -> None:
-        """Show nobody rather than somebody else, and say why."""
-        self.picker.param.update(note=why, failed=bool(why) and why != LOOKING)
-        self.run.nobody = why
-        self.run.ask()
 
 
 def _rows_of_haplotypes(found: xr.Dataset) -> Rows:

@@ -66,6 +66,8 @@ class Request:
         Steps of the path of integrated gradients; ``"auto"`` for as many as the convergence delta asks for.
     baseline
         Where the path begins: a key of `BASELINES`.
+    trait
+        Name of the trait whose logit is the target: it depends on all genes and contexts.
     """
 
     method: str
@@ -74,19 +76,24 @@ class Request:
     gene: str | None = None
     n_steps: int | str = 32
     baseline: str = "zero"
+    trait: str = ""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise JobError(f"method {self.method!r} is unknown: use one of {', '.join(METHODS)}")
         if self.baseline not in BASELINES:
             raise JobError(f"baseline {self.baseline!r} is unknown: use one of {', '.join(BASELINES)}")
-        if not self.contexts:
+        if self.trait and self.kind != "trait":
+            raise JobError(
+                "a trait isn't explained by changing single bases: choose integrated gradients or saliency"
+            )
+        if not self.contexts and not self.trait:
             raise JobError("no context is ticked: tick at least one in the list on the left")
 
     @property
     def kind(self) -> str:
         """Kind of the service's job."""
-        return _KINDS.get(self.method, "attribute")
+        return _KINDS.get(self.method, "trait" if self.trait else "attribute")
 
     def parameters(self) -> dict[str, Any]:
         """Return the keyword arguments of the service's job."""
@@ -96,7 +103,7 @@ class Request:
             return {"locus": self.locus, "context": self.contexts[0], "gene": self.gene}
         from phenviz.attribution import Target
 
-        target = Target(gene=self.gene, context=self.contexts[0])
+        target = Target(trait=self.trait) if self.trait else Target(self.gene, self.contexts[0])
         parameters: dict[str, Any] = {"locus": self.locus, "target": target, "method": self.method}
         if self.method == "integrated-gradients":
             baseline, count = BASELINES[self.baseline]
@@ -111,6 +118,8 @@ class Request:
             return cls("mutagenesis", params["locus"], params["contexts"], params["gene"])
         if job.kind == "mutagenesis_coarse":
             return cls("mutagenesis-coarse", params["locus"], (params["context"],), params["gene"])
+        if job.kind == "trait" and params["baseline"] == "zero" and params["locus"] is not None:
+            return cls(params["method"], params["locus"], (), None, params["n_steps"], trait=params["trait"])
         if job.kind == "attribute":
             target, begins = params["target"], (params["baseline"], params["n_baselines"])
             # an array is no choice of the form
@@ -122,6 +131,8 @@ class Request:
 
     def title(self) -> str:
         """Return one line to read."""
+        if self.trait:
+            return f"{_SHORT[self.method]} · {self.trait}"
         what = self.contexts[0] if len(self.contexts) == 1 else f"{len(self.contexts)} contexts"
         return f"{_SHORT[self.method]} · {self.gene + ' in ' if self.gene else ''}{what}"
 
@@ -134,6 +145,7 @@ class Request:
             self.gene or "",
             str(self.n_steps),
             self.baseline,
+            *([self.trait] if self.trait else []),
         )
         return _SEPARATOR.join(fields)
 
@@ -149,9 +161,10 @@ class Request:
         fields = text.split(_SEPARATOR)
         # addresses that are older than the choice of a baseline lack it
         fields += ["zero"] if len(fields) == 5 else []
-        if len(fields) != 6 or not (fields[4].isdigit() or fields[4] == "auto"):
+        fields += [""] if len(fields) == 6 else []
+        if len(fields) != 7 or not (fields[4].isdigit() or fields[4] == "auto"):
             raise JobError(f"the address names a run that can't be read ({text[:80]!r}): run it again")
-        method, locus, contexts, gene, steps, baseline = fields
+        method, locus, contexts, gene, steps, baseline, trait = fields
         n_steps = steps if steps == "auto" else int(steps)
         names = tuple(name for name in contexts.split(",") if name)
-        return cls(method, Locus.parse(locus), names, gene or None, n_steps, baseline)
+        return cls(method, Locus.parse(locus), names, gene or None, n_steps, baseline, trait)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from phenviz.app.explore.own_tracks import OwnTrackFiles
+    from phenviz.disease.cohort.saved import RiskModel
     from phenviz.effects.quantiles import Background
     from phenviz.service import ModelService
     from phenviz.world import World
@@ -66,6 +67,8 @@ class Runtime:
         self._peaks_lock = threading.Lock()
         self._finemapped: pd.DataFrame | None = None
         self._finemapped_lock = threading.Lock()
+        self._risk: Future[RiskModel | None] | None = None
+        self._risk_lock = threading.Lock()
 
     def warm(self) -> Runtime:
         """Import and read what the first page draws, and draw one, so that nobody has to wait for it."""
@@ -121,6 +124,13 @@ class Runtime:
                 self._finemapped = read_finemapped(self)
             return self._finemapped
 
+    def risk_model(self) -> Future[RiskModel | None]:
+        """Scores of disease risk, read once for all sessions, when somebody asks first; None for none."""
+        with self._risk_lock:
+            if self._risk is None:
+                self._risk = self.background.submit(self._read_risk)
+            return self._risk
+
     def common_effects(self) -> Future[Background | None]:
         """Effects of common variants, to rank others among; worked out once, when somebody asks first."""
         with self._common_lock:
@@ -148,6 +158,11 @@ class Runtime:
             self._warming.terminate()
         self.personal.shutdown(wait=False, cancel_futures=True)
         self.background.shutdown(wait=False, cancel_futures=True)
+
+    def _read_risk(self) -> RiskModel | None:
+        from phenviz.disease.cohort.saved import open_risk_model
+
+        return None if self.world.project.risk is None else open_risk_model(self.world)
 
     def _score_common(self) -> Background | None:
         from phenviz.effects.quantiles import world_background

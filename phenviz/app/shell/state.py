@@ -16,7 +16,7 @@ THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
 LOGOS = ("focus", "stacked", "difference")
 WINDOWS = ("view", "gene")
-TARGETS = ("activity", "gene")
+TARGETS = ("activity", "gene", "trait")
 MODES = ("exact", "sum")
 INDIVIDUAL_HIDDEN = ("elements",)
 EXPRESSION_COLUMNS = ("organs", "tissues")
@@ -51,6 +51,7 @@ class ExploreState(PageState):
     target = param.Selector(default="activity", objects=list(TARGETS), doc="What is explained.")
     gene = param.String(default="", doc="Gene whose expression or surroundings are explained.")
     tissue = param.String(default="", doc="Where expression is explained; empty: on the left.")
+    trait = param.String(default="", doc="Trait whose logit is explained, for the target `trait`.")
     window = param.Selector(default="view", objects=list(WINDOWS), doc="Which bases are explained.")
     flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
     steps = param.Selector(default="32", objects=list(STEPS), doc="Steps of integrated gradients.")
@@ -75,15 +76,20 @@ class ExploreState(PageState):
         method.default = self.method = method.objects[0]
 
 
-class IndividualState(PageState):
-    """State of the Individual page."""
+class PersonState(PageState):
+    """State of a page that looks at one person."""
 
     source = param.String(default="", doc="Where the genome comes from: a key of `People`.")
     sample = param.String(default="", doc="Name of the individual; empty for nobody.")
+    variant = param.String(default="", doc="Key of the variant that is looked at (`Variant.key`).")
+
+
+class IndividualState(PersonState):
+    """State of the Individual page."""
+
     mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
     unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
     seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
-    variant = param.String(default="", doc="Key of the variant that is looked at (`Variant.key`).")
     below = param.Selector(default="variants", objects=["variants", "expression"], doc="Under the tracks.")
     columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
@@ -111,6 +117,7 @@ _OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "be
 _OF_EXPLORE = (
     "gene",
     "tissue",
+    "trait",
     "target",
     "method",
     "window",
@@ -146,7 +153,7 @@ def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str,
 
 def genome_of(state: PageState) -> str:
     """Write whose genome is looked at: source and sample with a slash between; of an upload no sample."""
-    if not isinstance(state, IndividualState):
+    if not isinstance(state, PersonState):
         return state.genome
     if state.source == UPLOAD:
         return UPLOAD
@@ -177,11 +184,29 @@ def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str
     return query
 
 
-def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Individual page into the values of a URL; of an upload, that it is one."""
-    query = page_query(state, all_contexts) | values_of(state, _OF_INDIVIDUAL)
+def person_query(
+    state: PersonState, names: Iterable[str], all_contexts: tuple[Context, ...]
+) -> dict[str, str]:
+    """Write a state of a page about a person into the values of a URL; of an upload, that it is one."""
+    query = page_query(state, all_contexts) | values_of(state, names)
     for name in ("source", "sample", "variant") if state.source == UPLOAD else ("genome",):
         query.pop(name, None)
+    return query
+
+
+def apply_person_query(
+    state: PersonState, query: Mapping[str, str], names: Iterable[str], all_contexts: tuple[Context, ...]
+) -> list[str]:
+    """Take over what a URL says of a page about a person, apart from its locus; see `apply_page_query`."""
+    source, _, sample = query.get("genome", "").partition("/")
+    if source:
+        query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
+    return apply_page_query(state, query, all_contexts) + apply_values(state, query, names)
+
+
+def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+    """Write a state of the Individual page into the values of a URL."""
+    query = person_query(state, _OF_INDIVIDUAL, all_contexts)
     if state.hidden != INDIVIDUAL_HIDDEN:
         query["hidden"] = ",".join(state.hidden)
     return query
@@ -191,10 +216,7 @@ def apply_individual_query(
     state: IndividualState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
 ) -> list[str]:
     """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
-    source, _, sample = query.get("genome", "").partition("/")
-    if source:
-        query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
-    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_INDIVIDUAL)
+    problems = apply_person_query(state, query, _OF_INDIVIDUAL, all_contexts)
     if "hidden" in query:
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)
     return problems

@@ -31,6 +31,27 @@ def words(html: str = "", **params: Any) -> pn.pane.HTML:
     )
 
 
+def side_by_side(least: int, most: int) -> dict[str, str]:
+    """Return styles of a column whose children stand beside each other, as many as have room.
+
+    In a `panel.FlexBox`, a figure that is there from the start never gets a size.
+
+    Parameters
+    ----------
+    least
+        Width of a child in pixels; they share what room there is.
+    most
+        Children in a row.
+    """
+    # a share of the room is as wide as a child may be, or there would be columns of nothing
+    width = f"max(min({least}px, 100%), {95 / most:.1f}%)"
+    return {
+        "display": "grid",
+        "grid-template-columns": f"repeat(auto-fit, minmax({width}, 1fr))",
+        "align-items": "start",
+    }
+
+
 class FigurePane(pn.pane.Bokeh):
     """Shows Bokeh models as they are.
 

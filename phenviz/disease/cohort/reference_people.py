@@ -64,7 +64,8 @@ class RiskReference:
     @cached_property
     def adjusted(self) -> pd.DataFrame:
         """The scores without what ancestry explains of their mean and spread (z_norm2), laid out alike."""
-        table = self.scores.copy()
+        # files hold them in single precision
+        table = self.scores.astype(dict.fromkeys(METHODS, np.float64))
         for trait in table["trait"].unique():
             rows = table["trait"] == trait
             for method in METHODS:

@@ -26,7 +26,7 @@ def runtime(toy_project, tmp_path_factory):
 def page(runtime):
     page = IndividualPage(runtime)
     page.state.param.update(locus=VIEW, settled=VIEW)
-    page._heard({"source": "file:family.vcf"})
+    page.choice.hear({"source": "file:family.vcf"})
     settle(page)
     yield page
     page.session.close()

@@ -37,8 +37,8 @@ def own_vcf(page) -> bytes:
 
 
 def drop(page, content: bytes) -> None:
-    page.drop._handle_msg({"begin": "me.vcf", "size": len(content)})
-    page.drop._handle_msg({"piece": piece(content), "name": "me.vcf", "number": 0})
+    page.choice.drop._handle_msg({"begin": "me.vcf", "size": len(content)})
+    page.choice.drop._handle_msg({"piece": piece(content), "name": "me.vcf", "number": 0})
     settle(page)
 
 
@@ -61,5 +61,5 @@ def apply_state(page, query) -> dict:
 def settle_source(page) -> None:
     """Let the source be opened, and the page look at it."""
     end = time.monotonic() + 60
-    while page.picker.note == "Opening…" and time.monotonic() < end:
+    while page.choice.picker.note == "Opening…" and time.monotonic() < end:
         time.sleep(0.05)

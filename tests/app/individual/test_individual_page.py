@@ -23,11 +23,11 @@ from tests.toys import CONTEXTS
 
 
 def test_the_page_shows_somebody_at_once_and_everybody_to_choose_from(page):
-    assert [name for name, _ in page.picker.people] == ["ann", "bob", "cem", "dee"]
+    assert [name for name, _ in page.choice.picker.people] == ["ann", "bob", "cem", "dee"]
     assert page.state.sample == "ann" and page.run.status == "done"
-    page._heard({"sample": "cem"})
+    page.choice.hear({"sample": "cem"})
     settle(page)
-    assert page.run.status == "done" and page.picker.chosen == "cem"
+    assert page.run.status == "done" and page.choice.picker.chosen == "cem"
 
 
 def test_the_table_ranks_the_variants_in_view_by_their_largest_effect(page, runtime):
@@ -81,7 +81,7 @@ def test_a_click_on_a_row_zooms_to_the_variant_and_turns_to_its_context(page):
 
 
 def test_nothing_of_a_person_stays_on_screen_when_another_source_is_chosen(page):
-    page._heard({"source": "upload"})
+    page.choice.hear({"source": "upload"})
     assert page.run.status == "empty"
     assert page.run.table() is None and page.run.activity() is None and page.run.facts == {}
     assert page.grid.view.rows == [] and "individual" in page.grid.view.status["words"]
@@ -105,7 +105,7 @@ def test_genotypes_are_read_no_further_after_a_cancel(page, monkeypatch):
         return read(*arguments, **how)
 
     monkeypatch.setattr(individuals, "read_genotypes", cancelled_while_reading)
-    page._heard({"sample": "bob"})
+    page.choice.hear({"sample": "bob"})
     settle(page)
     assert page.run.status == "cancelled" and page.run.table() is None
 
@@ -114,7 +114,7 @@ def test_the_table_of_one_person_is_let_go_when_another_is_computed(page, monkey
     assert page.run.table() is not None
     ended = threading.Event()
     monkeypatch.setattr(page.run, "_compute", lambda *_arguments: ended.wait(60))
-    page._heard({"sample": "bob"})
+    page.choice.hear({"sample": "bob"})
     assert page.run._ranked is None
     ended.set()
 
@@ -180,11 +180,11 @@ def test_exported_sequences_are_both_haplotypes_of_the_view(page):
 
 
 def test_what_is_not_there_yet_cannot_be_exported(page):
-    page._heard({"source": "upload"})
+    page.choice.hear({"source": "upload"})
     for suffix in FORMATS.values():
         with pytest.raises(ResultError, match="nobody is chosen yet"):
             page._make_file(suffix)
-    page._heard({"source": "file:family.vcf"})
+    page.choice.hear({"source": "file:family.vcf"})
     settle(page)
     page.state.contexts = ()
     with pytest.raises(ResultError, match="no context is ticked"):
@@ -193,7 +193,7 @@ def test_what_is_not_there_yet_cannot_be_exported(page):
 
 def test_nothing_of_a_person_reaches_the_result_store(page, runtime):
     before = {path for path in runtime.service.store.folder.rglob("*")}
-    page._heard({"sample": "dee"})
+    page.choice.hear({"sample": "dee"})
     page.state.mode = "sum"
     settle(page)
     assert {path for path in runtime.service.store.folder.rglob("*")} == before
@@ -208,15 +208,15 @@ def test_everything_is_let_go_when_the_tab_closes(page):
 
 
 def test_somebody_whom_the_address_names_is_never_somebody_else(page, runtime):
-    page._heard({"source": "file:family.vcf"})
+    page.choice.hear({"source": "file:family.vcf"})
     settle(page)
     page.state.sample = "anne"
-    page._open_source()
+    page.choice.open_source()
     settle_source(page)
     assert page.run.nobody == "family.vcf (server) has no person 'anne': did you mean ann?"
     assert page.run.status == "empty" and page.run.table() is None and page.state.sample == "anne"
-    assert page._query()["sample"] == "anne" and page.picker.failed
-    page._heard({"sample": "bob"})
+    assert page._query()["sample"] == "anne" and page.choice.picker.failed
+    page.choice.hear({"sample": "bob"})
     settle(page)
     assert page.run.status == "done" and page.run.nobody == ""
 

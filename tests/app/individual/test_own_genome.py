@@ -79,12 +79,12 @@ def test_a_genome_of_ones_own_is_sent_nowhere(page, monkeypatch):
 
 
 def test_what_is_wrong_with_a_file_is_said_where_it_was_dropped(page):
-    page.drop._handle_msg({"begin": "../../etc/passwd", "size": 10})
-    assert page.drop.failed and "file name" in page.drop.note
-    page.drop._handle_msg({"begin": "x.vcf", "size": 10})
-    page.drop._handle_msg({"piece": piece(b"0123456789"), "name": "x.vcf", "number": 0})
-    assert "doesn't begin like a VCF" in page.drop.note
-    assert page.drop.answered == 3
+    page.choice.drop._handle_msg({"begin": "../../etc/passwd", "size": 10})
+    assert page.choice.drop.failed and "file name" in page.choice.drop.note
+    page.choice.drop._handle_msg({"begin": "x.vcf", "size": 10})
+    page.choice.drop._handle_msg({"piece": piece(b"0123456789"), "name": "x.vcf", "number": 0})
+    assert "doesn't begin like a VCF" in page.choice.drop.note
+    assert page.choice.drop.answered == 3
 
 
 def test_a_message_names_a_file_and_not_where_it_lies(page, runtime):
@@ -94,7 +94,7 @@ def test_a_message_names_a_file_and_not_where_it_lies(page, runtime):
     assert page.run.status == "failed"
     assert page.run.error.startswith("me.vcf, record 1") and str(folder) not in page.run.error
     (runtime.folder / "broken.vcf").write_bytes(broken)
-    page._heard({"source": "file:broken.vcf"})
+    page.choice.hear({"source": "file:broken.vcf"})
     settle(page)
     assert page.run.error.startswith("broken.vcf, record 1")
 
@@ -157,17 +157,17 @@ def test_a_file_without_a_record_of_the_contig_says_so(page, records):
 def test_an_upload_is_found_again_by_another_page_of_its_tab_and_by_no_other(runtime):
     tab, first = "t" * 24, IndividualPage(runtime)
     first.state.param.update(locus=VIEW, settled=VIEW, unphased="as listed")
-    first._have(tab)
+    first.choice.have(tab)
     drop(first, own_vcf(first))
     assert first._query()["genome"] == "upload" and first.state.sample == "me"
     query = first._query() | {"unphased": "as listed"}
     second, stranger = IndividualPage(runtime), IndividualPage(runtime)
     for page in (second, stranger):
         page.state.param.update(apply_state(page, query))
-        page._lost = True
-        page._open_source()
-    second._have(tab)
-    stranger._have("s" * 24)
+        page.choice.lost = True
+        page.choice.open_source()
+    second.choice.have(tab)
+    stranger.choice.have("s" * 24)
     first.session.close()
     settle_source(second)
     settle(second)

@@ -1,0 +1,1 @@
+"""The page Risk: scores of a trait for one person, beside those of reference people, down to bases."""
