@@ -31,6 +31,7 @@ FORMATS: dict[str, dict[str, str]] = {
     | {".h5ad": "AnnData, for the single-cell toolbox"},
     "gene expression": FIGURE | {".tsv": "TSV, one row per individual, haplotype and gene"} | _WHOLE,
     "effects on expression": FIGURE | {".tsv": "TSV, one row per variant and gene"} | _WHOLE,
+    "measured": {".tsv": "TSV, one row per gene, context, method and split"} | _WHOLE,
     "hypotheses": FIGURE | {".tsv": "TSV, one row per test"} | _WHOLE | {".txt": "Methods paragraph, text"},
     # any other table of numbers, such as ablations
     "": _WHOLE,

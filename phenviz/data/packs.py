@@ -1,7 +1,8 @@
 """Data packs: public files that are fetched when wanted, and checked by checksum.
 
 A pack comes from its public address, or from a mirror directory (``MIRROR/<pack>/<file>``) where
-there is no network: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``.
+there is no network: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``. Of some the
+package carries a copy.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
 
 MIRROR_VARIABLE = "PHENVIZ_MIRROR"
 _TIMEOUT_SECONDS = 30
+_CARRIED = EMBEDDED_DIR / "packs"
 
 
 class PackMissing(DataError):
@@ -97,7 +99,8 @@ def fetch_pack(
         if (folder / file.name).is_file() and sha256_of(folder / file.name) == file.sha256:
             progress.advance(file.bytes)
             continue
-        get = _downloader(file, progress) if source is None else _copier(pack, file, source, progress)
+        here = _CARRIED if (_CARRIED / pack.name / file.name).is_file() else source
+        get = _downloader(file, progress) if here is None else _copier(pack, file, here, progress)
         try:
             pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, path=folder, downloader=get)
         except OSError as error:
@@ -227,7 +230,7 @@ def verify_embedded() -> Iterator[Check]:
 
 def _folders(pack: Pack) -> list[Path]:
     mirror = os.environ.get(MIRROR_VARIABLE)
-    folders = [cache_root() / "packs" / pack.name]
+    folders = [cache_root() / "packs" / pack.name, _CARRIED / pack.name]
     return [*folders, Path(mirror).expanduser() / pack.name] if mirror else folders
 
 

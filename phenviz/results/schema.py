@@ -24,6 +24,7 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "variant effects": {"effect": ("variant", "context")},
     "gene expression": {"expression": ("gene", "context")},
     "effects on expression": {"expression_effect": ("pair", "context")},
+    "measured": {"correlation": ("gene", "context", "method"), "people": ("gene", "context", "method")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
@@ -32,6 +33,7 @@ _COORDS_OF_KIND = {
     "variant effects": ("contig", "position", "ref", "alt", "context"),
     "gene expression": ("gene", "context"),
     "effects on expression": ("contig", "position", "ref", "alt", "gene", "context"),
+    "measured": ("gene", "feature", "context", "method"),
 }
 CONVENTION = "position is 1-based; start, end and bin_start are 0-based, half-open"
 _POSITION = {"long_name": "position, 1-based (as in VCF)", "first_base": 1}
@@ -219,8 +221,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
     Returns
     -------
     str or None
-        ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects``, ``gene expression`` or
-        ``effects on expression``; None for any other table of numbers.
+        ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects``, ``gene expression``,
+        ``effects on expression`` or ``measured``; None for any other table of numbers.
     """
     if "activity" in dataset.data_vars:
         return "prediction"
@@ -234,6 +236,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
         return "gene expression"
     if "expression_effect" in dataset.data_vars and "pair" in dataset["expression_effect"].dims:
         return "effects on expression"
+    if "correlation" in dataset.data_vars and {"gene", "method"} <= set(dataset["correlation"].dims):
+        return "measured"
     return None
 
 
@@ -255,8 +259,9 @@ def validate(dataset: xr.Dataset) -> str:
         raise ResultError(
             f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
             "over position, allele, context), attribution (attribution), table of variants (effect over "
-            "variant, context), gene expression (expression over gene, context) or effects on expression "
-            "(expression_effect over pair, context): pass what one of them returned"
+            "variant, context), gene expression (expression over gene, context), effects on expression "
+            "(expression_effect over pair, context) or agreement with measured expression (correlation over "
+            "gene, context, method): pass what one of them returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:
