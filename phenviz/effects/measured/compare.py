@@ -101,7 +101,8 @@ def compare_gene(
         Rows along ``gene`` are its features, named by coordinate ``feature``. ``correlation``, ``low``,
         ``high``, ``p_value``, ``people``, and for the controls ``shuffled``, ``shuffled_p_value``,
         ``far_gene`` and
-        ``far_gene_p_value``, all (gene, context, method, split), NaN where nothing could be predicted; of the
+        ``far_gene_p_value`` (of 5-fold), all (gene, context, method, split), NaN where nothing could be
+        predicted; of the
         variant that most of the agreement or disagreement of the model comes from ``driver``,
         ``driver_effect`` (predicted change per ALT allele) and ``driver_slope`` (measured one), (gene,
         context);
@@ -154,7 +155,6 @@ def _compare_feature(
     known = np.flatnonzero(np.isfinite(values))
     values, own = values[known], people.covariates(feature, elsewhere, known)
     variants, dosages = around[0], around[1][known]
-    generator = np.random.default_rng(seed)
     found: dict[tuple[str, str], list[list[Agreement]]] = {}
     every = np.full((len(people.names), *model.shape[1:], len(METHODS)), np.nan)
     measured = np.full(len(people.names), np.nan)
@@ -166,15 +166,14 @@ def _compare_feature(
         held_out = predict_held_out(values, own, folds, seen, model[known], designs=designs)
         found[split, ""] = _agreements(held_out)
         progress.check()
-        if split == FOLDS:
-            measured[known] = held_out.measured
-            every[known] = np.stack([held_out.predicted[method] for method in METHODS], axis=-1)
-        order = shuffled_within(own.populations, generator)
-        moved = own.taken(order)
+        if split != FOLDS:
+            continue
+        measured[known] = held_out.measured
+        every[known] = np.stack([held_out.predicted[method] for method in METHODS], axis=-1)
         # the measured values move, with all that was measured in the same people; genotypes stay
-        shuffled = [moved.design(fold.train) for fold in folds]
+        order = shuffled_within(own.populations, np.random.default_rng(seed))
         found[split, "shuffled"] = _agreements(
-            predict_held_out(values[order], moved, folds, seen, model[known], designs=shuffled)
+            predict_held_out(values[order], own.taken(order), folds, seen, model[known])
         )
         progress.check()
         if around_far is not None and away is not None:
