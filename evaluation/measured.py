@@ -148,7 +148,7 @@ def _kinds(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def signs(table: pd.DataFrame, leads: pd.DataFrame) -> str:
-    """Compare the signs of the model's correlation and of its driver with what was measured, here and in GTEx."""
+    """Compare signs of the model's correlation and of its driver with what was measured, here and in GTEx."""
     own = table[(table["split"] == "5-fold") & ~table["feature"].str.startswith(INCLUSION)]
     own = own.sort_values("top-variant p")
     significant = own[own["top-variant p"] < 0.05]
@@ -196,9 +196,9 @@ def signs(table: pd.DataFrame, leads: pd.DataFrame) -> str:
     return f"""## The sign test, and which variant decides it
 
 
-{told} The driver is the variant that most of the model's agreement (or disagreement) comes from: the predicted
-effect of it alone, and the slope that was measured in these people, both per copy of ALT. GTEx' table holds
-the lead variant of each gene and tissue only, so that most drivers aren't in it.
+{told} The driver is the variant that most of the model's agreement (or disagreement) comes from: the
+predicted effect of it alone, and the slope that was measured in these people, both per copy of ALT. GTEx'
+table holds the lead variant of each gene and tissue only, so that most drivers aren't in it.
 
 {markdown_table(header, rows)}
 """
