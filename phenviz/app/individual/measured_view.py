@@ -337,8 +337,10 @@ class MeasuredView(Viewer):
         name = str(row["driver_id"].values)
         shown = name if name not in ("", ".") else key
         sign = "the same sign" if effect * slope > 0 else "opposite signs"
-        return f"<div>Driver: <a href='{escaped(address)}' data-testid='driver'>{escaped(shown)}</a>, "
+        return (
+            f"<div>Driver: <a href='{escaped(address)}' data-testid='driver'>{escaped(shown)}</a>, "
             f"per ALT allele {effect:+.4f} predicted, {slope:+.3f} measured: {sign}.</div>"
+        )
 
     def _stop(self) -> None:
         if self._job is not None:

@@ -60,8 +60,8 @@ def fit_last_layer(
 
     The loss of a gene is ``(mean predicted - mean measured)^2`` (absolute) plus ``weight_of_difference``
     times the mean squared error of what sets people apart (difference: of all pairs it is twice that), each
-    in units of the variance that it explains; then ``penalty`` times the squared change of the weights, scaled by the
-    features' spread. It has a closed form.
+    in units of the variance that it explains; then ``penalty`` times the squared change of the weights,
+    scaled by the features' spread. It has a closed form.
 
     Parameters
     ----------
