@@ -22,6 +22,7 @@ from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
+from phenviz.cli.train_personal import personal as train_personal
 from phenviz.cli.variants import variants
 
 __all__ = ["main"]
@@ -44,3 +45,4 @@ for _command in (
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate):
     cohort.add_command(_command)
+train.add_command(train_personal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,7 @@ class MeasuredExpression:
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=2)
 def read_measured_pack(name: str) -> MeasuredExpression:
     """Read a data pack of expression that was measured in people.
 
@@ -137,7 +139,7 @@ def _read_junctions() -> MeasuredExpression:
 def _junction_table(population: str, kind: str) -> pd.DataFrame:
     path = require_pack("geuvadis-junctions", f"{population}.JC_Geuvadis_{kind}_SE.txt")
     try:
-        return pd.read_csv(path, sep=r"\s+", index_col=0).drop(columns="IID").astype(float)
+        return pd.read_csv(path, sep="\t", index_col=0).drop(columns="IID").astype(float)
     except (ValueError, KeyError, OSError) as error:
         raise DataError(f"{path} can't be read ({error}): fetch the pack again") from error
 

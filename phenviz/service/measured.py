@@ -173,11 +173,14 @@ def _contexts(
     world: World, contexts: str | Iterable[str] | None, people: MeasuredPeople, gene: str
 ) -> tuple[str, ...]:
     """Return the contexts asked for; by default that of the measured cells, or all where it isn't known."""
-    if contexts is None and people.measured.curie:
-        alike = [one.name for one in world.expression_contexts if one.curie == people.measured.curie]
-        if alike:
-            return (alike[0],)
-    return find_contexts(world, contexts, gene)
+    own = context_of_cells(world, people) if contexts is None else None
+    return find_contexts(world, contexts, gene) if own is None else (own,)
+
+
+def context_of_cells(world: World, people: MeasuredPeople) -> str | None:
+    """Return the short name of the readout's context for the cells that were measured; None where unknown."""
+    curie = people.measured.curie
+    return next((one.name for one in world.expression_contexts if curie and one.curie == curie), None)
 
 
 class _Shared:

@@ -138,7 +138,7 @@ def judge_last_layer(
     }
     for test in people:
         train = np.setdiff1d(np.arange(len(populations)), test)
-        penalty = _choose(genes, train, start, weight_of_difference, random, over_genes=False)
+        penalty = choose_penalty(genes, train, start, weight_of_difference, random)
         fitted = fit_last_layer(
             genes, train, start, penalty=penalty, weight_of_difference=weight_of_difference
         )
@@ -148,7 +148,7 @@ def judge_last_layer(
             known = [gene for row, gene in enumerate(genes) if row not in out]
             if not known:
                 continue
-            penalty = _choose(known, train, start, weight_of_difference, random, over_genes=True)
+            penalty = choose_penalty(known, train, start, weight_of_difference, random, over_genes=True)
             fitted = fit_last_layer(
                 known, train, start, penalty=penalty, weight_of_difference=weight_of_difference
             )
@@ -173,14 +173,14 @@ def judge_last_layer(
     }
 
 
-def _choose(
+def choose_penalty(
     genes: Sequence[GeneOfPeople],
     train: NDArray[np.intp],
     start: LastLayer,
     weight: float,
     random: np.random.Generator,
     *,
-    over_genes: bool,
+    over_genes: bool = False,
 ) -> float:
     """Choose the penalty by a part of the training people, or genes, that is left out inside them."""
     errors = dict.fromkeys(PENALTIES, 0.0)
