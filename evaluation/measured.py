@@ -40,15 +40,17 @@ def measure(pack: str, world: World, folder: Path) -> xr.Dataset:
     genes = measured_genes(people, world.annotation)
     del people
     parts = []
-    for first in range(0, len(genes), _TOGETHER):
-        some = genes[first : first + _TOGETHER]
+    steps = -(-len(genes) // _TOGETHER)
+    for first in range(steps):
+        # far from each other, so that each has a gene far away among them
+        some = genes[first::steps]
         path = folder / f"{pack}-{_key(world, some)}.nc"
         if not path.is_file():
             with ModelService(world) as service:
                 found = service.submit("measured", source=pack, genes=some).result()
             folder.mkdir(parents=True, exist_ok=True)
             save(without_people(found), path)
-            print(f"{pack}: {first + len(some)} of {len(genes)} genes", flush=True)
+            print(f"{pack}: {first + 1} of {steps} parts", flush=True)
         parts.append(load(path))
     return join_measured([part.drop_vars("q_value") for part in parts]).assign_attrs(parts[0].attrs)
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.data.measured_expression import EXPRESSION, MeasuredExpression, on_a_common_scale
-from phenviz.errors import DataError, LocusError
+from phenviz.errors import DataError
 from phenviz.genome import Annotation
 
 _MISSING = ["", "NA", "NaN", "nan", "na", "N/A", ".", "None", "null"]
@@ -276,10 +276,8 @@ def _numbers(path: Path, table: pd.DataFrame, people: list[str], names: list[str
 def _gene_of(name: str, annotation: Annotation) -> tuple[str, str] | None:
     """Return a gene's key and what was measured of it, from a name such as ``ITPA`` or ``ITPA:exon 3``."""
     for gene, *rest in ([name.strip()], _PARTED.split(name.strip(), maxsplit=1)):
-        try:
-            return annotation.key_of(annotation.gene(gene)), (rest[0].strip() if rest else EXPRESSION)
-        except LocusError:
-            continue
+        if (found := annotation.find_gene(gene)) is not None:
+            return annotation.key_of(found), (rest[0].strip() if rest else EXPRESSION)
     return None
 
 

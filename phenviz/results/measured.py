@@ -43,7 +43,7 @@ def by_evidence(dataset: xr.Dataset, context: str, *, split: str = "5-fold") -> 
     table = pd.DataFrame({name: chosen[name].values for name in ("gene", "gene_id", "feature", "gene_is")})
     table["people"] = chosen["people"].max("method").values
     for method in chosen["method"].values:
-        own = chosen.sel(method=method)
+        own = chosen.sel({"method": method})
         table[method] = own["correlation"].values
         for name, column in (("low", "low"), ("high", "high"), ("p", "p_value")):
             table[f"{method} {name}"] = own[column].values

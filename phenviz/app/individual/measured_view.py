@@ -290,7 +290,7 @@ class MeasuredView(Viewer):
             return
         row = found.isel(gene=int(np.flatnonzero(found["feature"].values == feature)[0]), context=0)
         self._scatter.show(
-            row["predicted_value"].sel(method="model").values,
+            row["predicted_value"].sel({"method": "model"}).values,
             row["measured_value"].values,
             row["individual"].values.tolist(),
             row["population"].values.tolist(),
@@ -308,7 +308,7 @@ class MeasuredView(Viewer):
         }  # fmt: skip
         lines = [f"<h3 style='margin:0'>{escaped(gene)}, {escaped(feature)}</h3>"]
         for method in _BESIDE:
-            one = row.sel(method=method, split="5-fold")
+            one = row.sel({"method": method, "split": "5-fold"})
             low, high, r = (float(one[name]) for name in ("low", "high", "correlation"))
             told = "nothing to tell" if np.isnan(r) else f"<b>{r:+.2f}</b> [{low:+.2f}, {high:+.2f}]"
             badge = seen[str(row["gene_is"].values)] if method == "model" else "fitted on this gene"

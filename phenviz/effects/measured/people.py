@@ -152,12 +152,8 @@ def elsewhere_of(measured: MeasuredExpression, annotation: Annotation, contig: s
     """Tell which features are of genes that don't lie on a contig, as far as the annotation knows."""
 
     def here(name: str, gene_id: str) -> bool:
-        for key in filter(None, (gene_id, name)):
-            try:
-                return same_contig(annotation.gene(key).locus.contig, contig)
-            except LocusError:
-                continue
-        return False
+        gene = next(filter(None, map(annotation.find_gene, filter(None, (gene_id, name)))), None)
+        return gene is not None and same_contig(gene.locus.contig, contig)
 
     pairs = zip(measured.genes, measured.gene_ids, strict=True)
     return ~np.fromiter((here(*pair) for pair in pairs), dtype=bool, count=len(measured.genes))
@@ -167,11 +163,8 @@ def measured_genes(people: MeasuredPeople, annotation: Annotation) -> list[str]:
     """Return the genes that were measured and around whose TSS genotypes are known, along the genome."""
     found: dict[str, Gene] = {}
     for name, gene_id in dict.fromkeys(zip(people.measured.genes, people.measured.gene_ids, strict=True)):
-        try:
-            gene = annotation.gene(gene_id or name)
-        except LocusError:
-            continue
-        found.setdefault(annotation.key_of(gene), gene)
+        if (gene := annotation.find_gene(gene_id or name)) is not None:
+            found.setdefault(annotation.key_of(gene), gene)
     kept = [
         name
         for name, gene in found.items()
