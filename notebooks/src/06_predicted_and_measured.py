@@ -18,7 +18,6 @@
 
 # %%
 import numpy as np
-import pandas as pd
 from matplotlib import pyplot as plt
 
 import phenviz

@@ -107,6 +107,7 @@ def measured(
 ) -> None:
     """Judge predicted expression by what was measured in people, beside elastic net and the top variant."""
     from phenviz.cli.worlds import open_with_reference
+    from phenviz.data.packs import find_pack
     from phenviz.results.measured import without_people
     from phenviz.saving import save
     from phenviz.service import ModelService
@@ -115,6 +116,8 @@ def measured(
         raise click.UsageError("give what was measured: either --pack NAME, or --table TSV of your own")
     if panel is not None and not individuals:
         raise click.UsageError("leave --panel out: it is the table of populations of --individuals")
+    if pack is not None:
+        find_pack(pack)
     opened = open_with_reference(world, reference)
     source = pack if pack is not None else table
     with ModelService(opened, device=device) as service:

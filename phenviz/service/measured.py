@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from phenviz.data.measured_expression import MEASURED_PACKS, read_measured_pack
+from phenviz.data.measured_expression import read_measured_pack
+from phenviz.data.packs import list_packs
 from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_phasing
@@ -53,6 +54,8 @@ class MeasuredParams:
         Short names, of the gene readout.
     unphased, seed
         What to do about unphased heterozygotes; of random choices.
+    missing
+        Genes that were asked for, but not measured in enough people.
     """
 
     source: str
@@ -64,6 +67,7 @@ class MeasuredParams:
     contexts: tuple[str, ...]
     unphased: str
     seed: int
+    missing: tuple[str, ...] = ()
 
 
 def open_cohort(
@@ -106,7 +110,7 @@ def pair_measured(
     from phenviz.effects.measured import pair_people
 
     cohort = open_cohort(world, individuals, panel)
-    if source in MEASURED_PACKS:
+    if source in {pack.name for pack in list_packs()}:
         measured = read_measured_pack(source)
     else:
         known = cohort.samples["sample"].tolist()
@@ -136,18 +140,20 @@ def _params(
         )
     given = [individuals] if isinstance(individuals, str | os.PathLike) else list(individuals)
     paths = tuple(_absolute(path) for path in given)
-    where = str(source) if str(source) in MEASURED_PACKS else _absolute(source)
+    packs = {pack.name for pack in list_packs()}
+    where = str(source) if str(source) in packs else _absolute(source)
     panel_path = None if panel is None else _absolute(panel)
     people = pair_measured(world, where, paths, panel_path, names)
     measured = measured_genes(people, world.annotation)
+    missing: tuple[str, ...] = ()
     if genes is not None:
         asked = [genes] if isinstance(genes, str) else list(genes)
         chosen = [name for gene in asked if (name := find_gene(world, gene)) is not None]
-        if missing := [name for name in chosen if name not in measured]:
+        missing = tuple(name for name in chosen if name not in measured)
+        if len(missing) == len(chosen):
             raise LocusError(
                 f"{', '.join(missing)}: not measured in {people.measured.title} in enough people, or no "
-                f"genotypes "
-                f"are known around it; those that can be judged are {', '.join(measured[:12])}"
+                f"genotypes are known around it; those that can be judged are {', '.join(measured[:12])}"
                 f"{' ...' if len(measured) > 12 else ''}"
             )
         measured = [name for name in measured if name in chosen]
@@ -156,12 +162,12 @@ def _params(
             f"{people.measured.title} measured no gene around which these people's genotypes are known: give "
             "genotypes of the same part of the genome"
         )
-    files = (*(paths or world.project.every_individual()), *([] if where in MEASURED_PACKS else [where]))
+    files = (*(paths or world.project.every_individual()), *([] if where in packs else [where]))
     choice, _ = find_phasing(unphased, seed)
     return MeasuredParams(
         where, tuple(measured), paths, panel_path, tuple(sorted((names or {}).items())),
         tuple(content_of(path) for path in files), _contexts(world, contexts, people, measured[0]), choice,
-        int(seed),
+        int(seed), missing,
     )  # fmt: skip
 
 
@@ -258,23 +264,26 @@ def _pieces(world: World, params: MeasuredParams) -> list[Piece]:
         found = compare_gene(
             people, gene, model, elsewhere, far=far_gene(gene, genes), seed=params.seed, progress=progress
         )
-        return found.assign_attrs(_attrs(backend, readout, genes, people))
+        return found.assign_attrs(_attrs(backend, readout, genes, people, params.missing))
 
     whose = {"params": repr(params)}
     units = float(len(shared.people.names))
     return [Piece({"gene": name, **whose}, partial(compute, name), units) for name in params.genes]
 
 
-def _attrs(backend: Backend, readout: Any, genes: Sequence[Gene], people: MeasuredPeople) -> dict[str, Any]:
+def _attrs(
+    backend: Backend, readout: Any, genes: Sequence[Gene], people: MeasuredPeople, missing: Sequence[str]
+) -> dict[str, Any]:
     from phenviz.effects.measured import DEFINITION
     from phenviz.models.expression import locus_of_genes
     from phenviz.results import result_attrs
 
+    left_out = [f"not measured in enough people: {', '.join(missing)}"] if missing else []
     return result_attrs(
         locus_of_genes(genes), backend.backbone, backend.world.reference, definition=DEFINITION,
         units="correlation", readout=readout.title, measured=people.measured.title,
         about=people.measured.about,
-        measured_units=people.measured.units, notes="; ".join(people.notes),
+        measured_units=people.measured.units, notes="; ".join([*people.notes, *left_out]),
     )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def test_wrong_requests_are_refused_in_one_line(toy, tmp_path):
         (["--table", str(other)], "names nobody"),
         (["--table", str(few)], "at least 20 are needed"),
         (["--table", str(table), "--gene", "NONE"], "no gene 'NONE'"),
-        (["--table", str(table), "--gene", "GAMMA"], "not measured"),
+        (["--table", str(table), "--gene", "GAMMA1"], "not measured"),
         (["--table", str(table), "--context", "liver"], "liver"),
         (["--pack", "blood16-rna"], "no expression measured in people"),
     ):
