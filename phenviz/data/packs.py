@@ -43,7 +43,8 @@ __all__ = [
 
 MIRROR_VARIABLE = "PHENVIZ_MIRROR"
 _TIMEOUT_SECONDS = 30
-_CARRIED = EMBEDDED_DIR / "packs"
+# small ones that the package carries, so that they are there without a network
+_CARRIED = Path(__file__).resolve().parent / "carried_packs"
 
 
 class PackMissing(DataError):
@@ -216,11 +217,11 @@ def has_pack(name: str) -> bool:
 
 
 def verify_packs() -> Iterator[Check]:
-    """Check every file of every pack that was fetched into the cache."""
+    """Check every file of every pack that was fetched into the cache, or that the package carries."""
     for pack in list_packs():
-        folder = cache_root() / "packs" / pack.name
-        if folder.is_dir():
-            yield from check_files(pack, folder)
+        for folder in (cache_root() / "packs" / pack.name, _CARRIED / pack.name):
+            if folder.is_dir():
+                yield from check_files(pack, folder)
 
 
 def verify_embedded() -> Iterator[Check]:

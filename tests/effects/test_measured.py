@@ -8,7 +8,7 @@ from scipy.stats import pearsonr
 
 from phenviz.effects.measured.agreement import agreement
 from phenviz.effects.measured.folds import FOLDS, POPULATIONS, Covariates, Fold, folds_of, shuffled_within
-from phenviz.effects.measured.methods import METHODS, Genotypes, predict_held_out
+from phenviz.effects.measured.methods import METHODS, FoldGenotypes, predict_held_out
 
 _PEOPLE, _VARIANTS = 120, 40
 
@@ -27,7 +27,7 @@ def world(seed: int, effect: float = 0.0):
 
 
 def held_out(values, covariates, dosages, model, folds):
-    found = [Genotypes(dosages, fold) for fold in folds]
+    found = [FoldGenotypes(dosages, fold) for fold in folds]
     return predict_held_out(values, covariates, folds, found, model)
 
 
@@ -140,6 +140,6 @@ def test_variants_that_say_the_same_are_given_to_elastic_net_once():
     other = random.binomial(2, 0.3, (60, 1)).astype(np.float32)
     rare = np.zeros((60, 1), dtype=np.float32)
     fold = Fold(np.arange(50), np.arange(50, 60))
-    found = Genotypes(np.hstack([one, 2 - one, other, rare]), fold)
+    found = FoldGenotypes(np.hstack([one, 2 - one, other, rare]), fold)
     assert found.columns.tolist() == [0, 1, 2]
     assert found.columns[found.distinct].tolist() == [0, 2]

@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control
 from phenviz.effects.measured.agreement import Agreement, agreement
 from phenviz.effects.measured.drivers import Driver, driver_of, top_variant
 from phenviz.effects.measured.folds import FOLDS, SPLITS, Fold, residuals, shuffled_within
-from phenviz.effects.measured.methods import METHODS, Genotypes, HeldOut, Numbers, predict_held_out
+from phenviz.effects.measured.methods import METHODS, FoldGenotypes, HeldOut, Numbers, predict_held_out
 from phenviz.effects.measured.people import WINDOW, MeasuredPeople
 from phenviz.genome import Context, Gene
 from phenviz.progress import NO_PROGRESS, Progress
@@ -162,7 +162,7 @@ def _compare_feature(
         if not folds:
             continue
         designs = people.designs(feature, elsewhere, known, folds, split)
-        seen = [Genotypes(dosages, fold) for fold in folds]
+        seen = [FoldGenotypes(dosages, fold) for fold in folds]
         held_out = predict_held_out(values, own, folds, seen, model[known], designs=designs)
         found[split, ""] = _agreements(held_out)
         progress.check()
@@ -177,7 +177,7 @@ def _compare_feature(
         )
         progress.check()
         if around_far is not None and away is not None:
-            other = [Genotypes(around_far[known], fold) for fold in folds]
+            other = [FoldGenotypes(around_far[known], fold) for fold in folds]
             found[split, "far_gene"] = _agreements(
                 predict_held_out(values, own, folds, other, away[known], designs=designs)
             )

@@ -29,7 +29,7 @@ _ALIKE = 0.9
 Numbers = NDArray[np.float64]
 
 
-class Genotypes:
+class FoldGenotypes:
     """Genotypes of a gene's surroundings, as the people to learn from in one fold see them.
 
     Parameters
@@ -88,7 +88,7 @@ def predict_held_out(
     values: Numbers,
     covariates: Covariates,
     folds: Sequence[Fold],
-    genotypes: Sequence[Genotypes],
+    genotypes: Sequence[FoldGenotypes],
     model: Numbers,
     *,
     designs: Sequence[Numbers] | None = None,
@@ -132,7 +132,7 @@ def predict_held_out(
     return HeldOut(measured, predicted, groups)
 
 
-def _top_variant(left: Numbers, fold: Fold, found: Genotypes) -> Numbers:
+def _top_variant(left: Numbers, fold: Fold, found: FoldGenotypes) -> Numbers:
     if not len(found.columns):
         return np.full(len(fold.test), np.nan)
     slopes = found.values[fold.train].T.astype(float) @ left[fold.train] / len(fold.train)
@@ -141,7 +141,7 @@ def _top_variant(left: Numbers, fold: Fold, found: Genotypes) -> Numbers:
     return predicted
 
 
-def _elastic_net(left: Numbers, fold: Fold, found: Genotypes) -> tuple[Numbers, Numbers]:
+def _elastic_net(left: Numbers, fold: Fold, found: FoldGenotypes) -> tuple[Numbers, Numbers]:
     """Return predictions of the training people, each by a fit without them, and of the test people."""
     known, columns = left[fold.train], found.distinct
     if not len(columns) or np.ptp(known) == 0:
