@@ -13,7 +13,7 @@ from phenviz.cli.train import weights_option
 from phenviz.errors import DataError, ModelError
 
 if TYPE_CHECKING:
-    from phenviz.effects.measured.personal import GeneOfPeople, LastLayer
+    from phenviz.effects.measured.personal import GeneOfPeople
     from phenviz.variation import Unphased
 
 
@@ -110,25 +110,18 @@ def _fit_and_write(
     difference: float,
     seed: int,
 ) -> None:
-    import copy
-
     import numpy as np
-    import torch
 
     from phenviz.effects.measured.personal import (
-        LastLayer,
         choose_penalty,
         fit_last_layer,
         judge_last_layer,
         mean_with_interval,
     )
+    from phenviz.effects.measured.personal_genes import last_layer_of, with_last_layer
     from phenviz.models.readout import save_readout
 
-    row = next(number for number, one in enumerate(readout.contexts) if one.name == context)
-    output_layer = readout.output
-    start = LastLayer(
-        output_layer.weight[row].detach().cpu().double().numpy(), float(output_layer.bias[row].detach())
-    )
+    start = last_layer_of(readout, context)
     judged = judge_last_layer(genes, people.populations, start, weight_of_difference=difference, seed=seed)
     figures = {name: dict(mean_with_interval(one["correlation"])) for name, one in judged.items()}
     for name, figure in figures.items():
@@ -138,14 +131,8 @@ def _fit_and_write(
         )
     everybody = np.arange(len(people.populations))
     penalty = choose_penalty(genes, everybody, start, difference, np.random.default_rng(seed))
-    layer: LastLayer = fit_last_layer(
-        genes, everybody, start, penalty=penalty, weight_of_difference=difference
-    )
-    tuned = copy.deepcopy(readout).cpu()
-    with torch.no_grad():
-        tuned.output.weight[row] = torch.from_numpy(layer.weight).to(tuned.output.weight)
-        tuned.output.bias[row] = layer.bias
-    tuned.name = f"{readout.name}, fine-tuned on people"
+    layer = fit_last_layer(genes, everybody, start, penalty=penalty, weight_of_difference=difference)
+    tuned = with_last_layer(readout, context, layer)
     card = {
         "fine_tuned": {
             "from": readout.weights_hash,

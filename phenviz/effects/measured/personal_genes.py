@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from phenviz.data.measured_expression import INCLUSION
 from phenviz.effects.measured.folds import residuals
 from phenviz.effects.measured.people import MeasuredPeople, elsewhere_of
-from phenviz.effects.measured.personal import GeneOfPeople
+from phenviz.effects.measured.personal import GeneOfPeople, LastLayer
 from phenviz.effects.personal_expression import pool_haplotypes
 from phenviz.progress import NO_PROGRESS, Progress
 
@@ -76,6 +78,23 @@ def genes_of_people(
             )
         progress.advance(1)
     return found
+
+
+def last_layer_of(readout: GeneReadout, context: str) -> LastLayer:
+    """Return the weights and the bias of one context's output."""
+    row, output = readout.select([context])[0], readout.output
+    return LastLayer(output.weight[row].detach().cpu().double().numpy(), float(output.bias[row].detach()))
+
+
+def with_last_layer(readout: GeneReadout, context: str, layer: LastLayer) -> GeneReadout:
+    """Return a copy of a readout, on the CPU, with other weights of one context's output."""
+    tuned = copy.deepcopy(readout).cpu()
+    row = tuned.select([context])[0]
+    with torch.no_grad():
+        tuned.output.weight[row] = torch.from_numpy(layer.weight).to(tuned.output.weight)
+        tuned.output.bias[row] = layer.bias
+    tuned.name = f"{readout.name}, fine-tuned on people"
+    return tuned
 
 
 def _left(people: MeasuredPeople, feature: int, annotation: Annotation, contig: str) -> np.ndarray:
