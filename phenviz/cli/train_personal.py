@@ -88,7 +88,8 @@ def personal(
     measured = measured_genes(people, opened.annotation)
     chosen = [opened.annotation.key_of(opened.annotation.gene(gene)) for gene in genes] or measured
     if missing := [gene for gene in chosen if gene not in measured]:
-        raise DataError(f"{', '.join(missing)}: not measured in enough of these people, or without genotypes")
+        click.echo(f"note: not measured in enough people, and left out: {', '.join(missing)}", err=True)
+    chosen = [gene for gene in chosen if gene in measured]
     placed: Any = PlacedWorld(opened, pick_device(device))
     with progress_bar() as progress:
         readout = placed.readout.covering([name])

@@ -6,6 +6,7 @@ import csv
 import difflib
 import os
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def _read(path: Path) -> pd.DataFrame:
             path, sep=separator, na_values=_MISSING, keep_default_na=False, comment=None,
             engine="python" if separator == r"\s+" else "c", encoding="utf-8-sig",
         )  # fmt: skip
-    except (OSError, ValueError, EOFError, IndexError, csv.Error, pd.errors.ParserError) as error:
+    except (OSError, ValueError, EOFError, IndexError, csv.Error, zlib.error) as error:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"table {path} can't be read ({said}): give a tab-separated table") from error
     # R writes no name over the names of the rows: pandas then takes them as the index

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -161,3 +163,23 @@ def test_packs_hold_who_they_say(pack, people):
 def test_another_pack_is_refused_with_those_that_fit():
     with pytest.raises(DataError, match="geuvadis-junctions, lcl-rnaseq-counts"):
         read_measured_pack("blood16-rna")
+
+
+def test_a_damaged_table_is_read_or_refused_in_words(values, annotation, tmp_path):
+    whole = written(values, tmp_path, "people in rows").read_bytes()
+    random = np.random.default_rng(0)
+    for suffix, content in ((".tsv", whole), (".tsv.gz", gzip.compress(whole, mtime=0))):
+        for number in range(40):
+            damaged = bytearray(content)
+            for place in random.integers(0, len(damaged), 1 + number % 5):
+                damaged[place] = int(random.integers(0, 256))
+            if number % 4 == 0:
+                damaged = damaged[: int(random.integers(0, len(damaged)))]
+            path = tmp_path / f"damaged{suffix}"
+            path.write_bytes(bytes(damaged))
+            try:
+                found = read_expression_table(path, _SAMPLES, annotation)
+            except DataError as error:
+                assert path.name in str(error)
+            else:
+                assert found.values.shape == (len(found.people), len(found.genes))

@@ -163,3 +163,13 @@ def test_a_readout_is_fine_tuned_and_judged_on_unseen_people_and_genes(toy, tmp_
     card = json.loads(output.with_suffix(".json").read_text())["fine_tuned"]
     assert card["people"] == COUNT and card["genes"] == ["ALPHA", "BETA"]
     assert set(card["correlation_over_people"]) == {"before", "unseen people", "unseen genes"}
+
+
+def test_people_are_counted_and_listed(toy, tmp_path):
+    project, people, _, _ = toy
+    words = ["individuals", "--individuals", str(people), "--world", str(project)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0 and f"{COUNT} people" in done.output, done.output
+    done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "people.tsv")])
+    assert done.exit_code == 0, done.output
+    assert pd.read_csv(tmp_path / "people.tsv", sep="\t")["sample"].tolist() == SAMPLES
