@@ -18,7 +18,7 @@ from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_phasing
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, find_contexts, find_gene
-from phenviz.service.job_types import Backend, Kind, Piece
+from phenviz.service.job_types import Backend, Kind, Chunk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +242,7 @@ class _Shared:
         return effects
 
 
-def _pieces(world: World, params: MeasuredParams) -> list[Piece]:
+def _chunks(world: World, params: MeasuredParams) -> list[Chunk]:
     shared = _Shared(world, params)
 
     def compute(name: str, backend: Backend, progress: Progress) -> xr.Dataset:
@@ -268,7 +268,7 @@ def _pieces(world: World, params: MeasuredParams) -> list[Piece]:
 
     whose = {"params": repr(params)}
     units = float(len(shared.people.names))
-    return [Piece({"gene": name, **whose}, partial(compute, name), units) for name in params.genes]
+    return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in params.genes]
 
 
 def _attrs(
@@ -308,7 +308,7 @@ def _memory(world: World, params: MeasuredParams) -> int:
 MEASURED = Kind(
     "measured",
     _params,
-    _pieces,
+    _chunks,
     _join,
     seconds_per_unit=1 / 5,
     memory=_memory,
