@@ -18,7 +18,7 @@ from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_phasing
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, find_contexts, find_gene
-from phenviz.service.job_types import Backend, Kind, Chunk
+from phenviz.service.job_types import Backend, Chunk, Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -312,6 +312,5 @@ MEASURED = Kind(
     _join,
     seconds_per_unit=1 / 5,
     memory=_memory,
-    stages={"predicting expression": 3, "scoring expression": 1, "comparing": 6},
     private=lambda params: True,
 )
