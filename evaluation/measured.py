@@ -20,6 +20,7 @@ from scipy.stats import binomtest
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
 from phenviz.data.measured_expression import INCLUSION, MEASURED_PACKS
 from phenviz.effects.measured import METHODS, join_measured
+from phenviz.effects.measured.methods import MODEL
 from phenviz.effects.measured.people import measured_genes
 from phenviz.results import load, save
 from phenviz.results.measured import by_evidence, without_people
@@ -98,8 +99,7 @@ def section(table: pd.DataFrame, pack: str, about: str, model: str) -> str:
 {about}
 
 Model {model}, context {own["context"].iloc[0]}; correlation over held-out people (5-fold) with its 95 %
-interval,
-strongest evidence of any method first.
+interval, strongest evidence of any method first.
 
 {markdown_table(header, rows)}
 
@@ -123,7 +123,9 @@ def _summary(table: pd.DataFrame, pack: str) -> str:
         apart = part[part["split"] != "5-fold"]
         for method in METHODS:
             known = folds[method].notna()
-            small = int((folds[f"{method} p"] < 0.05).sum())
+            # what was learned from people says something where it is right; the model, also where it is wrong
+            told = folds[method].gt(0) | (method == MODEL)
+            small = int((folds[f"{method} p"].lt(0.05) & told).sum())
             rows.append(
                 [
                     f"{kind}, {method}",
@@ -153,7 +155,7 @@ def signs(table: pd.DataFrame, leads: pd.DataFrame) -> str:
     """Compare signs of the model's correlation and of its driver with what was measured, here and in GTEx."""
     own = table[(table["split"] == "5-fold") & ~table["feature"].str.startswith(INCLUSION)]
     own = own.sort_values("top-variant p")
-    significant = own[own["top-variant p"] < 0.05]
+    significant = own[(own["top-variant p"] < 0.05) & (own["top-variant"] > 0)]
     rows, same = [], 0
     for _, row in significant.iterrows():
         agrees = row["driver_effect"] * row["driver_slope"] > 0
@@ -196,7 +198,6 @@ def signs(table: pd.DataFrame, leads: pd.DataFrame) -> str:
         "GTEx at the driver", "GTEx lead in lymphocytes, slope",
     ]  # fmt: skip
     return f"""## The sign test, and which variant decides it
-
 
 {told} The driver is the variant that most of the model's agreement (or disagreement) comes from: the
 predicted effect of it alone, and the slope that was measured in these people, both per copy of ALT. GTEx'

@@ -49,7 +49,9 @@ def by_evidence(dataset: xr.Dataset, context: str, *, split: str = "5-fold") -> 
             table[f"{method} {name}"] = own[column].values
     for name in ("driver", "driver_id", "driver_effect", "driver_slope", "top_variant", "top_variant_id"):
         table[name] = chosen[name].values
-    strongest = chosen["p_value"].min("method").values
+    # a method that learned from people and is wrong about others knows nothing; a model has a wrong sign
+    counts = (chosen["correlation"] > 0) | (chosen["method"] == "model")
+    strongest = chosen["p_value"].where(counts).min("method").values
     return table.iloc[pd.Series(strongest).fillna(1.0).argsort(kind="stable")].reset_index(drop=True)
 
 
