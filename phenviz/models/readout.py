@@ -341,7 +341,9 @@ def part_of_gene(paths: Sequence[str | os.PathLike[str]], gene: Gene) -> str:
     """
     known = False
     for path in paths:
-        training = weights.read_card(path, entries=CARD_ENTRIES, of="gene readout").get("training") or {}
+        training = (
+            weights.read_card(Path(path), entries=CARD_ENTRIES, of="gene readout").get("training") or {}
+        )
         for part, regions in (training.get("held_out") or {}).items():
             known = True
             # cards of old hold start and end alone, of chromosome 20

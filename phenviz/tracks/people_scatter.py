@@ -61,7 +61,7 @@ class PeopleScatter:
         chosen
             Who is marked; nobody where this name isn't among them.
         """
-        known = np.flatnonzero(np.isfinite(predicted) & np.isfinite(measured))
+        known = np.flatnonzero(np.isfinite(predicted) & np.isfinite(measured)).tolist()
         x, y = np.asarray(predicted, float)[known], np.asarray(measured, float)[known]
         own = [str(names[row]) for row in known]
         self._points.data = {
