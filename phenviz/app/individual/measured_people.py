@@ -22,7 +22,7 @@ OWN = "own"
 SUFFIXES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz", ".parquet")
 
 
-class TableFolder(PrivateFolder):
+class ExpressionFolder(PrivateFolder):
     """Where a table of measured expression comes in: private to the page, and gone with it."""
 
     def check_name(self, name: str) -> None:

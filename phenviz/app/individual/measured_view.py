@@ -18,8 +18,8 @@ from phenviz.app.individual.genotype_sources import People
 from phenviz.app.individual.measured_people import (
     OWN,
     SUFFIXES,
+    ExpressionFolder,
     OwnTable,
-    TableFolder,
     genotypes_of,
     look_at_table,
     measured_sources,
@@ -88,7 +88,7 @@ class MeasuredView(Viewer):
         self._genes_in_view = genes_in_view
         self._jobs = PrivateJobs(runtime)
         self._job: Job | None = None
-        self._folder = TableFolder()
+        self._folder = ExpressionFolder()
         self._own: OwnTable | None = None
         # what was compared, by gene
         self._found: dict[str, xr.Dataset] = {}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from phenviz.app.individual.measured_people import OWN, TableFolder
+from phenviz.app.individual.measured_people import OWN, ExpressionFolder
 from phenviz.app.individual.page import IndividualPage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.errors import DataError
@@ -104,4 +104,4 @@ def test_what_is_handed_over_is_gone_with_the_page(measured):
 
 def test_only_tables_are_taken():
     with pytest.raises(DataError, match="no table by its name"):
-        TableFolder().begin("person.vcf", 10)
+        ExpressionFolder().begin("person.vcf", 10)
