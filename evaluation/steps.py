@@ -69,6 +69,7 @@ def all_steps(eqtl: Path | None = None, training: Path | None = None) -> tuple[S
         measured("mpra"),
         measured("variants"),
         measured("eqtl", table, needs="" if table else "--eqtl TABLE (make: EQTL=TABLE)"),
+        measured("measured", "--write", *(("--eqtl", table) if table else ()), of=both),
         Step(
             "backbones",
             (*compared, "--eqtl", table) if table else compared,

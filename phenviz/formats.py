@@ -37,6 +37,7 @@ FORMATS: dict[str, dict[str, str]] = {
         ".zarr": "Zarr, whole result",
         ".parquet": "Parquet tables: scores, genes, alleles",
     },
+    "measured": {".tsv": "TSV, one row per gene, context, method and split"} | _WHOLE,
     "hypotheses": FIGURE | {".tsv": "TSV, one row per test"} | _WHOLE | {".txt": "Methods paragraph, text"},
     # any other table of numbers, such as ablations
     "": _WHOLE,

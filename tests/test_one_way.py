@@ -35,6 +35,7 @@ from phenviz.service import KINDS, ModelService
 from phenviz.service.shared_task import Work
 from phenviz.world import open_world
 from tests.effects.toys import write_people
+from tests.measured_toys import write_many, write_measured
 from tests.risk_toys import risk_project
 
 SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
@@ -219,6 +220,11 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
         service.hypotheses(source, method="variant", permutations=100)
         service.trait_evidence(source, "T0", permutations=100)
         ask_about_a_cohort(service, ref, tmp_path)
+        people = tmp_path / "many.vcf"
+        measured = write_measured(tmp_path / "measured.tsv", write_many(people, world.reference))
+        service.submit(
+            "measured", source=measured, individuals=people, genes="ALPHA", contexts="Ery"
+        ).result()
         done = {job.kind for job in service.jobs}
     assert done >= set(KINDS.kinds) - {"mutagenesis_coarse"}
     assert set(placed) == {torch.device("cpu")}

@@ -8,6 +8,7 @@ import pytest
 from phenviz import open_world
 from phenviz.errors import LocusError, ModelError, TargetError
 from phenviz.genome import Locus
+from phenviz.service.measured import open_cohort
 from tests.toys import GENES
 
 
@@ -110,3 +111,12 @@ def test_a_contig_is_the_one_typed_where_the_fasta_has_both_20_and_chr20(tmp_pat
     both = open_world(project)
     for typed in ("20:1-4", "chr20:1-4", "chr20 2 4", "chr20"):
         assert both.locus(typed).contig == typed[:5].split(":")[0]
+
+
+def test_people_of_the_carried_pack_join_the_embedded_ones_as_one_cohort():
+    cohort = open_cohort(open_world())
+    assert len(cohort) == 503 and cohort.samples["sample"].is_unique
+    place = Locus("20", 3_189_000, 3_194_000)
+    found = cohort.genotypes(place)
+    # the same variants in both files: nobody lacks one for being of the other file
+    assert len(found.variants) and (found.alleles >= 0).mean() > 0.99

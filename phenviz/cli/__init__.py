@@ -17,11 +17,13 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
+from phenviz.cli.measured import individuals, measured
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.risk import risk
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
+from phenviz.cli.train_personal import personal as train_personal
 from phenviz.cli.variants import variants
 
 __all__ = ["main"]
@@ -38,9 +40,10 @@ def main() -> None:
 
 
 for _command in (
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, risk, hypotheses,
-    overview, train, cohort, data, doctor,
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, individuals,
+    measured, risk, hypotheses, overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate):
     cohort.add_command(_command)
+train.add_command(train_personal)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 
-def _check_unphased(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_unphased(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return one of the choices about unphased heterozygotes, however it is written."""
     from phenviz.variation import UNPHASED_CHOICES
 
     # a name with a blank needs quotes on a command line, so that a hyphen will do
@@ -35,7 +36,7 @@ phasing_options = with_options(
         metavar="[refuse|as-listed|random]",
         default="refuse",
         show_default=True,
-        callback=_check_unphased,
+        callback=check_unphased,
         help="What to do about heterozygotes whose phase the file doesn't know.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of --unphased random."),

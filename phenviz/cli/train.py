@@ -77,7 +77,7 @@ def _check_weights_name(context: click.Context, parameter: click.Parameter, valu
     return path
 
 
-_weights_option = click.option(
+weights_option = click.option(
     "-o",
     "--output",
     required=True,
@@ -109,7 +109,7 @@ def train() -> None:
 
 
 @train.command()
-@_weights_option
+@weights_option
 @_held_out_options
 @click.option(
     "--contigs",
@@ -197,7 +197,7 @@ def backbone(
 
 
 @train.command()
-@_weights_option
+@weights_option
 @_held_out_options
 @click.option(
     "--counts",

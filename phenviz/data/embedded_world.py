@@ -11,6 +11,7 @@ from phenviz.data.embedded import (
     ELEMENTS,
     GENES,
     INDIVIDUALS,
+    MORE_INDIVIDUALS,
     MOTIFS,
     PEAK_PACKS,
     READOUT,
@@ -38,6 +39,7 @@ def embedded_project() -> Project:
         motifs=MOTIFS,
         contexts=BLOOD16,
         individuals=(INDIVIDUALS,),
+        more_individuals=MORE_INDIVIDUALS,
         # the source (shapeit4's example) took them from the European part of the 1000 Genomes Project
         superpopulation="EUR",
         peaks=PEAK_PACKS,

@@ -1,7 +1,8 @@
 """Data packs: public files that are fetched when wanted, and checked by checksum.
 
 A pack comes from its public address, or from a mirror directory (``MIRROR/<pack>/<file>``) where
-there is no network: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``.
+there is no network: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``. Of some the
+package carries a copy.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ __all__ = [
 
 MIRROR_VARIABLE = "PHENVIZ_MIRROR"
 _TIMEOUT_SECONDS = 30
+# small ones that the package carries, so that they are there without a network
+_CARRIED = Path(__file__).resolve().parent / "carried_packs"
 
 
 class PackMissing(DataError):
@@ -97,7 +100,8 @@ def fetch_pack(
         if (folder / file.name).is_file() and sha256_of(folder / file.name) == file.sha256:
             progress.advance(file.bytes)
             continue
-        get = _downloader(file, progress) if source is None else _copier(pack, file, source, progress)
+        here = _CARRIED if (_CARRIED / pack.name / file.name).is_file() else source
+        get = _downloader(file, progress) if here is None else _copier(pack, file, here, progress)
         try:
             pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, path=folder, downloader=get)
         except OSError as error:
@@ -213,11 +217,11 @@ def has_pack(name: str) -> bool:
 
 
 def verify_packs() -> Iterator[Check]:
-    """Check every file of every pack that was fetched into the cache."""
+    """Check every file of every pack that was fetched into the cache, or that the package carries."""
     for pack in list_packs():
-        folder = cache_root() / "packs" / pack.name
-        if folder.is_dir():
-            yield from check_files(pack, folder)
+        for folder in (cache_root() / "packs" / pack.name, _CARRIED / pack.name):
+            if folder.is_dir():
+                yield from check_files(pack, folder)
 
 
 def verify_embedded() -> Iterator[Check]:
@@ -227,7 +231,7 @@ def verify_embedded() -> Iterator[Check]:
 
 def _folders(pack: Pack) -> list[Path]:
     mirror = os.environ.get(MIRROR_VARIABLE)
-    folders = [cache_root() / "packs" / pack.name]
+    folders = [cache_root() / "packs" / pack.name, _CARRIED / pack.name]
     return [*folders, Path(mirror).expanduser() / pack.name] if mirror else folders
 
 

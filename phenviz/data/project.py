@@ -96,6 +96,8 @@ class Project:
         What the backbone predicts for; empty to take the checkpoint's own.
     individuals
         VCF, BCF or PGEN files or VCF Zarr stores.
+    more_individuals
+        Data pack with other people at the same variants, who join where more people say more; "" for none.
     panel
         Table of samples, populations and superpopulations; None where they are unknown.
     superpopulation
@@ -132,6 +134,7 @@ class Project:
     motifs: Path = MOTIFS
     contexts: tuple[Context, ...] = ()
     individuals: tuple[Path, ...] = ()
+    more_individuals: str = ""
     panel: Path | None = None
     superpopulation: str = ""
     peaks: tuple[str, ...] | Mapping[str, Path] = ()
@@ -180,6 +183,16 @@ class Project:
     def peak_packs(self) -> tuple[str, ...]:
         """Names of the data packs that hold its observed peaks; none where they are files of its own."""
         return () if isinstance(self.peaks, Mapping) else self.peaks
+
+    def every_individual(self) -> tuple[Path, ...]:
+        """Return the files of the individuals, and of those that a data pack adds, if it is here."""
+        from phenviz.data.packs import find_pack, pack_path
+
+        if not self.more_individuals:
+            return self.individuals
+        # an index lies beside its file
+        path = pack_path(self.more_individuals, find_pack(self.more_individuals).files[0].name)
+        return self.individuals if path is None else (*self.individuals, path)
 
     def read_peaks(self) -> pd.DataFrame | None:
         """Read the observed peaks of all contexts on one scale (`phenviz.genome.peak_signal`).

@@ -26,6 +26,7 @@ from phenviz.results import context_coords, result_attrs, text_array
 
 if TYPE_CHECKING:
     from phenviz.variation import Individual, Individuals, Unphased
+    from phenviz.variation.unique import UniqueHaplotypes
 
 HAPLOTYPES = [REFERENCE, "1", "2"]
 DEFINITION = (
@@ -193,6 +194,41 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     )
 
 
+def pool_haplotypes(
+    individuals: Individuals,
+    gene: Gene,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    readout: GeneReadout,
+    *,
+    samples: Sequence[str],
+    unphased: Unphased = "refuse",
+    seed: int = 0,
+    progress: Progress = NO_PROGRESS,
+) -> NDArray[np.float64]:
+    """Return what the readout's last layer gets for a gene: (individuals, 2 haplotypes, heads * values).
+
+    Parameters
+    ----------
+    individuals, reference, backbone, readout, samples, unphased, seed, progress
+        As for `predict_expression`; the readout is a single one.
+    gene
+        Whose bins are pooled.
+
+    Raises
+    ------
+    ModelError, DataError, LocusError
+        As `predict_expression`.
+    """
+    model = _Model(reference, backbone, readout, readout.contexts)
+    site = model.site(gene)
+    unique, sums, _ = model.haplotype_sums(site, individuals, samples, unphased, seed, progress)
+    with torch.inference_mode():
+        pooled = readout.pooled(sums.to(torch.float64)).cpu().numpy()
+    found: NDArray[np.float64] = pooled[unique.index + 1]
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class _Site:
     """A gene, what predicts its expression, and the bases of the contig that this is read from."""
@@ -262,16 +298,10 @@ class _Model:
         seed: int,
         progress: Progress,
     ) -> _Found:
-        from phenviz.variation import unique_haplotypes
-
-        around, view = seen_from(site.locus, self._reference, self._backbone)
-        unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
-        edits = [haplotype.edits for haplotype in unique.haplotypes]
-        copies = np.bincount(unique.index.ravel(), minlength=len(edits))
-        # the reference is the first row
-        sums, saving = self._sums(site, edits, copies, progress)
+        unique, sums, saving = self.haplotype_sums(site, individuals, names, unphased, seed, progress)
         with torch.inference_mode():
             expression = site.target.expression(sums).cpu().numpy()
+        edits = [haplotype.edits for haplotype in unique.haplotypes]
         seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         found = expression[which]
@@ -286,6 +316,25 @@ class _Model:
             _of_gene(site.gene, individuals.uncovered(site.locus, names)),
             saving,
         )
+
+    def haplotype_sums(
+        self,
+        site: _Site,
+        individuals: Individuals,
+        names: Sequence[str],
+        unphased: Unphased,
+        seed: int,
+        progress: Progress,
+    ) -> tuple[UniqueHaplotypes, torch.Tensor, Saving]:
+        """Return who has which haplotype, and what the readout sums of each: the reference first."""
+        from phenviz.variation import unique_haplotypes
+
+        around, view = seen_from(site.locus, self._reference, self._backbone)
+        unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
+        edits = [haplotype.edits for haplotype in unique.haplotypes]
+        copies = np.bincount(unique.index.ravel(), minlength=len(edits))
+        sums, saving = self._sums(site, edits, copies, progress)
+        return unique, sums, saving
 
     def _sums(
         self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress

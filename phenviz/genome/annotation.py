@@ -106,11 +106,8 @@ class Annotation:
         LocusError
             If it is unknown; the message offers the nearest names.
         """
-        key = name.strip().upper()
-        row = self._row_of_name.get(name.strip(), self._row_of_name.get(key))
-        if row is None and key.startswith("ENS"):
-            row = self._row_of_name.get(key.split(".")[0])
-        if row is None:
+        found = self.find_gene(name)
+        if found is None:
             near = self.nearest_names(name)
             hint = (
                 f"did you mean {', '.join(near)}?"
@@ -118,7 +115,15 @@ class Annotation:
                 else "check the spelling, or give chr20:1,000-2,000"
             )
             raise LocusError(f"no gene {name.strip()!r} in this annotation: {hint}")
-        return self._gene_at(row)
+        return found
+
+    def find_gene(self, name: str) -> Gene | None:
+        """Return a gene as `gene` finds it, or None: thousands of names can be asked for."""
+        key = name.strip().upper()
+        row = self._row_of_name.get(name.strip(), self._row_of_name.get(key))
+        if row is None and key.startswith("ENS"):
+            row = self._row_of_name.get(key.split(".")[0])
+        return None if row is None else self._gene_at(row)
 
     def key_of(self, gene: Gene) -> str:
         """Return what `gene` finds this very gene by: its symbol, or its id if the symbol means another."""

@@ -33,6 +33,7 @@ from torch import nn
 from phenviz.errors import ModelError
 from phenviz.genome import Context, Gene, ReferenceGenome
 from phenviz.genome.contexts import choose_contexts, offer_contexts, read_contexts
+from phenviz.genome.locus import same_contig
 from phenviz.models import weights
 from phenviz.models.backbone import SequenceBackbone
 
@@ -327,6 +328,30 @@ def read_readout_contexts(path: str | os.PathLike[str]) -> tuple[Context, ...]:
     path = Path(path)
     card = weights.read_card(path, entries=CARD_ENTRIES, of="gene readout")
     return weights.from_card(path, "config", lambda config: read_contexts(config["contexts"]), card)
+
+
+def part_of_gene(paths: Sequence[str | os.PathLike[str]], gene: Gene) -> str:
+    """Tell from the cards of readouts in which part of the genome a gene's TSS lies: seen or held out.
+
+    Returns
+    -------
+    str
+        The name of the held-out part (``validation``, ``test``), ``training`` outside them, and ``unknown``
+        where no card says what was held out.
+    """
+    known = False
+    for path in paths:
+        training = (
+            weights.read_card(Path(path), entries=CARD_ENTRIES, of="gene readout").get("training") or {}
+        )
+        for part, regions in (training.get("held_out") or {}).items():
+            known = True
+            # cards of old hold start and end alone, of chromosome 20
+            listed = [("20", *regions)] if regions and isinstance(regions[0], int) else regions
+            for contig, start, end in listed:
+                if same_contig(str(contig), gene.locus.contig) and start <= gene.tss < end:
+                    return str(part)
+    return "training" if known else "unknown"
 
 
 def load_readout(path: str | os.PathLike[str], backbone: SequenceBackbone | None = None) -> GeneReadout:

@@ -1,7 +1,14 @@
 """Result objects: what they hold, and the files they are kept in."""
 
 # these also register what they write
-from phenviz.results import expression, expression_effects, haplotypes, risk, variants  # noqa: F401
+from phenviz.results import (  # noqa: F401
+    expression,
+    expression_effects,
+    haplotypes,
+    measured,
+    risk,
+    variants,
+)
 from phenviz.results.covered import exact_intervals, gaps
 from phenviz.results.files import LOADABLE_SUFFIXES, load, save
 from phenviz.results.schema import (

@@ -25,6 +25,7 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "gene expression": {"expression": ("gene", "context")},
     "effects on expression": {"expression_effect": ("pair", "context")},
     "risk": {"score": ("person", "trait", "method")},
+    "measured": {"correlation": ("gene", "context", "method"), "people": ("gene", "context", "method")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
@@ -34,6 +35,7 @@ _COORDS_OF_KIND = {
     "gene expression": ("gene", "context"),
     "effects on expression": ("contig", "position", "ref", "alt", "gene", "context"),
     "risk": ("person", "trait", "method"),
+    "measured": ("gene", "feature", "context", "method"),
 }
 CONVENTION = "position is 1-based; start, end and bin_start are 0-based, half-open"
 _POSITION = {"long_name": "position, 1-based (as in VCF)", "first_base": 1}
@@ -222,7 +224,7 @@ def kind_of(dataset: xr.Dataset) -> str | None:
     -------
     str or None
         ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects``, ``gene expression``,
-        ``effects on expression`` or ``risk``; None for any other table of numbers.
+        ``effects on expression``, ``risk`` or ``measured``; None for any other table of numbers.
     """
     if "activity" in dataset.data_vars:
         return "prediction"
@@ -238,6 +240,8 @@ def kind_of(dataset: xr.Dataset) -> str | None:
         return "effects on expression"
     if "score" in dataset.data_vars and "person" in dataset["score"].dims:
         return "risk"
+    if "correlation" in dataset.data_vars and {"gene", "method"} <= set(dataset["correlation"].dims):
+        return "measured"
     return None
 
 
@@ -260,8 +264,8 @@ def validate(dataset: xr.Dataset) -> str:
             f"a dataset with {_listing(dataset.data_vars)} is no prediction (activity), mutagenesis (effect "
             "over position, allele, context), attribution (attribution), table of variants (effect over "
             "variant, context), gene expression (expression over gene, context), effects on expression "
-            "(expression_effect over pair, context) or risk (score over person, trait, method): pass what "
-            "one of them returned"
+            "(expression_effect over pair, context), risk (score over person, trait, method) or agreement "
+            "with measured expression (correlation over gene, context, method): pass what one of them returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:

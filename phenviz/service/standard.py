@@ -35,6 +35,7 @@ from phenviz.service.job_params import (
     gene_target,
 )
 from phenviz.service.job_types import Backend, Chunk, Kind, Registry, Streaming
+from phenviz.service.measured import MEASURED
 from phenviz.service.overview import OVERVIEW
 from phenviz.service.risk import RISK
 from phenviz.service.trait import TRAIT
@@ -188,6 +189,6 @@ KINDS.add(
 for kind in (
     OVERVIEW, MUTAGENESIS_COARSE, ATTRIBUTE, ABLATE, MARGINALIZE, VARIANT_EFFECTS, EXPRESSION_EFFECTS,
     BOTH_ALLELES, PERSONAL, EXPRESSION, GENE_EXPRESSION, TRAIT, HYPOTHESES, EVIDENCE,
-    TOKEN_EFFECTS, HAPLOTYPE_TOKENS, LOGITS, RISK,
+    TOKEN_EFFECTS, HAPLOTYPE_TOKENS, LOGITS, RISK, MEASURED,
 ):  # fmt: skip
     KINDS.add(kind)

@@ -7,6 +7,7 @@ from phenviz.tracks.expression_map import ExpressionMap
 from phenviz.tracks.haplotypes import PersonalActivity
 from phenviz.tracks.ideogram import Ideogram
 from phenviz.tracks.logos import AlleleLogos
+from phenviz.tracks.people_scatter import PeopleScatter
 from phenviz.tracks.personal import PERSONAL_TRACKS, PersonalBrowser
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.volcano import Volcano
@@ -20,6 +21,7 @@ __all__ = [
     "ExpressionMap",
     "Forest",
     "Ideogram",
+    "PeopleScatter",
     "PersonalActivity",
     "PersonalBrowser",
     "Pyramid",

@@ -149,3 +149,12 @@ def test_the_embedded_files_are_those_of_their_manifest():
 def test_the_mirror_holds_what_the_manifests_name(pack, pack_mirror):
     folder = packs.fetch_pack(pack.name, mirror=pack_mirror)
     assert [file.name for file in pack.files if not (folder / file.name).is_file()] == []
+
+
+def test_a_pack_that_the_package_carries_is_there_without_a_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path))
+    monkeypatch.delenv("PHENVIZ_MIRROR", raising=False)
+    assert packs.has_pack("1000g-eur203-chr20")
+    folder = packs.fetch_pack("1000g-eur203-chr20")
+    assert sorted(path.name for path in folder.iterdir()) == ["unphased.vcf.gz", "unphased.vcf.gz.csi"]
+    assert [check.problem for check in packs.verify_packs()] == [""] * 4

@@ -11,15 +11,18 @@ import pandas as pd
 from phenviz.app.shell.own_file import OwnFile
 from phenviz.app.shell.state import UPLOAD
 from phenviz.app.shell.uploads import PrivateFolder, files_of
+from phenviz.data.packs import find_pack
 from phenviz.errors import DataError
 
 if TYPE_CHECKING:
     from phenviz.variation import Individual, Individuals
     from phenviz.world import World
 
-__all__ = ["UPLOAD", "WORLD", "People"]
+__all__ = ["MORE", "UPLOAD", "WORLD", "People"]
 
 WORLD = "world"
+# those of the data pack that adds people to the world's
+MORE = "more"
 _FOLDER = "file:"
 
 
@@ -49,9 +52,18 @@ class People:
         found = []
         if self._world.project.individuals:
             found.append((WORLD, "The world's individuals"))
+        if self._more is not None:
+            found.append((MORE, f"{find_pack(self._world.project.more_individuals).title} (data pack)"))
         found += [(f"{_FOLDER}{path.name}", f"{path.name} (server)") for path in files_of(self._folder)]
         title = self.own.path.name if self.own.path is not None else "A VCF of your own"
         return [*found, (UPLOAD, title)]
+
+    @property
+    def _more(self) -> Path | None:
+        """The file of the people that a data pack adds; None where there is none, or it isn't here."""
+        project = self._world.project
+        added = project.every_individual()[len(project.individuals) :]
+        return added[0] if added else None
 
     @property
     def first(self) -> str:
@@ -139,6 +151,8 @@ class People:
             if self._world.individuals is None:
                 raise DataError(f"world {self._world.name!r} has no individuals: drop a VCF of your own")
             return self._world.individuals
+        if source == MORE and (more := self._more) is not None:
+            return self._read(more)
         if source == UPLOAD:
             return self._read(self.own.path) if self.own.path is not None else None
         known = {f"{_FOLDER}{path.name}": path for path in files_of(self._folder)}

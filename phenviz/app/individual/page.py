@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from phenviz.app.individual.genotype_sources import WORLD, People
+from phenviz.app.individual.measured_view import MeasuredView
 from phenviz.app.individual.person_choice import PersonChoice
 from phenviz.app.individual.person_exports import FORMATS, name_of_person, person_file
 from phenviz.app.individual.person_panel import PersonPanel
@@ -69,7 +70,11 @@ _EXPRESSION_LATER = {
     "failed": "Nothing could be predicted; the reason stands on the right.",
     "cancelled": "Cancelled before expression was predicted.",
 }
-_BELOW = {"Variants carried": "variants", "Expression by tissue": "expression"}
+_BELOW = {
+    "Variants carried": "variants",
+    "Expression by tissue": "expression",
+    "Predicted and measured": "measured",
+}
 _NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
 # of more genes in view, those around its middle are predicted: each takes a second or two
 _MOST_GENES = 6
@@ -141,10 +146,11 @@ class IndividualPage:
             session, state, runtime, runtime.personal, _rows_of_haplotypes,
             "Change of expression on each haplotype, of the genes in view: choose an individual on the left.",
         )  # fmt: skip
+        self.measured = MeasuredView(session, state, runtime, self.people, lambda: self._genes_in_view()[0])
         self._shown_below = pn.Column(sizing_mode="stretch_both", margin=0, scroll="y-auto")
         self._below = pmui.RadioButtonGroup(
             options=_BELOW, value=state.below, size="small", sx={"& button": _NARROW}, margin=(4, 8),
-            width=270, visible=bool(world.expression_contexts),
+            width=430, visible=bool(world.expression_contexts),
         )  # fmt: skip
         self._below.param.watch(lambda event: setattr(state, "below", event.new), "value")
         table = pn.Column(
@@ -217,8 +223,8 @@ class IndividualPage:
     def _turn(self) -> None:
         """Show under the tracks what the state says: the variants carried, or expression by tissue."""
         self._below.value = self.state.below
-        expression = self.state.below == "expression" and self._below.visible
-        self._shown_below[:] = [self.expression if expression else self.grid.view]
+        shown = {"expression": self.expression, "measured": self.measured} if self._below.visible else {}
+        self._shown_below[:] = [shown.get(self.state.below, self.grid.view)]
         self._ask_expression()
 
     def _ask_expression(self) -> None:

@@ -90,7 +90,9 @@ class IndividualState(PersonState):
     mode = param.Selector(default="exact", objects=list(MODES), doc="How haplotypes are predicted.")
     unphased = param.Selector(default="refuse", objects=list(UNPHASED), doc="What to do about unphased ones.")
     seed = param.Integer(default=0, bounds=(0, 2**31 - 1), doc="Of unphased ones that are drawn at random.")
-    below = param.Selector(default="variants", objects=["variants", "expression"], doc="Under the tracks.")
+    below = param.Selector(
+        default="variants", objects=["variants", "expression", "measured"], doc="Under the tracks."
+    )
     columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
 
