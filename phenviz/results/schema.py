@@ -265,7 +265,8 @@ def validate(dataset: xr.Dataset) -> str:
             "over position, allele, context), attribution (attribution), table of variants (effect over "
             "variant, context), gene expression (expression over gene, context), effects on expression "
             "(expression_effect over pair, context), risk (score over person, trait, method) or agreement "
-            "with measured expression (correlation over gene, context, method): pass what one of them returned"
+            "with measured expression (correlation over gene, context, method): pass what one of them "
+            "returned"
         )
     for name, dims in _DIMS_OF_KIND[kind].items():
         if name not in dataset.data_vars:
