@@ -115,29 +115,37 @@ class World:
         Raises
         ------
         ModelError
-            If the world has no checkpoint, or a damaged one, or a class that can't be used.
+            If the world has no checkpoint, or a damaged one, or a class that can't be used or that gives
+            wrong results (`phenviz.models.opening.check_opened`).
         DataError
             If it predicts other contexts than the project lists.
         """
-        from phenviz.models.checkpoint import load_backbone
+        from phenviz.models.opening import check_opened
 
-        backbone: SequenceBackbone
+        backbone = self.load_backbone()
         if self.project.backbone is not None:
             with self.project.naming("backbone"):
-                backbone = self._load(self.project.backbone)
-        elif self.project.checkpoint is not None:
-            with self.project.naming("checkpoint"):
-                backbone = load_backbone(self.project.checkpoint)
-        else:
-            raise ModelError(
-                f"world {self.name!r} has no model: set 'checkpoint' in its project.yaml, "
-                "or train one with `phenviz train backbone`"
-            )
+                check_opened(backbone)
         with self.project.naming("contexts"):
             self._check_contexts(backbone)
         # results carry the labels that the project gives, as the screen does
         backbone.contexts = self.project.contexts or backbone.contexts
         return backbone
+
+    def load_backbone(self) -> SequenceBackbone:
+        """Load the sequence model anew, as it is: not tried, with its own contexts."""
+        from phenviz.models.checkpoint import load_backbone
+
+        if self.project.backbone is not None:
+            with self.project.naming("backbone"):
+                return self._load(self.project.backbone)
+        if self.project.checkpoint is not None:
+            with self.project.naming("checkpoint"):
+                return load_backbone(self.project.checkpoint)
+        raise ModelError(
+            f"world {self.name!r} has no model: set 'checkpoint' in its project.yaml, "
+            "or train one with `phenviz train backbone`"
+        )
 
     @property
     def has_global_backbone(self) -> bool:

@@ -119,11 +119,13 @@ def _misplaced(world: World, genes: pd.DataFrame) -> list[str]:
 
 
 def _model(world: World, device: str) -> str:
+    # what opening it would refuse is told in full
+    contract = _contract(world, device)
     backbone = world.backbone
     reach = f"{backbone.receptive_field:,} bp" if backbone.receptive_field else "the whole window"
     return (
         f"{backbone.name} ({backbone.weights_hash[:12]}), {len(backbone.contexts)} contexts, "
-        f"{backbone.bin_size} bp bins, sees {reach}{_contract(world, device)}"
+        f"{backbone.bin_size} bp bins, sees {reach}{contract}"
     )
 
 
@@ -137,10 +139,10 @@ def _contract(world: World, device: str) -> str:
     if named is None or named.kind in ADAPTED:
         return ""
     with world.project.naming("backbone"):
-        again = type(world)(world.project).backbone.weights_hash
-        if again != world.backbone.weights_hash:
+        backbone = world.load_backbone()
+        if world.load_backbone().weights_hash != backbone.weights_hash:
             raise ModelError("its weights are others each time it is made: give 'weights'")
-        findings = check_backbone(place(world.backbone, pick_device(device)))
+        findings = check_backbone(place(backbone, pick_device(device)))
         broken = [f"{finding.clause}: {finding.problem}" for finding in findings if finding.problem]
         if broken:
             raise ModelError(f"{len(broken)} of {len(findings)} clauses are broken: " + "; ".join(broken))

@@ -223,18 +223,21 @@ def receptive_field(trial: Trial) -> None:
     if backbone.receptive_field is None:
         return
     size, margin = backbone.bin_size, trial.margin
-    middle = margin + _INNER_BINS // 2
-    first, end = (middle - margin) * size, (middle + 1 + margin) * size
-    changed = trial.codes[:1].copy()
-    changed[:, :first], changed[:, end:] = (changed[:, :first] + 1) % 4, (changed[:, end:] + 1) % 4
-    _same(
-        trial.encode(trial.one_hot(changed))[:, :, middle],
-        trial.embedding[:1, :, middle],
-        f"a bin changes with bases that are further away than receptive_field = {backbone.receptive_field:,} "
-        "says",
-        "count it again: 1 + sum of (kernel - 1) * dilation * stride over all layers, pooling included; "
-        "or None (global) where a layer sees everything, as attention and normalisation over bases do",
-    )
+    embedding = trial.encode(trial.bases)
+    # several bins of several sequences: a maximum over a bin rarely shows what its outermost base sees
+    for number in range(_INNER_BINS):
+        middle = margin + number
+        first, end = (middle - margin) * size, (middle + 1 + margin) * size
+        changed, shift = trial.codes.copy(), number % 3 + 1
+        changed[:, :first], changed[:, end:] = (changed[:, :first] + shift) % 4, (changed[:, end:] + shift) % 4
+        _same(
+            trial.encode(trial.one_hot(changed))[:, :, middle],
+            embedding[:, :, middle],
+            f"a bin changes with bases that are further away than receptive_field = "
+            f"{backbone.receptive_field:,} says",
+            "count it again: 1 + sum of (kernel - 1) * dilation * stride over all layers, pooling included; "
+            "or None (global) where a layer sees everything, as attention and normalisation over bases do",
+        )
 
 
 def tiles(trial: Trial) -> None:

@@ -27,6 +27,11 @@ def model_identity(model: Any) -> str:
         SHA-256, 64 hexadecimal digits.
     """
     facts: dict[str, Any] = {name: getattr(model, name, None) for name in _FACTS}
+    if facts["weights_hash"] == "unsaved" and hasattr(model, "state_dict"):
+        from phenviz.models.weights import hash_of_weights
+
+        # else all networks of one shape that were never saved would be one
+        facts["weights_hash"] = hash_of_weights(model)
     facts["contexts"] = [asdict(context) for context in getattr(model, "contexts", ())]
     facts["config"] = model.config() if hasattr(model, "config") else None
     # results of a model that learnt from simulated people say so

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import traceback
@@ -20,6 +19,7 @@ from phenviz.genome.contexts import Context, read_contexts
 from phenviz.models.adapters.trunk import fill
 from phenviz.models.find_class import find_class, find_published
 from phenviz.models.memory import out_of_memory
+from phenviz.models.weights import hash_of_weights
 
 if TYPE_CHECKING:
     from phenviz.data.project import NamedBackbone
@@ -198,15 +198,6 @@ def load_torch_module(
         bin_size=bin_size,
         receptive_field=None if field in (None, GLOBAL) else _count("receptive_field", field, shown),
     )
-
-
-def hash_of_weights(module: nn.Module) -> str:
-    """Return the SHA-256 of all parameters and buffers of a module, with their names, types and shapes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _made(make: Callable[..., Any], options: Mapping[str, Any], shown: str) -> nn.Module:

@@ -106,6 +106,15 @@ def read_weights(path: Path, sha256: str | None) -> dict[str, torch.Tensor]:
         raise ModelError(f"{path} is no safetensors file ({error}); fetch it again") from error
 
 
+def hash_of_weights(module: torch.nn.Module) -> str:
+    """Return the SHA-256 of all parameters and buffers of a module, with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def from_card(path: Path, entry: str, make: Callable[[Any], Model], card: Mapping[str, Any]) -> Model:
     """Make a model without weights from the entry of its card that describes it.
 

@@ -89,11 +89,12 @@ def precision(device: torch.device, mixed: bool) -> AbstractContextManager[objec
 
 
 def place(model: M, device: torch.device) -> M:
-    """Return the model on a device: itself if it is there already (or is no module), else a copy."""
+    """Return the model on a device, in evaluation mode: itself if it is so (or is no module), else a copy."""
     if not isinstance(model, torch.nn.Module):
         return model
     tensors = chain(model.parameters(), model.buffers())
-    if all(tensor.device == device for tensor in tensors):
+    training = any(module.training for module in model.modules())
+    if not training and all(tensor.device == device for tensor in tensors):
         return model
     # a copy, as the world's own model stays where its other users left it
     return copy.deepcopy(model).to(device).eval()

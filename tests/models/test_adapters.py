@@ -18,9 +18,11 @@ from phenviz.genome import Locus
 from phenviz.models import SequenceBackbone
 from phenviz.models.adapters import load_adapter
 from phenviz.models.adapters.borzoi import wrap_borzoi
-from phenviz.models.adapters.enformer import wrap_enformer
+from phenviz.models.adapters.enformer import CONFIG, wrap_enformer
+from phenviz.models.adapters.enformer import read_enformer_config as enformer_config
 from phenviz.models.adapters.tracks import ModelTrack, model_tracks, select_tracks
 from phenviz.models.adapters.trunk import fill, read_config, rows_of
+from phenviz.models.identity import model_identity
 from phenviz.models.predict import predict
 from phenviz.results import base_starts
 from phenviz.world import open_world
@@ -225,6 +227,53 @@ def test_config_beside_the_weights_changes_the_published_shape(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match="no JSON"):
         read_config(weights, {})
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(ModelError, match="holds a list"):
+        read_config(weights, {})
+
+
+@pytest.mark.parametrize("key", ["use_convnext", "hedas", "window"])
+def test_a_key_that_would_be_dropped_from_a_config_is_refused(tmp_path, key):
+    (tmp_path / "config.json").write_text(json.dumps({"dim": 96, key: 3, "architectures": ["Enformer"]}))
+    with pytest.raises(ModelError, match=f"config.json has the unknown key '{key}'.*known are dim, heads"):
+        read_config(tmp_path / "w.safetensors", {"dim": 1536, "heads": 8})
+
+
+# as the published config.json has it: nothing of the positional basis
+PUBLISHED = {key: value for key, value in CONFIG.items() if key != "use_tf_gamma"}
+
+
+@pytest.mark.parametrize(
+    ("config", "gamma"),
+    [
+        (None, True),
+        (PUBLISHED | {"target_length": 896, "model_type": "enformer", "dropout_rate": 0.4}, True),
+        (PUBLISHED | {"output_heads": {"human": 7}}, True),
+        (PUBLISHED | {"use_tf_gamma": False}, False),
+        ({"dim": 96}, False),
+        ({"dim": 96, "use_tf_gamma": True}, True),
+    ],
+)
+def test_published_enformer_has_the_positional_basis_it_was_trained_with(tmp_path, config, gamma):
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    assert enformer_config(tmp_path / "w.safetensors")["use_tf_gamma"] is gamma
+
+
+def test_positional_basis_for_other_bins_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"num_downsamples": 6, "use_tf_gamma": True}))
+    with pytest.raises(ModelError, match="'use_tf_gamma' is for 1,536 bins"):
+        enformer_config(tmp_path / "w.safetensors")
+
+
+def test_networks_of_the_same_weights_are_told_apart_by_their_configuration(tracks):
+    made = [
+        wrap_enformer(FakeEnformer(), select_tracks(tracks), window=WINDOW, weights_hash="a", made_of=config)
+        for config in ({"use_tf_gamma": True}, {"use_tf_gamma": False}, {"use_tf_gamma": True})
+    ]
+    identities = [model_identity(one) for one in made]
+    assert identities[0] == identities[2] != identities[1]
+    assert wrap_enformer(FakeEnformer(), select_tracks(tracks)).weights_hash != "unsaved"
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,22 @@ weights are a file of the user's: see ``docs/phenformer.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from phenviz.errors import ModelError
 from phenviz.models.adapters import borzoi, enformer
 from phenviz.models.adapters.tracks import model_tracks, select_tracks
 from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config
 
-# the package and class that has each model's code, its published shape, and what makes a backbone of it
-ADAPTERS = {
-    "enformer": ("enformer_pytorch", "Enformer", enformer.CONFIG, enformer.wrap_enformer),
-    "borzoi": ("borzoi_pytorch", "Borzoi", borzoi.CONFIG, borzoi.wrap_borzoi),
+# the package and class that has each model's code, what reads its shape, and what makes a backbone of it
+ADAPTERS: dict[str, tuple[str, str, Callable[..., dict[str, Any]], Callable[..., TrunkBackbone]]] = {
+    "enformer": ("enformer_pytorch", "Enformer", enformer.read_enformer_config, enformer.wrap_enformer),
+    "borzoi": ("borzoi_pytorch", "Borzoi", partial(read_config, default=borzoi.CONFIG), borzoi.wrap_borzoi),
 }
 
 
@@ -46,15 +49,27 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
     """
     if kind not in ADAPTERS:
         raise ModelError(f"there is no adapter for {kind!r}: use one of {', '.join(ADAPTERS)}")
-    package, name, published, wrap = ADAPTERS[kind]
+    package, name, read_shape, wrap = ADAPTERS[kind]
     try:
         code = getattr(import_module(package), name)
     except ImportError as error:
         raise ModelError(
             f"{name} needs the package {package.replace('_', '-')} ({error}): pip install 'phenviz[{kind}]'"
         ) from error
-    model = code.from_hparams(**read_config(weights, published))
+    config = read_shape(weights)
+    model = code.from_hparams(**config)
+    if "use_tf_gamma" in config and getattr(model, "use_tf_gamma", False) != config["use_tf_gamma"]:
+        raise ModelError(f"this {package} doesn't know use_tf_gamma: pip install 'phenviz[{kind}]'")
     digest = fill(model, weights)
-    backbone: TrunkBackbone = wrap(model, select_tracks(model_tracks(kind), tracks))
-    backbone.weights_hash = digest
-    return backbone
+    how: dict[str, Any] = {"weights_hash": digest, "made_of": {**config, "package": _version(package)}}
+    if "num_downsamples" in config:
+        how["bin_size"] = 2 ** config["num_downsamples"]
+    return wrap(model, select_tracks(model_tracks(kind), tracks), **how)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    # one that was put on the path, not installed
+    except PackageNotFoundError:
+        return "unknown"

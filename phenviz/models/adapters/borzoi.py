@@ -6,7 +6,7 @@ on (squashed coverage).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -35,6 +35,8 @@ def wrap_borzoi(
     window: int = WINDOW,
     bin_size: int = BIN_SIZE,
     name: str = "borzoi",
+    weights_hash: str | None = None,
+    made_of: Mapping[str, Any] | None = None,
 ) -> TrunkBackbone:
     """Make a backbone of a Borzoi module.
 
@@ -50,13 +52,16 @@ def wrap_borzoi(
         Of the model; other than the published ones for models of another shape.
     name
         Name to read.
+    weights_hash, made_of
+        As for `TrunkBackbone`.
     """
     cast(Any, model).crop = nn.Identity()
     chosen = rows_of(cast(Any, model).human_head, [track.index for track in tracks])
     contexts = [track.as_context() for track in tracks]
     backbone = TrunkBackbone(
-        _BorzoiTrunk(model), chosen, contexts, name=name, window=window, bin_size=bin_size
-    )
+        _BorzoiTrunk(model), chosen, contexts,
+        name=name, window=window, bin_size=bin_size, weights_hash=weights_hash, made_of=made_of,
+    )  # fmt: skip
     return backbone.eval()
 
 

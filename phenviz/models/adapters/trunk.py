@@ -16,9 +16,15 @@ from torch import nn
 
 from phenviz.errors import ModelError
 from phenviz.genome.contexts import Context
+from phenviz.models.weights import hash_of_weights
 
 UNITS = "predicted coverage"
 _CONFIG_BESIDE = "put the config.json that belongs to them beside them"
+# of a config.json: how it was written, and what matters in training, or to the bins that PhenViz doesn't crop
+_NO_SHAPE = frozenset(
+    """_name_or_path architectures attn_dropout auto_map bins_to_return dropout_rate dtype model_type pos_dropout
+    return_center_bins_only target_length torch_dtype transformers_version use_checkpointing""".split()
+)
 
 
 class TrunkBackbone(nn.Module):
@@ -40,13 +46,15 @@ class TrunkBackbone(nn.Module):
         Bases that the model takes; no other length will do.
     bin_size
         Bases per bin.
+    weights_hash
+        SHA-256 of the weights file; None for that of all parameters and buffers.
+    made_of
+        What else its numbers depend on: the configuration, the package. Part of its identity.
 
     Attributes
     ----------
     receptive_field
         None: every bin sees the whole window.
-    weights_hash
-        SHA-256 of the weights file; ``"unsaved"`` for a model that comes from none.
     units
         Of `activity`: coverage on the scale that the model was trained on.
     """
@@ -60,6 +68,8 @@ class TrunkBackbone(nn.Module):
         name: str,
         window: int,
         bin_size: int,
+        weights_hash: str | None = None,
+        made_of: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if head.out_features != len(contexts):
@@ -71,8 +81,13 @@ class TrunkBackbone(nn.Module):
         self.contexts = tuple(contexts)
         self.name, self.window, self.bin_size = name, window, bin_size
         self.receptive_field: int | None = None
-        self.weights_hash = "unsaved"
+        self.weights_hash = weights_hash or hash_of_weights(self)
         self.units = UNITS
+        self._made_of = dict(made_of or {})
+
+    def config(self) -> dict[str, Any]:
+        """Return what the network was made of, for `phenviz.models.identity.model_identity`."""
+        return self._made_of
 
     def encode(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Turn one-hot (B, 4, window) into an embedding (B, D, window / bin_size).
@@ -127,14 +142,29 @@ def rows_of(head: nn.Linear | nn.Conv1d, rows: Sequence[int]) -> nn.Linear:
 
 
 def read_config(weights: str | Path, default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the shape of a model: the ``config.json`` beside its weights, over the published one."""
+    """Return the shape of a model: the ``config.json`` beside its weights, over the published one.
+
+    Raises
+    ------
+    ModelError
+        If it is no JSON, or names something of the network that isn't among ``default``: the network
+        without it would be another one.
+    """
     path = Path(weights).with_name("config.json")
     if not path.is_file():
         return dict(default)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} is no JSON ({error}): fetch it again") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} holds a {type(found).__name__}, no 'key: value' pairs: fetch it again")
+    if unknown := sorted(set(found) - set(default) - _NO_SHAPE):
+        raise ModelError(
+            f"{path} has the unknown key {unknown[0]!r}, and without it the network may be another one: "
+            f"known are {', '.join(default)}. Correct it, or take it out if it has nothing to do with the "
+            "network"
+        )
     return {**default, **{key: value for key, value in found.items() if key in default}}
 
 
