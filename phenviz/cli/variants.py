@@ -59,6 +59,12 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     help="Score the change of expression of every gene in reach, in each tissue: one line for each variant "
     "and gene. OUT is .tsv .parquet .nc .zarr or a figure.",
 )
+@click.option(
+    "--quantiles/--no-quantiles",
+    default=None,
+    help="Rank each effect among common variants of the world's individuals, which are scored once for it.  "
+    "[default: yes, but no with a model that sees its whole window at once]",
+)
 @with_options(
     click.option(
         "-o",
@@ -78,6 +84,7 @@ def variants(
     contexts: tuple[str, ...],
     gene: str | None,
     expression: bool,
+    quantiles: bool | None,
     output: Path,
     reference: str | None,
     world: str | None,
@@ -94,6 +101,7 @@ def variants(
     opened = open_with_reference(world, reference)
     with ModelService(opened, device=device) as service, progress_bar() as progress:
         how = {"contexts": list(contexts) or None, "gene": gene, "private": _about_people(variants)}
+        how |= {"quantiles": quantiles}
         scorer = _Scorer(service, progress, how)
         if expression:
             _write_expression(variants, output, scorer)
@@ -129,7 +137,7 @@ class _Scorer:
 
     def expression(self, table: pd.DataFrame) -> xr.Dataset:
         """Score what variants change in the expression of the genes in reach."""
-        how = {name: value for name, value in self._how.items() if name != "gene"}
+        how = {name: value for name, value in self._how.items() if name not in ("gene", "quantiles")}
         genes = [self._how["gene"]] if self._how["gene"] else None
         result = self._computed("expression_effects", table, how | {"genes": genes})
         for told in filter(None, str(result.attrs.get("skipped", "")).split(", ")):

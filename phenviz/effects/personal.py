@@ -9,13 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from phenviz.errors import ModelError
 from phenviz.genome import Context, Locus, ReferenceGenome
 from phenviz.genome.variant import Edit
 from phenviz.inference.edited_sequence import EditedSequence
-from phenviz.inference.haplotype_engine import TILE_BINS, activity_engine
+from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.predict import activity_units, bin_range, predict
+from phenviz.models.predict import activity_units, bin_range, central_bins, predict
 from phenviz.models.windows import select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import bin_coord, context_coords, result_attrs
@@ -54,7 +53,8 @@ def predict_haplotypes(
     locus
         Where, 0-based half-open.
     reference, backbone
-        As for `phenviz.models.predict.predict`; the backbone has a finite receptive field.
+        As for `phenviz.models.predict.predict`. A global backbone predicts a window for each interval between
+        insertions and deletions, in each haplotype.
     contexts
         Contexts (or names, labels, CURIEs) to keep; None for all.
     unphased, seed
@@ -81,8 +81,6 @@ def predict_haplotypes(
         If the locus leaves the contig or holds no base but N.
     DataError
         If heterozygotes that the bins see are unphased and that is refused, or the file can't be read.
-    ModelError
-        If the backbone is global.
     """
     locus = reference.check(locus)
     both = seen_haplotypes(individual, locus, reference, backbone, unphased=unphased, seed=seed)
@@ -132,7 +130,7 @@ def predict_cohort(
 
     Raises
     ------
-    LocusError, DataError, ModelError
+    LocusError, DataError
         As `predict_haplotypes`.
     """
     from phenviz.variation import unique_haplotypes
@@ -178,8 +176,8 @@ class _Numbers:
         self, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
         """Predict haplotypes, of which each occurs so many times: (haplotypes, contexts, bins)."""
-        tiles = -(-self.plain.shape[1] // TILE_BINS) + 1
-        self._progress.stage("predicting haplotypes", tiles)
+        tiles = self.engine.tiles(self._first, self._first + self.plain.shape[1])
+        self._progress.stage("predicting haplotypes", len(tiles))
         return self.engine.along(edits, self._first, self.plain, self._progress.advance, copies)
 
     def as_dataset(
@@ -231,7 +229,7 @@ def seen_haplotypes(
 
     Raises
     ------
-    DataError, ModelError
+    DataError
         As `predict_haplotypes`.
     """
     around, view = seen_from(locus, reference, backbone)
@@ -263,22 +261,22 @@ def seen_from(
 ) -> tuple[Locus, Callable[[Haplotype], Locus]]:
     """Return what the bins of a locus see of the reference, and what tells how far they see a haplotype.
 
-    Raises
-    ------
-    ModelError
-        If the backbone is global.
+    Of a global backbone this is what they see wherever its windows begin within the locus.
     """
-    if backbone.receptive_field is None:
-        raise ModelError(
-            f"{backbone.name} sees its whole window at once, and haplotypes are predicted by what their "
-            "variants reach: use a backbone with a finite receptive field"
-        )
-    size, flank, length = backbone.bin_size, halo(backbone), reference.contigs[locus.contig]
+    size, length = backbone.bin_size, reference.contigs[locus.contig]
     first, last = bin_range(locus, size)
+
+    def reach(one: int, two: int) -> tuple[int, int]:
+        if backbone.receptive_field is not None:
+            return one * size - halo(backbone), two * size + halo(backbone)
+        kept = central_bins(backbone, 0)[1]
+        earliest = max(one - (kept.stop - kept.start) + 1, first)
+        start, _ = central_bins(backbone, max(min(two, last) - 1, earliest))
+        return central_bins(backbone, earliest)[0], start + backbone.window
 
     def seen(edits: Sequence[Edit]) -> Locus:
         edited = EditedSequence(reference, locus.contig, edits)
-        start, end = edited.seen(first, last, size, lambda one, two: (one * size - flank, two * size + flank))
+        start, end = edited.seen(first, last, size, reach)
         return Locus(locus.contig, max(start, 0), min(end, length))
 
     return seen(()), lambda haplotype: seen(haplotype.edits)

@@ -160,6 +160,12 @@ def world_background(
     return known if known.effects.shape[1] else None
 
 
+def background_work(key: str | None) -> int:
+    """Return how many variants are scored for a background at most; 0 if it is kept already, or there is none."""
+    here = key is None or (cache_dir("quantiles") / f"{key}.npz").is_file()
+    return 0 if here else MOST_VARIANTS
+
+
 def common_variants(
     individuals: Individuals,
     reference: ReferenceGenome,

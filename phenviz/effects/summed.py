@@ -25,6 +25,7 @@ DEFINITION = (
 )
 # their bins are held for each of them
 _AT_ONCE = 32
+_FAR = 2**60
 
 
 def sum_of_variants(
@@ -57,7 +58,9 @@ def sum_of_variants(
     """
     names = [str(name) for name in exact["context"].to_numpy()]
     _, channels = select_contexts(backbone, names)
-    locus, size, flank = locus_of(exact), bin_size_of(exact), halo(backbone)
+    locus, size = locus_of(exact), bin_size_of(exact)
+    # whatever lies in a global model's window changes all of it
+    flank = halo(backbone) if backbone.receptive_field is not None else _FAR
     first = int(exact["bin_start"].to_numpy()[0]) // size
     activity = exact["activity"].transpose("haplotype", "context", "bin")
     plain = activity.sel(haplotype=REFERENCE).to_numpy()

@@ -17,6 +17,7 @@ from phenviz.inference.edited_sequence import EditedSequence, GridWindow
 from phenviz.inference.embedded_edits import BinValues, with_windows
 from phenviz.inference.reductions import ChannelActivity
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.predict import central_bins
 
 # A tile is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
 # flanks: 1 kb on 4 kb for the embedded backbone.
@@ -69,7 +70,8 @@ class HaplotypeEngine:
     reference, contig
         What the edits are made in.
     backbone
-        A model with a finite receptive field.
+        Of a global model a tile is what `phenviz.models.predict` keeps of one window, counted from the first
+        bin that is asked for; every edit in the window changes all of the tile.
     values
         Turns embeddings of bins (rows, D) and their numbers on the contig (rows,) into the K numbers of each
         bin that are wanted, (rows, K).
@@ -87,7 +89,8 @@ class HaplotypeEngine:
     ) -> None:
         self._reference, self._contig, self._backbone = reference, contig, backbone
         self._values, self._width = values, width
-        self._size, self._flank = backbone.bin_size, halo(backbone)
+        self._size = backbone.bin_size
+        self._flank = None if backbone.receptive_field is None else halo(backbone)
         self.saving = Saving()
 
     def along(
@@ -147,9 +150,7 @@ class HaplotypeEngine:
         """
         times = np.ones(len(haplotypes), dtype=np.int64) if copies is None else copies
         starts = [np.array([start for start, _, _ in edits], dtype=np.int64) for edits in haplotypes]
-        # tiles lie on the contig's own grid, so that loci that overlap share them
-        for tile in range(first // TILE_BINS * TILE_BINS, last, TILE_BINS):
-            begin, end = max(tile, first), min(tile + TILE_BINS, last)
+        for begin, end in self.tiles(first, last):
             owners: dict[tuple[Edit, ...], list[int]] = {}
             for number, edits in enumerate(haplotypes):
                 owners.setdefault(self._around(edits, starts[number], begin, end), []).append(number)
@@ -161,13 +162,23 @@ class HaplotypeEngine:
                 yield owners[found], bins, values
             done(1)
 
+    def tiles(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Cut bins first to last (exclusive) into tiles."""
+        if self._flank is None:
+            kept = central_bins(self._backbone, first)[1]
+            count = kept.stop - kept.start
+            return [(begin, min(begin + count, last)) for begin in range(first, last, count)]
+        # tiles lie on the contig's own grid, so that loci that overlap share them
+        starts = range(first // TILE_BINS * TILE_BINS, last, TILE_BINS)
+        return [(max(start, first), min(start + TILE_BINS, last)) for start in starts]
+
     def _around(
         self, edits: Sequence[Edit], starts: NDArray[np.int64], first: int, last: int
     ) -> tuple[Edit, ...]:
         """Return the edits that bins first to last see: deletions bring more of the reference into view."""
         if not len(edits):
             return ()
-        left, right = first * self._size - self._flank, last * self._size + self._flank
+        left, right = self._sequence_of(first, last)
         seen, low = (int(np.searchsorted(starts, place)) for place in (last * self._size, left))
         while seen > low or (low and edits[low - 1].end >= left):
             seen -= 1
@@ -218,6 +229,8 @@ class HaplotypeEngine:
         return values
 
     def _touched(self, edits: tuple[Edit, ...], first: int, last: int) -> NDArray[np.int64]:
+        if self._flank is None:
+            return np.arange(first, last)
         touched = np.zeros(last - first, dtype=bool)
         for start, ref, _ in edits:
             low = (start - self._flank) // self._size - first
@@ -229,6 +242,11 @@ class HaplotypeEngine:
         if not len(bins):
             return []
         edited = EditedSequence(self._reference, self._contig, edits)
+        if self._flank is None:
+            # all bins of a tile, whatever interval they lie in, have the place in the window that they have
+            # in the reference
+            whole = self._sequence_of(int(bins[0]), int(bins[-1]) + 1)
+            return list(edited.windows(number, int(bins[0]), int(bins[-1]) + 1, self._size, lambda *_: whole))
         return [
             window
             for first, last in covered_intervals(bins)
@@ -236,6 +254,9 @@ class HaplotypeEngine:
         ]
 
     def _sequence_of(self, first: int, last: int) -> tuple[int, int]:
+        if self._flank is None:
+            start, _ = central_bins(self._backbone, first)
+            return start, start + self._backbone.window
         return first * self._size - self._flank, last * self._size + self._flank
 
 

@@ -229,7 +229,10 @@ def receptive_field(trial: Trial) -> None:
         middle = margin + number
         first, end = (middle - margin) * size, (middle + 1 + margin) * size
         changed, shift = trial.codes.copy(), number % 3 + 1
-        changed[:, :first], changed[:, end:] = (changed[:, :first] + shift) % 4, (changed[:, end:] + shift) % 4
+        changed[:, :first], changed[:, end:] = (
+            (changed[:, :first] + shift) % 4,
+            (changed[:, end:] + shift) % 4,
+        )
         _same(
             trial.encode(trial.one_hot(changed))[:, :, middle],
             embedding[:, :, middle],

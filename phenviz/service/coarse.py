@@ -11,6 +11,8 @@ import xarray as xr
 from phenviz.attribution.targets import Target, is_count
 from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
+from phenviz.models.backbone import halo
+from phenviz.models.predict import CPU_TILE_BASES
 from phenviz.progress import Progress
 from phenviz.service.job_params import (
     COPIES,
@@ -93,9 +95,17 @@ def _identity(world: World, params: CoarseParams) -> Mapping[str, Any]:
 
 
 def _units(world: World, params: CoarseParams) -> float:
-    """Count bases that go through the model: gradients of the locus, and a window for each mutant."""
-    exact = 3 * min(params.window * params.n_windows, params.locus.length)
-    return float(params.locus.length * 3 * params.n_steps + exact * world.backbone.window)
+    """Count bases that go through the model: a gradient of each tile, and each tile that a mutant reaches."""
+    backbone, length = world.backbone, params.locus.length
+    mutants = 3 * min(params.window * params.n_windows, length)
+    if backbone.receptive_field is not None:
+        tile = min(length, CPU_TILE_BASES) + 2 * halo(backbone)
+        tiles, reached = -(-length // CPU_TILE_BASES), 1
+    else:
+        # tiles are windows, of which the central half counts; a base lies in two
+        tile, tiles = backbone.window, 1 if params.gene else -(-2 * length // backbone.window)
+        reached = min(tiles, 2)
+    return float(tile * (tiles * 3 * params.n_steps + mutants * reached))
 
 
 def _memory(world: World, params: CoarseParams) -> int:

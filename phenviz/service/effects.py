@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 # a second or two on two cores
 VARIANTS_CHUNK = 4_096
+# with a global model, some minutes
+GLOBAL_CHUNK = 64
+# that predictions go through in the time of one variant
+_VARIANT_BASES = 500
 PERSONAL_CHUNK = 2**17
 # each haplotype from its own sequence, or what each variant changes by itself, added up
 MODES = ("exact", "sum")
@@ -102,28 +106,40 @@ def _variants_params(
     variants: pd.DataFrame | str | os.PathLike[str],
     contexts: str | Iterable[str] | None = None,
     gene: str | None = None,
-    quantiles: bool = True,
+    quantiles: bool | None = None,
 ) -> VariantsParams:
+    """Check a request.
+
+    For quantiles thousands of common variants are scored once, so that by default a global model has none.
+    """
     from phenviz.effects.quantiles import background_key
 
     table, name = VariantTable.read(world, variants), find_gene(world, gene)
-    background = background_key(world, world.backbone) if quantiles and name is None else None
+    ranked = name is None and (world.backbone.receptive_field is not None if quantiles is None else quantiles)
+    background = background_key(world, world.backbone) if ranked else None
     return VariantsParams(table, find_contexts(world, contexts, name), name, background)
 
 
 def _variants_chunks(world: World, params: VariantsParams) -> list[Chunk]:
+    from phenviz.effects.quantiles import background_work
+
     shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
-    return [
+    effort, chunks = _effort(world), []
+    common = background_work(params.background)
+    for _, rows, digest in params.table.chunks(VARIANTS_CHUNK if effort == 1 else GLOBAL_CHUNK):
+        # the first one that is computed scores the common variants, too
+        units = (max(len(rows), 1) + (0 if chunks else common)) * effort
         # alleles weren't left-aligned at first
-        Chunk(
-            {"aligned": True, "variants": digest, **shared},
-            partial(_score, rows, params),
-            max(len(rows), 1),
-            trim,
-        )
-        for _, rows, digest in params.table.chunks(VARIANTS_CHUNK)
-    ]
+        identity = {"aligned": True, "variants": digest, **shared}
+        chunks.append(Chunk(identity, partial(_score, rows, params), units, trim))
+    return chunks
+
+
+def _effort(world: World) -> float:
+    """Return the work of a variant: of a global model two whole windows, else a few hundred bases."""
+    backbone = world.backbone
+    return 1.0 if backbone.receptive_field is not None else max(2 * backbone.window / _VARIANT_BASES, 1.0)
 
 
 def _score(rows: pd.DataFrame, params: VariantsParams, backend: Backend, progress: Progress) -> xr.Dataset:
@@ -237,11 +253,27 @@ def _personal_chunks(world: World, params: PersonalParams) -> list[Chunk]:
         Chunk(
             {"cell": interval, "mode": params.mode, **whose},
             partial(compute, interval),
-            interval.length,
+            _personal_units(world, params, interval),
             trim,
         )
         for interval in asked
     ]
+
+
+def _personal_units(world: World, params: PersonalParams, interval: Locus) -> float:
+    """Count the bases that go through the model."""
+    backbone = world.backbone
+    if backbone.receptive_field is not None:
+        return float(interval.length)
+    # a window for each interval between insertions and deletions, or for each variant by itself
+    tiles = max(-(-2 * interval.length // backbone.window), 1)
+    within = [
+        [one for one in both.edits if interval.start <= one.start < interval.end]
+        for both in params.haplotypes
+    ]
+    indels = sum(len(one.ref) != len(one.alt) for edits in within for one in edits)
+    windows = sum(len(edits) for edits in within) if params.mode == "sum" else 0
+    return float(backbone.window * (3 * tiles + indels + 2 * windows * tiles))
 
 
 def _join_personal(params: PersonalParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -118,7 +118,8 @@ class Kind:
     join
         ``join(params, parts)`` puts trimmed chunks together, all of them or (after a cancel) the first few.
     seconds_per_unit
-        Speed on two CPU cores, until this machine's own speed is learnt.
+        Speed on two CPU cores with the embedded backbone, until that of this machine and model is learnt;
+        other backbones start from it times `phenviz.models.compute_cost.relative_cost`.
     memory
         ``memory(world, params)``: bytes at the peak, above the loaded model.
     flavour

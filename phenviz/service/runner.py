@@ -12,6 +12,7 @@ import torch
 import xarray as xr
 
 from phenviz.errors import Cancelled, JobError, MemoryLimitError, PhenvizError, ResultError
+from phenviz.models.compute_cost import relative_cost
 from phenviz.models.identity import model_identity
 from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
@@ -75,7 +76,8 @@ class Runner:
         """Say what it costs to do the chunks that the store doesn't hold."""
         total = sum(chunk.units for chunk in chunks) or 1.0
         missing = sum(chunk.units for chunk in chunks if not self._is_stored(kind, chunk, store))
-        seconds = self._costs.seconds(self._cost_name(kind, params), missing, kind.seconds_per_unit)
+        rate = kind.seconds_per_unit * relative_cost(self._world.backbone)
+        seconds = self._costs.seconds(self._cost_name(kind, params), missing, rate)
         memory = kind.memory(self._world, params)
         if self._is_streamed(kind, params, chunks, store):
             memory = min(memory, _STREAMED_BYTES)

@@ -77,6 +77,7 @@ class Verbs(ABC):
         contexts: list[str] | None = None,
         gene: str | None = None,
         *,
+        quantiles: bool | None = None,
         private: bool = False,
     ) -> xr.Dataset:
         """Score variants in each context; see `phenviz.effects.score_variants`. Waits for the result.
@@ -90,10 +91,14 @@ class Verbs(ABC):
             As in `predict`.
         gene
             Score the change of this gene's expression instead; see `phenviz.effects.score_gene`.
+        quantiles
+            Whether each effect gets its rank among those of common variants of the world's individuals, up to
+            20,000 of which are scored once for it; None for all models but global ones, which would take
+            hours.
         private
             Whether the variants are those of a person, as those of a file with genotypes always are.
         """
-        how = {"variants": variants, "contexts": contexts, "gene": gene}
+        how = {"variants": variants, "contexts": contexts, "gene": gene, "quantiles": quantiles}
         return self._wait("variant_effects", private=private, **how)
 
     def expression_effects(

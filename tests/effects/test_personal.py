@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from phenviz.effects import predict_cohort, predict_haplotypes
-from phenviz.errors import ModelError
-from phenviz.genome import Locus
+from phenviz.genome import Locus, ReferenceGenome
 from phenviz.models.predict import predict
 from phenviz.variation import open_individuals
 from tests.effects.oracles import PAD, Edit, in_reference_coordinates, whole_contig
 from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
+from tests.phenformer_toys import GlobalToy
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
@@ -105,10 +105,37 @@ def test_copies_of_one_person_cost_no_more_than_one(toy_world, people, monkeypat
     assert computed[0] == computed[1]
 
 
-def test_a_global_backbone_is_refused_in_words(toy_world, people):
-    individuals, _ = people
-    with pytest.raises(ModelError, match="whole window"):
-        predict_haplotypes(
-            individuals.individual("ann"), Locus("20", 1_000, 2_000), toy_world.reference,
-            Global(toy_world.backbone),
-        )  # fmt: skip
+@pytest.mark.parametrize("locus", [Locus("20", 300, 9_000), Locus("20", 5_003, 5_900)], ids=str)
+def test_windows_of_a_global_backbone_give_the_whole_edited_contig(toy_world, people, locus):
+    # what it needs lies within the margins of its windows, so that the contig as a whole is the oracle
+    individuals, written = people
+    person, backbone = individuals.individual("ann"), Global(toy_world.backbone).eval()
+    found = predict_haplotypes(person, locus, toy_world.reference, backbone)
+    for number in ("1", "2"):
+        slow = slow_haplotype(toy_world, written, f"ann.{number}", locus)
+        np.testing.assert_allclose(found["activity"].sel(haplotype=number), slow, rtol=2e-5, atol=1e-5)
+    cohort = predict_cohort(individuals, locus, toy_world.reference, backbone, samples=["bob", "ann"])
+    np.testing.assert_allclose(
+        cohort["activity"].sel(individual="ann"), found["activity"][1:], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_global_backbone_sees_every_variant_of_its_window(toy_world, tmp_path):
+    written = write_people(tmp_path / "people.vcf", toy_world.reference, 4, count=120)
+    lines = (tmp_path / "people.vcf").read_text().splitlines(keepends=True)
+    head = [line for line in lines if line.startswith("#")]
+    alike = written[written["ref"].str.len() == written["alt"].str.len()]
+    kept = {str(position) for position in alike["position"]}
+    calls = [line for line in lines if line[0] != "#" and line.split("\t")[1] in kept]
+    (tmp_path / "snv.vcf").write_text("".join([*head, *calls]))
+    sequence = list(whole_contig(toy_world.reference, "20"))
+    for row in alike[alike["ann.2"] == 1].itertuples():
+        sequence[row.position - 1 : row.position - 1 + len(row.ref)] = row.alt
+    (tmp_path / "edited.fa").write_text(">20\n" + "".join(sequence) + "\n")
+    edited = ReferenceGenome(tmp_path / "edited.fa", assembly="toy", cache_dir=tmp_path)
+    backbone, locus = GlobalToy(toy_world.backbone, window=4_096).eval(), Locus("20", 300, 9_000)
+    person = open_individuals(tmp_path / "snv.vcf", toy_world.reference).individual("ann")
+    found = predict_haplotypes(person, locus, toy_world.reference, backbone)
+    slow = predict(locus, edited, backbone)
+    np.testing.assert_allclose(found["activity"].sel(haplotype="2"), slow["activity"], rtol=1e-4, atol=1e-5)
+    assert (found["activity"].sel(haplotype="2") != found["activity"].sel(haplotype="reference")).all()

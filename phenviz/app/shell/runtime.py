@@ -146,8 +146,11 @@ class Runtime:
             return "Quantiles follow: common variants are being scored, which takes a minute once"
         if common.exception() is not None:
             return "Common variants couldn't be scored, so there are no quantiles; the server's log says why"
-        ranked = common.result() is not None
-        return "" if ranked else "No quantiles: this world has no individuals with common variants"
+        if common.result() is not None:
+            return ""
+        if self.world.has_global_backbone:
+            return "No quantiles: scoring thousands of common variants with this model would take hours"
+        return "No quantiles: this world has no individuals with common variants"
 
     def stop(self) -> None:
         """End the background threads and processes."""
@@ -168,6 +171,8 @@ class Runtime:
         from phenviz.effects.quantiles import world_background
 
         self.service_ready.result()
+        if self.world.has_global_backbone:
+            return None
         jobs = PrivateJobs(self)
 
         def score(variants: pd.DataFrame) -> xr.Dataset:
