@@ -39,6 +39,9 @@ FORMATS: dict[str, dict[str, str]] = {
     },
     "measured": {".tsv": "TSV, one row per gene, context, method and split"} | _WHOLE,
     "hypotheses": FIGURE | {".tsv": "TSV, one row per test"} | _WHOLE | {".txt": "Methods paragraph, text"},
+    "sequences": {".tsv": "TSV, one row per bin"}
+    | _WHOLE
+    | {".h5ad": "AnnData, for the single-cell toolbox"},
     # any other table of numbers, such as ablations
     "": _WHOLE,
 }

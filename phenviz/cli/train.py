@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phenviz.cli.common import PhenvizGroup, device_option, progress_bar, with_options, world_option
-from phenviz.errors import DataError, LocusError, ModelError
+from phenviz.errors import DataError, LocusError
 from phenviz.progress import Progress
 
 if TYPE_CHECKING:
@@ -222,16 +222,11 @@ def readout(
     Its contexts are the columns of the counts, which need not be those of the backbone.
     """
     from phenviz.data.hpa_tissues import HPA_SOURCE, PACK
-    from phenviz.models.local import LocalBackbone
     from phenviz.models.readout_training import train_readout
     from phenviz.world import open_world
 
     opened = open_world(world)
-    if not isinstance(backbone := opened.backbone, LocalBackbone):
-        raise ModelError(
-            f"{backbone.name} is no backbone that PhenViz has trained: a readout begins from the last "
-            "layer of one, so name a 'checkpoint' in the project.yaml"
-        )
+    backbone = opened.backbone
     if counts is None and world is not None:
         raise DataError(f"world {opened.name!r} needs read counts of its own: give them with --counts TSV")
     held_out = _held_out(validation, test, opened.reference, world)

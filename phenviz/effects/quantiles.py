@@ -161,7 +161,7 @@ def world_background(
 
 
 def background_work(key: str | None) -> int:
-    """Return how many variants are scored for a background at most; 0 if it is kept already, or there is none."""
+    """Return how many variants are scored for a background at most; 0 if it is kept, or there is none."""
     here = key is None or (cache_dir("quantiles") / f"{key}.npz").is_file()
     return 0 if here else MOST_VARIANTS
 

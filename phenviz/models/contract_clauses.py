@@ -228,11 +228,8 @@ def receptive_field(trial: Trial) -> None:
     for number in range(_INNER_BINS):
         middle = margin + number
         first, end = (middle - margin) * size, (middle + 1 + margin) * size
-        changed, shift = trial.codes.copy(), number % 3 + 1
-        changed[:, :first], changed[:, end:] = (
-            (changed[:, :first] + shift) % 4,
-            (changed[:, end:] + shift) % 4,
-        )
+        changed = (trial.codes + np.uint8(number % 3 + 1)) % 4
+        changed[:, first:end] = trial.codes[:, first:end]
         _same(
             trial.encode(trial.one_hot(changed))[:, :, middle],
             embedding[:, :, middle],

@@ -39,7 +39,7 @@ def predict_expression(
     reference
         Genome that the sequence is read from.
     backbone
-        A local model; the one that the readout was trained on.
+        The one that the readout was trained on; a global one sees one window for each gene.
     readout
         Turns its embedding into expression.
     contexts
@@ -91,8 +91,27 @@ def embed(bins: GeneBins, reference: ReferenceGenome, backbone: SequenceBackbone
 def encode_bins(
     contig: str, first: int, last: int, reference: ReferenceGenome, backbone: SequenceBackbone
 ) -> torch.Tensor:
-    """Encode bins ``first`` to ``last`` (exclusive) of a contig with a local backbone: (1, D, bins)."""
-    margin, size = halo(backbone), backbone.bin_size
+    """Encode bins ``first`` to ``last`` (exclusive) of a contig: (1, D, bins).
+
+    Raises
+    ------
+    ModelError
+        If a global backbone's window doesn't hold them.
+    """
+    size = backbone.bin_size
+    if backbone.receptive_field is None:
+        held = backbone.window // size
+        if last - first > held:
+            raise ModelError(
+                f"{backbone.name} sees {backbone.window:,} bp, and {(last - first) * size:,} are needed "
+                "around a gene: use a readout with a shorter reach"
+            )
+        skipped = (held - (last - first)) // 2
+        left = (first - skipped) * size
+        window = one_hot_window(reference, contig, left, left + backbone.window, backbone)
+        with torch.inference_mode():
+            return backbone.encode(window)[:, :, skipped : skipped + last - first].clone()
+    margin = halo(backbone)
 
     def run(start: int, end: int) -> torch.Tensor:
         left, right = (first + start) * size - margin, (first + end) * size + margin

@@ -16,7 +16,7 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
 from phenviz.models.parallel import over_tiles, tile_size
-from phenviz.models.windows import one_hot_window, placement, select_contexts
+from phenviz.models.windows import BaseSource, one_hot_window, placement, select_contexts
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import bin_coord, context_coords, result_attrs
 
@@ -79,7 +79,9 @@ def predict(
     first, last = bin_range(locus, backbone.bin_size)
     activity = np.empty((len(channels), last - first), dtype=np.float32)
     progress.stage("predicting", last - first)
-    for start, tile in _tiles(locus.contig, first, last, reference, backbone, channels, tile_bins):
+    for start, tile in activity_tiles(
+        locus.contig, first, last, reference, backbone, channels, tile_bins
+    ):
         end = start + tile.shape[1]
         activity[:, start - first : end - first] = tile
         progress.partial(
@@ -94,14 +96,14 @@ def bin_range(locus: Locus, bin_size: int) -> tuple[int, int]:
     return locus.start // bin_size, -(-locus.end // bin_size)
 
 
-def _tiles(
+def activity_tiles(
     contig: str,
     first: int,
     last: int,
-    reference: ReferenceGenome,
+    reference: BaseSource,
     backbone: SequenceBackbone,
     channels: list[int],
-    tile_bins: int | None,
+    tile_bins: int | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield the first bin of each tile and its activity (context, bin), from left to right."""
     if backbone.receptive_field is None:
@@ -136,7 +138,7 @@ def _global_windows(
     contig: str,
     first: int,
     last: int,
-    reference: ReferenceGenome,
+    reference: BaseSource,
     backbone: SequenceBackbone,
     channels: list[int],
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:

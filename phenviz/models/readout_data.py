@@ -163,7 +163,7 @@ def collect(
     annotation, reference
         Genes by Ensembl id or name, and their sequence.
     backbone
-        A local model.
+        What makes the embedding.
     contexts
         Columns of the counts, in the order wanted.
     reach
@@ -204,7 +204,8 @@ def _embed_all(
     around: Sequence[GeneBins], reference: ReferenceGenome, backbone: SequenceBackbone, progress: Progress
 ) -> torch.Tensor:
     """Encode the bins of many genes, those of neighbours that overlap only once: (n, D, bins)."""
-    intervals = _intervals(around)
+    # a global model's window lies around one gene
+    intervals = _intervals(around, shared=backbone.receptive_field is not None)
     progress.stage("encoding the bins around each gene", sum(last - first for _, first, last, _ in intervals))
     embedding: torch.Tensor | None = None
     for contig, first, last, rows in intervals:
@@ -219,7 +220,7 @@ def _embed_all(
     return embedding
 
 
-def _intervals(around: Sequence[GeneBins]) -> list[tuple[str, int, int, list[int]]]:
+def _intervals(around: Sequence[GeneBins], *, shared: bool) -> list[tuple[str, int, int, list[int]]]:
     """Join bins of genes that overlap: contig, first bin, bin after the last, and the genes' numbers."""
     found: list[tuple[str, int, int, list[int]]] = []
     for row in sorted(range(len(around)), key=lambda row: (around[row].contig, around[row].first_bin)):
@@ -227,7 +228,8 @@ def _intervals(around: Sequence[GeneBins]) -> list[tuple[str, int, int, list[int
         last = first + len(around[row].distance)
         # an interval is kept short, so that memory doesn't grow with the contig
         if (
-            found
+            shared
+            and found
             and found[-1][0] == contig
             and first < found[-1][2]
             and last - found[-1][1] < _LONGEST_INTERVAL

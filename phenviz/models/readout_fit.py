@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from phenviz.genome import Context
+from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.local import LocalBackbone
 from phenviz.models.readout import GeneReadout
 from phenviz.models.readout_data import ReadoutData
@@ -70,7 +71,7 @@ class GeneBinValues:
 
 
 def start_readout(
-    data: ReadoutData, backbone: LocalBackbone, contexts: Sequence[Context], reach: int
+    data: ReadoutData, backbone: SequenceBackbone, contexts: Sequence[Context], reach: int
 ) -> GeneReadout:
     """Build a readout that pools by the distance alone, and whose output isn't fitted yet."""
     weight, bias = _initial_values(data, backbone)
@@ -141,14 +142,12 @@ def learn_attention(
             optimizer.step()
 
 
-def _initial_values(data: ReadoutData, backbone: LocalBackbone) -> tuple[torch.Tensor, torch.Tensor]:
+def _initial_values(data: ReadoutData, backbone: SequenceBackbone) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights (V, D) and biases (V,) of the pooled values.
 
-    The backbone's head comes first, as softplus of it is log1p of the activity; then the leading principal
-    components of the embedding of the training genes' bins, scaled to unit variance.
+    The head of PhenViz' own backbone comes first, as softplus of it is log1p of the activity; then the leading
+    principal components of the embedding of the training genes' bins, scaled to unit variance.
     """
-    head = backbone.head.state_dict()
-    weight, bias = head["weight"][:, :, 0], head["bias"]
     sample = data.embedding[data.rows("training")].transpose(1, 2).flatten(0, 1)[::7].double()
     mean = sample.mean(0)
     variances, vectors = torch.linalg.eigh(torch.cov((sample - mean).T))
@@ -156,5 +155,8 @@ def _initial_values(data: ReadoutData, backbone: LocalBackbone) -> tuple[torch.T
     leading = vectors.flip(1)[:, :COMPONENTS].T / scale[:, None]
     # eigenvectors have no sign of their own: the largest entry positive, so that every run gives the same
     leading = leading * leading.gather(1, leading.abs().argmax(1, keepdim=True)).sign()
-    offsets = (-leading @ mean).to(bias.dtype)
-    return torch.cat([weight, leading.to(weight.dtype)]), torch.cat([bias, offsets])
+    weight, bias = leading.float(), (-leading @ mean).float()
+    if not isinstance(backbone, LocalBackbone):
+        return weight, bias
+    head = backbone.head.state_dict()
+    return torch.cat([head["weight"][:, :, 0].cpu(), weight]), torch.cat([head["bias"].cpu(), bias])

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from phenviz.data.blood16 import BLOOD16_RNA
-from phenviz.errors import DataError
+from phenviz.errors import DataError, ModelError
 from phenviz.genome import Annotation, Context, ReferenceGenome
-from phenviz.models.local import LocalBackbone
+from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.readout import GeneReadout, save_readout
 from phenviz.models.readout_data import HeldOut, ReadoutData, collect, log_expression, read_counts
 from phenviz.models.readout_fit import fit_output, learn_attention, read_bins, start_readout
@@ -64,7 +64,7 @@ def train_readout(
     counts: str | os.PathLike[str] | pd.DataFrame,
     annotation: Annotation,
     reference: ReferenceGenome,
-    backbone: LocalBackbone,
+    backbone: SequenceBackbone,
     contexts: Sequence[Context] = BLOOD16_RNA,
     held_out: HeldOut = HELD_OUT,
     reaches: Sequence[int] = REACHES,
@@ -104,6 +104,7 @@ def train_readout(
         With its ``weights_hash``.
     """
     table = counts if isinstance(counts, pd.DataFrame) else read_counts(counts)
+    reaches = _within(reaches, backbone)
     data = collect(
         table,
         annotation,
@@ -131,9 +132,22 @@ def train_readout(
     return readout
 
 
+def _within(reaches: Sequence[int], backbone: SequenceBackbone) -> Sequence[int]:
+    """Return the reaches that a global backbone's window holds on both sides of a gene's bin."""
+    held = [reach for reach in reaches if 2 * reach + 2 * backbone.bin_size <= backbone.window]
+    if backbone.receptive_field is not None:
+        return reaches
+    if not held:
+        raise ModelError(
+            f"{backbone.name} sees {backbone.window:,} bp, and a readout reads {2 * min(reaches):,} around a "
+            "gene: use a backbone with a longer window"
+        )
+    return held
+
+
 def choose(
     data: ReadoutData,
-    backbone: LocalBackbone,
+    backbone: SequenceBackbone,
     contexts: Sequence[Context],
     reaches: Sequence[int] = REACHES,
     progress: Progress = NO_PROGRESS,
@@ -180,7 +194,7 @@ def choose(
 
 
 def fit_readout(
-    data: ReadoutData, backbone: LocalBackbone, contexts: Sequence[Context], choice: Choice
+    data: ReadoutData, backbone: SequenceBackbone, contexts: Sequence[Context], choice: Choice
 ) -> GeneReadout:
     """Fit a readout with these choices to the training genes."""
     rows = data.rows("training")
@@ -196,7 +210,7 @@ def fit_readout(
 
 
 def evaluate(
-    readout: GeneReadout, data: ReadoutData, backbone: LocalBackbone, held_out: HeldOut
+    readout: GeneReadout, data: ReadoutData, backbone: SequenceBackbone, held_out: HeldOut
 ) -> dict[str, Any]:
     """Score the readout on each held-out part, beside two baselines.
 
@@ -229,7 +243,7 @@ def predict_genes(readout: GeneReadout, data: ReadoutData) -> NDArray[np.float32
         return readout.output(features).numpy()
 
 
-def baseline(data: ReadoutData, backbone: LocalBackbone) -> NDArray[np.float32]:
+def baseline(data: ReadoutData, backbone: SequenceBackbone) -> NDArray[np.float32]:
     """Predict expression by ridge regression on the activity near the TSS alone, (n, C).
 
     Features are the mean log1p activity of each context in the TSS's bin and eight on each side (about

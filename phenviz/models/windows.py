@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,8 +12,14 @@ from numpy.typing import NDArray
 
 from phenviz.genome.codes import one_hot
 from phenviz.genome.contexts import Context, choose_contexts
-from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
+
+
+class BaseSource(Protocol):
+    """What bases are read from: a reference genome, or a sequence by itself."""
+
+    def fetch_codes(self, contig: str, start: int, end: int, /) -> NDArray[np.uint8]:
+        """Return the bases from start to end (0-based half-open), N beyond the ends."""
 
 
 def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
@@ -25,7 +32,7 @@ def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
 
 
 def one_hot_window(
-    reference: ReferenceGenome, contig: str, start: int, end: int, backbone: SequenceBackbone
+    reference: BaseSource, contig: str, start: int, end: int, backbone: SequenceBackbone
 ) -> torch.Tensor:
     """Return the bases from start to end (0-based half-open) on the backbone's device, (1, 4, bases).
 

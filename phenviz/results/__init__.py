@@ -7,6 +7,7 @@ from phenviz.results import (  # noqa: F401
     haplotypes,
     measured,
     risk,
+    sequences,
     variants,
 )
 from phenviz.results.covered import exact_intervals, gaps

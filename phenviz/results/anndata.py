@@ -1,4 +1,4 @@
-"""Effects of variants as AnnData, for the single-cell toolbox (scanpy and others)."""
+"""Effects of variants, and activity of sequences, as AnnData, for the single-cell toolbox (scanpy and others)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from phenviz.errors import ResultError
 from phenviz.results.disk import DiskFile
 from phenviz.results.schema import plain_value, validate
 
+# of each kind: the matrix and its rows, and what names a row
+_MATRICES = {"variant effects": ("effect", "variant"), "sequences": ("activity", "bin")}
+_NAMED_BY = {
+    "variant effects": ("contig", "position", "ref", "alt"),
+    "sequences": ("sequence", "start"),
+}
+
 
 def write_anndata(dataset: xr.Dataset, path: Path) -> int:
-    """Write effects of variants as ``.h5ad``: variants are observations, contexts are variables.
+    """Write a matrix as ``.h5ad``: variants, or bins of sequences, are observations, contexts are variables.
 
     Parameters
     ----------
     dataset
-        What `phenviz.effects.score_variants` returned. ``effect`` becomes ``X``, every other variable a
-        layer; the coordinates become columns of ``obs`` and ``var``, the attributes ``uns``.
+        What `phenviz.effects.score_variants` or `phenviz.models.predict_sequences` returned. ``effect`` or
+        ``activity`` becomes ``X``, every other variable a layer; the coordinates become columns of ``obs`` and ``var``, the attributes ``uns``.
     path
         Where to.
 
@@ -38,8 +45,9 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> int:
         If the library isn't installed, or the result is of another kind.
     """
     kind = validate(dataset)
-    if kind != "variant effects":
-        raise ResultError(f"a {kind} can't be written as .h5ad, which is for effects of variants: use .nc")
+    if kind not in _MATRICES:
+        raise ResultError(f"a {kind} can't be written as .h5ad, which is for {' and '.join(_MATRICES)}: use .nc")
+    main, dim = _MATRICES[kind]
     try:
         from anndata import AnnData
         from anndata.io import write_elem
@@ -49,25 +57,25 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> int:
             "`pip install 'phenviz[anndata]'`, or write .parquet or .nc"
         ) from error
     layers = {
-        str(name): variable.transpose("variant", "context").values
+        str(name): variable.transpose(dim, "context").values
         for name, variable in dataset.data_vars.items()
-        if name != "effect"
+        if name != main
     }
     table = AnnData(
-        dataset["effect"].transpose("variant", "context").values,
-        obs=_frame(dataset, "variant", _names(dataset)),
+        dataset[main].transpose(dim, "context").values,
+        obs=_frame(dataset, dim, _names(dataset, *_NAMED_BY[kind])),
         var=_frame(dataset, "context", dataset["context"].values.astype(str).tolist()),
         layers=layers,
         uns={str(name): plain_value(value) for name, value in dataset.attrs.items()},
     )
     with DiskFile(path) as disk, h5py.File(disk, "w") as file:
         write_elem(file, "/", table)
-    return int(dataset["effect"].size)
+    return int(dataset[main].size)
 
 
-def _names(dataset: xr.Dataset) -> list[str]:
-    """Name variants as contig-position-ref-alt; repeated ones get a number."""
-    parts = zip(*(dataset[name].values for name in ("contig", "position", "ref", "alt")), strict=True)
+def _names(dataset: xr.Dataset, *coordinates: str) -> list[str]:
+    """Name rows by some coordinates, as contig-position-ref-alt; repeated ones get a number."""
+    parts = zip(*(dataset[name].values for name in coordinates), strict=True)
     names = pd.Series(["-".join(map(str, part)) for part in parts], dtype=object)
     again = names.groupby(names).cumcount()
     return [name if not number else f"{name}-{number}" for name, number in zip(names, again, strict=True)]

@@ -26,6 +26,7 @@ _DIMS_OF_KIND: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "effects on expression": {"expression_effect": ("pair", "context")},
     "risk": {"score": ("person", "trait", "method")},
     "measured": {"correlation": ("gene", "context", "method"), "people": ("gene", "context", "method")},
+    "sequences": {"activity": ("context", "bin")},
 }
 _COORDS_OF_KIND = {
     "prediction": ("bin_start", "context"),
@@ -36,6 +37,7 @@ _COORDS_OF_KIND = {
     "effects on expression": ("contig", "position", "ref", "alt", "gene", "context"),
     "risk": ("person", "trait", "method"),
     "measured": ("gene", "feature", "context", "method"),
+    "sequences": ("sequence", "start", "end", "context"),
 }
 CONVENTION = "position is 1-based; start, end and bin_start are 0-based, half-open"
 _POSITION = {"long_name": "position, 1-based (as in VCF)", "first_base": 1}
@@ -224,10 +226,11 @@ def kind_of(dataset: xr.Dataset) -> str | None:
     -------
     str or None
         ``prediction``, ``mutagenesis``, ``attribution``, ``variant effects``, ``gene expression``,
-        ``effects on expression``, ``risk`` or ``measured``; None for any other table of numbers.
+        ``effects on expression``, ``risk``, ``measured`` or ``sequences`` (a prediction of some that lie in
+        no genome); None for any other table of numbers.
     """
     if "activity" in dataset.data_vars:
-        return "prediction"
+        return "sequences" if "sequence" in dataset["activity"].coords else "prediction"
     if "attribution" in dataset.data_vars:
         return "attribution"
     if "effect" in dataset.data_vars and "allele" in dataset["effect"].dims:

@@ -38,6 +38,7 @@ from phenviz.service.job_types import Backend, Chunk, Kind, Registry, Streaming
 from phenviz.service.measured import MEASURED
 from phenviz.service.overview import OVERVIEW
 from phenviz.service.risk import RISK
+from phenviz.service.sequences import PREDICT_SEQUENCES
 from phenviz.service.trait import TRAIT
 
 if TYPE_CHECKING:

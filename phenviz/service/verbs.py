@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -38,6 +38,15 @@ class Verbs(ABC):
         if individual is not None:
             return self.personal(locus, individual, contexts)
         return self._wait("predict", locus=locus, contexts=contexts)
+
+    def predict_sequences(
+        self, sequences: Mapping[str, str] | str | os.PathLike[str], contexts: list[str] | None = None
+    ) -> xr.Dataset:
+        """Predict sequences that lie in no genome; see `phenviz.models.predict_sequences`. Waits.
+
+        ``sequences`` are bases by name, or a FASTA. As they may be a person's, nothing of it is stored.
+        """
+        return self._wait("predict_sequences", sequences=sequences, contexts=contexts)
 
     def overview(self, locus: str | Locus) -> xr.Dataset:
         """Predict activity over megabases, summarised to 64 bins per point; waits for the result.

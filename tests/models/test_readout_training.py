@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from phenviz.errors import DataError
+from phenviz.errors import DataError, ModelError
 from phenviz.models.expression import predict_expression
 from phenviz.models.readout import load_readout
 from phenviz.models.readout_data import ReadoutData, collect, log_cpm, log_expression, read_counts
 from phenviz.models.readout_metrics import report, score_expression
 from phenviz.models.readout_training import Choice, evaluate, fit_readout, predict_genes, train_readout
+from phenviz.models.torch_module import TorchModuleBackbone
+from tests.effects.test_score import Global
 from tests.toys import CONTEXTS
 
 REACH = 1_024
@@ -183,6 +186,52 @@ def test_a_trained_readout_is_saved_with_its_card_and_predicts(toy_world, counts
     gene = toy_world.annotation.gene("BETA")
     found = predict_expression(gene, toy_world.reference, toy_world.backbone, readout)
     assert np.isfinite(found["expression"]).all()
+
+
+@pytest.mark.parametrize("window", [None, 4_096], ids=["local", "global"])
+def test_a_readout_is_trained_for_a_network_that_is_none_of_ours(toy_world, counts_file, tmp_path, window):
+    module = Embedding(toy_world.backbone).eval()
+    backbone = TorchModuleBackbone(
+        module, CONTEXTS, name="own", window=window or 1_024, bin_size=128,
+        receptive_field=None if window else toy_world.backbone.receptive_field,
+    )  # fmt: skip
+    path = tmp_path / "readout.safetensors"
+    how = {"annotation": toy_world.annotation, "reference": toy_world.reference, "contexts": CONTEXTS}
+    how |= {"held_out": {"test": [("20", 14_000, 20_000)]}, "reaches": (512, REACH, 98_304)[: 3 if window else 2]}
+    train_readout(path, counts=counts_file, backbone=backbone, **how)
+    readout = load_readout(path, backbone)
+    gene = toy_world.annotation.gene("BETA")
+    found = predict_expression(gene, toy_world.reference, backbone, readout)
+    # what a window sees beyond the bins is as local as before, so that both see the same
+    other = TorchModuleBackbone(
+        module, CONTEXTS, name="own", window=1_024, bin_size=128,
+        receptive_field=toy_world.backbone.receptive_field,
+    )  # fmt: skip
+    local = predict_expression(gene, toy_world.reference, other, readout)
+    np.testing.assert_allclose(found["expression"], local["expression"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_window_too_short_for_any_readout_is_refused(toy_world, counts_file, tmp_path):
+    backbone = Global(toy_world.backbone).eval()
+    with pytest.raises(ModelError, match="sees 4,096 bp, and a readout reads 24,576 around a gene"):
+        train_readout(
+            tmp_path / "r.safetensors", counts=counts_file, annotation=toy_world.annotation,
+            reference=toy_world.reference, backbone=backbone, contexts=CONTEXTS,
+        )  # fmt: skip
+
+
+class Embedding(nn.Module):
+    """A network in two steps, as a user's is."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def encode(self, x):
+        return self.inner.encode(x)
+
+    def activity(self, embedding):
+        return self.inner.activity(embedding)
 
 
 def test_the_card_tells_every_context_beside_both_baselines(toy_world, many_genes):

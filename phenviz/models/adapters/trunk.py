@@ -20,10 +20,11 @@ from phenviz.models.weights import hash_of_weights
 
 UNITS = "predicted coverage"
 _CONFIG_BESIDE = "put the config.json that belongs to them beside them"
-# of a config.json: how it was written, and what matters in training, or to the bins that PhenViz doesn't crop
+# of a config.json: how it was written, and what matters in training only, or to cropping, which is off here
 _NO_SHAPE = frozenset(
-    """_name_or_path architectures attn_dropout auto_map bins_to_return dropout_rate dtype model_type pos_dropout
-    return_center_bins_only target_length torch_dtype transformers_version use_checkpointing""".split()
+    """_name_or_path architectures attn_dropout auto_map bins_to_return dropout_rate dtype model_type
+    pos_dropout return_center_bins_only target_length torch_dtype transformers_version
+    use_checkpointing""".split()
 )
 
 
