@@ -16,6 +16,7 @@ from phenviz.errors import PhenvizError
 if TYPE_CHECKING:
     from phenviz.attribution import Target
     from phenviz.genome import Context, Locus
+    from phenviz.models.predict_sequences import predict_sequences
     from phenviz.saving import save
     from phenviz.service import Job, ModelService
     from phenviz.tracks.notebook_view import view
@@ -33,6 +34,7 @@ __all__ = [
     "World",
     "__version__",
     "open_world",
+    "predict_sequences",
     "save",
     "view",
 ]
@@ -46,6 +48,7 @@ _ROOM_OF = {
     "Target": "phenviz.attribution",
     "World": "phenviz.world",
     "open_world": "phenviz.world",
+    "predict_sequences": "phenviz.models.predict_sequences",
     "save": "phenviz.saving",
     "view": "phenviz.tracks.notebook_view",
 }

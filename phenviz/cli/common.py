@@ -136,7 +136,7 @@ def refuse_given(*names: str, why: str) -> None:
     """
     context = click.get_current_context()
     given = [
-        parameter.opts[0]
+        parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
         for parameter in context.command.params
         if parameter.name in names
         and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE

@@ -10,6 +10,7 @@ import click
 from phenviz.cli.common import (
     FIGURE_SUFFIXES,
     PhenvizCommand,
+    checked_output,
     device_option,
     output_option,
     progress_bar,
@@ -21,6 +22,7 @@ from phenviz.cli.common import (
 )
 from phenviz.cli.people import individual_of, individuals_of, phasing_options, sample_option
 from phenviz.cli.tracks import write_tracks
+from phenviz.formats import suffix_of, suffixes_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _LOCUS_HELP = "LOCUS is a gene, an rsID or a region: HNF4A, rs6116042, chr20:42,984,160-42,985,160."
+
+_NO_GENOME = "--sequences lie in no genome, and are nobody's"
 
 contexts_option = click.option(
     "--context",
@@ -57,15 +61,39 @@ class Steps(click.ParamType):
 _where_and_how = with_options(output_option, reference_option, world_option, device_option)
 
 
+def _check_predicted(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    return checked_output(value, suffixes_of("prediction", "sequences"), context, parameter)
+
+
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)
-@click.argument("locus")
+@click.argument("locus", required=False)
+@click.option(
+    "--sequences",
+    metavar="FASTA",
+    help="Predict the sequences of this file, which lie in no genome, instead of LOCUS; OUT is .tsv .nc "
+    ".zarr .parquet or .h5ad.",
+)
 @contexts_option
 @click.option("--vcf", metavar="V", help="Predict along both haplotypes of a sample of this file, too.")
 @sample_option
 @phasing_options
-@_where_and_how
+@with_options(
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        callback=_check_predicted,
+        help="Result file: .nc .zarr .parquet .bed .bw (one bigWig per context) .svg .pdf .png; of "
+        "--sequences also .tsv .h5ad",
+    ),
+    reference_option,
+    world_option,
+    device_option,
+)
 def predict(
-    locus: str,
+    locus: str | None,
+    sequences: str | None,
     contexts: tuple[str, ...],
     vcf: str | None,
     sample: str | None,
@@ -77,6 +105,15 @@ def predict(
     device: str,
 ) -> None:
     """Predict the activity of every bin of LOCUS in each cell type, of the reference or of a person."""
+    if sequences is not None:
+        _check_kind(output, "sequences")
+        refuse_given("locus", "vcf", "sample", "unphased", "seed", "reference", why=_NO_GENOME)
+        how = {"sequences": sequences, "contexts": list(contexts) or None}
+        compute("predict_sequences", output, None, world, device, **how)
+        return
+    if locus is None:
+        raise click.UsageError("say what is predicted: LOCUS, or --sequences FASTA")
+    _check_kind(output, "prediction")
     if vcf is None and sample is None:
         if unphased != "refuse":
             raise click.UsageError("--unphased is about a person's variants: give --sample or --vcf, too")
@@ -92,6 +129,12 @@ def predict(
     )  # fmt: skip
     for path in written:
         click.echo(path)
+
+
+def _check_kind(output: Path, kind: str) -> None:
+    if suffix_of(output, suffixes_of(kind)) is None:
+        what = "sequences that lie in no genome" if kind == "sequences" else "a locus"
+        raise click.UsageError(f"{output.name} can't hold {what}: end it with {' '.join(suffixes_of(kind))}")
 
 
 @click.command(cls=PhenvizCommand, epilog=_LOCUS_HELP)

@@ -43,7 +43,7 @@ def read_sequences_file(path: str | os.PathLike[str]) -> dict[str, str]:
                     parts[name] = []
                 elif text:
                     if not name:
-                        raise SequenceError(f"{where}, line {number}: no '>name' before it, so this is no FASTA")
+                        raise SequenceError(f"{where}, line {number}: no '>name' before it: give a FASTA")
                     if wrong := _NO_LETTER.search(text):
                         raise SequenceError(
                             f"{where}, line {number}: {wrong.group()!r} is no base: use A, C, G, T or N"

@@ -79,9 +79,7 @@ def predict(
     first, last = bin_range(locus, backbone.bin_size)
     activity = np.empty((len(channels), last - first), dtype=np.float32)
     progress.stage("predicting", last - first)
-    for start, tile in activity_tiles(
-        locus.contig, first, last, reference, backbone, channels, tile_bins
-    ):
+    for start, tile in activity_tiles(locus.contig, first, last, reference, backbone, channels, tile_bins):
         end = start + tile.shape[1]
         activity[:, start - first : end - first] = tile
         progress.partial(

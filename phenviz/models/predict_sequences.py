@@ -43,9 +43,9 @@ def predict_sequences(
     Returns
     -------
     xr.Dataset
-        ``activity`` (context, bin), float32, the bins of one sequence after those of the one before. Coordinates
-        on ``bin``: ``sequence`` (its name), ``start`` and ``end`` (in the sequence, 0-based half-open; the last
-        bin of a sequence ends with it).
+        ``activity`` (context, bin), float32, the bins of one sequence after those of the one before.
+        Coordinates on ``bin``: ``sequence`` (its name), ``start`` and ``end`` (in the sequence, 0-based
+        half-open; the last bin of a sequence ends with it).
 
     Raises
     ------

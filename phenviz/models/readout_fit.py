@@ -145,8 +145,8 @@ def learn_attention(
 def _initial_values(data: ReadoutData, backbone: SequenceBackbone) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights (V, D) and biases (V,) of the pooled values.
 
-    The head of PhenViz' own backbone comes first, as softplus of it is log1p of the activity; then the leading
-    principal components of the embedding of the training genes' bins, scaled to unit variance.
+    The head of PhenViz' own backbone comes first, as softplus of it is log1p of the activity; then the
+    leading principal components of the embedding of the training genes' bins, scaled to unit variance.
     """
     sample = data.embedding[data.rows("training")].transpose(1, 2).flatten(0, 1)[::7].double()
     mean = sample.mean(0)

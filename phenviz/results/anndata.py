@@ -46,7 +46,9 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> int:
     """
     kind = validate(dataset)
     if kind not in _MATRICES:
-        raise ResultError(f"a {kind} can't be written as .h5ad, which is for {' and '.join(_MATRICES)}: use .nc")
+        raise ResultError(
+            f"a {kind} can't be written as .h5ad, which is for {' and '.join(_MATRICES)}: use .nc"
+        )
     main, dim = _MATRICES[kind]
     try:
         from anndata import AnnData

@@ -197,7 +197,10 @@ def test_a_readout_is_trained_for_a_network_that_is_none_of_ours(toy_world, coun
     )  # fmt: skip
     path = tmp_path / "readout.safetensors"
     how = {"annotation": toy_world.annotation, "reference": toy_world.reference, "contexts": CONTEXTS}
-    how |= {"held_out": {"test": [("20", 14_000, 20_000)]}, "reaches": (512, REACH, 98_304)[: 3 if window else 2]}
+    how |= {
+        "held_out": {"test": [("20", 14_000, 20_000)]},
+        "reaches": (512, REACH, 98_304)[: 3 if window else 2],
+    }
     train_readout(path, counts=counts_file, backbone=backbone, **how)
     readout = load_readout(path, backbone)
     gene = toy_world.annotation.gene("BETA")

@@ -100,6 +100,7 @@ JOBS = {
     "expression_effects of a gene": {"variants": "chr20:6,050 {ref}>{alt}", "genes": ["ALPHA"]},
     "both_alleles": {"contig": "20", "position": 6_050, "ref": "{ref}", "alt": "{alt}", "flank": 20},
     "personal": {"locus": "chr20:3,001-7,000", "sample": "ann"},
+    "predict_sequences": {"sequences": {"designed": "ACGTTGCANA" * 30}},
     "expression": {"genes": "ALPHA", "samples": "ann"},
     "gene_expression of a gene": {"genes": ["ALPHA", "BETA"], "contexts": ["Ery"]},
     "trait": {"locus": SITE, "target": "MCV", "method": "saliency"},
