@@ -17,7 +17,11 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
+<<<<<<< HEAD
 from phenviz.cli.measured import individuals, measured
+=======
+from phenviz.cli.init import init
+>>>>>>> be39a65 (Write a commented project with phenviz init, and say all that is missing with phenviz doctor PROJECT)
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.risk import risk
@@ -40,8 +44,13 @@ def main() -> None:
 
 
 for _command in (
+<<<<<<< HEAD
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, individuals,
     measured, risk, hypotheses, overview, train, cohort, data, doctor,
+=======
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
+    overview, train, cohort, data, init, doctor,
+>>>>>>> be39a65 (Write a commented project with phenviz init, and say all that is missing with phenviz doctor PROJECT)
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate):

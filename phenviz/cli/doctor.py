@@ -24,13 +24,25 @@ _SHOWN_LIBRARIES = ("torch", "captum", "numpy", "pandas", "xarray", "panel", "ho
 
 
 @click.command(cls=PhenvizCommand)
+@click.argument("project", required=False)
 @world_option
 @device_option
-def doctor(world: str | None, device: str) -> None:
-    """Show device, versions, world, model, cache and free memory; read all files of the world."""
+def doctor(project: str | None, world: str | None, device: str) -> None:
+    """Show device, versions, world, model, cache and free memory; read all files of the world.
+
+    PROJECT is a project.yaml, as of --world. What is wrong in it is said all at once, with how to get what is
+    missing.
+    """
     from phenviz.world import open_world
 
-    opened = open_world(world)
+    if project is not None and world is not None:
+        raise click.UsageError("PROJECT and --world both name a project.yaml: give one of them")
+    path = project or world
+    if path is not None and (wrong := _wrong_entries(path)):
+        for problem in wrong:
+            click.echo(f"PROBLEM: {problem}")
+        raise PhenvizError(f"{path} can't be opened, {len(wrong)} of its entries need mending: see above")
+    opened = open_world(path)
     parts: dict[str, Callable[[], str]] = {
         "phenviz": _versions,
         "libraries": _libraries,
@@ -62,6 +74,29 @@ def doctor(world: str | None, device: str) -> None:
         click.echo(f"{name:<11} {text}")
     if problems:
         raise PhenvizError(f"{len(problems)} of {len(parts)} checks failed: see above")
+
+
+# where what a project needs comes from, for entries whose file isn't there
+_SOURCES = {
+    "reference": "UCSC, Ensembl, NCBI and GENCODE have genomes as FASTA; take the assembly that the project "
+    "names, plain or packed by bgzip",
+    "annotation": "GENCODE, Ensembl and RefSeq have a genome's genes as GTF or GFF3",
+    "checkpoint": "`phenviz train backbone` makes one",
+    "backbone": "docs/phenformer.md says how weights of Enformer and Borzoi become .safetensors",
+    "readout": "`phenviz train readout` makes one",
+    "phenformer": "`phenviz cohort train` makes one",
+    "bands": "UCSC has it as cytoBand.txt.gz",
+}
+
+
+def _wrong_entries(path: str) -> list[str]:
+    """Say everything that keeps a project from being opened, not only the first, and how to mend it."""
+    from phenviz.data.project import entry_errors
+
+    return [
+        " ".join(f"{error}{f' ({_SOURCES[key]})' if key in _SOURCES else ''}".split())
+        for key, error in entry_errors(path)
+    ]
 
 
 def _versions() -> str:

@@ -246,6 +246,36 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     return project
 
 
+def entry_errors(path: str | os.PathLike[str]) -> list[tuple[str, PhenvizError]]:
+    """Return all that keeps a ``project.yaml`` from being read, each with its key; "" where it has none.
+
+    `read_project` raises the first of them.
+    """
+    found: list[tuple[str, PhenvizError]] = []
+    try:
+        entries = Entries(Path(path).expanduser())
+        entries.refuse_unknown(_READERS)
+    except PhenvizError as error:
+        return [("", error)]
+    for key in REQUIRED_KEYS:
+        try:
+            entries.require((key,))
+        except PhenvizError as error:
+            found.append((key, error))
+    for key, read in _READERS.items():
+        if key in entries.values:
+            try:
+                read(entries, key)
+            except PhenvizError as error:
+                found.append((key, error))
+    if not found:
+        try:
+            read_project(path)
+        except PhenvizError as error:
+            found.append(("", error))
+    return found
+
+
 def _text(entries: Entries, key: str) -> str:
     value = entries.values[key]
     # YAML reads an unquoted number as one

@@ -1,4 +1,4 @@
-"""Effects of variants, and activity of sequences, as AnnData, for the single-cell toolbox (scanpy and others)."""
+"""Effects of variants and activity of sequences as AnnData, for the single-cell toolbox (as scanpy)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> int:
     ----------
     dataset
         What `phenviz.effects.score_variants` or `phenviz.models.predict_sequences` returned. ``effect`` or
-        ``activity`` becomes ``X``, every other variable a layer; the coordinates become columns of ``obs`` and ``var``, the attributes ``uns``.
+        ``activity`` becomes ``X``, every other variable a layer; the coordinates become columns of ``obs``
+        and ``var``, the attributes ``uns``.
     path
         Where to.
 
@@ -46,9 +47,8 @@ def write_anndata(dataset: xr.Dataset, path: Path) -> int:
     """
     kind = validate(dataset)
     if kind not in _MATRICES:
-        raise ResultError(
-            f"a {kind} can't be written as .h5ad, which is for {' and '.join(_MATRICES)}: use .nc"
-        )
+        known = " and ".join(_MATRICES)
+        raise ResultError(f"a {kind} can't be written as .h5ad, which is for {known}: use .nc")
     main, dim = _MATRICES[kind]
     try:
         from anndata import AnnData
