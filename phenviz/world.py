@@ -80,6 +80,11 @@ class World:
         self.assembly = project.assembly
         self._peaks: tuple[tuple[str, ...], pd.DataFrame | None] = ((), None)
 
+    def __reduce__(self) -> tuple[type[World], tuple[Project]]:
+        """Pickle where the parts lie, and not what was read: another process opens them for itself."""
+        path = self.project.path
+        return type(self), (replace(self.project, path=path.absolute() if path else None),)
+
     @cached_property
     def reference(self) -> ReferenceGenome:
         """Sequence of the assembly."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from phenviz import open_world
@@ -15,6 +17,36 @@ from tests.toys import GENES
 @pytest.fixture(scope="module")
 def world():
     return open_world()
+
+
+def _predicted(world, locus):
+    """In another process, and another folder."""
+    import os
+
+    from phenviz.models.predict import predict
+
+    os.chdir("/")
+    return world.name, predict(world.locus(locus), world.reference, world.backbone)["activity"].values
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["untouched", "used"])
+def test_a_world_goes_to_the_processes_of_a_pool(toy_project, monkeypatch, opened):
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from phenviz.models.predict import predict
+
+    monkeypatch.chdir(toy_project.parent)
+    world = open_world(toy_project.name)
+    again = pickle.loads(pickle.dumps(world))
+    assert again.project.path == toy_project and "backbone" not in again.__dict__
+    if opened:
+        assert world.annotation and world.backbone
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        name, found = pool.submit(_predicted, world, "ALPHA").result()
+    direct = predict(world.locus("ALPHA"), world.reference, world.backbone)
+    assert name == world.name
+    np.testing.assert_allclose(found, direct["activity"], rtol=1e-5, atol=1e-6)
 
 
 def test_opening_reads_nothing_heavy():
