@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from phenviz.effects.personal import seen_from
 from phenviz.effects.token_effects import TokenTargets
+from phenviz.errors import ModelError
 from phenviz.genome import Locus, ReferenceGenome
 from phenviz.genome.intervals import merged
 from phenviz.genome.variant import Edit
@@ -90,6 +91,11 @@ def predict_haplotype_tokens(
     ModelError, DataError
         As `phenviz.effects.predict_expression`.
     """
+    if backbone.receptive_field is None:
+        raise ModelError(
+            f"{backbone.name} sees its whole window at once, so people's gene tokens aren't sums of what "
+            "their variants reach: use a backbone with a finite receptive field"
+        )
     names = individuals.samples["sample"].tolist() if samples is None else list(samples)
     targets = TokenTargets(layout, reference, backbone, readout)
     windows = targets.reader.windows

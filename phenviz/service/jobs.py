@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import uuid
@@ -17,6 +18,10 @@ from phenviz.errors import Cancelled, JobError
 from phenviz.service.shared_task import TERMINAL, Finished, State, Work
 
 _SECONDS_BETWEEN_CALLS = 0.1
+
+# a bar that is gone at once is a nuisance
+_QUICK = 0.5
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +152,25 @@ class Job:
         with self._work.changed:
             return self._work.changed.wait_for(lambda: self.over, timeout)
 
+    def _watched(self, timeout: float | None) -> bool:
+        """Wait as `wait` does, with a bar in a notebook, and cancel where the wait is interrupted."""
+        try:
+            if not _in_notebook() or self.wait(_QUICK if timeout is None else min(timeout, _QUICK)):
+                return self.wait(timeout)
+            from tqdm import tqdm
+
+            with tqdm(total=100, desc=self.kind, bar_format=_BAR) as bar:
+                end = None if timeout is None else time.monotonic() + timeout - _QUICK
+                while not (over := self.wait(_QUICK)) and (end is None or time.monotonic() < end):
+                    bar.set_description(self.stage or self.kind, refresh=False)
+                    bar.update(100 * self.progress - bar.n)
+            return over
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
     def result(self, timeout: float | None = None) -> xr.Dataset:
-        """Wait for the result.
+        """Wait for the result; interrupting the wait, as of a notebook's cell, cancels the job.
 
         One that is too long for memory stays in the store: its arrays are read from there chunk by chunk, as
         far as they are looked at (``result.isel(position=slice(1000))``), and are never kept.
@@ -163,7 +185,7 @@ class Job:
         PhenvizError
             What the job failed with; `Cancelled` if it was cancelled; `JobError` if the time is up.
         """
-        if not self.wait(timeout):
+        if not self._watched(timeout):
             raise JobError(
                 f"{self.kind} isn't finished after {timeout:g} s ({self.progress:.0%} done): wait longer"
             )
@@ -215,3 +237,12 @@ class Job:
             callback(self)
         except Exception:
             logger.exception("a subscriber of job %s failed", self.id)
+
+
+def _in_notebook() -> bool:
+    """Tell whether a notebook's kernel waits, without importing what isn't there."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return type(shell).__name__ == "ZMQInteractiveShell" and (
+        threading.current_thread() is threading.main_thread()
+    )

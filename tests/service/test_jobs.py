@@ -260,3 +260,37 @@ def test_where_stages_have_no_known_length_the_time_left_is_the_estimate_and_the
     assert job.state == "running"
     counting.gate.set()
     job.result(60)
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_interrupting_the_cell_that_waits_cancels_the_job(service, counting, monkeypatch, notebook):
+    monkeypatch.setattr("phenviz.service.jobs._in_notebook", lambda: notebook)
+    job = start_held_up(service, counting, stop=4)
+    waited = []
+
+    def wait(timeout=None):
+        waited.append(timeout)
+        if len(waited) > 2 * notebook:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(job, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        job.result()
+    counting.gate.set()
+    monkeypatch.undo()
+    assert job.wait(60) and job.state == "cancelled"
+
+
+def test_a_notebook_shows_a_bar_and_gets_the_result(service, counting, monkeypatch, capsys):
+    monkeypatch.setattr("phenviz.service.jobs._in_notebook", lambda: True)
+    monkeypatch.setattr("phenviz.service.jobs._QUICK", 0.05)
+    job = start_held_up(service, counting, stop=4)
+    with pytest.raises(JobError, match=r"isn't finished after 0\.3 s"):
+        job.result(0.3)
+    threading.Timer(0.2, counting.gate.set).start()
+    assert numbers(job.result(60)) == [0, 1, 2, 3]
+    assert "%|" in capsys.readouterr().err
+    # what is there at once has none
+    job.result()
+    assert capsys.readouterr().err == ""
