@@ -17,7 +17,10 @@ from phenviz.results.writing import write_aside
 def save_sequences_table(dataset: xr.Dataset, path: Path, **_: Any) -> tuple[Path, ...]:
     """Write one line per bin: sequence, start and end (0-based half-open), and a column per context."""
     table = pd.DataFrame({name: dataset[name].values for name in ("sequence", "start", "end")})
-    activity = dataset["activity"].transpose("bin", "context").to_pandas().reset_index(drop=True)
+    activity = pd.DataFrame(
+        dataset["activity"].transpose("bin", "context").values,
+        columns=dataset["context"].values.astype(str),
+    )
 
     def write(parts: list[Path]) -> list[int]:
         pd.concat([table, activity], axis=1).to_csv(parts[0], sep="\t", index=False, lineterminator="\n")
