@@ -125,7 +125,8 @@ def _variants_chunks(world: World, params: VariantsParams) -> list[Chunk]:
 
     shared = {"background": params.background, **gene_identity(world, params.gene, params.contexts)}
     trim = partial(_trim, contexts=params.contexts)
-    effort, chunks = _effort(world), []
+    effort = _effort(world)
+    chunks: list[Chunk] = []
     common = background_work(params.background)
     for _, rows, digest in params.table.chunks(VARIANTS_CHUNK if effort == 1 else GLOBAL_CHUNK):
         # the first one that is computed scores the common variants, too

@@ -42,6 +42,8 @@ BINS, WINDOW = 16, 2_048
 class FakeEnformer(nn.Module):
     """The interface of enformer_pytorch.Enformer: channels last, cropped, heads of linear and softplus."""
 
+    use_tf_gamma = True
+
     def __init__(self, tracks=4, target_length=8):
         super().__init__()
         torch.manual_seed(0)
@@ -310,6 +312,19 @@ def test_a_published_model_comes_from_its_package_with_its_weights_and_tracks(
     assert found.contexts == expected.contexts and found.name == kind
     torch.testing.assert_close(found.state_dict(), expected.state_dict())
     assert found.weights_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_package_that_drops_the_positional_basis_is_refused(monkeypatch, tmp_path):
+    class Old(FakeEnformer):
+        use_tf_gamma = False
+
+        @classmethod
+        def from_hparams(cls, **shape):
+            return cls()
+
+    monkeypatch.setitem(sys.modules, "enformer_pytorch", SimpleNamespace(Enformer=Old))
+    with pytest.raises(ModelError, match="doesn't know use_tf_gamma: pip install"):
+        load_adapter("enformer", tmp_path / "w.safetensors")
 
 
 def test_small_random_enformer_of_the_package_is_loaded_from_its_weights(tmp_path, tracks, monkeypatch):
