@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,15 +30,8 @@ from phenviz.models.phenformer import GeneSite, Phenformer
 from phenviz.models.phenformer_checkpoint import check_models, own_readout
 from phenviz.models.predict import default_tile_bins
 from phenviz.models.readout import GeneReadout
-from phenviz.models.windows import one_hot_window, placement
+from phenviz.models.windows import BaseSource, one_hot_window, placement
 from phenviz.progress import NO_PROGRESS, Progress
-
-
-class BaseSource(Protocol):
-    """Where bases come from: a `ReferenceGenome`, or a haplotype in its coordinates."""
-
-    def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
-        """Return codes from start to end (0-based half-open); what overhangs the contig is N."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,10 +16,10 @@ from phenviz.models.backbone import SequenceBackbone
 
 
 class BaseSource(Protocol):
-    """What bases are read from: a reference genome, or a sequence by itself."""
+    """Where bases come from: a `ReferenceGenome`, a haplotype in its coordinates, a sequence by itself."""
 
-    def fetch_codes(self, contig: str, start: int, end: int, /) -> NDArray[np.uint8]:
-        """Return the bases from start to end (0-based half-open), N beyond the ends."""
+    def fetch_codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
+        """Return codes from start to end (0-based half-open); what overhangs the contig is N."""
 
 
 def placement(backbone: SequenceBackbone) -> tuple[torch.device, torch.dtype]:
