@@ -17,11 +17,8 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
-<<<<<<< HEAD
-from phenviz.cli.measured import individuals, measured
-=======
 from phenviz.cli.init import init
->>>>>>> be39a65 (Write a commented project with phenviz init, and say all that is missing with phenviz doctor PROJECT)
+from phenviz.cli.measured import individuals, measured
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.risk import risk
@@ -44,13 +41,8 @@ def main() -> None:
 
 
 for _command in (
-<<<<<<< HEAD
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, individuals,
-    measured, risk, hypotheses, overview, train, cohort, data, doctor,
-=======
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
-    overview, train, cohort, data, init, doctor,
->>>>>>> be39a65 (Write a commented project with phenviz init, and say all that is missing with phenviz doctor PROJECT)
+    measured, risk, hypotheses, overview, train, cohort, data, init, doctor,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate):

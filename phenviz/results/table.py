@@ -201,8 +201,7 @@ def _sizes(dataset: xr.Dataset) -> dict[str, int]:
 def _place(dataset: xr.Dataset) -> str | None:
     kind = kind_of(dataset)
     # variants and genes bring a place of their own
-    if kind in (None, "variant effects", "gene expression", "effects on expression", "measured"):
-    if kind in (None, "variant effects", "gene expression", "effects on expression", "sequences"):
+    if kind in (None, "variant effects", "gene expression", "effects on expression", "measured", "sequences"):
         return None
     place = "bin_start" if kind == "prediction" else "position"
     return place if place in dataset.coords else None
