@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +12,8 @@ import click
 from phenviz.cli.common import progress_bar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from phenviz.disease.cohort.folder import Cohort
     from phenviz.distributed import OpenTask, Shard, ShardFolder, Summary, Task
     from phenviz.progress import Progress
@@ -44,12 +46,11 @@ class Scale:
         """Whether the work is to be cut into shards at all."""
         return self.scheduler != "none" or self.shard is not None or self.shards_at is not None
 
-    def folder(self, output: Path, identity: Mapping[str, str]) -> ShardFolder:
-        """Return where the shards are kept."""
-        from phenviz.distributed import ShardFolder
-
-        beside = output.absolute().with_name(f"{output.name}.shards")
-        return ShardFolder(self.shards_at or beside, identity)
+    def place(self, output: Path) -> str:
+        """Return where the shards are kept, as all workers see it."""
+        if self.shards_at is not None:
+            return self.shards_at if "://" in self.shards_at else str(Path(self.shards_at).absolute())
+        return str(output.absolute().with_name(f"{output.name}.shards"))
 
 
 def compute_shards(
@@ -105,6 +106,7 @@ def embed_in_shards(
 ) -> Embedded | None:
     """Make the tokens of a cohort in shards; None where others are still to do theirs."""
     from phenviz.disease.cohort.folder import TOKENS
+    from phenviz.distributed import ShardFolder
     from phenviz.distributed.cohort_tokens import TokenTask
     from phenviz.distributed.world_address import WorldAddress
     from phenviz.results.tokens import TokenStore
@@ -114,7 +116,7 @@ def embed_in_shards(
     task = TokenTask(WorldAddress.of(world), cohort.folder.absolute(), device, **how)
     opened = task.open(world, cohort)
     try:
-        folder = scale.folder(path, opened.identity)
+        folder = ShardFolder(scale.place(path), opened.identity)
         folder.prepare()
         if folder.joined(path):
             store = TokenStore(path)
@@ -128,5 +130,49 @@ def embed_in_shards(
             return done
 
         return compute_shards(task, opened, shards, folder, scale, world, join)
+    finally:
+        opened.close()
+
+
+def variants_in_shards(
+    world: World,
+    source: Path,
+    output: Path,
+    scale: Scale,
+    device: str,
+    contexts: tuple[str, ...] | None,
+    gene: str | None,
+    tables: Callable[[], Iterator[pd.DataFrame]],
+    notes: Callable[[], Sequence[str]],
+) -> tuple[list[str], dict[str, int]] | None:
+    """Score the variants of a file in shards; None where others are still to do theirs.
+
+    Returns
+    -------
+    tuple
+        Lines about what was left out of the file, and how many variants have which status.
+    """
+    from phenviz.distributed.variant_effects import VariantTask
+    from phenviz.distributed.world_address import WorldAddress
+
+    place = scale.place(output)
+    task = VariantTask(WorldAddress.of(world), source, contexts, gene, place, device)
+    opened = task.open(world)
+    try:
+        folder = opened.folder
+        folder.prepare()
+        if folder.joined(output):
+            click.echo("0 shards computed: all variants are scored", err=True)
+            return [], {}
+        shards = opened.shards(tables, notes)
+
+        def join(progress: Progress) -> dict[str, int]:
+            counts = opened.join(shards, output, progress)
+            folder.join_into(output)
+            return counts
+
+        told = folder.known("notes") or []
+        counts = compute_shards(task, opened, shards, folder, scale, world, join)
+        return None if counts is None else (told, counts)
     finally:
         opened.close()

@@ -113,8 +113,8 @@ def slurm_cluster(settings: Mapping[str, Any]) -> Any:
     options = {name: value for name, value in settings.items() if name != "jobs"}
     if missing := [name for name in ("cores", "memory") if name not in options]:
         raise JobError(
-            f"--scheduler slurm: the section dask-jobqueue of project.yaml lacks {missing[0]!r}: it says what "
-            "a job may use, as in 'dask-jobqueue: {jobs: 8, queue: long, cores: 4, memory: 16GB}'"
+            f"--scheduler slurm: the section dask-jobqueue of project.yaml lacks {missing[0]!r}: it says "
+            "what a job may use, as in 'dask-jobqueue: {jobs: 8, queue: long, cores: 4, memory: 16GB}'"
         )
     # a death of the job in the middle of a shard costs that shard only; one process, one model
     defaults = {"processes": 1, "scheduler_options": {"dashboard_address": None}}

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phenviz.distributed.identity import check_same
@@ -50,9 +51,7 @@ class Session:
             try:
                 self._folder.record(outcome)
             except PhenvizError as refused:
-                return Outcome(
-                    shard.name, shard.units, _kind(refused), outcome.seconds, worker_name(), str(refused)
-                )
+                return replace(outcome, state=_kind(refused), error=str(refused))
         return outcome
 
     def stop(self) -> None:

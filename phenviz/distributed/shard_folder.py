@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import tempfile
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from phenviz.distributed.shards import Outcome
 
 MANIFEST = "manifest.parquet"
-_SHARDS, _JOINED = "shards", "joined.json"
+_SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -63,7 +64,7 @@ class ShardFolder:
             If it can't be written to.
         """
         with told(self.place):
-            for name in (_SHARDS, MANIFEST):
+            for name in (_SHARDS, _INPUTS, MANIFEST):
                 self._fs.makedirs(f"{self.root}/{name}", exist_ok=True)
             self._write("identity.json", json.dumps(self.identity, indent=1).encode())
 
@@ -76,7 +77,7 @@ class ShardFolder:
         with told(self.place):
             if self._local:
                 # of several processes that begin together, one settles it
-                beside = self._aside(name)
+                beside = self._aside(name.rsplit("/", 1)[-1])
                 Path(beside).write_bytes(json.dumps(value).encode())
                 try:
                     os.link(beside, path)
@@ -87,6 +88,24 @@ class ShardFolder:
             elif not self._fs.exists(path):
                 self._write(f"{name}.json", json.dumps(value).encode())
             return json.loads(self._fs.cat_file(path))
+
+    def known(self, name: str) -> Any:
+        """Return what was settled; None if nothing was."""
+        path = f"{self.root}/{name}.json"
+        with told(self.place):
+            return json.loads(self._fs.cat_file(path)) if self._fs.exists(path) else None
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Keep a table that shards are computed from."""
+        content = io.BytesIO()
+        table.to_parquet(content, index=False)
+        with told(self.place):
+            self._write(f"{_INPUTS}/{name}.parquet", content.getvalue())
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read what `write_table` kept."""
+        with told(self.place):
+            return pd.read_parquet(io.BytesIO(self._fs.cat_file(f"{self.root}/{_INPUTS}/{name}.parquet")))
 
     def done(self) -> set[str]:
         """Return the names of the shards that are finished and there."""
@@ -164,8 +183,9 @@ class ShardFolder:
         """Remember that an output holds all shards, which are then removed; the manifest stays."""
         with told(self.place):
             self._write(_JOINED, json.dumps(_state_of(output)).encode())
-            self._fs.rm(f"{self.root}/{_SHARDS}", recursive=True)
-            self._fs.makedirs(f"{self.root}/{_SHARDS}", exist_ok=True)
+            for name in (_SHARDS, _INPUTS):
+                self._fs.rm(f"{self.root}/{name}", recursive=True)
+                self._fs.makedirs(f"{self.root}/{name}", exist_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:
         beside = self._aside(name.rsplit("/", 1)[-1])

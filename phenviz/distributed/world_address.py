@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phenviz.errors import Cancelled
 from phenviz.world import World, open_world
 
 if TYPE_CHECKING:
-    from phenviz.service import ModelService
+    import xarray as xr
+
+    from phenviz.progress import Progress
+    from phenviz.service import Job, ModelService
+
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,20 @@ def service_of(world: World, device: str) -> ModelService:
     from phenviz.service import ModelService
 
     return ModelService(world, device=device)
+
+
+def wait_for(job: Job, progress: Progress) -> xr.Dataset:
+    """Wait for a job of this process, and end it when the user asks to stop.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop.
+    """
+    try:
+        while not job.wait(_SECONDS_BETWEEN_LOOKS):
+            progress.check()
+    except Cancelled:
+        job.cancel()
+        raise
+    return job.result()

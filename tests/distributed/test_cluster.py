@@ -93,7 +93,13 @@ def test_cancelling_stops_within_the_shards(client, notes, folder):
 def test_a_lost_scheduler_ends_with_one_message_and_the_next_run_goes_on(notes, folder):
     task = ToyTask(notes, {f"shard-{number:03d}": ("wait", 1) for number in (2, 3)})
     with open_client("local:1") as client:
-        closing = threading.Timer(4, lambda: client.cluster.sync(client.cluster.scheduler.close))
+
+        def close_in_the_third():
+            while not computed(notes, "shard-002"):
+                time.sleep(0.1)
+            client.cluster.sync(client.cluster.scheduler.close)
+
+        closing = threading.Thread(target=close_in_the_third, daemon=True)
         closing.start()
         with pytest.raises(JobError, match=r"the Dask scheduler .*is gone: start it anew; finished"):
             run(shards_of(4), task, client, folder=folder)
