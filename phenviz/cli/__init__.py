@@ -17,6 +17,7 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
+from phenviz.cli.many_expression import expression
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 for _command in (
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, hypotheses,
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, expression, hypotheses,
     overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from phenviz.effects.kept_haplotypes import KeptHaplotypes, key_of
 from phenviz.effects.personal import REFERENCE, seen_from
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
@@ -49,6 +50,7 @@ def predict_expression(
     contexts: Sequence[Context | str] | None = None,
     unphased: Unphased = "refuse",
     seed: int = 0,
+    kept: KeptHaplotypes | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
     """Predict the expression of genes from both haplotypes of individuals, beside the reference's.
@@ -74,6 +76,9 @@ def predict_expression(
         Contexts of the readout (or names, labels, CURIEs) to keep; None for all.
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
+    kept
+        Where haplotypes are kept; those that are there aren't predicted again. Of this very model and
+        reference.
     progress
         Updated after each tile of 4 kb.
 
@@ -111,7 +116,8 @@ def predict_expression(
     sites = [model.site(gene) for gene in chosen]
     progress.stage("predicting expression", sum(site.tiles for site in sites))
     found = [
-        model.predict(site, cohort, names, unphased=unphased, seed=seed, progress=progress) for site in sites
+        model.predict(site, cohort, names, unphased=unphased, seed=seed, kept=kept, progress=progress)
+        for site in sites
     ]
     phasings = dict.fromkeys(phasing for one in found for phasing in one.phasing)
     return xr.Dataset(
@@ -193,6 +199,35 @@ def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     )
 
 
+def join_people(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Join what `predict_expression` returned for different people, of the same genes and contexts.
+
+    Parameters
+    ----------
+    parts
+        At least one, in the order wanted. The number of different haplotypes is that of the parts together,
+        where one that two parts share counts twice.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    unique = sum(part["unique_haplotypes"].values for part in parts)
+    joined = xr.concat(
+        [part.drop_vars("unique_haplotypes") for part in parts], dim="individual", data_vars="minimal",
+        coords="minimal", compat="equals", join="exact", combine_attrs="override",
+    )  # fmt: skip
+    texts = {
+        name: "; ".join(filter(None, dict.fromkeys(str(part.attrs[name]) for part in parts)))
+        for name in ("phasing", "records_left_out", "not_covered")
+    }
+    joined = joined.assign_coords(unique_haplotypes=("gene", unique)).assign_attrs(
+        texts,
+        variants_skipped=sum(int(part.attrs["variants_skipped"]) for part in parts),
+        **sum((Saving.of(part.attrs) for part in parts), Saving()).attrs(),
+    )
+    joined.attrs.pop("sample", None)
+    return joined
+
+
 @dataclass(frozen=True, eq=False)
 class _Site:
     """A gene, what predicts its expression, and the bases of the contig that this is read from."""
@@ -260,6 +295,7 @@ class _Model:
         *,
         unphased: Unphased,
         seed: int,
+        kept: KeptHaplotypes | None,
         progress: Progress,
     ) -> _Found:
         from phenviz.variation import unique_haplotypes
@@ -268,10 +304,10 @@ class _Model:
         unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype.edits for haplotype in unique.haplotypes]
         copies = np.bincount(unique.index.ravel(), minlength=len(edits))
-        # the reference is the first row
-        sums, saving = self._sums(site, edits, copies, progress)
-        with torch.inference_mode():
-            expression = site.target.expression(sums).cpu().numpy()
+        if kept is None:
+            expression, saving = self._expression(site, edits, copies, progress)
+        else:
+            expression, saving = self._with_kept(site, edits, copies, kept, progress)
         seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         found = expression[which]
@@ -286,6 +322,35 @@ class _Model:
             _of_gene(site.gene, individuals.uncovered(site.locus, names)),
             saving,
         )
+
+    def _with_kept(
+        self,
+        site: _Site,
+        edits: Sequence[Sequence[Edit]],
+        copies: NDArray[np.int64],
+        kept: KeptHaplotypes,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float64], Saving]:
+        """Predict only haplotypes that aren't kept yet."""
+        known, keys = kept.read(site.gene), [key_of(one) for one in edits]
+        new = [row for row, key in enumerate(keys) if key not in known]
+        saving, plain = Saving(), key_of(())
+        if new or plain not in known:
+            found, saving = self._expression(site, [edits[row] for row in new], copies[new], progress)
+            known |= dict(zip([plain, *(keys[row] for row in new)], found, strict=True))
+            kept.write(site.gene, known)
+        else:
+            progress.advance(site.tiles)
+        return np.array([known[plain], *(known[key] for key in keys)]), saving
+
+    def _expression(
+        self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress
+    ) -> tuple[NDArray[np.float64], Saving]:
+        """Return the expression of haplotypes in each context, the reference first."""
+        sums, saving = self._sums(site, edits, copies, progress)
+        with torch.inference_mode():
+            found: NDArray[np.float64] = site.target.expression(sums).cpu().numpy()
+        return found, saving
 
     def _sums(
         self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress

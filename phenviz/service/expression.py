@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import xarray as xr
@@ -49,6 +50,8 @@ class ExpressionParams:
         Short names, of the gene readout.
     unphased, seed
         What to do about unphased heterozygotes.
+    kept
+        Folder of haplotypes that were predicted before with these models; None for none.
     """
 
     genes: tuple[str, ...]
@@ -58,6 +61,7 @@ class ExpressionParams:
     contexts: tuple[str, ...]
     unphased: str
     seed: int
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +119,23 @@ def _params(
     contexts: str | Iterable[str] | None = None,
     unphased: str = "refuse",
     seed: int = 0,
+    kept: str | os.PathLike[str] | None = None,
 ) -> ExpressionParams:
     names = _find_genes(world, genes)
     path, content = find_people(world, individuals)
     chosen = find_samples(people(world, path), samples)
     choice, seed = find_phasing(unphased, seed)
     return ExpressionParams(
-        names, chosen, path, content, find_contexts(world, contexts, names[0]), choice, seed
-    )
+        names, chosen, path, content, find_contexts(world, contexts, names[0]), choice, seed,
+        None if kept is None else os.fspath(kept),
+    )  # fmt: skip
 
 
 def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
     def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
         # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
         from phenviz.effects import predict_expression
+        from phenviz.effects.kept_haplotypes import KeptHaplotypes
 
         assert backend.readout is not None
         return predict_expression(
@@ -141,6 +148,7 @@ def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
             samples=params.samples,
             unphased=cast("Unphased", params.unphased),
             seed=params.seed,
+            kept=None if params.kept is None else KeptHaplotypes(Path(params.kept)),
             progress=progress,
         )
 
