@@ -17,7 +17,7 @@ from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
-from phenviz.cli.many_expression import expression
+from phenviz.cli.many_expression import many_expression
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
 from phenviz.cli.serve import serve
@@ -38,8 +38,8 @@ def main() -> None:
 
 
 for _command in (
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, expression, hypotheses,
-    overview, train, cohort, data, doctor,
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, many_expression,
+    hypotheses, overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate):

@@ -55,7 +55,7 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
 @world_option
 @reference_option
 @device_option
-def expression(
+def many_expression(
     vcf: str | None,
     genes: Path,
     samples: Path | None,

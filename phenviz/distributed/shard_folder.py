@@ -16,18 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import xarray as xr
 
 from phenviz.distributed.identity import digest_of
 from phenviz.errors import ResultError
 from phenviz.results import load, save
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from phenviz.distributed.shards import Outcome
 
 MANIFEST = "manifest.parquet"
 _SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined.json"
+# names of variables and of coordinates, as they were
+_ORDER = "phenviz_order"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -151,6 +152,7 @@ class ShardFolder:
             If the disk refuses.
         """
         target = f"{self.root}/{_SHARDS}/{name}.zarr"
+        dataset = dataset.assign_attrs({_ORDER: json.dumps([list(dataset.data_vars), list(dataset.coords)])})
         if self._local:
             save(dataset, target)
             return
@@ -167,11 +169,11 @@ class ShardFolder:
         """Read a finished shard into memory."""
         path = f"{self.root}/{_SHARDS}/{name}.zarr"
         if self._local:
-            return load(path)
+            return _in_order(load(path))
         with tempfile.TemporaryDirectory() as folder, told(self.place):
             store = Path(folder) / f"{name}.zarr"
             self._fs.get(f"{path}/", f"{store}/", recursive=True)
-            return load(store)
+            return _in_order(load(store))
 
     def joined(self, output: Path) -> bool:
         """Tell whether an output is what the shards were joined into."""
@@ -215,6 +217,17 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _in_order(dataset: xr.Dataset) -> xr.Dataset:
+    """Put variables into the order in which they were: Zarr sorts them, and tables have columns by it."""
+    attrs = dict(dataset.attrs)
+    names, coords = json.loads(attrs.pop(_ORDER))
+    variables = {name: dataset[name].variable for name in (*names, *coords)}
+    ordered = xr.Dataset(
+        {name: variables[name] for name in names}, {name: variables[name] for name in coords}
+    )
+    return ordered.assign_attrs(attrs)
 
 
 def _stem(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Expression that was predicted for haplotypes before, by what they are made of: one person more costs little."""
+"""Expression of haplotypes that were read before, by their edits: one person more costs little."""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ def predict_expression(
     cohort, names = _cohort(individuals, samples)
     chosen = find_genes(genes, annotation)
     check_backbone(readout, backbone)
-    kept = [readout.contexts[row] for row in readout.select(contexts)]
-    model = _Model(reference, backbone, readout, kept)
+    wanted = [readout.contexts[row] for row in readout.select(contexts)]
+    model = _Model(reference, backbone, readout, wanted)
     sites = [model.site(gene) for gene in chosen]
     progress.stage("predicting expression", sum(site.tiles for site in sites))
     found = [
@@ -136,7 +136,7 @@ def predict_expression(
             "haplotype": ("haplotype", HAPLOTYPES),
             **gene_coords(chosen),
             "unique_haplotypes": ("gene", [one.unique for one in found]),
-            **context_coords(kept),
+            **context_coords(wanted),
         },
         attrs=result_attrs(
             locus_of_genes(chosen),

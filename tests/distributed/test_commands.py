@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from phenviz.cli import main
-from phenviz.distributed import cohort_tokens, variant_effects
-from phenviz.effects import annotate
+from phenviz.distributed import cohort_tokens, people_expression, variant_effects
+from phenviz.effects import annotate, personal_expression, predict_expression
+from phenviz.results import load
 from phenviz.results.tokens import TokenStore
 from phenviz.service import cohort
+from phenviz.variation import open_individuals
 from phenviz.world import open_world
 from tests.disease.cohort import toys
 from tests.effects.toys import write_people
@@ -75,7 +79,10 @@ def test_tokens_in_shards_are_those_of_one_process(people, project, tmp_path, mo
     assert "0 shards computed" in again.output
 
 
-def test_tokens_of_two_workers_are_those_of_one_process(people, project, tmp_path):
+def test_tokens_of_two_workers_are_those_of_one_process(people, project, tmp_path, monkeypatch):
+    # workers are processes of their own, with the constants of the code
+    monkeypatch.setattr(cohort, "GENES_TOGETHER", 16)
+    monkeypatch.setattr(cohort_tokens, "PEOPLE_TOGETHER", 60)
     embed(people, project, tmp_path / "one.zarr")
     embed(people, project, tmp_path / "two.zarr", "--scheduler", "local:2")
     same_tokens(tmp_path / "one.zarr", tmp_path / "two.zarr")
@@ -128,3 +135,70 @@ def test_only_tables_are_written_in_shards(project, tmp_path):
             "variants", tmp_path / "a.tsv", "-o", tmp_path / output, "--shard", "1/2", "--world", project
         )
         assert done.exit_code == 2 and "OUT is a table" in done.output
+
+
+@pytest.fixture(scope="module")
+def genotypes(tmp_path_factory, project):
+    path = tmp_path_factory.mktemp("vcf") / "people.vcf"
+    write_people(path, open_world(project).reference, 3, count=60)
+    return path
+
+
+def express(genotypes, project, output, samples, *words):
+    folder = output.parent
+    (folder / "genes.txt").write_text("# mine\nALPHA\n\nBETA\nALPHA\n")
+    (folder / "people.txt").write_text("\n".join(samples) + "\n")
+    done = ask("expression", genotypes, "--genes", folder / "genes.txt", "--samples", folder / "people.txt",
+               "-o", output, "--world", project, "--device", "cpu", *words)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_expression_of_many_is_that_of_each(genotypes, project, tmp_path, monkeypatch):
+    monkeypatch.setattr(people_expression, "PEOPLE_TOGETHER", 2)
+    world = open_world(project)
+    names = open_individuals(genotypes, world.reference).samples["sample"].tolist()[:3]
+    express(genotypes, project, tmp_path / "x.zarr", names)
+    found = load(tmp_path / "x.zarr")
+    assert found["gene"].values.tolist() == ["ALPHA", "BETA"] and found["individual"].values.tolist() == names
+    plain = predict_expression(
+        open_individuals(genotypes, world.reference), ["ALPHA", "BETA"], world.annotation, world.reference,
+        world.backbone, world.readout, samples=names,
+    )  # fmt: skip
+    np.testing.assert_allclose(found["expression"], plain["expression"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found["variants"], plain["variants"])
+
+
+def test_one_person_more_or_less_computes_nothing_but_what_is_new(genotypes, project, tmp_path, monkeypatch):
+    names = open_individuals(genotypes, open_world(project).reference).samples["sample"].tolist()
+    express(genotypes, project, tmp_path / "x.zarr", names[:-1])
+    before = load(tmp_path / "x.zarr")
+    seen, usual = [], personal_expression._Model._sums
+
+    def counting(self, site, edits, *rest):
+        seen.append(len(edits))
+        return usual(self, site, edits, *rest)
+
+    monkeypatch.setattr(personal_expression._Model, "_sums", counting)
+    express(genotypes, project, tmp_path / "x.zarr", names)
+    more = load(tmp_path / "x.zarr")
+    assert all(0 < new <= 2 for new in seen)
+    np.testing.assert_array_equal(more["expression"][: len(names) - 1], before["expression"])
+    seen.clear()
+    express(genotypes, project, tmp_path / "x.zarr", names[1:])
+    assert seen == []
+    np.testing.assert_array_equal(load(tmp_path / "x.zarr")["expression"], more["expression"][1:])
+    # who they are isn't kept with them
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "x.zarr.haplotypes").rglob("*.npz"))
+    assert not any(name.encode() in kept for name in names)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "names no genes"), ("ALPHA\tx\n", "line 1.*several columns"), ("NOSUCH\n", "NOSUCH")],
+)
+def test_a_wrong_list_of_genes_is_told(genotypes, project, tmp_path, text, told):
+    (tmp_path / "genes.txt").write_text(text)
+    done = ask("expression", genotypes, "--genes", tmp_path / "genes.txt", "-o", tmp_path / "x.nc",
+               "--world", project)  # fmt: skip
+    assert done.exit_code == 1 and re.search(told, done.output) and "Traceback" not in done.output
