@@ -9,6 +9,7 @@ import click
 
 from phenviz import __version__
 from phenviz.cli.cohort import cohort
+from phenviz.cli.cohort_cost import cost as cohort_cost
 from phenviz.cli.cohort_risk import evaluate as cohort_evaluate
 from phenviz.cli.cohort_risk import train as cohort_train
 from phenviz.cli.common import PhenvizGroup
@@ -42,5 +43,5 @@ for _command in (
     hypotheses, overview, train, cohort, data, doctor,
 ):  # fmt: skip
     main.add_command(_command)
-for _command in (cohort_train, cohort_evaluate):
+for _command in (cohort_train, cohort_evaluate, cohort_cost):
     cohort.add_command(_command)

@@ -259,7 +259,7 @@ def embed(
     What is finished stays, and the same command goes on from there. With --scheduler the work is cut into
     shards, which workers share.
     """
-    from phenviz.cli.scale import Scale
+    from phenviz.cli.scale import Sharding
     from phenviz.cli.worlds import open_with_reference
     from phenviz.disease.cohort.folder import open_cohort
     from phenviz.service import ModelService
@@ -272,7 +272,7 @@ def embed(
         "genes": genes or None, "window": window, "exact": exact, "haplotypes": haplotypes,
         "unphased": unphased.replace("-", " "), "readout": readout,
     }  # fmt: skip
-    scale = Scale(scheduler, shard, shards_at)
+    scale = Sharding(scheduler, shard, shards_at)
     if scale.wanted:
         from phenviz.cli.scale import embed_in_shards
 

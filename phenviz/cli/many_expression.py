@@ -75,7 +75,7 @@ def many_expression(
     GENOTYPES is a VCF, BCF, PGEN or VCF Zarr; the world's own individuals if left out. Haplotypes that were
     read before, of whomever, aren't read again: beside OUT, OUT.haplotypes keeps their expression.
     """
-    from phenviz.cli.scale import Scale, compute_shards
+    from phenviz.cli.scale import Sharding, compute_shards
     from phenviz.cli.worlds import open_with_reference
     from phenviz.distributed import ShardFolder
     from phenviz.distributed.people_expression import ExpressionTask, read_names
@@ -87,7 +87,7 @@ def many_expression(
     chosen = find_genes(read_names(genes, "genes"), opened_world.annotation)
     path = None if vcf is None else str(Path(vcf).expanduser().absolute())
     asked = None if samples is None else read_names(samples, "people")
-    scale = Scale(scheduler, shard, shards_at)
+    scale = Sharding(scheduler, shard, shards_at)
     task = ExpressionTask(
         WorldAddress.of(opened_world),
         tuple(gene.name or gene.gene_id for gene in chosen),

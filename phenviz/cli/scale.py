@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phenviz.disease.cohort.folder import Cohort
-    from phenviz.distributed import OpenTask, Shard, ShardFolder, Summary, Task
+    from phenviz.distributed import OpenTask, RunSummary, Shard, ShardFolder, Task
     from phenviz.progress import Progress
     from phenviz.service.cohort_embedding import Embedded
     from phenviz.world import World
@@ -24,7 +24,7 @@ _Joined = TypeVar("_Joined")
 
 
 @dataclass(frozen=True)
-class Scale:
+class Sharding:
     """What the options of a command ask for.
 
     Parameters
@@ -58,7 +58,7 @@ def compute_shards(
     opened: OpenTask,
     shards: Sequence[Shard],
     folder: ShardFolder,
-    scale: Scale,
+    scale: Sharding,
     world: World,
     join: Callable[[Progress], _Joined],
 ) -> _Joined | None:
@@ -96,13 +96,13 @@ def compute_shards(
         return join(progress)
 
 
-def _told(summary: Summary, folder: ShardFolder) -> str:
+def _told(summary: RunSummary, folder: ShardFolder) -> str:
     resumed = f", {summary.resumed:,} were there already" if summary.resumed else ""
     return f"{summary.computed:,} of {summary.total:,} shards computed{resumed} ({folder.place})"
 
 
 def embed_in_shards(
-    world: World, cohort: Cohort, output: Path | None, scale: Scale, device: str, how: Mapping[str, Any]
+    world: World, cohort: Cohort, output: Path | None, scale: Sharding, device: str, how: Mapping[str, Any]
 ) -> Embedded | None:
     """Make the tokens of a cohort in shards; None where others are still to do theirs."""
     from phenviz.disease.cohort.folder import TOKENS
@@ -138,7 +138,7 @@ def variants_in_shards(
     world: World,
     source: Path,
     output: Path,
-    scale: Scale,
+    scale: Sharding,
     device: str,
     contexts: tuple[str, ...] | None,
     gene: str | None,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from phenviz.cli.scale import Scale
+    from phenviz.cli.scale import Sharding
     from phenviz.progress import Progress
     from phenviz.service import ModelService
     from phenviz.variation import VariantReport
@@ -91,7 +91,7 @@ def variants(
     device: str,
 ) -> None:
     """Score what each variant changes in each cell type or tissue."""
-    from phenviz.cli.scale import Scale
+    from phenviz.cli.scale import Sharding
     from phenviz.cli.worlds import open_with_reference
     from phenviz.effects import join_scores
     from phenviz.results.variants import table_suffix, variants_file
@@ -100,7 +100,7 @@ def variants(
     if expression:
         _check_table(output)
     opened = open_with_reference(world, reference)
-    if (scale := Scale(scheduler, shard, shards_at)).wanted:
+    if (scale := Sharding(scheduler, shard, shards_at)).wanted:
         _in_shards(variants, output, scale, opened, contexts, gene, device, expression=expression)
         return
     with ModelService(opened, device=device) as service, progress_bar() as progress:
@@ -182,7 +182,7 @@ class _Scorer(_Counts):
 def _in_shards(
     source: str,
     output: Path,
-    scale: Scale,
+    scale: Sharding,
     opened: World,
     contexts: tuple[str, ...],
     gene: str | None,

@@ -4,6 +4,6 @@ from phenviz.distributed.identity import identity_of
 from phenviz.distributed.run import run
 from phenviz.distributed.schedulers import open_client
 from phenviz.distributed.shard_folder import ShardFolder
-from phenviz.distributed.shards import OpenTask, Shard, Summary, Task
+from phenviz.distributed.shards import OpenTask, RunSummary, Shard, Task
 
-__all__ = ["OpenTask", "Shard", "ShardFolder", "Summary", "Task", "identity_of", "open_client", "run"]
+__all__ = ["OpenTask", "RunSummary", "Shard", "ShardFolder", "Task", "identity_of", "open_client", "run"]

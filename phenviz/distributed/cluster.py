@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from distributed import Client, Future, WorkerPlugin, wait
 from distributed.scheduler import KilledWorker
 
-from phenviz.distributed.session import Session
-from phenviz.distributed.shards import Outcome, Shard
+from phenviz.distributed.shard_worker import ShardWorker
+from phenviz.distributed.shards import Attempt, Shard
 from phenviz.errors import JobError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _ALL_ATTEMPTS = 1_000
 _DIED = "every worker that computed it died: is there enough memory?"
 # of this process: the task of each run that it works for
-_SESSIONS: dict[str, Session] = {}
+_AT_WORK: dict[str, ShardWorker] = {}
 
 
 class TaskPlugin(WorkerPlugin):
@@ -53,7 +53,7 @@ class TaskPlugin(WorkerPlugin):
         """Begin to work for the run; models are loaded with the first shard."""
         from phenviz.distributed.shard_folder import ShardFolder
 
-        _SESSIONS[self._run] = Session(self._task, ShardFolder(self._place, self._identity))
+        _AT_WORK[self._run] = ShardWorker(self._task, ShardFolder(self._place, self._identity))
 
     def teardown(self, worker: Worker) -> None:
         """Stop working for the run."""
@@ -65,7 +65,7 @@ def compute_on(
     shards: Sequence[Shard],
     task: Task,
     folder: ShardFolder,
-    again: Callable[[Shard, Outcome], bool],
+    again: Callable[[Shard, Attempt], bool],
     check: Callable[[], None],
 ) -> None:
     """Compute shards on a cluster, as many at a time as it has threads.
@@ -113,12 +113,12 @@ def compute_on(
             client.unregister_worker_plugin(f"phenviz-{name}")
 
 
-def _compute(run: str, shard: Shard) -> Outcome:
-    return _SESSIONS[run].compute(shard)
+def _compute(run: str, shard: Shard) -> Attempt:
+    return _AT_WORK[run].compute(shard)
 
 
 def _stop(run: str) -> None:
-    if (session := _SESSIONS.pop(run, None)) is not None:
+    if (session := _AT_WORK.pop(run, None)) is not None:
         session.stop()
 
 
@@ -135,17 +135,17 @@ def _ended(client: Client, running: dict[Future, Shard]) -> list[Future]:
     return [future for future in running if future.done()]
 
 
-def _outcome(future: Future) -> Callable[[Shard], Outcome]:
+def _outcome(future: Future) -> Callable[[Shard], Attempt]:
     if future.status == "finished":
-        outcome: Outcome = future.result()
+        outcome: Attempt = future.result()
         return lambda shard: outcome
     error: Any = future.exception()
     if isinstance(error, KilledWorker):
         # by then Dask has begun it on several workers, and all of them died
         why, worker = _DIED, str(error.last_worker.address)
-        return lambda shard: Outcome(shard.name, shard.units, "failed", 0.0, worker, why, _ALL_ATTEMPTS)
+        return lambda shard: Attempt(shard.name, shard.units, "failed", 0.0, worker, why, _ALL_ATTEMPTS)
     why = f"{type(error).__name__} on a worker: {' '.join(str(error).split())[:200]}"
-    return lambda shard: Outcome(shard.name, shard.units, "failed", 0.0, "", why)
+    return lambda shard: Attempt(shard.name, shard.units, "failed", 0.0, "", why)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phenviz.distributed.session import Session
-from phenviz.distributed.shards import Outcome, Shard, Summary
+from phenviz.distributed.shard_worker import ShardWorker
+from phenviz.distributed.shards import Attempt, RunSummary, Shard
 from phenviz.errors import Cancelled, JobError
 from phenviz.progress import NO_PROGRESS, Progress
 
@@ -31,7 +31,7 @@ def run(
     opened: OpenTask | None = None,
     tries: int = TRIES,
     progress: Progress = NO_PROGRESS,
-) -> Summary:
+) -> RunSummary:
     """Compute the shards that aren't finished yet.
 
     Parameters
@@ -53,7 +53,7 @@ def run(
 
     Returns
     -------
-    Summary
+    RunSummary
         What was done. Shards that were set aside don't raise.
 
     Raises
@@ -66,12 +66,12 @@ def run(
     folder.prepare()
     there = folder.done()
     missing = [shard for shard in shards if shard.name not in there]
-    tally = _Tally(Summary(len(shards), len(shards) - len(missing)), missing, folder, tries, progress)
+    tally = _Tally(RunSummary(len(shards), len(shards) - len(missing)), missing, folder, tries, progress)
     if not missing:
         return tally.summary
     tally.show()
     if client is None:
-        session = Session(task, folder, opened)
+        session = ShardWorker(task, folder, opened)
         try:
             for shard in missing:
                 while tally.again(shard, session.compute(shard)):
@@ -89,7 +89,12 @@ class _Tally:
     """Counts outcomes, decides what is tried again, and tells the user."""
 
     def __init__(
-        self, summary: Summary, missing: Sequence[Shard], folder: ShardFolder, tries: int, progress: Progress
+        self,
+        summary: RunSummary,
+        missing: Sequence[Shard],
+        folder: ShardFolder,
+        tries: int,
+        progress: Progress,
     ) -> None:
         self.summary, self.progress = summary, progress
         self._folder, self._tries = folder, tries
@@ -97,7 +102,7 @@ class _Tally:
         self._units, self._done_units = sum(shard.units for shard in missing), 0.0
         self._begun = time.monotonic()
 
-    def again(self, shard: Shard, outcome: Outcome) -> bool:
+    def again(self, shard: Shard, outcome: Attempt) -> bool:
         """Note what became of a shard; tell whether it is to be begun again."""
         if outcome.state == "cancelled":
             raise Cancelled(f"cancelled; {_GO_ON}")

@@ -116,8 +116,13 @@ def slurm_cluster(settings: Mapping[str, Any]) -> Any:
             f"--scheduler slurm: the section dask-jobqueue of project.yaml lacks {missing[0]!r}: it says "
             "what a job may use, as in 'dask-jobqueue: {jobs: 8, queue: long, cores: 4, memory: 16GB}'"
         )
-    # a death of the job in the middle of a shard costs that shard only; one process, one model
-    defaults = {"processes": 1, "scheduler_options": {"dashboard_address": None}}
+    # one process, one model, one shard at a time: PyTorch uses the job's cores
+    defaults: dict[str, Any] = {
+        "processes": 1,
+        "job_cpu": options["cores"],
+        "scheduler_options": {"dashboard_address": None},
+    }
+    options["cores"] = int(options.get("processes", 1))
     try:
         return SLURMCluster(**{**defaults, **options})
     except (TypeError, ValueError) as error:
@@ -144,4 +149,7 @@ def _cuda(settings: Mapping[str, Any]) -> Any:
         raise JobError(
             "--scheduler cuda: it needs a machine with NVIDIA GPUs and `pip install dask-cuda`"
         ) from error
-    return LocalCUDACluster(**cuda_options())
+    try:
+        return LocalCUDACluster(**cuda_options())
+    except Exception as error:  # each driver has errors of its own
+        raise JobError(f"--scheduler cuda: no worker could be started on a GPU ({error})") from error

@@ -23,7 +23,7 @@ from phenviz.errors import ResultError
 from phenviz.results import load, save
 
 if TYPE_CHECKING:
-    from phenviz.distributed.shards import Outcome
+    from phenviz.distributed.shards import Attempt
 
 MANIFEST = "manifest.parquet"
 _SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined.json"
@@ -132,7 +132,7 @@ class ShardFolder:
                     rows += parquet.read_table(file).to_pylist()
         return pd.DataFrame(rows, columns=columns)
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, outcome: Attempt) -> None:
         """Write the row of a shard."""
         import pyarrow as pa
         import pyarrow.parquet as parquet

@@ -63,7 +63,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Attempt:
     """What became of one attempt at a shard; a row of the manifest.
 
     Parameters
@@ -92,7 +92,7 @@ class Outcome:
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """What a run did.
 
     Parameters
@@ -110,7 +110,7 @@ class Summary:
     total: int = 0
     resumed: int = 0
     computed: int = 0
-    set_aside: list[Outcome] = field(default_factory=list)
+    set_aside: list[Attempt] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from phenviz.distributed import ShardFolder, identity_of, run
 from phenviz.distributed.identity import check_same
-from phenviz.distributed.session import without_names
+from phenviz.distributed.shard_worker import without_names
 from phenviz.errors import Cancelled, JobError, PhenvizError
 from phenviz.progress import Progress
 from phenviz.world import open_world

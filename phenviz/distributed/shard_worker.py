@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from phenviz.distributed.identity import check_same
 from phenviz.distributed.shard_folder import ShardFolder, is_full
-from phenviz.distributed.shards import Outcome, State
+from phenviz.distributed.shards import Attempt, State
 from phenviz.errors import Cancelled, PhenvizError
 from phenviz.progress import Progress
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LONGEST_ERROR = 400
 
 
-class Session:
+class ShardWorker:
     """A task in this process; opened for the first shard, and kept for all others.
 
     Parameters
@@ -42,11 +42,11 @@ class Session:
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
-    def compute(self, shard: Shard) -> Outcome:
+    def compute(self, shard: Shard) -> Attempt:
         """Compute a shard and keep it; whatever goes wrong is told in the outcome."""
         begun = time.monotonic()
         state, error = self._attempt(shard)
-        outcome = Outcome(shard.name, shard.units, state, time.monotonic() - begun, worker_name(), error)
+        outcome = Attempt(shard.name, shard.units, state, time.monotonic() - begun, worker_name(), error)
         if state == "done":
             try:
                 self._folder.record(outcome)
