@@ -46,29 +46,32 @@ def cost(
     From the speed that this machine has measured in earlier jobs of the world's model, or that was measured
     where PhenViz is made, if there was none. An estimate is meant to be right within a factor of two.
     """
-    from phenviz.distributed.cost import cohort_cost, variants_per_kb
+    from phenviz.distributed.cost import cohort_cost, features_of, variants_per_kb
     from phenviz.service import ModelService
+    from phenviz.service.job_params import PERSON_SHARE
     from phenviz.world import open_world
 
     opened = open_world(world)
     # what a run takes before its first variant doesn't count here
-    many = 1e6
+    many = 1_000_000
     with ModelService(opened, device=device) as service:
         per_variant = service.seconds("token_effects", many) / many
-        per_base = service.seconds("haplotype_tokens", many * window) / many / window
-    from phenviz.service.cohort import PERSON_SHARE
-
-    readout = opened.readout
+        per_gene = service.seconds("haplotype_tokens", many * window) / many
     found = cohort_cost(
-        people, genes, workers, exact=exact, window=window, speedup=speedup,
-        features=96 if readout is None else 80 + len(readout.contexts),
-        seconds_per_variant=per_variant, seconds_per_gene=per_base * window,
-        seconds_per_person=per_base * window * PERSON_SHARE,
-    )  # fmt: skip
-    how = "exact" if exact else "additive"
-    click.echo(
-        f"{people:,} people x {genes:,} genes, {how}, {workers:,} workers ({speedup:g} x this machine)"
+        people,
+        genes,
+        workers,
+        exact=exact,
+        window=window,
+        speedup=speedup,
+        features=features_of(opened),
+        seconds_per_variant=per_variant,
+        seconds_per_gene=per_gene,
+        seconds_per_person=per_gene * PERSON_SHARE,
     )
+    how = "exact" if exact else "additive"
+    machines = f"{workers:,} workers ({speedup:g} x this machine)"
+    click.echo(f"{people:,} people x {genes:,} genes, {how}, {machines}")
     for name, seconds in found.core_seconds.items():
         click.echo(f"  {name}: {seconds / 3_600:,.2f} worker-hours")
     click.echo(f"  time: {found.hours:,.2f} h; {found.shards:,} shards of a minute")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from phenviz.models.token_layout import WINDOW
+from phenviz.models.token_layout import WINDOW, channels_of
+
+if TYPE_CHECKING:
+    from phenviz.world import World
 
 # Measured on one core of a 2.6 GHz server (docs/scale.md), of one person and gene whose variants' effects are
 # known: reading genotypes from VCF Zarr, and adding up.
@@ -50,6 +54,13 @@ def variants_per_kb(people: int) -> float:
     """Return how many different variants are expected in 1,000 bases of so many genomes."""
     size, density = _KNOWN[0]
     return density * (people / size) ** _POWER
+
+
+def features_of(world: World) -> int:
+    """Return how many numbers a token of a world's models has."""
+    readout = world.readout
+    expression = world.contexts if readout is None else readout.contexts
+    return channels_of(world.backbone, readout) + len(expression)
 
 
 def cohort_cost(

@@ -17,6 +17,7 @@ from phenviz.service.chosen_people import find_people, find_phasing, find_sample
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
+    PERSON_SHARE,
     WORKING_BYTES,
     find_contexts,
     find_gene,
@@ -155,8 +156,8 @@ def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
     whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
     trim = partial(_trim, contexts=params.contexts)
     assert world.readout is not None
-    # one window for the reference, and what haplotypes have of their own
-    units = 2 * world.readout.covering(params.contexts).reach * (1 + 0.5 * len(params.samples))
+    # one window for the reference, and what few surroundings a haplotype shares with no other
+    units = 2 * world.readout.covering(params.contexts).reach * (1 + PERSON_SHARE * len(params.samples))
     return [
         Chunk({**gene_identity(world, gene, params.contexts), **whose}, partial(compute, gene), units, trim)
         for gene in params.genes
@@ -188,10 +189,10 @@ EXPRESSION = Kind(
     _params,
     _chunks,
     _join,
-    seconds_per_unit=1 / 3e5,
+    seconds_per_unit=1 / 5.5e4,
     memory=_memory,
     private=lambda params: True,
-    version=3,
+    version=4,
 )
 GENE_EXPRESSION = Kind(
     "gene_expression",
