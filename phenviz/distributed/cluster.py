@@ -85,8 +85,7 @@ def compute_on(
     queue = deque(shards)
     running: dict[Future, Shard] = {}
     number = 0
-    with _scheduler_there(client):
-        client.register_plugin(TaskPlugin(name, task, folder))
+    _give(client, TaskPlugin(name, task, folder))
     try:
         while queue or running:
             with _scheduler_there(client):
@@ -111,6 +110,17 @@ def compute_on(
     finally:
         with contextlib.suppress(Exception):
             client.unregister_worker_plugin(f"phenviz-{name}")
+
+
+def _give(client: Client, plugin: TaskPlugin) -> None:
+    with _scheduler_there(client):
+        try:
+            client.register_plugin(plugin)
+        except (ImportError, AttributeError) as error:
+            raise JobError(
+                f"a worker of {_address(client)} can't take the task ({error}): install this version of PhenViz "
+                "where workers run"
+            ) from error
 
 
 def _compute(run: str, shard: Shard) -> Attempt:

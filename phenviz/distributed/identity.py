@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "xarray", "zarr")
-# of a large file, these bytes at both ends: reading a cohort's genotypes on every worker would take hours
-_END_BYTES = 2**20
+# files up to this size are read whole; of larger ones, as reading a cohort's genotypes on every worker would take
+# hours, these bytes at both ends
+_WHOLE_BYTES, _END_BYTES = 2**28, 2**20
 _DIGITS = 16
 
 
@@ -32,8 +33,8 @@ def identity_of(world: World, inputs: Iterable[Path] = (), **options: object) ->
     world
         Its models and its reference.
     inputs
-        Files and folders that the task reads. Of each file the size and both ends are looked at, whatever its
-        path and time, as these differ from machine to machine.
+        Files and folders that the task reads, under whatever path. Small files count by their content, large
+        ones and stores of many files by size, time, and what describes them.
     **options
         What the user chose.
     """
@@ -95,19 +96,25 @@ def _content(path: Path) -> str:
     files = sorted(file for file in files_of(path) if file.is_file())
     if len(files) == 1:
         return _file(files[0])
-    # a store of thousands of files: its own description, and how large each is
+    # a store of thousands of files: its own description, how large each is, and the last change
     digest = hashlib.sha256()
     for file in files:
-        own = _file(file) if file.name == "zarr.json" or file.name.startswith(".z") else file.stat().st_size
+        described = file.name == "zarr.json" or file.name.startswith(".z")
+        own = _file(file) if described else file.stat().st_size
         digest.update(f"{file.relative_to(path.parent).as_posix()} {own}\n".encode())
+    digest.update(str(max((file.stat().st_mtime_ns for file in files), default=0)).encode())
     return digest.hexdigest()[:_DIGITS]
 
 
 def _file(path: Path) -> str:
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
+    stat = path.stat()
+    digest = hashlib.sha256(str(stat.st_size).encode())
     with path.open("rb") as file:
-        digest.update(file.read(_END_BYTES))
-        file.seek(max(size - _END_BYTES, 0))
-        digest.update(file.read(_END_BYTES))
+        if stat.st_size <= _WHOLE_BYTES:
+            digest.update(file.read())
+        else:
+            # a change in the middle shows in the file's time, as does copying it
+            digest.update(str(stat.st_mtime_ns).encode() + file.read(_END_BYTES))
+            file.seek(stat.st_size - _END_BYTES)
+            digest.update(file.read())
     return digest.hexdigest()[:_DIGITS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -94,6 +95,8 @@ def _local(scheduler: str, distributed: Any) -> Any:
     # a thread computes one shard; PyTorch's own threads share the cores
     return distributed.LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+        # what dies is told in the end; that a worker was slow to end needn't be
+        silence_logs=logging.ERROR,
         env={"OMP_NUM_THREADS": str(max(cores // workers, 1))},
     )  # fmt: skip
 
@@ -122,6 +125,9 @@ def slurm_cluster(settings: Mapping[str, Any]) -> Any:
         "job_cpu": options["cores"],
         "scheduler_options": {"dashboard_address": None},
     }
+    # Dask would give PyTorch one core otherwise
+    threads = f"export OMP_NUM_THREADS={options['cores']}"
+    options["job_script_prologue"] = [*options.get("job_script_prologue", []), threads]
     options["cores"] = int(options.get("processes", 1))
     try:
         return SLURMCluster(**{**defaults, **options})

@@ -201,6 +201,13 @@ def test_identity_changes_with_models_inputs_and_options(toy_project, tmp_path):
     assert first["options"] != identity_of(world, [file], window=2)["options"]
     file.write_text("b\n")
     assert first["input 1"] != identity_of(world, [file], window=1)["input 1"]
+    # a change in the middle counts, however small
+    text = "a" * 4_000_000
+    file.write_text(text)
+    before = identity_of(world, [file])["input 1"]
+    file.write_text(text[:2_000_000] + "c" + text[2_000_001:])
+    assert identity_of(world, [file])["input 1"] != before
+    file.write_text("b\n")
     # where a file lies, and when it was copied, doesn't matter
     (tmp_path / "copy").mkdir()
     copied = tmp_path / "copy" / "x.tsv"

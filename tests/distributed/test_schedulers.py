@@ -40,7 +40,7 @@ def test_the_job_file_asks_for_what_the_project_says(settings):
     assert lines[0].startswith("#!")
     wanted = ("-p long", "-A lab7", "-n 1", "--cpus-per-task=4", "--mem=15G", "-t 04:00:00")
     assert all(f"#SBATCH {option}" in lines for option in wanted), lines
-    assert "source ~/phenviz/bin/activate" in lines
+    assert {"source ~/phenviz/bin/activate", "export OMP_NUM_THREADS=4"} <= set(lines)
     worker = next(line for line in lines if "distributed.cli.dask_worker" in line)
     # one process with one model; its shards come one after another
     assert "--nthreads 1" in worker and "--nworkers" not in worker
