@@ -118,8 +118,8 @@ def _give(client: Client, plugin: TaskPlugin) -> None:
             client.register_plugin(plugin)
         except (ImportError, AttributeError) as error:
             raise JobError(
-                f"a worker of {_address(client)} can't take the task ({error}): install this version of PhenViz "
-                "where workers run"
+                f"a worker of {_address(client)} can't take the task ({error}): install this version of "
+                "PhenViz where workers run"
             ) from error
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "xarray", "zarr")
-# files up to this size are read whole; of larger ones, as reading a cohort's genotypes on every worker would take
-# hours, these bytes at both ends
+# files up to this size are read whole; of larger ones, as reading a cohort's genotypes on every worker would
+# take hours, these bytes at both ends
 _WHOLE_BYTES, _END_BYTES = 2**28, 2**20
 _DIGITS = 16
 
