@@ -11,14 +11,13 @@ from phenviz.models.token_layout import WINDOW, channels_of
 if TYPE_CHECKING:
     from phenviz.world import World
 
-# Measured on one core of a 2.6 GHz server (docs/scale.md), of one person and gene whose variants' effects are
-# known: reading genotypes from VCF Zarr, and adding up.
-SUM_SECONDS = 5.6e-5
+# One genotype of a VCF Zarr, read and added up, on one core: 46 million took 1.5 s (docs/scale.md).
+GENOTYPE_SECONDS = 3.3e-8
 # Distinct variants in a kb of sequence: 29 in the 2,504 people of the 1000 Genomes Project, 205 in the
 # 150,119 of UK Biobank's genomes; between and beyond them a power of the number of people.
 _KNOWN = ((2_504, 29.0), (150_119, 205.0))
 _POWER = 0.478
-# neighbouring windows overlap, and what lies in both is scored for both
+# Neighbouring windows overlap, and what lies in both counts twice: an upper bound.
 _SHARD_SECONDS = 60.0
 _SHARD_OVERHEAD = 0.05
 _FLOAT_BYTES, _HALF_BYTES = 4, 2
@@ -113,7 +112,7 @@ def cohort_cost(
         variants = genes * window / 1_000 * variants_per_kb(people)
         parts = {
             "model, per variant and window": variants * seconds_per_variant / speedup,
-            "genotypes and sums": people * genes * SUM_SECONDS,
+            "genotypes and sums": people * variants * GENOTYPE_SECONDS,
         }
     total = sum(parts.values())
     shards = max(round(total / _SHARD_SECONDS), 1)
