@@ -35,18 +35,15 @@ class Shard:
 
 
 class OpenTask(Protocol):
-    """A task with its world and models, in one process.
+    """A task with its world and models, in one process."""
 
-    Attributes
-    ----------
-    identity
-        What the results depend on, as this process has it; see `identity_of`.
-    samples
-        Names that must not stand in a log.
-    """
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What the results depend on, as this process has it; see `identity_of`."""
 
-    identity: Mapping[str, str]
-    samples: tuple[str, ...]
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Names that must not stand in a log."""
 
     def compute(self, shard: Shard, progress: Progress) -> xr.Dataset:
         """Compute a shard; stop by `Cancelled` when ``progress.check`` says so, or after `close`."""
