@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Future, WorkerPlugin, wait
@@ -103,13 +103,14 @@ def compute_on(
                     queue.append(shard)
             check()
     except BaseException:
-        with contextlib.suppress(Exception):
-            client.cancel(list(running), force=True)
-            client.run(_stop_aside, name, nanny=False)
+        _tidy(
+            client,
+            lambda: client.cancel(list(running), force=True),
+            lambda: client.run(_stop_aside, name, nanny=False),
+        )
         raise
     finally:
-        with contextlib.suppress(Exception):
-            client.unregister_worker_plugin(f"phenviz-{name}")
+        _tidy(client, lambda: client.unregister_worker_plugin(f"phenviz-{name}"))
 
 
 def _give(client: Client, plugin: TaskPlugin) -> None:
@@ -158,11 +159,19 @@ def _outcome(future: Future) -> Callable[[Shard], Attempt]:
     return lambda shard: Attempt(shard.name, shard.units, "failed", 0.0, "", why)
 
 
+def _tidy(client: Client, *steps: Callable[[], object]) -> None:
+    """Take steps on a cluster that may be gone, without waiting for it."""
+    for step in steps:
+        if client.status == "running":
+            with contextlib.suppress(Exception):
+                step()
+
+
 @contextlib.contextmanager
 def _scheduler_there(client: Client) -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncio.CancelledError, RuntimeError, TimeoutError) as error:
+    except (OSError, CancelledError, RuntimeError, TimeoutError) as error:
         raise JobError(
             f"the Dask scheduler {_address(client)} is gone: start it anew; finished shards are kept, and "
             "the same command goes on"
