@@ -10,6 +10,7 @@ _WIDTH, _ROW, _BOX, _LEFT, _GAP = 860, 64, 44, 180, 12
 # from top to bottom, as imports may go; each room with what it does
 ROWS = (
     ("who asks", (("cli", "commands"), ("app", "pages of the dashboard"), ("notebooks", "verbs"))),
+    ("", (("distributed", "long work in shards, on a cluster"),)),
     ("one way to the model", (("service", "jobs, device, cancel, store"),)),
     ("who draws", (("tracks", "interactive, HoloViews and Bokeh"), ("figures", "for print, matplotlib"))),
     ("what is asked", (("disease", "hypotheses"), ("effects", "of variants and people"))),

@@ -9,6 +9,7 @@ import click
 
 from phenviz import __version__
 from phenviz.cli.cohort import cohort
+from phenviz.cli.cohort_cost import cost as cohort_cost
 from phenviz.cli.cohort_risk import evaluate as cohort_evaluate
 from phenviz.cli.cohort_risk import train as cohort_train
 from phenviz.cli.common import PhenvizGroup
@@ -18,6 +19,7 @@ from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
 from phenviz.cli.init import init
+from phenviz.cli.many_expression import many_expression
 from phenviz.cli.measured import individuals, measured
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
@@ -41,10 +43,10 @@ def main() -> None:
 
 
 for _command in (
-    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, individuals,
-    measured, risk, hypotheses, overview, train, cohort, data, init, doctor,
+    serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, many_expression,
+    individuals, measured, risk, hypotheses, overview, train, cohort, data, init, doctor,
 ):  # fmt: skip
     main.add_command(_command)
-for _command in (cohort_train, cohort_evaluate):
+for _command in (cohort_train, cohort_evaluate, cohort_cost):
     cohort.add_command(_command)
 train.add_command(train_personal)

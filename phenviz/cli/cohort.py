@@ -14,6 +14,7 @@ from phenviz.cli.common import (
     device_option,
     progress_bar,
     reference_option,
+    scale_options,
     with_options,
     world_option,
 )
@@ -208,6 +209,7 @@ def simulate(
     show_default=True,
     help="With --exact: what to do about heterozygotes without a phase.",
 )
+@scale_options
 @where_options
 def embed(
     folder: Path,
@@ -218,14 +220,19 @@ def embed(
     window: int,
     readout: str | None,
     unphased: str,
+    scheduler: str,
+    shard: tuple[int, int] | None,
+    shards_at: str | None,
     world: str | None,
     reference: str | None,
     device: str,
 ) -> None:
     """Make the gene tokens of a cohort's people.
 
-    What is finished stays, and the same command goes on from there.
+    What is finished stays, and the same command goes on from there. With --scheduler the work is cut into
+    shards, which workers share.
     """
+    from phenviz.cli.scale import Sharding
     from phenviz.cli.worlds import open_with_reference
     from phenviz.disease.cohort.folder import open_cohort
     from phenviz.service import ModelService
@@ -234,14 +241,23 @@ def embed(
     opened = open_with_reference(world, reference)
     found = open_cohort(folder, opened.reference)
     tell(found)
-    with (
-        ModelService(opened, device=device) as service,
-        progress_bar("cancelled; finished genes are kept, and the same command goes on") as progress,
-    ):
-        done = embed_cohort(
-            service, found, output, genes=genes or None, window=window, exact=exact, haplotypes=haplotypes,
-            unphased=unphased.replace("-", " "), readout=readout, progress=progress,
-        )  # fmt: skip
+    how: dict[str, Any] = {
+        "genes": genes or None, "window": window, "exact": exact, "haplotypes": haplotypes,
+        "unphased": unphased.replace("-", " "), "readout": readout,
+    }  # fmt: skip
+    scale = Sharding(scheduler, shard, shards_at)
+    if scale.wanted:
+        from phenviz.cli.scale import embed_in_shards
+
+        done = embed_in_shards(opened, found, output, scale, device, how)
+        if done is None:
+            return
+    else:
+        with (
+            ModelService(opened, device=device) as service,
+            progress_bar("cancelled; finished genes are kept, and the same command goes on") as progress,
+        ):
+            done = embed_cohort(service, found, output, **how, progress=progress)
     click.echo(
         f"{output or folder / 'tokens.zarr'}: {done.people:,} people, {done.genes:,} genes, {done.features} "
         f"numbers a token{f'; {done.resumed:,} genes were there already' if done.resumed else ''}",

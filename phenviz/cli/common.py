@@ -156,6 +156,40 @@ def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def _read_scheduler(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from phenviz.distributed.schedulers import check_scheduler
+
+    try:
+        return check_scheduler(value)
+    except PhenvizError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+def _read_shard(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    first, _, last = value.partition("/")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise click.BadParameter(
+            f"{value!r}: write K/N, such as 3/40 for the third of 40 processes", context, parameter
+        )
+    return int(first), int(last)
+
+
+scale_options = with_options(
+    click.option("--scheduler", default="none", show_default=True, metavar="NAME", callback=_read_scheduler,
+                 help="Who computes: none (this process), local:N (workers on this machine), tcp://host:8786 "
+                 "(a Dask scheduler), slurm, cuda (one worker per GPU)."),
+    click.option("--shard", metavar="K/N", callback=_read_shard,
+                 help="Compute only each N-th shard, from the K-th on: for arrays of batch jobs without "
+                 "Dask. Run the command without it when all are done."),
+    click.option("--shards-at", metavar="DIR",
+                 help="Folder or URL of unfinished work.  [default: OUT.shards]"),
+)  # fmt: skip
+
+
 def wait_for(job: Job) -> xr.Dataset:
     """Wait for a job's result behind a progress bar; Ctrl-C cancels the job.
 

@@ -15,6 +15,7 @@ from phenviz.cli.common import (
     device_option,
     progress_bar,
     reference_option,
+    scale_options,
     with_options,
     world_option,
 )
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from phenviz.cli.scale import Sharding
     from phenviz.progress import Progress
     from phenviz.service import ModelService
     from phenviz.variation import VariantReport
+    from phenviz.world import World
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _EPILOG = (
@@ -75,6 +78,7 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
         help="Annotated VCF: .vcf .vcf.gz; tables: .parquet .tsv .tsv.gz; whole result: .nc .zarr .h5ad; "
         "figure of the strongest: .svg .pdf .png",
     ),
+    scale_options,
     reference_option,
     world_option,
     device_option,
@@ -86,11 +90,15 @@ def variants(
     expression: bool,
     quantiles: bool | None,
     output: Path,
+    scheduler: str,
+    shard: tuple[int, int] | None,
+    shards_at: str | None,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
     """Score what each variant changes in each cell type or tissue."""
+    from phenviz.cli.scale import Sharding
     from phenviz.cli.worlds import open_with_reference
     from phenviz.effects import join_scores
     from phenviz.results.variants import table_suffix, variants_file
@@ -99,6 +107,9 @@ def variants(
     if expression:
         _check_table(output)
     opened = open_with_reference(world, reference)
+    if (scale := Sharding(scheduler, shard, shards_at)).wanted:
+        _in_shards(variants, output, scale, opened, contexts, gene, device, expression=expression)
+        return
     with ModelService(opened, device=device) as service, progress_bar() as progress:
         how = {"contexts": list(contexts) or None, "gene": gene, "private": _about_people(variants)}
         how |= {"quantiles": quantiles}
@@ -118,16 +129,26 @@ def variants(
     click.echo(output)
 
 
-class _Scorer:
+class _Counts:
+    """What became of the records of a file that were read so far."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.report: VariantReport | None = None
+
+    def notes(self) -> list[str]:
+        """Say it in lines."""
+        return [] if self.report is None else self.report.describe().splitlines()
+
+
+class _Scorer(_Counts):
     """Scores one table after another as jobs of a service, behind one progress bar."""
 
     def __init__(self, service: ModelService, progress: Progress, how: dict[str, Any]) -> None:
-        self.world = service.world
+        super().__init__(service.world)
         self._service, self._progress, self._how = service, progress, how
         self._done = 0
         self._counts: dict[str, int] = {}
-        # what became of the records that were read so far
-        self.report: VariantReport | None = None
 
     def __call__(self, table: pd.DataFrame) -> xr.Dataset:
         result = self._computed("variant_effects", table, self._how)
@@ -163,9 +184,45 @@ class _Scorer:
 
     def notes(self) -> list[str]:
         """Say what became of the records, and what couldn't be scored."""
-        counts = {status: count for status, count in self._counts.items() if status != "scored"}
-        told = [] if self.report is None else self.report.describe().splitlines()
-        return [*told, *(f"{count:,} variants not scored: {status}" for status, count in counts.items())]
+        return [*super().notes(), *_not_scored(self._counts)]
+
+
+def _in_shards(
+    source: str,
+    output: Path,
+    scale: Sharding,
+    opened: World,
+    contexts: tuple[str, ...],
+    gene: str | None,
+    device: str,
+    *,
+    expression: bool,
+) -> None:
+    from phenviz.cli.scale import variants_in_shards
+    from phenviz.results.variants import table_suffix
+
+    if expression or table_suffix(output) is None or not Path(source).expanduser().exists():
+        raise click.UsageError(
+            "with --scheduler, --shard or --shards-at, VARIANTS is a file, OUT is a table (.parquet .tsv "
+            ".tsv.gz .nc .zarr .h5ad), and --expression is left out"
+        )
+    counts = _Counts(opened)
+    told = variants_in_shards(
+        opened, Path(source).expanduser().absolute(), output, scale, device, contexts or None, gene,
+        lambda: _tables(source, counts), counts.notes,
+    )  # fmt: skip
+    if told is None:
+        return
+    lines, statuses = told
+    for line in (*lines, *_not_scored(statuses)):
+        click.echo(line, err=True)
+    click.echo(output)
+
+
+def _not_scored(counts: dict[str, int]) -> list[str]:
+    return [
+        f"{count:,} variants not scored: {status}" for status, count in counts.items() if status != "scored"
+    ]
 
 
 def _about_people(source: str) -> bool:
@@ -235,7 +292,7 @@ def _draw(source: str, output: Path, scorer: _Scorer) -> None:
     variants_figure(best[0], total=scorer.scored).save(output)
 
 
-def _tables(source: str, scorer: _Scorer) -> Iterator[pd.DataFrame]:
+def _tables(source: str, scorer: _Counts) -> Iterator[pd.DataFrame]:
     """Yield tables of variants, at least one."""
     from phenviz.effects.annotate import CHUNK
     from phenviz.variation import VariantReport, iter_variants

@@ -113,6 +113,8 @@ class Project:
         Files of the user's own that the genome browser draws.
     peak_contig
         Read the peaks of this contig only; None for all.
+    jobqueue
+        The section ``dask-jobqueue``: how batch jobs are asked for.
     path
         The ``project.yaml``; None for the embedded world.
     lines
@@ -143,6 +145,7 @@ class Project:
     adaptors: tuple[str, str] = ("", "")
     tracks: tuple[NamedTrack, ...] = ()
     peak_contig: str | None = None
+    jobqueue: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
 
@@ -235,6 +238,8 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     values = {key: read(entries, key) for key, read in _READERS.items() if key in entries.values}
     if "readout" in values:
         values["readouts"] = values.pop("readout")
+    if "dask-jobqueue" in values:
+        values["jobqueue"] = values.pop("dask-jobqueue")
     if "sequences" in values:
         values["sequences"], values["adaptors"] = values["sequences"]
     project = Project(**{"name": path.absolute().parent.name, **values}, path=path, lines=entries.lines)
@@ -316,6 +321,16 @@ def _coverage(entries: Entries, key: str) -> dict[str, Path]:
     if not isinstance(value, dict) or not value:
         raise entries.error(key, f"is {value!r}: {WANTED[key]}")
     return {str(context): entries.file(key, item) for context, item in value.items()}
+
+
+def _jobqueue(entries: Entries, key: str) -> dict[str, Any]:
+    value = entries.values[key]
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise entries.error(key, f"is {value!r}: {WANTED[key]}")
+    jobs = value.get("jobs", 1)
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
+        raise entries.error(key, f"asks for {jobs!r} jobs: give a number from 1 on")
+    return value
 
 
 def _sequences(entries: Entries, key: str) -> tuple[tuple[Path, ...], tuple[str, str]]:
@@ -425,4 +440,5 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "coverage": _coverage,
     "sequences": _sequences,
     "tracks": read_tracks,
+    "dask-jobqueue": _jobqueue,
 }

@@ -54,6 +54,8 @@ WANTED = {
     "individuals": "give the path of a VCF, BCF or .pgen file or a VCF Zarr store, or a list of them",
     "panel": "give the path of a tab-separated table with sample, population and superpopulation",
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
+    "dask-jobqueue": "write '{jobs: 8, queue: long, cores: 4, memory: 16GB, walltime: \"04:00:00\"}', or "
+    "leave the key out",
     "coverage": "write 'context: file.bw' lines, or leave the key out",
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
     "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "

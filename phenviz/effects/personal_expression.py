@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from phenviz.effects.kept_haplotypes import KeptHaplotypes, key_of
 from phenviz.effects.personal import REFERENCE, seen_from
 from phenviz.errors import DataError, LocusError
 from phenviz.genome import Annotation, Context, Gene, Locus, ReferenceGenome
@@ -50,6 +51,7 @@ def predict_expression(
     contexts: Sequence[Context | str] | None = None,
     unphased: Unphased = "refuse",
     seed: int = 0,
+    kept: KeptHaplotypes | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> xr.Dataset:
     """Predict the expression of genes from both haplotypes of individuals, beside the reference's.
@@ -75,6 +77,9 @@ def predict_expression(
         Contexts of the readout (or names, labels, CURIEs) to keep; None for all.
     unphased, seed
         What to do about unphased heterozygotes; see `phenviz.variation.Individual.haplotype`.
+    kept
+        Where haplotypes are kept; those that are there aren't predicted again. Of this very model and
+        reference.
     progress
         Updated after each tile of 4 kb.
 
@@ -107,12 +112,13 @@ def predict_expression(
     cohort, names = _cohort(individuals, samples)
     chosen = find_genes(genes, annotation)
     check_backbone(readout, backbone)
-    kept = [readout.contexts[row] for row in readout.select(contexts)]
-    model = _Model(reference, backbone, readout, kept)
+    wanted = [readout.contexts[row] for row in readout.select(contexts)]
+    model = _Model(reference, backbone, readout, wanted)
     sites = [model.site(gene) for gene in chosen]
     progress.stage("predicting expression", sum(site.tiles for site in sites))
     found = [
-        model.predict(site, cohort, names, unphased=unphased, seed=seed, progress=progress) for site in sites
+        model.predict(site, cohort, names, unphased=unphased, seed=seed, kept=kept, progress=progress)
+        for site in sites
     ]
     phasings = dict.fromkeys(phasing for one in found for phasing in one.phasing)
     return xr.Dataset(
@@ -131,7 +137,7 @@ def predict_expression(
             "haplotype": ("haplotype", HAPLOTYPES),
             **gene_coords(chosen),
             "unique_haplotypes": ("gene", [one.unique for one in found]),
-            **context_coords(kept),
+            **context_coords(wanted),
         },
         attrs=result_attrs(
             locus_of_genes(chosen),
@@ -165,33 +171,6 @@ def find_genes(genes: str | Sequence[str], annotation: Annotation) -> list[Gene]
         raise DataError("no gene to predict the expression of: name at least one")
     found = (annotation.gene(name) for name in asked)
     return list({(gene.name, gene.gene_id): gene for gene in found}.values())
-
-
-def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Join what `predict_expression` returned for different genes of the same individuals and contexts.
-
-    Parameters
-    ----------
-    parts
-        At least one, in the order wanted.
-    """
-    joined = xr.concat(
-        list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="equals", join="exact",
-        combine_attrs="override",
-    )  # fmt: skip
-    together = [part.attrs for part in parts if part.attrs["contig"] == parts[0].attrs["contig"]]
-    savings = (Saving.of(part.attrs) for part in parts)
-    return joined.assign_attrs(
-        start=min(attrs["start"] for attrs in together),
-        end=max(attrs["end"] for attrs in together),
-        phasing="; ".join(dict.fromkeys(str(part.attrs["phasing"]) for part in parts)),
-        variants_skipped=sum(int(part.attrs["variants_skipped"]) for part in parts),
-        **{
-            name: "; ".join(filter(None, (str(part.attrs[name]) for part in parts)))
-            for name in ("records_left_out", "not_covered")
-        },
-        **sum(savings, Saving()).attrs(),
-    )
 
 
 def pool_haplotypes(
@@ -296,12 +275,14 @@ class _Model:
         *,
         unphased: Unphased,
         seed: int,
+        kept: KeptHaplotypes | None,
         progress: Progress,
     ) -> _Found:
-        unique, sums, saving = self.haplotype_sums(site, individuals, names, unphased, seed, progress)
-        with torch.inference_mode():
-            expression = site.target.expression(sums).cpu().numpy()
-        edits = [haplotype.edits for haplotype in unique.haplotypes]
+        unique, edits, copies = self._haplotypes(site, individuals, names, unphased, seed)
+        if kept is None:
+            expression, saving = self._expression(site, edits, copies, progress)
+        else:
+            expression, saving = self._with_kept(site, edits, copies, kept, progress)
         seen_variants = np.array([0, *map(len, edits)], dtype=np.int64)
         which = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), unique.index + 1], axis=1)
         found = expression[which]
@@ -327,14 +308,49 @@ class _Model:
         progress: Progress,
     ) -> tuple[UniqueHaplotypes, torch.Tensor, Saving]:
         """Return who has which haplotype, and what the readout sums of each: the reference first."""
+        unique, edits, copies = self._haplotypes(site, individuals, names, unphased, seed)
+        sums, saving = self._sums(site, edits, copies, progress)
+        return unique, sums, saving
+
+    def _haplotypes(
+        self, site: _Site, individuals: Individuals, names: Sequence[str], unphased: Unphased, seed: int
+    ) -> tuple[UniqueHaplotypes, list[tuple[Edit, ...]], NDArray[np.int64]]:
+        """Return who has which haplotype, the edits of each, and how often it is carried."""
         from phenviz.variation import unique_haplotypes
 
         around, view = seen_from(site.locus, self._reference, self._backbone)
         unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype.edits for haplotype in unique.haplotypes]
-        copies = np.bincount(unique.index.ravel(), minlength=len(edits))
+        return unique, edits, np.bincount(unique.index.ravel(), minlength=len(edits))
+
+    def _with_kept(
+        self,
+        site: _Site,
+        edits: Sequence[Sequence[Edit]],
+        copies: NDArray[np.int64],
+        kept: KeptHaplotypes,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float64], Saving]:
+        """Predict only haplotypes that aren't kept yet."""
+        known, keys = kept.read(site.gene), [key_of(one) for one in edits]
+        new = [row for row, key in enumerate(keys) if key not in known]
+        saving, plain = Saving(), key_of(())
+        if new or plain not in known:
+            found, saving = self._expression(site, [edits[row] for row in new], copies[new], progress)
+            known |= dict(zip([plain, *(keys[row] for row in new)], found, strict=True))
+            kept.write(site.gene, known)
+        else:
+            progress.advance(site.tiles)
+        return np.array([known[plain], *(known[key] for key in keys)]), saving
+
+    def _expression(
+        self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress
+    ) -> tuple[NDArray[np.float64], Saving]:
+        """Return the expression of haplotypes in each context, the reference first."""
         sums, saving = self._sums(site, edits, copies, progress)
-        return unique, sums, saving
+        with torch.inference_mode():
+            found: NDArray[np.float64] = site.target.expression(sums).cpu().numpy()
+        return found, saving
 
     def _sums(
         self, site: _Site, edits: Sequence[Sequence[Edit]], copies: NDArray[np.int64], progress: Progress

@@ -16,7 +16,7 @@ import xarray as xr
 from phenviz.errors import DataError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
-from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
+from phenviz.service.job_params import COPIES, FLOAT_BYTES, PERSON_SHARE, WORKING_BYTES
 from phenviz.service.job_types import Backend, Chunk, Kind
 from phenviz.service.variant_tables import VariantTable
 
@@ -238,7 +238,7 @@ def _haplotype_chunks(world: World, params: HaplotypeTokensParams) -> list[Chunk
     for genes in in_order(params.genes):
         identity = {"genes": [str(gene) for gene in genes], "window": params.window, **whose}
         identity["readout"] = params.readout
-        units = len(genes) * params.window * (1 + 0.5 * len(params.samples))
+        units = len(genes) * params.window * (1 + PERSON_SHARE * len(params.samples))
         chunks.append(Chunk(identity, partial(compute, genes), units))
     return chunks
 
@@ -334,9 +334,11 @@ HAPLOTYPE_TOKENS = Kind(
     _haplotype_params,
     _haplotype_chunks,
     _join_haplotypes,
-    seconds_per_unit=1 / 3e5,
+    seconds_per_unit=1 / 5.5e4,
     memory=_haplotype_memory,
     private=lambda params: True,
+    # another unit: times that were learnt in the old one don't count
+    version=2,
 )
 LOGITS = Kind(
     "logits",

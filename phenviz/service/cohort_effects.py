@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,8 +93,8 @@ _ARRAYS = {"row": ("pair",), "gene_index": ("pair",), "effect": ("pair", "featur
 def _write_effects(path: Path, found: xr.Dataset) -> None:
     import zarr
 
-    # under its own name only when it is whole
-    beside = path.with_name(f"{path.name}.part")
+    # under its own name only when it is whole; two workers may come to the same variants at once
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     root = zarr.open_group(str(beside), mode="w")
     for name in _ARRAYS:
         values = found[name].values
@@ -102,7 +104,12 @@ def _write_effects(path: Path, found: xr.Dataset) -> None:
     names = {name: found[name].values.tolist() for name in ("gene", "feature")}
     kept = {name: found.attrs[name] for name in ("definition", "skipped", "channels")}
     root.attrs.update({**names, **kept})
-    beside.rename(path)
+    try:
+        beside.rename(path)
+    except OSError:
+        if not (path / "zarr.json").is_file():
+            raise
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:

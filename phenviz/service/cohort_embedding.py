@@ -110,7 +110,7 @@ def embed_cohort(
     layout = token_layout(sites, world.assembly, world.backbone, chosen, window=window)
     ordered = [gene for group in in_order(sites) for gene in group]
     path = cohort.folder / TOKENS if path is None else path
-    store = _open(path, cohort, layout, ordered, exact, haplotypes, unphased)
+    store = open_store(path, cohort, layout, ordered, exact, haplotypes, unphased)
     done = Embedded(len(cohort.people), len(ordered), len(store.features), int(store.done.sum()))
     progress.stage("making gene tokens", len(ordered))
     progress.advance(done.resumed)
@@ -119,15 +119,48 @@ def embed_cohort(
         places = [number[gene] for gene in group]
         if store.done[places].all():
             continue
-        if exact:
-            difference, plain = _exact(service, cohort, group, window, readout, unphased)
-        else:
-            difference, plain = _additive(service, cohort, group, window, readout, haplotypes, done)
-        if haplotypes == "sum" and difference.ndim == 4:
-            difference = difference.sum(axis=1)
+        difference, plain = tokens_of_genes(
+            service, cohort, group, done, window=window, exact=exact, haplotypes=haplotypes,
+            unphased=unphased, readout=readout,
+        )  # fmt: skip
         store.write(places, difference, plain)
         progress.advance(len(group))
     return done
+
+
+def tokens_of_genes(
+    service: ModelService,
+    cohort: Cohort,
+    genes: Sequence[GeneSite],
+    done: Embedded,
+    *,
+    window: int,
+    exact: bool,
+    haplotypes: str,
+    unphased: str,
+    readout: str | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Make the tokens of some neighbouring genes, and count in ``done`` what was read.
+
+    Parameters
+    ----------
+    done
+        Counted up.
+    service, cohort, genes, window, exact, haplotypes, unphased, readout
+        As for `embed_cohort`.
+
+    Returns
+    -------
+    tuple
+        Differences from the reference, (people, [2,] genes, F), and the reference's tokens, (genes, F).
+    """
+    if exact:
+        difference, plain = _exact(service, cohort, genes, window, readout, unphased)
+    else:
+        difference, plain = _additive(service, cohort, genes, window, readout, haplotypes, done)
+    if haplotypes == "sum" and difference.ndim == 4:
+        difference = difference.sum(axis=1)
+    return difference, plain
 
 
 def sites_of(
@@ -172,7 +205,7 @@ def variant_positions(individuals: Individuals, locus: Locus) -> NDArray[np.int6
     return np.sort(np.concatenate([positions_of(store, locus) for store in stores]))
 
 
-def _open(
+def open_store(
     path: Path,
     cohort: Cohort,
     layout: Phenformer,
@@ -181,6 +214,13 @@ def _open(
     haplotypes: str,
     unphased: str,
 ) -> TokenStore:
+    """Open the store of a cohort's tokens that was begun with the same models, genes and people, or make one.
+
+    Raises
+    ------
+    DataError
+        If something else has the name.
+    """
     features = (*(f"embedding {number}" for number in range(layout.channels)), *layout.expression)
     attrs: dict[str, Any] = {
         "cohort": cohort.name,

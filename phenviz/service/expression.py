@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import xarray as xr
@@ -16,6 +17,7 @@ from phenviz.service.chosen_people import find_people, find_phasing, find_sample
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
+    PERSON_SHARE,
     WORKING_BYTES,
     find_contexts,
     find_gene,
@@ -49,6 +51,8 @@ class ExpressionParams:
         Short names, of the gene readout.
     unphased, seed
         What to do about unphased heterozygotes.
+    kept
+        Folder of haplotypes that were predicted before with these models; None for none.
     """
 
     genes: tuple[str, ...]
@@ -58,6 +62,7 @@ class ExpressionParams:
     contexts: tuple[str, ...]
     unphased: str
     seed: int
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +120,23 @@ def _params(
     contexts: str | Iterable[str] | None = None,
     unphased: str = "refuse",
     seed: int = 0,
+    kept: str | os.PathLike[str] | None = None,
 ) -> ExpressionParams:
     names = _find_genes(world, genes)
     path, content = find_people(world, individuals)
     chosen = find_samples(people(world, path), samples)
     choice, seed = find_phasing(unphased, seed)
     return ExpressionParams(
-        names, chosen, path, content, find_contexts(world, contexts, names[0]), choice, seed
-    )
+        names, chosen, path, content, find_contexts(world, contexts, names[0]), choice, seed,
+        None if kept is None else os.fspath(kept),
+    )  # fmt: skip
 
 
 def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
     def compute(gene: str, backend: Backend, progress: Progress) -> xr.Dataset:
         # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
         from phenviz.effects import predict_expression
+        from phenviz.effects.kept_haplotypes import KeptHaplotypes
 
         assert backend.readout is not None
         return predict_expression(
@@ -141,14 +149,15 @@ def _chunks(world: World, params: ExpressionParams) -> list[Chunk]:
             samples=params.samples,
             unphased=cast("Unphased", params.unphased),
             seed=params.seed,
+            kept=None if params.kept is None else KeptHaplotypes(Path(params.kept)),
             progress=progress,
         )
 
     whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
     trim = partial(_trim, contexts=params.contexts)
     assert world.readout is not None
-    # one window for the reference, and what haplotypes have of their own
-    units = 2 * world.readout.covering(params.contexts).reach * (1 + 0.5 * len(params.samples))
+    # one window for the reference, and what few surroundings a haplotype shares with no other
+    units = 2 * world.readout.covering(params.contexts).reach * (1 + PERSON_SHARE * len(params.samples))
     return [
         Chunk({**gene_identity(world, gene, params.contexts), **whose}, partial(compute, gene), units, trim)
         for gene in params.genes
@@ -160,7 +169,7 @@ def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
 
 
 def _join(params: ExpressionParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    from phenviz.effects.personal_expression import join_genes
+    from phenviz.effects.joined_expression import join_genes
 
     joined = join_genes(parts)
     if joined["expression"].sel(haplotype=["1", "2"]).isnull().all():
@@ -180,10 +189,10 @@ EXPRESSION = Kind(
     _params,
     _chunks,
     _join,
-    seconds_per_unit=1 / 3e5,
+    seconds_per_unit=1 / 5.5e4,
     memory=_memory,
     private=lambda params: True,
-    version=3,
+    version=4,
 )
 GENE_EXPRESSION = Kind(
     "gene_expression",

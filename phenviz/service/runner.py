@@ -252,6 +252,13 @@ class Runner:
         # the word is part of the key, as "cell" is in identities: another would lose all that is stored
         return self.key(kind, {"piece": identity})
 
+    def seconds(self, kind: Kind, units: float, flavour: str) -> float:
+        """Say how long so many units of a kind take."""
+        return self._costs.seconds(self._rate_name(kind, flavour), units, kind.seconds_per_unit)
+
     def _cost_name(self, kind: Kind, params: Any) -> str:
+        return self._rate_name(kind, kind.flavour(params))
+
+    def _rate_name(self, kind: Kind, flavour: str) -> str:
         model = self._world.backbone.weights_hash[:12]
-        return f"{kind.name}|{kind.version}|{kind.flavour(params)}|{self._device}|{model}"
+        return f"{kind.name}|{kind.version}|{flavour}|{self._device}|{model}"

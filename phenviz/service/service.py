@@ -173,6 +173,20 @@ class ModelService(Verbs):
         store = self._store(holder, private or chosen.private(normal))
         return self._runner.estimate(chosen, normal, chosen.chunks(self.world, normal), store)
 
+    def seconds(self, kind: str, units: float, flavour: str = "") -> float:
+        """Say how long so much work of a kind takes here, as far as this machine has learnt it.
+
+        Parameters
+        ----------
+        kind
+            Name of the kind.
+        units
+            In the kind's own unit.
+        flavour
+            As `Kind.flavour` names it.
+        """
+        return self._runner.seconds(self._kinds[kind], units, flavour)
+
     def is_running(self, kind: str, **params: Any) -> bool:
         """Tell whether this waits or runs already, for whoever has asked: asking again joins it."""
         chosen = self._kinds[kind]

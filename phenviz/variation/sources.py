@@ -55,11 +55,12 @@ def content_of(path: str | os.PathLike[str]) -> tuple[str, int, int]:
     A PLINK 2 fileset and a VCF Zarr store change with any of their files.
     """
     path = Path(path).expanduser().resolve()
-    stats = [file.stat() for file in _files_of(path)]
+    stats = [file.stat() for file in files_of(path)]
     return str(path), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Return the files that a file, a PLINK 2 fileset or a Zarr store consists of."""
     if path.is_dir():
         return [path, *path.rglob("*")]
     suffixes = (".pgen", *_PLINK)
