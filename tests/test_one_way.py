@@ -82,7 +82,7 @@ def project(tmp_path):
     folder = tmp_path / "world"
     folder.mkdir()
     project = risk_project(folder)
-    write_people(folder / "people.vcf", open_world(project).reference, 3, count=30)
+    write_people(folder / "people.vcf", open_world(project).reference, 3, count=60)
     project.write_text(project.read_text() + "individuals: [people.vcf]\n")
     return project
 

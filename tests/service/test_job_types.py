@@ -405,6 +405,6 @@ def test_parameters_of_a_wrong_type_give_an_error_that_names_them(kind, world):
     assert refused > 30
 
 
-def test_text_for_the_variants_of_token_effects_is_refused_in_words(world):
-    with pytest.raises(JobError, match=r"token_effects: variants is a str.*it takes variants: pd.DataFrame"):
-        KINDS["token_effects"].read(world, {"variants": "20:6050:A:T", "genes": ["ALPHA"]})
+def test_a_number_for_the_variants_of_token_effects_is_refused_in_words(world):
+    with pytest.raises(PhenvizError, match=r"token_effects: variants is a float.*it takes variants: "):
+        KINDS["token_effects"].read(world, {"variants": 3.5, "genes": ["ALPHA"]})
