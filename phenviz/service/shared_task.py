@@ -129,9 +129,11 @@ class Work:
     @property
     def progress(self) -> float:
         """Fraction of the whole work that is finished, 0 to 1; it never goes back."""
-        if self.state == "done":
-            return 1.0
-        return min((self._done_units + self._fraction * self._units_now) / self._total_units, 1.0)
+        # a chunk that ends moves from the fraction to what is done: neither twice nor not at all
+        with self.changed:
+            if self.state == "done":
+                return 1.0
+            return min((self._done_units + self._fraction * self._units_now) / self._total_units, 1.0)
 
     @property
     def seconds_left(self) -> float:

@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, HoverTool, MultiLine, Patches, Scatte
 from numpy.typing import NDArray
 
 from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density
-from phenviz.tracks.plain import paint_figure, plain_figure
+from phenviz.tracks.plain import hover_of, paint_figure, plain_figure
 from phenviz.tracks.theme import Theme, get_theme, legible
 
 ThemeName = Literal["light", "dark"]
@@ -106,9 +106,9 @@ class CalibrationPlot:
         dots = self.layout.add_glyph(
             self._points, Scatter(x="predicted", y="observed", size=6, fill_color="colour", line_color=None)
         )
-        told = [("score", "@told"), ("predicted", "@predicted{0.000}"), ("observed", "@observed{0.000}"),
+        told = [("score", "@told"), ("predicted", "@predicted{custom}"), ("observed", "@observed{custom}"),
                 ("95 %", "@interval"), ("people", "@people")]  # fmt: skip
-        self.layout.add_tools(HoverTool(renderers=[dots], tooltips=told))
+        self.layout.add_tools(hover_of(dots, told, predicted="3", observed="3"))
         self.set_theme(theme)
 
     def show(self, deciles: pd.DataFrame) -> None:

@@ -96,7 +96,7 @@ def test_a_failed_download_is_said_in_words_with_the_way_out(toy_pack, monkeypat
         return failure
 
     monkeypatch.setattr(requests, "get", get)
-    with pytest.raises(DataError, match=rf"{words}\..*--mirror") as told:
+    with pytest.raises(DataError, match=rf"{words}\..*PHENVIZ_MIRROR") as told:
         packs.fetch_pack("toy-pack")
     assert "HTTPSConnectionPool" not in str(told.value)
 

@@ -149,7 +149,10 @@ def slow_scores(
         sequence = whole_contig(reference, row.contig)
         if row.contig not in plain:
             plain[row.contig] = in_reference_coordinates(sequence, [], backbone)
-        edit = left_aligned(sequence, Edit(row.position - 1, row.ref, row.alt))
+        edit = Edit(row.position - 1, row.ref, row.alt)
+        # what changes nothing has no place to its left that says the same
+        if row.ref != row.alt:
+            edit = left_aligned(sequence, edit)
         edited = in_reference_coordinates(sequence, [edit], backbone)
         first = PAD + (edit.start // size - 2) * size
         mask = slice(first, first + 4 * size)
@@ -174,7 +177,8 @@ def random_variants(rng: np.random.Generator, reference: ReferenceGenome, count:
         if start < 0 or start + replaced > length:
             continue
         ref = whole_contig(reference, contig)[start : start + replaced]
-        if set(ref) == {"N"}:
+        # nobody knows which base an indel is anchored at, and that is refused
+        if set(ref) == {"N"} or (replaced != added and ref[0] == "N"):
             continue
         alt = "".join(BASES[rng.integers(0, 4, added)])
         if replaced != added:

@@ -292,7 +292,7 @@ def test_what_cannot_be_expressed_is_told_in_words(toy_world, annotation, readou
         express(toy_world, individuals, "MID", annotation, readout, samples=["eve"])
     with pytest.raises(TargetError, match="no expression in 'liver'"):
         express(toy_world, individuals, "MID", annotation, readout, contexts=["liver"])
-    with pytest.raises(ModelError, match="whole window"):
+    with pytest.raises(ModelError, match="sees 4,096 bp"):
         predict_expression(
             individuals, "MID", annotation, toy_world.reference, Global(toy_world.backbone), readout
         )

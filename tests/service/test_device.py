@@ -68,6 +68,8 @@ def test_mixed_precision_is_for_cuda_only_and_part_of_the_result(monkeypatch):
 
 def test_model_is_copied_to_another_device_and_left_alone_on_its_own():
     model = torch.nn.Linear(2, 2)
+    assert not place(model, torch.device("cpu")).training and model.training
+    model.eval()
     assert place(model, torch.device("cpu")) is model
     moved = place(model, torch.device("meta"))
     assert next(moved.parameters()).device.type == "meta" and not moved.training

@@ -35,7 +35,7 @@ def page(measured):
     page = IndividualPage(runtime)
     whole = Locus("20", 0, 45_000)
     page.state.param.update(locus=whole, settled=whole, below="measured")
-    page._heard({"source": "file:many.vcf"})
+    page.choice.hear({"source": "file:many.vcf"})
     settle(page)
     yield page
     page.session.close()
