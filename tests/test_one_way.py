@@ -220,6 +220,7 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
         service.hypotheses(source, method="variant", permutations=100)
         service.trait_evidence(source, "T0", permutations=100)
         ask_about_a_cohort(service, ref, tmp_path)
+        service.submit("predict_sequences", sequences={"designed": "ACGTTGCANA" * 30}).result()
         people = tmp_path / "many.vcf"
         measured = write_measured(tmp_path / "measured.tsv", write_many(people, world.reference))
         service.submit(
