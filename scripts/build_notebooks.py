@@ -39,6 +39,8 @@ def read_source(path: Path) -> nbformat.NotebookNode:
 
 def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Execute a notebook in a folder of its own; raise if a cell fails."""
+    # bars of jobs are for those who wait
+    os.environ["TQDM_DISABLE"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=_SECONDS, resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:

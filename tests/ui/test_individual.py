@@ -52,7 +52,10 @@ def test_somebody_is_shown_with_variants_ranked_by_effect(open_page):
     wait_until_done(page)
     rows = page.get_by_test_id("person-variants").locator("tbody tr")
     expect(rows).to_have_count(31)
-    effects = [abs(float(text)) for text in rows.locator("td.effect").all_inner_texts()]
+    effects = [
+        abs(float(text.replace("\N{MINUS SIGN}", "-")))
+        for text in rows.locator("td.effect").all_inner_texts()
+    ]
     assert effects == sorted(effects, reverse=True) and effects[0] > 0.1
     page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('haplotypes') != null")
 
@@ -117,7 +120,7 @@ def test_people_are_found_by_name_and_the_address_keeps_them(open_page):
 def test_both_ways_of_predicting_are_compared(open_page):
     page = open_page(VIEW + "&sample=HG00099&mode=sum")
     wait_until_done(page)
-    agreement = float(page.get_by_test_id("agreement").inner_text())
+    agreement = float(page.get_by_test_id("agreement").inner_text().replace("\N{MINUS SIGN}", "-"))
     assert -1 <= agreement <= 1
 
 
