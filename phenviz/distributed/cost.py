@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
 # One genotype of a VCF Zarr, read and added up, on one core: 46 million took 1.5 s (docs/scale.md).
 GENOTYPE_SECONDS = 3.3e-8
-# Distinct variants in a kb of sequence: 29 in the 2,504 people of the 1000 Genomes Project, 205 in the
-# 150,119 of UK Biobank's genomes; between and beyond them a power of the number of people.
-_KNOWN = ((2_504, 29.0), (150_119, 205.0))
-_POWER = 0.478
+# Short variants in all people together, over 3.1 Gb: 88.3 million in the 1000 Genomes Project (Auton 2015,
+# doi:10.1038/nature15393) and 643.7 million in genomes of UK Biobank (Halldorsson 2022,
+# doi:10.1038/s41586-022-04965-x); between and beyond them a power of the number of people.
+_GENOME_KB = 3.1e6
+_KNOWN = ((2_504, 88.3e6 / _GENOME_KB), (150_119, 643.7e6 / _GENOME_KB))
 # Neighbouring windows overlap, and what lies in both counts twice: an upper bound.
 _SHARD_SECONDS = 60.0
-_SHARD_OVERHEAD = 0.05
 _FLOAT_BYTES, _HALF_BYTES = 4, 2
 
 
@@ -51,8 +52,9 @@ class Cost:
 
 def variants_per_kb(people: int) -> float:
     """Return how many different variants are expected in 1,000 bases of so many genomes."""
-    size, density = _KNOWN[0]
-    return density * (people / size) ** _POWER
+    (few, sparse), (many, dense) = _KNOWN
+    power = math.log(dense / sparse) / math.log(many / few)
+    return sparse * (people / few) ** power
 
 
 def features_of(world: World) -> int:
@@ -116,7 +118,6 @@ def cohort_cost(
         }
     total = sum(parts.values())
     shards = max(round(total / _SHARD_SECONDS), 1)
-    total += shards * _SHARD_OVERHEAD
     # no more workers than shards have something to do
     busy = min(workers, shards)
     numbers = float(people) * genes * features
