@@ -2,7 +2,7 @@
 
 Usage::
 
-    python scripts/build_phenformer.py                    # about 15 minutes on two cores
+    python scripts/build_phenformer.py                    # two minutes on two cores
     python scripts/build_phenformer.py --work FOLDER      # what is finished stays there, and it goes on
 
 Needs the extra ``simulate`` and the data pack ukbb-blood-finemap. To be run again after the backbone or a
