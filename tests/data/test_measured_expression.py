@@ -10,7 +10,6 @@ import pytest
 
 from phenviz.data.expression_table import offer_names, read_expression_table, read_names
 from phenviz.data.measured_expression import on_a_common_scale, read_measured_pack
-from phenviz.data.packs import has_pack
 from phenviz.errors import DataError
 from phenviz.world import open_world
 
@@ -152,9 +151,8 @@ def test_counts_become_logarithms_per_million_and_logarithms_stay():
 
 @pytest.mark.packs
 @pytest.mark.parametrize(("pack", "people"), [("geuvadis-junctions", 267), ("lcl-rnaseq-counts", 60)])
-def test_packs_hold_who_they_say(pack, people):
-    if not has_pack(pack):
-        pytest.skip(f"data pack {pack} isn't here")
+def test_packs_hold_who_they_say(pack, people, pack_mirror, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_MIRROR", str(pack_mirror))
     found = read_measured_pack(pack)
     assert len(found.people) == people == len(set(found.people)) and found.about
     assert found.values.shape == (people, len(found.genes)) and np.isfinite(found.library).all()
