@@ -9,7 +9,8 @@ _ON_SCREEN = """
   if (!view || !view.frame.bbox.width) return null
   const box = view.canvas_view.el.getBoundingClientRect()
   const [x, y] = eval(place)(figure)
-  return [box.x + view.frame.x_scale.compute(x), box.y + view.frame.y_scale.compute(y)]
+  const at = [box.x + view.frame.x_scale.compute(x), box.y + view.frame.y_scale.compute(y)]
+  return at.every(Number.isFinite) ? at : null  // its ranges come with its first painting
 }
 """
 

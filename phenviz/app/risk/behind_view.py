@@ -32,7 +32,7 @@ _COLUMNS = (
     GridColumn("alt", "Alt", kind="allele"),
     GridColumn("adds", "Adds", "{:+.4f}", "effect"),
     GridColumn("dosage", "Copies", "{:.0f}", "number"),
-    GridColumn("frequency", "Frequency", "{:.3f}", "number"),
+    GridColumn("frequency", "In training", "{:.3f}", "number"),
     GridColumn("id", "rsID", searched=True),
 )
 # bases around a gene's start, and around a variant, that a link opens

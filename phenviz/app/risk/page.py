@@ -120,10 +120,12 @@ class RiskPage:
             sidebar=[
                 words("<h3>Trait</h3>", margin=(12, 12, 0, 12)),
                 self.trait,
+                # in sight in a narrow window, too, where the right side folds away
+                self.panel,
                 self.choice.picker,
                 self.choice.drop,
+                self._figure,
             ],
-            panel=[self.panel, self._figure],
             actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
         )
 

@@ -185,12 +185,15 @@ class RiskPersonView(Viewer):
             if reference is not None
             else "without reference people"
         )
+        group = own_group(part) if part is not None else ""
+        others = [name for name in reference.people if name not in ("all", group)] if reference else []
+        if others:
+            among += f"; lines: {escaped(', '.join(others))}"
         if part is None:
             return f"<div data-testid='risk-head'><b>{label}</b> <span class='quiet'>{among}</span></div>"
-        group = own_group(part)
         like = f"; filled: {escaped(group)}, whom this person is most like" if group else ""
         return (
-            f"<div data-testid='risk-head'><b>{escaped(state.sample)}</b> (line), {label} "
+            f"<div data-testid='risk-head'><b>{escaped(state.sample)}</b> (bar), {label} "
             f"<span class='quiet'>{among}{like}; genetic distance from the training people "
             f"{float(part['distance']):.2f} times theirs</span></div>"
         )

@@ -26,7 +26,7 @@ _ALWAYS = (
 
 
 class RiskRunPanel(Viewer):
-    """The form on the right.
+    """The form on the left.
 
     Parameters
     ----------
