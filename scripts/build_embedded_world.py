@@ -135,8 +135,9 @@ _RISK_SOURCE = (
     "where those of individuals.vcf.gz do, and who fall ill by the effects of the pack ukbb-blood-finemap"
 )
 _WEIGHTS_SOURCE = (
-    "trained by the PhenViz developers (phenviz train) on the packs blood16-atac and blood16-rna, with the "
-    "elements of REMO v1 as auxiliary targets; first layer started from JASPAR 2026"
+    "trained by the PhenViz developers (phenviz train) on the packs blood16-atac, nott2019-brain, "
+    "fetal-intestine-dnase, h1esc-chromhmm, lentimpra and blood16-rna, with the elements of REMO v1 as auxiliary "
+    "targets; first layer started from JASPAR 2026"
 )
 # what learned from data whose licence asks for the same licence
 _SHARE_ALIKE = {

@@ -60,7 +60,7 @@ def test_opening_reads_nothing_heavy():
 def test_the_embedded_world_is_all_of_chromosome_20(world):
     assert world.assembly == "GRCh37"
     assert world.reference.contigs == {"20": 63_025_520}
-    assert len(world.contexts) == 16
+    assert len(world.contexts) == 24
 
 
 @pytest.mark.parametrize(

@@ -297,11 +297,23 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 
 def _contexts(opened: Any, peaks: dict[str, Path]) -> tuple[Any, ...]:
-    """Return the contexts of the project, or those that its peaks and coverage name."""
+    """Return the contexts of the project, or those that its peaks and coverage name.
+
+    Of the embedded world's, those that nothing here can be learnt for are left out, and told.
+    """
     from phenviz.data.project_contexts import contexts_of_names
 
     project = opened.project
-    return project.contexts or contexts_of_names([*peaks, *project.coverage])
+    if project.path is not None:
+        return project.contexts or contexts_of_names([*peaks, *project.coverage])
+    left_out = [context.name for context in project.contexts if context.name not in peaks]
+    if left_out:
+        click.echo(
+            f"left out, as the embedded world has no peaks of theirs: {', '.join(left_out)}; "
+            "scripts/build_training_project.py makes a project that has all of it",
+            err=True,
+        )
+    return tuple(context for context in project.contexts if context.name in peaks)
 
 
 def _draw_log(folder: Path, record: dict[str, Any]) -> str:

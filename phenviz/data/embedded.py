@@ -18,10 +18,10 @@ MOTIFS = EMBEDDED_DIR / "jaspar2026.human.meme"
 INDIVIDUALS = EMBEDDED_DIR / "individuals.vcf.gz"
 MORE_INDIVIDUALS = "1000g-eur203-chr20"
 WEIGHTS_DIR = EMBEDDED_DIR / "weights"
-BACKBONE = WEIGHTS_DIR / "blood16.safetensors"
+BACKBONE = WEIGHTS_DIR / "tissues24.safetensors"
 READOUT = WEIGHTS_DIR / "blood16-readout.safetensors"
 # in a file of its own: what it learned from has a licence of its own
 TISSUE_READOUT = WEIGHTS_DIR / "tissues-readout.safetensors"
 # trained on simulated people (scripts/build_phenformer.py)
 RISK = WEIGHTS_DIR / "risk"
-PEAK_PACKS = ("blood16-atac",)
+PEAK_PACKS = ("blood16-atac", "nott2019-brain", "fetal-intestine-dnase")

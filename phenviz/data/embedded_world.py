@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from phenviz.data.blood16 import BLOOD16
 from phenviz.data.embedded import (
     ASSEMBLY,
     BACKBONE,
@@ -21,6 +20,7 @@ from phenviz.data.embedded import (
     TRANSCRIPTS,
 )
 from phenviz.data.project import PHENFORMER, Project
+from phenviz.data.tissues import REPORTERS, SITES22
 
 
 def embedded_project() -> Project:
@@ -37,7 +37,7 @@ def embedded_project() -> Project:
         readouts=tuple(path for path in (READOUT, TISSUE_READOUT) if path.is_file()),
         risk=RISK if (RISK / PHENFORMER).is_file() else None,
         motifs=MOTIFS,
-        contexts=BLOOD16,
+        contexts=(*SITES22, *REPORTERS),
         individuals=(INDIVIDUALS,),
         more_individuals=MORE_INDIVIDUALS,
         # the source (shapeit4's example) took them from the European part of the 1000 Genomes Project

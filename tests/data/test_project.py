@@ -175,4 +175,4 @@ def test_the_embedded_project_names_files_that_are_there():
     project = embedded_project()
     named = (project.reference, project.annotation, project.bands, project.elements, project.motifs)
     assert all(path.is_file() for path in (*named, *project.individuals))
-    assert len(project.contexts) == 16
+    assert len(project.contexts) == 24

@@ -210,8 +210,8 @@ def test_two_tabs_are_independent(open_page):
     first.wait_for_function("() => Bokeh.documents[0].get_model_by_name('genes').x_range.start > 4000000")
     assert second.get_by_test_id("locus").input_value() == "chr20:1,592,001-1,610,000"
     first.get_by_test_id("contexts-none").click()
-    first.get_by_text("0 of 16 shown").wait_for()
-    assert second.get_by_text("16 of 16 shown").is_visible()
+    first.get_by_text("0 of 24 shown").wait_for()
+    assert second.get_by_text("22 of 24 shown").is_visible()
 
 
 def test_in_a_narrow_window_the_run_panel_folds_away_and_tracks_take_the_space(open_page):
