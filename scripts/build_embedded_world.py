@@ -136,8 +136,8 @@ _RISK_SOURCE = (
 )
 _WEIGHTS_SOURCE = (
     "trained by the PhenViz developers (phenviz train) on the packs blood16-atac, nott2019-brain, "
-    "fetal-intestine-dnase, h1esc-chromhmm, lentimpra and blood16-rna, with the elements of REMO v1 as auxiliary "
-    "targets; first layer started from JASPAR 2026"
+    "fetal-intestine-dnase, h1esc-chromhmm, lentimpra and blood16-rna, with the elements of REMO v1 as "
+    "auxiliary targets; first layer started from JASPAR 2026"
 )
 # what learned from data whose licence asks for the same licence
 _SHARE_ALIKE = {
