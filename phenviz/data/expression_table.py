@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phenviz.data.measured_expression import EXPRESSION, MeasuredExpression, on_a_common_scale
+from phenviz.data.measured_expression import AS_GIVEN, EXPRESSION, MeasuredExpression, on_a_common_scale
 from phenviz.errors import DataError
 from phenviz.genome import Annotation
 
@@ -232,7 +232,7 @@ def _measured(
     # which of two rows of a gene is meant can't be known
     once = pd.Series(keys).map(pd.Series(keys).value_counts()).eq(1).to_numpy() if keys else np.zeros(0, bool)
     unknown = sum(one is None for one in found)
-    notes = [f"values are taken as {units}"]
+    notes = [f"values are {units}" if units == AS_GIVEN else f"values are taken as {units}"]
     if unknown:
         notes.append(
             f"{unknown:,} of {len(names):,} names are no genes of this world, and serve as covariates only"

@@ -16,6 +16,8 @@ from phenviz.data.packs import require_pack
 from phenviz.errors import DataError
 
 DEPTH, INCLUSION, EXPRESSION = "depth", "inclusion", "expression"
+# unit of values that nobody told
+AS_GIVEN = "as given"
 _POPULATIONS = ("CEU", "FIN", "GBR")
 # of an exon with fewer reads in a person, the share that includes it says nothing
 _FEWEST_READS = 5
@@ -214,7 +216,7 @@ def on_a_common_scale(
     """
     known = values[np.isfinite(values)]
     if not len(known) or known.min() < 0 or known.max() <= _LARGEST_LOGARITHM:
-        return values, None, "as given"
+        return values, None, AS_GIVEN
     if (known % 1 == 0).all() and values.shape[1] >= _TRANSCRIPTOME:
         reads = np.nansum(values, axis=1)
         if (reads > 0).all():

@@ -57,6 +57,16 @@ def test_a_variant_that_acts_is_found_and_named_with_its_slope(found, toy):
     assert evidence["gene"].tolist()[0] == "ALPHA"
 
 
+def test_people_of_one_population_have_no_rows_for_leaving_it_out(toy, tmp_path):
+    project, people, table, _ = toy
+    one = tmp_path / "one.tsv"
+    pd.read_csv(table, sep="\t", index_col=0).drop(columns="population").to_csv(one, sep="\t")
+    with ModelService(open_world(project), "cpu") as service:
+        found = service.submit("measured", source=one, genes=["ALPHA"], individuals=people).result()
+    assert found["split"].values.tolist() == ["5-fold"] and (found["people"] == COUNT).all()
+    assert "values are as given" in found.attrs["notes"] and "as as" not in found.attrs["notes"]
+
+
 def test_the_model_is_the_sum_of_both_haplotypes(found, toy):
     project, people, _, _ = toy
     world = open_world(project)

@@ -268,10 +268,16 @@ def _collected(rows: Sequence[_Row], control: str, column: int, contexts: int) -
 
 
 def join_measured(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Put genes together, and add ``q_value``: Benjamini and Hochberg's over all of them."""
+    """Put genes together, and add ``q_value``: Benjamini and Hochberg's over all of them.
+
+    A split that nobody could be judged in is left out: people of one population can't be held out by it.
+    """
     joined = xr.concat(
         list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override", join="override"
     )
+    judged = joined["people"].any([name for name in joined["people"].dims if name != "split"]).values
+    judged[SPLITS.index(FOLDS)] = True
+    joined = joined.isel(split=np.flatnonzero(judged))
     p_values = joined["p_value"].values
     q_values = np.full(p_values.shape, np.nan)
     for place in np.ndindex(p_values.shape[1:]):
