@@ -37,7 +37,7 @@ FORMATS: dict[str, dict[str, str]] = {
         ".zarr": "Zarr, whole result",
         ".parquet": "Parquet tables: scores, genes, alleles",
     },
-    "measured": {".tsv": "TSV, one row per gene, context, method and split"} | _WHOLE,
+    "measured": FIGURE | {".tsv": "TSV, one row per gene, context, method and split"} | _WHOLE,
     "hypotheses": FIGURE | {".tsv": "TSV, one row per test"} | _WHOLE | {".txt": "Methods paragraph, text"},
     "sequences": {".tsv": "TSV, one row per bin"}
     | _WHOLE

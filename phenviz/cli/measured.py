@@ -17,6 +17,7 @@ from phenviz.cli.common import (
 )
 from phenviz.cli.compute import contexts_option
 from phenviz.cli.people import check_unphased
+from phenviz.formats import suffixes_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,9 +36,7 @@ _SHOWN = 5
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    from phenviz.results.measured import MEASURED_SUFFIXES
-
-    return checked_output(value, MEASURED_SUFFIXES, context, parameter)
+    return checked_output(value, suffixes_of("measured"), context, parameter)
 
 
 _individuals_option = click.option(
@@ -76,7 +75,7 @@ _panel_option = click.option(
     required=True,
     metavar="OUT",
     callback=_check_output,
-    help="One row per gene, context, method and split: .parquet .tsv .nc .zarr",
+    help="One row per gene, context, method and split: .tsv .parquet .nc .zarr; .svg .pdf .png draw them.",
 )
 @click.option(
     "--unphased",

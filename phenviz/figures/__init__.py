@@ -12,6 +12,7 @@ from phenviz.figures.figure import LocusFigure
 from phenviz.figures.genes import Genes
 from phenviz.figures.haplotypes import CarriedVariants, HaplotypeDifference, HaplotypeTracks
 from phenviz.figures.marks import Highlights, Overlay, VariantMarks
+from phenviz.figures.measured import measured_figure
 from phenviz.figures.paper import FIGURE_SUFFIXES, ONE_COLUMN_MM, TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.figures.screen import personal_screen_figure, screen_figure
@@ -50,6 +51,7 @@ __all__ = [
     "figure_of",
     "forest_figure",
     "heatmap_figure",
+    "measured_figure",
     "personal_figure",
     "personal_screen_figure",
     "screen_figure",

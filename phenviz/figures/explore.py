@@ -35,6 +35,7 @@ from phenviz.figures.haplotypes import (
     most_changed,
 )
 from phenviz.figures.marks import Highlights, Overlay
+from phenviz.figures.measured import measured_figure
 from phenviz.figures.paper import TWO_COLUMNS_MM
 from phenviz.figures.position import Ideogram, Ruler
 from phenviz.figures.variants import variants_figure
@@ -206,7 +207,7 @@ def figure_of(
     ------
     ResultError
         If it is no prediction (of the reference or of two haplotypes), mutagenesis, attribution, table of
-        variants, or expression of genes that differs from something.
+        variants, expression of genes that differs from something, or agreement with measured expression.
     """
     kind = validate(dataset)
     if kind == "variant effects":
@@ -215,6 +216,8 @@ def figure_of(
         return expression_effects_figure(dataset, width_mm=width_mm)
     if kind == "gene expression" and "haplotype" in dataset.dims:
         return expression_figure(dataset, width_mm=width_mm)
+    if kind == "measured":
+        return measured_figure(dataset, width_mm=width_mm)
     if kind == "gene expression":
         raise ResultError("expression of genes is no figure over a locus: save it as .parquet, .tsv or .nc")
     if kind == "risk":

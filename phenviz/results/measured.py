@@ -7,13 +7,11 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from phenviz.formats import data_suffixes_of, writes
+from phenviz.formats import writes
 from phenviz.results.comments import comments
 from phenviz.results.schema import validate
 from phenviz.results.table import tidy
 from phenviz.results.writing import write_table
-
-MEASURED_SUFFIXES = data_suffixes_of("measured")
 
 
 def without_people(dataset: xr.Dataset) -> xr.Dataset:

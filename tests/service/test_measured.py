@@ -14,6 +14,7 @@ from phenviz.effects import predict_expression
 from phenviz.errors import PhenvizError
 from phenviz.results import load, validate
 from phenviz.results.measured import by_evidence
+from phenviz.saving import save
 from phenviz.service import KINDS, ModelService
 from phenviz.variation import open_individuals
 from phenviz.world import open_world
@@ -183,3 +184,20 @@ def test_people_are_counted_and_listed(toy, tmp_path):
     done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "people.tsv")])
     assert done.exit_code == 0, done.output
     assert pd.read_csv(tmp_path / "people.tsv", sep="\t")["sample"].tolist() == SAMPLES
+
+
+def test_agreement_is_drawn_gene_by_gene_with_its_intervals(found, tmp_path):
+    text = save(found, tmp_path / "agreement.svg")[0].read_text()
+    for word in (
+        "ALPHA",
+        "BETA",
+        "elastic-net",
+        "correlation over people who were held out",
+        "Your own table",
+    ):
+        assert word in text
+    assert not any(name in text for name in SAMPLES)
+    nothing = found.copy()
+    nothing["correlation"] = nothing["correlation"] * np.nan
+    with pytest.raises(PhenvizError, match="nothing to draw"):
+        save(nothing, tmp_path / "nothing.svg")

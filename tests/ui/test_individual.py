@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from phenviz.data.embedded_world import embedded_project
@@ -161,3 +162,29 @@ def test_a_narrow_window_and_the_dark_theme_leave_the_tracks_their_space(open_pa
     wait_until_done(page)
     page.locator(".mui-dark").first.wait_for()
     page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('ruler').inner_width > 600")
+
+
+def test_a_table_of_measured_expression_is_compared_and_leads_to_the_variant_behind(open_page, tmp_path):
+    with gzip.open(embedded_project().individuals[0], "rt") as file:
+        samples = next(line for line in file if line.startswith("#CHROM")).split()[9:69]
+    numbers = np.random.default_rng(0).normal(5, 1, len(samples))
+    # the last name is written otherwise than in the genotypes
+    written = [*samples[:-1], samples[-1].lower() + ".bam"]
+    rows = [f"{name}\t{value:.3f}" for name, value in zip(written, numbers, strict=True)]
+    (tmp_path / "mine.tsv").write_text("sample\tITPA\n" + "\n".join(rows) + "\n")
+    page = open_page(f"individual?locus=chr20:3185001-3195000&sample={samples[0]}&below=measured")
+    wait_until_done(page)
+    said = page.get_by_test_id("measured")
+    page.get_by_role("combobox", name="Measured in").click()
+    page.get_by_role("menuitem", name="A table of your own").click()
+    page.locator("input[type=file]").last.set_input_files(tmp_path / "mine.tsv")
+    expect(said).to_contain_text("1 names aren't written as in the genotypes")
+    page.get_by_role("button", name="Use these names").click()
+    page.get_by_role("button", name="Compare genes in view").click()
+    for method in ("model", "top-variant", "elastic-net"):
+        expect(page.get_by_test_id(f"measured-{method}")).to_be_visible(timeout=240_000)
+    expect(page.get_by_text(f"{samples[0]} is marked.")).to_be_visible()
+    assert page.get_by_test_id("driver").get_attribute("href").startswith("explore?")
+    page.get_by_test_id("driver").click()
+    page.get_by_test_id("view-length").wait_for()
+    assert "mark=20" in page.url
