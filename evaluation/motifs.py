@@ -1,10 +1,10 @@
 """Count the known motifs under the bases that matter in each context's strongest peaks, against a control.
 
 For each blood population the peaks are taken whose observed and predicted context-specific signal is largest.
-Every base of the 256 bp around their summits is mutated, seqlets are called on the contribution, those that support
-accessibility are named after the JASPAR motif most like their bases, and the same is done with stretches of
-the same lengths at random places of the same peaks. Beside it stands whether the observed peaks themselves
-hold the motif more often, without any model: a model can't learn what its data doesn't show.
+Every base of the 256 bp around their summits is mutated, seqlets are called on the contribution, those that
+support accessibility are named after the JASPAR motif most like their bases, and the same is done with
+stretches of the same lengths at random places of the same peaks. Beside it stands whether the observed peaks
+themselves hold the motif more often, without any model: a model can't learn what its data doesn't show.
 """
 
 from __future__ import annotations
