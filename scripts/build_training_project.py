@@ -1,9 +1,12 @@
-r"""Write a project to train one backbone on blood, brain, gut, stem cells and reporter assays.
+r"""Write the projects that the embedded backbone is trained on: blood, then all other contexts besides.
 
 Usage::
 
     python scripts/build_training_project.py FOLDER
-    phenviz train backbone --world FOLDER/project.yaml -o NAME.safetensors \
+    phenviz train backbone --world FOLDER/blood.yaml -o blood16.safetensors \
+        --validation chr20:8,000,001-12,000,000 --test chr20:36,000,001-48,000,000
+    phenviz train backbone --world FOLDER/project.yaml -o tissues24.safetensors --from blood16.safetensors \
+        --teachers 0 --epochs 4 --learning-rate 0.0007 \
         --validation chr20:8,000,001-12,000,000 --test chr20:36,000,001-48,000,000
 
 The data packs must be here (``phenviz data fetch``), or in a mirror (``PHENVIZ_MIRROR``). The chromatin
@@ -21,6 +24,7 @@ import pandas as pd
 import yaml
 
 from phenviz.data import embedded
+from phenviz.data.blood16 import BLOOD16
 from phenviz.data.packs import require_pack
 from phenviz.data.peaks import pack_peak_files
 from phenviz.data.tissues import REPORTERS, SITES22
@@ -44,7 +48,7 @@ _ORIENTATION = r"(_Reversed:?|_[FR])$"
 
 
 def main() -> None:
-    """Write the project's files."""
+    """Write the projects' files."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,21 +63,31 @@ def main() -> None:
     if arguments.states is None and not states.is_file():
         write_states(states)
     read_reporters().to_csv(folder / "reporters.tsv", sep="\t", index=False)
+    write_contexts(folder / "blood.tsv", BLOOD16)
     write_contexts(folder / "contexts.tsv", (*SITES22, *REPORTERS))
     write_elements(folder / "elements.tsv.gz")
     peaks = pack_peak_files(PEAK_PACKS) | {"ESC": states}
-    project = {
-        "name": "blood, brain, gut and stem cells",
+    base = {
         "assembly": embedded.ASSEMBLY,
         "reference": str(embedded.REFERENCE),
         "annotation": str(embedded.GENES),
-        "elements": "elements.tsv.gz",
         "bands": str(embedded.CYTOBANDS),
+    }
+    blood = base | {
+        "name": "blood",
+        "elements": str(embedded.ELEMENTS),
+        "contexts": "blood.tsv",
+        "peaks": {context.name: str(peaks[context.name]) for context in BLOOD16},
+    }
+    every = base | {
+        "name": "blood, brain, gut and stem cells",
+        "elements": "elements.tsv.gz",
         "contexts": "contexts.tsv",
         "peaks": {context.name: str(peaks[context.name]) for context in SITES22},
         "sequences": {"table": "reporters.tsv", "adaptors": list(ADAPTORS)},
     }
-    (folder / "project.yaml").write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+    for name, project in (("blood.yaml", blood), ("project.yaml", every)):
+        (folder / name).write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
     print(folder / "project.yaml")
 
 
