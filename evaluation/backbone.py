@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from evaluation.eqtl import local_agreement
 from evaluation.kmers import KmerRidge
 from evaluation.mpra import ASSAYS, FILE, PACK, compare, read_measurements
-from evaluation.report import TABLES, markdown_table, number
+from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.data.blood16 import BLOOD16
 from phenviz.data.embedded import BACKBONE, CONTIG
 from phenviz.data.packs import require_pack
@@ -225,6 +225,7 @@ def main() -> None:
     parser.add_argument("--eqtl", type=Path, help="GTEx v8 lead variants of the chromosome, on GRCh37")
     parser.add_argument("--without-kmers", action="store_true", help="leave the 6-mer baseline out")
     parser.add_argument("-o", "--output", type=Path, default=TABLES / "backbones.tsv")
+    parser.add_argument("--write", action="store_true", help="put the table into the model card")
     arguments = parser.parse_args()
     data = HeldOutData.of(read_project(arguments.world), open_world().reference)
     columns = {} if arguments.without_kmers else {"6-mer ridge": list(of_kmers(data))}
@@ -235,6 +236,8 @@ def main() -> None:
     table = as_table(columns)
     table.round(4).to_csv(arguments.output, sep="\t", index=False)
     print(as_markdown(table))
+    if arguments.write:
+        write_section("backbones", as_markdown(table))
 
 
 if __name__ == "__main__":

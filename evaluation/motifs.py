@@ -1,10 +1,10 @@
 """Count the known motifs under the bases that matter in each context's strongest peaks, against a control.
 
-For each context the peaks are taken whose observed and predicted context-specific signal is largest. Every
-base of the 256 bp round their summits is mutated, seqlets are called on the contribution, those that support
-accessibility are named after the JASPAR motif most like their bases, and the same is done with stretches of
-the same lengths at random places of the same peaks. Beside it stands whether the observed peaks themselves
-hold the motif more often, without any model: a model can't learn what its data doesn't show.
+For each blood population the peaks are taken whose observed and predicted context-specific signal is largest.
+Every base of the 256 bp around their summits is mutated, seqlets are called on the contribution, those that
+support accessibility are named after the JASPAR motif most like their bases, and the same is done with
+stretches of the same lengths at random places of the same peaks. Beside it stands whether the observed peaks
+themselves hold the motif more often, without any model: a model can't learn what its data doesn't show.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scipy.stats import false_discovery_control, fisher_exact
 from evaluation.report import TABLES, markdown_table, write_section
 from phenviz.attribution import count_motifs, find_motifs, mutagenesis
 from phenviz.attribution.motifs import control_motifs
+from phenviz.data.blood16 import BLOOD16
 from phenviz.data.embedded import CONTIG, MOTIFS
 from phenviz.data.motifs import read_motifs
 from phenviz.data.packs import require_pack
@@ -97,11 +98,11 @@ def strongest_peaks(world: World, region: tuple[int, int], count: int) -> dict[s
     A summit's rank is the sum of two standard scores: observed and predicted log1p fold enrichment in the
     context less the mean over contexts.
     """
-    contexts = [context.name for context in world.contexts]
-    peaks = read_narrow_peaks({name: pack_peak_files([PACK])[name] for name in contexts}, contig=CONTIG)
-    summits = cluster_summits(peaks, contexts).within(*region)
+    contexts = [context.name for context in BLOOD16]
+    summits = cluster_summits(_observed(contexts), contexts).within(*region)
     codes = world.reference.codes(CONTIG)
-    predicted = predict_centres(world.backbone, codes, summits.position)
+    of_blood = [world.contexts.index(context) for context in BLOOD16]
+    predicted = predict_centres(world.backbone, codes, summits.position)[:, of_blood]
     observed = np.log1p(summits.enrichment)
     chosen = {}
     for index, name in enumerate(contexts):
@@ -109,6 +110,12 @@ def strongest_peaks(world: World, region: tuple[int, int], count: int) -> dict[s
         scores = sum(_standard(_specific(table)[inside, index]) for table in (observed, np.log1p(predicted)))
         chosen[name] = np.sort(summits.position[inside[np.argsort(-scores)[:count]]])
     return chosen
+
+
+def _observed(contexts: list[str]) -> pd.DataFrame:
+    # peaks of the other contexts have no signal to rank them by
+    files = pack_peak_files([PACK])
+    return read_narrow_peaks({name: files[name] for name in contexts}, contig=CONTIG)
 
 
 def count(world: World, region: tuple[int, int], peaks_per_context: int, seed: int = 1) -> Counts:
@@ -160,9 +167,8 @@ def observed_pairs(world: World) -> pd.DataFrame:
         own_hits (those with a motif of the family within 128 bp), other (summits closed there), other_hits,
         and p_value (Fisher, one-sided).
     """
-    contexts = [context.name for context in world.contexts]
-    peaks = read_narrow_peaks({name: pack_peak_files([PACK])[name] for name in contexts}, contig=CONTIG)
-    summits = cluster_summits(peaks, contexts)
+    contexts = [context.name for context in BLOOD16]
+    summits = cluster_summits(_observed(contexts), contexts)
     codes = world.reference.codes(CONTIG)
     windows = one_hot(codes[summits.position[:, None] + np.arange(-WIDTH // 2, WIDTH // 2)])
     few = (summits.enrichment > 0).sum(1) <= FEW
