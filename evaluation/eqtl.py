@@ -115,7 +115,7 @@ def section(table: pd.DataFrame, model: str) -> str:
 Lead eQTL variants of GTEx v8 on chromosome 20 (q < {LARGEST_Q}; leads, not fine-mapped: many are bystanders
 of the variant that acts) by their distance to the gene's TSS: how often the predicted change, mean of all
 contexts, has the sign of the measured slope (model {model}; in brackets 95 % Wilson intervals).
-The baseline always tells the sign that is more frequent among the measured ones. The blood model doesn't know
+The baseline always tells the sign that is more frequent among the measured ones. The model doesn't know
 cultured lymphocytes and spleen as such.
 
 {markdown_table(["tissue", "distance", "told by", "same sign", "share"], rows)}

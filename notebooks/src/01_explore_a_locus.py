@@ -18,8 +18,9 @@
 # cells, and does it say that this very base matters?
 #
 # Everything runs on the world that comes with PhenViz: real human chromosome 20 (GRCh37), its genes and
-# regulatory elements, and a model trained on chromatin accessibility (ATAC-seq) of sixteen blood cell
-# populations. The model has read DNA only. What it says are predictions, not for clinical use.
+# regulatory elements, and a model of 24 *contexts*: the chromatin accessibility of sixteen blood populations, four cell
+# types of the brain, the gut and embryonic stem cells, and two reporter assays. The model has read DNA only. What it
+# says are predictions, not for clinical use.
 
 # %%
 from pathlib import Path
@@ -29,6 +30,7 @@ import pandas as pd
 import phenviz
 from phenviz import figures, results
 from phenviz.attribution import find_motifs
+from phenviz.genome.contexts import without_reporters
 
 world = phenviz.open_world()
 service = phenviz.ModelService(world)
@@ -36,13 +38,17 @@ service = phenviz.ModelService(world)
 folder = Path("explored")
 folder.mkdir(exist_ok=True)
 pd.DataFrame(
-    [(context.name, context.label, context.group, context.curie) for context in world.contexts],
-    columns=["context", "cell type", "group", "ontology"],
+    [(context.name, context.label, context.group, context.curie, context.units) for context in world.contexts],
+    columns=["context", "cell type", "group", "ontology", "unit"],
 ).set_index("context")
 
 # %% [markdown]
 # `world` holds the parts (sequence, genes, model), `service` runs the model and remembers results: asking twice
 # costs nothing. A place can be a gene name, an rsID or coordinates, as on any genome browser (1-based on screen).
+#
+# Mind the units. The last two contexts say what a sequence does in a reporter assay, not how open it is, so their numbers
+# can't be compared with the others'. The brain, the gut and the stem cells were learned from where peaks are, not from
+# how high: each peak counted as one of usual height.
 
 # %%
 variant = world.locus("chr20:1,600,925")
@@ -53,9 +59,9 @@ print(f"the base at {variant} is {world.reference.sequence(variant)}")
 # %% [markdown]
 # ## 1. The wide view: where does the model expect open chromatin?
 #
-# `predict` gives the activity of every 128 bp bin in each context: the fold enrichment of ATAC-seq reads that the
-# model expects from the sequence alone. Below, 60 kb around the variant (the dashed line). Each row is a cell
-# type, grouped by lineage; dark means open.
+# `predict` gives the activity of every 128 bp bin in each context: in cells, the fold enrichment of reads in open
+# chromatin that the model expects from the sequence alone. Below, 60 kb around the variant (the dashed line). Each row
+# is a context, grouped by lineage; dark means open.
 
 # %%
 wide = world.locus("chr20:1,570,001-1,630,000")
@@ -70,17 +76,19 @@ figures.explore_figure(
 )
 
 # %% [markdown]
-# Where the data pack `blood16-atac` is at hand (`phenviz data fetch blood16-atac`), a track of measured peaks stands
-# above the prediction. This region was part of the training data, so an agreement here shows what the model
-# learned, not what it can foresee; the model card has the figures for regions that it never saw.
+# Where the data packs of peaks are at hand (`phenviz data fetch blood16-atac nott2019-brain fetal-intestine-dnase`), a
+# track of measured peaks stands above the prediction. (None of these packs measured the stem cells `ESC`, and reporters
+# have no peaks: there, an empty row means nothing.) This region was part of the training data, so an agreement here shows
+# what the model learned, not what it can foresee; the model card has the figures for regions that it never saw.
 #
-# How open is the element at the variant, in which cells? The highest of the bins within 300 bp:
+# How open is the element at the variant, in which cells? The highest of the bins within 300 bp, reporters left out:
 
 # %%
+cells = [context.name for context in without_reporters(world.contexts)]
 centre = prediction["bin_start"] + 64
-element = prediction["activity"].where(abs(centre - variant.start) <= 300).max("bin")
-activity = element.to_series().sort_values(ascending=False).round(1)
-activity.head(8).to_frame("predicted fold enrichment").T
+element = prediction["activity"].sel(context=cells).where(abs(centre - variant.start) <= 300).max("bin")
+activity = element.to_series().sort_values(ascending=False)
+pd.DataFrame({"predicted fold enrichment": activity.map("{:.1f}".format)}).T.iloc[:, :12]
 
 # %% [markdown]
 # ## 2. Letter by letter: in-silico mutagenesis
@@ -116,29 +124,32 @@ table.assign(start=table["start"] + 1).set_index("motif")[["start", "end", "stra
 
 # %% [markdown]
 # Read such names with care. With some 900 motifs to compare with, something always fits: `p_value` is for one motif by
-# itself, `q_value` corrects for all of them, and a name with a large one is a guess. Here it is on the edge: the tallest
-# letters spell TTGTGAAAC, which resembles the site of the C/EBP factors (TTGCGCAAT). Members of a family bind almost
-# the same letters, too, so even a sure name stands for its family. What holds up when the strongest peaks of a cell
-# type are taken together stands in the model card.
+# itself, `q_value` corrects for all of them, and a name with a large one is a guess, as that of RUNX1 here. The other is
+# on the edge: the tallest letters spell TTGTGAAAC, which resembles the site of the C/EBP factors (TTGCGCAAT). Members of a
+# family bind almost the same letters, too, so even a sure name stands for its family. What holds up when the strongest
+# peaks of a cell type are taken together stands in the model card.
 #
 # ## 3. And the fine-mapped variant?
 
 # %%
 position = variant.end  # positions of results count from 1, as in VCF
-change = effects["effect"].sel(position=position, allele="A").to_series().sort_values()
-size = abs(effects["effect"]).max("allele").mean("context").to_series()
+of_cells = effects["effect"].sel(context=cells)
+change = of_cells.sel(position=position, allele="A").to_series().sort_values()
+size = abs(of_cells).max("allele").mean("context").to_series()
 rank = int((size > size[position]).sum()) + 1
 print(f"G>A: {change.min():+.2f} ({change.idxmin()}) to {change.max():+.2f} ({change.idxmax()}) log2 fold change")
 print(f"among the {len(size)} bases of this window its largest change ranks {rank}")
 
 # %% [markdown]
 # So the model agrees with one half of the story: it expects this element to be open in progenitors and myeloid
-# cells and closed in erythroid cells and lymphocytes, nearly as measured (B and CD4 T cells have weak peaks). It doesn't
-# single out this base: most bases of the window matter more to it, the tallest letters lie 180 bp away, and the change
-# that it predicts is small (less than a tenth of the accessibility in every cell type).
+# cells, a little in B cells, and hardly in erythroid cells, T and NK cells, nearly as measured (CD4 T cells have a weak
+# peak). The tissues fit, too: of the brain's cells only microglia have a peak, measured and predicted, and they are its
+# myeloid cells. Gut and stem cells are predicted to be closed.
 #
-# That is no proof against the variant. The model may have seen too few such sites, the change may act in a cell
-# state that isn't among the sixteen, or through something other than accessibility. It does mean that the
+# It doesn't single out this base: half of the window's bases matter more to it, the tallest letters lie 180 bp away,
+# and the change that it predicts is small (at most an eighth of the accessibility, in any cell type). That is no proof
+# against the variant. The model may have seen too few such sites, the change may act in a cell
+# state that isn't among its contexts, or through something other than accessibility. It does mean that the
 # prediction adds nothing to the fine-mapping here, and a figure that shows the variant next to tall letters would
 # mislead.
 #
@@ -183,11 +194,11 @@ best = of_tissues.groupby(organ[of_tissues.index], sort=False)
 pd.DataFrame({"tissue": best.idxmax().str.replace("_", " "), "predicted": best.max().round(1)}).T
 
 # %% [markdown]
-# Monocytes on top, granulocyte-monocyte progenitors next and erythroid cells at the end: RNA was measured in nearly the
-# same order (data pack `blood16-rna`). But this gene was among those that the readout learned from. On genes that
-# it never saw it tells expressed from silent ones moderately well (correlation 0.67 across genes) and says little about
-# which cells express a gene more (0.25 across cell types); the model card has the table, and that of tissues, in which
-# it isn't told apart from a simple baseline.
+# Monocytes on top, granulocyte-monocyte progenitors next, and erythroid cells and lymphoid progenitors at the end: RNA was
+# measured in nearly the same order (data pack `blood16-rna`). But this gene was among those that the readout learned from.
+# On genes that it never saw it tells expressed from silent ones moderately well (correlation 0.64 across genes) and says
+# little about which cells express a gene more (0.23 across cell types). The model card has the table, and that of tissues;
+# in neither are the readouts told apart from a simple baseline, a regression on the accessibility around the start.
 #
 # ## 6. Take it along
 #

@@ -292,16 +292,20 @@ elements.round(1)
 # %% [markdown]
 # ### What was measured
 #
-# The peaks of sorted human cells are a data pack of their own (`phenviz data fetch blood16-atac`). The model learned
-# from those of the rest of the chromosome, and never saw these.
+# The peaks of sorted human blood cells are a data pack of their own (`phenviz data fetch blood16-atac`), those of brain and
+# gut are others (`nott2019-brain`, `fetal-intestine-dnase`). The model learned from those of the rest of the chromosome, and
+# never saw these.
 
 # %%
-if world.peaks is None:
+peaks = world.peaks
+if peaks is not None and "Mono" not in set(peaks["context"]):
+    peaks = None
+if peaks is None:
     print(
         "The data pack blood16-atac isn't here, so nothing below is checked: phenviz data fetch blood16-atac"
     )
 else:
-    near = world.peaks[(world.peaks["start"] < megabase.end) & (world.peaks["end"] > megabase.start)]
+    near = peaks[(peaks["start"] < megabase.end) & (peaks["end"] > megabase.start)]
     mono = near[near["context"] == "Mono"]
 
     def peak_at(start, end):
@@ -323,8 +327,8 @@ else:
 elements.assign(start=elements["start"] + 1).round(1)
 
 # %% [markdown]
-# Seven of the ten are there, four of the strongest five with more than sixtyfold enrichment; three are closed, as far as
-# this measurement can tell. The model has read nothing but the bases.
+# Seven of the ten are there, the strongest four with more than sixtyfold enrichment, the others with weak peaks; three are
+# closed, as far as this measurement can tell. The model has read nothing but the bases.
 #
 # The strongest element that isn't nearer to another gene than to ours is the candidate.
 
@@ -333,17 +337,20 @@ closest = starts[np.abs(starts[None, :] - (elements["start"].values[:, None] + W
 candidate = elements[closest == gene.tss].iloc[0]
 element = phenviz.Locus(contig, int(candidate["start"]), int(candidate["end"]))
 print(f"candidate: {element}, {abs(candidate['from_gene']) / 1e3:.0f} kb from the start of {gene.name}")
-if world.peaks is not None:
+if peaks is not None:
     here = near[(near["start"] < element.end) & (near["end"] > element.start)]
     height = here.groupby("context")["fold_enrichment"].max()
     print(
         "measured peaks here:",
-        ", ".join(f"{name} {value:.0f}" for name, value in height.nlargest(16).items()),
+        ", ".join(f"{name} {value:.0f}" for name, value in height.sort_values(ascending=False).items()),
     )
 
 # %% [markdown]
-# It is open in monocytes, dendritic cells and their progenitors, and closed in erythroid cells and lymphocytes: a myeloid
-# element. Below, the whole megabase; the gene and the candidate are tinted. A single base says little at this scale, so the track
+# It is open in monocytes, dendritic cells and their progenitors, and closed in erythroid cells and lymphocytes. In the brain
+# it is open in microglia, which are macrophages, and in no other cell type: a myeloid element. (The peaks of brain
+# and gut come without a height, and each counts as 7.)
+#
+# Below, the whole megabase; the gene and the candidate are tinted. A single base says little at this scale, so the track
 # shows what the 512 bp around each base add together.
 
 # %%
@@ -361,7 +368,7 @@ tracks = [
         height_mm=24,
     ),
 ]
-if world.peaks is not None:
+if peaks is not None:
     tracks.insert(4, figures.ObservedPeaks(mono, ["Mono"]))
 figures.LocusFigure(megabase, tracks, title=f"{megabase} (1 Mb)")
 
@@ -391,7 +398,7 @@ table.assign(start=table["start"] + 1).set_index("motif")[
 
 # %% [markdown]
 # The letters spell a site of C/EBP and sites of PU.1 (*SPI1*; *SPIB* binds the same letters): the factors that make
-# monocytes. Names with a large q-value are guesses.
+# monocytes. A name with a large q-value is a guess, as that of JUN here.
 #
 # ## 6. Does the model say that it acts on the gene?
 #

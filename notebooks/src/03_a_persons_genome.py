@@ -29,6 +29,7 @@ import phenviz
 from phenviz import figures, results
 from phenviz.effects.annotate import annotate_vcf
 from phenviz.effects.motif_change import changed_motifs
+from phenviz.genome.contexts import without_reporters
 from phenviz.variation.fasta import write_fasta
 
 world = phenviz.open_world()
@@ -49,12 +50,14 @@ variants[["position", "ref", "alt", "id", "haplotype_1", "haplotype_2"]].head(4)
 #
 # ## 1. Which variants matter, and where?
 #
-# `variant_effects` scores each variant in sixteen blood cell populations: the log2 fold change of the predicted
-# accessibility (ATAC-seq) in the four bins around it. −1 means that the variant halves it. Insertions and deletions
-# are scored, too. `quantile` says where the effect stands among common variants: −0.99 is lower than 99.5 % of them.
+# `variant_effects` scores each variant in 22 cell types and tissues, sixteen of them blood populations: the log2 fold
+# change of the predicted accessibility in the four bins around it. −1 means that the variant halves it. (The model's two
+# reporter assays measure something else and are left out.) Insertions and deletions are scored, too. `quantile` says where
+# the effect stands among common variants: −0.99 is lower than 99.5 % of them.
 
 # %%
-scores = service.variant_effects(variants)
+cells = [context.name for context in without_reporters(world.contexts)]
+scores = service.variant_effects(variants, contexts=cells)
 effect = scores["effect"].values
 strongest = np.nanargmax(abs(effect), axis=1)
 context = scores["context"].values[strongest]
@@ -69,9 +72,10 @@ print(
 figures.variants_heatmap(scores, most=20)
 
 # %% [markdown]
-# The typical variant does nothing, and a handful stands out. Some rows are coloured in all cell types, others in one
-# lineage only. Dots are effects that at most one in two hundred common variants exceeds. But a fold change
-# isn't all: where next to nothing is open, halving it means little. So we ask for variants in elements that are open in
+# The typical variant does nothing, and a handful stands out. Some rows are coloured in nearly all blood cells, others in one
+# lineage only. Brain (without microglia, its myeloid cells), gut and stem cells stay pale: the strongest effects are those
+# in blood, which most of the model's contexts are of. Dots are effects that at most one in two hundred common variants
+# exceeds on its side. But a fold change isn't all: where next to nothing is open, halving it means little. So we ask for variants in elements that are open in
 # that cell type. `active` is the predicted accessibility of the stronger allele, summed over the four bins.
 
 # %%
@@ -80,9 +84,10 @@ open_there = table[table["active"] > 10].sort_values("effect", key=abs, ascendin
 open_there.head(8).drop(columns=["haplotype_1", "haplotype_2"]).round(2).set_index("id")
 
 # %% [markdown]
-# We follow **rs151521** (chr20:3,520,570 G>A), in an intron of *ATRN*. It was chosen because the model says much
+# We follow **rs151521** (chr20:3,520,570 G>A), in an intron of *ATRN*. It was chosen because a model says much
 # about it, out of thousands, and the person was chosen because of it: this is an example of how to look, not
-# evidence that the model is right.
+# evidence that the model is right. (The model of that choice knew blood only and put it first; the one that comes with
+# PhenViz now puts rs573416 before it. Both learned from the same peaks, so that one doesn't confirm the other.)
 #
 # ## 2. Both chromosomes against the reference
 #
@@ -91,7 +96,7 @@ open_there.head(8).drop(columns=["haplotype_1", "haplotype_2"]).round(2).set_ind
 
 # %%
 near = world.locus("chr20:3,516,001-3,526,000")
-tracks = service.predict(near, individual=person.sample)
+tracks = service.predict(near, contexts=cells, individual=person.sample)
 lead = table[table["position"] == 3_520_570].iloc[0]
 mark = figures.VariantMarks([lead.position - 1], [f"{lead.id} {lead.ref}>{lead.alt}"])
 figures.personal_figure(tracks, annotation=world.annotation, variants=table, overlays=[mark])
@@ -117,7 +122,8 @@ by_group.round(2)
 
 # %% [markdown]
 # Strong in myeloid cells and the progenitors they come from, weaker in B cells, next to nothing in T and NK cells, in
-# erythroid cells and in megakaryocytes. A factor that works in myeloid and B cells would fit.
+# erythroid cells and in megakaryocytes. Outside blood it is strong in microglia, the myeloid cells of the brain, and next to
+# nothing in neurons, oligodendrocytes, astrocytes, gut and stem cells. A factor that works in myeloid and B cells would fit.
 #
 # ## 4. Which letters? REF beside ALT
 #
@@ -211,7 +217,8 @@ figures.expression_figure(expression)
 
 # %% [markdown]
 # The changes are small, and tissues differ little: the readouts learned from some 400 genes which sequences go with
-# expression at all, hardly what makes one tissue differ from another (the model card has the figures).
+# expression at all, hardly what makes one tissue differ from another (the model card has the figures). And rs151521 has no
+# part in them. It lies 69 kb behind the start of *ATRN*, and the readouts see 25 kb at most.
 #
 # ## 8. Does any measurement agree?
 #
@@ -236,12 +243,12 @@ chosen[["position", "ref", "alt", "context", "effect", "quantile"]].join(gtex).r
 #
 # - A lead variant is the one with the best p-value, not the one that acts. GTEx names others for *PSMF1* in nearly
 #   every tissue, because many variants are inherited together.
-# - The model predicts accessibility in blood cells; the slopes are RNA in fibroblasts and spleen.
+# - The slopes are RNA in fibroblasts and spleen. The model predicts accessibility, and in neither of them.
 # - We looked these two up because their effects were large. Over *all* lead variants in blood, with no choosing, the
 #   manual has the share of equal signs, beside a baseline.
 #
-# And for the fine-mapped rs6116042 the model sees little: a small effect, with a quantile that plenty of harmless
-# variants reach. Either the model is wrong there or the variant acts in a way, or in a cell, that it doesn't know.
+# And for the fine-mapped rs6116042 the model sees little: a small effect, with a quantile that one in ten common
+# variants reaches. Either the model is wrong there or the variant acts in a way, or in a cell, that it doesn't know.
 #
 # ## 9. Take it along
 #
@@ -289,9 +296,10 @@ print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 #
 # - **Whether the person's gene is expressed more or less.** Models of this kind tell genes apart well and people
 #   badly: for many genes even the *direction* of the difference between two people was wrong (Huang et al. 2023;
-#   Sasse et al. 2023, both *Nature Genetics*). Nothing here was tested on people's own measurements.
+#   Sasse et al. 2023, both *Nature Genetics*). Tutorial `06_predicted_and_measured` compares this model with measurements
+#   in people: of the four genes that can be judged it gets the sign of three right, of one wrong.
 # - **Which gene an element acts on.** rs151521 lies in *ATRN*; that doesn't make it a variant *of* ATRN.
-# - **Anything outside the sixteen cell populations**, or beyond a kilobase around the variant.
+# - **Anything outside the 22 cell types and tissues**, or beyond a kilobase around the variant.
 # - **Whether the copy is right.** Phase was inferred statistically, least surely for rare variants, and the file has
 #   no large structural variants.
 # - **Anything about health.** A large number means that the model expects a change of accessibility. It isn't a

@@ -59,7 +59,8 @@ areas.pivot(index="trait", columns="score", values="value").round(2)
 
 # %% [markdown]
 # Is the transformer worth it? Compare the column *phenformer* with *expression* and *prs*, which are far simpler. With so
-# few people it rarely is; in the literature, non-linear models gain over polygenic scores above about a million people
+# few people it isn't: it stays below the polygenic score for all six traits, and for four of them it says no more than
+# age, sex and ancestry do. In the literature, non-linear models gain over polygenic scores above about a million people
 # (PRSformer). And the scores were made in Europeans. How do they do in others?
 
 # %%
@@ -70,7 +71,8 @@ shown = own.assign(auroc=[f"{v:.2f} ({a:.2f}-{b:.2f})" for v, a, b in own[["valu
 shown.pivot(index="ancestry", columns="score", values="auroc")[["covariates", "prs", "expression", "phenformer"]]
 
 # %% [markdown]
-# The intervals are wide. Differences between columns or rows that lie within them mean nothing.
+# The intervals are wide. Differences between columns or rows that lie within them mean nothing. One lies outside: the
+# Phenformer, taught by Europeans, knows them far better (EUR) than it knows people of African ancestry (AFR).
 #
 # ## 3. One person
 #
@@ -127,7 +129,9 @@ pd.DataFrame({"contribution": leading.round(4), "by expression mostly in": stron
 # ## 5. Which alleles, which bases?
 #
 # Behind each gene stand the alleles that this person carries in its window. `frequency` is that among the training people,
-# and `contribution` what the person's copies add, against the usual number of copies.
+# and `contribution` what the person's copies add, against the usual number of copies. A frequency of 0 is that of insertions
+# and deletions: real people have them, and none of the simulated ones does. A large contribution of one of these is
+# that of something the model never learned about.
 
 # %%
 alleles = tables["alleles"].sort_values("contribution", key=abs, ascending=False)
@@ -153,7 +157,7 @@ figures.figure_of(bases)
 #   seen.
 # - **Differences between people** are what sequence models are worst at. For many genes they get even the sign of a
 #   variant's effect wrong (Huang 2023, Sasse 2023). A contribution may be large, and its sign wrong.
-# - **Attention over genes** has to earn its place against simple scores, and here it hardly does. PRSformer reports
+# - **Attention over genes** has to earn its place against simple scores, and here it does not. PRSformer reports
 #   gains above a million people.
 # - **Other ancestries.** Only the Europeans' frequencies are real. For somebody else, look at the genetic distance before
 #   anything else, and remember that scores made in one ancestry do worse in others.

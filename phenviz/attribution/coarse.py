@@ -29,9 +29,8 @@ from phenviz.inference.crop_engine import alternates
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import doubled
 from phenviz.models.memory import in_batches
-from phenviz.models.predict import activity_units
 from phenviz.models.readout import GeneReadout
-from phenviz.models.windows import one_hot_window, placement
+from phenviz.models.windows import one_hot_window, placement, units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, position_coord, result_attrs
 
@@ -267,7 +266,7 @@ def _dataset(
         locus, backbone, reference,
         definition=f"change of the {target.definition}, when the base becomes the allele: predicted anew "
         f"where method is {EXACT}, elsewhere to first order (difference of two channels' {gradient})",
-        units=f"change of {target.readout.units if target.readout else activity_units(backbone)}",
+        units=f"change of {units_in(target.readout or backbone, target.contexts)}",
         target=str(target), n_exact=int(exact.sum()),
     )  # fmt: skip
     return xr.Dataset(

@@ -18,8 +18,7 @@ from phenviz.genome.locus import Locus
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.parallel import SharedProgress, over_tiles
-from phenviz.models.predict import activity_units
-from phenviz.models.windows import placement
+from phenviz.models.windows import placement, units_in
 from phenviz.progress import Progress
 from phenviz.results import context_coords, position_coord, result_attrs
 
@@ -150,7 +149,7 @@ class SummedTiles:
             locus,
             self.backbone,
             self.reference,
-            units=self.target.readout.units if self.target.readout else activity_units(self.backbone),
+            units=units_in(self.target.readout or self.backbone, self.target.contexts),
             target=str(self.target),
             target_context=None if several else self.target.context,
             target_gene=self.target.gene.name if self.target.gene else None,

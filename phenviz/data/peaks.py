@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def read_narrowpeaks(packs: Iterable[str], contig: str | None = None) -> pd.DataFrame:
     """Read the peaks of data packs.
 
-    The table is kept in the cache: reading sixteen genome-wide files takes seconds.
+    The table is kept in the cache: reading some twenty genome-wide files takes seconds.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.double import double_copy
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
+from phenviz.models.windows import units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, text_array
 from phenviz.results.table import joined_attrs
@@ -166,7 +167,7 @@ def score_gene(
         reference,
         backbone,
         definition=f"{gene.name}: {DEFINITION.format(reach=readout.reach)}",
-        units=f"change of {readout.units}",
+        units=f"change of {units_in(readout, targets.contexts)}",
         gene=gene.name,
         readout=readout.title,
     )
@@ -314,7 +315,7 @@ def _as_dataset(
             reference,
             backbone,
             definition=DEFINITION.format(reach=readout.reach),
-            units=f"change of {readout.units}",
+            units=f"change of {units_in(readout, targets.contexts)}",
             readout=readout.title,
         ),
     )

@@ -14,8 +14,8 @@ from phenviz.genome.variant import Edit
 from phenviz.inference.edited_sequence import EditedSequence
 from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
-from phenviz.models.predict import activity_units, bin_range, central_bins, predict
-from phenviz.models.windows import select_contexts
+from phenviz.models.predict import bin_range, central_bins, predict
+from phenviz.models.windows import select_contexts, units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import bin_coord, context_coords, result_attrs
 
@@ -198,7 +198,7 @@ class _Numbers:
                 self._backbone,
                 self._reference,
                 definition=DEFINITION,
-                units=activity_units(self._backbone),
+                units=units_in(self._backbone, self._contexts),
                 **attrs,
             ),
         )

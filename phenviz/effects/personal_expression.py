@@ -22,6 +22,7 @@ from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import double_copy
 from phenviz.models.expression import gene_coords, locus_of_genes
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone
+from phenviz.models.windows import units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs, text_array
 
@@ -144,7 +145,7 @@ def predict_expression(
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),
-            units=readout.units,
+            units=units_in(readout, wanted),
             readout=readout.title,
             sample=names[0] if len(names) == 1 else None,
             phasing="; ".join(phasings),

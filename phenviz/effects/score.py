@@ -17,7 +17,7 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.inference.engines import engine_for
 from phenviz.inference.reductions import MASK_WIDTH, CentreMask
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.predict import activity_units
+from phenviz.models.windows import units_in
 from phenviz.progress import NO_PROGRESS, Progress
 
 DEFINITION = (
@@ -110,5 +110,5 @@ def score_variants(
         backbone,
         definition=definition,
         units=target.units,
-        active_units=activity_units(backbone),
+        active_units=units_in(backbone, target.contexts),
     )

@@ -22,7 +22,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.double import double_copy, double_device, doubled
 from phenviz.models.expression import embed
 from phenviz.models.readout import GeneReadout, check_backbone, gene_bins
-from phenviz.models.windows import placement, select_contexts
+from phenviz.models.windows import placement, select_contexts, units_in
 
 MASK_WIDTH = 501
 
@@ -172,7 +172,7 @@ class GeneExpression:
         check_backbone(readout, backbone)
         self._rows = readout.select(contexts)
         self.contexts = tuple(readout.contexts[row] for row in self._rows)
-        self.units = f"change of {readout.units}"
+        self.units = f"change of {units_in(readout, self.contexts)}"
         self.definition = (
             f"expression of {gene.name} with ALT minus with REF, pooled from the bins within "
             f"{readout.reach:,} bp of its TSS"

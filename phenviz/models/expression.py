@@ -14,7 +14,7 @@ from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
 from phenviz.models.predict import default_tile_bins
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone, gene_bins
-from phenviz.models.windows import one_hot_window
+from phenviz.models.windows import one_hot_window, units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, result_attrs
 
@@ -159,7 +159,7 @@ def _as_dataset(
             backbone,
             reference,
             definition=DEFINITION.format(reach=readout.reach),
-            units=readout.units,
+            units=units_in(readout, [readout.contexts[row] for row in rows]),
             readout=readout.title,
         ),
     )

@@ -16,7 +16,7 @@ from phenviz.genome.reference import ReferenceGenome
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.memory import in_batches
 from phenviz.models.parallel import over_tiles, tile_size
-from phenviz.models.windows import BaseSource, one_hot_window, placement, select_contexts
+from phenviz.models.windows import BaseSource, one_hot_window, placement, select_contexts, units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import bin_coord, context_coords, result_attrs
 
@@ -199,10 +199,7 @@ def _as_dataset(
     return xr.Dataset(
         {"activity": (("context", "bin"), activity)},
         coords={"bin_start": bin_coord(starts), **context_coords(contexts)},
-        attrs=result_attrs(locus, backbone, reference, definition=DEFINITION, units=activity_units(backbone)),
+        attrs=result_attrs(
+            locus, backbone, reference, definition=DEFINITION, units=units_in(backbone, contexts)
+        ),
     )
-
-
-def activity_units(backbone: SequenceBackbone) -> str:
-    """Return the unit of a backbone's activity: its own ``units``, or fold enrichment."""
-    return str(getattr(backbone, "units", "fold enrichment"))

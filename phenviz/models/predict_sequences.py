@@ -12,8 +12,8 @@ from phenviz.genome.codes import N_CODE, encode
 from phenviz.genome.contexts import Context
 from phenviz.genome.sequence_file import check_sequences
 from phenviz.models.backbone import SequenceBackbone
-from phenviz.models.predict import activity_tiles, activity_units
-from phenviz.models.windows import select_contexts
+from phenviz.models.predict import activity_tiles
+from phenviz.models.windows import select_contexts, units_in
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results import context_coords, phenviz_version
 
@@ -76,7 +76,7 @@ def predict_sequences(
         "model_hash": backbone.weights_hash,
         "bin_size": int(size),
         "definition": DEFINITION,
-        "units": activity_units(backbone),
+        "units": units_in(backbone, chosen),
         "coordinate_convention": "start and end are 0-based, half-open, in the sequence",
         "phenviz_version": phenviz_version(),
     }

@@ -1,4 +1,4 @@
-"""Train a local backbone; by default the embedded one, on the peaks of the data pack ``blood16-atac``.
+"""Train a local backbone on peaks, coverage and reporter assays; by default on the embedded world's peaks.
 
 On the command line it is ``phenviz train backbone``. A run writes its state after each epoch and goes on from
 it. With teachers, several networks learn the data first, and the last one learns their mean and the data.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from phenviz.genome.codes import one_hot
-from phenviz.genome.contexts import Context, choose_contexts
+from phenviz.genome.contexts import FOLD_ENRICHMENT, Context, choose_contexts
 from phenviz.models.backbone import SequenceBackbone
+
+if TYPE_CHECKING:
+    from phenviz.models.readout import GeneReadout
 
 
 class BaseSource(Protocol):
@@ -80,3 +83,11 @@ def select_contexts(
 
     channels = choose_contexts(backbone.contexts, asked, unknown)
     return tuple(backbone.contexts[channel] for channel in channels), channels
+
+
+def units_in(model: SequenceBackbone | GeneReadout, contexts: Iterable[Context]) -> str:
+    """Return the unit of what a model predicts in some of its contexts: one where they share it, else all."""
+    own = {context.units for context in contexts}
+    if len(own) == 1 and any(context.unit for context in model.contexts):
+        return own.pop()
+    return str(getattr(model, "units", FOLD_ENRICHMENT))

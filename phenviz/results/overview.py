@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from phenviz.results.schema import bin_coord, bin_size_of
 
 # Bins that share a point: 8,192 bases for bins of 128, so that a chromosome of 63 Mb is drawn from 7,700
-# points (1.5 MB for 16 contexts). A level of `phenviz.tracks.Pyramid`.
+# points (2.2 MB for 24 contexts). A level of `phenviz.tracks.Pyramid`.
 OVERVIEW_BINS = 64
 
 

@@ -56,6 +56,8 @@ def test_it_predicts_what_each_readout_predicts_alone(toy_world, reach):
     assert found["context"].values.tolist() == [c.name for one in members for c in one.contexts]
     assert found["units"].values.tolist()[-1] == "ln(1 + normalised expression)"
     assert found["units"].values.tolist()[0] == "ln(1 + CPM)"
+    tissue = predict_expression(genes, toy_world.reference, toy_world.backbone, joint, contexts=["liver"])
+    assert tissue.attrs["units"] == "ln(1 + normalised expression)"
 
 
 def test_variants_and_mutagenesis_are_those_of_each_readout_alone(toy_world):
