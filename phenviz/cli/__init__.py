@@ -19,6 +19,7 @@ from phenviz.cli.doctor import doctor
 from phenviz.cli.edits import ablate, marginalize
 from phenviz.cli.hypotheses import hypotheses
 from phenviz.cli.init import init
+from phenviz.cli.lift import lift
 from phenviz.cli.many_expression import many_expression
 from phenviz.cli.measured import individuals, measured
 from phenviz.cli.overview import overview
@@ -44,7 +45,7 @@ def main() -> None:
 
 for _command in (
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, many_expression,
-    individuals, measured, risk, hypotheses, overview, train, cohort, data, init, doctor,
+    individuals, measured, risk, hypotheses, overview, train, cohort, data, lift, init, doctor,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate, cohort_cost):

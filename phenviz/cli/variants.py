@@ -15,6 +15,7 @@ from phenviz.cli.common import (
     device_option,
     progress_bar,
     reference_option,
+    refuse_given,
     scale_options,
     with_options,
     world_option,
@@ -106,8 +107,11 @@ def variants(
 
     if expression:
         _check_table(output)
+        refuse_given("quantiles", why="changes of expression aren't ranked among common variants")
     opened = open_with_reference(world, reference)
     if (scale := Sharding(scheduler, shard, shards_at)).wanted:
+        if quantiles:
+            refuse_given("quantiles", why="in shards, effects aren't ranked among common variants")
         _in_shards(variants, output, scale, opened, contexts, gene, device, expression=expression)
         return
     with ModelService(opened, device=device) as service, progress_bar() as progress:

@@ -16,6 +16,7 @@ from phenviz.genome.locus import shown_contig
 from phenviz.genome.reference import ReferenceGenome
 from phenviz.genome.variant import Edit, Variant
 from phenviz.variation.normalise import left_align
+from phenviz.variation.report import offer_of_lift
 
 _LEAST_FIT = 0.75
 _MOST_WRONG = 0.02
@@ -311,13 +312,13 @@ def _refuse_another_assembly(
     if wrong.sum() <= _MOST_WRONG * judged.sum() and not mixed:
         return
     shift = _best_shift(table[judged], reference)
-    hint = "the file seems to be of another assembly: lift it over to " + reference.assembly
+    hint = f"the file seems to be of another assembly: {offer_of_lift(report.source, reference.assembly)}"
     if shift:
         hint = f"nearly all would {shift:+d} base further on: give 1-based positions of the first base"
     elif mixed:
         hint = (
-            f"the file is of another assembly, or its strands are mixed: lift it over to "
-            f"{reference.assembly}, or give the alleles of the forward strand"
+            "the file is of another assembly, or its strands are mixed: "
+            f"{offer_of_lift(report.source, reference.assembly)}, or give the alleles of the forward strand"
         )
     examples = [_words(table[judged & ~fits].head(3)), report.examples.get("reference_mismatch", [])]
     raise DataError(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from Bio.bgzf import BgzfWriter
 
 from phenviz.errors import DataError, ResultError
 from phenviz.genome import ReferenceGenome
@@ -25,15 +22,13 @@ from phenviz.variation.read import check_assembly
 from phenviz.variation.records import Records
 from phenviz.variation.report import Tally, VariantReport
 from phenviz.variation.sources import open_source
+from phenviz.variation.vcf_text import BYTES, VCF_SUFFIXES, vcf_writer, whole_lines
 
-VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
 # records that are scored together; the store keeps them together, too
 CHUNK = 8_192
 _PREFIXES = {"effect": "PV", "quantile": "PVQ"}
 _STATUS = "PV_STATUS"
 _NOT_READ = "not_scored"
-# text of the file as it is, whatever its encoding: each character is one byte
-_BYTES = "latin-1"
 _INFO_ID = re.compile(r"##INFO=<ID=([^,>]+)")
 
 
@@ -87,7 +82,7 @@ def annotate_vcf(
 
     def write(parts: list[Path]) -> list[int]:
         zipped = not target.name.lower().endswith(".vcf")
-        with _writer(parts[0], zipped=zipped) as out:
+        with vcf_writer(parts[0], zipped=zipped) as out:
             return [_annotate(source, reference, score, chunk, tally, out)]
 
     write_aside([target], write)
@@ -104,7 +99,7 @@ def _annotate(
 ) -> int:
     """Write the annotated file, and count its records."""
     opened = open_source(source)
-    header, lines = _lines(source)
+    header, lines = whole_lines(source)
     again = any(line.startswith("##phenviz=") for line in header)
     written, count = False, 0
     for records in _or_nothing(opened.records(None, None, chunk)):
@@ -112,10 +107,10 @@ def _annotate(
         check_assembly(tally, reference, opened)
         scores = score(rows.table())
         if not written:
-            out.write("".join(_header(header, scores, again)).encode(_BYTES))
+            out.write("".join(_header(header, scores, again)).encode(BYTES))
             written = True
         for line in _annotated(records, rows, scores, islice(lines, len(records)), source, again):
-            out.write(line.encode(_BYTES))
+            out.write(line.encode(BYTES))
             count += 1
     if next(lines, None) is not None:
         raise DataError(f"{source} changed while it was read: annotate it again")
@@ -183,7 +178,7 @@ def _header(lines: list[str], scores: xr.Dataset, again: bool) -> Iterator[str]:
         declared = _INFO_ID.match(line)
         if not line.startswith("##phenviz") and not (declared and _is_ours(declared[1], ours, again)):
             yield line
-    yield from (line.encode().decode(_BYTES) for line in _our_lines(scores, names))
+    yield from (line.encode().decode(BYTES) for line in _our_lines(scores, names))
     yield lines[-1]
 
 
@@ -223,57 +218,3 @@ def _is_ours(key: str, ours: Collection[str], again: bool) -> bool:
 
 def _quoted(text: str) -> str:
     return " ".join(text.replace("\\", "").replace('"', "'").split())
-
-
-def _lines(path: Path) -> tuple[list[str], Iterator[str]]:
-    """Return the header's lines, and the lines of the records."""
-    with path.open("rb") as raw:
-        begin = raw.read(5)
-    unzipped = begin
-    if begin[:2] == b"\x1f\x8b":
-        with gzip.open(path) as zipped:
-            unzipped = zipped.read(5)
-    texts = _bcf_lines(path) if unzipped[:3] == b"BCF" else _text_lines(path, zipped=begin[:2] == b"\x1f\x8b")
-    header: list[str] = []
-    for line in texts:
-        header.append(line)
-        if line.startswith("#CHROM"):
-            return header, texts
-    raise DataError(f"{path} has no line that begins with #CHROM: give a VCF")
-
-
-def _text_lines(path: Path, *, zipped: bool) -> Iterator[str]:
-    # lines end where a VCF's do, whatever else other software takes for the end of a line
-    how = {"mode": "rt", "encoding": _BYTES, "newline": "\n"}
-    opened = gzip.open(path, **how) if zipped else open(path, **how)  # type: ignore[call-overload]
-    with cast(IO[str], opened) as file:
-        for line in file:
-            if line.strip():
-                yield line if line.endswith("\n") else f"{line}\n"
-
-
-def _bcf_lines(path: Path) -> Iterator[str]:
-    from phenviz.variation.htslib import quiet_pysam
-
-    with quiet_pysam().VariantFile(str(path)) as opened:
-        for line in str(opened.header).splitlines(keepends=True):
-            yield line.encode().decode(_BYTES)
-        try:
-            for record in opened:
-                yield str(record).encode().decode(_BYTES)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path} holds text that isn't UTF-8 ({error.reason}): write it as text first (bcftools view "
-                "-Oz -o calls.vcf.gz), where every byte stays as it is"
-            ) from error
-
-
-@contextmanager
-def _writer(path: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
-    with path.open("wb") as raw:
-        if not zipped:
-            yield raw
-            return
-        # Biopython's writer makes the blocks that tabix and bcftools want
-        with BgzfWriter(fileobj=raw) as blocks:
-            yield cast(IO[bytes], blocks)

@@ -257,11 +257,16 @@ def _covered(haplotype: Haplotype, locus: Locus) -> str:
 
 
 def seen_from(
-    locus: Locus, reference: ReferenceGenome, backbone: SequenceBackbone
+    locus: Locus,
+    reference: ReferenceGenome,
+    backbone: SequenceBackbone,
+    *,
+    window: tuple[int, int] | None = None,
 ) -> tuple[Locus, Callable[[Haplotype], Locus]]:
     """Return what the bins of a locus see of the reference, and what tells how far they see a haplotype.
 
-    Of a global backbone this is what they see wherever its windows begin within the locus.
+    Of a global backbone this is what they see wherever its windows begin within the locus; or
+    ``window`` (0-based half-open) where one holds all of them.
     """
     size, length = backbone.bin_size, reference.contigs[locus.contig]
     first, last = bin_range(locus, size)
@@ -269,6 +274,8 @@ def seen_from(
     def reach(one: int, two: int) -> tuple[int, int]:
         if backbone.receptive_field is not None:
             return one * size - halo(backbone), two * size + halo(backbone)
+        if window is not None:
+            return window
         kept = central_bins(backbone, 0)[1]
         earliest = max(one - (kept.stop - kept.start) + 1, first)
         start, _ = central_bins(backbone, max(min(two, last) - 1, earliest))

@@ -20,7 +20,7 @@ from phenviz.inference.haplotype_engine import TILE_BINS, HaplotypeEngine, Savin
 from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import double_copy
-from phenviz.models.expression import gene_coords, locus_of_genes
+from phenviz.models.expression import gene_coords, locus_of_genes, window_around
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone
 from phenviz.models.windows import units_in
 from phenviz.progress import NO_PROGRESS, Progress
@@ -106,7 +106,7 @@ def predict_expression(
         If no gene or no individual is given, a name is unknown, heterozygotes are unphased and that is
         refused, or the file can't be read.
     ModelError
-        If the readout was trained on another backbone, or the backbone is global.
+        If the readout was trained on another backbone, or reads more bins than a global backbone's window.
     TargetError
         If the readout doesn't predict a context.
     """
@@ -216,6 +216,7 @@ class _Site:
     gene: Gene
     target: GeneExpression
     locus: Locus
+    tiles: int
 
     @property
     def bins(self) -> GeneBins:
@@ -224,10 +225,6 @@ class _Site:
     @property
     def last_bin(self) -> int:
         return self.bins.first_bin + len(self.bins.distance)
-
-    @property
-    def tiles(self) -> int:
-        return -(-self.last_bin // TILE_BINS) - self.bins.first_bin // TILE_BINS
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +263,10 @@ class _Model:
                 f"{gene.name} begins at {gene.locus.contig}:{gene.tss + 1:,}, behind the contig's end at "
                 f"{length:,}: give the annotation of this assembly"
             )
-        return _Site(gene, target, Locus(bins.contig, max(bins.start, 0), min(bins.end, length)))
+        last = bins.first_bin + len(bins.distance)
+        local = self._backbone.receptive_field is not None
+        tiles = -(-last // TILE_BINS) - bins.first_bin // TILE_BINS if local else 1
+        return _Site(gene, target, Locus(bins.contig, max(bins.start, 0), min(bins.end, length)), tiles)
 
     def predict(
         self,
@@ -319,7 +319,11 @@ class _Model:
         """Return who has which haplotype, the edits of each, and how often it is carried."""
         from phenviz.variation import unique_haplotypes
 
-        around, view = seen_from(site.locus, self._reference, self._backbone)
+        window = None
+        if self._backbone.receptive_field is None:
+            left, _ = window_around(site.bins.first_bin, site.last_bin, self._backbone)
+            window = left, left + self._backbone.window
+        around, view = seen_from(site.locus, self._reference, self._backbone, window=window)
         unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype.edits for haplotype in unique.haplotypes]
         return unique, edits, np.bincount(unique.index.ravel(), minlength=len(edits))
@@ -360,8 +364,10 @@ class _Model:
         first, terms = site.bins.first_bin, site.target.terms()
         plain = terms.cpu().numpy()
         engine = HaplotypeEngine(
-            self._reference, site.bins.contig, self._backbone, site.target.values, plain.shape[1]
-        )
+            self._reference, site.bins.contig, self._backbone, site.target.values, plain.shape[1],
+            # what differs between a haplotype and the reference must be their bases only, not the window
+            around=(first, site.last_bin),
+        )  # fmt: skip
         sums = np.repeat(plain.sum(axis=0)[None], 1 + len(edits), axis=0)
         for owners, bins, values in engine.changes(edits, first, site.last_bin, progress.advance, copies):
             moved = values.sum(axis=1) - plain[bins - first].sum(axis=0)

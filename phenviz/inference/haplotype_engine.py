@@ -17,6 +17,7 @@ from phenviz.inference.edited_sequence import EditedSequence, GridWindow
 from phenviz.inference.embedded_edits import BinValues, with_windows
 from phenviz.inference.reductions import ChannelActivity
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.expression import window_around
 from phenviz.models.predict import central_bins
 
 # A tile is what is compared between haplotypes. Short ones are shared by more of them, but each brings its
@@ -77,6 +78,9 @@ class HaplotypeEngine:
         bin that are wanted, (rows, K).
     width
         K.
+    around
+        Of a global model: bins, half-open, that one window is to hold in its middle, as
+        `phenviz.models.expression.encode_bins` places it; they are one tile then.
     """
 
     def __init__(
@@ -86,10 +90,11 @@ class HaplotypeEngine:
         backbone: SequenceBackbone,
         values: BinValues,
         width: int,
+        around: tuple[int, int] | None = None,
     ) -> None:
         self._reference, self._contig, self._backbone = reference, contig, backbone
         self._values, self._width = values, width
-        self._size = backbone.bin_size
+        self._size, self._held = backbone.bin_size, around
         self._flank = None if backbone.receptive_field is None else halo(backbone)
         self.saving = Saving()
 
@@ -164,6 +169,8 @@ class HaplotypeEngine:
 
     def tiles(self, first: int, last: int) -> list[tuple[int, int]]:
         """Cut bins first to last (exclusive) into tiles."""
+        if self._flank is None and self._held is not None:
+            return [(first, last)]
         if self._flank is None:
             kept = central_bins(self._backbone, first)[1]
             count = kept.stop - kept.start
@@ -255,7 +262,8 @@ class HaplotypeEngine:
 
     def _sequence_of(self, first: int, last: int) -> tuple[int, int]:
         if self._flank is None:
-            start, _ = central_bins(self._backbone, first)
+            held = self._held
+            start, _ = window_around(*held, self._backbone) if held else central_bins(self._backbone, first)
             return start, start + self._backbone.window
         return first * self._size - self._flank, last * self._size + self._flank
 

@@ -100,14 +100,7 @@ def encode_bins(
     """
     size = backbone.bin_size
     if backbone.receptive_field is None:
-        held = backbone.window // size
-        if last - first > held:
-            raise ModelError(
-                f"{backbone.name} sees {backbone.window:,} bp, and {(last - first) * size:,} are needed "
-                "around a gene: use a readout with a shorter reach"
-            )
-        skipped = (held - (last - first)) // 2
-        left = (first - skipped) * size
+        left, skipped = window_around(first, last, backbone)
         window = one_hot_window(reference, contig, left, left + backbone.window, backbone)
         with torch.inference_mode():
             return backbone.encode(window)[:, :, skipped : skipped + last - first].clone()
@@ -120,6 +113,29 @@ def encode_bins(
         return embedding[:, :, margin // size : margin // size + end - start].clone()
 
     return torch.cat(list(in_batches(last - first, default_tile_bins(backbone), run)), dim=2)
+
+
+def window_around(first: int, last: int, backbone: SequenceBackbone) -> tuple[int, int]:
+    """Place a global backbone's window so that bins first to last (exclusive) lie in its middle.
+
+    Returns
+    -------
+    tuple
+        Start of the window on the contig (may be negative), and the number of its bins before ``first``.
+
+    Raises
+    ------
+    ModelError
+        If the window doesn't hold them.
+    """
+    held, size = backbone.window // backbone.bin_size, backbone.bin_size
+    if last - first > held:
+        raise ModelError(
+            f"{backbone.name} sees {backbone.window:,} bp, and {(last - first) * size:,} are needed "
+            "around a gene: use a readout with a shorter reach"
+        )
+    skipped = (held - (last - first)) // 2
+    return (first - skipped) * size, skipped
 
 
 def gene_coords(genes: Sequence[Gene]) -> dict[str, tuple[str, list[str] | list[int]]]:

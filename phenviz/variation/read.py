@@ -15,7 +15,7 @@ from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.chained import ChainedSource
 from phenviz.variation.normalise import sort_variants, split_records
 from phenviz.variation.records import Source
-from phenviz.variation.report import Tally
+from phenviz.variation.report import Tally, offer_of_lift
 from phenviz.variation.sources import open_source
 from phenviz.variation.table import VARIANT_COLUMNS, VariantSet, variant_table
 
@@ -161,10 +161,12 @@ def check_assembly(tally: Tally, reference: ReferenceGenome, partly_read: Source
         raise DataError(
             f"{tally.source} has REF and ALT swapped, or is of another assembly? {said}; in {which} of these "
             "ALT is what the reference has. Write it again with the reference's bases as REF (`plink2 "
-            "--ref-from-fa force --fa reference.fa`), or give the FASTA that it was called against"
+            "--ref-from-fa force --fa reference.fa`), or give the FASTA that it was called against, or "
+            f"{offer_of_lift(tally.source, reference.assembly)}"
         )
     raise DataError(
-        f"{tally.source} is of another assembly? {said}. Give the FASTA that the file was called against"
+        f"{tally.source} is of another assembly? {said}. Give the FASTA that the file was called against, or "
+        f"{offer_of_lift(tally.source, reference.assembly)}"
     )
 
 

@@ -103,6 +103,13 @@ class VariantReport:
         return lines
 
 
+def offer_of_lift(source: str, assembly: str) -> str:
+    """Say how a file of another assembly comes to be on this one, as the end of a sentence."""
+    pack = {"GRCh37": "chain-hg38-to-hg19", "GRCh38": "chain-hg19-to-hg38"}.get(assembly, "CHAIN_FILE")
+    kind = ".vcf.gz" if source.lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")) else ".tsv"
+    return f"lift it over to {assembly} with `phenviz lift {source} --chain {pack} -o lifted{kind}`"
+
+
 def counted(number: int, what: str) -> str:
     """Write a number of things, one of them without the plural's s."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

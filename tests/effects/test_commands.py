@@ -222,3 +222,20 @@ def test_tracks_are_told_of_with_what_their_bins_see(project, run, tmp_path):
     figure = tmp_path / "out.svg"
     run("predict", "20:9001-12000", "--vcf", path, "-o", figure)
     assert "Variants" in figure.read_text()
+
+
+@pytest.mark.parametrize("option", ["--quantiles", "--no-quantiles"])
+def test_quantiles_of_changes_of_expression_are_refused_rather_than_left_out(tmp_path, option):
+    done = CliRunner().invoke(
+        main, ["variants", "20:1:A:C", "--expression", option, "-o", str(tmp_path / "x.tsv")]
+    )
+    assert done.exit_code == 2 and "leave --quantiles out: changes of expression" in done.stderr
+
+
+def test_quantiles_in_shards_are_refused_rather_than_left_out(toy_project, tmp_path):
+    done = CliRunner().invoke(
+        main,
+        ["variants", "20:1:A:C", "--shard", "1/2", "--quantiles", "-o", str(tmp_path / "x.tsv"),
+         "--world", str(toy_project)],
+    )  # fmt: skip
+    assert done.exit_code == 2 and "leave --quantiles out: in shards" in done.stderr

@@ -7,7 +7,7 @@ import torch
 
 from phenviz.effects import predict_expression, score_expression
 from phenviz.errors import DataError, LocusError, ModelError, TargetError
-from phenviz.genome import Annotation, ReferenceGenome, decode, encode
+from phenviz.genome import Annotation, ReferenceGenome, decode, encode, one_hot
 from phenviz.models.expression import predict_expression as of_reference
 from phenviz.models.joint_readout import JointReadout
 from phenviz.models.readout import gene_bins
@@ -18,6 +18,7 @@ from tests.effects.oracles import Edit, canonical, whole_contig
 from tests.effects.test_score import Global
 from tests.effects.toys import SAMPLES, write_people
 from tests.models.test_joint_readout import tissue_readout
+from tests.phenformer_toys import GlobalToy
 from tests.toys import CONTIGS
 from tests.variation.oracles import write_vcf
 
@@ -296,6 +297,44 @@ def test_what_cannot_be_expressed_is_told_in_words(toy_world, annotation, readou
         predict_expression(
             individuals, "MID", annotation, toy_world.reference, Global(toy_world.backbone), readout
         )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_with_a_global_model_only_the_bases_differ_from_the_reference(toy_world, annotation, tmp_path, seed):
+    # the window, too, would change all bins, as it lies elsewhere where tracks are predicted
+    backbone, readout = GlobalToy(toy_world.backbone, window=16_384).eval(), toy_readout(reach=2_048)
+    gene, reference = annotation.gene("MID"), toy_world.reference
+    around = gene_bins(gene, backbone, reference, readout.reach)
+    n_bins, size = len(around.distance), backbone.bin_size
+    skipped = (backbone.window // size - n_bins) // 2
+    left = (around.first_bin - skipped) * size
+    places = np.random.default_rng(seed).choice(np.arange(left + 1, left + backbone.window), 6, replace=False)
+    bases = [base_at(reference, int(place)) for place in places]
+    known = [(int(place), base) for place, base in zip(places, bases, strict=True) if base != "N"]
+    others = ["ACGT"["ACGT".index(base) - 1] for _, base in known]
+    write_vcf(
+        tmp_path / "ann.vcf",
+        [f"20 {place} . {ref} {alt} 0|1" for (place, ref), alt in sorted(zip(known, others, strict=True))],
+        ("ann",),
+    )
+    found = predict_expression(
+        open_individuals(tmp_path / "ann.vcf", reference), "MID", annotation, reference, backbone, readout
+    )
+    codes = reference.fetch_codes("20", left, left + backbone.window).copy()
+
+    def slow() -> np.ndarray:
+        with torch.no_grad():
+            window = torch.from_numpy(one_hot(codes))[None]
+            bins = in_double(backbone).encode(window.double())[:, :, skipped : skipped + n_bins]
+            distance = torch.from_numpy(around.distance).double()
+            return in_double(readout).expression(bins, distance)[0].numpy()
+
+    reference_only = slow()
+    for (place, _), alt in zip(known, others, strict=True):
+        codes[place - 1 - left] = encode(alt)[0]
+    values = found["expression"].values[0, :, 0]
+    np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_allclose(values[2] - values[0], slow() - reference_only, rtol=1e-2, atol=3e-7)
 
 
 def test_two_readouts_together_say_of_a_person_what_each_says_alone(toy_world, annotation, readout, people):

@@ -211,7 +211,7 @@ class Harness:
             for name in ("toy.fa", "toy.fa.fai", "genes.tsv", "toy.safetensors", "toy.json"):
                 if (self.files.folder / name).exists():
                     shutil.copy(self.files.folder / name, folder)
-        words = {"file": path, "world": world, "out": folder, "folder": folder}
+        words = {"file": path, "world": world, "out": folder, "folder": folder, "valid": self.files.folder}
         arguments = [word.format(**words) for word in case.kind.command.split()]
         return run_apart(lambda: main(arguments, prog_name="phenviz"), folder)
 

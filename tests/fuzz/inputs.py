@@ -37,7 +37,8 @@ class Kind:
     text
         Whether it is text, so that lines and columns can be damaged.
     command
-        What reads it: arguments of ``phenviz``, with ``{file}``, ``{world}`` and ``{out}``.
+        What reads it: arguments of ``phenviz``, with ``{file}``, ``{world}``, ``{out}``, and
+        ``{valid}``, the folder of the valid files.
     entries
         Counts the entries of a file's bytes in the plainest way; None where the command shows no count.
     key
@@ -100,6 +101,8 @@ _VARIANTS = "variants {file} -o {out}/scores.tsv --world {world} --context Ery"
 _TRACKS = "personal {file} --sample S1 --locus 20:2,001-6,000 -o {out}/S1.fa --world {world}"
 _TRAITS = "hypotheses --table {file} --check --world {world}"
 _DOCTOR = "doctor --world {world}"
+_LIFT = "lift {file} --chain {valid}/old.chain -o {out}/lifted.bed"
+_CHAIN = "lift {valid}/intervals.bed --chain {file} -o {out}/lifted.bed"
 
 KINDS: tuple[Kind, ...] = (
     Kind("calls.vcf", True, _VARIANTS, _records),
@@ -127,6 +130,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("sumstats.glm.linear", True, _TRAITS, _rows),
     Kind("posterior.parquet", False, _TRAITS, _all),
     Kind("run.cred", True, _TRAITS),
+    Kind("intervals.bed", True, _LIFT),
+    Kind("old.chain", True, _CHAIN),
+    Kind("old.chain.gz", True, _CHAIN),
     Kind("genes.gtf", True, _DOCTOR, _matches(r'gene_id "([^"]+)"'), key="annotation"),
     Kind("genes.gtf.gz", True, _DOCTOR, _matches(r'gene_id "([^"]+)"'), key="annotation"),
     Kind("genes.gff3", True, _DOCTOR, _matches(r"\tgene\t.*ID=([^;]+)"), key="annotation"),
@@ -161,6 +167,7 @@ class Files:
         self._sites = self._draw_sites()
         self._write_variants()
         self._write_traits()
+        self._write_lift()
         self._write_world()
 
     def _draw_sites(self) -> list[tuple[int, str, str]]:
@@ -261,6 +268,13 @@ class Files:
         plink.to_csv(self.folder / "sumstats.glm.linear", sep="\t", index=False)
         cred = pd.DataFrame({"index": [1, 2], "cred1": names[:2], "prob1": [0.7, 0.2]})
         (self.folder / "run.cred").write_text(f"# Post-Pr(# of causal SNPs is 1) = 0.9\n{_text(cred, ' ')}")
+
+    def _write_lift(self) -> None:
+        chain = "chain 9 20 60000 + 1000 20000 20 50021 + 900 19890 1\n9000 20 10\n9980\n\n"
+        (self.folder / "old.chain").write_text(chain)
+        (self.folder / "old.chain.gz").write_bytes(gzip.compress(chain.encode(), mtime=0))
+        beds = (f"20\t{p - 1}\t{p + 9}\tpeak{p}\t5\t+\n" for p, _, _ in self._sites)
+        (self.folder / "intervals.bed").write_text("".join(beds))
 
     def _write_world(self) -> None:
         genes = pd.read_csv(io.StringIO(GENES), sep="\t", dtype={"contig": str})
