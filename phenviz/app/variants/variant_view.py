@@ -99,9 +99,7 @@ class VariantView(Viewer):
             sizing_mode="stretch_width",
             styles=narrow,
         )
-        facts = pn.Column(
-            self._motifs, self._genes, self._people, sizing_mode="stretch_width", styles=narrow
-        )
+        facts = pn.Column(self._motifs, self._genes, self._people, sizing_mode="stretch_width", styles=narrow)
         return pn.Column(
             pn.Row(self._back, self._title, sizing_mode="stretch_width", margin=0),
             self._detail,
