@@ -134,6 +134,14 @@ _RISK_SOURCE = (
     "trained by the PhenViz developers (scripts/build_phenformer.py) on simulated people, whose variants lie "
     "where those of individuals.vcf.gz do, and who fall ill by the effects of the pack ukbb-blood-finemap"
 )
+_HYPOTHESES = Part(
+    "hypotheses.nc",
+    "",
+    "tests of blood traits of UK Biobank in each context of the embedded model, without their variants",
+    "computed by scripts/build_embedded_hypotheses.py from the pack ukbb-blood-finemap (Ulirsch 2019, "
+    "doi:10.1038/s41588-019-0362-6)",
+    "BSD-3-Clause",
+)
 _WEIGHTS_SOURCE = (
     "trained by the PhenViz developers (phenviz train) on the packs blood16-atac, nott2019-brain, "
     "fetal-intestine-dnase, h1esc-chromhmm, lentimpra and blood16-rna, with the elements of REMO v1 as "
@@ -278,7 +286,8 @@ def _require(holds: bool, message: str) -> None:
 
 def write_manifest() -> None:
     """Write ``embedded.yaml``: every file of the package data with its origin and checksum."""
-    entries = [_entry(part.name, part.description, part.source, part.licence) for part in PARTS]
+    there = [part for part in (*PARTS, _HYPOTHESES) if (EMBEDDED / part.name).is_file()]
+    entries = [_entry(part.name, part.description, part.source, part.licence) for part in there]
     for path in sorted(path for path in (EMBEDDED / "weights").rglob("*") if path.is_file()):
         name = path.relative_to(EMBEDDED).as_posix()
         kind = "model card" if path.suffix == ".json" else "weights"

@@ -24,4 +24,6 @@ READOUT = WEIGHTS_DIR / "blood16-readout.safetensors"
 TISSUE_READOUT = WEIGHTS_DIR / "tissues-readout.safetensors"
 # trained on simulated people (scripts/build_phenformer.py)
 RISK = WEIGHTS_DIR / "risk"
+# tests of real traits with the embedded model (scripts/build_embedded_hypotheses.py)
+HYPOTHESES = EMBEDDED_DIR / "hypotheses.nc"
 PEAK_PACKS = ("blood16-atac", "nott2019-brain", "fetal-intestine-dnase")

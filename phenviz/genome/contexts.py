@@ -50,6 +50,18 @@ class Context:
         return self.unit or FOLD_ENRICHMENT
 
 
+def units_of(contexts: Iterable[Context]) -> str:
+    """Return the unit of the activity in contexts; where they differ, each unit with its contexts."""
+    names: dict[str, list[str]] = {}
+    for context in contexts:
+        names.setdefault(context.units, []).append(context.name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(
+        unit if unit == FOLD_ENRICHMENT else f"{unit} ({', '.join(own)})" for unit, own in names.items()
+    )
+
+
 def without_reporters(contexts: Iterable[Context]) -> tuple[Context, ...]:
     """Return the cell types and tissues among contexts: what a disease may act in, and no reporter assay."""
     return tuple(context for context in contexts if context.unit != REPORTER_UNIT)

@@ -36,7 +36,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from phenviz.errors import ModelError
-from phenviz.genome.contexts import FOLD_ENRICHMENT, Context, read_contexts
+from phenviz.genome.contexts import Context, read_contexts, units_of
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"softplus": F.softplus, "relu": F.relu}
 # exp() of the head is capped far above any fold enrichment in the data (192), against overflow on odd inputs.
@@ -192,14 +192,7 @@ class LocalBackbone(nn.Module):
     @property
     def units(self) -> str:
         """Unit of the activity; where contexts differ, each unit with its contexts."""
-        names: dict[str, list[str]] = {}
-        for context in self.contexts:
-            names.setdefault(context.units, []).append(context.name)
-        if len(names) == 1:
-            return next(iter(names))
-        return "; ".join(
-            unit if unit == FOLD_ENRICHMENT else f"{unit} ({', '.join(own)})" for unit, own in names.items()
-        )
+        return units_of(self.contexts)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LocalBackbone:

@@ -10,7 +10,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, GlyphRenderer, VArea
 from numpy.typing import NDArray
 
-from phenviz.genome.contexts import FOLD_ENRICHMENT, Context
+from phenviz.genome.contexts import FOLD_ENRICHMENT, Context, units_of
 from phenviz.results.display import Colouring, Display
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, Hatching, HeatMap, number_hover
@@ -144,7 +144,8 @@ class Activity(Track):
         )
 
     def _scale_words(self) -> str:
-        return f"{LOG_COLOURS}, " if self._style == "heatmap" else f"0 to {self._high:g}, "
+        scale = LOG_COLOURS if self._style == "heatmap" else f"0 to {self._high:g}"
+        return f"{scale}, {units_of(self._contexts)}, "
 
     def fit(self, view: View) -> None:
         """Choose the end of the colour scale for what is on screen, unless it is fixed."""
@@ -172,9 +173,7 @@ class Activity(Track):
         self._name_rows()
 
     def _name_rows(self) -> None:
-        names = [context.name for context in self._contexts]
-        colours = [legible(context.colour, self.theme) for context in self._contexts]
-        self.name_rows(names, colours, bold=self._focus)
+        self.name_contexts(self._contexts, bold=self._focus)
 
     def _draw_areas(self, edges: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         wanted = len(self._contexts) if self._style == "areas" and len(values) else 0

@@ -133,7 +133,9 @@ class Forest(Plot):
         self.layout = plain_figure(
             "forest", 70 + 22 * n, "effect, log2 fold change", "", x=(-1, 1), y=(0, max(n, 1))
         )
-        fixed_ticks(self.layout, "y", [context.name for context in reversed(self._contexts)])
+        # what isn't accessibility says so
+        names = [f"{c.name} ({c.unit})" if c.unit else c.name for c in self._contexts]
+        fixed_ticks(self.layout, "y", names[::-1])
         self._range = ColumnDataSource({"low": [], "high": [], "y": []})
         self._points = ColumnDataSource(
             {name: [] for name in ("x", "y", "zero", "colour", "name", "quantile")}

@@ -22,6 +22,7 @@ _COLUMN, _ORGAN_COLUMN, _ROW = 15, 34, 20
 _LEFT, _BOTTOM, _RIGHT = 150, 118, 84
 # rows that the strip of colours and, over single tissues, the names of organ systems take
 _STRIP, _NAMES = 0.7, 4.4
+_ABOVE = {"organs": _STRIP, "tissues": _STRIP + _NAMES}
 _LEAST_LIMIT = 0.005
 # a longer label gives way to the short name: names stand slanted under narrow columns
 _LONGEST_LABEL = 22
@@ -108,6 +109,10 @@ class ExpressionMap(Plot):
         else:
             self._draw_tissues(list(rows), values)
 
+    def height_of(self, rows: int, columns: str) -> int:
+        """Return how many pixels a map of so many rows takes, over ``organs`` or ``tissues``."""
+        return round(_BOTTOM + 4 + _ROW * (rows + _ABOVE[columns]))
+
     def _recolour(self) -> None:
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
         self._mapper.palette = list(self._theme.diverging)
@@ -120,7 +125,7 @@ class ExpressionMap(Plot):
         full = np.array([context.label for context in self._contexts], dtype=object)
         names = np.tile(full, (len(rows), 1))
         groups = [context.group for context in self._contexts]
-        self._draw(rows, values, labels, names, groups, _COLUMN, _STRIP + _NAMES)
+        self._draw(rows, values, labels, names, groups, _COLUMN, "tissues")
         starts, texts = [], []
         for group, members in groupby(enumerate(self._contexts), key=lambda pair: pair[1].group):
             places = [place for place, _ in members]
@@ -132,7 +137,7 @@ class ExpressionMap(Plot):
     def _draw_organs(self, rows: list[str], values: NDArray[np.float32]) -> None:
         groups, folded, strongest = fold_by_group(values, [context.group for context in self._contexts])
         labels = np.array([context.label for context in self._contexts], dtype=object)
-        self._draw(rows, folded, groups, labels[strongest], groups, _ORGAN_COLUMN, _STRIP)
+        self._draw(rows, folded, groups, labels[strongest], groups, _ORGAN_COLUMN, "organs")
         self._names.data = {"x": [], "y": [], "text": []}
 
     def _draw(
@@ -143,12 +148,13 @@ class ExpressionMap(Plot):
         contexts: NDArray[np.object_],
         groups: list[str],
         width: int,
-        above: float,
+        kind: str,
     ) -> None:
         n_rows, n_columns = values.shape
+        above = _ABOVE[kind]
         self.layout.update(
             width=_LEFT + _RIGHT + width * max(n_columns, 1),
-            height=round(_BOTTOM + 4 + _ROW * (n_rows + above)),
+            height=self.height_of(n_rows, kind),
         )
         self.layout.x_range.update(start=0, end=max(n_columns, 1))
         self.layout.y_range.update(start=0, end=max(n_rows + above, 1))

@@ -21,9 +21,10 @@ from bokeh.models import (
 from bokeh.models.css import StyleSheet
 from bokeh.plotting import figure
 
+from phenviz.genome.contexts import Context
 from phenviz.results.display import Display
 from phenviz.tracks.overlay import Overlay, Scale, Texts, style_sheets
-from phenviz.tracks.theme import Theme
+from phenviz.tracks.theme import Theme, legible
 from phenviz.tracks.viewport import LoadedInterval, View
 
 GUTTER = 116
@@ -183,11 +184,24 @@ class Track(ABC):
         self.overlay.set(description=description, note=note, empty=empty, scale=scale)
 
     def name_rows(
-        self, names: Sequence[str], colours: Sequence[str], font: float = 11, bold: str = ""
+        self,
+        names: Sequence[str],
+        colours: Sequence[str],
+        font: float = 11,
+        bold: str = "",
+        groups: Sequence[str] = (),
     ) -> None:
-        """Write names of rows into the gutter; rows are one unit high, the first on top."""
+        """Write names of rows into the gutter, or of their groups where rows are low; the first is on top."""
         self._row_names.data = {"name": list(names)}
-        self.overlay.set(rows=tuple(names), row_colours=tuple(colours), row_font=font, bold=bold)
+        self.overlay.set(
+            rows=tuple(names), row_colours=tuple(colours), row_groups=tuple(groups), row_font=font, bold=bold
+        )
+
+    def name_contexts(self, contexts: Sequence[Context], font: float = 11, bold: str = "") -> None:
+        """Have one row per context."""
+        colours = [legible(context.colour, self.theme) for context in contexts]
+        groups = [context.group for context in contexts]
+        self.name_rows([context.name for context in contexts], colours, font, bold, groups)
 
     def resize(self, height: int, least: int | None = None, most: int | None = None) -> None:
         """Change the height of the part that data are drawn in, in pixels.

@@ -20,14 +20,14 @@ from phenviz.tracks.heat import HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
 from phenviz.tracks.pyramid import Pyramid, Summary
 from phenviz.tracks.signed_signal import stairs
-from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import LoadedInterval, View, nice_ceiling, x_of
 
 HAPLOTYPES = ("reference", "1", "2")
 # of a row: as its content asks for, at least, and at most
 _ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 26, 15, 46
 _MOST_PIXELS = 416
-_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE = 12, 8, 20
+_DIFFERENCE_PIXELS, _LEAST_DIFFERENCE, _MOST_DIFFERENCE = 12, 5, 20
 # smaller differences are rounding
 _SAME = 1e-5
 _EMPTY = "Choose an individual to see both haplotypes"
@@ -227,8 +227,7 @@ class Haplotypes(Track):
         usual = min(max(n * _ROW_PIXELS, 40), _MOST_PIXELS)
         self.resize(usual, min(max(n * _LEAST_ROW, 40), usual), max(n * _MOST_ROW, usual))
         self.y_range.update(start=0, end=n)
-        colours = [legible(context.colour, self.theme) for context in shown]
-        self.name_rows([c.name for c in shown], colours, bold=self._focus if shown else "")
+        self.name_contexts(shown, bold=self._focus if shown else "")
 
     def _paint(self) -> None:
         self._area.fill_color = self.theme.neutral
@@ -328,8 +327,7 @@ class Difference(Track):
         )
         self.resize(usual, least, most)
         self.y_range.update(start=0, end=n)
-        colours = [legible(context.colour, self.theme) for context in shown]
-        self.name_rows([c.name for c in shown], colours, 10, bold=self._focus)
+        self.name_contexts(shown, 10, bold=self._focus)
 
 
 def centre_of(position: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from phenviz.results import base_starts, contribution, exact_intervals, reference_bases
-from phenviz.results.contrast import minus_others
+from phenviz.results.contrast import comparable_others, minus_others
 from phenviz.results.display import Display, MotifMatch
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import HeatMap, number_hover
@@ -75,7 +75,7 @@ class Mutations:
             of = dataset.sel(context=self.names)
         elif self.logo == "difference" and context is not None:
             of = minus_others(dataset, context)
-        self.others = len(held) - 1
+        self.others = 0 if context is None or not held else len(comparable_others(dataset, context))
         positions = base_starts(one)
         self.label = label_of(dataset, context)
         self.alleles = [str(allele) for allele in one["allele"].to_numpy()]
@@ -97,7 +97,9 @@ class Mutations:
         if self.logo == "stacked":
             text = _DEFINITION
         elif self.logo == "difference":
-            text = f"{self.label} minus the mean of the {self.others} other contexts · {_DEFINITION}"
+            text = (
+                f"{self.label} minus the mean of the {self.others} other contexts of its unit · {_DEFINITION}"
+            )
         return text if self.exact is None else f"{text} · {_TINTED}"
 
 

@@ -18,7 +18,7 @@ from phenviz.results.painted_peaks import average_peaks, paint_peaks
 from phenviz.tracks.frame import Axis, Track
 from phenviz.tracks.heat import LOG_COLOURS, HeatMap, number_hover
 from phenviz.tracks.overlay import Scale
-from phenviz.tracks.theme import Theme, legible
+from phenviz.tracks.theme import Theme
 from phenviz.tracks.viewport import AVERAGED_FROM, LoadedInterval, View, mean_over, nice_ceiling
 
 _ROW_PIXELS, _LEAST_ROW, _MOST_ROW = 10, 4, 18
@@ -39,6 +39,7 @@ class Observed(Track):
         self._peaks: pd.DataFrame | None = None
         self._highs: dict[int, float] = {}
         self._measured: frozenset[str] = frozenset()
+        self._known: frozenset[str] = frozenset()
         self._high = 1.0
         self._drawn: Colouring | None = None
         self._contexts: Sequence[Context] = ()
@@ -56,6 +57,7 @@ class Observed(Track):
         if peaks is not None:
             self._high = nice_ceiling(float(peaks["fold_enrichment"].quantile(_QUANTILE)))
             self._measured, _ = signal_of_contexts(peaks)
+            self._known = frozenset(peaks["context"].unique())
         self.reload()
 
     def set_contexts(self, contexts: Sequence[Context]) -> None:
@@ -99,10 +101,13 @@ class Observed(Track):
         self._heat.mapper.update(low=0, high=math.log1p(high))
         self._heat.show(edges, np.log1p(values))
         coarse = mean_over(bases) if averaged else "maximum in a pixel"
+        unknown = [name for name in names if name not in self._known]
         called = [name for name in near["context"].unique() if name not in self._measured and name in names]
         presence = f"; presence only, at the median, in {', '.join(called)}" if called else ""
         self.say(
             description=f"{LOG_COLOURS}, fold enrichment measured{f', {coarse}' if level else ''}{presence}",
+            # an empty row alone would say that nothing is open there
+            note=f"not measured in {', '.join(unknown)}" if unknown else "",
             empty="" if len(near) else "No peak was observed here",
             scale=Scale("0", self.theme.sequential, f"{high:g}"),
         )
@@ -116,5 +121,4 @@ class Observed(Track):
         return self._highs[bases]
 
     def _name_rows(self) -> None:
-        names = [context.name for context in self._contexts]
-        self.name_rows(names, [legible(c.colour, self.theme) for c in self._contexts], 8.5)
+        self.name_contexts(self._contexts, 8.5)

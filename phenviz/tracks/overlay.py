@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import groupby
 
 from bokeh.models import GlobalInlineStyleSheet, InlineStyleSheet
 from bokeh.models.css import StyleSheet
@@ -34,6 +35,8 @@ _STYLE = """
 .pv-rows { position: absolute; left: 0; display: flex; flex-direction: column; }
 .pv-row { flex: 1; min-height: 0; display: flex; align-items: center; justify-content: flex-end;
           white-space: nowrap; border-right: 3px solid var(--pv-colour); padding-right: 5px; }
+.pv-group { position: absolute; right: 8px; display: none; align-items: center; white-space: nowrap;
+            font-size: 9.5px; font-weight: 500; line-height: 9px; }
 .pv-tick { position: absolute; left: 0; text-align: right; white-space: nowrap; line-height: 14px;
            font-size: 10px; }
 .pv-empty { position: absolute; display: flex; align-items: center; justify-content: center;
@@ -63,8 +66,8 @@ def style_sheets(theme: Theme) -> list[StyleSheet]:
     return [InlineStyleSheet(css=_STYLE), GlobalInlineStyleSheet(css=f".bk-Tooltip {{ {rules} }}")]
 
 
-# pixels of a row whose name can be read
-_LEAST_ROW = 7.5
+# pixels of a row whose name can be read, and of rows whose group's name can be
+_LEAST_ROW, _LEAST_GROUP = 7.5, 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Texts:
         Colour scale in the header.
     rows, row_colours
         Names of rows in the gutter, first on top, and their colours.
+    row_groups
+        Group of each row, named where rows are too low for names of their own; empty for none.
     row_font
         Size of the row names in pixels, where rows are high enough.
     bold
@@ -107,6 +112,7 @@ class Texts:
     scale: Scale | None = None
     rows: tuple[str, ...] = ()
     row_colours: tuple[str, ...] = ()
+    row_groups: tuple[str, ...] = ()
     row_font: float = 11
     bold: str = ""
     ticks: tuple[tuple[str, float], ...] = ()
@@ -165,9 +171,10 @@ class Overlay:
             return ""
         around = self.header + self._footer
         font = f"min({texts.row_font}px, (100cqh - {around}px) / {len(texts.rows)} * 0.98)"
-        # names that nobody could read are left to the tooltip; the colours stay
+        # names that nobody could read give way to those of groups, or to the tooltip; the colours stay
         low = f"{around + _LEAST_ROW * len(texts.rows):.0f}px"
         hidden = f"@container (max-height: {low}) {{ .pv-row span {{ display: none; }} }}"
+        groups, shown = self._groups(low, around)
         found = []
         for name, colour in zip(texts.rows, texts.row_colours, strict=True):
             bold = name == texts.bold
@@ -175,7 +182,27 @@ class Overlay:
             text = f"{'▸ ' if bold else ''}{escape(name)}"
             found.append(f'<div class="pv-row" style="{style}"><span>{text}</span></div>')
         place = f"top:{self.header}px;bottom:{self._footer}px;width:{self._gutter - 4}px;font-size:{font}"
-        return f'<style>{hidden}</style><div class="pv-rows" style="{place}">{"".join(found)}</div>'
+        rows = f'<div class="pv-rows" style="{place}">{"".join(found)}{groups}</div>'
+        return f"<style>{hidden}{shown}</style>{rows}"
+
+    def _groups(self, low: str, around: int) -> tuple[str, str]:
+        """Return the names of groups beside their rows, and the rules that show those that have room."""
+        texts, found, sizes, first = self.texts, [], set(), 0
+        count = len(texts.rows)
+        for group, members in groupby(texts.row_groups):
+            size = len(list(members))
+            place = f"top:{100 * first / count:.3f}%;height:{100 * size / count:.3f}%"
+            colour = texts.row_colours[first + (size - 1) // 2]
+            style = f"{place};color:{colour}"
+            found.append(f'<div class="pv-group pv-of-{size}" style="{style}">{escape(group)}</div>')
+            sizes.add(size)
+            first += size
+        rules = [
+            f"@container (max-height: {low}) and (min-height: {around + _LEAST_GROUP * count / size:.0f}px) "
+            f"{{ .pv-of-{size} {{ display: flex; }} }}"
+            for size in sorted(sizes)
+        ]
+        return "".join(found), "".join(rules)
 
     def _ticks(self) -> str:
         found = []

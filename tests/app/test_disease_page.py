@@ -77,6 +77,51 @@ def test_without_packs_the_page_opens_on_simulated_traits_and_says_so(page):
     assert page.state.trait in dataset["trait"].values and page.state.method == "variant"
 
 
+def test_a_page_opens_on_what_the_package_brings_along_until_something_else_is_asked_for(
+    page, runtime, monkeypatch
+):
+    for module in ("phenviz.data.packs", "phenviz.app.disease.disease_run", "phenviz.app.disease.page"):
+        monkeypatch.setattr(f"{module}.has_pack", lambda _name: False)
+    brought = page.run.dataset.assign_attrs(permutations=10_000, source="data pack ukbb-blood-finemap")
+    monkeypatch.setitem(vars(runtime), "embedded_hypotheses", brought)
+    opened = DiseasePage(runtime)
+    try:
+        opened.session._tick()
+        assert opened.state.source == "ukbb-blood-finemap" and opened.run.from_package
+        assert opened.run.dataset["method"].values.tolist() == ["variant"] == list(opened.state.methods)
+        assert opened.state.trait in brought["trait"].values and "comes with PhenViz" in opened._banner.object
+        assert opened.run.status == "missing" and opened.run.job is None
+        opened.state.evidence = opened.state.focus
+        opened.session._tick()
+        # of the server's command line nobody at a screen knows anything
+        assert opened.evidence.status == "failed" and "fetch them on the left" in opened.evidence.error
+        opened.state.param.update(permutations="1000", evidence="")
+        opened.session._tick()
+        assert not opened.run.from_package and "comes with PhenViz" not in opened._banner.object
+        opened.state.permutations = "10000"
+        opened.session._tick()
+        assert opened.run.from_package and opened._shown is opened.map
+        opened.state.source = "simulated"
+        opened.session._tick()
+        assert not opened.run.from_package and opened.run.status != "missing"
+        opened.run.cancel()
+    finally:
+        opened.session.close()
+
+
+def test_a_page_opens_on_the_public_traits_that_were_asked_for_last(page, runtime, monkeypatch):
+    # those of the fixture are made up
+    assert runtime.last_hypotheses == {}
+    last = {"source": "pics-39-traits", "method": METHODS, "permutations": 1_000, "seed": 0}
+    monkeypatch.setattr(runtime, "last_hypotheses", last)
+    state, _problems = page._read({})
+    assert (state.source, state.methods, state.permutations) == ("pics-39-traits", METHODS, "1000")
+    state, _problems = page._read({"permutations": "100000"})
+    assert (state.source, state.permutations) == ("simulated", "100000")
+    state, _problems = page._read({"source": "simulated"})
+    assert (state.source, state.permutations) == ("simulated", "10000")
+
+
 def test_a_planted_context_has_a_small_p_value(page):
     part = method_part(page.run.dataset, "variant")
     planted = [name for name in part["trait"].values if not name.endswith("nothing")]

@@ -71,6 +71,10 @@ def test_the_variants_of_the_view_are_ranked_by_their_largest_effect(page, runti
     np.testing.assert_allclose(table["effect"].abs(), expected, rtol=1e-4, atol=1e-6)
     assert (np.diff(table["effect"].abs()) <= 0).all()
     assert table["quantile"].notna().all() and "allele_frequency" in table
+    # where the effect is strongest, not the highest anywhere: contexts may have different units
+    scored = page.run.effects["active"].transpose("variant", "context")
+    for row in table.head(20).itertuples():
+        assert row.active == pytest.approx(float(scored.isel(variant=row.row).sel(context=row.context)))
 
 
 def test_missing_quantiles_are_explained(page, runtime, monkeypatch):

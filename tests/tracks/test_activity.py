@@ -121,3 +121,16 @@ def test_near_by_the_maximum_is_drawn_so_that_no_peak_is_lost():
     drawn = np.expm1(activity._heat.source.data["image"][0])
     assert drawn.max() == pytest.approx(80)
     assert "maximum in a pixel" in activity.texts.description
+
+
+def test_rows_are_named_by_groups_where_they_are_low_and_units_are_said():
+    shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
+    shown.set_activity(activity())
+    drawn = track(shown, "activity")
+    assert drawn.texts.row_groups == tuple(context.group for context in CONTEXTS)
+    html = drawn.overlay.element.html
+    for group in dict.fromkeys(drawn.texts.row_groups):
+        assert f">{group}</div>" in html
+    assert "fold enrichment" in drawn.texts.description
+    shown.set_contexts(["Ery"])
+    assert drawn.texts.row_groups == (CONTEXTS[0].group,)

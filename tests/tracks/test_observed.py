@@ -63,3 +63,11 @@ def test_far_out_observed_peaks_are_averaged_too():
     per_point = source["dw"][0] / source["image"][0].shape[1]
     np.testing.assert_allclose(total * per_point, [5.0 * 400, 9.0 * 200, 0], rtol=1e-4)
     assert "mean over each 8.19 kb" in observed.texts.description
+
+
+def test_contexts_that_nothing_was_measured_in_are_named():
+    shown = browser(locus=Locus("20", 109_900, 110_600))
+    shown.set_observed(peaks())
+    assert track(shown, "observed").texts.note == "not measured in B"
+    shown.set_contexts(["Ery", "Mono"])
+    assert track(shown, "observed").texts.note == ""

@@ -73,3 +73,20 @@ def test_missing_packs_are_named_with_their_size_and_offered(open_page):
     expect(status).to_have_attribute("data-state", re.compile("missing|waiting|done|queued|running"))
     if status.get_attribute("data-state") == "missing":
         expect(page.get_by_role("button", name=re.compile("Fetch ukbb-blood-finemap .*MB"))).to_be_visible()
+
+
+def test_the_page_opens_on_a_result_of_real_traits_and_says_where_it_comes_from(open_page):
+    page = open_page("disease", ready="disease-trait")
+    expect(page.get_by_test_id("simulated")).to_have_count(0)
+    page.wait_for_url(re.compile("source=ukbb-blood-finemap"))
+    expect(page.locator("[data-testid=disease-empty]")).to_have_count(0)
+    told = page.get_by_test_id("embedded-result")
+    expect(told).to_contain_text("comes with PhenViz")
+    expect(told).to_contain_text("tissues24@")
+    expect(told).to_contain_text("10,000 draws")
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('trait-bars')")
+    page.get_by_role("button", name="What stands behind this").click()
+    status = page.get_by_test_id("evidence-status")
+    expect(status).to_have_attribute("data-state", re.compile("failed|queued|running|done"))
+    if status.get_attribute("data-state") == "failed":
+        expect(status).to_contain_text("fetch them on the left")

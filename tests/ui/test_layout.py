@@ -86,6 +86,44 @@ def test_at_200_percent_rows_of_the_table_are_in_sight(open_page, query, testid)
     assert box["y"] + box["height"] <= whole + 1
 
 
+_SCROLLED = """() => {
+  const found = []
+  const look = (root) => root.querySelectorAll("*").forEach((e) => {
+    const wide = e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX)
+    if (wide && e.clientWidth) found.push(e)
+    if (e.shadowRoot) look(e.shadowRoot)
+  })
+  look(document)
+  return found.map((e) => e.clientHeight)
+}"""
+
+
+def test_at_200_percent_one_variant_fits_the_width_and_its_late_expression_moves_nothing(open_page):
+    query = "variants?locus=chr20:3770001-3800000&variant=20:3776968:T:A"
+    page = open_page(query, width=720, height=450, ready="variant-title")
+    below = page.get_by_role("heading", name="Effect in every context")
+    below.wait_for(state="attached")
+    top = below.bounding_box()["y"]
+    page.get_by_test_id("expression-changes").wait_for(state="attached")
+    page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('logo-alt')")
+    page.wait_for_timeout(800)
+    assert below.bounding_box()["y"] == pytest.approx(top, abs=1)
+    # maps and tables may scroll by themselves, the page doesn't
+    assert all(height < 400 for height in page.evaluate(_SCROLLED))
+    assert page.get_by_test_id("variant-title").bounding_box()["x"] >= 0
+
+
+def test_at_200_percent_logos_of_a_person_leave_the_tracks_their_height(open_page):
+    query = "individual?locus=chr20:3776001-3778000&sample=HG00099&variant=20:3776968:T:A"
+    page = open_page(query, width=720, height=450)
+    page.get_by_test_id("logos").wait_for()
+    page.wait_for_timeout(500)
+    here, logos = boxes(page, ["ruler", "genes"]), page.get_by_test_id("logos").bounding_box()
+    assert here["genes"][1] <= logos["y"] and logos["y"] - here["ruler"][0] >= 100
+    page.get_by_test_id("person-variants").locator("tbody tr").first.scroll_into_view_if_needed()
+    expect(page.get_by_test_id("person-variants").locator("tbody tr").first).to_be_in_viewport(ratio=0.3)
+
+
 def test_both_haplotypes_fit_and_a_variant_opened_in_explore_is_marked(open_page):
     page = open_page("individual?locus=chr20:1592001-1610000")
     page.wait_for_function("() => Bokeh.documents[0].get_model_by_name('haplotypes')")

@@ -134,6 +134,16 @@ def simulated_words(dataset: xr.Dataset | None) -> str:
     )
 
 
+def embedded_words(dataset: xr.Dataset) -> str:
+    """Say of hypotheses that the package has brought along where they come from."""
+    draws = f"{int(dataset.attrs['permutations']):,}"
+    return (
+        "<span data-testid='embedded-result'>Real traits. This result comes with PhenViz: it was tested "
+        f"before, with this model ({escaped(str(dataset.attrs['model']))}) and {draws} draws of the null. "
+        "“Test” tests them anew, on this machine.</span>"
+    )
+
+
 def reading_words(report: TraitReport) -> str:
     """Show how a table was read: what it was recognised as, each column, the first rows."""
     if report.format is None:

@@ -11,9 +11,12 @@ from phenviz.app.shell.job_view import RESULT, JobView
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import words_of
 from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
+from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
 from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phenviz.data.manifests import Pack
     from phenviz.progress import Progress
     from phenviz.service import Job
@@ -25,8 +28,9 @@ _TITLES = {
 }
 TRAIT_PACKS = tuple(_TITLES)
 EXPRESSION_PACK = "blood16-rna"
-# the run waits to be asked for only where somebody would notice that it takes time
-_AT_ONCE_SECONDS = 2.0
+# the run waits to be asked for only where somebody would notice that it takes time; a page that has nothing
+# else to show opens with one that takes a little longer
+_AT_ONCE_SECONDS, _AT_OPENING_SECONDS = 2.0, 60.0
 _OF_EXPRESSION = "gene-expression"
 _OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
 
@@ -73,6 +77,9 @@ class ServiceRun(JobView):
         self.asked, self.dataset, self.refusal = wanted, None, ""
         try:
             self.attach(RESULT, service.submit(self._kind, **wanted), parts=True)
+        except PackMissing as error:
+            self.refusal = f"{error.pack.title}: not on this machine yet, fetch them on the left."
+            self.changed += 1
         except PhenvizError as error:
             self.refusal = words_of(error)
             self.changed += 1
@@ -98,19 +105,25 @@ class DiseaseRun(ServiceRun):
         self._looked_up: dict[str, Any] | None = None
         self.seconds = 0.0
         self.fetching: JobView | None = None
+        self._embedded, self._opening = False, True
 
     @property
     def status(self) -> str:
-        """Also ``loading``, ``missing`` (data packs) and ``waiting`` (for the user to start it)."""
+        """Also ``loading``, ``missing`` (data packs), ``waiting`` (for the user to start it)."""
         if self._runtime.failure is not None:
             return "failed"
         if self._runtime.service is None:
             return "loading"
-        if self.asked is not None and self.asked == self.wanted():
+        if not self._embedded and self.asked is not None and self.asked == self.wanted():
             return super().status
         if self.missing():
             return "missing"
         return "waiting" if self.wanted() is not None else "empty"
+
+    @property
+    def from_package(self) -> bool:
+        """Whether what is shown was brought along: tested before, not here."""
+        return self._embedded and self.asked == self.wanted()
 
     @property
     def error(self) -> str:
@@ -145,12 +158,21 @@ class DiseaseRun(ServiceRun):
         if wanted is not None and not self.missing():
             self.ask(wanted)
 
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """Ask the service; what it is doing for this session is cancelled."""
+        if self._embedded:
+            self._embedded, self.asked = False, None
+        super().ask(wanted)
+        if self._state.source in TRAIT_PACKS:
+            self._runtime.last_hypotheses = wanted
+
     def follow(self) -> None:
-        """Show what the state asks for if that is kept, running, or takes a moment only; else wait."""
+        """Show what the state asks for if that is kept, running, in the package, or takes a moment."""
         wanted, service = self.wanted(), self._runtime.service
         if service is None or wanted is None or wanted in (self.asked, self._looked_up):
             return
         self._looked_up = wanted
+        opening, self._opening = self._opening, False
         if not self.missing():
             try:
                 estimate = service.estimate("hypotheses", **wanted)
@@ -164,10 +186,26 @@ class DiseaseRun(ServiceRun):
             self.seconds = estimate.seconds
             soon = estimate.stored >= 1 or estimate.seconds < _AT_ONCE_SECONDS
             # what runs already was asked for before this page was reloaded, or on another one
-            if soon or wanted["source"] == SIMULATED or service.is_running("hypotheses", **wanted):
+            soon = soon or wanted["source"] == SIMULATED or service.is_running("hypotheses", **wanted)
+            known = self._in_package(wanted) is not None
+            if soon or (opening and not known and estimate.seconds < _AT_OPENING_SECONDS):
                 self.ask(wanted)
                 return
+        if (found := self._in_package(wanted)) is not None:
+            self.cancel()
+            self._clear()
+            self.asked, self.dataset, self.refusal, self._embedded = wanted, found, "", True
         self.changed += 1
+
+    def _in_package(self, wanted: dict[str, Any]) -> xr.Dataset | None:
+        """Return what the package has of a request; None where it hasn't all."""
+        found = self._runtime.embedded_hypotheses
+        if found is None or not set(wanted["method"]) <= set(found["method"].values.astype(str)):
+            return None
+        of_found = EMBEDDED_SOURCE, found.attrs["permutations"], found.attrs["seed"]
+        if of_found != (wanted["source"], wanted["permutations"], wanted["seed"]):
+            return None
+        return found.sel({"method": list(wanted["method"])})
 
     def fetch(self) -> None:
         """Fetch the packs that are missing, in the background."""

@@ -15,6 +15,7 @@ import xarray as xr
 from phenviz.app.disease.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease.disease_methods import DiseaseMethods
 from phenviz.app.disease.disease_parts import (
+    embedded_words,
     few_loci_words,
     left_out_words,
     method_part,
@@ -41,7 +42,7 @@ from phenviz.app.disease.disease_tables import (
 from phenviz.app.disease.evidence_view import DiseaseEvidence
 from phenviz.app.disease.trait_map import DiseaseMap
 from phenviz.app.shell.exports import File
-from phenviz.app.shell.formatting import escaped, readable_bytes
+from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.session import Session, words_of
@@ -50,6 +51,7 @@ from phenviz.app.widgets.export_menu import ExportMenu
 from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
 from phenviz.data.packs import find_pack, has_pack
+from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
@@ -59,7 +61,6 @@ _EMPTY = {
     "loading": "Loading the model…",
     "missing": "These traits aren't on this machine yet: fetch them on the left, or choose simulated ones.",
     "empty": "Choose on the left whose fine-mapped variants to test.",
-    "waiting": "Press “Test” on the left.",
     "queued": "Waiting for a run before this one…",
     "running": "Testing: methods appear here as they finish…",
     "failed": "Nothing could be tested; the reason stands on the left.",
@@ -109,9 +110,22 @@ class DiseasePage:
         problems = apply_disease_query(state, arguments, world.contexts, tuple(self._methods))
         problems = open_state(state, world, arguments, problems)
         if not state.source:
-            here = [name for name in self._packs() if has_pack(name)]
-            state.source = here[0] if here else SIMULATED
+            self._choose_source(state, arguments)
         return state, problems
+
+    def _choose_source(self, state: DiseaseState, arguments: Mapping[str, str]) -> None:
+        """Open on what was tested last, on real traits that are here or that the package has results of."""
+        last = self.runtime.last_hypotheses
+        if last and not {"methods", "permutations"} & set(arguments):
+            state.param.update(
+                source=last["source"], methods=last["method"], permutations=str(last["permutations"])
+            )
+            return
+        known = self._packs()
+        here = [name for name in known if has_pack(name)]
+        if self.runtime.embedded_hypotheses is not None:
+            here = here or [EMBEDDED_SOURCE]
+        state.source = here[0] if here else SIMULATED
 
     def _layout(self) -> pmui.Page:
         runtime, session, state = self.runtime, self.session, self.state
@@ -186,6 +200,8 @@ class DiseasePage:
         """Say of packs that were fetched meanwhile that they are here."""
         if self.run.fetching is not None and self.run.fetching.state == "done":
             self._offer()
+            if self.evidence.refusal:
+                self.evidence.asked = None
 
     def _take_file(self, path: Path) -> None:
         self.drop.note = "Checking the table…"
@@ -212,7 +228,7 @@ class DiseasePage:
         names = methods_of(dataset) if dataset is not None else []
         self._reading.visible = bool(self._reading.object) and (dataset is None or not names)
         if dataset is None or not names:
-            self._say_empty(_EMPTY.get(run.status, ""))
+            self._say_empty(self._waiting() if run.status == "waiting" else _EMPTY.get(run.status, ""))
             self._banner.object = self._few_loci.object = self._paragraph.object = ""
             self._view.visible = False
             self._put(self._empty)
@@ -244,6 +260,17 @@ class DiseasePage:
         to_come = run.status not in ("failed", "cancelled") and not known.attrs.get("complete", 1)
         asked = run.asked["method"] if run.asked is not None else ()
         return to_come and method in asked and method not in known["method"].values
+
+    def _waiting(self) -> str:
+        """Say what a test will do."""
+        state, run = self.state, self.run
+        names = ", ".join(self._methods[name] for name in state.methods)
+        time = f" About {readable_seconds(run.seconds)}." if run.seconds else ""
+        return (
+            "“Test” on the left asks through which cell types these traits act: "
+            f"{source_title(state.source, self.tables)}; by {names}; {int(state.permutations):,} draws of "
+            f"the null.{time}"
+        )
 
     def _say_empty(self, text: str) -> None:
         self._empty.object = f"<div class='empty-card' data-testid='disease-empty'>{escaped(text)}</div>"
@@ -285,6 +312,8 @@ class DiseasePage:
         from phenviz.disease import methods_paragraph
 
         simulated, left_out = simulated_words(known), left_out_words(known)
+        if self.run.from_package:
+            left_out = f"{embedded_words(known)}<br>{left_out}"
         self._few_loci.object = few_loci_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""

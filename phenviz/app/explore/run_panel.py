@@ -308,13 +308,13 @@ class RunPanel(Viewer):
         what = (
             f"expression of {escaped(state.gene or 'a gene')}"
             if state.target == "gene"
-            else "summed activity"
+            else "activity, summed over bins,"
         )
         if state.target == "gene" and state.tissue:
             where = f"<b>{escaped(state.tissue)}</b>"
         elif state.method == "mutagenesis":
             count = len(state.contexts)
-            where = "the ticked context" if count == 1 else f"the {count} ticked contexts"
+            where = "the ticked context" if count == 1 else f"each of the {count} ticked contexts"
             if state.target == "gene":
                 where += self._left_out()
         else:

@@ -167,10 +167,17 @@ class IndividualPage:
             [
                 self.locus_bar,
                 IdeogramView(state, world.annotation, world.reference.length),
-                self.tracks,
-                self.detail,
-                splitter("individual"),
-                table,
+                pn.Column(
+                    self.tracks,
+                    self.detail,
+                    splitter("individual"),
+                    table,
+                    # where a window is too low for all of them
+                    scroll="y-auto",
+                    sizing_mode="stretch_both",
+                    margin=0,
+                    styles={"min-height": "0"},
+                ),
             ],
             sidebar=[self.choice.picker, self.choice.drop, ContextPicker(state, world.contexts)],
             panel=[self.panel, self._track_menu()],

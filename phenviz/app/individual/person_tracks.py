@@ -17,6 +17,8 @@ from phenviz.results.display import Display
 from phenviz.tracks import PersonalBrowser
 
 _SETTLE_MS = 300
+# beside logos in a low window, as at 200 % zoom, something of the tracks is still in sight
+_LEAST_HEIGHT = "120px"
 _WORDS = {
     "empty": "Choose an individual on the left to see both haplotypes",
     "too long": f"Zoom in below {format_length(LONGEST)} to see haplotypes",
@@ -60,7 +62,7 @@ class PersonTracks(Viewer):
             self._pane, FigureTable(self._pane, "Tracks"), scroll="y-auto",
             sizing_mode="stretch_both", margin=0,
             # it scrolls where the page is lower than the least that its tracks need
-            styles={"min-height": "0"},
+            styles={"min-height": _LEAST_HEIGHT},
         )  # fmt: skip
         self._settle = session.debounced(self._settled, _SETTLE_MS)
         self._drawn: tuple[object, ...] = ()

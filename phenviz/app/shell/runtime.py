@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from phenviz.app.explore.activity import ActivityMap
 from phenviz.app.shell.job_view import PrivateJobs
@@ -69,6 +70,8 @@ class Runtime:
         self._finemapped_lock = threading.Lock()
         self._risk: Future[RiskModel | None] | None = None
         self._risk_lock = threading.Lock()
+        # what was asked for last on the Disease page, of public traits: it opens on that
+        self.last_hypotheses: dict[str, Any] = {}
 
     def warm(self) -> Runtime:
         """Import and read what the first page draws, and draw one, so that nobody has to wait for it."""
@@ -130,6 +133,13 @@ class Runtime:
             if self._risk is None:
                 self._risk = self.background.submit(self._read_risk)
             return self._risk
+
+    @cached_property
+    def embedded_hypotheses(self) -> xr.Dataset | None:
+        """Hypotheses to show before any were tested here; None where the package has none for this world."""
+        from phenviz.disease.embedded_hypotheses import embedded_hypotheses
+
+        return embedded_hypotheses(self.world)
 
     def common_effects(self) -> Future[Background | None]:
         """Effects of common variants, to rank others among; worked out once, when somebody asks first."""

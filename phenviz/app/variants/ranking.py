@@ -63,21 +63,21 @@ def strongest_effects(effects: xr.Dataset, contexts: Sequence[str]) -> pd.DataFr
     Parameters
     ----------
     effects
-        ``effect`` (variant, context) and, where there is one, ``quantile``.
+        ``effect`` (variant, context) and, where there are, ``quantile`` and ``active``.
     contexts
         Names of the contexts to look at; those that the result lacks don't count.
 
     Returns
     -------
     pd.DataFrame
-        One row per variant, in their order: context ("" where nothing is known), effect, quantile (NaN then).
+        One row per variant, in their order: context ("" where nothing is known), effect, quantile (NaN then),
+        and the activity there (contexts of several units have no activity in common).
     """
     known = [str(name) for name in effects["context"].to_numpy()]
     columns = [known.index(name) for name in contexts if name in known]
     count = effects.sizes["variant"]
-    table = pd.DataFrame(
-        {"context": "", "effect": np.full(count, np.nan), "quantile": np.full(count, np.nan)}
-    )
+    unknown = np.full(count, np.nan)
+    table = pd.DataFrame({"context": "", "effect": unknown, "quantile": unknown, "active": unknown})
     if not columns or not count:
         return table
     values = effects["effect"].transpose("variant", "context").to_numpy()[:, columns].astype(float)
@@ -86,9 +86,10 @@ def strongest_effects(effects: xr.Dataset, contexts: Sequence[str]) -> pd.DataFr
     table["effect"] = values[rows, best]
     named = np.array([known[column] for column in columns], dtype=object)[best]
     table["context"] = np.where(np.isfinite(table["effect"]), named, "")
-    if "quantile" in effects:
-        quantiles = effects["quantile"].transpose("variant", "context").to_numpy()[:, columns]
-        table["quantile"] = quantiles[rows, best]
+    for name in ("quantile", "active"):
+        if name in effects:
+            there = effects[name].transpose("variant", "context").to_numpy()[:, columns]
+            table[name] = there[rows, best]
     return table
 
 
@@ -111,13 +112,13 @@ def ranked(
     Returns
     -------
     pd.DataFrame
-        Also key, context, effect, quantile, gene, distance.
+        Also key, context, effect, quantile, active, gene, distance.
     """
     table = with_keys(variants).reset_index(drop=True)
     if effects is not None and effects.sizes["variant"] == len(table):
         table = pd.concat([table, strongest_effects(effects, contexts)], axis=1)
     else:
-        table = table.assign(context="", effect=np.nan, quantile=np.nan)
+        table = table.assign(context="", effect=np.nan, quantile=np.nan, active=np.nan)
     table["gene"], table["distance"] = nearest_genes(table, annotation)
     order = np.argsort(-np.nan_to_num(np.abs(table["effect"].to_numpy()), nan=-1.0), kind="stable")
     return table.iloc[order].reset_index(drop=True)

@@ -144,13 +144,8 @@ class VariantRun(param.Parameterized):
         contexts, known = self._state.contexts, self._ranked
         if known is None or known[0] is not effects or known[1] != contexts:
             there = variants.iloc[: effects.sizes["variant"]]
-            active = effects["active"].max("context").to_numpy()
-            table = ranked(
-                there.assign(row=np.arange(len(there)), active=active),
-                effects,
-                contexts,
-                self._runtime.world.annotation,
-            )
+            there = there.assign(row=np.arange(len(there)))
+            table = ranked(there, effects, contexts, self._runtime.world.annotation)
             self._ranked = known = (effects, contexts, table)
         return known[2]
 

@@ -21,7 +21,7 @@ from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import VariantsState
 from phenviz.app.widgets.expression_changes import ExpressionChanges, Rows
 from phenviz.app.widgets.figure_table import FigureTable
-from phenviz.app.widgets.parts import FigurePane, words
+from phenviz.app.widgets.parts import FigurePane, side_by_side, words
 from phenviz.app.widgets.variant_detail import VariantDetail
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
@@ -90,19 +90,21 @@ class VariantView(Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
+        # a column of a grid is as wide as its widest content otherwise
+        narrow = {"min-width": "0", "overflow-x": "auto"}
         forest = pn.Column(
             words(title, margin=(4, 8)),
             pane,
             FigureTable(pane, "Effects"),
             sizing_mode="stretch_width",
-            min_width=260,
+            styles=narrow,
         )
-        facts = pn.Column(self._motifs, self._genes, self._people, sizing_mode="stretch_width", min_width=260)
+        facts = pn.Column(self._motifs, self._genes, self._people, sizing_mode="stretch_width", styles=narrow)
         return pn.Column(
             pn.Row(self._back, self._title, sizing_mode="stretch_width", margin=0),
             self._detail,
             *([] if self._expression is None else [self._expression]),
-            pn.Row(forest, facts, sizing_mode="stretch_width", margin=0),
+            pn.Column(forest, facts, sizing_mode="stretch_width", margin=0, styles=side_by_side(400, 2)),
             scroll="y-auto",
             sizing_mode="stretch_both",
             margin=0,
@@ -137,7 +139,10 @@ class VariantView(Viewer):
         if self._expression is None:
             return
         one = pd.DataFrame([{name: self._row[name] for name in ("contig", "position", "ref", "alt", "id")}])
-        self._expression.ask(self._shown, lambda jobs: jobs.submit("expression_effects", variants=one))
+        reached = int((self._nearest_genes()["distance"].abs() <= self._runtime.world.readout.reach).sum())
+        self._expression.ask(
+            self._shown, lambda jobs: jobs.submit("expression_effects", variants=one), rows=reached
+        )
 
     def display(self) -> VariantDisplay:
         """Return what is on screen, and with which scales."""
@@ -179,12 +184,15 @@ class VariantView(Viewer):
             spread = (low, high)
         self._forest.show(values, quantiles, spread)
 
-    def _nearby_genes(self) -> str:
+    def _nearest_genes(self) -> pd.DataFrame:
         genes, at = self._runtime.world.annotation.genes, int(self._row["position"]) - 1
         same = on_contig(genes["contig"], self._row["contig"])
         near = genes[same].assign(distance=(genes.loc[same, "tss"] - at))
         near = near[near["distance"].abs() <= _NEARBY]
-        near = near.iloc[np.argsort(near["distance"].abs().to_numpy())[:_GENES]]
+        return near.iloc[np.argsort(near["distance"].abs().to_numpy())[:_GENES]]
+
+    def _nearby_genes(self) -> str:
+        near, at = self._nearest_genes(), int(self._row["position"]) - 1
         if near.empty:
             return _section("Genes nearby", f"<p class='quiet'>None within {_NEARBY // 1_000} kb.</p>")
         rows = [

@@ -29,6 +29,8 @@ _COLUMNS = {"Organ systems": "organs", "All tissues": "tissues"}
 _NARROW = {"fontSize": "12px", "py": "1px", "px": "8px", "textTransform": "none", "whiteSpace": "nowrap"}
 # of all changes, so many stand in words under the map
 _STRONGEST = 6
+# pixels of the table of those, and of what stands above the map in a narrow window
+_TABLE_HEIGHT, _HEAD_HEIGHT = 172, 76
 # what is smaller is rounding
 _LEAST = 5e-5
 Rows = tuple[list[str], NDArray[Any]]
@@ -86,6 +88,7 @@ class ExpressionChanges(Viewer):
             "strongest stand in the table below it",
             margin=0,
         )
+        self._expected = 0
         self._drawn = pn.Column(
             pn.Column(self._pane, scroll="x-auto", sizing_mode="stretch_width", margin=0),
             self._table,
@@ -93,16 +96,20 @@ class ExpressionChanges(Viewer):
             margin=0,
             visible=False,
         )
+        # has its height as soon as something is asked for: what stands below doesn't move when that comes
+        head = pn.FlexBox(self._choice, self._said, align_items="center", sizing_mode="stretch_width")
+        self._room = pn.Column(head, self._drawn, sizing_mode="stretch_width", margin=0)
         state.param.watch(lambda _event: self._draw(), ["columns"])
         state.param.watch(lambda _event: self._map.set_theme(state.theme), ["theme"])
         session.on_close(self._close)
         self._say(nothing)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        head = pn.FlexBox(self._choice, self._said, align_items="center", sizing_mode="stretch_width")
-        return pn.Column(head, self._drawn, sizing_mode="stretch_width", margin=0)
+        return self._room
 
-    def ask(self, asked: object, submit: Callable[[PrivateJobs], Job] | None, note: str = "") -> None:
+    def ask(
+        self, asked: object, submit: Callable[[PrivateJobs], Job] | None, note: str = "", rows: int = 0
+    ) -> None:
         """Show what a job finds.
 
         Parameters
@@ -113,10 +120,14 @@ class ExpressionChanges(Viewer):
             Asks the service; None for nothing to ask.
         note
             What else is to be said beside the result.
+        rows
+            How many rows the map will have, about: so much room is kept for it.
         """
         if asked == self._asked:
             return
         self._asked, self._note, self.result = asked, note, None
+        self._expected = rows if submit is not None else 0
+        self._keep_room()
         if self._job is not None:
             self._job.cancel()
             self._job = None
@@ -152,13 +163,23 @@ class ExpressionChanges(Viewer):
         self._rows = self._rows_of(result)
         if not self._rows[0]:
             self._reveal(False)
+            self._expected = 0
+            self._keep_room()
             self._say(self._note or "No gene's start is within reach: nothing to show.")
             return
         self._units = str(result.attrs["units"]).removeprefix("change of ")
         self._draw()
         self._reveal(True)
 
+    def _keep_room(self) -> None:
+        height = 0
+        if self._expected:
+            drawn = self._map.height_of(self._expected, self._state.columns)
+            height = _HEAD_HEIGHT + drawn + _TABLE_HEIGHT
+        self._room.min_height = height
+
     def _draw(self) -> None:
+        self._keep_room()
         self._choice.value = self._state.columns
         names, changes = self._rows
         if not names:
