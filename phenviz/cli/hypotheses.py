@@ -45,10 +45,10 @@ _test_options = with_options(
         "methods",
         multiple=True,
         metavar="M",
-        help="variant (default), variant-specific, variant-relative, variant-signed, variant-activity, "
-        "accessibility, "
-        "gchromvar, overlap, overlap-remo, accessibility-rank, gene-expression, control-shuffled, "
-        "control-track-variance, control-random-weights, or all; may be repeated.",
+        help="variant (default), sequence (all evidence of the sequence in one test), variant-specific, "
+        "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, overlap-remo, "
+        "accessibility-rank, gene-expression, control-shuffled, control-track-variance, "
+        "control-random-weights, or all; may be repeated.",
     ),
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),
     click.option("--permutations", type=click.IntRange(100), default=10_000, show_default=True),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phenviz.disease.combined import Combined
 from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested, usual_level
+from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.inputs import Inputs, Side, indels
 from phenviz.disease.scores import Scores
 from phenviz.genome.contexts import Context
@@ -82,26 +85,7 @@ class Matched:
 
     def run(self, inputs: Inputs, name: str) -> Outcome:
         """Test every trait."""
-        side = self.side(inputs)
-        prepared = self.prepare(inputs, side)
-        contexts = inputs.contexts if self.kind == "model" else inputs.peaks.contexts
-        results, imbalance = {}, {}
-        for trait in inputs.traits.traits:
-            inputs.progress.check()
-            sums = self.sums(inputs, side, prepared, trait, name)
-            results[trait] = (
-                untested(len(contexts))
-                if sums is None
-                else matched_test(
-                    sums,
-                    inputs.settings.permutations,
-                    inputs.generator(trait, name),
-                    two_sided=self.signed,
-                )
-            )
-            balance = inputs.replicas(trait, self.kind).imbalance
-            imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
-        return Outcome(contexts, results, imbalance)
+        return run_matched(self, inputs, name)
 
     def side(self, inputs: Inputs) -> Side:
         """Return the evidence that it reads."""
@@ -141,6 +125,30 @@ class Matched:
         replicas = inputs.replicas(trait, self.kind)
         sums = locus_sums(values, weight, replicas, feature.pool, level[rows], pool_level)
         return _shuffled(sums, inputs.generator("shuffle", trait, name)) if self.shuffled else sums
+
+
+def run_matched(matched: Matched | Combined, inputs: Inputs, name: str) -> Outcome:
+    """Test every trait against its matched loci."""
+    side = matched.side(inputs)
+    prepared = matched.prepare(inputs, side)
+    contexts = inputs.contexts if matched.kind == "model" else inputs.peaks.contexts
+    results, imbalance = {}, {}
+    for trait in inputs.traits.traits:
+        inputs.progress.check()
+        sums = matched.sums(inputs, side, prepared, trait, name)
+        results[trait] = (
+            untested(len(contexts))
+            if sums is None
+            else matched_test(
+                sums,
+                inputs.settings.permutations,
+                inputs.generator(trait, name),
+                two_sided=matched.signed,
+            )
+        )
+        balance = inputs.replicas(trait, matched.kind).imbalance
+        imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
+    return Outcome(contexts, results, imbalance)
 
 
 def magnitude(inputs: Inputs, side: Side) -> Feature:
@@ -240,7 +248,7 @@ def methods() -> Mapping[str, Method]:
     return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_ADDED, **_CONTROLS}
 
 
-def add_method(name: str, method: Method, matched: Matched | None = None) -> None:
+def add_method(name: str, method: Method, matched: Matched | Combined | None = None) -> None:
     """Make a method known: to `phenviz.disease.hypotheses`, the command line and the Disease page.
 
     Parameters
@@ -272,7 +280,8 @@ def needs_beta(name: str) -> bool:
 _ADDED: dict[str, Method] = {}
 
 
-MATCHED = {
+MATCHED: dict[str, Matched | Combined] = {
+    "sequence": Combined((Matched("model", magnitude), Matched("model", activity), GeneActivity())),
     "variant": Matched("model", magnitude),
     "variant-specific": Matched("model", specific),
     "variant-relative": Matched("model", relative),
@@ -284,6 +293,15 @@ MATCHED = {
     "control-random-weights": Matched("model", random_weights),
 }
 _MATCHED = {
+    "sequence": Method(
+        "all evidence of the sequence",
+        "Three kinds of evidence from sequence alone (the size of each variant's predicted effect, the "
+        "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest gene's "
+        "transcription start is to a context) were weighted by posterior, divided by the standard deviation "
+        "of their null, added, and compared with the same sums of matched loci.",
+        "mean of three excesses in standard deviations of their null",
+        partial(run_matched, MATCHED["sequence"]),
+    ),
     "variant": Method(
         "predicted effect of variants",
         "The posterior-weighted mean of the size of each variant's predicted effect was compared with "
