@@ -46,8 +46,8 @@ _test_options = with_options(
         multiple=True,
         metavar="M",
         help="variant (default), sequence (all evidence of the sequence in one test), variant-specific, "
-        "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, overlap-remo, "
-        "accessibility-rank, gene-expression, control-shuffled, control-track-variance, "
+        "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, "
+        "overlap-remo, accessibility-rank, gene-expression, control-shuffled, control-track-variance, "
         "control-random-weights, or all; may be repeated.",
     ),
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),

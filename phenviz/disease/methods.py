@@ -281,8 +281,8 @@ _ADDED: dict[str, Method] = {}
 
 
 MATCHED: dict[str, Matched | Combined] = {
-    "sequence": Combined((Matched("model", magnitude), Matched("model", activity), GeneActivity())),
     "variant": Matched("model", magnitude),
+    "sequence": Combined((Matched("model", magnitude), Matched("model", activity), GeneActivity())),
     "variant-specific": Matched("model", specific),
     "variant-relative": Matched("model", relative),
     "variant-signed": Matched("model", signed, signed=True),
@@ -293,21 +293,21 @@ MATCHED: dict[str, Matched | Combined] = {
     "control-random-weights": Matched("model", random_weights),
 }
 _MATCHED = {
-    "sequence": Method(
-        "all evidence of the sequence",
-        "Three kinds of evidence from sequence alone (the size of each variant's predicted effect, the "
-        "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest gene's "
-        "transcription start is to a context) were weighted by posterior, divided by the standard deviation "
-        "of their null, added, and compared with the same sums of matched loci.",
-        "mean of three excesses in standard deviations of their null",
-        partial(run_matched, MATCHED["sequence"]),
-    ),
     "variant": Method(
         "predicted effect of variants",
         "The posterior-weighted mean of the size of each variant's predicted effect was compared with "
         "matched loci.",
         EFFECT_UNITS,
         MATCHED["variant"].run,
+    ),
+    "sequence": Method(
+        "all evidence of the sequence",
+        "Three kinds of evidence from sequence alone (the size of each variant's predicted effect, the "
+        "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest "
+        "gene's transcription start is to a context) were weighted by posterior, divided by the standard deviation "
+        "of their null, added, and compared with the same sums of matched loci.",
+        "mean of three excesses in standard deviations of their null",
+        partial(run_matched, MATCHED["sequence"]),
     ),
     "variant-specific": Method(
         "predicted effect beyond the mean of contexts",
