@@ -304,8 +304,8 @@ _MATCHED = {
         "all evidence of the sequence",
         "Three kinds of evidence from sequence alone (the size of each variant's predicted effect, the "
         "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest "
-        "gene's transcription start is to a context) were weighted by posterior, divided by the standard deviation "
-        "of their null, added, and compared with the same sums of matched loci.",
+        "gene's transcription start is to a context) were weighted by posterior, divided by the standard "
+        "deviation of their null, added, and compared with the same sums of matched loci.",
         "mean of three excesses in standard deviations of their null",
         partial(run_matched, MATCHED["sequence"]),
     ),
