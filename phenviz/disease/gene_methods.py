@@ -97,5 +97,6 @@ METHODS = {
         "matched variants lie.",
         "ln(1 + CPM) beyond the mean of contexts",
         gene_expression,
+        summary="Are the nearest genes expressed specifically in a context?",
     ),
 }

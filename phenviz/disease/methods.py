@@ -18,6 +18,8 @@ from phenviz.genome.contexts import Context
 
 Array = NDArray[np.float64]
 EFFECT_UNITS = "log2 fold change"
+# the method to begin with
+RECOMMENDED = "sequence"
 # effects far below this are noise of the model, and their pattern over contexts is too
 _NO_EFFECT = 0.02
 
@@ -232,6 +234,8 @@ class Method:
         Tests every trait: (inputs, name) -> outcome.
     control
         Whether it is a negative control.
+    summary
+        One sentence for who chooses among methods.
     """
 
     label: str
@@ -239,6 +243,7 @@ class Method:
     units: str
     run: Callable[[Inputs, str], Outcome]
     control: bool = False
+    summary: str = ""
 
 
 def methods() -> Mapping[str, Method]:
@@ -299,6 +304,7 @@ _MATCHED = {
         "matched loci.",
         EFFECT_UNITS,
         MATCHED["variant"].run,
+        summary="Which contexts' accessibility do the variants change most, by the model?",
     ),
     "sequence": Method(
         "all evidence of the sequence",
@@ -306,20 +312,24 @@ _MATCHED = {
         "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest "
         "gene's transcription start is to a context) were weighted by posterior, divided by the standard "
         "deviation of their null, added, and compared with the same sums of matched loci.",
-        "mean of three excesses in standard deviations of their null",
+        "standard deviations of the null, mean of three",
         partial(run_matched, MATCHED["sequence"]),
+        summary="The one to begin with: all that the model says of the variants and of the genes near them, "
+        "in one test that needs no peaks.",
     ),
     "variant-specific": Method(
         "predicted effect beyond the mean of contexts",
         "As variant, after subtracting each variant's mean over contexts.",
         EFFECT_UNITS,
         MATCHED["variant-specific"].run,
+        summary="What does a variant change in a context beyond what it changes in all of them?",
     ),
     "variant-relative": Method(
         "predicted effect relative to the mean of contexts",
         "As variant, after dividing each variant's effects by their mean over contexts plus 0.02.",
         "ratio to the mean of contexts",
         MATCHED["variant-relative"].run,
+        summary="Where does a variant act, however strongly? No strong effect outweighs all other loci.",
     ),
     "variant-signed": Method(
         "predicted effect times beta",
@@ -328,6 +338,7 @@ _MATCHED = {
         "against matched loci: a positive effect means that opening chromatin raises the trait.",
         EFFECT_UNITS,
         MATCHED["variant-signed"].run,
+        summary="Does opening chromatin raise the trait, or lower it? Needs beta with its sign.",
     ),
     "variant-activity": Method(
         "predicted activity at variants",
@@ -336,6 +347,7 @@ _MATCHED = {
         "compared with matched loci.",
         "log2 activity",
         MATCHED["variant-activity"].run,
+        summary="In which contexts does the model predict open chromatin at the variants?",
     ),
     "accessibility": Method(
         "observed accessibility at variants",
@@ -344,6 +356,7 @@ _MATCHED = {
         "matched loci.",
         "log2 fold enrichment",
         MATCHED["accessibility"].run,
+        summary="In which contexts was open chromatin observed at the variants?",
     ),
 }
 _CONTROLS = {
@@ -353,6 +366,7 @@ _CONTROLS = {
         EFFECT_UNITS,
         MATCHED["control-shuffled"].run,
         control=True,
+        summary="Names of contexts shuffled: stars here are chance.",
     ),
     "control-track-variance": Method(
         "control: raw variance of the predicted track",
@@ -362,6 +376,7 @@ _CONTROLS = {
         "squared log2 activity",
         MATCHED["control-track-variance"].run,
         control=True,
+        summary="Knows the predicted track, but no alleles and no posteriors.",
     ),
     "control-random-weights": Method(
         "control: backbone with random weights",
@@ -369,5 +384,6 @@ _CONTROLS = {
         EFFECT_UNITS,
         MATCHED["control-random-weights"].run,
         control=True,
+        summary="A model that has learnt nothing.",
     ),
 }
