@@ -37,7 +37,7 @@ PERMUTATIONS = 2_000
 RANDOM_WEIGHTS = "control-random-weights"
 RANDOM_WEIGHTS_SETS = 400
 MODEL_METHODS = (
-    "variant", "variant-specific", "variant-relative", "variant-signed", "variant-activity",
+    "variant", "sequence", "variant-specific", "variant-relative", "variant-signed", "variant-activity",
     "control-shuffled", "control-track-variance",
 )  # fmt: skip
 
@@ -116,7 +116,7 @@ def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
                 row["sets"],
                 *(_cell(row, level) for level in LEVELS),
                 *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
-                _verdict(row),
+                verdict(row),
             ]
             for _, row in table.iterrows()
         ]
@@ -137,7 +137,8 @@ def _cell(row: pd.Series, level: float) -> str:
     return f"{number(rate, 1)} ({number(low, 1)} to {number(high, 1)})"
 
 
-def _verdict(row: pd.Series) -> str:
+def verdict(row: pd.Series) -> str:
+    """Say whether the interval of a method's false positives holds the nominal levels."""
     words = []
     for level in LEVELS:
         if row[f"low_{level}"] > level:
@@ -200,7 +201,7 @@ def shown_by_the_page(found: dict[str, pd.DataFrame], model: str) -> pd.DataFram
     parts = []
     for where, table in found.items():
         rates = table.drop(columns=[f"all_{level}" for level in LEVELS]).round(4)
-        verdicts = [_verdict(row) for _, row in table.iterrows()]
+        verdicts = [verdict(row) for _, row in table.iterrows()]
         rates.insert(0, "where", where)
         parts.append(rates.assign(verdict=verdicts, model=model))
     return pd.concat(parts, ignore_index=True)

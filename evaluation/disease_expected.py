@@ -1,6 +1,7 @@
 """What the textbook says: the lineage of each blood trait, and how a ranking of contexts is scored by it.
 
-Written down before any method was run on these traits, so that nothing below was chosen by a result.
+Written down before any method was run on these traits, so that nothing below was chosen by a result. The
+table is one of the package's references (`phenviz/disease/references/haematopoiesis.tsv`).
 
 Blood counts measure cells whose origin is known. Two sets are kept for each trait:
 
@@ -28,12 +29,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+
+from phenviz.disease.comparison import agreement
+from phenviz.disease.known_pairs import EXPECTED as EXPECTED_ROLE
+from phenviz.disease.known_pairs import NEUTRAL, read_reference
 
 LEAST_POSTERIOR = 1.0
-
-_ROOT = ("HSC", "MPP")
-_MYELOID = (*_ROOT, "LMPP", "GMP-A", "GMP-B", "GMP-C")
 
 
 @dataclass(frozen=True)
@@ -58,38 +59,20 @@ class Expectation:
     counted: bool = True
 
 
-_RED = Expectation("red cells", ("Ery",), (*_ROOT, "Ery", "MEP", "CMP"))
-_PLATELETS = Expectation("platelets", ("Mega",), (*_ROOT, "Mega", "MEP", "CMP"))
-_GRANULOCYTES = Expectation("granulocytes", ("GMP-A", "GMP-B", "GMP-C"), (*_MYELOID, "CMP"))
-_MONOCYTES = Expectation("monocytes", ("Mono",), (*_MYELOID, "CMP", "Mono", "mDC"))
-_LYMPHOCYTES = Expectation(
-    "lymphocytes", ("B", "CD4", "CD8", "NK"), (*_ROOT, "LMPP", "CLP", "B", "CD4", "CD8", "NK")
-)
-_WHITE = Expectation(
-    "white cells",
-    ("GMP-A", "GMP-B", "GMP-C", "Mono", "B", "CD4", "CD8", "NK"),
-    (*_MYELOID, "CMP", "CLP", "Mono", "mDC", "pDC", "B", "CD4", "CD8", "NK"),
-    counted=False,
-)
+def _expectations() -> dict[str, Expectation]:
+    table = read_reference("haematopoiesis").table
+    return {
+        str(trait): Expectation(
+            lineage=str(own["lineage"].iloc[0]),
+            cells=tuple(own.loc[own["role"] == EXPECTED_ROLE, "context"]),
+            path=tuple(own["context"]),
+            counted=bool(own["counted"].iloc[0]),
+        )
+        for trait, own in table.groupby("trait", sort=False)
+    }
 
-EXPECTED: Mapping[str, Expectation] = {
-    "BASO_COUNT": _GRANULOCYTES,
-    "EO_COUNT": _GRANULOCYTES,
-    "HCT": _RED,
-    "HGB": _RED,
-    "LYMPH_COUNT": _LYMPHOCYTES,
-    "MCH": _RED,
-    "MCHC": _RED,
-    "MCV": _RED,
-    "MEAN_RETIC_VOL": _RED,
-    "MONO_COUNT": _MONOCYTES,
-    "MPV": _PLATELETS,
-    "NEUTRO_COUNT": _GRANULOCYTES,
-    "PLT_COUNT": _PLATELETS,
-    "RBC_COUNT": _RED,
-    "RETIC_COUNT": _RED,
-    "WBC_COUNT": _WHITE,
-}
+
+EXPECTED: Mapping[str, Expectation] = _expectations()
 
 
 @dataclass(frozen=True)
@@ -127,18 +110,6 @@ def score(contexts: Sequence[str], z: np.ndarray, expectation: Expectation) -> S
     """
     tested = np.isfinite(z)
     names, values = np.asarray(contexts, dtype=str)[tested], np.asarray(z, float)[tested]
-    cell, path = np.isin(names, expectation.cells), np.isin(names, expectation.path)
-    if not cell.any() or path.all():
-        return Score(np.nan, len(names), np.nan, np.nan, np.nan)
-    # a tie takes the middle of the places that it covers
-    places = pd.Series(-values).rank(method="average").to_numpy()
-    inside, outside = values[cell][:, None], values[~path][None, :]
-    auroc = ((inside > outside) + 0.5 * (inside == outside)).mean()
-    chance = [_chance(len(names), int(cell.sum()), first) for first in (1, 3)]
-    return Score(float(places[cell].min()), len(names), *chance, float(auroc))
-
-
-def _chance(tested: int, expected: int, first: int) -> float:
-    """Probability that the first ``first`` of a random order hold at least one of the expected."""
-    drawn = np.arange(min(first, tested))
-    return float(1 - np.prod(np.maximum(tested - expected - drawn, 0) / (tested - drawn)))
+    neutral = np.where(np.isin(names, expectation.path), NEUTRAL, "")
+    found = agreement(values, np.where(np.isin(names, expectation.cells), EXPECTED_ROLE, neutral))
+    return Score(found["rank"], len(names), found["chance_1"], found["chance_3"], found["auroc"])

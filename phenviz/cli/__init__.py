@@ -13,6 +13,7 @@ from phenviz.cli.cohort_cost import cost as cohort_cost
 from phenviz.cli.cohort_risk import evaluate as cohort_evaluate
 from phenviz.cli.cohort_risk import train as cohort_train
 from phenviz.cli.common import PhenvizGroup
+from phenviz.cli.compare import compare
 from phenviz.cli.compute import attribute, mutagenesis, predict
 from phenviz.cli.data import data
 from phenviz.cli.doctor import doctor
@@ -51,3 +52,4 @@ for _command in (
 for _command in (cohort_train, cohort_evaluate, cohort_cost):
     cohort.add_command(_command)
 train.add_command(train_personal)
+hypotheses.add_command(compare)

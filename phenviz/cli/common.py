@@ -72,6 +72,10 @@ class PhenvizGroup(click.Group):
             raise Failure(_in_words(error)) from error
 
 
+class PhenvizCommandGroup(PhenvizGroup, PhenvizCommand):
+    """A command that has others below it: ``hypotheses``, and ``hypotheses compare``."""
+
+
 def _remember_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         context.find_root().meta["phenviz.debug"] = True

@@ -9,7 +9,7 @@ import click
 
 from phenviz.cli.common import (
     FIGURE_SUFFIXES,
-    PhenvizCommand,
+    PhenvizCommandGroup,
     checked_output,
     device_option,
     progress_bar,
@@ -45,10 +45,10 @@ _test_options = with_options(
         "methods",
         multiple=True,
         metavar="M",
-        help="variant (default), variant-specific, variant-relative, variant-signed, variant-activity, "
-        "accessibility, "
-        "gchromvar, overlap, overlap-remo, accessibility-rank, gene-expression, control-shuffled, "
-        "control-track-variance, control-random-weights, or all; may be repeated.",
+        help="variant (default), sequence (all evidence of the sequence in one test), variant-specific, "
+        "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, "
+        "overlap-remo, accessibility-rank, gene-expression, control-shuffled, control-track-variance, "
+        "control-random-weights, or all; may be repeated.",
     ),
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),
     click.option("--permutations", type=click.IntRange(100), default=10_000, show_default=True),
@@ -56,7 +56,8 @@ _test_options = with_options(
 )
 
 
-@click.command(cls=PhenvizCommand)
+@click.group(cls=PhenvizCommandGroup, invoke_without_command=True)
+@click.pass_context
 @_input_options
 @_test_options
 @click.option(
@@ -78,6 +79,7 @@ _test_options = with_options(
 @world_option
 @device_option
 def hypotheses(
+    context: click.Context,
     packs: tuple[str, ...],
     tables: tuple[str, ...],
     traits: tuple[str, ...],
@@ -96,8 +98,10 @@ def hypotheses(
 
     The variants come from a data pack or a table: TSV, CSV, Parquet, Excel, or the output of PLINK, REGENIE,
     SAIGE, BOLT-LMM, METAL, SuSiE, FINEMAP, CAVIAR, PolyFun, PICS, GWAS-SSF, FinnGen... What was left out of
-    it is said on stderr.
+    it is said on stderr. `compare` tells how well the result agrees with what is known.
     """
+    if context.invoked_subcommand is not None:
+        return
     if not packs and not tables:
         raise click.UsageError("nothing to test: give --pack NAME or --table FILE")
     if output is None and not check:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.disease.covariates import nearest_genes
-from phenviz.disease.engine import LocusSums, matched_test, untested
+from phenviz.disease.engine import matched_test, untested
 from phenviz.disease.inputs import Inputs
-from phenviz.disease.matching import Replicas
 from phenviz.disease.methods import Method, Outcome
+from phenviz.disease.moved_loci import gene_covariates, left_over, moved_sums
 from phenviz.errors import DataError
 from phenviz.genome import Annotation
 from phenviz.genome.contexts import Context
@@ -38,7 +36,7 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     .. [1] de Leeuw et al. 2015, PLoS Comput Biol 11:e1004219; Watanabe et al. 2019, Nat Commun 10:3222.
     """
     genes, contexts, specificity, covariates = _expression(inputs)
-    left = _left_over(specificity, covariates)
+    left = left_over(specificity, covariates)
     row = {gene: number for number, gene in enumerate(genes)}
     annotation, kind = _only(inputs, set(genes)), inputs.cheapest_kind
     side = inputs.observed if kind == "observed" else inputs.model
@@ -51,7 +49,7 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     for trait in inputs.traits.traits:
         table, _ = inputs.trait(trait)
         replicas = inputs.replicas(trait, kind)
-        sums = _moved_sums(table, replicas, side.background.variants, nearest)
+        sums = moved_sums(table, replicas, side.background.variants, nearest)
         results[trait] = (
             matched_test(sums, inputs.settings.permutations, inputs.generator(trait, name))
             if sums.weight.sum() > 0
@@ -59,33 +57,6 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
         )
         imbalance[trait] = max(abs(value) for value in replicas.imbalance.values())
     return Outcome(contexts, results, imbalance)
-
-
-def _moved_sums(
-    table: pd.DataFrame,
-    replicas: Replicas,
-    background: pd.DataFrame,
-    nearest: Callable[[pd.DataFrame], Array],
-) -> LocusSums:
-    """Sum each locus, and each locus moved as it is to where its heaviest variant's stand-ins lie.
-
-    Replicas let the elements of a locus lie apart by up to 500 kb, so that their nearest genes differ more
-    than those of a real locus do: such a null is too narrow, and called 8 % of null traits at 0.05.
-    """
-    contig, position = background["contig"].to_numpy(object), background["position"].to_numpy(np.int64)
-    weight, place = table["posterior"].to_numpy(float), table["position"].to_numpy(np.int64)
-    own = nearest(table)
-    observed, null, total = [], [], []
-    for rows, stand_in in zip(replicas.order, replicas.rows, strict=True):
-        lead = int(weight[rows].argmax())
-        moved = position[stand_in[:, lead], None] + place[rows] - place[rows[lead]]
-        where = pd.DataFrame(
-            {"contig": contig[stand_in[:, lead]].repeat(len(rows)), "position": moved.ravel()}
-        )
-        observed.append(weight[rows] @ own[rows])
-        null.append(np.einsum("n,knc->kc", weight[rows], nearest(where).reshape(*moved.shape, -1)))
-        total.append(weight[rows].sum())
-    return LocusSums(np.array(observed), np.array(null), np.array(total))
 
 
 def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, Array]:
@@ -108,10 +79,7 @@ def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, 
     values = logs.loc[table["gene_name"]].to_numpy(float)
     mean = values.mean(1)
     specificity = values - mean[:, None]
-    length = np.log((table["end"] - table["start"]).to_numpy(float))
-    gap = np.abs(np.diff(table["tss"].to_numpy(float), prepend=np.nan, append=np.nan))
-    alone = np.log10(1 + np.fmin(gap[:-1], gap[1:]))
-    covariates = np.column_stack([np.ones(len(table)), mean, length, alone])
+    covariates = gene_covariates(table, mean)
     return table["gene_name"].astype(str).tolist(), contexts, specificity, covariates
 
 
@@ -119,13 +87,6 @@ def _only(inputs: Inputs, names: set[str]) -> Annotation:
     """Return the annotation with the genes that have counts: a silent neighbour mustn't take a variant."""
     genes = inputs.world.annotation.genes
     return Annotation(genes[genes["gene_name"].isin(names)].drop(columns="tss"))
-
-
-def _left_over(specificity: Array, covariates: Array) -> Array:
-    """Return what the covariates leave of the specificity, (G, C)."""
-    import statsmodels.api as sm
-
-    return np.column_stack([sm.OLS(column, covariates).fit().resid for column in specificity.T])
 
 
 METHODS = {
@@ -136,5 +97,6 @@ METHODS = {
         "matched variants lie.",
         "ln(1 + CPM) beyond the mean of contexts",
         gene_expression,
+        summary="Are the nearest genes expressed specifically in a context?",
     ),
 }

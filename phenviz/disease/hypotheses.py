@@ -11,7 +11,7 @@ import xarray as xr
 
 from phenviz.disease import multiple
 from phenviz.disease.inputs import Inputs, Settings
-from phenviz.disease.methods import Outcome, methods, needs_beta
+from phenviz.disease.methods import MATCHED, Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
@@ -244,7 +244,7 @@ def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
     contigs = sorted(variants["contig"].unique())
     absent = inputs.traits.report.absent
     place = Locus(contigs[0], int(variants["position"].min()) - 1, int(variants["position"].max()))
-    uses_model = any(name.startswith(("variant", "control")) for name in names)
+    uses_model = any(name in MATCHED and MATCHED[name].kind == "model" for name in names)
     return result_attrs(
         place,
         world.backbone if uses_model else None,

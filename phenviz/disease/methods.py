@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phenviz.disease.combined import Combined
 from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested, usual_level
+from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.inputs import Inputs, Side, indels
 from phenviz.disease.scores import Scores
 from phenviz.genome.contexts import Context
 
 Array = NDArray[np.float64]
 EFFECT_UNITS = "log2 fold change"
+# the method to begin with
+RECOMMENDED = "sequence"
 # effects far below this are noise of the model, and their pattern over contexts is too
 _NO_EFFECT = 0.02
 
@@ -82,26 +87,7 @@ class Matched:
 
     def run(self, inputs: Inputs, name: str) -> Outcome:
         """Test every trait."""
-        side = self.side(inputs)
-        prepared = self.prepare(inputs, side)
-        contexts = inputs.contexts if self.kind == "model" else inputs.peaks.contexts
-        results, imbalance = {}, {}
-        for trait in inputs.traits.traits:
-            inputs.progress.check()
-            sums = self.sums(inputs, side, prepared, trait, name)
-            results[trait] = (
-                untested(len(contexts))
-                if sums is None
-                else matched_test(
-                    sums,
-                    inputs.settings.permutations,
-                    inputs.generator(trait, name),
-                    two_sided=self.signed,
-                )
-            )
-            balance = inputs.replicas(trait, self.kind).imbalance
-            imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
-        return Outcome(contexts, results, imbalance)
+        return run_matched(self, inputs, name)
 
     def side(self, inputs: Inputs) -> Side:
         """Return the evidence that it reads."""
@@ -141,6 +127,30 @@ class Matched:
         replicas = inputs.replicas(trait, self.kind)
         sums = locus_sums(values, weight, replicas, feature.pool, level[rows], pool_level)
         return _shuffled(sums, inputs.generator("shuffle", trait, name)) if self.shuffled else sums
+
+
+def run_matched(matched: Matched | Combined, inputs: Inputs, name: str) -> Outcome:
+    """Test every trait against its matched loci."""
+    side = matched.side(inputs)
+    prepared = matched.prepare(inputs, side)
+    contexts = inputs.contexts if matched.kind == "model" else inputs.peaks.contexts
+    results, imbalance = {}, {}
+    for trait in inputs.traits.traits:
+        inputs.progress.check()
+        sums = matched.sums(inputs, side, prepared, trait, name)
+        results[trait] = (
+            untested(len(contexts))
+            if sums is None
+            else matched_test(
+                sums,
+                inputs.settings.permutations,
+                inputs.generator(trait, name),
+                two_sided=matched.signed,
+            )
+        )
+        balance = inputs.replicas(trait, matched.kind).imbalance
+        imbalance[trait] = max((abs(value) for value in balance.values()), default=np.nan)
+    return Outcome(contexts, results, imbalance)
 
 
 def magnitude(inputs: Inputs, side: Side) -> Feature:
@@ -224,6 +234,8 @@ class Method:
         Tests every trait: (inputs, name) -> outcome.
     control
         Whether it is a negative control.
+    summary
+        One sentence for who chooses among methods.
     """
 
     label: str
@@ -231,6 +243,7 @@ class Method:
     units: str
     run: Callable[[Inputs, str], Outcome]
     control: bool = False
+    summary: str = ""
 
 
 def methods() -> Mapping[str, Method]:
@@ -240,7 +253,7 @@ def methods() -> Mapping[str, Method]:
     return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_ADDED, **_CONTROLS}
 
 
-def add_method(name: str, method: Method, matched: Matched | None = None) -> None:
+def add_method(name: str, method: Method, matched: Matched | Combined | None = None) -> None:
     """Make a method known: to `phenviz.disease.hypotheses`, the command line and the Disease page.
 
     Parameters
@@ -272,8 +285,9 @@ def needs_beta(name: str) -> bool:
 _ADDED: dict[str, Method] = {}
 
 
-MATCHED = {
+MATCHED: dict[str, Matched | Combined] = {
     "variant": Matched("model", magnitude),
+    "sequence": Combined((Matched("model", magnitude), Matched("model", activity), GeneActivity())),
     "variant-specific": Matched("model", specific),
     "variant-relative": Matched("model", relative),
     "variant-signed": Matched("model", signed, signed=True),
@@ -290,18 +304,32 @@ _MATCHED = {
         "matched loci.",
         EFFECT_UNITS,
         MATCHED["variant"].run,
+        summary="Which contexts' accessibility do the variants change most, by the model?",
+    ),
+    "sequence": Method(
+        "all evidence of the sequence",
+        "Three kinds of evidence from sequence alone (the size of each variant's predicted effect, the "
+        "predicted activity at it, and how specific the predicted activity within 16 kb of the nearest "
+        "gene's transcription start is to a context) were weighted by posterior, divided by the standard "
+        "deviation of their null, added, and compared with the same sums of matched loci.",
+        "standard deviations of the null, mean of three",
+        partial(run_matched, MATCHED["sequence"]),
+        summary="The one to begin with: all that the model says of the variants and of the genes near them, "
+        "in one test that needs no peaks.",
     ),
     "variant-specific": Method(
         "predicted effect beyond the mean of contexts",
         "As variant, after subtracting each variant's mean over contexts.",
         EFFECT_UNITS,
         MATCHED["variant-specific"].run,
+        summary="What does a variant change in a context beyond what it changes in all of them?",
     ),
     "variant-relative": Method(
         "predicted effect relative to the mean of contexts",
         "As variant, after dividing each variant's effects by their mean over contexts plus 0.02.",
         "ratio to the mean of contexts",
         MATCHED["variant-relative"].run,
+        summary="Where does a variant act, however strongly? No strong effect outweighs all other loci.",
     ),
     "variant-signed": Method(
         "predicted effect times beta",
@@ -310,6 +338,7 @@ _MATCHED = {
         "against matched loci: a positive effect means that opening chromatin raises the trait.",
         EFFECT_UNITS,
         MATCHED["variant-signed"].run,
+        summary="Does opening chromatin raise the trait, or lower it? Needs beta with its sign.",
     ),
     "variant-activity": Method(
         "predicted activity at variants",
@@ -318,6 +347,7 @@ _MATCHED = {
         "compared with matched loci.",
         "log2 activity",
         MATCHED["variant-activity"].run,
+        summary="In which contexts does the model predict open chromatin at the variants?",
     ),
     "accessibility": Method(
         "observed accessibility at variants",
@@ -326,6 +356,7 @@ _MATCHED = {
         "matched loci.",
         "log2 fold enrichment",
         MATCHED["accessibility"].run,
+        summary="In which contexts was open chromatin observed at the variants?",
     ),
 }
 _CONTROLS = {
@@ -335,6 +366,7 @@ _CONTROLS = {
         EFFECT_UNITS,
         MATCHED["control-shuffled"].run,
         control=True,
+        summary="Names of contexts shuffled: stars here are chance.",
     ),
     "control-track-variance": Method(
         "control: raw variance of the predicted track",
@@ -344,6 +376,7 @@ _CONTROLS = {
         "squared log2 activity",
         MATCHED["control-track-variance"].run,
         control=True,
+        summary="Knows the predicted track, but no alleles and no posteriors.",
     ),
     "control-random-weights": Method(
         "control: backbone with random weights",
@@ -351,5 +384,6 @@ _CONTROLS = {
         EFFECT_UNITS,
         MATCHED["control-random-weights"].run,
         control=True,
+        summary="A model that has learnt nothing.",
     ),
 }

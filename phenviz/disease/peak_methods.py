@@ -267,6 +267,7 @@ METHODS = {
         "and mean accessibility (g-chromVAR, with p-values from these sets instead of the normal tail).",
         "deviation from the expected accessibility",
         gchromvar,
+        summary="The field's weighted enrichment of observed peaks, for comparison.",
     ),
     "overlap": Method(
         "overlap with observed peaks",
@@ -276,12 +277,15 @@ METHODS = {
         "bp count once).",
         "log2 odds ratio",
         overlap,
+        summary="Do the variants lie in observed peaks more often than other places do? It ranks best where "
+        "peaks of the cell type were measured.",
     ),
     "overlap-remo": Method(
         "overlap with REMO elements",
         "The same test was done with the regulatory elements of each REMO cell type.",
         "log2 odds ratio",
         overlap_remo,
+        summary="Do the variants lie in regulatory elements of one of 144 cell types, many beyond blood?",
     ),
     "accessibility-rank": Method(
         "rank test of observed accessibility",
@@ -290,5 +294,6 @@ METHODS = {
         "(after CHEERS).",
         "mean rank minus 0.5",
         accessibility_rank,
+        summary="Do the peaks that hold variants rank high in a context, after CHEERS?",
     ),
 }

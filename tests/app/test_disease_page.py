@@ -68,6 +68,15 @@ def settle(page):
     raise AssertionError(f"still {page.run.status}")
 
 
+def test_one_method_is_recommended_and_the_chosen_ones_are_explained(page):
+    offered = page.source._methods.options
+    assert [name for title, name in offered.items() if "recommended" in title] == ["sequence"]
+    page.state.methods = ("sequence", "overlap")
+    said = page.source._explained.object
+    assert "The one to begin with" in said and "overlap with observed peaks" in said
+    page.state.methods = METHODS
+
+
 def test_without_packs_the_page_opens_on_simulated_traits_and_says_so(page):
     assert page.state.source == "simulated" and page.run.status == "done"
     assert "SIMULATED" in page._banner.object

@@ -16,6 +16,7 @@ from phenviz.app.shell.formatting import escaped, readable_bytes, readable_secon
 from phenviz.app.shell.session import Session
 from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
+from phenviz.disease.methods import RECOMMENDED, methods
 
 UPLOAD = "upload"
 _SAID = {
@@ -40,7 +41,7 @@ class DiseaseSource(Viewer):
         Names and reports of tables that were handed over.
     drop
         Takes a table.
-    methods
+    titles
         Name and title of every method.
     """
 
@@ -51,7 +52,7 @@ class DiseaseSource(Viewer):
         run: DiseaseRun,
         tables: KeptTables,
         drop: FileDrop,
-        methods: dict[str, str],
+        titles: dict[str, str],
     ) -> None:
         super().__init__()
         self._state, self._run, self._tables, self._drop = state, run, tables, drop
@@ -62,9 +63,11 @@ class DiseaseSource(Viewer):
         self._source = pmui.Select(options={}, label="Fine-mapped variants of", size="small", **labelled)
         self._said = words(**wide)
         self._methods = pmui.MultiChoice(
-            options={title: name for name, title in methods.items()}, value=list(state.methods),
+            options={_offered(name, title): name for name, title in titles.items()},
+            value=list(state.methods),
             label="Methods", chip=False, searchable=True, **labelled,
         )  # fmt: skip
+        self._explained = words(**wide)
         self._draws = pmui.Select(
             options={f"{int(draws):,}": draws for draws in PERMUTATIONS}, value=state.permutations,
             label="Draws of the null", size="small", **labelled,
@@ -102,7 +105,7 @@ class DiseaseSource(Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            self._source, self._said, self._drop, self._methods, self._draws, self._fetch,
+            self._source, self._said, self._drop, self._methods, self._explained, self._draws, self._fetch,
             pn.Row(self._test, self._cancel, sizing_mode="stretch_width", margin=0),
             self._bar, self._told, self._forget, sizing_mode="stretch_width", margin=(4, 12),
         )  # fmt: skip
@@ -143,6 +146,7 @@ class DiseaseSource(Viewer):
         self._drop.visible = self._uploading
         if list(self._methods.value) != list(state.methods):
             self._methods.value = list(state.methods)
+        self._explained.object = _explained(state.methods)
         self._draws.value = state.permutations
         said = _SAID.get(shown, "")
         self._forget.visible = shown.startswith(OWN)
@@ -207,3 +211,16 @@ class DiseaseSource(Viewer):
             "cancelled": "<span class='cancelled'><b>Cancelled.</b> Methods that were finished stay.</span>",
             "done": "<span class='done'><b>Done.</b></span>",
         }.get(status, "")
+
+
+def _offered(name: str, title: str) -> str:
+    """Return how a method is offered."""
+    return f"{title} (recommended)" if name == RECOMMENDED else title
+
+
+def _explained(names: tuple[str, ...]) -> str:
+    """Say in a sentence each what the chosen methods ask."""
+    known = methods()
+    said = [(known[name].label, known[name].summary) for name in names if name in known]
+    lines = "<br>".join(f"<b>{escaped(label)}</b>: {escaped(text)}" for label, text in said if text)
+    return f"<div class='quiet' data-testid='methods-explained'>{lines}</div>"

@@ -1,0 +1,1 @@
+"""Known pairs of traits and contexts, to compare hypotheses with."""
