@@ -75,8 +75,9 @@ figures.variants_heatmap(scores, most=20)
 # The typical variant does nothing, and a handful stands out. Some rows are coloured in nearly all blood cells, others in one
 # lineage only. Brain (without microglia, its myeloid cells), gut and stem cells stay pale: the strongest effects are those
 # in blood, which most of the model's contexts are of. Dots are effects that at most one in two hundred common variants
-# exceeds on its side. But a fold change isn't all: where next to nothing is open, halving it means little. So we ask for variants in elements that are open in
-# that cell type. `active` is the predicted accessibility of the stronger allele, summed over the four bins.
+# exceeds on its side. But a fold change isn't all: where next to nothing is open, halving it means little. So we ask
+# for variants in elements that are open in that cell type. `active` is the predicted accessibility of the stronger
+# allele, summed over the four bins.
 
 # %%
 table["active"] = scores["active"].values[row, strongest]
