@@ -111,6 +111,8 @@ class _Activity(RowsComponent):
         length = format_length(joined * bin_size_of(self.prediction))
         how = "mean" if mean else "maximum"
         (line,) = super().meanings(locus)
+        # the units of the contexts that are drawn, which needn't be all of the model's
+        line = line.replace(f"({self.prediction.attrs['units']})", f"({self.units})")
         return line + (f"; {how} of each {length}" if joined > 1 else "")
 
     def scale_end(self, values: np.ndarray) -> tuple[float, bool]:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Scatter
 from numpy.typing import NDArray
 
-from phenviz.tracks.plain import paint_figure, plain_figure
-from phenviz.tracks.theme import get_theme
+from phenviz.tracks.plain import Plot, plain_figure
+from phenviz.tracks.theme import ThemeName
 
 
-class PeopleScatter:
+class PeopleScatter(Plot):
     """Predicted (x) against measured (y) values of people.
 
     Parameters
     ----------
     theme
         ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
-    def __init__(self, theme: Literal["light", "dark"] = "light") -> None:
+    def __init__(self, theme: ThemeName = "light") -> None:
         self.layout = plain_figure("people-scatter", 240, "predicted", "measured", x=(-1, 1), y=(-1, 1))
         self._points = ColumnDataSource({"x": [], "y": [], "name": [], "population": []})
         self._chosen = ColumnDataSource({"x": [], "y": [], "name": []})
@@ -78,9 +72,6 @@ class PeopleScatter:
             shown.update(start=float(low - room), end=float(high + room))
         self.layout.xaxis.axis_label, self.layout.yaxis.axis_label = axes
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Change all colours."""
-        found = get_theme(theme)
-        paint_figure(self.layout, found)
-        self._point.fill_color = found.muted
-        self._ring.line_color = found.accent
+    def _recolour(self) -> None:
+        self._point.fill_color = self._theme.muted
+        self._ring.line_color = self._theme.accent

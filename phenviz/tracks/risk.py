@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,25 +11,19 @@ from bokeh.models import ColumnDataSource, HoverTool, MultiLine, Patches, Scatte
 from numpy.typing import NDArray
 
 from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density
-from phenviz.tracks.plain import hover_of, paint_figure, plain_figure
-from phenviz.tracks.theme import Theme, get_theme, legible
+from phenviz.tracks.plain import Plot, hover_of, plain_figure
+from phenviz.tracks.theme import Theme, ThemeName, legible
 
-ThemeName = Literal["light", "dark"]
 _HEIGHT, _DISTRIBUTION_HEIGHT = 250, 168
 
 
-class RocCurves:
+class RocCurves(Plot):
     """True against false positives, one curve per score.
 
     Parameters
     ----------
     theme
         ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
     def __init__(self, theme: ThemeName = "light") -> None:
@@ -67,26 +61,18 @@ class RocCurves:
             "area": [areas.get(score, "not known") for score in by_score],
         }
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self._diagonal.line_color = self._theme.muted
         _repaint([self._curves], self._theme)
 
 
-class CalibrationPlot:
+class CalibrationPlot(Plot):
     """Predicted risk against the share of cases in tenths of people, with intervals, one line per score.
 
     Parameters
     ----------
     theme
         ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
     def __init__(self, theme: ThemeName = "light") -> None:
@@ -141,15 +127,12 @@ class CalibrationPlot:
         self.layout.x_range.update(start=0, end=min(most, 1.0))
         self.layout.y_range.update(start=0, end=min(most, 1.0))
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self._diagonal.line_color = self._theme.muted
         _repaint([self._points, self._lines], self._theme)
 
 
-class ScoreDistribution:
+class ScoreDistribution(Plot):
     """How a score is spread in groups of reference people, and where one person lies.
 
     The group that the person is compared with is filled, the others are lines; all have the same area.
@@ -160,11 +143,6 @@ class ScoreDistribution:
         A key of `phenviz.results.risk_scores.SCORE_NAMES`: gives the colour.
     theme
         ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
     def __init__(self, score: str, theme: ThemeName = "light") -> None:
@@ -224,10 +202,7 @@ class ScoreDistribution:
         self.layout.xaxis.axis_label = label
         self._person.update(location=person or 0.0, visible=person is not None)
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.ygrid.grid_line_color = None
         colour = score_colour(self._score, self._theme)
         self._patch.update(fill_color=colour, line_color=colour)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,10 @@ from bokeh.events import Tap
 from bokeh.models import Bezier, ColumnDataSource, HoverTool, LinearColorMapper, Rect, Text
 from numpy.typing import NDArray
 
-from phenviz.tracks.plain import fixed_ticks, paint_figure, plain_figure
-from phenviz.tracks.theme import FONT, get_theme
+from phenviz.tracks.plain import Plot, fixed_ticks, plain_figure
+from phenviz.tracks.theme import FONT, ThemeName, get_theme
 from phenviz.tracks.viewport import nice_ceiling
 
-ThemeName = Literal["light", "dark"]
 _SLOT, _HEAD = 42, 30
 _BOX, _BOX_HEIGHT = 0.84, 0.74
 _WIDEST_LINK, _THINNEST_LINK = 11.0, 1.0
@@ -28,7 +27,7 @@ _LONGEST_LABEL = 22
 _MINUS = "\N{MINUS SIGN}"
 
 
-class RiskChain:
+class RiskChain(Plot):
     """Boxes in columns, from variants to the person, joined by lines as wide as what they add.
 
     Parameters
@@ -37,11 +36,6 @@ class RiskChain:
         Key and title of each column, from left to right.
     theme
         ``light`` or ``dark``.
-
-    Attributes
-    ----------
-    layout
-        The figure.
     """
 
     def __init__(self, columns: Sequence[tuple[str, str]], theme: ThemeName = "light") -> None:
@@ -150,10 +144,7 @@ class RiskChain:
         links["alpha"] = [0.95 if one else 0.35 for one in joined]
         self._links.data = links
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        self._theme = get_theme(theme)
-        paint_figure(self.layout, self._theme)
+    def _recolour(self) -> None:
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
         self._box.fill_color = self._theme.surface
         self._name.text_color = self._theme.ink
@@ -203,7 +194,7 @@ class RiskChain:
                 return
 
 
-class ContributionMap:
+class ContributionMap(Plot):
     """Rows are genes, columns contexts, colour is what they add to a person's score; white where nothing.
 
     Parameters
@@ -213,8 +204,6 @@ class ContributionMap:
 
     Attributes
     ----------
-    layout
-        The figure.
     limit
         Contribution at the ends of the colour scale.
     """
@@ -314,13 +303,10 @@ class ContributionMap:
             "y": [len(self._genes) - self._genes.index(gene) - 0.5] if there else [],
         }
 
-    def set_theme(self, theme: ThemeName) -> None:
-        """Change all colours."""
-        colours = get_theme(theme)
-        paint_figure(self.layout, colours)
+    def _recolour(self) -> None:
         self.layout.xgrid.grid_line_color = self.layout.ygrid.grid_line_color = None
-        self._mapper.palette = list(colours.diverging)
-        self._frame.line_color = colours.accent
+        self._mapper.palette = list(self._theme.diverging)
+        self._frame.line_color = self._theme.accent
 
     def _on_tap(self, event: Any) -> None:
         if event.x is None or event.y is None:

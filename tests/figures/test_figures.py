@@ -230,6 +230,14 @@ def test_the_heat_map_puts_each_value_at_its_bin():
     assert list(image.get_extent()) == [0, 1_280, 3, 0]
 
 
+def test_the_footer_says_the_units_of_the_contexts_that_are_drawn():
+    window = Locus("20", 0, 12_800)
+    whole = make_prediction(window).assign_attrs(units="fold enrichment; RNA/DNA (HepG2)")
+    of_peaks = whole.assign_coords(units=("context", ["fold enrichment"] * whole.sizes["context"]))
+    (line,) = ActivityHeatmap(of_peaks).meanings(window)
+    assert "(fold enrichment)" in line and "RNA/DNA" not in line
+
+
 def test_colours_of_activity_follow_the_logarithm_as_on_screen():
     window = Locus("20", 0, 1_280)
     figure = LocusFigure(window, [ActivityHeatmap(make_prediction(window), limit=20.0)])

@@ -24,6 +24,17 @@ def test_the_model_card_opens_in_a_tab_of_its_own(open_page):
     box = card.get_by_role("heading", name=re.compile("Model card")).bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= card.viewport_size["width"]
+    # wide tables scroll by themselves
+    page_wide = """() => {
+      const wide = []
+      const look = (root) => root.querySelectorAll("*").forEach((e) => {
+        if (e.classList.contains("scrollable") && e.scrollWidth > e.clientWidth + 1) wide.push(e.className)
+        if (e.shadowRoot) look(e.shadowRoot)
+      })
+      look(document)
+      return wide
+    }"""
+    assert card.evaluate(page_wide) == []
 
 
 def test_links_between_pages_keep_locus_and_contexts(open_page):

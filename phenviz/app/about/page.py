@@ -25,6 +25,8 @@ _CODE_CSS = """
 code, :host .codehilite span { color: inherit; overflow-wrap: anywhere; }
 .codehilite { background: color-mix(in srgb, currentColor 6%, transparent); }
 table, th, td, tr { border-color: color-mix(in srgb, currentColor 25%, transparent) !important; }
+/* a wide table scrolls by itself, not the page with it */
+table { display: block; max-width: 100%; overflow-x: auto; }
 thead:not(:has(th:not(:empty))) { display: none; }
 """
 

@@ -139,7 +139,9 @@ class VariantView(Viewer):
         if self._expression is None:
             return
         one = pd.DataFrame([{name: self._row[name] for name in ("contig", "position", "ref", "alt", "id")}])
-        reached = int((self._nearest_genes()["distance"].abs() <= self._runtime.world.readout.reach).sum())
+        readout = self._runtime.world.readout
+        reach = readout.reach if readout is not None else 0
+        reached = int((self._nearest_genes()["distance"].abs() <= reach).sum())
         self._expression.ask(
             self._shown, lambda jobs: jobs.submit("expression_effects", variants=one), rows=reached
         )
