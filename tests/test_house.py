@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 _HEAVY = {
     "bokeh", "captum", "h5py", "holoviews", "matplotlib", "numpy", "panel", "pandas", "pgenlib",
-    "pooch", "pyarrow", "pyfaidx", "pyranges", "pysam", "requests", "scipy", "sklearn", "torch", "tqdm",
+    "pyarrow", "pyfaidx", "pyranges", "pysam", "requests", "scipy", "sklearn", "torch", "tqdm",
     "xarray", "yaml", "zarr",
 }  # fmt: skip
 _LARGEST_FILE = 5_000_000

@@ -60,6 +60,7 @@ def train(
     Only training people teach, only validation people choose. An interrupted training goes on where it was.
     """
     from phenviz.cli.worlds import open_with_reference
+    from phenviz.data.model_terms import require_training
     from phenviz.disease.cohort.config import read_config
     from phenviz.disease.cohort.folder import TOKENS, open_cohort
     from phenviz.disease.cohort.saved import save_risk_model
@@ -70,6 +71,7 @@ def train(
     options = read_config(config, epochs=epochs, seed=seed)
     chosen = pick_device(device)
     opened = open_with_reference(world, reference)
+    require_training(opened.project)
     found = open_cohort(folder, opened.reference)
     tell(found)
     store = TokenStore(tokens or folder / TOKENS)

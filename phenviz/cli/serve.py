@@ -6,8 +6,40 @@ from pathlib import Path
 
 import click
 
-from phenviz.cli.common import PhenvizCommand, device_option, world_option
+from phenviz.cli.common import PhenvizCommand, device_option, with_options, world_option
 from phenviz.errors import PhenvizError
+
+_server_options = with_options(
+    click.option(
+        "--address",
+        default="localhost",
+        show_default=True,
+        metavar="ADDRESS",
+        help="Interface to listen on; 0.0.0.0 for all: others can then reach the dashboard.",
+    ),
+    click.option(
+        "--allow-origin",
+        "origins",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="Name by which browsers reach it, as in their address bar; may be repeated.  [default: this "
+        "machine's own]",
+    ),
+    click.option("--prefix", default="", metavar="PATH", help="Path that it stands under behind a proxy."),
+    click.option("--behind-proxy", is_flag=True, help="Take who asks from the headers that a proxy sets."),
+    click.option(
+        "--basic-auth",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="JSON",
+        help="Ask for a login: file with a password for each user.",
+    ),
+    click.option(
+        "--oauth",
+        metavar="PROVIDER",
+        help="Ask for a login at github, google, azure ... (Panel's providers); PANEL_OAUTH_KEY, "
+        "PANEL_OAUTH_SECRET and PANEL_OAUTH_ENCRYPTION are read from the environment.",
+    ),
+)
 
 
 @click.command(cls=PhenvizCommand)
@@ -22,15 +54,36 @@ from phenviz.errors import PhenvizError
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of VCFs that the pages Individual and Variants offer.",
 )
-def serve(world: str | None, device: str, port: int, no_browser: bool, files: Path | None) -> None:
+@_server_options
+def serve(
+    world: str | None,
+    device: str,
+    port: int,
+    no_browser: bool,
+    files: Path | None,
+    address: str,
+    origins: tuple[str, ...],
+    prefix: str,
+    behind_proxy: bool,
+    basic_auth: Path | None,
+    oauth: str | None,
+) -> None:
     """Open the dashboard; Ctrl-C ends it."""
     from phenviz import open_world
     from phenviz.app.shell.serve import serve as serve_app
 
+    if basic_auth is not None and oauth is not None:
+        raise click.UsageError("--basic-auth and --oauth are two ways to log in: give one of them")
     opened = open_world(world)
-    click.echo(f"PhenViz: http://localhost:{port}/  (Ctrl-C ends it)", err=True)
+    place = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    click.echo(f"PhenViz: http://{address}:{port}/{place}  (Ctrl-C ends it)", err=True)
+    wanted = {
+        "address": address if address != "localhost" else "", "origins": origins, "prefix": prefix,
+        "behind_proxy": behind_proxy, "basic_auth": basic_auth, "oauth": oauth,
+    }  # fmt: skip
+    given = {name: value for name, value in wanted.items() if value}
     try:
-        serve_app(opened, device=device, port=port, show=not no_browser, files=files)
+        serve_app(opened, device=device, port=port, show=not no_browser, files=files, **given)  # type: ignore[arg-type]
     except OSError as error:
         raise PhenvizError(
             f"port {port} can't be served on ({error}): is PhenViz running already? Give another with --port"

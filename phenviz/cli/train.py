@@ -154,6 +154,7 @@ def backbone(
     Goes on where it was interrupted; the log of losses and figures for each context lies in NAME.training,
     with a picture of it.
     """
+    from phenviz.data.model_terms import refuse_training, terms_of_file
     from phenviz.models.checkpoint import load_backbone
     from phenviz.models.training import default_config, train_backbone
     from phenviz.service.device import pick_device
@@ -161,6 +162,8 @@ def backbone(
 
     opened = open_world(world)
     project = opened.project
+    if start is not None:
+        refuse_training(Path(start), terms_of_file(Path(start)))
     held_out = _held_out(validation, test, opened.reference, world)
     peaks = project.peak_files() if project.peaks or not (project.coverage or project.sequences) else {}
     changes = {
@@ -222,10 +225,12 @@ def readout(
     Its contexts are the columns of the counts, which need not be those of the backbone.
     """
     from phenviz.data.hpa_tissues import HPA_SOURCE, PACK
+    from phenviz.data.model_terms import require_training
     from phenviz.models.readout_training import train_readout
     from phenviz.world import open_world
 
     opened = open_world(world)
+    require_training(opened.project)
     backbone = opened.backbone
     if counts is None and world is not None:
         raise DataError(f"world {opened.name!r} needs read counts of its own: give them with --counts TSV")

@@ -67,6 +67,7 @@ def personal(
     The weights hold what was learned from everybody; the figures in NAME.json are of people and genes that
     were left out.
     """
+    from phenviz.data.model_terms import require_training
     from phenviz.effects.measured.people import measured_genes
     from phenviz.effects.measured.personal_genes import genes_of_people
     from phenviz.service.device import PlacedWorld, pick_device
@@ -76,6 +77,7 @@ def personal(
     if (pack is None) == (table is None):
         raise click.UsageError("give what was measured: either --pack NAME, or --table TSV of your own")
     opened = open_world(world)
+    require_training(opened.project)
     if opened.readout is None:
         raise ModelError(
             f"world {opened.name!r} has no gene readout to fine-tune: set 'readout' in its project.yaml"

@@ -6,16 +6,20 @@ import os
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import platformdirs
 
+from phenviz.progress import Progress
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 CACHE_VARIABLE = "PHENVIZ_CACHE"
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def cache_dir(*parts: str) -> Path:
@@ -45,6 +49,33 @@ def cache_root() -> Path:
 def cache_size() -> int:
     """Return the bytes that the cache takes on disk."""
     return sum(path.stat().st_size for path in cache_root().rglob("*") if path.is_file())
+
+
+@contextmanager
+def only_one(path: Path, progress: Progress) -> Iterator[None]:
+    """Wait until no other process, of any user, does the same; then keep the others waiting.
+
+    Parameters
+    ----------
+    path
+        Of the lock file; it may stay, and is made writable for all.
+    progress
+        Looked at for a cancel while waiting.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(path, mode=0o666)
+    while True:
+        try:
+            held.acquire(timeout=_SECONDS_BETWEEN_LOOKS)
+            break
+        except Timeout:
+            progress.check()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -27,26 +27,64 @@ class DataFile:
     name
         Path inside its pack's folder.
     bytes
-        Size.
+        Size; 0 where it isn't published.
     sha256
-        Checksum, as hexadecimal digits.
+        Checksum, as hexadecimal digits; empty where none is published: the file is trusted when it first
+        comes, and verified from then on (`phenviz.data.locks`).
     url
         Public address; empty for files that the package carries.
     description, source, licence, assembly
         Where they differ from the pack's.
     context
         Whose peaks it holds; empty for other files.
+    about
+        Roughly how many bytes it has, where that isn't known exactly.
+    mirrors
+        Other public addresses of the same file.
     """
 
     name: str
-    bytes: int
-    sha256: str
+    bytes: int = 0
+    sha256: str = ""
     url: str = ""
     description: str = ""
     source: str = ""
     licence: str = ""
     assembly: str = ""
     context: str = ""
+    about: int = 0
+    mirrors: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Its bytes, as exactly as they are known; 0 for not at all."""
+        return self.bytes or self.about
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What whoever uses data or weights agrees to.
+
+    Parameters
+    ----------
+    summary
+        In a sentence.
+    url
+        Where they stand in full.
+    commercial
+        Whether commercial use is allowed.
+    training
+        Whether results may train other models.
+    """
+
+    summary: str
+    url: str
+    commercial: bool = True
+    training: bool = True
+
+    def __str__(self) -> str:
+        """Return the summary, and where to read more."""
+        return f"{self.summary} ({self.url})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +101,8 @@ class Pack:
         Under what terms, and whom to cite.
     files
         Its files.
+    terms
+        What has to be agreed to before it is fetched; None for nothing.
     """
 
     name: str
@@ -72,11 +112,12 @@ class Pack:
     licence: str
     citation: str
     files: tuple[DataFile, ...]
+    terms: Terms | None = None
 
     @property
     def bytes(self) -> int:
-        """Size of all files together."""
-        return sum(file.bytes for file in self.files)
+        """Size of all files together, as exactly as it is known."""
+        return sum(file.size for file in self.files)
 
     def file(self, name: str) -> DataFile:
         """Return one file by its name; `DataError` if the pack has none such."""
@@ -133,7 +174,11 @@ def read_manifest(path: Path) -> Pack:
     """
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-        files = tuple(DataFile(**entry) for entry in fields.pop("files"))
+        files = tuple(
+            DataFile(**{**entry, "mirrors": tuple(entry.get("mirrors", ()))}) for entry in fields.pop("files")
+        )
+        if "terms" in fields:
+            fields["terms"] = Terms(**fields["terms"])
         optional = {"assembly": "", "licence": "", "citation": ""}
         return Pack(**{**optional, **fields}, files=files)
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
@@ -159,6 +204,8 @@ def check_files(pack: Pack, folder: Path) -> Iterator[Check]:
         path = folder / file.name
         if not path.is_file():
             yield Check(pack.name, path, "missing")
+        elif not file.sha256:
+            yield Check(pack.name, path, "not fetched by PhenViz, so that its checksum isn't known")
         elif path.stat().st_size != file.bytes:
             yield Check(pack.name, path, f"{path.stat().st_size:,} bytes instead of {file.bytes:,}")
         elif (found := sha256_of(path)) != file.sha256:

@@ -1,20 +1,21 @@
 """Data packs: public files that are fetched when wanted, and checked by checksum.
 
-A pack comes from its public address, or from a mirror directory (``MIRROR/<pack>/<file>``) where
-there is no network: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``. Of some the
-package carries a copy.
+A pack comes from its public address, or from a mirror (``MIRROR/<pack>/<file>``, a directory or an address)
+where that can't be reached: the argument ``mirror``, or the environment variable ``PHENVIZ_MIRROR``. Of some
+the package carries a copy.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from phenviz.data.cache import cache_dir, cache_root
+from phenviz.data.cache import cache_root, only_one
+from phenviz.data.downloads import download, part_of, reason, require_space
 from phenviz.data.embedded import EMBEDDED_DIR
+from phenviz.data.locks import lock, locked
 from phenviz.data.manifests import (
     Check,
     DataFile,
@@ -25,24 +26,27 @@ from phenviz.data.manifests import (
     list_packs,
     sha256_of,
 )
+from phenviz.data.terms import require_terms
 from phenviz.errors import DataError
 from phenviz.progress import NO_PROGRESS, Progress
 
 __all__ = [
     "MIRROR_VARIABLE",
+    "OFFLINE_VARIABLE",
     "PackMissing",
     "fetch_pack",
     "find_pack",
     "has_pack",
     "list_packs",
     "pack_path",
+    "remove_pack",
     "require_pack",
     "verify_embedded",
     "verify_packs",
 ]
 
 MIRROR_VARIABLE = "PHENVIZ_MIRROR"
-_TIMEOUT_SECONDS = 30
+OFFLINE_VARIABLE = "PHENVIZ_OFFLINE"
 # small ones that the package carries, so that they are there without a network
 _CARRIED = Path(__file__).resolve().parent / "carried_packs"
 
@@ -65,18 +69,29 @@ class PackMissing(DataError):
 
 
 def fetch_pack(
-    name: str, *, mirror: str | os.PathLike[str] | None = None, progress: Progress = NO_PROGRESS
+    name: str,
+    *,
+    mirror: str | os.PathLike[str] | None = None,
+    progress: Progress = NO_PROGRESS,
+    offline: bool | None = None,
 ) -> Path:
     """Bring a pack into the cache; files that are there and whole are kept.
+
+    A file whose checksum isn't published is trusted when it first comes: its checksum is kept in the pack's
+    ``lock.json``, and verified from then on. Several processes and users may share a cache: one fetches a
+    pack, and the others wait for it.
 
     Parameters
     ----------
     name
         Name of the pack.
     mirror
-        Directory to copy from instead of downloading; ``PHENVIZ_MIRROR`` where not given.
+        Directory to copy from, or address (``https://...``) to fetch from, instead of the public one;
+        ``PHENVIZ_MIRROR`` where not given.
     progress
-        Counts bytes; a cancel leaves finished files, and nothing half-written.
+        Counts bytes; a cancel leaves finished files, and what was downloaded of the next one aside for later.
+    offline
+        Whether to fetch nothing from the web; by ``PHENVIZ_OFFLINE`` where not given.
 
     Returns
     -------
@@ -85,109 +100,161 @@ def fetch_pack(
 
     Raises
     ------
+    TermsNotAccepted
+        If the pack comes under terms that this user hasn't accepted.
     DataError
-        If there is no such pack, a file can't be had, or isn't the one that the manifest names.
+        If there is no such pack, a file can't be had, or isn't the one that the manifest names, the disk
+        hasn't room, or the cache can't be written to.
     """
-    import pooch
-
     pack = find_pack(name)
-    folder = cache_dir("packs", pack.name)
-    # pooch tells of every download on stderr; progress is reported by us
-    pooch.get_logger().setLevel(logging.WARNING)
+    require_terms(pack)
+    folder = cache_root() / "packs" / pack.name
     progress.stage(f"fetching {pack.name}", pack.bytes)
-    source = _mirror_folder(mirror)
-    for file in pack.files:
-        if (folder / file.name).is_file() and sha256_of(folder / file.name) == file.sha256:
-            progress.advance(file.bytes)
-            continue
-        here = _CARRIED if (_CARRIED / pack.name / file.name).is_file() else source
-        get = _downloader(file, progress) if here is None else _copier(pack, file, here, progress)
-        try:
-            pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, path=folder, downloader=get)
-        except OSError as error:
-            raise DataError(
-                f"{file.name} of data pack {pack.name} can't be fetched from {file.url}: {_reason(error)}. "
-                f"Check the network and the free space in {folder}, or name a directory that has it in "
-                f"{MIRROR_VARIABLE}"
-            ) from error
+    source = _mirror_of(mirror)
+    lacking = _lacking(locked(pack, folder), folder, progress)
+    if not lacking:
+        return folder
+    offline = bool(os.environ.get(OFFLINE_VARIABLE)) if offline is None else offline
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_one(cache_root() / "packs" / ".locks" / f"{pack.name}.lock", progress):
+            # another process may have brought some of them meanwhile
+            lacking = _lacking(locked(pack, folder), folder)
+            require_space(folder, sum(file.size for file in lacking), f"data pack {pack.name}")
+            for file in lacking:
+                _fetch_file(pack, file, folder, source, progress, offline=offline)
+    except PermissionError as error:
+        raise DataError(
+            f"data pack {pack.name} can't be written to {folder}: the cache is read-only for you. Ask "
+            "whoever keeps it to fetch the pack, or set PHENVIZ_CACHE to a folder of your own and "
+            f"{MIRROR_VARIABLE} to {cache_root() / 'packs'}"
+        ) from error
     return folder
 
 
-def _reason(error: OSError) -> str:
-    """Say in words why a file couldn't be fetched; requests' errors, OSErrors too, tell of its own inside."""
-    from requests import exceptions
-
-    if isinstance(error, exceptions.HTTPError) and error.response is not None:
-        return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, exceptions.Timeout):
-        return f"the server didn't answer within {_TIMEOUT_SECONDS} seconds"
-    if isinstance(error, exceptions.ConnectionError):
-        return "there is no connection to the server"
-    return error.strerror or str(error)
-
-
-def _downloader(file: DataFile, progress: Progress) -> Callable[[str, str, object], None]:
-    import pooch
-
-    def download(url: str, output_file: str, manager: object) -> None:
-        get = pooch.HTTPDownloader(progressbar=_Bar(progress), timeout=_TIMEOUT_SECONDS, chunk_size=1 << 16)
-        get(url, output_file, manager)
-        _require_checksum(Path(output_file), file, url)
-
-    return download
+def _lacking(pack: Pack, folder: Path, progress: Progress = NO_PROGRESS) -> list[DataFile]:
+    """Return the files that aren't there, or aren't what they should be."""
+    lacking = []
+    for file in pack.files:
+        path = folder / file.name
+        if file.sha256 and path.is_file() and sha256_of(path) == file.sha256:
+            progress.advance(file.size)
+        else:
+            lacking.append(file)
+    return lacking
 
 
-def _copier(
-    pack: Pack, file: DataFile, mirror: Path, progress: Progress
-) -> Callable[[str, str, object], None]:
-    origin = mirror / pack.name / file.name
+def _fetch_file(
+    pack: Pack, file: DataFile, folder: Path, source: Path | str | None, progress: Progress, *, offline: bool
+) -> None:
+    """Bring one file, from the first place that has it."""
+    target = folder / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (_CARRIED / pack.name / file.name).is_file():
+        _copy(pack, file, folder, _CARRIED, progress)
+    elif isinstance(source, Path):
+        _copy(pack, file, folder, source, progress)
+    elif offline:
+        raise DataError(
+            f"{file.name} of data pack {pack.name} isn't here, and {OFFLINE_VARIABLE} forbids to fetch it "
+            f"from the web: unset it, or name a directory that has the pack in {MIRROR_VARIABLE}"
+        )
+    else:
+        own = () if source is None else (f"{source.rstrip('/')}/{pack.name}/{file.name}",)
+        _download(pack, file, folder, own or (file.url, *file.mirrors), progress)
 
-    def copy(url: str, output_file: str, manager: object) -> None:
-        if not origin.is_file():
+
+def _download(pack: Pack, file: DataFile, folder: Path, urls: tuple[str, ...], progress: Progress) -> None:
+    fetched = folder / f".{Path(file.name).name}.fetched"
+    for place, url in enumerate(urls):
+        try:
+            download(url, fetched, progress, size=file.bytes)
+            _take(file, fetched, folder, url)
+            return
+        except PermissionError:
+            raise
+        except (OSError, DataError) as error:
+            if place + 1 < len(urls):
+                continue
+            if isinstance(error, DataError):
+                raise
+            kept = " What came is kept, and the next try goes on from there." * part_of(fetched).exists()
             raise DataError(
-                f"the mirror has no {origin}: copy the pack there, or fetch it from its public address, "
-                f"with no mirror given and {MIRROR_VARIABLE} unset"
-            )
-        shutil.copyfile(origin, output_file)
-        _require_checksum(Path(output_file), file, str(origin))
-        progress.advance(file.bytes)
-
-    return copy
+                f"{file.name} of data pack {pack.name} can't be fetched from {url}: {reason(error)}.{kept} "
+                f"Check the network and the free space in {folder}, or name a directory that has it in "
+                f"{MIRROR_VARIABLE}"
+            ) from error
 
 
-def _require_checksum(path: Path, file: DataFile, origin: str) -> None:
-    found = sha256_of(path)
-    if found != file.sha256:
+def _copy(pack: Pack, file: DataFile, folder: Path, mirror: Path, progress: Progress) -> None:
+    origin = mirror / pack.name / file.name
+    if not origin.is_file():
+        raise DataError(
+            f"the mirror has no {origin}: copy the pack there, or fetch it from its public address, "
+            f"with no mirror given and {MIRROR_VARIABLE} unset"
+        )
+    # a lock that came with the mirror tells what the file was when that was made
+    known = locked(Pack(pack.name, "", "", "", "", "", (file,)), mirror / pack.name).files[0]
+    fetched = folder / f".{Path(file.name).name}.fetched"
+    try:
+        shutil.copyfile(origin, fetched)
+        progress.advance(known.size)
+        _take(known, fetched, folder, str(origin))
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{origin} can't be copied to {folder}: {error.strerror or error}. Check the free space there"
+        ) from error
+    finally:
+        fetched.unlink(missing_ok=True)
+
+
+def _take(file: DataFile, fetched: Path, folder: Path, origin: str) -> None:
+    """Put a file that came in its place, if it is the one that is meant."""
+    found, size = sha256_of(fetched), fetched.stat().st_size
+    if file.sha256 and found != file.sha256:
+        fetched.unlink()
         raise DataError(
             f"{origin} isn't the file that the manifest names: expected sha256 {file.sha256}, got {found}; "
             "nothing was kept. Try again later, or from another mirror; if it stays so, the file was changed "
             "at its source: please report it"
         )
+    if not _published(file, folder):
+        lock(file, folder, found, size, origin)
+    os.replace(fetched, folder / file.name)
 
 
-class _Bar:
-    """What pooch takes for a progress bar, passed on to our Progress."""
+def _published(file: DataFile, folder: Path) -> bool:
+    """Tell whether a file's checksum is the manifest's own, so that no lock is needed."""
+    return bool(next(one for one in find_pack(folder.name).files if one.name == file.name).sha256)
 
-    def __init__(self, progress: Progress) -> None:
-        self.total = 0
-        self._progress = progress
 
-    def update(self, amount: int) -> None:
-        self._progress.advance(amount)
+def remove_pack(name: str) -> int:
+    """Remove a pack from the cache, with what was left of cut downloads; return the bytes that this frees.
 
-    def reset(self) -> None:
-        """Do nothing: pooch ends a download by a reset and a last full update."""
-        self._progress = NO_PROGRESS
-
-    def close(self) -> None:
-        """Do nothing: the bar belongs to the caller."""
+    Raises
+    ------
+    DataError
+        If there is no such pack, or it can't be removed.
+    """
+    folder = cache_root() / "packs" / find_pack(name).name
+    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise DataError(
+            f"data pack {name} can't be removed from {folder}: {error.strerror or error}"
+        ) from error
+    return freed
 
 
 def pack_path(name: str, file: str) -> Path | None:
     """Return where a pack's file lies, or None where it isn't here.
 
     The cache is looked at first, then the mirror directory of ``PHENVIZ_MIRROR``. A file of another
-    size than the manifest's doesn't count.
+    size than the manifest's, or its lock's, doesn't count.
 
     Raises
     ------
@@ -195,10 +262,12 @@ def pack_path(name: str, file: str) -> Path | None:
         If there is no such pack, or it has no such file.
     """
     pack = find_pack(name)
-    wanted = pack.file(file)
+    pack.file(file)
     for folder in _folders(pack):
-        path = folder / wanted.name
-        if path.is_file() and path.stat().st_size == wanted.bytes:
+        path = folder / file
+        # what isn't known of a file that the user put there can't be compared
+        wanted = locked(pack, folder).file(file).bytes if path.is_file() else 0
+        if path.is_file() and wanted in (0, path.stat().st_size):
             return path
     return None
 
@@ -220,8 +289,8 @@ def verify_packs() -> Iterator[Check]:
     """Check every file of every pack that was fetched into the cache, or that the package carries."""
     for pack in list_packs():
         for folder in (cache_root() / "packs" / pack.name, _CARRIED / pack.name):
-            if folder.is_dir():
-                yield from check_files(pack, folder)
+            if folder.is_dir() and any(folder.iterdir()):
+                yield from check_files(locked(pack, folder), folder)
 
 
 def verify_embedded() -> Iterator[Check]:
@@ -230,18 +299,25 @@ def verify_embedded() -> Iterator[Check]:
 
 
 def _folders(pack: Pack) -> list[Path]:
-    mirror = os.environ.get(MIRROR_VARIABLE)
+    mirror = os.environ.get(MIRROR_VARIABLE, "")
+    mirror = "" if _is_address(mirror) else mirror
     folders = [cache_root() / "packs" / pack.name, _CARRIED / pack.name]
     return [*folders, Path(mirror).expanduser() / pack.name] if mirror else folders
 
 
-def _mirror_folder(mirror: str | os.PathLike[str] | None) -> Path | None:
+def _mirror_of(mirror: str | os.PathLike[str] | None) -> Path | str | None:
     chosen = mirror if mirror is not None else os.environ.get(MIRROR_VARIABLE)
     if not chosen:
         return None
+    if _is_address(os.fspath(chosen)):
+        return os.fspath(chosen)
     folder = Path(chosen).expanduser()
     if not folder.is_dir():
         raise DataError(
             f"mirror directory {folder} isn't there: give the folder that holds the packs' folders"
         )
     return folder
+
+
+def _is_address(mirror: str) -> bool:
+    return mirror.startswith(("https://", "http://"))

@@ -14,6 +14,7 @@ from phenviz.genome.variant import Edit
 from phenviz.inference.edited_sequence import EditedSequence
 from phenviz.inference.haplotype_engine import activity_engine
 from phenviz.models.backbone import SequenceBackbone, halo
+from phenviz.models.expression import window_around
 from phenviz.models.predict import bin_range, central_bins, predict
 from phenviz.models.windows import select_contexts, units_in
 from phenviz.progress import NO_PROGRESS, Progress
@@ -261,12 +262,12 @@ def seen_from(
     reference: ReferenceGenome,
     backbone: SequenceBackbone,
     *,
-    window: tuple[int, int] | None = None,
+    held: tuple[int, int] | None = None,
 ) -> tuple[Locus, Callable[[Haplotype], Locus]]:
     """Return what the bins of a locus see of the reference, and what tells how far they see a haplotype.
 
-    Of a global backbone this is what they see wherever its windows begin within the locus; or
-    ``window`` (0-based half-open) where one holds all of them.
+    Of a global backbone this is what they see wherever its windows begin within the locus; or of the one
+    window that has the bins ``held`` (half-open) in its middle.
     """
     size, length = backbone.bin_size, reference.contigs[locus.contig]
     first, last = bin_range(locus, size)
@@ -274,8 +275,9 @@ def seen_from(
     def reach(one: int, two: int) -> tuple[int, int]:
         if backbone.receptive_field is not None:
             return one * size - halo(backbone), two * size + halo(backbone)
-        if window is not None:
-            return window
+        if held is not None:
+            left, _ = window_around(*held, backbone)
+            return left, left + backbone.window
         kept = central_bins(backbone, 0)[1]
         earliest = max(one - (kept.stop - kept.start) + 1, first)
         start, _ = central_bins(backbone, max(min(two, last) - 1, earliest))

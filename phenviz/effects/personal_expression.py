@@ -20,7 +20,7 @@ from phenviz.inference.haplotype_engine import TILE_BINS, HaplotypeEngine, Savin
 from phenviz.inference.reductions import GeneExpression
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.double import double_copy
-from phenviz.models.expression import gene_coords, locus_of_genes, window_around
+from phenviz.models.expression import gene_coords, locus_of_genes
 from phenviz.models.readout import GeneBins, GeneReadout, check_backbone
 from phenviz.models.windows import units_in
 from phenviz.progress import NO_PROGRESS, Progress
@@ -319,11 +319,8 @@ class _Model:
         """Return who has which haplotype, the edits of each, and how often it is carried."""
         from phenviz.variation import unique_haplotypes
 
-        window = None
-        if self._backbone.receptive_field is None:
-            left, _ = window_around(site.bins.first_bin, site.last_bin, self._backbone)
-            window = left, left + self._backbone.window
-        around, view = seen_from(site.locus, self._reference, self._backbone, window=window)
+        bins = site.bins.first_bin, site.last_bin
+        around, view = seen_from(site.locus, self._reference, self._backbone, held=bins)
         unique = unique_haplotypes(individuals, around, names, view=view, unphased=unphased, seed=seed)
         edits = [haplotype.edits for haplotype in unique.haplotypes]
         return unique, edits, np.bincount(unique.index.ravel(), minlength=len(edits))
@@ -365,7 +362,6 @@ class _Model:
         plain = terms.cpu().numpy()
         engine = HaplotypeEngine(
             self._reference, site.bins.contig, self._backbone, site.target.values, plain.shape[1],
-            # what differs between a haplotype and the reference must be their bases only, not the window
             around=(first, site.last_bin),
         )  # fmt: skip
         sums = np.repeat(plain.sum(axis=0)[None], 1 + len(edits), axis=0)

@@ -80,7 +80,8 @@ class HaplotypeEngine:
         K.
     around
         Of a global model: bins, half-open, that one window is to hold in its middle, as
-        `phenviz.models.expression.encode_bins` places it; they are one tile then.
+        `phenviz.models.expression.encode_bins` places it; they are one tile then. So what differs from the
+        reference is bases only, and not the window.
     """
 
     def __init__(

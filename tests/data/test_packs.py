@@ -17,7 +17,10 @@ def test_every_pack_says_where_from_how_large_and_under_what_licence():
     for pack in packs.list_packs():
         assert pack.title and pack.description and pack.licence and pack.citation, pack.name
         for file in pack.files:
-            assert file.url.startswith("https://") and file.bytes > 0 and len(file.sha256) == 64, file
+            # a checksum that isn't published is never made up: both or none
+            known = file.bytes > 0 and len(file.sha256) == 64
+            assert file.url.startswith("https://") and file.size > 0 and (known or not file.sha256), file
+            assert known or not file.bytes, file
 
 
 def test_a_pack_is_fetched_whole_from_a_mirror(toy_pack):
@@ -145,7 +148,12 @@ def test_the_embedded_files_are_those_of_their_manifest():
 
 
 @pytest.mark.packs
-@pytest.mark.parametrize("pack", packs.list_packs(), ids=lambda pack: pack.name)
+@pytest.mark.parametrize(
+    "pack",
+    # the others' content isn't known before somebody fetches it
+    [pack for pack in packs.list_packs() if all(file.sha256 for file in pack.files)],
+    ids=lambda pack: pack.name,
+)
 def test_the_mirror_holds_what_the_manifests_name(pack, pack_mirror):
     folder = packs.fetch_pack(pack.name, mirror=pack_mirror)
     assert [file.name for file in pack.files if not (folder / file.name).is_file()] == []

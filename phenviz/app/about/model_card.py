@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import phenviz
 
 if TYPE_CHECKING:
+    from phenviz.data.manifests import Terms
     from phenviz.world import World
 
 _PACKAGE = Path(phenviz.__file__).resolve().parent
@@ -23,8 +24,25 @@ def model_name(world: World) -> str:
     return str(card.get("architecture", {}).get("name") or card.get("name") or _named(world) or "none")
 
 
+def model_in_header(world: World) -> str:
+    """Return the model's name, and that it isn't for commercial use where its terms say so."""
+    restricted = any(not terms.commercial for _, terms in _terms(world))
+    return f"{model_name(world)} (non-commercial)" if restricted else model_name(world)
+
+
 def card_text(world: World) -> str:
-    """Return the model card as Markdown: the written one where there is one, else the checkpoint's facts."""
+    """Return the model card as Markdown: the terms, then the written card, else the checkpoint's facts."""
+    told = [f"**Terms** of {path.name}: {terms.summary}: <{terms.url}>" for path, terms in _terms(world)]
+    return "\n\n".join([*told, _card_alone(world)])
+
+
+def _terms(world: World) -> list[tuple[Path, Terms]]:
+    from phenviz.data.model_terms import terms_of_models
+
+    return terms_of_models(world.project)
+
+
+def _card_alone(world: World) -> str:
     for path in _written_cards(world):
         if path.is_file():
             return path.read_text(encoding="utf-8")

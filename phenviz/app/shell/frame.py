@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from phenviz.app.about.model_card import model_name
+from phenviz.app.about.model_card import model_in_header
 from phenviz.app.pages import PAGES
 from phenviz.app.shell.address import Address
 from phenviz.app.shell.header import Header
@@ -108,7 +108,11 @@ class PageFrame:
             At the right end of the header.
         """
         self.header = Header(
-            self._place(), model_name(self._runtime.world), *self._links(), ShareButton(margin=0), *actions
+            self._place(),
+            model_in_header(self._runtime.world),
+            *self._links(),
+            ShareButton(margin=0),
+            *actions,
         )
         entry = next(entry for entry in PAGES if entry.key == self._key)
         self._page = pmui.Page(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
+import secrets
 import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +23,7 @@ from phenviz.app.shell.panel_workarounds import spare_checks
 from phenviz.app.shell.process_memory import HOUSEKEEPING
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.uploads import remove_all
+from phenviz.errors import DataError
 
 if TYPE_CHECKING:
     from panel.io.server import Server
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("phenviz.app")
 _T = TypeVar("_T")
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_OAUTH_VARIABLES = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET", "PANEL_OAUTH_ENCRYPTION")
 # Between the page and its web socket lie the scripts, which a slow line brings late; but what a user has
 # handed over is to be gone soon after the tab is closed.
 _PATIENCE_MS = 30_000
@@ -40,6 +47,11 @@ def serve(
     *,
     files: Path | None = None,
     address: str = "localhost",
+    origins: Sequence[str] = (),
+    prefix: str = "",
+    basic_auth: Path | None = None,
+    oauth: str | None = None,
+    behind_proxy: bool = False,
     threaded: bool = False,
 ) -> Server:
     """Serve all pages of the dashboard until it is interrupted.
@@ -58,6 +70,18 @@ def serve(
         Folder whose VCFs the pages offer to everybody; None for none.
     address
         Interface to listen on; others than ``localhost`` make the dashboard reachable from elsewhere.
+    origins
+        Names (``HOST`` or ``HOST:PORT``) by which browsers reach the dashboard; pages from elsewhere
+        can't talk to it. None for this machine's own names.
+    prefix
+        Path that the dashboard stands under.
+    basic_auth
+        JSON file with a password for each user; None for no login.
+    oauth
+        Panel's name of who knows the users (``github``, ``google``, ``azure`` ...); its key and secret are
+        read from Panel's environment variables. None for no such login.
+    behind_proxy
+        Whether a proxy tells who asks, and by which scheme, in headers; others could tell as well.
     threaded
         Whether to serve from a thread and return at once.
     """
@@ -66,6 +90,7 @@ def serve(
 
         world = open_world()
     logging.getLogger("asyncio").addFilter(_worth_telling)
+    logging.getLogger("tornado.access").addFilter(_without_query)
     spare_checks()
     runtime = Runtime(world, device, files).warm().start()
     if not threaded and threading.current_thread() is threading.main_thread():
@@ -79,13 +104,61 @@ def serve(
         port=port,
         show=show,
         address=address,
-        websocket_origin="*" if address in ("0.0.0.0", "::") else None,
+        websocket_origin=list(origins) or _own_names(address, port),
+        prefix=prefix,
+        use_xheaders=behind_proxy,
+        **_login(basic_auth, oauth),
         threaded=threaded,
         default_handler_class=NotFound,
         unused_session_lifetime_milliseconds=_PATIENCE_MS,
         # 4.9 MB of scripts become 1.6 on the way to another machine; on the same one packing only takes time
-        compress_response=address not in ("localhost", "127.0.0.1", "::1"),
+        compress_response=address not in _LOCAL,
     )
+
+
+def _own_names(address: str, port: int) -> list[str] | None:
+    """Return the names of this machine where others reach it; None where only itself does."""
+    if address in _LOCAL:
+        return None
+    names = {socket.gethostname(), socket.getfqdn(), "localhost", "127.0.0.1"}
+    names |= set() if address in ("0.0.0.0", "::") else {address}
+    return sorted(f"{name}:{port}" for name in names)
+
+
+def _login(basic_auth: Path | None, oauth: str | None) -> dict[str, Any]:
+    """Return what Panel takes for a login."""
+    if basic_auth is None and oauth is None:
+        return {}
+    # without a secret of the administrator's, users log in anew after a restart
+    secret = os.environ.get("PANEL_COOKIE_SECRET") or secrets.token_hex(32)
+    if basic_auth is not None:
+        _check_passwords(basic_auth)
+        return {"basic_auth": str(basic_auth), "cookie_secret": secret}
+    lacking = [name for name in _OAUTH_VARIABLES if not os.environ.get(name)]
+    if lacking:
+        raise DataError(f"login by {oauth} needs the environment variables {', '.join(lacking)}: set them")
+    return {"oauth_provider": oauth, "cookie_secret": secret}
+
+
+def _check_passwords(path: Path) -> None:
+    try:
+        passwords = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f'{path} can\'t be read as JSON ({error}): give {{"user": "password", ...}}'
+        ) from error
+    plain = (
+        isinstance(passwords, dict) and passwords and all(isinstance(one, str) for one in passwords.values())
+    )
+    if not plain or not all(passwords.values()):
+        raise DataError(f'{path} doesn\'t hold a password for each user: give {{"user": "password", ...}}')
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Keep samples and variants, which stand in addresses, out of the log of requests."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(re.sub(r"\?\S*", "", one) if isinstance(one, str) else one for one in record.args)
+    return True
 
 
 def _forget_people_when_ended(runtime: Runtime) -> None:

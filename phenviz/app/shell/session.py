@@ -145,7 +145,8 @@ class Session:
 def words_of(error: BaseException) -> str:
     """Say in words what went wrong, and keep the whole story in the log."""
     if isinstance(error, PhenvizError):
-        LOG.info("told the user: %s", error)
+        # its words may name a person or a variant of theirs
+        LOG.info("told the user of a %s", type(error).__name__)
         return str(error)
     LOG.error("unexpected error", exc_info=error)
     return (
