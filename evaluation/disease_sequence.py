@@ -16,9 +16,10 @@ from functools import partial
 
 import pandas as pd
 
-from evaluation.disease_calibration import PAGE, null_p_values, rates, verdict
+from evaluation.disease_calibration import PAGE, null_p_values, rates, shown_by_the_page, verdict
 from evaluation.disease_power import PLACES, power, run
 from evaluation.report import TABLES, markdown_table, number, write_section
+from phenviz.disease.calibration import MEASURED
 from phenviz.disease.combined import Combined
 from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.methods import Method, add_method, run_matched
@@ -37,13 +38,28 @@ def add_gene_part() -> None:
     add_method(GENE, method, alone)
 
 
-def calibration(world: World, sets: int) -> str:
-    """Test null sets, keep the tables, and lay them out."""
-    tables = []
+def calibration(world: World, sets: int) -> dict[str, pd.DataFrame]:
+    """Test null sets, and keep the tables."""
+    found = {}
     for where in ("anywhere", "near genes"):
-        table = rates(null_p_values(world, [*PARTS, "sequence"], where, sets))
+        found[where] = rates(null_p_values(world, [*PARTS, "sequence"], where, sets))
         name = f"disease_sequence_null_{where.replace(' ', '_')}.tsv"
-        table.round(5).to_csv(TABLES / name, sep="\t", index=False)
+        found[where].round(5).to_csv(TABLES / name, sep="\t", index=False)
+    return found
+
+
+def tell_the_page(found: dict[str, pd.DataFrame], model: str) -> None:
+    """Put the errors of `sequence` into the table that the Disease page reads."""
+    own = {where: table[table["method"] == "sequence"] for where, table in found.items()}
+    others = pd.read_csv(MEASURED, sep="\t")
+    others = others[others["method"] != "sequence"]
+    pd.concat([others, shown_by_the_page(own, model)]).to_csv(MEASURED, sep="\t", index=False)
+
+
+def laid_out(found: dict[str, pd.DataFrame]) -> str:
+    """Lay out the errors."""
+    tables = []
+    for where, table in found.items():
         rows = [
             [
                 row["method"],
@@ -95,11 +111,13 @@ def main() -> None:
     began, world = time.perf_counter(), open_world()
     add_gene_part()
     TABLES.mkdir(parents=True, exist_ok=True)
-    errors = calibration(world, options.sets)
-    print(errors, file=sys.stderr)
-    found = planted(world)
-    print(found, file=sys.stderr)
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
+    found = calibration(world, options.sets)
+    tell_the_page(found, model)
+    errors = laid_out(found)
+    print(errors, file=sys.stderr)
+    power_ = planted(world)
+    print(power_, file=sys.stderr)
     minutes = (time.perf_counter() - began) / 60
     text = f"""Measured with {model}; {minutes:.0f} minutes, scores cached. {options.sets:,} null sets of each
 kind, made as under Calibration; in brackets 95 % binomial intervals of one context a set.
@@ -109,7 +127,7 @@ Simulated on real sequence, as under Power: top-1 / AUPRC / share of p <= 0.05 o
 (chance: 0.05 each), by number of loci and share of true ones; the means are over all twelve settings.
 `overlap` and `accessibility` read the observed peaks that the variants were planted in.
 
-{found}
+{power_}
 """
     write_section("disease sequence", text, PAGE)
 
