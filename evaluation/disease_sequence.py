@@ -1,24 +1,35 @@
 """Measure the headline test `sequence` beside its parts: errors where there is nothing, power where there is.
 
-The sets are those of `disease_calibration` and `disease_power`; fewer of them, so that a change of the test
-can be measured within the hour. The whole runs measure it with all other methods.
+The sets are made as those of `disease_calibration` and `disease_power`; fewer of them, so that a change of
+the test can be measured within the hour. The whole runs measure it with all other methods.
 
-    python -m evaluation.disease_sequence            # 300 null sets of each kind, all planted sets
-    python -m evaluation.disease_sequence --sets 1000
+    python -m evaluation.disease_sequence
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
+from scipy.stats import binomtest
 
-from evaluation.disease_calibration import PAGE, null_p_values, rates, verdict
+from evaluation import disease_sets as sets
+from evaluation.disease_calibration import (
+    LEVELS,
+    PAGE,
+    PERMUTATIONS,
+    null_sets,
+    rates,
+    shown_by_the_page,
+    verdict,
+)
 from evaluation.disease_power import PLACES, power, run
 from evaluation.report import TABLES, markdown_table, number, write_section
+from phenviz.disease import hypotheses
+from phenviz.disease.calibration import MEASURED
 from phenviz.disease.combined import Combined
 from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.methods import Method, add_method, run_matched
@@ -26,6 +37,8 @@ from phenviz.world import World, open_world
 
 GENE = "gene part alone"
 PARTS = ("variant", "variant-activity", GENE)
+# number of null sets and the seed that they are drawn with
+NULLS = {"anywhere": ((300, 0),), "near genes": ((300, 0), (500, 1))}
 _SHOWN = ((10, 0.5), (20, 0.5), (20, 1.0), (40, 1.0))
 
 
@@ -37,45 +50,105 @@ def add_gene_part() -> None:
     add_method(GENE, method, alone)
 
 
-def calibration(world: World, sets: int) -> str:
-    """Test null sets, keep the tables, and lay them out."""
-    tables = []
-    for where in ("anywhere", "near genes"):
-        table = rates(null_p_values(world, [*PARTS, "sequence"], where, sets))
-        name = f"disease_sequence_null_{where.replace(' ', '_')}.tsv"
-        table.round(5).to_csv(TABLES / name, sep="\t", index=False)
-        rows = [
-            [
-                row["method"],
-                row["sets"],
-                *(_rate(row, level) for level in (0.05, 0.01)),
-                *(number(100 * row[f"all_{level}"], 1) for level in (0.05, 0.01)),
-                verdict(row),
-            ]
-            for _, row in table.iterrows()
-        ]
-        header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
-        tables.append(f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n")
-    return "\n".join(tables)
+def calibration(world: World) -> dict[str, pd.DataFrame]:
+    """Test null sets, and keep the tables."""
+    found = {}
+    for where, draws in NULLS.items():
+        found[where] = pooled([_rates(world, where, count, seed) for count, seed in draws])
+        found[where].round(5).to_csv(TABLES / _null_file(where), sep="\t", index=False)
+    return found
 
 
-def planted(world: World) -> str:
-    """Test planted sets, keep the tables, and lay them out."""
-    tables = []
+def _rates(world: World, where: str, count: int, seed: int) -> pd.DataFrame:
+    traits = sets.as_traits(null_sets(world, where, count, seed))
+    # the background is that of the other evaluations, so that it is scored once
+    result = hypotheses(traits, world, method=[*PARTS, "sequence"], permutations=PERMUTATIONS, seed=0)
+    frame = result["p_value"].to_dataframe().reset_index().dropna(subset=["p_value"])
+    return rates(frame.rename(columns={"trait": "set"}))
+
+
+def pooled(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put the rates of several draws of sets together."""
+    rows = []
+    for method, own in pd.concat(tables).groupby("method", sort=False):
+        count = int(own["sets"].sum())
+        row: dict[str, object] = {"method": method, "sets": count}
+        for level in LEVELS:
+            hits = round(float((own[f"rate_{level}"] * own["sets"]).sum()))
+            interval = binomtest(hits, count).proportion_ci(method="wilson")
+            row |= {
+                f"rate_{level}": hits / count,
+                f"low_{level}": interval.low,
+                f"high_{level}": interval.high,
+                f"all_{level}": float((own[f"all_{level}"] * own["sets"]).sum() / count),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tell_the_page(found: dict[str, pd.DataFrame], model: str) -> None:
+    """Put the errors of `sequence` into the table that the Disease page reads."""
+    own = {where: table[table["method"] == "sequence"] for where, table in found.items()}
+    others = pd.read_csv(MEASURED, sep="\t")
+    others = others[others["method"] != "sequence"]
+    pd.concat([others, shown_by_the_page(own, model)]).to_csv(MEASURED, sep="\t", index=False)
+
+
+def planted(world: World) -> dict[str, pd.DataFrame]:
+    """Test planted sets, and keep the tables."""
+    found = {}
     for where in ("peaks", "motifs"):
-        table = power(run(world, [*PARTS, "sequence", "overlap", "accessibility"], where, PLACES))
-        table.round(4).to_csv(TABLES / f"disease_sequence_power_{where}.tsv", sep="\t", index=False)
-        chosen = table[table[["loci", "share"]].apply(tuple, axis=1).isin(_SHOWN)]
-        rows = []
-        for method, own in table.groupby("method", sort=False):
-            shown = chosen[chosen["method"] == method].set_index(["loci", "share"])
-            cells = [_settings(shown.loc[setting]) for setting in _SHOWN]
-            means = own[["top_1", "auprc", "called"]].mean()
-            rows.append([method, *cells, *map(number, means)])
-        header = ["method", *(f"{loci} loci, {100 * share:.0f} %" for loci, share in _SHOWN)]
-        header += ["mean top-1", "mean AUPRC", "mean p <= 0.05"]
-        tables.append(f"Planted in {where}:\n\n{markdown_table(header, rows)}\n")
-    return "\n".join(tables)
+        found[where] = power(run(world, [*PARTS, "sequence", "overlap", "accessibility"], where, PLACES))
+        found[where].round(4).to_csv(TABLES / _power_file(where), sep="\t", index=False)
+    return found
+
+
+def section(errors: dict[str, pd.DataFrame], found: dict[str, pd.DataFrame], model: str) -> str:
+    """Write the section of the page."""
+    return f"""Measured with {model}. Null sets made as under Calibration; in brackets 95 % binomial intervals
+of one context a set.
+
+{chr(10).join(_errors(where, table) for where, table in errors.items())}
+Simulated on real sequence, as under Power: top-1 / AUPRC / share of p <= 0.05 of the planted context among 22
+(chance: 0.05 each), by number of loci and share of true ones; the means are over all twelve settings.
+`overlap` and `accessibility` read the observed peaks that the variants were planted in.
+
+{chr(10).join(_power(where, table) for where, table in found.items())}
+"""
+
+
+def _errors(where: str, table: pd.DataFrame) -> str:
+    rows = [
+        [
+            row["method"],
+            row["sets"],
+            *(_rate(row, level) for level in LEVELS),
+            *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
+            verdict(row),
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
+    return f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n"
+
+
+def _power(where: str, table: pd.DataFrame) -> str:
+    rows = []
+    for method, own in table.groupby("method", sort=False):
+        settings = own.set_index(["loci", "share"])
+        cells = [_setting(settings.loc[setting]) for setting in _SHOWN]
+        rows.append([method, *cells, *map(number, own[["top_1", "auprc", "called"]].mean())])
+    header = ["method", *(f"{loci} loci, {100 * share:.0f} %" for loci, share in _SHOWN)]
+    header += ["mean top-1", "mean AUPRC", "mean p <= 0.05"]
+    return f"Planted in {where}:\n\n{markdown_table(header, rows)}\n"
+
+
+def _null_file(where: str) -> str:
+    return f"disease_sequence_null_{where.replace(' ', '_')}.tsv"
+
+
+def _power_file(where: str) -> str:
+    return f"disease_sequence_power_{where}.tsv"
 
 
 def _rate(row: pd.Series, level: float) -> str:
@@ -83,35 +156,20 @@ def _rate(row: pd.Series, level: float) -> str:
     return f"{number(rate, 1)} ({number(low, 1)} to {number(high, 1)})"
 
 
-def _settings(row: pd.Series) -> str:
+def _setting(row: pd.Series) -> str:
     return " / ".join(number(row[name]) for name in ("top_1", "auprc", "called"))
 
 
 def main() -> None:
     """Test, and write tables and the page's section."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=300, help="null sets of each kind")
-    options = parser.parse_args()
     began, world = time.perf_counter(), open_world()
+    model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     add_gene_part()
     TABLES.mkdir(parents=True, exist_ok=True)
-    errors = calibration(world, options.sets)
-    print(errors, file=sys.stderr)
-    found = planted(world)
-    print(found, file=sys.stderr)
-    model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
-    minutes = (time.perf_counter() - began) / 60
-    text = f"""Measured with {model}; {minutes:.0f} minutes, scores cached. {options.sets:,} null sets of each
-kind, made as under Calibration; in brackets 95 % binomial intervals of one context a set.
-
-{errors}
-Simulated on real sequence, as under Power: top-1 / AUPRC / share of p <= 0.05 of the planted context among 22
-(chance: 0.05 each), by number of loci and share of true ones; the means are over all twelve settings.
-`overlap` and `accessibility` read the observed peaks that the variants were planted in.
-
-{found}
-"""
-    write_section("disease sequence", text, PAGE)
+    errors = calibration(world)
+    tell_the_page(errors, model)
+    write_section("disease sequence", section(errors, planted(world), model), PAGE)
+    print(f"{(time.perf_counter() - began) / 60:.0f} minutes", file=sys.stderr)
 
 
 if __name__ == "__main__":

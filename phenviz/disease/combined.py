@@ -33,6 +33,21 @@ class Part(Protocol):
         """Sum one trait's loci; None where nothing of it can be tested."""
 
 
+class LocusTest(Part, Protocol):
+    """A test by matched loci: what `phenviz.disease.methods.run_matched` runs."""
+
+    @property
+    def kind(self) -> str:
+        """``model`` or ``observed``: whose activity is matched."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether small values count as well."""
+
+    def side(self, inputs: Inputs) -> Side:
+        """Return the evidence that it reads."""
+
+
 @dataclass(frozen=True)
 class Combined:
     """A test of several parts in one.

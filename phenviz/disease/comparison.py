@@ -104,10 +104,10 @@ def _matched(table: pd.DataFrame, known: Reference) -> tuple[pd.DataFrame, list[
             f"{_few(known.table['trait'])}: use the same names"
         )
     keys = table[["context", "context_label", "curie"]].drop_duplicates()
-    spelt = {str(row[name]).strip().lower(): [] for _, row in keys.iterrows() for name in _NAMES if row[name]}
+    spelt: dict[str, list[str]] = {}
     for _, row in keys.iterrows():
         for name in dict.fromkeys(str(row[column]).strip().lower() for column in _NAMES if row[column]):
-            spelt[name].append(row["context"])
+            spelt.setdefault(name, []).append(row["context"])
     pairs = known.table[known.table["trait"].isin(traits)]
     lists = pairs["context"].str.strip().str.lower().map(lambda name: spelt.get(name, []))
     absent = sorted(set(pairs["context"][lists.str.len() == 0]))

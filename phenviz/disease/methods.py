@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from phenviz.disease.combined import Combined
+from phenviz.disease.combined import Combined, LocusTest
 from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested, usual_level
 from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.inputs import Inputs, Side, indels
@@ -129,7 +129,7 @@ class Matched:
         return _shuffled(sums, inputs.generator("shuffle", trait, name)) if self.shuffled else sums
 
 
-def run_matched(matched: Matched | Combined, inputs: Inputs, name: str) -> Outcome:
+def run_matched(matched: LocusTest, inputs: Inputs, name: str) -> Outcome:
     """Test every trait against its matched loci."""
     side = matched.side(inputs)
     prepared = matched.prepare(inputs, side)
@@ -253,7 +253,7 @@ def methods() -> Mapping[str, Method]:
     return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_ADDED, **_CONTROLS}
 
 
-def add_method(name: str, method: Method, matched: Matched | Combined | None = None) -> None:
+def add_method(name: str, method: Method, matched: LocusTest | None = None) -> None:
     """Make a method known: to `phenviz.disease.hypotheses`, the command line and the Disease page.
 
     Parameters
@@ -285,7 +285,7 @@ def needs_beta(name: str) -> bool:
 _ADDED: dict[str, Method] = {}
 
 
-MATCHED: dict[str, Matched | Combined] = {
+MATCHED: dict[str, LocusTest] = {
     "variant": Matched("model", magnitude),
     "sequence": Combined((Matched("model", magnitude), Matched("model", activity), GeneActivity())),
     "variant-specific": Matched("model", specific),
@@ -303,7 +303,7 @@ _MATCHED = {
         "The posterior-weighted mean of the size of each variant's predicted effect was compared with "
         "matched loci.",
         EFFECT_UNITS,
-        MATCHED["variant"].run,
+        partial(run_matched, MATCHED["variant"]),
         summary="Which contexts' accessibility do the variants change most, by the model?",
     ),
     "sequence": Method(
@@ -321,14 +321,14 @@ _MATCHED = {
         "predicted effect beyond the mean of contexts",
         "As variant, after subtracting each variant's mean over contexts.",
         EFFECT_UNITS,
-        MATCHED["variant-specific"].run,
+        partial(run_matched, MATCHED["variant-specific"]),
         summary="What does a variant change in a context beyond what it changes in all of them?",
     ),
     "variant-relative": Method(
         "predicted effect relative to the mean of contexts",
         "As variant, after dividing each variant's effects by their mean over contexts plus 0.02.",
         "ratio to the mean of contexts",
-        MATCHED["variant-relative"].run,
+        partial(run_matched, MATCHED["variant-relative"]),
         summary="Where does a variant act, however strongly? No strong effect outweighs all other loci.",
     ),
     "variant-signed": Method(
@@ -337,7 +337,7 @@ _MATCHED = {
         "tested two-sided "
         "against matched loci: a positive effect means that opening chromatin raises the trait.",
         EFFECT_UNITS,
-        MATCHED["variant-signed"].run,
+        partial(run_matched, MATCHED["variant-signed"]),
         summary="Does opening chromatin raise the trait, or lower it? Needs beta with its sign.",
     ),
     "variant-activity": Method(
@@ -346,7 +346,7 @@ _MATCHED = {
         "allele) was "
         "compared with matched loci.",
         "log2 activity",
-        MATCHED["variant-activity"].run,
+        partial(run_matched, MATCHED["variant-activity"]),
         summary="In which contexts does the model predict open chromatin at the variants?",
     ),
     "accessibility": Method(
@@ -355,7 +355,7 @@ _MATCHED = {
         "compared with "
         "matched loci.",
         "log2 fold enrichment",
-        MATCHED["accessibility"].run,
+        partial(run_matched, MATCHED["accessibility"]),
         summary="In which contexts was open chromatin observed at the variants?",
     ),
 }
@@ -364,7 +364,7 @@ _CONTROLS = {
         "control: context labels shuffled",
         "As variant, with the contexts' labels shuffled in each locus.",
         EFFECT_UNITS,
-        MATCHED["control-shuffled"].run,
+        partial(run_matched, MATCHED["control-shuffled"]),
         control=True,
         summary="Names of contexts shuffled: stars here are chance.",
     ),
@@ -374,7 +374,7 @@ _CONTROLS = {
         "alleles, was compared "
         "with matched loci.",
         "squared log2 activity",
-        MATCHED["control-track-variance"].run,
+        partial(run_matched, MATCHED["control-track-variance"]),
         control=True,
         summary="Knows the predicted track, but no alleles and no posteriors.",
     ),
@@ -382,7 +382,7 @@ _CONTROLS = {
         "control: backbone with random weights",
         "As variant, with the effects of a backbone of the same architecture and re-randomised weights.",
         EFFECT_UNITS,
-        MATCHED["control-random-weights"].run,
+        partial(run_matched, MATCHED["control-random-weights"]),
         control=True,
         summary="A model that has learnt nothing.",
     ),
