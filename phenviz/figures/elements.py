@@ -113,6 +113,10 @@ class ObservedPeaks(_Boxes):
         self.row_names = tuple(contexts)
         self.colours = {name: colours.get(name, NEUTRAL) for name in self.row_names}
 
+    def meanings(self, locus: Locus) -> list[str]:
+        """Say whose rows are empty because no peaks of theirs were given."""
+        return _not_given(self.peaks, self.row_names)
+
     def intervals(self, row_name: str, locus: Locus) -> tuple[np.ndarray, np.ndarray]:
         """Return starts and ends of a context's peaks in the locus."""
         peaks = self.peaks[self.peaks["context"] == row_name]
@@ -157,9 +161,10 @@ class ObservedHeatmap(RowsComponent):
         return SCALE_ROOM_MM
 
     def meanings(self, locus: Locus) -> list[str]:
-        """Say what the colours are."""
+        """Say what the colours are, and whose rows are empty because no peaks of theirs were given."""
         how = f"; mean of each {format_length(self.drawn.bases)}" if self.drawn.mean else ""
-        return [f"Observed peaks: fold enrichment measured (ATAC-seq){how}"]
+        colours = f"Observed peaks: fold enrichment measured (ATAC-seq){how}"
+        return [colours, *_not_given(self._peaks, self.row_names)]
 
     def draw(self, ax: Axes, locus: Locus) -> None:
         """Draw each peak as a box, the strongest on top, or means over points; then the colour bar."""
@@ -193,6 +198,12 @@ class ObservedHeatmap(RowsComponent):
         ]
         faces = colours.to_rgba(shown["fold_enrichment"].to_numpy(float))
         ax.add_collection(PatchCollection(boxes, facecolors=faces, edgecolor="none"), autolim=False)
+
+
+def _not_given(peaks: pd.DataFrame, contexts: Sequence[str]) -> list[str]:
+    held = set(peaks["context"].astype(str))
+    missing = [name for name in contexts if name not in held]
+    return [f"Observed peaks: none were given for {', '.join(missing)}"] if missing else []
 
 
 def _inside(table: pd.DataFrame, locus: Locus) -> tuple[np.ndarray, np.ndarray]:

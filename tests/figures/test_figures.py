@@ -281,6 +281,14 @@ def test_peaks_are_drawn_whatever_the_contig_is_called():
     assert (starts.tolist(), ends.tolist()) == ([1_010], [1_020])
 
 
+def test_the_footer_names_contexts_whose_peaks_were_never_given():
+    peaks = pd.DataFrame({"context": ["Ery"], "contig": ["20"], "start": [5_000], "end": [5_020]})
+    track = ObservedPeaks(peaks, ["Ery", "ESC", "HepG2"])
+    # Ery has no peak in this window, which is a finding; of the others nothing is known
+    assert track.meanings(CLOSE) == ["Observed peaks: none were given for ESC, HepG2"]
+    assert ObservedPeaks(peaks, ["Ery"]).meanings(CLOSE) == []
+
+
 def test_elements_stand_in_the_row_of_their_lineage():
     svg = explore_figure(WINDOW, annotation=make_annotation(), prediction=make_prediction(WINDOW)).render(
         "svg"
