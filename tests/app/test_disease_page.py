@@ -97,7 +97,7 @@ def test_a_page_opens_on_what_the_package_brings_along_until_something_else_is_a
     try:
         opened.session._tick()
         assert opened.state.source == "ukbb-blood-finemap" and opened.run.from_package
-        assert opened.run.dataset["method"].values.tolist() == ["variant"] == list(opened.state.methods)
+        assert opened.run.dataset["method"].values.tolist() == [*METHODS] == [*opened.state.methods]
         assert opened.state.trait in brought["trait"].values and "comes with PhenViz" in opened._banner.object
         assert opened.run.status == "missing" and opened.run.job is None
         opened.state.evidence = opened.state.focus

@@ -9,6 +9,7 @@ from phenviz.app.disease.disease_state import DEFAULT_METHODS, DiseaseState
 from phenviz.disease import embedded_hypotheses as module
 from phenviz.disease import methods_paragraph
 from phenviz.disease.embedded_hypotheses import embedded_hypotheses, made_from
+from phenviz.disease.methods import RECOMMENDED
 from phenviz.world import World, open_world
 
 
@@ -18,7 +19,7 @@ def test_they_are_those_of_the_embedded_model_and_of_what_the_page_begins_with()
     found = embedded_hypotheses(world)
     assert found is not None and found.attrs["made_from"] == made_from()
     assert found.attrs["model_hash"] == world.backbone.weights_hash
-    assert found["method"].values.tolist() == list(DEFAULT_METHODS)
+    assert set(found["method"].values.tolist()) == {RECOMMENDED, *DEFAULT_METHODS}
     assert found.attrs["permutations"] == int(DiseaseState().permutations)
     p = found["p_value"].values
     assert np.isfinite(p).all() and ((p > 0) & (p <= 1)).all()

@@ -52,6 +52,7 @@ from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
 from phenviz.data.packs import find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
+from phenviz.disease.methods import RECOMMENDED
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
@@ -123,8 +124,12 @@ class DiseasePage:
             return
         known = self._packs()
         here = [name for name in known if has_pack(name)]
-        if self.runtime.embedded_hypotheses is not None:
-            here = here or [EMBEDDED_SOURCE]
+        found = self.runtime.embedded_hypotheses
+        if found is not None and (not here or here[0] == EMBEDDED_SOURCE):
+            here = [EMBEDDED_SOURCE]
+            if "methods" not in arguments:
+                state.methods = tuple(name for name in self._methods if name in found["method"].values)
+                state.method = state.method or (RECOMMENDED if RECOMMENDED in state.methods else "")
         state.source = here[0] if here else SIMULATED
 
     def _layout(self) -> pmui.Page:
