@@ -48,8 +48,8 @@ def spare_checks() -> None:
 def refuse_rebound_names() -> None:
     """Have web sockets opened only from names that are allowed, or from this machine's own.
 
-    Tornado takes a page for one of ours wherever the name that it asks by is its own. But a page
-    from elsewhere can have its name lead to this machine (DNS rebinding); one that calls it ``localhost`` can't be such.
+    Tornado takes a page for one of ours wherever the name that it asks by is its own. But a page from
+    elsewhere can have its name lead to this machine (DNS rebinding), unless that name is ``localhost``.
     """
 
     def fault(self: WSHandler, check: Callable[[str], bool]) -> str | None:
