@@ -92,12 +92,12 @@ class Chains:
         name = self._names.get(contig_key(contig), "")
         if fault := self._fault(name, start, end):
             return fault
-        places = {self._place(*block, start, end) for block in self._file.query(name, start)}
+        places = {self._place(block, start, end) for block in self._file.query(name, start)}
         alone = end - start == 1
         ends = (
             places
             if alone
-            else {self._place(*block, end - 1, end) for block in self._file.query(name, end - 1)}
+            else {self._place(block, end - 1, end) for block in self._file.query(name, end - 1)}
         )
         if not places:
             return "split" if ends else "unmapped"
@@ -146,9 +146,9 @@ class Chains:
             return "unknown_contig"
         return "" if 0 <= start < end <= self._source_lengths[name] else "beyond_contig"
 
-    def _place(self, first: int, last: int, data: Any, start: int, end: int) -> Lifted | None:
+    def _place(self, block: tuple[int, int, Any], start: int, end: int) -> Lifted | None:
         """Return where an aligned block puts some bases; None where they don't all lie in it."""
-        target, chain = data
+        first, last, (target, chain) = block
         if end > last:
             return None
         return _on_forward(chain, target + start - first, target + end - first)

@@ -56,10 +56,10 @@ class Site:
                 found.close()
             asked.close()
 
-    def shake_hands(self, path: str, origin: str) -> int:
+    def shake_hands(self, path: str, origin: str, host: str = "lab.example.org") -> int:
         key = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
         key |= {"Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec_WebSocket_Protocol": "bokeh, x"}
-        return self.ask(path, Origin=origin, Host="lab.example.org", **key).status
+        return self.ask(path, Origin=origin, Host=host, **key).status
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,14 @@ def test_only_pages_of_the_names_that_are_allowed_can_talk_to_the_server(site, o
     # without a session's token a handshake that is let in ends at once, but not because of its origin
     found = site.shake_hands("/pv/explore/ws", origin)
     assert (found == 403) == (status == {403}), found
+
+
+def test_a_foreign_name_that_leads_to_this_machine_opens_nothing_but_its_own_does(site):
+    for name, refused in (("evil.example.com", True), ("localhost", False), ("127.0.0.1", False)):
+        host = f"{name}:{site.port}"
+        assert (site.shake_hands("/pv/explore/ws", f"http://{host}", host) == 403) == refused, name
+    # a foreign page on this machine, too
+    assert site.shake_hands("/pv/explore/ws", "http://localhost:1234", f"localhost:{site.port}") == 403
 
 
 def test_every_page_stands_under_the_prefix_and_nothing_beside_it(site):

@@ -4,8 +4,10 @@ import numpy as np
 import pysam
 import pytest
 
+from phenviz.data.manifests import find_pack
 from phenviz.errors import DataError, SequenceError
 from phenviz.genome import ReferenceGenome
+from phenviz.variation import read_variants
 from phenviz.variation.lift import check_target, lift_alleles
 from phenviz.variation.lift_files import lift_bed, lift_vcf
 from tests.variation.lift_toys import reversed_strand, toy_lift
@@ -210,3 +212,45 @@ def test_what_is_no_bed_is_refused(tmp_path, line, said):
     with pytest.raises(DataError, match=said):
         lift_bed(tmp_path / "in.bed", tmp_path / "out.bed", tmp_path / "left.bed", chains)
     assert not (tmp_path / "out.bed").exists()
+
+
+def test_a_vcf_without_records_and_a_bcf_are_lifted_too(tmp_path):
+    chains, reference, old, _ = toy_lift(tmp_path)
+    (tmp_path / "none.vcf").write_text(HEAD)
+    report = lift_vcf(tmp_path / "none.vcf", tmp_path / "o.vcf", tmp_path / "r.vcf", chains, reference)
+    assert report.read == 0 and (tmp_path / "o.vcf").read_text().count("##contig=") == 2
+    (tmp_path / "in.vcf").write_text(_vcf(old))
+    with pysam.VariantFile(str(tmp_path / "in.vcf")) as text:
+        with pysam.VariantFile(str(tmp_path / "in.bcf"), "wb", header=text.header) as out:
+            for record in text:
+                out.write(record)
+    found = []
+    for name in ("in.vcf", "in.bcf"):
+        lift_vcf(tmp_path / name, tmp_path / "o.vcf", tmp_path / "r.vcf", chains, reference)
+        # htslib leaves an END out that REF says already
+        text = (tmp_path / "o.vcf").read_text().replace("END=56;", "")
+        found.append([one for one in text.splitlines() if one[0] != "#"])
+    assert len(found[0]) == 4 and found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("assembly", "pack"),
+    [("GRCh37", "chain-hg38-to-hg19"), ("GRCh38", "chain-hg19-to-hg38"), ("x", "CHAIN_FILE")],
+)
+def test_a_file_of_another_assembly_is_offered_the_command_that_mends_it(tmp_path, assembly, pack):
+    _, reference, old, new = toy_lift(tmp_path)
+    reference.assembly = assembly
+    others = [(place, base) for place, base in enumerate(old[:150], 1) if new["20"][place - 1] != base]
+    alts = [next(one for one in "ACGT" if one not in (base, new["20"][at - 1])) for at, base in others]
+    rows = "".join(
+        f"20\t{at}\t.\t{base}\t{alt}\t.\t.\t.\n" for (at, base), alt in zip(others, alts, strict=True)
+    )
+    (tmp_path / "old.vcf").write_text(
+        "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + rows
+    )
+    with pytest.raises(DataError) as told:
+        read_variants(tmp_path / "old.vcf", reference)
+    path = tmp_path / "old.vcf"
+    assert f"`phenviz lift {path} --chain {pack} -o lifted.vcf.gz`" in str(told.value)
+    # a pack that is named can be had
+    assert pack == "CHAIN_FILE" or find_pack(pack).files[0].name.endswith(".over.chain.gz")

@@ -6,9 +6,11 @@ something of it is needed no more, or no longer enough.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 import panel as pn
 import panel_material_ui as pmui
@@ -16,9 +18,12 @@ import param
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
+from bokeh.server.views.ws import WSHandler
 from bokeh.settings import settings
 from panel.reactive import Syncable
 from panel.util import edit_readonly
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def lock_events() -> None:
@@ -38,6 +43,27 @@ def spare_checks() -> None:
     """
     settings.perform_document_validation = False
     settings.perform_error_diagnostics = False
+
+
+def refuse_rebound_names() -> None:
+    """Have web sockets opened only from names that are allowed, or from this machine's own.
+
+    Tornado takes a page for one of ours wherever the name that it asks by is its own. But a page from
+    elsewhere can have its name lead to this machine (DNS rebinding), unless that name is ``localhost``.
+    """
+
+    def fault(self: WSHandler, check: Callable[[str], bool]) -> str | None:
+        origin = self.request.headers.get("Origin")
+        # other programs than browsers send none
+        if origin is None or check(origin):
+            return None
+        place = urlsplit(origin)
+        host = self.request.headers.get("Host", "").lower()
+        if place.hostname in _LOOPBACK and place.netloc.lower() == host:
+            return None
+        return f"Origin {origin!r} not allowed"
+
+    WSHandler._check_cross_origin = fault
 
 
 def remember_defaults() -> None:

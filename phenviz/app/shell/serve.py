@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketClosedError
 
 from phenviz.app.pages import PAGES, PageEntry
 from phenviz.app.shell.not_found import NotFound
-from phenviz.app.shell.panel_workarounds import spare_checks
+from phenviz.app.shell.panel_workarounds import refuse_rebound_names, spare_checks
 from phenviz.app.shell.process_memory import HOUSEKEEPING
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.uploads import remove_all
@@ -92,6 +92,7 @@ def serve(
     logging.getLogger("asyncio").addFilter(_worth_telling)
     logging.getLogger("tornado.access").addFilter(_without_query)
     spare_checks()
+    refuse_rebound_names()
     runtime = Runtime(world, device, files).warm().start()
     if not threaded and threading.current_thread() is threading.main_thread():
         _forget_people_when_ended(runtime)
