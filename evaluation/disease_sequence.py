@@ -140,9 +140,9 @@ def _power(where: str, table: pd.DataFrame) -> str:
     for method, own in table.groupby("method", sort=False):
         settings = own.set_index(["loci", "share"])
         cells = [_setting(settings.loc[setting]) for setting in _SHOWN]
-        rows.append([method, *cells, *map(number, own[["top_1", "auprc", "called"]].mean())])
+        rows.append([method, *cells, *map(number, own[["rank", "top_1", "auprc", "called"]].mean())])
     header = ["method", *(f"{loci} loci, {100 * share:.0f} %" for loci, share in _SHOWN)]
-    header += ["mean top-1", "mean AUPRC", "mean p <= 0.05"]
+    header += ["mean rank", "top-1", "AUPRC", "p <= 0.05"]
     return f"Planted in {where}:\n\n{markdown_table(header, rows)}\n"
 
 
