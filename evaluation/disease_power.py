@@ -159,8 +159,21 @@ def planted_sets(
     return members, pd.DataFrame.from_dict(facts, orient="index", columns=["truth", "loci", "share"])
 
 
-def run(world: World, names: Sequence[str], where: str, places: int, seed: int = 0) -> pd.DataFrame:
+def run(
+    world: World,
+    names: Sequence[str],
+    where: str,
+    places: int,
+    seed: int = 0,
+    *,
+    settings: Sequence[tuple[int, float]] = (),
+) -> pd.DataFrame:
     """Test planted sets.
+
+    Parameters
+    ----------
+    settings
+        Only these numbers of loci and shares of true ones; all by default.
 
     Returns
     -------
@@ -168,6 +181,9 @@ def run(world: World, names: Sequence[str], where: str, places: int, seed: int =
         ``set``, ``truth``, ``loci``, ``share``, ``method``, ``context``, ``z``, ``p_value``.
     """
     members, facts = planted_sets(world, where, places, seed)
+    if settings:
+        facts = facts[[pair in settings for pair in zip(facts["loci"], facts["share"], strict=True)]]
+        members = {name: members[name] for name in facts.index}
     result = hypotheses(
         sets.as_traits(members),
         world,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from phenviz.world import open_world
 PAGE = DOCS / "hypotheses.md"
 PACK = "ukbb-blood-finemap"
 # z-scores of g-chromVAR on the whole genome, Ulirsch 2019
-PUBLISHED = TABLES / "published_gchromvar.tsv"
+PUBLISHED = Path(__file__).with_name("published_gchromvar.tsv")
 # of fewer expected causal variants here, chr20 can't show the ranking of the whole genome
 STRONG = 5.0
 # its contexts are REMO's 144 cell types, not those that the rule names
@@ -181,7 +182,7 @@ def _published_words(dataset: xr.Dataset) -> str:
     ]
     header = ["method", f"{strong} traits, posterior >= {STRONG:g}", "p", f"{counted} traits, >= 1"]
     return f"""Mean Spearman correlation over traits of z (here, of chr20) with the published z of g-chromVAR
-on the whole genome (Ulirsch 2019; `docs/evaluation/published_gchromvar.tsv`), over the blood populations
+on the whole genome (Ulirsch 2019; `evaluation/published_gchromvar.tsv`), over the blood populations
 that both have. In brackets a 95 % interval by bootstrap of traits; p by renaming the contexts in all traits
 at once.
 
