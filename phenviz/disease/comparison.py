@@ -84,6 +84,8 @@ def compare(
     table = table_of(hypotheses) if isinstance(hypotheses, xr.Dataset) else hypotheses
     table = scored(table, Path("hypotheses"))
     matched, notes = _matched(table, known)
+    if left_out := table.attrs["left_out"]:
+        notes.append(f"left out ({left_out:,}): tests without a number")
     rows, summaries = [], []
     for method, own in matched.groupby("method", sort=False):
         generator = np.random.default_rng(seed)

@@ -103,7 +103,8 @@ def read_hypotheses(path: str | os.PathLike[str]) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        ``trait``, ``context``, ``context_label``, ``curie``, ``method``, ``score`` (larger means more).
+        ``trait``, ``context``, ``context_label``, ``curie``, ``method``, ``score`` (larger means more). Rows
+        without a number are left out; ``attrs["left_out"]`` counts them.
 
     Raises
     ------
@@ -142,7 +143,8 @@ def scored(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             ("trait", ""), ("context", ""), ("context_label", ""), ("curie", ""), ("method", "table"),
         )
     }  # fmt: skip
-    result = pd.DataFrame(kept, index=table.index).assign(score=score).dropna(subset=["score"])
+    whole = pd.DataFrame(kept, index=table.index).assign(score=score)
+    result = whole.dropna(subset=["score"])
     if result.empty:
         raise DataError(f"{path} holds no test: column {name!r} is empty")
     twice = result.duplicated(["trait", "context", "method"])
@@ -152,7 +154,9 @@ def scored(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"{path}: {one['trait']} in {one['context']} was tested twice by {one['method']}: give one row "
             "per trait, context and method, and a column 'method' where there are several"
         )
-    return result.reset_index(drop=True)
+    result = result.reset_index(drop=True)
+    result.attrs["left_out"] = table.attrs.get("left_out", 0) + len(whole) - len(result)
+    return result
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:

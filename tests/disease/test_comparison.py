@@ -158,6 +158,13 @@ def test_tables_of_tests_are_ranked_by_z_or_p_and_refused_where_they_are_unclear
         read_reference("nonsense")
 
 
+def test_tests_without_a_number_are_counted(tmp_path):
+    rows = [("T", "a", 2.0), ("T", "b", ""), ("T", "c", 1.0)]
+    tests = read_hypotheses(_table(tmp_path / "t.tsv", rows, ("trait", "context", "z")))
+    known = _table(tmp_path / "r.tsv", [("T", "a", "expected")])
+    assert "left out (1): tests without a number" in compare(tests, known).notes
+
+
 @pytest.fixture(scope="module")
 def result(world):
     rng = np.random.default_rng(0)

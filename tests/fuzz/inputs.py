@@ -100,6 +100,8 @@ def _names_of_bed(data: bytes) -> int:
 _VARIANTS = "variants {file} -o {out}/scores.tsv --world {world} --context Ery"
 _TRACKS = "personal {file} --sample S1 --locus 20:2,001-6,000 -o {out}/S1.fa --world {world}"
 _TRAITS = "hypotheses --table {file} --check --world {world}"
+_COMPARE = "hypotheses compare {file} --reference {valid}/known.tsv --permutations 100"
+_KNOWN = "hypotheses compare {valid}/tests.tsv --reference {file} --permutations 100"
 _DOCTOR = "doctor --world {world}"
 _LIFT = "lift {file} --chain {valid}/old.chain -o {out}/lifted.bed"
 _CHAIN = "lift {valid}/intervals.bed --chain {file} -o {out}/lifted.bed"
@@ -130,6 +132,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("sumstats.glm.linear", True, _TRAITS, _rows),
     Kind("posterior.parquet", False, _TRAITS, _all),
     Kind("run.cred", True, _TRAITS),
+    Kind("tests.tsv", True, _COMPARE),
+    Kind("known.tsv", True, _KNOWN),
     Kind("intervals.bed", True, _LIFT),
     Kind("old.chain", True, _CHAIN),
     Kind("old.chain.gz", True, _CHAIN),
@@ -236,6 +240,15 @@ class Files:
         posterior.to_csv(self.folder / "posterior.tsv", sep="\t", index=False)
         posterior.to_csv(self.folder / "posterior.csv", index=False)
         posterior.to_parquet(self.folder / "posterior.parquet")
+        pairs = [(trait, name) for trait in ("MCV", "MPV") for name in ("Ery", "Mega", "Mono", "B", "NK")]
+        tests = pd.DataFrame(pairs, columns=["trait", "context"]).assign(method="variant")
+        tests = tests.assign(z=np.round(self._rng.normal(size=len(pairs)), 3))
+        tests.to_csv(self.folder / "tests.tsv", sep="\t", index=False)
+        known = pd.DataFrame(pairs, columns=["trait", "context"]).assign(score=range(len(pairs)))
+        known.insert(2, "role", ["expected", "neutral", "", "", ""] * 2)
+        known.assign(lineage="myeloid", counted="yes").to_csv(
+            self.folder / "known.tsv", sep="\t", index=False
+        )
         names = [f"20:{p}_{r}_{a}" for p, r, a in self._sites]
         susie = pd.DataFrame({"variable": names, "variable_prob": posterior["posterior"], "cs": 1})
         susie.to_csv(self.folder / "susie.txt", sep=" ", index=False)
