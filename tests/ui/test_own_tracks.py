@@ -34,7 +34,7 @@ def test_a_bed_and_a_bigwig_are_dropped_and_seen(open_page, tmp_path):
     page.reload()
     expect(page.get_by_role("button", name="Move signal.bw up")).to_be_disabled()
     expect(page.get_by_text("gone")).to_have_count(0)
-    # what a server that was started anew has never seen
-    page.evaluate("""() => sessionStorage.setItem("phenviz-own-tracks", '["signal.bw", "lost.bed"]')""")
+    # what a server that was started anew has never seen; set before the page's own scripts can write there
+    page.add_init_script("""sessionStorage.setItem("phenviz-own-tracks", '["signal.bw", "lost.bed"]')""")
     page.reload()
     expect(page.get_by_test_id("vcf-note")).to_contain_text("Your track lost.bed is gone: choose it again")
