@@ -76,7 +76,9 @@ def take_all(page: Page, address: str) -> None:
     page.locator("[data-testid=variants-status][data-state=done]").wait_for()
     _save(page, "variants")
     page.get_by_test_id("variants").locator("tbody tr").first.click()
-    page.locator("table.facts", has_text="JASPAR").wait_for()
+    page.locator("table.facts").first.wait_for()
+    # logos, motifs and expression come one after the other
+    page.wait_for_timeout(10_000)
     _save(page, "variant")
     page.goto(address + "risk?trait=MCV&sample=HG00096")
     status = page.get_by_test_id("risk-status")
