@@ -19,11 +19,11 @@ _CHUNK = 1 << 16
 _FROM = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
-def download(url: str, target: Path, progress: Progress, *, size: int = 0) -> None:
+def download(url: str, target: Path, part: Path, progress: Progress, *, size: int = 0) -> None:
     """Fetch a file; what an earlier try left beside it is gone on with.
 
     A connection that is cut is taken up again (HTTP ``Range``) as long as each try brings something. A
-    cancel, a cut connection and a full disk leave what was fetched in ``.NAME.part``, for the next time.
+    cancel, a cut connection and a full disk leave what was fetched in ``part``, for the next time.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def download(url: str, target: Path, progress: Progress, *, size: int = 0) -> No
         Where from.
     target
         Where to; written at the end only.
+    part
+        Where it lies meanwhile, in the same folder.
     progress
         Counts bytes.
     size
@@ -45,7 +47,6 @@ def download(url: str, target: Path, progress: Progress, *, size: int = 0) -> No
     """
     from requests import exceptions
 
-    part = part_of(target)
     notes = part.with_suffix(".part.json")
     told = _begun(part, notes, url)
     if told:
@@ -71,11 +72,6 @@ def download(url: str, target: Path, progress: Progress, *, size: int = 0) -> No
         part.unlink(missing_ok=True)
         raise
     os.replace(part, target)
-
-
-def part_of(target: Path) -> Path:
-    """Return where a file lies while it is being fetched."""
-    return target.with_name(f".{target.name}.part")
 
 
 def _begun(part: Path, notes: Path, url: str) -> Mapping[str, str]:

@@ -7,13 +7,15 @@ the package carries a copy.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from phenviz.data.cache import cache_root, only_one
-from phenviz.data.downloads import download, part_of, reason, require_space
+from phenviz.data.downloads import download, reason, require_space
 from phenviz.data.embedded import EMBEDDED_DIR
 from phenviz.data.locks import lock, locked
 from phenviz.data.manifests import (
@@ -165,11 +167,11 @@ def _fetch_file(
 
 
 def _download(pack: Pack, file: DataFile, folder: Path, urls: tuple[str, ...], progress: Progress) -> None:
-    fetched = folder / f".{Path(file.name).name}.fetched"
+    part = folder / f".{Path(file.name).name}.part"
     for place, url in enumerate(urls):
         try:
-            download(url, fetched, progress, size=file.bytes)
-            _take(file, fetched, folder, url)
+            bring = partial(download, url, part=part, progress=progress, size=file.bytes)
+            _retrieve(file, folder, url, bring)
             return
         except PermissionError:
             raise
@@ -178,7 +180,7 @@ def _download(pack: Pack, file: DataFile, folder: Path, urls: tuple[str, ...], p
                 continue
             if isinstance(error, DataError):
                 raise
-            kept = " What came is kept, and the next try goes on from there." * part_of(fetched).exists()
+            kept = " What came is kept, and the next try goes on from there." * part.exists()
             raise DataError(
                 f"{file.name} of data pack {pack.name} can't be fetched from {url}: {reason(error)}.{kept} "
                 f"Check the network and the free space in {folder}, or name a directory that has it in "
@@ -195,34 +197,51 @@ def _copy(pack: Pack, file: DataFile, folder: Path, mirror: Path, progress: Prog
         )
     # a lock that came with the mirror tells what the file was when that was made
     known = locked(Pack(pack.name, "", "", "", "", "", (file,)), mirror / pack.name).files[0]
-    fetched = folder / f".{Path(file.name).name}.fetched"
-    try:
-        shutil.copyfile(origin, fetched)
+
+    def copy(target: Path) -> None:
+        shutil.copyfile(origin, target)
         progress.advance(known.size)
-        _take(known, fetched, folder, str(origin))
+
+    try:
+        _retrieve(known, folder, str(origin), copy)
     except PermissionError:
         raise
     except OSError as error:
         raise DataError(
             f"{origin} can't be copied to {folder}: {error.strerror or error}. Check the free space there"
         ) from error
-    finally:
-        fetched.unlink(missing_ok=True)
 
 
-def _take(file: DataFile, fetched: Path, folder: Path, origin: str) -> None:
-    """Put a file that came in its place, if it is the one that is meant."""
-    found, size = sha256_of(fetched), fetched.stat().st_size
-    if file.sha256 and found != file.sha256:
-        fetched.unlink()
+def _retrieve(file: DataFile, folder: Path, origin: str, bring: Callable[[Path], None]) -> None:
+    """Have pooch put what ``bring`` writes in its place, if it is the file that is meant."""
+    import pooch
+
+    # pooch tells of every download on stderr; progress is reported by us
+    pooch.get_logger().setLevel(logging.WARNING)
+    came = False
+
+    def come(url: str, target: str, manager: object) -> None:
+        nonlocal came
+        path = Path(target)
+        bring(path)
+        came = True
+        # before the file is in its place, so that none is there without
+        if not _published(file, folder) and (found := sha256_of(path)) and file.sha256 in ("", found):
+            lock(file, folder, found, path.stat().st_size, origin)
+
+    known = f"sha256:{file.sha256}" if file.sha256 else None
+    try:
+        pooch.retrieve(origin, known, file.name, path=folder, downloader=come)
+    except ValueError as error:
+        # an address that can't be one is such an error, too
+        if not came:
+            raise
+        got = str(error).rpartition("but got ")[2].partition(".")[0]
         raise DataError(
-            f"{origin} isn't the file that the manifest names: expected sha256 {file.sha256}, got {found}; "
+            f"{origin} isn't the file that the manifest names: expected sha256 {file.sha256}, got {got}; "
             "nothing was kept. Try again later, or from another mirror; if it stays so, the file was changed "
             "at its source: please report it"
-        )
-    if not _published(file, folder):
-        lock(file, folder, found, size, origin)
-    os.replace(fetched, folder / file.name)
+        ) from error
 
 
 def _published(file: DataFile, folder: Path) -> bool:
