@@ -108,28 +108,30 @@ def rates(p_values: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
     """Write the section of the page."""
-    tables = []
-    for where, table in found.items():
-        rows = [
-            [
-                row["method"],
-                row["sets"],
-                *(_cell(row, level) for level in LEVELS),
-                *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
-                verdict(row),
-            ]
-            for _, row in table.iterrows()
-        ]
-        header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
-        tables.append(f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n")
     return f"""Measured with {model}; {seconds / 60:.0f} minutes, scores cached. Each set has the posterior
 structure of a real trait (loci with a posterior of at least {sets.LEAST_LOCUS}, variants of at least
 {sets.LEAST_POSTERIOR}), moved to places where there is nothing to find; no two sets share a locus. In
 brackets: 95 % binomial intervals of one context a set. A method is called off where the interval leaves out
 the nominal level. Sets of which a method has nothing to test (no variant in a peak) don't count.
 
-{chr(10).join(tables)}
+{chr(10).join(errors_table(where, table) for where, table in found.items())}
 """
+
+
+def errors_table(where: str, table: pd.DataFrame) -> str:
+    """Lay out the false positives of each method at one kind of place."""
+    rows = [
+        [
+            row["method"],
+            row["sets"],
+            *(_cell(row, level) for level in LEVELS),
+            *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
+            verdict(row),
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
+    return f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n"
 
 
 def _cell(row: pd.Series, level: float) -> str:

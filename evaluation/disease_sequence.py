@@ -21,10 +21,10 @@ from evaluation.disease_calibration import (
     LEVELS,
     PAGE,
     PERMUTATIONS,
+    errors_table,
     null_sets,
     rates,
     shown_by_the_page,
-    verdict,
 )
 from evaluation.disease_power import PLACES, power, run
 from evaluation.report import TABLES, markdown_table, number, write_section
@@ -111,28 +111,13 @@ def section(errors: dict[str, pd.DataFrame], found: dict[str, pd.DataFrame], mod
     return f"""Measured with {model}. Null sets made as under Calibration; in brackets 95 % binomial intervals
 of one context a set.
 
-{chr(10).join(_errors(where, table) for where, table in errors.items())}
+{chr(10).join(errors_table(where, table) for where, table in errors.items())}
 Simulated on real sequence, as under Power: top-1 / AUPRC / share of p <= 0.05 of the planted context among 22
 (chance: 0.05 each), by number of loci and share of true ones; the means are over these settings and those of
 40 loci with 25 and 50 %. `overlap` reads the observed peaks that the variants were planted in.
 
 {chr(10).join(_power(where, table) for where, table in found.items())}
 """
-
-
-def _errors(where: str, table: pd.DataFrame) -> str:
-    rows = [
-        [
-            row["method"],
-            row["sets"],
-            *(_rate(row, level) for level in LEVELS),
-            *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
-            verdict(row),
-        ]
-        for _, row in table.iterrows()
-    ]
-    header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
-    return f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n"
 
 
 def _power(where: str, table: pd.DataFrame) -> str:
@@ -152,11 +137,6 @@ def _null_file(where: str) -> str:
 
 def _power_file(where: str) -> str:
     return f"disease_sequence_power_{where}.tsv"
-
-
-def _rate(row: pd.Series, level: float) -> str:
-    rate, low, high = (100 * row[f"{name}_{level}"] for name in ("rate", "low", "high"))
-    return f"{number(rate, 1)} ({number(low, 1)} to {number(high, 1)})"
 
 
 def _setting(row: pd.Series) -> str:
