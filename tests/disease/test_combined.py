@@ -70,11 +70,7 @@ def test_scales_of_the_parts_change_nothing():
 
 @pytest.fixture(scope="module")
 def planted(world):
-    rng = np.random.default_rng(0)
-    return worlds.variants_of(
-        worlds.trait_at(world, worlds.elements_of("Ery", 8, rng), trait="red"),
-        worlds.trait_at(world, worlds.elements_of("B", 8, rng), trait="white", seed=1),
-    )
+    return worlds.variants_of(*worlds.red_and_white(world, np.random.default_rng(0)))
 
 
 def test_activity_around_genes_is_what_the_scorer_says_place_by_place(world, planted):

@@ -30,8 +30,7 @@ OBSERVED = ("accessibility", "gchromvar", "overlap", "overlap-remo", "accessibil
 def planted(world):
     rng = np.random.default_rng(0)
     return worlds.variants_of(
-        worlds.trait_at(world, worlds.elements_of("Ery", 8, rng), trait="red"),
-        worlds.trait_at(world, worlds.elements_of("B", 8, rng), trait="white", seed=1),
+        *worlds.red_and_white(world, rng),
         worlds.trait_at(world, rng.integers(1_000, worlds.LENGTH - 10_000, 8), trait="nothing", seed=2),
     )
 

@@ -118,6 +118,14 @@ def trait_at(world, positions, *, trait="T", posterior=0.9, seed=0, extra=2):
     return pd.DataFrame(rows, columns=columns)
 
 
+def red_and_white(world, rng) -> list[pd.DataFrame]:
+    """Make a trait that acts in erythroid cells, and one that acts in B cells."""
+    return [
+        trait_at(world, elements_of("Ery", 8, rng), trait="red"),
+        trait_at(world, elements_of("B", 8, rng), trait="white", seed=1),
+    ]
+
+
 def variants_of(*tables) -> TraitVariants:
     return make_trait_variants(pd.concat(tables, ignore_index=True), TraitReport("made up"))
 
