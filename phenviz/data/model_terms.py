@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,15 @@ def terms_of_file(path: Path) -> Terms | None:
         files = locked(pack, cache_root() / "packs" / pack.name).files
         known = {file.sha256 for file in files if file.sha256 and file.bytes == path.stat().st_size}
         # reading gigabytes for nothing is spared
-        if known and sha256_of(path) in known:
+        if known and _sum_of(path, path.stat().st_mtime_ns) in known:
             return pack.terms
     return _stated(path.with_suffix(".json"))
+
+
+@lru_cache(maxsize=64)
+def _sum_of(path: Path, changed: int) -> str:
+    # each page that is opened asks for its model's terms
+    return sha256_of(path)
 
 
 def require_training(project: Project) -> None:

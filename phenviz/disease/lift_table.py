@@ -18,6 +18,7 @@ from phenviz.disease.raw_tables import read_raw
 from phenviz.errors import DataError
 from phenviz.genome import ReferenceGenome
 from phenviz.genome.chains import Chains
+from phenviz.genome.locus import bare_contig
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.writing import aside, refusals
 from phenviz.variation.lift import LiftedAlleles, LiftReport, check_target, complemented, lift_alleles
@@ -261,8 +262,8 @@ def _lift_pair(
 
 def _styled(contig: str, asked: str) -> str:
     """Keep a contig's name with or without ``chr``, as the table has it."""
-    bare = contig[3:] if contig.lower().startswith("chr") else contig
-    return f"chr{bare}" if asked.lower().startswith("chr") else bare
+    bare = bare_contig(contig)
+    return bare if bare_contig(asked) == asked else f"chr{bare}"
 
 
 def _renamed(name: re.Match[str], place: LiftedAlleles, alleles: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def _draw_rows(ax: Axes, shown: pd.DataFrame, methods: list[str], names: list[st
     ax.axvline(0, color=MUTED, linewidth=0.7, zorder=1)
     for row in rows[1:]:
         ax.axhline(row - 0.5, color=FAINT, linewidth=0.5, zorder=0)
-    for place, (method, (marker, colour)) in enumerate(zip(methods, _STYLES, strict=False)):
+    for place, (method, (marker, colour)) in enumerate(zip(methods, cycle(_STYLES), strict=False)):
         at = rows + 0.7 * ((place + 0.5) / len(methods) - 0.5)
         r, low, high = (shown[name].to_numpy(float) for name in (method, f"{method} low", f"{method} high"))
         ax.hlines(at, low, high, color=colour, linewidth=0.8, alpha=0.6)
