@@ -23,7 +23,6 @@ from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.writing import aside, refusals
 from phenviz.variation.lift import LiftedAlleles, LiftReport, check_target, complemented, lift_alleles
 
-TABLE_SUFFIXES = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 _REJECTED, _LINE = "lift_rejected", "lift_line"
 _ALLELES = ("ref", "alt", "effect_allele", "other_allele", "first_allele", "second_allele")
 _NAME = re.compile(
