@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _SHOWN_FLANK, _FLANK = 24, 100
 _SHOWN_ALLELE = 12
 _CHOOSE = "Choose a variant in the table to compare the logos of its alleles."
-# pixels of the logos with the line above them
-_ROOM = 164
+# pixels of the logos with two lines above them, as many as a narrow page needs
+_ROOM = 172
 
 
 class VariantDetail(Viewer):
