@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
@@ -25,12 +26,12 @@ from phenviz.figures.style import (
     TEXT_PT,
     text_width_mm,
 )
-from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density
+from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density, group_colours
 
 Distribution = tuple[Mapping[str, NDArray[np.float64]], str, float | None]
 _COLUMNS = 3
 _PANEL = (54.0, 32.0)
-_GAP, _LABELS = 7.0, 13.0
+_GAP, _LABELS, _KEY_MM = 7.0, 13.0, 5.0
 _ROW_MM, _SLOT_MM = 4.4, 9.0
 _CURVE_MM = (78.0, 62.0)
 
@@ -53,16 +54,22 @@ def scores_figure(
     if not drawn:
         raise ResultError("this risk model has no reference people: there is nothing to draw")
     rows = -(-len(drawn) // _COLUMNS)
+    colours = group_colours(next(iter(drawn.values()))[0])
 
     def draw(chart: Chart) -> None:
+        key = chart.panel(3, 0, chart.width_mm - 6, _KEY_MM)
+        key.axis("off")
+        lines = [Line2D([], [], color=colour, lw=1.2, label=group) for group, colour in colours.items()]
+        key.legend(handles=lines, ncol=len(lines), loc="center left", frameon=False, fontsize=SMALL_PT,
+                   borderaxespad=0, handlelength=1.2)  # fmt: skip
         for place, (name, one) in enumerate(drawn.items()):
             row, column = divmod(place, _COLUMNS)
             left = 3 + column * (_PANEL[0] + _GAP)
-            ax = chart.panel(left, 4 + row * (_PANEL[1] + _LABELS), *_PANEL)
+            ax = chart.panel(left, _KEY_MM + 4 + row * (_PANEL[1] + _LABELS), *_PANEL)
             _distribution(ax, name, one)
             ax.set_xlabel(axis, fontsize=SMALL_PT)
 
-    return Chart(draw, rows * (_PANEL[1] + _LABELS) + 4, title=title, footer=footer)
+    return Chart(draw, rows * (_PANEL[1] + _LABELS) + _KEY_MM + 4, title=title, footer=footer)
 
 
 def curves_figure(
@@ -207,12 +214,11 @@ def _distribution(ax: Axes, name: str, one: Distribution) -> None:
     groups, group, person = one
     known = [values[np.isfinite(values)] for values in groups.values()]
     together = np.concatenate([*known, [] if person is None else [person]])
+    colours = group_colours(groups)
     for label, (x, y) in density(groups, float(together.min()), float(together.max())).items():
         if label == group:
-            ax.fill_between(x, y, color=SCORE_COLOURS[name], alpha=0.3, lw=0)
-        ax.plot(
-            x, y, color=SCORE_COLOURS[name] if label == group else MUTED, lw=0.8 if label == group else 0.5
-        )
+            ax.fill_between(x, y, color=colours[label], alpha=0.3, lw=0)
+        ax.plot(x, y, color=colours[label], lw=0.9 if label == group else 0.6)
     if person is not None:
         ax.axvline(person, color=ACCENT, lw=1.2)
     ax.set_ylim(bottom=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,24 @@ SCORE_COLOURS = {
     "ensemble": "#039164",
     "ensemble_linear": "#c79a00",
 }
+# as 1000 Genomes colours its superpopulations; other groups take the rest in turn
+_GROUP_COLOURS = {"AFR": "#e09f00", "AMR": "#d1495b", "EAS": "#1f9e6e", "EUR": "#2f7ed8", "SAS": "#9b5fc0"}
+_MORE_COLOURS = ("#6b7a88", "#a0713c", "#00a0b0", "#d66ba0")
 # bins of a distribution over what is drawn of it, and by how many of them it is smoothed
 _BINS, _SMOOTHED = 48, 1.2
+
+
+def group_colours(groups: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each group of people, the same on every page, figure and scale.
+
+    Parameters
+    ----------
+    groups
+        Names of ancestries, or of other groups, in their order.
+    """
+    names = list(dict.fromkeys(groups))
+    others = cycle(_MORE_COLOURS)
+    return {name: _GROUP_COLOURS.get(name) or next(others) for name in names}
 
 
 def density(

@@ -222,8 +222,7 @@ class TraitBars(_ContextRows):
     """-log10 p of every context of one trait, with both thresholds."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
-        # both plots have labels of two lines, so that their rows stand side by side
-        super().__init__("trait-bars", "−log10 p\n ")
+        super().__init__("trait-bars", "−log10 p")
         self._bar = Rect(x="middle", y="y", width="value", height=0.7, fill_color="colour", line_color=None)
         bars = self.layout.add_glyph(self._source, self._bar)
         self._bonferroni = Span(location=0, dimension="height", line_width=1.5)
@@ -253,7 +252,7 @@ class TraitForest(_ContextRows):
     """Effect in every context of one trait with its 95 % interval."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
-        super().__init__("trait-forest", "effect\n ")
+        super().__init__("trait-forest", "effect")
         self._zero = Span(location=0, dimension="height", line_width=1)
         self.layout.add_layout(self._zero)
         stem = Segment(x0="low", x1="high", y0="y", y1="y", line_color="colour", line_width=2)
@@ -264,11 +263,10 @@ class TraitForest(_ContextRows):
         self.layout.add_tools(hover_of(dots, told, value="4", low="4", high="4"))
         self.set_theme(theme)
 
-    def show(self, own: xr.Dataset, units: str) -> None:
+    def show(self, own: xr.Dataset) -> None:
         """Draw a trait: ``effect``, ``interval_low`` and ``interval_high`` (context), NaN for no interval."""
         effect, low, high = (own[name].values for name in ("effect", "interval_low", "interval_high"))
         self._show(own, value=effect, low=low, high=high)
-        self.layout.xaxis.axis_label = f"effect\n{units}"
         values = np.concatenate([effect, low, high, [0.0]])
         start, end = float(np.nanmin(values)), float(np.nanmax(values))
         air = 0.06 * max(end - start, 1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, HoverTool, MultiLine, Patches, Scatter, Segment, Slope, Span
 from numpy.typing import NDArray
 
-from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density
+from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density, group_colours
 from phenviz.tracks.plain import Plot, hover_of, plain_figure
 from phenviz.tracks.theme import Theme, ThemeName, legible
 
@@ -140,24 +140,29 @@ class ScoreDistribution(Plot):
     Parameters
     ----------
     score
-        A key of `phenviz.results.risk_scores.SCORE_NAMES`: gives the colour.
+        A key of `phenviz.results.risk_scores.SCORE_NAMES`.
     theme
         ``light`` or ``dark``.
     """
 
     def __init__(self, score: str, theme: ThemeName = "light") -> None:
-        self._score = score
         self.layout = plain_figure(
             f"distribution-{score}", _DISTRIBUTION_HEIGHT, "score", "", x=(0, 1), y=(0, 1)
         )
         self.layout.yaxis.visible = False
-        names = ("xs", "ys", "group", "people", "middle")
+        names = ("xs", "ys", "group", "colour", "people", "middle")
+        self._colours: dict[str, str] = {}
         self._filled = ColumnDataSource({name: [] for name in names})
         self._others = ColumnDataSource({name: [] for name in names})
-        self._patch = Patches(xs="xs", ys="ys", fill_alpha=0.3, line_width=1.5)
-        area = self.layout.add_glyph(self._filled, self._patch)
-        self._line = MultiLine(xs="xs", ys="ys", line_width=1.2, line_alpha=0.8)
-        lines = self.layout.add_glyph(self._others, self._line)
+        area = self.layout.add_glyph(
+            self._filled,
+            Patches(
+                xs="xs", ys="ys", fill_color="colour", line_color="colour", fill_alpha=0.3, line_width=1.5
+            ),
+        )
+        lines = self.layout.add_glyph(
+            self._others, MultiLine(xs="xs", ys="ys", line_color="colour", line_width=1.2)
+        )
         self._person = Span(dimension="height", line_width=2.5, visible=False)
         self.layout.add_layout(self._person)
         self.layout.add_tools(
@@ -193,6 +198,7 @@ class ScoreDistribution(Plot):
         placed = [] if person is None else [person]
         together = np.concatenate([*known.values(), placed]) if known or placed else np.array([0.0, 1.0])
         drawn = density(known, float(together.min()), float(together.max()))
+        self._colours = group_colours(groups)
         self._filled.data = self._columns({name: drawn[name] for name in drawn if name == group}, known)
         self._others.data = self._columns({name: drawn[name] for name in drawn if name != group}, known)
         top = max((float(ys.max()) for _, ys in drawn.values()), default=1.0)
@@ -204,9 +210,8 @@ class ScoreDistribution(Plot):
 
     def _recolour(self) -> None:
         self.layout.ygrid.grid_line_color = None
-        colour = score_colour(self._score, self._theme)
-        self._patch.update(fill_color=colour, line_color=colour)
-        self._line.line_color = self._theme.muted
+        for source in (self._filled, self._others):
+            source.data = dict(source.data) | {"colour": self._painted(source.data["group"])}
         self._person.line_color = self._theme.accent
 
     def _columns(
@@ -216,9 +221,13 @@ class ScoreDistribution(Plot):
             "xs": [xs.tolist() for xs, _ in drawn.values()],
             "ys": [ys.tolist() for _, ys in drawn.values()],
             "group": list(drawn),
+            "colour": self._painted(drawn),
             "people": [len(known[name]) for name in drawn],
             "middle": [f"{float(np.median(known[name])):.3g}" for name in drawn],
         }
+
+    def _painted(self, groups: Iterable[str]) -> list[str]:
+        return [legible(self._colours[name], self._theme, 3.0) for name in groups]
 
 
 def score_colour(score: str, theme: Theme) -> str:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phenviz.results.risk_scores import SCORE_NAMES, density
+from phenviz.results.risk_scores import SCORE_NAMES, density, group_colours
 from phenviz.tracks.drawn_tables import drawn_tables
 from phenviz.tracks.risk import CalibrationPlot, RocCurves, ScoreDistribution
 from phenviz.tracks.risk_chain import RiskChain
+from phenviz.tracks.theme import contrast, get_theme
 
 COLUMNS = (("gene", "Genes"), ("trait", "Trait"), ("person", "Person"))
 
@@ -36,6 +37,25 @@ def test_the_group_of_the_person_is_filled_and_the_others_are_lines():
     assert dict(zip(table["group"], table["people"], strict=True)) == {"EUR": 3, "AFR": 2}
     plot.show({}, "", None)
     assert not plot._person.visible and not len(plot._others.data["group"])
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_each_group_has_its_own_colour_that_can_be_seen_and_stays_the_same(name):
+    groups = {group: np.array([0.0, 1.0]) for group in ("AFR", "EUR", "cohort A", "cohort B")}
+    plot = ScoreDistribution("prs")
+    plot.set_theme(name)
+    plot.show(groups, "EUR")
+    theme = get_theme(name)
+    painted = dict(zip(plot._others.data["group"], plot._others.data["colour"], strict=True)) | {
+        "EUR": plot._filled.data["colour"][0]
+    }
+    assert len(set(painted.values())) == 4
+    assert all(contrast(colour, theme.surface) >= 3 for colour in painted.values())
+    # which one is filled doesn't change what a colour means
+    assert (
+        group_colours(groups) == group_colours([*groups])
+        and group_colours(["EUR"])["EUR"] == group_colours(groups)["EUR"]
+    )
 
 
 def test_curves_stand_in_the_order_in_which_scores_are_named_and_empty_ones_draw_nothing():

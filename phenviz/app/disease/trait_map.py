@@ -169,7 +169,7 @@ class DiseaseMap(Viewer):
         own = part.sel(trait=state.trait)
         bonferroni, bh = thresholds(dataset, state.method)
         self._bars.show(own, bonferroni, bh)
-        self._forest.show(own, str(part["method_units"].values))
+        self._forest.show(own)
         passed = "dashed: Benjamini-Hochberg 5 %" if bh == bh else "no test passes Benjamini-Hochberg at 5 %"
         label = trait_label(state.trait, state.source)
         title = escaped(state.trait) + (
@@ -177,8 +177,9 @@ class DiseaseMap(Viewer):
         )
         self._about_trait.object = (
             f"<b data-testid='disease-trait'>{title}</b><br><span class='quiet'>"
-            f"{escaped(trait_words(dataset, state.trait))}. Solid line: Bonferroni 5 %; {passed}. Intervals: "
-            f"95 %, {interval_words(state.method)}.</span>"
+            f"{escaped(trait_words(dataset, state.trait))}. Solid line: Bonferroni 5 %; {passed}. "
+            f"Effects: {escaped(str(part['method_units'].values))}; intervals: 95 %, "
+            f"{interval_words(state.method)}.</span>"
         )
         found = (
             cell_words(dataset, state.method, state.trait, state.focus) if chosen else "no cell type chosen"

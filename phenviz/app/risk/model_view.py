@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from phenviz.app.risk.risk_parts import ALL, score_name
+from phenviz.app.risk.risk_parts import ALL, line_chip, score_name
 from phenviz.app.risk.risk_state import RiskState
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.figure_table import FigureTable
@@ -174,11 +174,8 @@ def _table(metrics: pd.DataFrame, theme: str) -> str:
         cells = "".join(
             f"<td>{_estimate(own.loc[name]) if name in own.index else ''}</td>" for name in _METRICS
         )
-        chip = (
-            f"<span style='display:inline-block;width:14px;height:4px;margin-right:8px;vertical-align:middle;"
-            f"background:{score_colour(score, get_theme(theme))}'></span>"
-        )
-        rows.append(f"<tr><th scope='row' style='opacity:1'>{chip}{score_name(score)}</th>{cells}</tr>")
+        name = line_chip(score_colour(score, get_theme(theme))) + score_name(score)
+        rows.append(f"<tr><th scope='row' style='opacity:1'>{name}</th>{cells}</tr>")
     return (
         f"<div style='overflow-x:auto'><table class='facts' data-testid='risk-metrics'>{_CAPTION}95 % "
         f"intervals in brackets</caption><thead><tr>{head}</tr></thead>"

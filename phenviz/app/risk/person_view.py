@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from phenviz.app.risk.risk_parts import (
     CHAIN,
     Chain,
     chain,
+    line_chip,
     of_trait,
     ordinal,
     own_group,
@@ -28,8 +30,10 @@ from phenviz.app.risk.risk_state import SCALES, RiskState
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.figure_table import FigureTable
 from phenviz.app.widgets.parts import FigurePane, side_by_side, words
+from phenviz.results.risk_scores import group_colours
 from phenviz.tracks.risk import ScoreDistribution
 from phenviz.tracks.risk_chain import RiskChain
+from phenviz.tracks.theme import get_theme, legible
 
 if TYPE_CHECKING:
     from phenviz.disease.cohort.saved import RiskModel
@@ -186,9 +190,8 @@ class RiskPersonView(Viewer):
             else "without reference people"
         )
         group = own_group(part) if part is not None else ""
-        others = [name for name in reference.people if name not in ("all", group)] if reference else []
-        if others:
-            among += f"; lines: {escaped(', '.join(others))}"
+        if reference is not None and reference.ancestries:
+            among += f": {self._key(reference.ancestries)}"
         if part is None:
             return f"<div data-testid='risk-head'><b>{label}</b> <span class='quiet'>{among}</span></div>"
         like = f"; filled: {escaped(group)}, whom this person is most like" if group else ""
@@ -196,6 +199,14 @@ class RiskPersonView(Viewer):
             f"<div data-testid='risk-head'><b>{escaped(state.sample)}</b> (bar), {label} "
             f"<span class='quiet'>{among}{like}; genetic distance from the training people "
             f"{float(part['distance']):.2f} times theirs</span></div>"
+        )
+
+    def _key(self, groups: Sequence[str]) -> str:
+        """Name groups, each behind a piece of its line."""
+        theme = get_theme(self._state.theme)
+        return " \N{MIDDLE DOT} ".join(
+            line_chip(legible(colour, theme, 3.0)) + escaped(name)
+            for name, colour in group_colours(groups).items()
         )
 
     def _pick(self, column: str, key: str) -> None:
@@ -212,6 +223,8 @@ class RiskPersonView(Viewer):
         for plot in self._plots.values():
             plot.set_theme(self._state.theme)
         self._flow.set_theme(self._state.theme)
+        if self._model is not None:
+            self._head.object = self._headline(self.part)
 
 
 def _score_table(rows: pd.DataFrame, group: str) -> str:

@@ -219,6 +219,14 @@ def ordinal(number: float) -> str:
     return f"{whole}{ending}"
 
 
+def line_chip(colour: str) -> str:
+    """Return a short piece of a line, as HTML, to stand before what lines of this colour mean."""
+    return (
+        "<span style='display:inline-block;width:14px;height:4px;margin-right:8px;vertical-align:middle;"
+        f"background:{colour}'></span>"
+    )
+
+
 def score_name(method: str) -> str:
     """Return what a score is called, with a capital letter."""
     name = SCORE_NAMES.get(method, method)
