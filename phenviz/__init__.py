@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
+    from phenviz.app.in_notebook import explore
     from phenviz.attribution import Target
     from phenviz.genome import Context, Locus
     from phenviz.models.predict_sequences import predict_sequences
@@ -33,6 +34,7 @@ __all__ = [
     "Target",
     "World",
     "__version__",
+    "explore",
     "open_world",
     "predict_sequences",
     "save",
@@ -47,6 +49,7 @@ _ROOM_OF = {
     "ModelService": "phenviz.service",
     "Target": "phenviz.attribution",
     "World": "phenviz.world",
+    "explore": "phenviz.app.in_notebook",
     "open_world": "phenviz.world",
     "predict_sequences": "phenviz.models.predict_sequences",
     "save": "phenviz.saving",

@@ -14,7 +14,12 @@ from phenviz.app.shell.address import Address
 from phenviz.app.shell.header import Header
 from phenviz.app.shell.links import link_to
 from phenviz.app.shell.page_actions import PageActions, ShareButton
-from phenviz.app.shell.panel_workarounds import lock_events, never_busy, remember_defaults
+from phenviz.app.shell.panel_workarounds import (
+    keep_style_sheets_relative,
+    lock_events,
+    never_busy,
+    remember_defaults,
+)
 from phenviz.app.shell.session import Session, report, words_of
 from phenviz.app.shell.state import PageState
 from phenviz.app.shell.theme import PAGE_SX, THEME_CONFIG
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from phenviz.app.shell.runtime import Runtime
 
 pn.extension(notifications=True, exception_handler=report)
+keep_style_sheets_relative()
 lock_events()
 remember_defaults()
 

@@ -20,6 +20,7 @@ from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
 from bokeh.server.views.ws import WSHandler
 from bokeh.settings import settings
+from panel.io.location import Location
 from panel.reactive import Syncable
 from panel.util import edit_readonly
 
@@ -34,6 +35,24 @@ def lock_events() -> None:
     """
     for coroutine in (Syncable._change_coroutine, Syncable._event_coroutine):
         coroutine.lock = True
+
+
+def keep_style_sheets_relative() -> None:
+    """Have style sheets that come late asked for under the path that the dashboard stands under.
+
+    Once the page's own path is known, Panel writes its folder of style sheets as if that path were the root.
+    """
+    follow = Location._sync_pathname
+
+    @wraps(follow)
+    def mended(self: Location) -> None:
+        follow(self)
+        document = pn.state.curdoc
+        folder = document.template_variables.get("dist_url", "") if document is not None else ""
+        if folder.startswith("/static/"):
+            document.template_variables["dist_url"] = folder.lstrip("/")
+
+    Location._sync_pathname = mended
 
 
 def spare_checks() -> None:

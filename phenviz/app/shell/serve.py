@@ -52,7 +52,6 @@ def serve(
     basic_auth: Path | None = None,
     oauth: str | None = None,
     behind_proxy: bool = False,
-    threaded: bool = False,
 ) -> Server:
     """Serve all pages of the dashboard until it is interrupted.
 
@@ -82,8 +81,6 @@ def serve(
         read from Panel's environment variables. None for no such login.
     behind_proxy
         Whether a proxy tells who asks, and by which scheme, in headers; others could tell as well.
-    threaded
-        Whether to serve from a thread and return at once.
     """
     if world is None:
         from phenviz.world import open_world
@@ -94,7 +91,7 @@ def serve(
     spare_checks()
     refuse_rebound_names()
     runtime = Runtime(world, device, files).warm().start()
-    if not threaded and threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread():
         _forget_people_when_ended(runtime)
     HOUSEKEEPING.set_aside()
     # the model brings as much again
@@ -109,7 +106,6 @@ def serve(
         prefix=prefix,
         use_xheaders=behind_proxy,
         **_login(basic_auth, oauth),
-        threaded=threaded,
         default_handler_class=NotFound,
         unused_session_lifetime_milliseconds=_PATIENCE_MS,
         # 4.9 MB of scripts become 1.6 on the way to another machine; on the same one packing only takes time
