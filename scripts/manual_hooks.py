@@ -14,8 +14,8 @@ from traitlets.config import Config
 ROOT = Path(__file__).resolve().parents[1]
 _NOTE = """
 !!! note "This page is a notebook"
-    [Download it]({name}.ipynb){{: download}} and open it in Jupyter, or in a clone: `make notebooks`. Every figure and
-    number below was made by its cells, when `python scripts/build_notebooks.py` ran them.
+    [Download it]({name}.ipynb){{: download}} and open it in Jupyter, or in a clone: `make notebooks`. Its cells
+    made every figure and number below when `python scripts/build_notebooks.py` ran them.
 """
 # a stylesheet that pandas writes before each of its tables
 _STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
