@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+from tests.manual_pages import DOCS, MADE_PAGES, NOTEBOOKS, PAGES, ROOT, navigation
+
 FENCED = re.compile(r"^```.*?^```", flags=re.MULTILINE | re.DOTALL)
 MADE = [
     *(path for path in DOCS.rglob("*") if path.suffix in (".png", ".svg")),
@@ -19,7 +18,11 @@ MADE = [
 
 
 def links(path):
-    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", text))
     return re.findall(r"\]\(([^)\s]+)\)", text)
 
 
@@ -38,13 +41,15 @@ def rows():
 
 
 def test_every_page_is_in_the_navigation_and_every_entry_is_a_page():
-    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    named = {page for entry in yaml.safe_load(config)["nav"] for page in entry.values()}
-    assert named == {path.name for path in PAGES}
+    named = navigation()
+    assert len(named) == len(set(named))
+    assert set(named) == {path.relative_to(DOCS).as_posix() for path in PAGES} | set(MADE_PAGES)
 
 
 @pytest.mark.parametrize(
-    "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name
+    "path",
+    [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *NOTEBOOKS],
+    ids=lambda path: path.name,
 )
 def test_every_link_leads_to_a_file_and_to_a_heading_in_it(path):
     for link in links(path):
@@ -52,6 +57,8 @@ def test_every_link_leads_to_a_file_and_to_a_heading_in_it(path):
             continue
         name, _, anchor = link.partition("#")
         target = path.parent / name if name else path
+        if path.parent == DOCS and name in MADE_PAGES:
+            target = MADE_PAGES[name]
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
