@@ -1,4 +1,4 @@
-"""Pages of the manual that are made of other files: the tutorials, of their notebooks, and the list of changes."""
+"""Tutorials in the manual: a page for each notebook, with what its cells have shown."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from traitlets.config import Config
 ROOT = Path(__file__).resolve().parents[1]
 _NOTE = """
 !!! note "This page is a notebook"
-    [Download it]({name}.ipynb){{: download}} and open it in Jupyter, or in a clone: `make notebooks`. Its cells
-    made every figure and number below when `python scripts/build_notebooks.py` ran them.
+    [Download it]({name}.ipynb){{: download}} and open it in Jupyter, or in a clone: `make notebooks`. Its
+    cells made every figure and number below when `python scripts/build_notebooks.py` ran them.
 """
 # a stylesheet that pandas writes before each of its tables
 _STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each notebook, its pictures, the notebook itself, and the changes."""
+    """Add a page for each notebook, its pictures, and the notebook itself."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for name, content in tutorial(path).items():
             files.append(File.generated(config, f"tutorials/{name}", content=content))
-    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    files.append(File.generated(config, "changelog.md", content=changes))
     return files
 
 

@@ -16,10 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-# the texts that the hook of MkDocs makes pages of
-MADE_PAGES = {"changelog.md": ROOT / "CHANGELOG.md"} | {
-    f"tutorials/{path.stem}.md": path for path in NOTEBOOKS
-}
+# pages that the hook of MkDocs makes of notebooks
+MADE_PAGES = {f"tutorials/{path.stem}.md": path for path in NOTEBOOKS}
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", flags=re.MULTILINE | re.DOTALL)
 
 

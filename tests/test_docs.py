@@ -48,7 +48,7 @@ def test_every_page_is_in_the_navigation_and_every_entry_is_a_page():
 
 @pytest.mark.parametrize(
     "path",
-    [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *NOTEBOOKS],
+    [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", *NOTEBOOKS],
     ids=lambda path: path.name,
 )
 def test_every_link_leads_to_a_file_and_to_a_heading_in_it(path):

@@ -75,7 +75,9 @@ def test_from_nothing_to_results_with_a_random_small_enformer(lab):
     (lab / "config.json").write_text(json.dumps(shape))
 
     weights = ("--backbone", "enformer", "--weights", "enformer.safetensors")
-    run("init", "project.yaml", *HAVE, *weights, "--context", "monocyte female", "--individuals", "people.vcf")
+    run(
+        "init", "project.yaml", *HAVE, *weights, "--context", "monocyte female", "--individuals", "people.vcf"
+    )
     told = run("doctor", "project.yaml")
     assert "PROBLEM" not in told and "4 in 1 file" in told
     run("predict", "ALPHA", "--world", "project.yaml", "-o", "alpha.nc")
