@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -105,3 +107,14 @@ def test_the_picture_of_the_rooms_is_what_its_script_draws_and_holds_every_room(
     drawn = {name for _, rooms in ROWS for name, _ in rooms}
     rooms = {path.name for path in (ROOT / "phenviz").iterdir() if (path / "__init__.py").is_file()}
     assert rooms <= drawn and drawn - rooms == {"notebooks"}
+
+
+def test_the_site_is_built_without_a_warning_and_holds_every_page(tmp_path):
+    for package in ("mkdocs", "mkdocstrings", "nbconvert"):
+        pytest.importorskip(package, reason="the extra phenviz[docs] isn't installed")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    for page in navigation():
+        place = tmp_path / page.removesuffix(".md") / "index.html"
+        assert (tmp_path / "index.html" if page == "index.md" else place).is_file()

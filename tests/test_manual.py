@@ -1,4 +1,4 @@
-"""What the manual says can be done, and how much of what: by the real commands, names, controls and numbers."""
+"""What the manual says can be done, held against the real commands, names, controls and numbers."""
 
 from __future__ import annotations
 
