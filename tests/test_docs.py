@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+from tests.manual_pages import DOCS, MADE_PAGES, NOTEBOOKS, PAGES, ROOT, navigation
+
 FENCED = re.compile(r"^```.*?^```", flags=re.MULTILINE | re.DOTALL)
 MADE = [
     *(path for path in DOCS.rglob("*") if path.suffix in (".png", ".svg")),
@@ -19,7 +20,11 @@ MADE = [
 
 
 def links(path):
-    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", text))
     return re.findall(r"\]\(([^)\s]+)\)", text)
 
 
@@ -38,13 +43,15 @@ def rows():
 
 
 def test_every_page_is_in_the_navigation_and_every_entry_is_a_page():
-    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    named = {page for entry in yaml.safe_load(config)["nav"] for page in entry.values()}
-    assert named == {path.name for path in PAGES}
+    named = navigation()
+    assert len(named) == len(set(named))
+    assert set(named) == {path.relative_to(DOCS).as_posix() for path in PAGES} | set(MADE_PAGES)
 
 
 @pytest.mark.parametrize(
-    "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name
+    "path",
+    [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", *NOTEBOOKS],
+    ids=lambda path: path.name,
 )
 def test_every_link_leads_to_a_file_and_to_a_heading_in_it(path):
     for link in links(path):
@@ -52,6 +59,8 @@ def test_every_link_leads_to_a_file_and_to_a_heading_in_it(path):
             continue
         name, _, anchor = link.partition("#")
         target = path.parent / name if name else path
+        if path.parent == DOCS and name in MADE_PAGES:
+            target = MADE_PAGES[name]
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
@@ -98,3 +107,14 @@ def test_the_picture_of_the_rooms_is_what_its_script_draws_and_holds_every_room(
     drawn = {name for _, rooms in ROWS for name, _ in rooms}
     rooms = {path.name for path in (ROOT / "phenviz").iterdir() if (path / "__init__.py").is_file()}
     assert rooms <= drawn and drawn - rooms == {"notebooks"}
+
+
+def test_the_site_is_built_without_a_warning_and_holds_every_page(tmp_path):
+    for package in ("mkdocs", "mkdocstrings", "nbconvert"):
+        pytest.importorskip(package, reason="the extra phenviz[docs] isn't installed")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    for page in navigation():
+        place = tmp_path / page.removesuffix(".md") / "index.html"
+        assert (tmp_path / "index.html" if page == "index.md" else place).is_file()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
+from safetensors.torch import save_model
 
 import phenviz
 from phenviz.cli import main
+from phenviz.data.packs import has_pack
 from phenviz.results import load
 from tests.effects.toys import write_people
 from tests.models.user_projects import USER_FILES
@@ -59,6 +63,28 @@ def test_from_nothing_to_results_in_three_commands(lab):
     found = load(lab / "alpha.nc")
     assert found["context"].values.tolist() == ["liver", "heart", "lung"]
     assert found.attrs["assembly"] == "GRCh38" and np.isfinite(found["activity"]).all()
+
+
+def test_from_nothing_to_results_with_a_random_small_enformer(lab):
+    package = pytest.importorskip("enformer_pytorch", reason="the extra phenviz[enformer] isn't installed")
+    if not has_pack("tracks-enformer"):
+        pytest.skip("the data pack tracks-enformer isn't here")
+    shape = {"dim": 96, "depth": 1, "heads": 4, "output_heads": {"human": 5_313}, "dim_divisible_by": 4}
+    torch.manual_seed(0)
+    save_model(package.Enformer.from_hparams(**shape), lab / "enformer.safetensors")
+    (lab / "config.json").write_text(json.dumps(shape))
+
+    weights = ("--backbone", "enformer", "--weights", "enformer.safetensors")
+    run(
+        "init", "project.yaml", *HAVE, *weights, "--context", "monocyte female", "--individuals", "people.vcf"
+    )
+    told = run("doctor", "project.yaml")
+    assert "PROBLEM" not in told and "4 in 1 file" in told
+    run("predict", "ALPHA", "--world", "project.yaml", "-o", "alpha.nc")
+    found = load(lab / "alpha.nc")
+    assert found.attrs["assembly"] == "GRCh38" and found.attrs["model"].startswith("enformer@")
+    assert "monocyte" in " ".join(found["context_label"].values)
+    assert np.isfinite(found["activity"]).all() and float(found["activity"].max()) > 0
 
 
 def test_the_file_says_what_was_given_with_comments_and_relative_paths(lab):

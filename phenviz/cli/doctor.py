@@ -82,7 +82,7 @@ _SOURCES = {
     "names, plain or packed by bgzip",
     "annotation": "GENCODE, Ensembl and RefSeq have a genome's genes as GTF or GFF3",
     "checkpoint": "`phenviz train backbone` makes one",
-    "backbone": "docs/phenformer.md says how weights of Enformer and Borzoi become .safetensors",
+    "backbone": "docs/published_models.md says how weights of Enformer and Borzoi become .safetensors",
     "readout": "`phenviz train readout` makes one",
     "phenformer": "`phenviz cohort train` makes one",
     "bands": "UCSC has it as cytoBand.txt.gz",

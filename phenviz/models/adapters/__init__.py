@@ -1,7 +1,7 @@
 """Published sequence models behind PhenViz' own protocol: Enformer and Borzoi.
 
 Their code is an optional extra (``pip install "phenviz[enformer]"`` or ``"phenviz[borzoi]"``), and their
-weights are a file of the user's: see ``docs/phenformer.md``.
+weights are a file of the user's: see ``docs/published_models.md``.
 """
 
 from __future__ import annotations
