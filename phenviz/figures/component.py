@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LINE = 1.25  # of the text's size
 SCALE_ROOM_MM = 15.5
+# with all its zeros, a smaller number is wider than the room beside a colour bar
+_SMALL = 0.001
 # numbers beside colours that follow log(1 + value), and where such a scale is so short that even ones do
 _LOG_TICKS, _LINEAR_UP_TO = [0, 1, 3, 10, 30, 100, 300, 1_000], 3.0
 
@@ -223,4 +225,8 @@ def joined(label: str) -> str:
 
 def short_number(value: float, _position: int | None = None) -> str:
     """Write a number in few signs, with a true minus."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:.3g}"
+    if 0 < abs(value) < _SMALL:
+        digits, power = f"{value:.1e}".split("e")
+        text = f"{digits.removesuffix('.0')}e{int(power)}"
+    return text.replace("-", "\N{MINUS SIGN}")

@@ -26,6 +26,7 @@ from phenviz.figures import (
     explore_figure,
     figure_of,
 )
+from phenviz.figures.component import short_number
 from phenviz.figures.style import DIVERGING, SMALL_PT, figure_settings, text_width_mm
 from phenviz.genome.locus import Locus
 
@@ -63,6 +64,12 @@ def test_gene_names_and_contexts_stay_text_in_svg():
     texts = texts_of(explored().render("svg"))
     assert {f"GENE{index}" for index in range(12)} <= set(texts)
     assert {"HSC", "GMP-A", "Ery", "Genes", "rs1"} <= set(texts)
+
+
+def test_numbers_beside_a_colour_bar_stay_short_however_small_they_are():
+    written = [short_number(value) for value in (0, 0.25, -0.5, 0.001, -0.00025, 2e-4, 3.14159)]
+    minus = "\N{MINUS SIGN}"
+    assert written == ["0", "0.25", f"{minus}0.5", "0.001", f"{minus}2.5e{minus}4", f"2e{minus}4", "3.14"]
 
 
 def test_the_footer_says_how_the_numbers_were_made():
