@@ -34,9 +34,9 @@ def measured_power() -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        ``planted`` (in ``peaks`` or ``motifs``), ``method``, ``loci``, ``share`` (of them that act), ``sets``,
-        ``top_1`` (how often the truth comes first) and ``called`` (how often its p is at most 0.05), each with
-        ``_low`` and ``_high`` (95 % interval), ``model`` (name and hash of the weights).
+        ``planted`` (in ``peaks`` or ``motifs``), ``method``, ``loci``, ``share`` (of them that act),
+        ``sets``, ``top_1`` (how often the truth comes first) and ``called`` (how often its p is at most
+        0.05), each with ``_low`` and ``_high`` (95 % interval), ``model`` (name and hash of the weights).
     """
     return pd.read_csv(MEASURED_POWER, sep="\t")
 

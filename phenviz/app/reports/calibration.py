@@ -44,9 +44,12 @@ def _told(model: str, size: pd.DataFrame, power: pd.DataFrame, names: Sequence[s
             "Power: of traits planted in one context (SIMULATED, on real sequence), how often that one comes "
             "first, by the number of loci and the share of them that act."
         )
-    others = sorted({*size["model"], *power["model"]} - {model})
-    if others and model != "none":
-        told.append(f"Measured with {', '.join(others)}; this result was made with {model}.")
+    for other in sorted({*size["model"], *power["model"]} - {model}):
+        own = [*size.loc[size["model"] == other, "method"], *power.loc[power["model"] == other, "method"]]
+        if model != "none":
+            told.append(
+                f"{', '.join(dict.fromkeys(own))}: measured with {other}, this result made with {model}."
+            )
     if missing := [name for name in names if name not in set(size["method"])]:
         told.append(f"Not measured: {', '.join(missing)}. Take their p-values as unchecked.")
     return told

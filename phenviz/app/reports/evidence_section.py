@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.disease.disease_evidence import KEPT, locus_table, variant_table
+from phenviz.app.reports.alleles_section import ask_both, logos_of, motif_table
 from phenviz.app.reports.provenance import Ask
-from phenviz.app.reports.variant_report import ask_both, logos_of, motif_table
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.figures.report import Block, Drawing, Figures, File, Section, Table, Words
@@ -109,7 +109,8 @@ def behind_section(behind: Behind | str, trait: str, context: str) -> Section:
         blocks.append(Figures([_leave_one_out(evidence, behind.loci, trait, context)]))
     columns = {
         "lead": ("Lead variant", ""), "gene": ("Nearest gene", ""),
-        "posterior": ("Sum of posteriors", "{:.2f}"), "variants": ("Variants", "{:,}"), "excess": ("Part of the effect", "{:+.2g}"),
+        "posterior": ("Sum of posteriors", "{:.2f}"), "variants": ("Variants", "{:,}"),
+        "excess": ("Part of the effect", "{:+.2g}"),
         "z_without": ("z without it", "{:.2f}"), "p_without": ("p without it", "{:.2g}"),
     }  # fmt: skip
     note = f"Loci by the method {evidence.attrs['method']}, on which the parts add up to the effect."

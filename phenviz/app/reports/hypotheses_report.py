@@ -24,7 +24,7 @@ from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import PhenvizError, ResultError
-from phenviz.figures.report import Block, Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Drawing, Figures, File, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.results.comments import comments
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _LEVEL = 0.05
 _PACK = "data pack "
 _ROWS, _SMALLEST = 30, 10
+_OF_QQ = (
+    "Observed against expected p-values of each method. Points above the band are findings or inflation: "
+    "traits and contexts are correlated, and real traits aren't null."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ def check_hypotheses(dataset: xr.Dataset, what: str) -> xr.Dataset:
     needed = {"trait", "context", "method"}
     if not needed <= set(dataset.dims) or not {"p_value", "z", "q_value"} <= set(dataset.data_vars):
         raise ResultError(
-            f"{what} holds no hypotheses: give what `phenviz hypotheses` wrote as .nc, .zarr or .parquet; of a "
-            "locus, a variant or a person, a report is made from its name"
+            f"{what} holds no hypotheses: give what `phenviz hypotheses` wrote as .nc, .zarr or .parquet; of "
+            "a locus, a variant or a person, a report is made from its name"
         )
     if not methods_of(dataset):
         raise ResultError(f"nothing was tested in {what}: there is nothing to report")
@@ -169,13 +173,22 @@ def hypotheses_report(
     counted = f"{dataset.sizes['trait']:,} traits, {dataset.sizes['context']:,} contexts"
     return Report(
         "Report on hypotheses: through which cell types traits act",
-        f"{named} in {pair.context}",
+        _title(dataset, pair, named),
         f"{counted} · {contigs} of {dataset.attrs['assembly']} · source: {dataset.attrs['source']}",
         notices(world, [dataset]),
         _short(dataset, pair, named, behind),
         sections,
         footer(),
     )
+
+
+def _title(dataset: xr.Dataset, pair: Pair, named: str) -> str:
+    """Name the hypothesis that is looked at; where none stands out, say so instead."""
+    passed = bool((dataset["q_value"].sel({"method": pair.method}) < _LEVEL).any())
+    if passed:
+        return f"{named} in {pair.context}"
+    count = dataset.sizes["trait"]
+    return f"No context stands out for {named if count == 1 else f'{count:,} traits'}"
 
 
 def _number(value: float, form: str = "{:.2g}") -> str:
@@ -233,38 +246,22 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
         "p_without_top": ("p without the top locus", "{:.2g}"),
     }  # fmt: skip
     label = methods()[pair.method].label if pair.method in methods() else pair.method
-    blocks: list[Block] = [
-        Figures(
-            [
-                Drawing.of(
-                    heat, f"z of each trait in each context by {label}; stars: q.",
-                    f"Heat map of z, traits by contexts, by {label}; the table below lists the strongest",
-                )
-            ]
-        ),
-        Table.of(
-            shown, columns, caption=f"{caption} ({label})", most=_ROWS,
-            note=f"Corrected by {dataset.attrs['multiple_testing']}.",
-            file=File.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset))),
-        ),
-        Figures(
-            [
-                Drawing.of(
-                    qq, "Observed against expected p-values of each method. Points above the band are findings "
-                    "or inflation: traits and contexts are correlated, and real traits aren't null.",
-                    "QQ plot of the p-values of each method",
-                )
-            ]
-        ),
-    ]  # fmt: skip
+    note = f"Corrected by {dataset.attrs['multiple_testing']}."
+    file = File.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
+    of_heat = f"z of each trait in each context by {label}; stars: q."
+    blocks = [
+        Figures([Drawing.of(heat, of_heat, f"Heat map: {of_heat} The table below lists the strongest.")]),
+        Table.of(shown, columns, caption=f"{caption} ({label})", most=_ROWS, note=note, file=file),
+        Figures([Drawing.of(qq, _OF_QQ, "QQ plot of the p-values of each method")]),
+    ]
     return Section("All tests", blocks)
 
 
 def _one(dataset: xr.Dataset, pair: Pair) -> Section:
-    from phenviz.figures import bars_figure, forest_figure
+    from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure
 
-    bars = bars_figure(dataset, method=pair.method, traits=[pair.trait])
-    forest = forest_figure(dataset, method=pair.method, traits=[pair.trait])
+    one: Any = {"method": pair.method, "traits": [pair.trait], "width_mm": ONE_COLUMN_MM}
+    bars, forest = bars_figure(dataset, **one), forest_figure(dataset, **one)
     table = table_of(dataset)
     own = table[(table["method"] == pair.method) & (table["trait"] == pair.trait)]
     columns = {
@@ -273,10 +270,10 @@ def _one(dataset: xr.Dataset, pair: Pair) -> Section:
         "interval_high": ("to", "{:+.3g}"),
         "z": ("z", "{:.2f}"), "p_value": ("p", "{:.2g}"), "q_value": ("q", "{:.2g}"),
     }  # fmt: skip
-    one = dataset.sel(trait=pair.trait)
+    traits = dataset.sel(trait=pair.trait)
     there = (
-        f"{int(one['variants']):,} variants in {int(one['loci']):,} loci, {float(one['posterior']):.1f} "
-        "expected causal."
+        f"{int(traits['variants']):,} variants in {int(traits['loci']):,} loci, "
+        f"{float(traits['posterior']):.1f} expected causal."
     )
     thresholds = "−log10 p; solid line: Bonferroni, dashed: with the effective number of contexts."
     drawn = [
@@ -295,8 +292,11 @@ def _limits(dataset: xr.Dataset, pair: Pair) -> list[str]:
     ]
     told += reservations(dataset)
     if is_simulated(str(dataset.attrs["source"])):
-        told.insert(0, "SIMULATED: the variants were chosen by the model's own predictions, so that a test that "
-                       "finds the planted context shows nothing about biology or about the model.")  # fmt: skip
+        told.insert(
+            0,
+            "SIMULATED: the variants were chosen by the model's own predictions, so that a test that finds "
+            "the planted context shows nothing about biology or about the model.",
+        )
     if left_out := str(dataset.attrs.get("traits_left_out", "")):
         told.append(f"Left out, with no usable variant: {left_out}.")
     imbalance = dataset["imbalance"].sel({"method": pair.method}).values

@@ -12,19 +12,20 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.reports.addresses import links_section, page_link
+from phenviz.app.reports.alleles_section import short_allele
 from phenviz.app.reports.bases_section import file_stem
+from phenviz.app.reports.haplotypes_section import difference_table, expressed_section
 from phenviz.app.reports.locus_report import LONGEST
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import IndividualState, contexts_at_first, individual_query
 from phenviz.app.variants.ranking import ranked
 from phenviz.errors import LocusError
-from phenviz.figures.report import Block, Drawing, Figures, File, Link, Notice, Report, Section, Table, Words
+from phenviz.figures.report import Drawing, Figures, File, Link, Notice, Report, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
 from phenviz.results import bin_size_of
 from phenviz.results.comments import comments
-from phenviz.results.expression import expression_table
 from phenviz.results.haplotypes import reaching
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def person_report(world: World, found: PersonResults, app: str, query: dict[str,
     sections = [
         _haplotypes(world, found),
         _variants(found),
-        *([] if found.expression is None else [_expressed(found.expression)]),
+        *([] if found.expression is None else [expressed_section(found.expression)]),
         Section("What is known of the person here", [Words(_coverage(found))]),
         Section("Methods", [Words(_methods(found))]),
         Section("Limits", [Words(_limits())]),
@@ -217,36 +218,6 @@ def _short(found: PersonResults) -> list[str]:
     if found.coverage:
         told.append(f"{found.coverage[:1].upper()}{found.coverage[1:]}.")
     return told
-
-
-def difference_table(prediction: xr.Dataset) -> pd.DataFrame:
-    """Return where each context's activity differs most from the reference's, the largest first.
-
-    Returns
-    -------
-    pd.DataFrame
-        ``context``, ``label``, ``group``, ``haplotype``, ``largest`` (difference, signed), ``position`` (the
-        middle of the bin, counted from 1), ``units``.
-    """
-    wide = prediction["activity"].transpose("haplotype", "context", "bin")
-    change = (wide - wide.sel(haplotype="reference")).sel(haplotype=["1", "2"]).to_numpy().astype(float)
-    flat = np.nan_to_num(change.transpose(1, 0, 2).reshape(change.shape[1], -1))
-    best = np.abs(flat).argmax(1)
-    haplotype, place = np.divmod(best, change.shape[2])
-    units = prediction["units"].values if "units" in prediction.coords else prediction.attrs["units"]
-    table = pd.DataFrame(
-        {
-            "context": prediction["context"].values.astype(str),
-            "label": prediction["context_label"].values.astype(str),
-            "group": prediction["group"].values.astype(str),
-            "haplotype": haplotype + 1,
-            "largest": flat[np.arange(len(flat)), best],
-            "position": prediction["bin_start"].to_numpy()[place] + bin_size_of(prediction) // 2 + 1,
-            "units": units,
-        }
-    )
-    order = np.argsort(-table["largest"].abs().to_numpy(), kind="stable")
-    return table.iloc[order].reset_index(drop=True)
 
 
 def _haplotypes(world: World, found: PersonResults) -> Section:
@@ -298,9 +269,7 @@ def _variants(found: PersonResults) -> Section:
         "carried": ("Carried by", ""), "gene": ("Gene", ""), "context": ("Context", ""),
         "effect": ("Effect", _SIGNED), "quantile": ("Quantile", _SIGNED),
     }  # fmt: skip
-    table = found.variants.assign(
-        **{name: found.variants[name].map(_short_allele) for name in ("ref", "alt")}
-    )
+    table = found.variants.assign(**{name: found.variants[name].map(short_allele) for name in ("ref", "alt")})
     note, file = "", None
     if found.effects is not None:
         note = f"Effect: {found.effects.attrs['definition']} ({found.effects.attrs['units']})."
@@ -319,56 +288,6 @@ def _effects_wide(found: PersonResults) -> pd.DataFrame:
     return wide_table(found.effects.isel(variant=rows)).assign(carried=found.variants["carried"].to_numpy())
 
 
-def _short_allele(text: object) -> str:
-    allele = str(text)
-    return allele if len(allele) <= 12 else f"{allele[:8]}\N{HORIZONTAL ELLIPSIS} ({len(allele):,} bp)"
-
-
-def _expressed(expression: xr.Dataset) -> Section:
-    from phenviz.errors import ResultError
-    from phenviz.figures import expression_figure
-
-    table = expression_changes(expression)
-    columns = {
-        "gene": ("Gene", ""), "haplotype": ("Haplotype", ""), "variants": ("Variants seen", "{:,}"),
-        "context": ("Changes most in", ""), "label": ("Cell type or tissue", ""),
-        "change": ("Change", "{:+.4f}"),
-    }  # fmt: skip
-    file = File.of("expression.tsv", expression_table(expression), list(comments(expression)))
-    note = f"Change from the reference's: {expression.attrs['definition']} ({expression.attrs['units']})."
-    blocks: list[Block] = []
-    try:
-        figure = expression_figure(expression)
-    except ResultError:
-        blocks.append(Words(["No haplotype has a variant where these genes are read out from."]))
-    else:
-        alt = (
-            "Change of expression of each gene and haplotype by tissue; the table below has the largest ones"
-        )
-        blocks.append(Figures([Drawing.of(figure, "Change from the reference's expression.", alt)]))
-    caption = "Genes that begin in the locus"
-    return Section("Expression", [*blocks, Table.of(table, columns, caption=caption, note=note, file=file)])
-
-
-def expression_changes(expression: xr.Dataset) -> pd.DataFrame:
-    """Return where the expression of each gene from each haplotype of one person changes most."""
-    wide = expression["expression"].transpose("individual", "gene", "haplotype", "context").isel(individual=0)
-    change = wide - wide.sel(haplotype="reference")
-    seen = expression["variants"].isel(individual=0)
-    labels = expression["context_label"].values.astype(str)
-    names = expression["context"].values.astype(str)
-    rows = []
-    for gene, called in enumerate(expression["gene"].values.astype(str)):
-        for haplotype in ("1", "2"):
-            own = change.isel(gene=gene).sel(haplotype=haplotype).values.astype(float)
-            best = int(np.nan_to_num(np.abs(own), nan=-1.0).argmax())
-            count = int(seen.isel(gene=gene).sel(haplotype=haplotype).values)
-            # where nothing is known of the person, there is no number
-            where = (names[best], labels[best]) if np.isfinite(own[best]) else ("", "unknown")
-            rows.append((called, haplotype, count, *where, own[best]))
-    return pd.DataFrame(rows, columns=["gene", "haplotype", "variants", "context", "label", "change"])
-
-
 def _coverage(found: PersonResults) -> list[str]:
     attrs = found.prediction.attrs
     told = [f"{found.coverage}: both haplotypes are the reference's there." if found.coverage else
@@ -385,7 +304,8 @@ def _methods(found: PersonResults) -> list[str]:
     attrs = found.prediction.attrs
     told = [
         f"Activity along both haplotypes of {found.sample} was predicted with PhenViz "
-        f"{attrs['phenviz_version']} by the sequence model {attrs['model']} on {attrs['assembly']}: {attrs['definition']}."
+        f"{attrs['phenviz_version']} by the sequence model {attrs['model']} on {attrs['assembly']}: "
+        f"{attrs['definition']}."
     ]
     if found.effects is not None:
         of = found.effects.attrs
@@ -393,7 +313,8 @@ def _methods(found: PersonResults) -> list[str]:
     if found.expression is not None:
         of = found.expression.attrs
         told.append(
-            f"Expression of genes from each haplotype: {of['definition']} ({of['units']}); readout {of['readout']}."
+            f"Expression of genes from each haplotype: {of['definition']} ({of['units']}); "
+            f"readout {of['readout']}."
         )
     return told
 
@@ -401,8 +322,8 @@ def _methods(found: PersonResults) -> list[str]:
 def _limits() -> list[str]:
     return [
         *OF_THE_MODEL,
-        "Where the file says nothing, nothing is known: that no variant is listed there doesn't mean that none "
-        "is carried.",
+        "Where the file says nothing, nothing is known: that no variant is listed there doesn't mean that "
+        "none is carried.",
         "Nothing here says whether this person has or will get a disease.",
     ]
 
@@ -410,8 +331,8 @@ def _limits() -> list[str]:
 def _links(world: World, found: PersonResults, app: str, query: dict[str, str] | None) -> Section:
     if query is None:
         note = (
-            "The person isn't one of the world's individuals: hand the file over on the page Individual to see "
-            "the same; an address can't hold it."
+            "The person isn't one of the world's individuals: hand the file over on the page Individual to "
+            "see the same; an address can't hold it."
         )
         place = {"locus": str(found.locus).replace(",", "")}
         return links_section(

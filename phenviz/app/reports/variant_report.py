@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.reports.addresses import links_section, page_link
+from phenviz.app.reports.alleles_section import ask_both, motif_table, short_allele, with_logos
 from phenviz.app.reports.bases_section import MOTIF_METHOD
 from phenviz.app.reports.near_variant import (
     expression_section,
@@ -21,25 +22,22 @@ from phenviz.app.reports.near_variant import (
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import ExploreState, VariantsState, contexts_at_first, query_of, variants_query
 from phenviz.app.variants.ranking import strongest_effects
-from phenviz.effects.motif_change import changed_motifs, motif_matches
+from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import DataError, ResultError
-from phenviz.figures.report import Block, Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Drawing, Figures, File, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.genome.variant import Variant
 from phenviz.results.comments import comments
-from phenviz.results.display import AlleleDisplay, VariantDisplay
+from phenviz.results.display import VariantDisplay
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
     from phenviz.figures.paper import Paper
     from phenviz.world import World
 
-# bases on both sides of the variant: of the logos, and of what motifs are called in
-_SHOWN_FLANK, _FLANK, _VIEW = 24, 100, 500
-# letters of alleles that differ in more bases than this can't be read
-_LONGEST_LOGO = 60
-_SHOWN_ALLELE = 24
+# bases on both sides of the variant in Explore
+_VIEW = 500
 _SIGNED = "{:+.3f}"
 
 
@@ -76,7 +74,7 @@ class VariantResults:
     def name(self) -> str:
         """The variant as a reader knows it; long alleles are cut."""
         contig, position, ref, alt = self.variant
-        return f"{shown_contig(contig)}:{position:,} {_short(ref)}>{_short(alt)}"
+        return f"{shown_contig(contig)}:{position:,} {short_allele(ref)}>{short_allele(alt)}"
 
 
 def read_variant(text: str, world: World) -> pd.DataFrame:
@@ -171,17 +169,6 @@ def complete(
         expression = ask("expression_effects", variants=one)
     frequency = float(row.get("allele_frequency", np.nan))
     return VariantResults(variant, str(row["id"] or ""), frequency, effects, context, both, expression)
-
-
-def ask_both(ask: Ask, variant: Variant, context: str) -> BothAlleles | None:
-    """Change every base around a variant, with and without it; None where too many bases differ to be read."""
-    from phenviz.effects.both_alleles import BothAlleles
-
-    contig, position, ref, alt = variant
-    if len(ref) + len(alt) > _LONGEST_LOGO:
-        return None
-    where = {"contig": contig, "position": position, "ref": ref, "alt": alt, "flank": _FLANK}
-    return BothAlleles.of(ask("both_alleles", contexts=context, **where))
 
 
 def variant_report(world: World, found: VariantResults, app: str, contexts: Sequence[str]) -> Report:
@@ -319,47 +306,6 @@ def _figure(found: VariantResults, motifs: pd.DataFrame | None) -> Paper:
     return variant_screen_figure(with_logos(display, found.both, found.variant, motifs), found.effects)
 
 
-def with_logos(
-    display: VariantDisplay, both: BothAlleles | None, variant: Variant, motifs: pd.DataFrame | None
-) -> VariantDisplay:
-    """Add the logos of both alleles, with the motifs over the variant, to what is drawn of it."""
-    from dataclasses import replace
-
-    if both is None:
-        return display
-    start, own, other = both.letters(_SHOWN_FLANK)
-    alleles = []
-    for words, letters, other_change in (
-        (f"REF {_short(variant.ref)}", own, "gained"),
-        (f"ALT {_short(variant.alt)}", other, "lost"),
-    ):
-        hits = [] if motifs is None else motif_matches(motifs[motifs["change"] != other_change])
-        alleles.append(AlleleDisplay(words, letters.bases, letters.values, letters.changed, tuple(hits)))
-    values = np.concatenate([own.values, other.values])
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    room = 0.05 * (high - low) or 1.0
-    return replace(display, start=start, alleles=tuple(alleles), limits=(low - room, high + room))
-
-
-def logos_of(both: BothAlleles, variant: Variant, motifs: pd.DataFrame, context: str) -> Paper:
-    """Draw the logos of both alleles, with the motifs over the variant."""
-    from phenviz.figures.variants_screen import logos_figure
-
-    return logos_figure(with_logos(VariantDisplay(context=context), both, variant, motifs), variant.key)
-
-
-def motif_table(motifs: pd.DataFrame, context: str) -> Block:
-    """List the motifs that a variant changes."""
-    if motifs.empty:
-        return Words([f"Neither allele makes a motif stand out in {context}."])
-    columns = {
-        "change": ("Change", ""), "motif": ("Motif", ""), "motif_id": ("Matrix", ""),
-        "score": ("Contribution", _SIGNED), "p_value": ("p", "{:.1g}"),
-    }  # fmt: skip
-    note = "lost: REF alone has it; gained: ALT alone; kept: both. p is TOMTOM's, of this motif by itself."
-    return Table.of(motifs, columns, caption=f"Motifs over the variant in {context}", note=note)
-
-
 def _methods(found: VariantResults) -> list[str]:
     attrs = found.effects.attrs
     told = [
@@ -390,8 +336,8 @@ def _limits(found: VariantResults) -> list[str]:
     told = [*OF_THE_MODEL, "A large quantile of a tiny effect is a tiny effect: read both."]
     if found.both is None:
         told.append(
-            "Logos of both alleles and motifs were left out: the alleles differ in too many bases to be read, "
-            "or the model sees its whole window at once."
+            "Logos of both alleles and motifs were left out: the alleles differ in too many bases to be "
+            "read, or the model sees its whole window at once."
         )
     told.append("A predicted effect says nothing about whether a trait or a disease is affected.")
     return told
@@ -410,12 +356,6 @@ def _links(world: World, found: VariantResults, app: str, contexts: Sequence[str
         page_link(app, "variants", variants_query(variants, world.contexts), f"{found.name} in Variants"),
         page_link(app, "explore", query_of(explore, world.contexts), f"{found.name} in Explore"),
     )
-
-
-def _short(allele: str) -> str:
-    if len(allele) <= _SHOWN_ALLELE:
-        return allele
-    return f"{allele[: _SHOWN_ALLELE // 2]}\N{HORIZONTAL ELLIPSIS} ({len(allele):,} bp)"
 
 
 def _stem(variant: Variant) -> str:
