@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phenviz.progress import Progress
     from phenviz.world import World
 
-_DRAWINGS = ("heatmap", "bars", "forest")
+_DRAWINGS = ("heatmap", "bars", "forest", "slide")
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
@@ -61,7 +61,11 @@ _test_options = with_options(
 @_input_options
 @_test_options
 @click.option(
-    "--figure", type=click.Choice(_DRAWINGS), default="heatmap", show_default=True, help="For .svg .pdf .png."
+    "--figure",
+    type=click.Choice(_DRAWINGS),
+    default="heatmap",
+    show_default=True,
+    help="For .svg .pdf .png; slide is 16:9, the strongest pair.",
 )
 @click.option(
     "-o",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # motifs are called around the strongest base of longer results
 _MOTIF_WINDOW = 20_000
 _BASES, _MOTIFS = 15, 20
+# of more bases, the numbers are a matter of the command line
+_LONGEST_DRAWN = 20_000
 MOTIF_METHOD = (
     "Motifs: intervals of 4 to 25 bases whose summed contribution is larger than independent draws give "
     "(recursive seqlets, tangermeme) were compared with known motifs on both strands (TOMTOM, memelite); "
@@ -41,7 +43,7 @@ def focus_of(bases: xr.Dataset, wanted: str = "") -> str:
     return names[int(np.abs(np.nan_to_num(values.transpose("position", "context"))).max(0).argmax())]
 
 
-def bases_section(world: World, bases: xr.Dataset, context: str, *, drawn: bool) -> Section:
+def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
     """Lay out a mutagenesis or attribution.
 
     Parameters
@@ -50,21 +52,21 @@ def bases_section(world: World, bases: xr.Dataset, context: str, *, drawn: bool)
         Which.
     context
         From `focus_of`.
-    drawn
-        Whether it needs a figure of its own.
     """
     from phenviz.figures import explore_figure
 
-    locus = locus_of(bases)
-    changed = kind_of(bases) == "mutagenesis"
+    locus, changed = locus_of(bases), kind_of(bases) == "mutagenesis"
     blocks: list[Block] = []
-    if drawn:
-        figure = explore_figure(
-            locus, mutagenesis=bases, contexts=[context], title=f"{locus}, {context}"
-        )  # fmt: skip
+    if locus.length <= _LONGEST_DRAWN:
+        named = [context] if "context" in bases.dims else None
+        title = f"{locus}, {context}"
+        results: dict[str, xr.Dataset] = {"mutagenesis" if changed else "attribution": bases}
+        figure = explore_figure(locus, contexts=named, title=title, **results)  # type: ignore[arg-type]
         caption = (
             f"In-silico mutagenesis in {context}: the height of a letter is what the base contributes (minus "
             "the mean effect of its three changes); below, the effect of each change."
+            if changed
+            else f"What each base adds to {context}."
         )
         blocks.append(Figures([Drawing.of(figure, caption, f"What each base of {locus} does in {context}")]))
     motifs = _motifs(world, bases, context)
@@ -86,7 +88,9 @@ def bases_section(world: World, bases: xr.Dataset, context: str, *, drawn: bool)
     return Section("Which bases matter", blocks)
 
 
-def _bases_file(bases: xr.Dataset) -> File:
+def _bases_file(bases: xr.Dataset) -> File | None:
+    if bases.sizes["position"] > _LONGEST_DRAWN:
+        return None
     changed = kind_of(bases) == "mutagenesis"
     name = "effect" if changed else "attribution"
     values = bases[name]

@@ -111,7 +111,14 @@ def source_of(dataset: xr.Dataset) -> str | None:
 
 
 def ask_hypotheses(
-    world: World, ask: Ask, dataset: xr.Dataset, pair: Pair, app: str, *, source: Any = None
+    world: World,
+    ask: Ask,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    *,
+    source: Any = None,
+    query: dict[str, str] | None = None,
 ) -> Report:
     """Compute what stands behind a hypothesis, and lay out a report on all of them.
 
@@ -125,6 +132,8 @@ def ask_hypotheses(
         Address of the dashboard.
     source
         Where the fine-mapped variants are; None for what the result says.
+    query
+        Address of the same view on the page; None for one of this pair.
     """
     source = source_of(dataset) if source is None else source
     behind: Behind | str
@@ -142,11 +151,16 @@ def ask_hypotheses(
             )
         except PhenvizError as error:
             behind = f"What stands behind the tests couldn't be computed: {error}."
-    return hypotheses_report(world, dataset, pair, app, behind)
+    return hypotheses_report(world, dataset, pair, app, behind, query)
 
 
 def hypotheses_report(
-    world: World, dataset: xr.Dataset, pair: Pair, app: str, behind: Behind | str
+    world: World,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    behind: Behind | str,
+    query: dict[str, str] | None = None,
 ) -> Report:
     """Lay out a report on hypotheses.
 
@@ -166,7 +180,7 @@ def hypotheses_report(
         Section("Methods", [Words([methods_paragraph(dataset)])]),
         calibration_section(dataset, methods_of(dataset)),
         Section("Limits", [Words(_limits(dataset, pair))]),
-        _links(world, dataset, pair, app, behind),
+        _links(world, dataset, pair, app, behind, query),
         provenance(world, [dataset], packs=[name for name in packs if name]),
     ]
     contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
@@ -305,21 +319,34 @@ def _limits(dataset: xr.Dataset, pair: Pair) -> list[str]:
     return told
 
 
-def _links(world: World, dataset: xr.Dataset, pair: Pair, app: str, behind: Behind | str) -> Section:
-    source, known = source_of(dataset), {context.name for context in world.contexts}
+def _links(
+    world: World,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    behind: Behind | str,
+    query: dict[str, str] | None,
+) -> Section:
+    note = ""
+    if source_of(dataset) is None:
+        note = "A table of your own is known to the dashboard that it was handed to, on its own machine."
+    query = query or _query(world, dataset, pair, behind)
+    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
+
+
+def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) -> dict[str, str]:
+    """Write the address of the page that looks at a pair."""
     locus = behind.locus if isinstance(behind, Behind) else Locus(next(iter(world.reference.contigs)), 0, 1)
-    names = contexts_at_first(world.contexts)
-    state = DiseaseState(locus=locus, settled=locus, contexts=names)
+    state = DiseaseState(locus=locus, settled=locus, contexts=contexts_at_first(world.contexts))
     state.param.update(
-        source=source or "", method=pair.method, trait=pair.trait,
+        source=source_of(dataset) or "", method=pair.method, trait=pair.trait,
         methods=tuple(name for name in methods() if name in methods_of(dataset)),
     )  # fmt: skip
     if str(dataset.attrs["permutations"]) in state.param["permutations"].objects:
         state.permutations = str(dataset.attrs["permutations"])
-    if pair.context in known and isinstance(behind, Behind):
+    if isinstance(behind, Behind):
         state.param.update(evidence=pair.context, focus=pair.context)
     query = disease_query(state, world.contexts)
     if not isinstance(behind, Behind):
         query.pop("locus")
-    note = "" if source else "A table of your own is handed over on the page first: an address can't hold it."
-    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
+    return query

@@ -100,7 +100,7 @@ def ask_locus(
     LocusError
         If the locus is too long.
     """
-    _check_length(locus, mutagenesis)
+    check_length(locus, mutagenesis)
     names = list(contexts_at_first(world.contexts) if contexts is None else contexts)
     if mutagenesis is None:
         mutagenesis = locus.length <= CHANGED and not world.has_global_backbone
@@ -145,7 +145,8 @@ def locus_report(world: World, found: LocusResults, app: str, query: dict[str, s
     )
 
 
-def _check_length(locus: Locus, mutagenesis: bool | None) -> None:
+def check_length(locus: Locus, mutagenesis: bool | None) -> None:
+    """Raise a `LocusError` where a locus is longer than a report shows, with or without mutagenesis."""
     if locus.length > LONGEST:
         raise LocusError(
             f"{locus} has {locus.length:,} bases, and a report shows at most {LONGEST:,}: choose a part of it"
@@ -189,7 +190,7 @@ def _genes_in_words(genes: pd.DataFrame) -> str:
 def _bases(world: World, found: LocusResults) -> list[Section]:
     if found.bases is None:
         return []
-    return [bases_section(world, found.bases, found.explained, drawn=found.figure is None)]
+    return [bases_section(world, found.bases, found.explained)]
 
 
 def _activity(world: World, found: LocusResults) -> Section:

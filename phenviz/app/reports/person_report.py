@@ -134,7 +134,7 @@ def ask_person(
         effects = ask("variant_effects", variants=carried, contexts=names, private=True)
     found = PersonResults(
         person.sample, locus, prediction, ranked(carried, effects, names, world.annotation), effects,
-        person.uncovered(locus), _expression(world, ask, person, locus, how, own=own),
+        person.uncovered(locus), ask_expression(world, ask, person, locus, how, own=own),
         person.individuals.notes, files=person.individuals.paths,
     )  # fmt: skip
     state = IndividualState(locus=locus, settled=locus, contexts=tuple(names), sample=person.sample)
@@ -143,9 +143,10 @@ def ask_person(
     return person_report(world, found, app, query)
 
 
-def _expression(
+def ask_expression(
     world: World, ask: Ask, person: Individual, locus: Locus, how: dict[str, Any], *, own: bool
 ) -> xr.Dataset | None:
+    """Predict the genes that begin in a locus from both haplotypes; None where there is nothing to."""
     genes = genes_at(world, locus)
     if not genes or not world.expression_contexts:
         return None

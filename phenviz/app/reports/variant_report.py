@@ -171,7 +171,13 @@ def complete(
     return VariantResults(variant, str(row["id"] or ""), frequency, effects, context, both, expression)
 
 
-def variant_report(world: World, found: VariantResults, app: str, contexts: Sequence[str]) -> Report:
+def variant_report(
+    world: World,
+    found: VariantResults,
+    app: str,
+    contexts: Sequence[str],
+    query: dict[str, str] | None = None,
+) -> Report:
     """Lay out a report on a variant.
 
     Parameters
@@ -182,6 +188,8 @@ def variant_report(world: World, found: VariantResults, app: str, contexts: Sequ
         Address of the dashboard.
     contexts
         Ticked contexts.
+    query
+        Address of the same view on the page Variants; None for one of this variant alone.
     """
     results = [found.effects, found.expression]
     motifs = None
@@ -195,7 +203,7 @@ def variant_report(world: World, found: VariantResults, app: str, contexts: Sequ
         people_section(world, found.variant),
         Section("Methods", [Words(_methods(found))]),
         Section("Limits", [Words(_limits(found))]),
-        _links(world, found, app, contexts),
+        _links(world, found, app, contexts, query),
         provenance(world, results, people=True),
     ]
     subtitle = " · ".join(filter(None, [found.rsid, world.assembly, "positions count from 1"]))
@@ -343,17 +351,20 @@ def _limits(found: VariantResults) -> list[str]:
     return told
 
 
-def _links(world: World, found: VariantResults, app: str, contexts: Sequence[str]) -> Section:
+def _links(
+    world: World, found: VariantResults, app: str, contexts: Sequence[str], query: dict[str, str] | None
+) -> Section:
     contig, position, ref, _ = found.variant
     length = world.reference.length(contig)
     place = Locus(contig, max(position - 1 - _VIEW, 0), min(position - 1 + len(ref) + _VIEW, length))
     key, ticked = found.variant.key, tuple(contexts)
     seen = {"locus": place, "settled": place, "contexts": ticked, "focus": found.context}
     variants = VariantsState(**seen, origin="pasted", lines=key, variant=key)
+    query = query or variants_query(variants, world.contexts)
     explore = ExploreState(**seen, mark=key)
     return links_section(
         world,
-        page_link(app, "variants", variants_query(variants, world.contexts), f"{found.name} in Variants"),
+        page_link(app, "variants", query, f"{found.name} in Variants"),
         page_link(app, "explore", query_of(explore, world.contexts), f"{found.name} in Explore"),
     )
 
