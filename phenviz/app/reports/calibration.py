@@ -47,9 +47,8 @@ def _told(model: str, size: pd.DataFrame, power: pd.DataFrame, names: Sequence[s
     for other in sorted({*size["model"], *power["model"]} - {model}):
         own = [*size.loc[size["model"] == other, "method"], *power.loc[power["model"] == other, "method"]]
         if model != "none":
-            told.append(
-                f"{', '.join(dict.fromkeys(own))}: measured with {other}, this result made with {model}."
-            )
+            measured = f"{', '.join(dict.fromkeys(own))}: measured with {other}"
+            told.append(f"{measured}; this result was made with {model}.")
     if missing := [name for name in names if name not in set(size["method"])]:
         told.append(f"Not measured: {', '.join(missing)}. Take their p-values as unchecked.")
     return told
