@@ -194,5 +194,9 @@ def _hypotheses(
     chosen = replace(choices, source=packs[0] if packs and len(packs) + len(tables) == 1 else found)
     if what is not None:
         return what, chosen
-    how = {"permutations": permutations, "seed": choices.seed, "method": choices.method or "sequence"}
+    how: dict[str, Any] = {
+        "permutations": permutations,
+        "seed": choices.seed,
+        "method": choices.method or "sequence",
+    }
     return wait_for(service.submit("hypotheses", source=chosen.source, **how)), chosen

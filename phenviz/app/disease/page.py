@@ -168,7 +168,8 @@ class DiseasePage:
             self._banner, self._few_loci, self._view, self._holder, self._reading, self._paragraph,
             scroll="y-auto", sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
-        self._frame, self._shown = frame, None
+        self._frame = frame
+        self._shown: object = None
         self._drawn: xr.Dataset | None = None
         self._offered = "heatmap"
         return frame.page(

@@ -24,7 +24,7 @@ from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import PhenvizError, ResultError
-from phenviz.figures.report import Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Block, Drawing, Figures, File, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.results.comments import comments
@@ -263,7 +263,7 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
     note = f"Corrected by {dataset.attrs['multiple_testing']}."
     file = File.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
     of_heat = f"z of each trait in each context by {label}; stars: q."
-    blocks = [
+    blocks: list[Block] = [
         Figures([Drawing.of(heat, of_heat, f"Heat map: {of_heat} The table below lists the strongest.")]),
         Table.of(shown, columns, caption=f"{caption} ({label})", most=_ROWS, note=note, file=file),
         Figures([Drawing.of(qq, _OF_QQ, "QQ plot of the p-values of each method")]),

@@ -133,7 +133,7 @@ def make_report(
     app, kind = check_app(choices.app), kind_of_report(what)
     if kind == HYPOTHESES:
         return _of_hypotheses(world, ask, what, choices, app)
-    text = os.fspath(what).strip()  # type: ignore[arg-type]
+    text = os.fspath(what).strip()
     names = None
     if choices.contexts is not None:
         names = [context.name for context in world.select_contexts(choices.contexts)]
@@ -175,11 +175,11 @@ def _of_person(
     sample, _, place = text.rpartition("@")
     if not sample.strip() or not place.strip():
         raise DataError(f"{text!r} names no person at a locus: write HG00096@CDC25B")
-    own = choices.individuals is None
-    people = world.individuals if own else open_individuals(choices.individuals, world.reference)
+    path = choices.individuals
+    people = world.individuals if path is None else open_individuals(path, world.reference)
     if people is None:
         raise DataError(f"world {world.name!r} has no individuals: name a file of genotypes")
     return ask_person(
         world, ask, people.individual(sample.strip()), world.locus(place), names, app,
-        own=own, unphased=choices.unphased, seed=choices.seed,
+        own=path is None, unphased=choices.unphased, seed=choices.seed,
     )  # fmt: skip
