@@ -86,14 +86,14 @@ def _picture(paper: Paper) -> str:
 
 
 @dataclass(frozen=True)
-class File:
+class Attachment:
     """A file inside the report, for the reader to save."""
 
     name: str
     content: bytes
 
     @classmethod
-    def of(cls, name: str, table: pd.DataFrame, comments: Sequence[str]) -> File:
+    def of(cls, name: str, table: pd.DataFrame, comments: Sequence[str]) -> Attachment:
         """Write a table as TSV, after lines that begin with ``#``; a long one is packed."""
         head = "".join(f"# {line}\n" for line in comments)
         body = table.to_csv(sep="\t", index=False, float_format="%.7g", lineterminator="\n")
@@ -157,7 +157,7 @@ class Table:
     numbers: frozenset[int] = frozenset()
     caption: str = ""
     note: str = ""
-    file: File | None = None
+    file: Attachment | None = None
 
     @classmethod
     def of(
@@ -168,7 +168,7 @@ class Table:
         caption: str = "",
         note: str = "",
         most: int = 40,
-        file: File | None = None,
+        file: Attachment | None = None,
     ) -> Table:
         """Lay out some columns of a table.
 

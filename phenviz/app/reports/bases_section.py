@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.explore.top_bases import LARGEST_Q, round_the_strongest, strongest_bases, with_motifs
-from phenviz.figures.report import Block, Drawing, Figures, File, Section, Table, Words
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import contribution, kind_of, locus_of
 from phenviz.results.comments import comments
@@ -88,7 +88,7 @@ def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
     return Section("Which bases matter", blocks)
 
 
-def _bases_file(bases: xr.Dataset) -> File | None:
+def _bases_file(bases: xr.Dataset) -> Attachment | None:
     if bases.sizes["position"] > _LONGEST_DRAWN:
         return None
     changed = kind_of(bases) == "mutagenesis"
@@ -103,7 +103,7 @@ def _bases_file(bases: xr.Dataset) -> File | None:
         wide = wide.join(pd.DataFrame(numbers, columns=[f"{name}.{one}" for one in bases["context"].values]))
     else:
         wide[name] = stacked.values
-    return File.of(f"{file_stem(locus_of(bases))}.{name}.tsv", wide, list(comments(bases)))
+    return Attachment.of(f"{file_stem(locus_of(bases))}.{name}.tsv", wide, list(comments(bases)))
 
 
 def _motifs(world: World, bases: xr.Dataset, context: str) -> pd.DataFrame:

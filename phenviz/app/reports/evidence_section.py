@@ -13,7 +13,7 @@ from phenviz.app.reports.alleles_section import ask_both, logos_of, motif_table
 from phenviz.app.reports.provenance import Ask
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
-from phenviz.figures.report import Block, Drawing, Figures, File, Section, Table, Words
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.variant import Variant
 from phenviz.results.comments import comments
@@ -126,7 +126,7 @@ def behind_section(behind: Behind | str, trait: str, context: str) -> Section:
         "effect": (f"Effect in {context}", "{:+.3f}"), "strongest": ("Strongest in", ""),
         "strongest_effect": ("Effect there", "{:+.3f}"), "beta": ("Beta", "{:+.3g}"),
     }  # fmt: skip
-    file = File.of("variants.tsv", _variants_wide(evidence, behind.variants), list(comments(evidence)))
+    file = Attachment.of("variants.tsv", _variants_wide(evidence, behind.variants), list(comments(evidence)))
     blocks.append(
         Table.of(
             behind.variants,

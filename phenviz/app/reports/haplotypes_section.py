@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
-from phenviz.figures.report import Block, Drawing, Figures, File, Section, Table, Words
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.results import bin_size_of
 from phenviz.results.comments import comments
 from phenviz.results.expression import expression_table
@@ -53,7 +53,7 @@ def expressed_section(expression: xr.Dataset) -> Section:
         "context": ("Changes most in", ""), "label": ("Cell type or tissue", ""),
         "change": ("Change", "{:+.4f}"),
     }  # fmt: skip
-    file = File.of("expression.tsv", expression_table(expression), list(comments(expression)))
+    file = Attachment.of("expression.tsv", expression_table(expression), list(comments(expression)))
     note = f"Change from the reference's: {expression.attrs['definition']} ({expression.attrs['units']})."
     blocks: list[Block] = []
     try:

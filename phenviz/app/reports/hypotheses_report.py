@@ -24,7 +24,7 @@ from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import PhenvizError, ResultError
-from phenviz.figures.report import Block, Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.results.comments import comments
@@ -261,7 +261,7 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
     }  # fmt: skip
     label = methods()[pair.method].label if pair.method in methods() else pair.method
     note = f"Corrected by {dataset.attrs['multiple_testing']}."
-    file = File.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
+    file = Attachment.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
     of_heat = f"z of each trait in each context by {label}; stars: q."
     blocks: list[Block] = [
         Figures([Drawing.of(heat, of_heat, f"Heat map: {of_heat} The table below lists the strongest.")]),

@@ -23,7 +23,7 @@ from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, p
 from phenviz.app.shell.request import Request
 from phenviz.app.shell.state import ExploreState, contexts_at_first, query_of
 from phenviz.errors import LocusError
-from phenviz.figures.report import Block, Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
@@ -272,7 +272,7 @@ def _activity_block(prediction: xr.Dataset, locus: Locus) -> Table:
         },
         caption="Contexts, the one with the highest activity first",
         most=60,
-        file=File.of(f"{file_stem(locus)}.activity.tsv", wide, heading),
+        file=Attachment.of(f"{file_stem(locus)}.activity.tsv", wide, heading),
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.variants.ranking import genes_around
-from phenviz.figures.report import Drawing, Figures, File, Section, Table, Words
+from phenviz.figures.report import Attachment, Drawing, Figures, Section, Table, Words
 from phenviz.genome.variant import Variant
 from phenviz.results.comments import comments
 from phenviz.results.expression_effects import expression_effects_table
@@ -60,7 +60,7 @@ def expression_section(expression: xr.Dataset) -> Section:
         "context": ("Largest in", ""),
         "label": ("Cell type or tissue", ""), "change": ("Change", "{:+.4f}"),
     }  # fmt: skip
-    file = File.of("expression.tsv", expression_effects_table(expression), list(comments(expression)))
+    file = Attachment.of("expression.tsv", expression_effects_table(expression), list(comments(expression)))
     note = f"Change: {expression.attrs['definition']} ({expression.attrs['units']})."
     drawn = Drawing.of(figure, "Genes that begin nearest, by tissue.", alt)
     return Section(

@@ -20,7 +20,7 @@ from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, p
 from phenviz.app.shell.state import IndividualState, contexts_at_first, individual_query
 from phenviz.app.variants.ranking import ranked
 from phenviz.errors import LocusError
-from phenviz.figures.report import Drawing, Figures, File, Link, Notice, Report, Section, Table, Words
+from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
@@ -248,7 +248,7 @@ def _haplotypes(world: World, found: PersonResults) -> Section:
     return Section("Both haplotypes", [Figures([Drawing.of(figure, caption, alt)]), table])
 
 
-def _activity_file(found: PersonResults) -> File:
+def _activity_file(found: PersonResults) -> Attachment:
     prediction = found.prediction
     wide = prediction["activity"].transpose("bin", "haplotype", "context")
     starts = prediction["bin_start"].to_numpy()
@@ -258,7 +258,7 @@ def _activity_file(found: PersonResults) -> File:
         names = [f"{haplotype}.{name}" for name in prediction["context"].values]
         table = table.join(pd.DataFrame(own, columns=names))
     heading = ["one row per bin; start and end count from 0, half-open", *comments(prediction)]
-    return File.of(f"{file_stem(found.locus)}.haplotypes.tsv", table, heading)
+    return Attachment.of(f"{file_stem(found.locus)}.haplotypes.tsv", table, heading)
 
 
 def _variants(found: PersonResults) -> Section:
@@ -274,7 +274,7 @@ def _variants(found: PersonResults) -> Section:
     note, file = "", None
     if found.effects is not None:
         note = f"Effect: {found.effects.attrs['definition']} ({found.effects.attrs['units']})."
-        file = File.of(
+        file = Attachment.of(
             f"{file_stem(found.locus)}.variants.tsv", _effects_wide(found), list(comments(found.effects))
         )
     caption = "Variants, the one with the largest effect in any context first"

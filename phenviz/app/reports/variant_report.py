@@ -24,7 +24,7 @@ from phenviz.app.shell.state import ExploreState, VariantsState, contexts_at_fir
 from phenviz.app.variants.ranking import strongest_effects
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import DataError, ResultError
-from phenviz.figures.report import Drawing, Figures, File, Report, Section, Table, Words
+from phenviz.figures.report import Attachment, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.genome.variant import Variant
@@ -280,7 +280,7 @@ def _effects(world: World, found: VariantResults, motifs: pd.DataFrame | None) -
         caption="Effects, the strongest first",
         note=note,
         most=60,
-        file=File.of(f"{_stem(found.variant)}.effects.tsv", table, heading),
+        file=Attachment.of(f"{_stem(found.variant)}.effects.tsv", table, heading),
     )
     return Section("Effect in every context", [Figures([Drawing.of(figure, f"{caption}.", alt)]), shown])
 
