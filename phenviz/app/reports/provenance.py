@@ -104,7 +104,7 @@ def provenance(
     rows += [_row_of_pack(pack) for pack in used]
     blocks: list[Block] = [
         Table.of_facts(_versions(world, [one for one in results if one is not None])),
-        Table(["Data", "Attachment", "Source", "Licence", "SHA-256"], rows, caption="Data that were used"),
+        Table(["Data", "File", "Source", "Licence", "SHA-256"], rows, caption="Data that were used"),
         Words(_citations(used), "To cite"),
     ]
     return Section("Versions, data and citation", blocks, small=True)
