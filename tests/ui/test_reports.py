@@ -54,3 +54,15 @@ def test_the_numbers_of_a_report_can_be_saved(browser, reports, tmp_path):
     there = check_report(reports["variant"].read_text()).file("effects.tsv")
     pd.testing.assert_frame_equal(pd.read_csv(path, sep="\t", comment="#"), there)
     page.close()
+
+
+def test_export_makes_a_report_that_leads_back_to_the_view(open_page, dashboard, tmp_path):
+    page = open_page("explore?locus=chr20:1600826-1601025&contexts=Mono,Ery&focus=Mono")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as expected:
+        page.get_by_role("menuitem", name="Report (.html)").click()
+    expected.value.save_as(tmp_path / "report.html")
+    report = check_report((tmp_path / "report.html").read_text())
+    assert report.headings[0][1] == "chr20:1,600,826-1,601,025"
+    links = [link for link in report.links if not link.startswith("#")]
+    assert all(link.startswith(f"{dashboard}explore?locus=chr20:1600826-1601025") for link in links) and links
