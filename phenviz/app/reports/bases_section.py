@@ -35,7 +35,7 @@ def focus_of(bases: xr.Dataset, wanted: str = "") -> str:
     Of a result without contexts, such as of a trait, it is the target.
     """
     if "context" not in bases.dims:
-        return wanted or str(bases.attrs.get("target", "target"))
+        return str(bases.attrs.get("target", "the target"))
     names = bases["context"].values.astype(str).tolist()
     if wanted in names:
         return wanted

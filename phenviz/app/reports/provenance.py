@@ -71,7 +71,8 @@ def is_made_up(result: xr.Dataset | None) -> bool:
 
 def footer() -> str:
     """Return the last line: when the report was written."""
-    return f"Written on {datetime.now(UTC):%-d %B %Y}. {NOT_CLINICAL}"
+    today = datetime.now(UTC)
+    return f"Written on {today.day} {today:%B %Y}. {NOT_CLINICAL}"
 
 
 def provenance(

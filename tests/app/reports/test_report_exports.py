@@ -63,6 +63,20 @@ def test_explore_reports_its_view_and_its_run(runtime):
     page.session.close()
 
 
+def test_explore_reports_an_attribution_by_its_target(runtime):
+    page = ExplorePage(runtime)
+    page.state.param.update(locus=SITE, settled=SITE, contexts=("Ery", "Mono"), focus="Mono")
+    page.runs.start(Request("integrated-gradients", SITE, ("Ery",), n_steps=4))
+    wait(page, lambda: page.runs.over)
+    report = exported(page, page.frame)
+    dataset = page.runs.dataset
+    assert f"Bases that matter most in {dataset.attrs['target']}" in "".join(report.tables)
+    assert report.file("attribution.tsv")["attribution"].tolist() == pytest.approx(
+        dataset["attribution"].values.tolist(), rel=1e-5, abs=1e-9
+    )
+    page.session.close()
+
+
 def test_variants_reports_the_one_that_is_open(runtime):
     page = VariantsPage(runtime)
     page.state.param.update(locus=VIEW, settled=VIEW)
