@@ -236,8 +236,8 @@ class Report:
 
     Parameters
     ----------
-    kind, title, subtitle
-        What it is about.
+    kind, title, subtitle, asked
+        What it is about, and the question.
     warnings
         What has to be known first: that something is simulated, or private.
     short
@@ -258,6 +258,7 @@ class Report:
     sections: Sequence[Section] = ()
     footer: str = ""
     private: bool = False
+    asked: str = ""
 
 
 def render_report(report: Report) -> str:

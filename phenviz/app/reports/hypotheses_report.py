@@ -193,6 +193,7 @@ def hypotheses_report(
         _short(dataset, pair, named, behind),
         sections,
         footer(),
+        asked=f"Through which of these contexts do the traits act? Looked at: {named} in {pair.context}.",
     )
 
 

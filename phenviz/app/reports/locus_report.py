@@ -142,7 +142,15 @@ def locus_report(world: World, found: LocusResults, app: str, query: dict[str, s
         _short(found, genes),
         sections,
         footer(),
+        asked=_asked(found),
     )
+
+
+def _asked(found: LocusResults) -> str:
+    count = 0 if found.prediction is None else found.prediction.sizes["context"]
+    active = f"How active is this locus in each of {count:,} contexts" if count else "What lies in this locus"
+    bases = ", and which of its bases matter" if found.bases is not None else ""
+    return f"{active}{bases}?"
 
 
 def check_length(locus: Locus, mutagenesis: bool | None) -> None:

@@ -208,9 +208,11 @@ def variant_report(
     ]
     subtitle = " · ".join(filter(None, [found.rsid, world.assembly, "positions count from 1"]))
     short = _short_words(found, motifs, contexts)
+    more = "" if found.expression is None else ", and in the expression of genes in reach"
     return Report(
-        "Report on a variant", found.name, subtitle, notices(world, results), short, sections, footer()
-    )
+        "Report on a variant", found.name, subtitle, notices(world, results), short, sections, footer(),
+        asked=f"What does this variant change in each of {found.effects.sizes['context']:,} contexts{more}?",
+    )  # fmt: skip
 
 
 def _short_words(found: VariantResults, motifs: pd.DataFrame | None, contexts: Sequence[str]) -> list[str]:

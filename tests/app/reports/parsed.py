@@ -124,6 +124,7 @@ def check_report(html: str) -> Parsed:
     assert all(parsed.drawings) and len(parsed.drawings) == len(re.findall(r'<svg id="', html))
     assert len(parsed.ids) == len(set(parsed.ids))
     assert re.search(r'<html lang="en">', html) and "Not for clinical use" in parsed.text
+    assert "Asked:" in parsed.text
     for title in ("Methods", "Limits", "Versions, data and citation"):
         assert (2, title) in parsed.headings
     return parsed
