@@ -193,7 +193,7 @@ def person_report(world: World, found: PersonResults, app: str, query: dict[str,
         sections,
         footer(),
         private=True,
-        asked=f"How do both haplotypes of {found.sample} differ from the reference, and which variants count?",
+        asked=f"How do both haplotypes of {found.sample} differ from the reference; which variants count?",
     )
 
 
