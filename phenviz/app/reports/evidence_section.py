@@ -113,7 +113,7 @@ def behind_section(behind: Behind | str, trait: str, context: str) -> Section:
         "excess": ("Part of the effect", "{:+.2g}"),
         "z_without": ("z without it", "{:.2f}"), "p_without": ("p without it", "{:.2g}"),
     }  # fmt: skip
-    note = f"Loci by the method {evidence.attrs['method']}, on which the parts add up to the effect."
+    note = f"Loci by the method {evidence.attrs['method']}; their parts add up to the effect."
     blocks.append(
         Table.of(
             behind.loci, columns, caption=f"Loci, the one that speaks most for {context} first", note=note

@@ -294,7 +294,8 @@ def _coverage(found: PersonResults) -> list[str]:
     attrs = found.prediction.attrs
     told = [f"{found.coverage}: both haplotypes are the reference's there." if found.coverage else
             f"The file's genotypes cover all of {found.locus}."]  # fmt: skip
-    told.append(f"Phase: {attrs['phasing']}.")
+    if "phasing" in attrs:
+        told.append(f"Phase: {attrs['phasing']}.")
     if skipped := int(attrs.get("variants_skipped", 0)):
         told.append(f"Left out of the haplotypes: {skipped:,} variants that overlap one before them.")
     if left_out := attrs.get("records_left_out"):

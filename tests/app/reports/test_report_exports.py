@@ -103,6 +103,10 @@ def test_individual_reports_the_person_on_screen(runtime):
     assert "PRIVATE" in report.text and "bob" in report.headings[0][1]
     assert len(report.file("variants.tsv")) == len(page.run.table())
     assert any("sample=bob" in link for link in report.links)
+    page.state.mode = "sum"
+    wait(page, lambda: page.run.status == "done" and page.run.prediction is not None)
+    summed = exported(page, page._frame)
+    assert any("mode=sum" in link for link in summed.links) and "sum of variants" in summed.html
     page.session.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import phenviz
 from phenviz.app.reports.addresses import app_of, check_app
 from phenviz.app.reports.make import kind_of_report
 from phenviz.app.shell.state import VariantsState, apply_variants_query
+from phenviz.data.manifests import Terms
 from phenviz.errors import DataError, LocusError, PhenvizError, ResultError
 from phenviz.genome import Locus
 from phenviz.results import contribution
@@ -252,3 +254,16 @@ def test_addresses_of_dashboards_are_checked():
     for wrong in ("javascript:alert(1)", "lab.example", "http://", "http://a/?x=1"):
         with pytest.raises(DataError, match="no address of a dashboard"):
             check_app(wrong)
+
+
+def test_the_same_question_gives_the_same_file(tmp_path, service):
+    one, other = (phenviz.report(VIEW, tmp_path / f"{n}.html", service=service).read_bytes() for n in "ab")
+    assert one == other
+
+
+def test_terms_of_a_model_are_told_first(tmp_path, service, monkeypatch):
+    terms = Terms("Only for those who <ask>", "https://terms.example", commercial=False)
+    where = "phenviz.app.reports.provenance.terms_of_models"
+    monkeypatch.setattr(where, lambda project: [(Path("weights.safetensors"), terms)])
+    report = made(SHORT, tmp_path, service)
+    assert "Not for commercial use: weights.safetensors: Only for those who <ask>" in report.text
