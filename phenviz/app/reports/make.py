@@ -145,6 +145,11 @@ def make_report(
         return ask_variant(world, ask, read_variant(text, world), names, app, quantiles=choices.quantiles)
     from phenviz.app.reports.locus_report import ask_locus
 
+    if Path(text).is_file():
+        raise DataError(
+            f"{text} is a file that no report is made of: give a locus, a variant, SAMPLE@LOCUS, or what "
+            "`phenviz hypotheses` wrote as .nc, .zarr or .parquet"
+        )
     return ask_locus(world, ask, world.locus(text), names, app, mutagenesis=choices.mutagenesis)
 
 

@@ -219,6 +219,9 @@ def test_a_locus_that_is_too_long_is_refused_before_anything_is_computed(tmp_pat
 
 
 def test_a_file_of_another_result_is_refused(tmp_path, service):
+    (tmp_path / "h.tsv").write_text("trait\n")
+    with pytest.raises(DataError, match=r"h\.tsv is a file that no report is made of.*\.parquet"):
+        made(tmp_path / "h.tsv", tmp_path, service)
     phenviz.save(service.predict(SHORT), tmp_path / "p.nc")
     with pytest.raises(ResultError, match=r"p\.nc holds no hypotheses"):
         made(tmp_path / "p.nc", tmp_path, service)
