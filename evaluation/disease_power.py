@@ -31,6 +31,7 @@ from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.data.embedded import MOTIFS
 from phenviz.data.motifs import find_motif, read_motifs
 from phenviz.disease import hypotheses, method_names
+from phenviz.disease.calibration import MEASURED_POWER
 from phenviz.progress import Progress
 from phenviz.world import World, open_world
 
@@ -49,6 +50,9 @@ _FLANK = 100
 _LEFT_OUT = ("overlap-remo", "gene-expression")
 _BOOTSTRAPS = 500
 _AREAS = 100
+# numbers of loci and shares of true ones that a report shows, and what of them
+REPORTED = ((10, 0.5), (20, 0.5), (20, 1.0), (40, 1.0))
+_TOLD = [f"{name}{end}" for name in ("top_1", "called") for end in ("", "_low", "_high")]
 
 
 def planted_loci(
@@ -233,6 +237,17 @@ def power(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def tell_reports(found: dict[str, pd.DataFrame], model: str) -> None:
+    """Put the power of methods into the table that reports read; others there stay as they are."""
+    columns = ["planted", "method", "loci", "share", "sets", *_TOLD, "model"]
+    own = pd.concat([table.assign(planted=where, model=model) for where, table in found.items()])[columns]
+    shown = list(zip(own["loci"], own["share"], strict=True))
+    own = own[[pair in REPORTED for pair in shown]].round(4)
+    known = pd.read_csv(MEASURED_POWER, sep="\t") if MEASURED_POWER.is_file() else own.iloc[:0]
+    others = known[~known["method"].isin(own["method"])]
+    pd.concat([others, own]).to_csv(MEASURED_POWER, sep="\t", index=False)
+
+
 def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
     """Write the section of the page: one setting of each in full, and the areas over all settings."""
     parts = []
@@ -312,6 +327,7 @@ def main() -> None:
         table.round(4).to_csv(TABLES / f"disease_power_{where}.tsv", sep="\t", index=False)
         power_figure(table).save(TABLES / f"disease_power_{where}.png")
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
+    tell_reports(found, model)
     write_section("disease power", section(found, model, time.perf_counter() - began), PAGE)
 
 

@@ -15,6 +15,7 @@ from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.app.in_notebook import explore
+    from phenviz.app.reports.make import report
     from phenviz.attribution import Target
     from phenviz.genome import Context, Locus
     from phenviz.models.predict_sequences import predict_sequences
@@ -37,6 +38,7 @@ __all__ = [
     "explore",
     "open_world",
     "predict_sequences",
+    "report",
     "save",
     "view",
 ]
@@ -52,6 +54,7 @@ _ROOM_OF = {
     "explore": "phenviz.app.in_notebook",
     "open_world": "phenviz.world",
     "predict_sequences": "phenviz.models.predict_sequences",
+    "report": "phenviz.app.reports.make",
     "save": "phenviz.saving",
     "view": "phenviz.tracks.notebook_view",
 }

@@ -24,7 +24,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], **how: Any) -> tuple
         replaced only once the new one is complete.
     **how
         Of figures: ``annotation`` (`phenviz.World.annotation`) draws genes and elements beside a locus,
-        ``figure`` (``heatmap``, ``bars``, ``forest``) chooses one of hypotheses. Of data: ``progress``.
+        ``figure`` (``heatmap``, ``bars``, ``forest``, ``slide``) chooses one of hypotheses. Of data:
+        ``progress``.
 
     Returns
     -------

@@ -150,8 +150,12 @@ def commands(vcf: Path, folder: Path, table: Path) -> dict[str, list[object]]:
         "hypotheses": ["hypotheses", "--table", table, "--method", "variant", "--permutations", "100"],
         "controls": ["hypotheses", "--table", table, "--method", "control-random-weights",
                      "--permutations", "100"],
+        "report": ["report", "chr20:7,001-7,100"],  # of the others' locus everything is stored
+        "report-variant": ["report", f"chr20:6,050 {_base_of(vcf)}"],
+        "report-person": ["report", f"{PERSON}@{sites}", "--vcf", vcf],
+        "report-hypotheses": ["report", "--table", table, "--method", "variant", "--permutations", "100"],
     }  # fmt: skip
-    outputs = {name: folder / f"{name}.nc" for name in made}
+    outputs = {name: folder / f"{name}.{'html' if name.startswith('report') else 'nc'}" for name in made}
     outputs |= {"variants": folder / "variants.vcf", "personal": folder / "personal.svg"}
     device = ["--device", "cpu"]
     written: dict[str, list[object]] = {
@@ -394,7 +398,15 @@ def test_no_command_leaves_anything_about_a_person_beside_its_output(project, ca
     vcf, out = write_person(project, tmp_path), tmp_path / "out"
     out.mkdir()
     asked = commands(vcf, out, write_table(project, tmp_path))
-    for name in ("predict-vcf", "variants", "variants-gene", "personal", "expression", "risk"):
+    for name in (
+        "predict-vcf",
+        "variants",
+        "variants-gene",
+        "personal",
+        "expression",
+        "risk",
+        "report-person",
+    ):
         done = CliRunner().invoke(main, [*map(str, asked[name]), "--world", str(project)])
         assert done.exit_code == 0, (name, done.output)
     assert found_in(out)

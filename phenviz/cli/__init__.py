@@ -25,6 +25,7 @@ from phenviz.cli.many_expression import many_expression
 from phenviz.cli.measured import individuals, measured
 from phenviz.cli.overview import overview
 from phenviz.cli.personal import personal
+from phenviz.cli.report import report
 from phenviz.cli.risk import risk
 from phenviz.cli.serve import serve
 from phenviz.cli.train import train
@@ -46,7 +47,7 @@ def main() -> None:
 
 for _command in (
     serve, predict, mutagenesis, attribute, ablate, marginalize, variants, personal, many_expression,
-    individuals, measured, risk, hypotheses, overview, train, cohort, data, lift, init, doctor,
+    individuals, measured, risk, hypotheses, report, overview, train, cohort, data, lift, init, doctor,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in (cohort_train, cohort_evaluate, cohort_cost):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phenviz.progress import Progress
     from phenviz.world import World
 
-_DRAWINGS = ("heatmap", "bars", "forest")
+_DRAWINGS = ("heatmap", "bars", "forest", "slide")
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
@@ -61,7 +61,11 @@ _test_options = with_options(
 @_input_options
 @_test_options
 @click.option(
-    "--figure", type=click.Choice(_DRAWINGS), default="heatmap", show_default=True, help="For .svg .pdf .png."
+    "--figure",
+    type=click.Choice(_DRAWINGS),
+    default="heatmap",
+    show_default=True,
+    help="For .svg .pdf .png; slide is 16:9, the strongest pair.",
 )
 @click.option(
     "-o",
@@ -116,7 +120,7 @@ def hypotheses(
         _say_how_read(packs, tables, opened)
         return
     with progress_bar() as progress:
-        found = _read(packs, tables, traits, opened, progress)
+        found = read_sources(packs, tables, traits, opened, progress)
     click.echo(found.report.describe(), err=True)
     with ModelService(opened, device=device) as service:
         job = service.submit(
@@ -153,13 +157,14 @@ def _say_how_read(packs: tuple[str, ...], tables: tuple[str, ...], world: World)
             raise
 
 
-def _read(
+def read_sources(
     packs: tuple[str, ...],
     tables: tuple[str, ...],
     traits: tuple[str, ...],
     world: World,
     progress: Progress,
 ) -> TraitVariants:
+    """Read fine-mapped variants of packs and tables, of some traits or all."""
     from phenviz.disease import join_trait_variants, read_trait_pack, read_trait_variants
 
     parts = [read_trait_pack(name, world.reference, progress=progress) for name in packs]

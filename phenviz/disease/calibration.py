@@ -1,4 +1,4 @@
-"""How often each method errs where there is nothing to find, by `evaluation.disease_calibration`."""
+"""How often each method errs where there is nothing to find, and finds what was planted, as measured."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pandas as pd
 
 # written by evaluation.disease_calibration
 MEASURED = Path(__file__).with_name("calibration.tsv")
+# written by evaluation.disease_power, and of the headline test by evaluation.disease_sequence
+MEASURED_POWER = Path(__file__).with_name("power.tsv")
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +25,20 @@ def measured_calibration() -> pd.DataFrame:
         few), ``model`` (name and hash of the weights).
     """
     return pd.read_csv(MEASURED, sep="\t")
+
+
+@lru_cache(maxsize=1)
+def measured_power() -> pd.DataFrame:
+    """Return how often each method finds a context that was planted in real sequence.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``planted`` (in ``peaks`` or ``motifs``), ``method``, ``loci``, ``share`` (of them that act),
+        ``sets``, ``top_1`` (how often the truth comes first) and ``called`` (how often its p is at most
+        0.05), each with ``_low`` and ``_high`` (95 % interval), ``model`` (name and hash of the weights).
+    """
+    return pd.read_csv(MEASURED_POWER, sep="\t")
 
 
 def calibration_words(method: str) -> str:

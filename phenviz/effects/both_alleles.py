@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
@@ -19,10 +19,29 @@ from phenviz.genome.variant import Edit
 from phenviz.inference.edited_sequence import EditedSequence
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results import base_starts, contribution, reference_bases
 from phenviz.variation.normalise import left_align
 
 _ALTERNATE = "alternate_"
 _SPANS = ("reference_span", "alternate_span")
+
+
+class Letters(NamedTuple):
+    """What each base of one allele contributes.
+
+    Parameters
+    ----------
+    bases
+        Of the allele's own sequence.
+    values
+        Contribution of each, shape (n,).
+    changed
+        First and last (half-open) of the bases that differ, counted from the first one.
+    """
+
+    bases: str
+    values: NDArray[np.float32]
+    changed: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +70,25 @@ class BothAlleles:
         spans = {name: list(getattr(self, name)) for name in _SPANS}
         both = self.reference.assign_coords(alternate.coords).assign(alternate.data_vars)
         return both.assign_attrs(spans, **{f"{_ALTERNATE}end": self.alternate.attrs["end"]})
+
+    def letters(self, flank: int) -> tuple[int, Letters, Letters]:
+        """Return what the bases around the variant contribute: 0-based position of the first, REF, ALT.
+
+        Parameters
+        ----------
+        flank
+            Bases on both sides of what differs; of mutagenesis in one context.
+        """
+        start = max(self.reference_span[0] - flank, int(base_starts(self.reference)[0]))
+        found = []
+        for dataset, (first, last) in (
+            (self.reference, self.reference_span),
+            (self.alternate, self.alternate_span),
+        ):
+            seen = dataset.sel(position=slice(start + 1, last + flank))
+            values = np.nan_to_num(contribution(seen).to_numpy().reshape(-1)).astype(np.float32)
+            found.append(Letters("".join(reference_bases(seen)), values, (first - start, last - start)))
+        return start, found[0], found[1]
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> BothAlleles:

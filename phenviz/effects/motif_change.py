@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from phenviz.results.display import MotifMatch
+
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
 
@@ -49,3 +51,9 @@ def changed_motifs(both: BothAlleles, motifs: str | os.PathLike[str], context: s
         gained[~gained["motif_id"].isin(both_have)].assign(change="gained"),
     ]
     return pd.concat(tables).sort_values("p_value", ignore_index=True)[CHANGE_COLUMNS]
+
+
+def motif_matches(hits: pd.DataFrame) -> list[MotifMatch]:
+    """Return where motifs of `changed_motifs` lie, the best match of each name."""
+    best = hits.drop_duplicates("motif")
+    return [MotifMatch(int(hit.start), int(hit.end), str(hit.motif)) for hit in best.itertuples(index=False)]

@@ -5,6 +5,7 @@ from phenviz.figures.bases import Attribution, BaseTrack, Contribution, Logo, Mu
 from phenviz.figures.chart import Chart
 from phenviz.figures.component import Component
 from phenviz.figures.disease import bars_figure, forest_figure, heatmap_figure
+from phenviz.figures.disease_slide import slide_figure
 from phenviz.figures.elements import Elements, ObservedHeatmap, ObservedPeaks
 from phenviz.figures.explore import explore_figure, figure_of, personal_figure
 from phenviz.figures.expression import expression_effects_figure, expression_figure
@@ -55,6 +56,7 @@ __all__ = [
     "personal_figure",
     "personal_screen_figure",
     "screen_figure",
+    "slide_figure",
     "variant_forest",
     "variants_figure",
     "variants_heatmap",

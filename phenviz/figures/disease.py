@@ -29,8 +29,10 @@ _COLUMNS = 3
 def _written(
     dataset: xr.Dataset, path: Path, *, figure: str = "heatmap", annotation: object = None
 ) -> tuple[Path, ...]:
+    from phenviz.figures.disease_slide import slide_figure
+
     draw: dict[str, Callable[[xr.Dataset], Chart]] = {
-        "heatmap": heatmap_figure, "bars": bars_figure, "forest": forest_figure,
+        "heatmap": heatmap_figure, "bars": bars_figure, "forest": forest_figure, "slide": slide_figure,
     }  # fmt: skip
     if figure not in draw:
         raise ResultError(f"hypotheses can't be drawn as {figure!r}: choose {', '.join(draw)}")
@@ -81,7 +83,7 @@ def heatmap_figure(
             top += height
         _scale(chart, min(limit, 8.0), 5 + heads[0], min(30.0, _ROW_MM * parts[0].sizes["trait"]))
 
-    return Chart(draw, sum(heights), width_mm=width_mm, title=title, footer=_footer(dataset))
+    return Chart(draw, sum(heights), width_mm=width_mm, title=title, footer=footer_of(dataset))
 
 
 def bars_figure(
@@ -96,7 +98,7 @@ def bars_figure(
     The solid line counts all contexts, the dashed one their effective number (Li and Ji); each over the
     traits that were tested.
     """
-    part = _method(dataset, _methods(dataset, None if method is None else [method])[0])
+    part = check_method(dataset, method)
     tested = np.isfinite(part["p_value"].values)
     pairs = max(int(tested.sum()), 1)
     effective = float(part["effective_contexts"]) * max(int(tested.any(1).sum()), 1)
@@ -104,7 +106,7 @@ def bars_figure(
     def panel(ax: Axes, trait: str) -> None:
         own = part.sel(trait=trait)
         height = -np.log10(own["p_value"].values)
-        ax.bar(np.arange(len(height)), height, color=_colours(own), width=0.8)
+        ax.bar(np.arange(len(height)), height, color=context_colours_of(own), width=0.8)
         ax.axhline(-np.log10(0.05 / pairs), color=ACCENT, lw=0.7)
         if np.isfinite(effective):
             ax.axhline(-np.log10(0.05 / effective), color=ACCENT, lw=0.7, ls=(0, (3, 2)))
@@ -122,13 +124,13 @@ def forest_figure(
     width_mm: float = TWO_COLUMNS_MM,
 ) -> Chart:
     """Draw the effect in each context with its 95 % interval (bootstrap of loci), one panel per trait."""
-    part = _method(dataset, _methods(dataset, None if method is None else [method])[0])
+    part = check_method(dataset, method)
 
     def panel(ax: Axes, trait: str) -> None:
         own = part.sel(trait=trait)
         effect = own["effect"].values
         ax.axhline(0, color=FAINT, lw=0.7)
-        for place, colour in enumerate(_colours(own)):
+        for place, colour in enumerate(context_colours_of(own)):
             low, high = float(own["interval_low"][place]), float(own["interval_high"][place])
             if np.isfinite(low):
                 ax.plot([place, place], [low, high], color=colour, lw=1.1, solid_capstyle="butt")
@@ -201,7 +203,7 @@ def _heatmap(ax: Axes, part: xr.Dataset, limit: float, head: float) -> None:
 def _group_bars(ax: Axes, part: xr.Dataset) -> None:
     """Mark the lineages by their colours between the names and the cells, and part them by white lines."""
     groups = part["group"].values.astype(str)
-    for column, colour in enumerate(_colours(part)):
+    for column, colour in enumerate(context_colours_of(part)):
         ax.add_patch(Rectangle((column - 0.5, -0.5), 1, -0.16, color=colour, clip_on=False, lw=0, zorder=3))
         if column and groups[column] != groups[column - 1]:
             ax.axvline(column - 0.5, color="white", lw=1.5)
@@ -243,7 +245,19 @@ def _grid(
             ax.set_title(name, fontsize=TEXT_PT, loc="left", fontweight="bold", pad=3)
 
     title = str(part["method_label"].values)
-    return Chart(draw, rows * (_PANEL_MM[1] + foot), width_mm=width_mm, title=title, footer=_footer(dataset))
+    height = rows * (_PANEL_MM[1] + foot)
+    return Chart(draw, height, width_mm=width_mm, title=title, footer=footer_of(dataset))
+
+
+def check_method(dataset: xr.Dataset, method: str | None) -> xr.Dataset:
+    """Return one method's part of hypotheses, the first one's for None, with the contexts that it tests.
+
+    Raises
+    ------
+    ResultError
+        If the dataset holds no hypotheses, has no such method, or it tested nothing.
+    """
+    return _method(dataset, _methods(dataset, None if method is None else [method])[0])
 
 
 def _context_axis(ax: Axes, own: xr.Dataset) -> None:
@@ -254,12 +268,14 @@ def _context_axis(ax: Axes, own: xr.Dataset) -> None:
     ax.tick_params(axis="y", labelsize=SMALL_PT, colors=MUTED)
 
 
-def _colours(part: xr.Dataset) -> list[str]:
+def context_colours_of(part: xr.Dataset) -> list[str]:
+    """Return the colour of each context of a method's part."""
     colours = context_colours(part)
     return [colours[str(name)] for name in part["context"].values]
 
 
-def _footer(dataset: xr.Dataset) -> str:
+def footer_of(dataset: xr.Dataset) -> str:
+    """Say what hypotheses were made from, and what stars mean."""
     attrs = dataset.attrs
     contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     model = "" if attrs["model"] == "none" else f" | model {attrs['model']}"

@@ -81,10 +81,7 @@ def variant_screen_figure(
     top = _LOGO_MM + 14.0 if display.alleles else 4.0
 
     def draw(chart: Chart) -> None:
-        wide = (chart.width_mm - 3 * _AXIS_MM) / 2
-        for number, allele in enumerate(display.alleles):
-            ax = chart.panel(_AXIS_MM + number * (wide + _AXIS_MM), 5.0, wide, _LOGO_MM)
-            _draw_logo(ax, display, allele)
+        _draw_logos(chart, display)
         right = 30.0 if "quantile" in part else 4.0
         ax = chart.panel(left, top, chart.width_mm - left - right, body)
         _draw_common(ax, display)
@@ -94,15 +91,43 @@ def variant_screen_figure(
 
     notes = []
     if display.alleles:
-        notes.append(
-            f"Logos: contribution of each base in {display.context} (minus the mean effect of its changes), "
-            "without and with the variant (tinted)"
-        )
+        notes.append(_logos_in_words(display))
     if display.common is not None:
         notes.append("Grey: where 90 % of common variants lie")
     footer = "\n".join([footer_of(part, dots=False), *notes])
     name = variant_name(part, 0, longest=30)
     return Chart(draw, top + body + _AXIS_MM, width_mm=width_mm, title=name, footer=footer)
+
+
+def logos_figure(display: VariantDisplay, title: str, *, width_mm: float = TWO_COLUMNS_MM) -> Chart:
+    """Draw the logos of both alleles alone, with the motifs over the variant.
+
+    Parameters
+    ----------
+    display
+        Its logos are drawn.
+    title
+        Written above.
+    """
+
+    def draw(chart: Chart) -> None:
+        _draw_logos(chart, display)
+
+    return Chart(draw, _LOGO_MM + 14.0, width_mm=width_mm, title=title, footer=_logos_in_words(display))
+
+
+def _draw_logos(chart: Chart, display: VariantDisplay) -> None:
+    wide = (chart.width_mm - 3 * _AXIS_MM) / 2
+    for number, allele in enumerate(display.alleles):
+        ax = chart.panel(_AXIS_MM + number * (wide + _AXIS_MM), 5.0, wide, _LOGO_MM)
+        _draw_logo(ax, display, allele)
+
+
+def _logos_in_words(display: VariantDisplay) -> str:
+    return (
+        f"Logos: contribution of each base in {display.context} (minus the mean effect of its changes), "
+        "without and with the variant (tinted)"
+    )
 
 
 def _draw_volcano(ax: Axes, display: VariantsDisplay) -> None:

@@ -127,6 +127,11 @@ def read_variants(text: str) -> tuple[list[Variant], str]:
     return variants, "" if name == "." else name
 
 
+def is_written_variant(text: str) -> bool:
+    """Tell whether a text is written like a variant, in one of the forms that `read_variants` takes."""
+    return (_VCF_LINE.match(text) or _WRITTEN.match(text.strip())) is not None
+
+
 def _shared(one: str, other: str) -> int:
     """Count the letters that both begin with."""
     pairs = enumerate(zip(one, other, strict=False))

@@ -190,6 +190,17 @@ def write_content(target: Path, content: bytes) -> Path:
     return write_aside([target], write)[0]
 
 
+def write_private_content(target: Path, content: bytes) -> Path:
+    """Write bytes as `write_content` does, into a file that only its owner can read: they are a person's."""
+
+    def write(paths: list[Path]) -> list[int]:
+        paths[0].touch(mode=0o600)
+        paths[0].write_bytes(content)
+        return [len(content)]
+
+    return write_aside([target], write)[0]
+
+
 def write_table(
     target: Path, table: pd.DataFrame, comments: Sequence[str] = (), *, float_format: str | None = None
 ) -> Path:

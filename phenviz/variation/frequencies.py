@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phenviz.genome import Locus, bare_contig
+from phenviz.genome.variant import Variant
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.variation.individuals import Individuals
 
@@ -57,6 +58,23 @@ def with_frequencies(
         id=pd.Series(ids, index=table.index, dtype="str"),
         allele_frequency=there["allele_frequency"].to_numpy(dtype=float),
     )
+
+
+def carriers_of(variant: Variant, individuals: Individuals) -> pd.DataFrame:
+    """Count who carries a variant, by population where these are known, else by superpopulation.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of `phenviz.variation.Individuals.allele_counts`; none where the file doesn't have the variant.
+    """
+    contig, position, ref, alt = variant
+    at = position - 1
+    locus = Locus(individuals.reference.resolve_contig(contig), at, at + len(ref))
+    groups = "population" if (individuals.samples["population"] != "").any() else "superpopulation"
+    counts = individuals.allele_counts(locus, by=groups)
+    same = (counts["position"] == position) & (counts["ref"] == ref) & (counts["alt"] == alt)
+    return counts[same]
 
 
 def _places(variants: pd.DataFrame, individuals: Individuals) -> Iterator[Locus]:

@@ -12,10 +12,21 @@ from phenviz.genome.contexts import Context
 from phenviz.genome.locus import shown_contig
 from phenviz.genome.variant import Variant
 
+# methods that need observed peaks
+OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
 # loci that the leave-one-out plot has room for
 KEPT = 30
 _FLANK = 2_000
 _MOST_LINES = 40
+
+
+def method_of_loci(method: str) -> str:
+    """Return the method itself, or the nearest one that goes by loci."""
+    from phenviz.disease.methods import MATCHED
+
+    if method in MATCHED:
+        return method
+    return "accessibility" if method in OF_PEAKS else "variant"
 
 
 def locus_table(evidence: xr.Dataset, context: str) -> pd.DataFrame:

@@ -23,6 +23,7 @@ FIGURES = {
     "methods": "Methods side by side",
     "qq": "QQ plots",
     "leave-one-out": "Leave one locus out",
+    "slide": "Slide of one hypothesis, 16:9",
 }
 FORMATS = menu_of("hypotheses")
 
@@ -91,6 +92,7 @@ def _drawing(
 ) -> Any:
     from phenviz.figures import disease as draw
     from phenviz.figures.disease_qq import leave_one_out_figure, qq_figure
+    from phenviz.figures.disease_slide import slide_figure as draw_slide
 
     several = list(methods) or dataset["method"].values.astype(str).tolist()
     title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
@@ -104,6 +106,9 @@ def _drawing(
     if figure == "qq":
         values = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in several}
         return qq_figure(values, title=title or "Observed and expected p-values")
+    if figure == "slide":
+        known = context if context in method_part(dataset, method)["context"].values else None
+        return draw_slide(dataset, method=method, trait=trait or None, context=known, evidence=evidence)
     assert evidence is not None
     return leave_one_out_figure(evidence, context)
 

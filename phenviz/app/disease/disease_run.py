@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phenviz.app.disease.disease_evidence import OF_PEAKS, method_of_loci
 from phenviz.app.disease.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease.disease_tables import KeptTables
 from phenviz.app.shell.formatting import readable_bytes
@@ -32,7 +33,6 @@ EXPRESSION_PACK = "blood16-rna"
 # else to show opens with one that takes a little longer
 _AT_ONCE_SECONDS, _AT_OPENING_SECONDS = 2.0, 60.0
 _OF_EXPRESSION = "gene-expression"
-_OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
 
 
 class ServiceRun(JobView):
@@ -147,7 +147,7 @@ class DiseaseRun(ServiceRun):
         """Return the data packs that the chosen source and methods need and that aren't here."""
         state, world = self._state, self._runtime.world
         needed = [state.source] if state.source in TRAIT_PACKS else []
-        if any(name in _OF_PEAKS for name in state.methods):
+        if any(name in OF_PEAKS for name in state.methods):
             needed += world.project.peak_packs
         needed += [EXPRESSION_PACK] if _OF_EXPRESSION in state.methods else []
         return [find_pack(name) for name in dict.fromkeys(needed) if not has_pack(name)]
@@ -258,12 +258,7 @@ class EvidenceRun(ServiceRun):
     @property
     def method(self) -> str:
         """The method that is looked at, or the nearest one that goes by loci."""
-        from phenviz.disease.methods import MATCHED
-
-        method = self._state.method
-        if method in MATCHED:
-            return method
-        return "accessibility" if method in _OF_PEAKS else "variant"
+        return method_of_loci(self._state.method)
 
     def follow(self) -> None:
         """Ask for what the state looks at."""

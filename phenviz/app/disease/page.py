@@ -41,7 +41,7 @@ from phenviz.app.disease.disease_tables import (
 )
 from phenviz.app.disease.evidence_view import DiseaseEvidence
 from phenviz.app.disease.trait_map import DiseaseMap
-from phenviz.app.shell.exports import File
+from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
@@ -168,13 +168,18 @@ class DiseasePage:
             self._banner, self._few_loci, self._view, self._holder, self._reading, self._paragraph,
             scroll="y-auto", sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
+        self._frame = frame
         self._shown: object = None
         self._drawn: xr.Dataset | None = None
         self._offered = "heatmap"
         return frame.page(
             [main],
             sidebar=[self.source, self._report, self._figure, ContextPicker(state, contexts)],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
+            actions=[
+                ExportMenu(
+                    session, self._make_file, frame.actions, runtime.background, FORMATS | REPORT_FORMAT
+                )
+            ],
         )
 
     def _keep_in_step(self) -> None:
@@ -345,6 +350,12 @@ class DiseasePage:
         methods = methods_of(dataset)
         # the one that is looked at may be still to come
         method = methods[0] if methods and state.method not in methods else state.method
+        if suffix in REPORT_FORMAT.values():
+            from phenviz.app.reports.exports import disease_report_file
+
+            return disease_report_file(
+                self.runtime, state, dataset, method, self.run.asked, self._frame.actions.place
+            )
         return disease_file(
             dataset,
             suffix,

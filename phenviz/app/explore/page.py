@@ -17,7 +17,14 @@ from phenviz.app.explore.results_table import MOTIF_WINDOW, ResultsTable
 from phenviz.app.explore.run_panel import RunPanel
 from phenviz.app.explore.top_bases import round_the_strongest
 from phenviz.app.explore.tracks_view import TracksView, track_labels
-from phenviz.app.shell.exports import DATA_FORMATS, File, data_file, explore_figure_file
+from phenviz.app.shell.exports import (
+    DATA_FORMATS,
+    FIGURE_FORMATS,
+    REPORT_FORMAT,
+    File,
+    data_file,
+    explore_figure_file,
+)
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.request import methods_for
@@ -125,7 +132,15 @@ class ExplorePage:
             ],
             sidebar=[ContextPicker(state, world.contexts), self.own],
             panel=[self.run_panel, self.jobs],
-            actions=[ExportMenu(session, self._make_file, self.frame.actions, runtime.background)],
+            actions=[
+                ExportMenu(
+                    session,
+                    self._make_file,
+                    self.frame.actions,
+                    runtime.background,
+                    FIGURE_FORMATS | DATA_FORMATS | REPORT_FORMAT,
+                )
+            ],
         )
 
     def _keep_in_step(self) -> None:
@@ -205,6 +220,13 @@ class ExplorePage:
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
         """Take what is on screen now; the file itself is made in the background."""
+        if suffix in REPORT_FORMAT.values():
+            from phenviz.app.reports.exports import explore_report_file
+
+            return explore_report_file(
+                self.runtime, self.state, self.tracks.display(), self.runs.dataset, self.own.tracks.all,
+                self.frame.actions.place,
+            )  # fmt: skip
         if suffix not in DATA_FORMATS.values():
             own = self.own.tracks.all
             return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix, own)

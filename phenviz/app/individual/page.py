@@ -17,7 +17,7 @@ from phenviz.app.individual.person_exports import FORMATS, name_of_person, perso
 from phenviz.app.individual.person_panel import PersonPanel
 from phenviz.app.individual.person_run import PersonRun
 from phenviz.app.individual.person_tracks import PersonTracks
-from phenviz.app.shell.exports import File
+from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.job_view import PrivateJobs
@@ -162,7 +162,8 @@ class IndividualPage:
             styles=lower_part(_TABLE_HEIGHT),
         )
         self._turn()
-        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {})
+        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {}) | REPORT_FORMAT
+        self._frame, self._jobs = frame, PrivateJobs(runtime)
         return frame.page(
             [
                 self.locus_bar,
@@ -202,6 +203,7 @@ class IndividualPage:
         run.param.watch(lambda _event: self._list(), ["changed"])
         session.on_tick(run.tick)
         session.on_close(run.close)
+        session.on_close(self._jobs.close)
         session.on_close(self.people.close)
 
     def _query(self) -> dict[str, str]:
@@ -291,6 +293,13 @@ class IndividualPage:
         return str(found.iloc[0]) if len(found) else ""
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
+        if suffix in REPORT_FORMAT.values():
+            from phenviz.app.reports.exports import person_report_file
+
+            return person_report_file(
+                self.runtime.world, self._jobs, self.state, self.tracks.display(), self.people, self.run,
+                self._frame.actions.place,
+            )  # fmt: skip
         if suffix in EXPRESSION_FORMATS.values():
             locus = self.state.settled or self.state.locus
             return expression_file(self.expression.result, suffix, name_of_person(self.state.sample, locus))

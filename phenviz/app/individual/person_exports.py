@@ -72,7 +72,7 @@ def person_file(
         if table is None or effects is None:
             raise ResultError("the variants haven't been scored yet: export again in a moment")
         return lambda: variants_file(table, effects, suffix, f"{name}.variants")
-    prediction = _seen(run.prediction, locus, contexts)
+    prediction = seen(run.prediction, locus, contexts)
     if suffix not in FIGURE_FORMATS.values():
         return lambda: _tracks_file(prediction, name, suffix)
     note = ", sum of variants" if state.mode == "sum" else ""
@@ -86,7 +86,7 @@ def name_of_person(sample: str, locus: Locus) -> str:
     return f"phenviz_{readable}_{place}" + ("" if readable == exact else f"_{exact}")
 
 
-def _seen(prediction: xr.Dataset | None, locus: Locus, contexts: list[str]) -> xr.Dataset:
+def seen(prediction: xr.Dataset | None, locus: Locus, contexts: list[str]) -> xr.Dataset:
     """Cut a prediction to the window and the ticked contexts."""
     from phenviz.service.grid import crop
 

@@ -20,8 +20,10 @@ from phenviz.results.display import Display
 if TYPE_CHECKING:
     from phenviz.app.shell.runtime import Runtime
     from phenviz.data.own_tracks import OwnTrack
+    from phenviz.figures import LocusFigure
 
 FIGURE_FORMATS = {words: suffix for suffix, words in FIGURE.items()}
+REPORT_FORMAT = {"Report (.html)": ".html"}
 DATA_FORMATS = {words: suffix for words, suffix in menu_of("mutagenesis").items() if suffix not in FIGURE}
 _MIME = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png", ".zip": "application/zip"}
 # what a browser is handed through its open connection; larger results are written by the command line
@@ -79,6 +81,21 @@ def explore_figure_file(
     suffix: str,
     own: Sequence[OwnTrack] = (),
 ) -> Callable[[], File]:
+    """Return what makes a file of a view of the Explore page; arguments as of `explore_drawing`.
+
+    Parameters
+    ----------
+    suffix
+        One of `FIGURE_FORMATS`.
+    """
+    draw, locus = explore_drawing(runtime, display, dataset, own), display.locus
+    name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    return lambda: figure_file(draw(), name, suffix)
+
+
+def explore_drawing(
+    runtime: Runtime, display: Display, dataset: xr.Dataset | None, own: Sequence[OwnTrack] = ()
+) -> Callable[[], LocusFigure]:
     """Return what draws a view of the Explore page as a publication figure.
 
     Parameters
@@ -89,8 +106,6 @@ def explore_figure_file(
         What is on screen, and with which scales.
     dataset
         The result on screen.
-    suffix
-        One of `FIGURE_FORMATS`.
     own
         Tracks of the user's own.
     """
@@ -98,16 +113,16 @@ def explore_figure_file(
     if service is None:
         raise ResultError("the model is still being loaded: export again in a few seconds")
     kind = kind_of(dataset) if dataset is not None else None
-    locus, contexts = display.locus, list(display.contexts)
+    contexts = list(display.contexts)
     prediction = None
     if contexts and "activity" in display.tracks:
         wide = _whole_points(runtime, display)
         prediction = service.submit("predict", locus=wide, contexts=contexts)
 
-    def make() -> File:
+    def draw() -> LocusFigure:
         from phenviz.figures import screen_figure
 
-        figure = screen_figure(
+        return screen_figure(
             display,
             runtime.world.annotation,
             prediction=prediction.result() if prediction is not None else None,
@@ -118,10 +133,8 @@ def explore_figure_file(
             own=own,
             transcripts=runtime.world.transcripts if display.transcripts else None,
         )
-        name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
-        return figure_file(figure, name, suffix)
 
-    return make
+    return draw
 
 
 def _whole_points(runtime: Runtime, display: Display) -> Locus:

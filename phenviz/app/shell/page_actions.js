@@ -20,7 +20,7 @@ export function render({model}) {
   narrow.addEventListener("change", tell)
   model.on("remove", () => narrow.removeEventListener("change", tell))
   tell()
-  model.send_msg({tab: tab_name()})
+  model.send_msg({tab: tab_name(), place: location.origin + location.pathname})
   let written = location.search
   const returned = () => {
     if (location.search === written) return  // a jump within the page

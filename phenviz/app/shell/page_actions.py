@@ -13,6 +13,7 @@ from phenviz.app.widgets.parts import script
 
 # below the server's limit on one message (20 MB), so that other messages get between two pieces
 _PIECE = 4 * 2**20
+_LONGEST_PLACE = 1_000
 
 
 class PageActions(JSComponent):
@@ -43,11 +44,14 @@ class PageActions(JSComponent):
     ) -> None:
         super().__init__(**params)
         self._on_narrow, self._on_tab, self._on_address = on_narrow, on_tab, on_address
+        # where the browser has found the page, without what follows the question mark; "" before it tells
+        self.place = ""
 
     def _handle_msg(self, message: dict) -> None:
         if "narrow" in message:
             self._on_narrow(bool(message["narrow"]))
         elif "tab" in message:
+            self.place = str(message.get("place", ""))[:_LONGEST_PLACE]
             self._on_tab(str(message["tab"])[:64])
         elif "address" in message:
             self._on_address(str(message["address"]))

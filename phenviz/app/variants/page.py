@@ -10,9 +10,10 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from phenviz.app.shell.exports import File
+from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import around_variant, open_state
+from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.own_file import GONE, LOOKING, OwnFile
 from phenviz.app.shell.session import Session
 from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
@@ -34,6 +35,8 @@ from phenviz.errors import ResultError
 from phenviz.results.display import VariantDisplay, VariantsDisplay
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phenviz.app.shell.runtime import Runtime
 
 _COLUMNS = (
@@ -132,7 +135,8 @@ class VariantsPage:
         self.view = VariantView(session, state, runtime, lambda: self._choose(""))
         self.shows_one = False
         self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
-        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {})
+        formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {}) | REPORT_FORMAT
+        self._frame, self._jobs = frame, PrivateJobs(runtime)
         return frame.page(
             [self.locus_bar, self._holder],
             sidebar=[self.source, ContextPicker(state, world.contexts)],
@@ -159,6 +163,7 @@ class VariantsPage:
         run.param.watch(lambda _event: self._list(), ["changed"])
         session.on_tick(run.tick)
         session.on_close(run.close)
+        session.on_close(lambda: self._jobs.close())
         session.on_close(lambda: self.own.leave())
         self._list()
 
@@ -241,6 +246,8 @@ class VariantsPage:
                 raise ResultError("open one variant: its changes of expression can be exported from there")
             name = f"phenviz_variant_{self.state.variant[:_LONGEST_NAME].replace(':', '_')}"
             return expression_file(self.view.expression, suffix, name)
+        if suffix in REPORT_FORMAT.values():
+            return self._report(effects)
         table, name = self.grid.matching, "phenviz_variants"
         display: VariantsDisplay | VariantDisplay = self.plots.display()
         whole = self.run.table()
@@ -251,3 +258,15 @@ class VariantsPage:
                 f"phenviz_variant_{key[:_LONGEST_NAME].replace(':', '_')}",
             )
         return lambda: variants_file(table, effects, suffix, name, display)
+
+    def _report(self, effects: xr.Dataset) -> Callable[[], File]:
+        from phenviz.app.reports.exports import variant_report_file
+
+        table = self.run.table()
+        if not self.shows_one or table is None:
+            raise ResultError("open one variant: a report is about one, and can be exported from there")
+        row = table.loc[table["key"] == self.state.variant].iloc[0]
+        return variant_report_file(
+            self.runtime.world, self._jobs, self.state, row, effects, self.view.display(),
+            self._frame.actions.place,
+        )  # fmt: skip

@@ -57,6 +57,29 @@ def nearest_genes(variants: pd.DataFrame, annotation: Annotation) -> tuple[NDArr
     return names, distance
 
 
+def genes_around(
+    annotation: Annotation, contig: str, position: int, *, within: int = 500_000, most: int = 6
+) -> pd.DataFrame:
+    """Return the genes whose TSS lie nearest to a base, nearest first.
+
+    Parameters
+    ----------
+    contig, position
+        The base, counted from 1.
+    within, most
+        Bases to the TSS, and genes, at most.
+
+    Returns
+    -------
+    pd.DataFrame
+        `phenviz.genome.annotation.GENE_COLUMNS`, ``tss`` (0-based) and ``distance`` from the base to it.
+    """
+    genes = annotation.genes[on_contig(annotation.genes["contig"], contig)]
+    near = genes.assign(distance=genes["tss"] - (position - 1))
+    near = near[near["distance"].abs() <= within]
+    return near.iloc[np.argsort(near["distance"].abs().to_numpy(), kind="stable")[:most]]
+
+
 def strongest_effects(effects: xr.Dataset, contexts: Sequence[str]) -> pd.DataFrame:
     """Find what each variant does most among some contexts.
 

@@ -19,17 +19,19 @@ from phenviz.app.shell.links import link_to
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import VariantsState
+from phenviz.app.variants.ranking import genes_around
 from phenviz.app.widgets.expression_changes import ExpressionChanges, Rows
 from phenviz.app.widgets.figure_table import FigureTable
 from phenviz.app.widgets.parts import FigurePane, side_by_side, words
 from phenviz.app.widgets.variant_detail import VariantDetail
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
-from phenviz.genome.locus import Locus, on_contig, shown_contig
+from phenviz.genome.locus import shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.genome.variant import Variant
 from phenviz.results.display import VariantDisplay
 from phenviz.tracks import Forest
+from phenviz.variation.frequencies import carriers_of
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
@@ -187,11 +189,10 @@ class VariantView(Viewer):
         self._forest.show(values, quantiles, spread)
 
     def _nearest_genes(self) -> pd.DataFrame:
-        genes, at = self._runtime.world.annotation.genes, int(self._row["position"]) - 1
-        same = on_contig(genes["contig"], self._row["contig"])
-        near = genes[same].assign(distance=(genes.loc[same, "tss"] - at))
-        near = near[near["distance"].abs() <= _NEARBY]
-        return near.iloc[np.argsort(near["distance"].abs().to_numpy())[:_GENES]]
+        at = int(self._row["position"])
+        return genes_around(
+            self._runtime.world.annotation, self._row["contig"], at, within=_NEARBY, most=_GENES
+        )
 
     def _nearby_genes(self) -> str:
         near, at = self._nearest_genes(), int(self._row["position"]) - 1
@@ -245,17 +246,7 @@ class VariantView(Viewer):
 
     def _count(self, key: str) -> pd.DataFrame | None:
         people = self._runtime.world.individuals
-        if people is None:
-            return None
-        contig, position, ref, alt = Variant.of_key(key)
-        at = position - 1
-        locus = Locus(self._runtime.world.reference.resolve_contig(contig), at, at + len(ref))
-        groups = "population" if (people.samples["population"] != "").any() else "superpopulation"
-        counts = people.allele_counts(locus, by=groups)
-        if counts.empty:
-            return counts
-        same = (counts["position"] == position) & (counts["ref"] == ref) & (counts["alt"] == alt)
-        return counts[same]
+        return None if people is None else carriers_of(Variant.of_key(key), people)
 
     def _counted(self, key: str, done: Future[pd.DataFrame | None]) -> None:
         if key != self._shown:

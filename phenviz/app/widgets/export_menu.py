@@ -56,7 +56,11 @@ class ExportMenu(Viewer):
         self._suffixes = dict(formats)
         figures = tuple(FIGURE_FORMATS.values())
         icons = {
-            name: "image" if suffix.endswith(figures) else "table_chart"
+            name: "image"
+            if suffix.endswith(figures)
+            else "description"
+            if suffix == ".html"
+            else "table_chart"
             for name, suffix in self._suffixes.items()
         }
         self._names = list(self._suffixes)

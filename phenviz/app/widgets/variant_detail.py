@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import panel as pn
 from panel.viewable import Viewer
@@ -17,10 +16,10 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import PageState
 from phenviz.app.widgets.parts import FigurePane, words
+from phenviz.effects.motif_change import motif_matches
 from phenviz.errors import PhenvizError
 from phenviz.genome.variant import Variant
-from phenviz.results import base_starts, contribution, reference_bases
-from phenviz.results.display import MotifMatch, VariantDisplay
+from phenviz.results.display import VariantDisplay
 from phenviz.tracks import AlleleLogos
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class VariantDetail(Viewer):
         """Name motifs below the logos (`phenviz.effects.motif_change.changed_motifs`)."""
         if self._logos is not None:
             of_allele = (hits["change"] != "gained", hits["change"] != "lost")
-            self._logos.show_motifs([_matches(hits[own]) for own in of_allele])
+            self._logos.show_motifs([motif_matches(hits[own]) for own in of_allele])
 
     def display(self) -> VariantDisplay:
         """Return the logos on screen."""
@@ -156,23 +155,13 @@ class VariantDetail(Viewer):
         if self._logos is None:
             self._logos = AlleleLogos(self._state.theme)
         _, _, ref, alt = Variant.of_key(variant)
-        start = max(both.reference_span[0] - _SHOWN_FLANK, int(base_starts(both.reference)[0]))
-        results = [
-            dataset.sel(position=slice(start + 1, last + _SHOWN_FLANK))
-            for dataset, (_, last) in (
-                (both.reference, both.reference_span),
-                (both.alternate, both.alternate_span),
-            )
-        ]
-        values = [np.nan_to_num(contribution(result).to_numpy().reshape(-1)) for result in results]
-        bases = ["".join(reference_bases(result)) for result in results]
-        spans = [(first - start, last - start) for first, last in (both.reference_span, both.alternate_span)]
+        start, own, other = both.letters(_SHOWN_FLANK)
         self._logos.show(
             str(both.reference.attrs["contig"]),
             start,
-            (bases[0], bases[1]),
-            (values[0].astype(np.float32), values[1].astype(np.float32)),
-            (spans[0], spans[1]),
+            (own.bases, other.bases),
+            (own.values, other.values),
+            (own.changed, other.changed),
             (f"REF {_short(ref)}", f"ALT {_short(alt)}"),
         )
         if self._pane.object is None:
@@ -190,11 +179,6 @@ class VariantDetail(Viewer):
 
     def _say(self, html: str) -> None:
         self._words.object = f"<div class='quiet' data-testid='variant-detail'>{html}</div>"
-
-
-def _matches(hits: pd.DataFrame) -> list[MotifMatch]:
-    best = hits.drop_duplicates("motif")
-    return [MotifMatch(int(hit.start), int(hit.end), str(hit.motif)) for hit in best.itertuples(index=False)]
 
 
 def _short(allele: str) -> str:

@@ -1,0 +1,353 @@
+"""The report on hypotheses: all tests, what stands behind the strongest, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from phenviz.app.disease.disease_evidence import method_of_loci
+from phenviz.app.disease.disease_names import trait_label
+from phenviz.app.disease.disease_parts import method_part, methods_of
+from phenviz.app.disease.disease_state import SIMULATED, DiseaseState, disease_query
+from phenviz.app.reports.addresses import links_section, page_link
+from phenviz.app.reports.calibration import calibration_section
+from phenviz.app.reports.evidence_section import Behind, ask_behind, behind_section
+from phenviz.app.reports.provenance import Ask, footer, notices, provenance
+from phenviz.app.shell.state import contexts_at_first
+from phenviz.data.manifests import list_packs
+from phenviz.disease.files import table_to_keep
+from phenviz.disease.hypotheses import table_of
+from phenviz.disease.methods import RECOMMENDED, methods
+from phenviz.disease.prose import methods_paragraph, reservations
+from phenviz.disease.simulated import is_simulated
+from phenviz.errors import PhenvizError, ResultError
+from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
+from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.true_minus import true_minus
+from phenviz.results.comments import comments
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+_LEVEL = 0.05
+_PACK = "data pack "
+_ROWS, _SMALLEST = 30, 10
+_OF_QQ = (
+    "Observed against expected p-values of each method. Points above the band are findings or inflation: "
+    "traits and contexts are correlated, and real traits aren't null."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The hypothesis that is looked at: a method, a trait and a context."""
+
+    method: str
+    trait: str
+    context: str
+
+
+def check_hypotheses(dataset: xr.Dataset, what: str) -> xr.Dataset:
+    """Return a result that holds hypotheses.
+
+    Raises
+    ------
+    ResultError
+        If it holds something else, or nothing was tested.
+    """
+    needed = {"trait", "context", "method"}
+    if not needed <= set(dataset.dims) or not {"p_value", "z", "q_value"} <= set(dataset.data_vars):
+        raise ResultError(
+            f"{what} holds no hypotheses: give what `phenviz hypotheses` wrote as .nc, .zarr or .parquet; of "
+            "a locus, a variant or a person, a report is made from its name"
+        )
+    if not methods_of(dataset):
+        raise ResultError(f"nothing was tested in {what}: there is nothing to report")
+    return dataset
+
+
+def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", context: str = "") -> Pair:
+    """Return the pair with the smallest p, among equal ones the largest z; of a method, trait or context.
+
+    Raises
+    ------
+    ResultError
+        If the result has no such method, trait or context.
+    """
+    tested = methods_of(dataset)
+    for name, wanted, known in (
+        ("method", method, tested),
+        ("trait", trait, dataset["trait"].values.astype(str).tolist()),
+        ("context", context, dataset["context"].values.astype(str).tolist()),
+    ):
+        if wanted and wanted not in known:
+            raise ResultError(f"no {name} {wanted!r} was tested: choose from {', '.join(known[:20])}")
+    method = method or (RECOMMENDED if RECOMMENDED in tested else tested[0])
+    part = dataset.sel({"method": method}).transpose("trait", "context", ...)
+    if trait:
+        part = part.sel(trait=[trait])
+    if context:
+        part = part.sel(context=[context])
+    p = np.nan_to_num(part["p_value"].values, nan=2.0)
+    z = np.nan_to_num(part["z"].values, nan=-np.inf)
+    row, column = np.unravel_index(int(np.lexsort((-z.ravel(), p.ravel()))[0]), p.shape)
+    if p[row, column] > 1:
+        raise ResultError(
+            f"{method} didn't test {' in '.join(filter(None, (trait, context)))}: choose another"
+        )
+    return Pair(method, str(part["trait"].values[row]), str(part["context"].values[column]))
+
+
+def source_of(dataset: xr.Dataset) -> str | None:
+    """Return the source of hypotheses as jobs take it; None where the result doesn't tell where it lies."""
+    told = str(dataset.attrs["source"])
+    if is_simulated(told):
+        return SIMULATED
+    name = told.removeprefix(_PACK)
+    return name if told.startswith(_PACK) and name in {pack.name for pack in list_packs()} else None
+
+
+def ask_hypotheses(
+    world: World,
+    ask: Ask,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    *,
+    source: Any = None,
+    query: dict[str, str] | None = None,
+) -> Report:
+    """Compute what stands behind a hypothesis, and lay out a report on all of them.
+
+    Parameters
+    ----------
+    dataset
+        From the service's ``hypotheses``, or a file of it.
+    pair
+        The hypothesis that is looked at.
+    app
+        Address of the dashboard.
+    source
+        Where the fine-mapped variants are; None for what the result says.
+    query
+        Address of the same view on the page; None for one of this pair.
+    """
+    source = source_of(dataset) if source is None else source
+    behind: Behind | str
+    if source is None:
+        behind = (
+            "Loci, variants and motifs behind the tests need the fine-mapped variants "
+            f"({dataset.attrs['source']}), which the result doesn't hold: give the table, too."
+        )
+    elif pair.context not in {context.name for context in world.contexts}:
+        behind = f"The model has no context {pair.context}, so that nothing can be said of loci in it."
+    else:
+        try:
+            behind = ask_behind(
+                world, ask, dataset, pair.trait, pair.context, source, method_of_loci(pair.method)
+            )
+        except PhenvizError as error:
+            behind = f"What stands behind the tests couldn't be computed: {error}."
+    return hypotheses_report(world, dataset, pair, app, behind, query)
+
+
+def hypotheses_report(
+    world: World,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    behind: Behind | str,
+    query: dict[str, str] | None = None,
+) -> Report:
+    """Lay out a report on hypotheses.
+
+    Parameters
+    ----------
+    behind
+        Loci, variants and motifs of the hypothesis that is looked at, or why there are none.
+    """
+    source = source_of(dataset)
+    packs = [source] if source not in (None, SIMULATED) else []
+    label = trait_label(pair.trait, source or "")
+    named = f"{pair.trait} ({label})" if label != pair.trait else pair.trait
+    sections = [
+        _tests(dataset, pair),
+        _one(dataset, pair),
+        behind_section(behind, pair.trait, pair.context),
+        Section("Methods", [Words([methods_paragraph(dataset)])]),
+        calibration_section(dataset, methods_of(dataset)),
+        Section("Limits", [Words(_limits(dataset, pair))]),
+        _links(world, dataset, pair, app, behind, query),
+        provenance(world, [dataset], packs=[name for name in packs if name]),
+    ]
+    contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
+    counted = f"{dataset.sizes['trait']:,} traits, {dataset.sizes['context']:,} contexts"
+    return Report(
+        "Report on hypotheses: through which cell types traits act",
+        _title(dataset, pair, named),
+        f"{counted} · {contigs} of {dataset.attrs['assembly']} · source: {dataset.attrs['source']}",
+        notices(world, [dataset]),
+        _short(dataset, pair, named, behind),
+        sections,
+        footer(),
+        asked=f"Through which of these contexts do the traits act? Looked at: {named} in {pair.context}.",
+    )
+
+
+def _title(dataset: xr.Dataset, pair: Pair, named: str) -> str:
+    """Name the hypothesis that is looked at; where none stands out, say so instead."""
+    passed = bool((dataset["q_value"].sel({"method": pair.method}) < _LEVEL).any())
+    if passed:
+        return f"{named} in {pair.context}"
+    count = dataset.sizes["trait"]
+    return f"No context stands out for {named if count == 1 else f'{count:,} traits'}"
+
+
+def _number(value: float, form: str = "{:.2g}") -> str:
+    return true_minus(form.format(value)) if np.isfinite(value) else "not known"
+
+
+def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) -> list[str]:
+    one = dataset.sel({"method": pair.method, "trait": pair.trait, "context": pair.context})
+    q, label = float(one["q_value"]), str(one["context_label"].values)
+    verdict = (
+        f"speaks for {named} acting through {pair.context} ({label})"
+        if q < _LEVEL
+        else f"doesn't show that {named} acts through {pair.context} ({label})"
+    )
+    told = [
+        f"By {one['method_label'].values}, the evidence {verdict}: z {_number(float(one['z']), '{:.2f}')}, p "
+        f"{_number(float(one['p_value']))}, q {_number(q)}."
+    ]
+    part = dataset.sel({"method": pair.method})
+    passed = int((part["q_value"] < _LEVEL).sum())
+    tested = int(np.isfinite(part["p_value"]).sum())
+    told.append(
+        f"Of {tested:,} pairs of trait and context tested by this method, {passed:,} have q < {_LEVEL}."
+    )
+    if np.isfinite(one["p_without_top"]):
+        told.append(
+            f"Without its strongest locus ({float(one['top_locus_share']):.0%} of the evidence), p is "
+            f"{_number(float(one['p_without_top']))}."
+        )
+    if isinstance(behind, Behind):
+        told.append(behind.in_words)
+    return told
+
+
+def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
+    from phenviz.figures import heatmap_figure
+    from phenviz.figures.disease_qq import qq_figure
+
+    title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
+    names = methods_of(dataset)
+    heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
+    p = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in names}
+    qq = qq_figure(p, title=title or "Observed and expected p-values")
+    table = table_of(dataset)
+    own = table[table["method"] == pair.method].sort_values(["p_value", "z"], ascending=[True, False])
+    passed = own[own["q_value"] < _LEVEL]
+    shown, caption = passed, f"Pairs with q < {_LEVEL}"
+    if passed.empty:
+        shown, caption = own.head(_SMALLEST), f"The smallest p; none has q < {_LEVEL}"
+    columns = {
+        "trait": ("Trait", ""), "context": ("Context", ""), "context_label": ("Cell type or tissue", ""),
+        "effect": ("Effect", "{:+.3g}"), "z": ("z", "{:.2f}"), "p_value": ("p", "{:.2g}"),
+        "q_value": ("q", "{:.2g}"), "p_bonferroni": ("Bonferroni", "{:.2g}"),
+        "p_conditional": ("p given the best context", "{:.2g}"),
+        "p_without_top": ("p without the top locus", "{:.2g}"),
+    }  # fmt: skip
+    label = methods()[pair.method].label if pair.method in methods() else pair.method
+    note = f"Corrected by {dataset.attrs['multiple_testing']}."
+    file = Attachment.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
+    of_heat = f"z of each trait in each context by {label}; stars: q."
+    blocks: list[Block] = [
+        Figures([Drawing.of(heat, of_heat, f"Heat map: {of_heat} The table below lists the strongest.")]),
+        Table.of(shown, columns, caption=f"{caption} ({label})", most=_ROWS, note=note, file=file),
+        Figures([Drawing.of(qq, _OF_QQ, "QQ plot of the p-values of each method")]),
+    ]
+    return Section("All tests", blocks)
+
+
+def _one(dataset: xr.Dataset, pair: Pair) -> Section:
+    from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure
+
+    one: Any = {"method": pair.method, "traits": [pair.trait], "width_mm": ONE_COLUMN_MM}
+    bars, forest = bars_figure(dataset, **one), forest_figure(dataset, **one)
+    table = table_of(dataset)
+    own = table[(table["method"] == pair.method) & (table["trait"] == pair.trait)]
+    columns = {
+        "context": ("Context", ""), "context_label": ("Cell type or tissue", ""), "group": ("Group", ""),
+        "effect": ("Effect", "{:+.3g}"), "interval_low": ("from", "{:+.3g}"),
+        "interval_high": ("to", "{:+.3g}"),
+        "z": ("z", "{:.2f}"), "p_value": ("p", "{:.2g}"), "q_value": ("q", "{:.2g}"),
+    }  # fmt: skip
+    traits = dataset.sel(trait=pair.trait)
+    there = (
+        f"{int(traits['variants']):,} variants in {int(traits['loci']):,} loci, "
+        f"{float(traits['posterior']):.1f} expected causal."
+    )
+    thresholds = "−log10 p; solid line: Bonferroni, dashed: with the effective number of contexts."
+    drawn = [
+        Drawing.of(bars, thresholds, f"Bars of −log10 p of {pair.trait} in each context"),
+        Drawing.of(forest, "Effect with its 95 % interval.", f"Effect of {pair.trait} in each context"),
+    ]
+    listed = Table.of(own, columns, caption=f"{pair.trait} in each context, the smallest p first", most=50)
+    return Section(pair.trait, [Words([there]), Figures(drawn), listed])
+
+
+def _limits(dataset: xr.Dataset, pair: Pair) -> list[str]:
+    told = [
+        "A test that passes is a hypothesis, not a cause: contexts whose activity is alike can't be told "
+        "apart, and the context that matters may not be among those tested.",
+        "Only loci that lie in the world's contigs, and only variants that were fine-mapped, were looked at.",
+    ]
+    told += reservations(dataset)
+    if is_simulated(str(dataset.attrs["source"])):
+        told.insert(
+            0,
+            "SIMULATED: the variants were chosen by the model's own predictions, so that a test that finds "
+            "the planted context shows nothing about biology or about the model.",
+        )
+    if left_out := str(dataset.attrs.get("traits_left_out", "")):
+        told.append(f"Left out, with no usable variant: {left_out}.")
+    imbalance = dataset["imbalance"].sel({"method": pair.method}).values
+    if np.isfinite(imbalance).any():
+        told.append(f"Matching left a difference of at most {np.nanmax(imbalance):.2f} SD in a covariate.")
+    return told
+
+
+def _links(
+    world: World,
+    dataset: xr.Dataset,
+    pair: Pair,
+    app: str,
+    behind: Behind | str,
+    query: dict[str, str] | None,
+) -> Section:
+    note = ""
+    if source_of(dataset) is None:
+        note = "A table of your own is known to the dashboard that it was handed to, on its own machine."
+    query = query or _query(world, dataset, pair, behind)
+    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
+
+
+def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) -> dict[str, str]:
+    """Write the address of the page that looks at a pair."""
+    locus = behind.locus if isinstance(behind, Behind) else Locus(next(iter(world.reference.contigs)), 0, 1)
+    state = DiseaseState(locus=locus, settled=locus, contexts=contexts_at_first(world.contexts))
+    state.param.update(
+        source=source_of(dataset) or "", method=pair.method, trait=pair.trait,
+        methods=tuple(name for name in methods() if name in methods_of(dataset)),
+    )  # fmt: skip
+    if str(dataset.attrs["permutations"]) in state.param["permutations"].objects:
+        state.permutations = str(dataset.attrs["permutations"])
+    if isinstance(behind, Behind):
+        state.param.update(evidence=pair.context, focus=pair.context)
+    query = disease_query(state, world.contexts)
+    if not isinstance(behind, Behind):
+        query.pop("locus")
+    return query

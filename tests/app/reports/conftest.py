@@ -1,0 +1,39 @@
+"""A small world with a gene readout and four people, and the service that reports ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from phenviz.disease.background import random_background
+from phenviz.service import ModelService
+from phenviz.world import open_world
+from tests.effects.toys import people_project
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_background():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_background.__kwdefaults__, "singles", 400)
+        patch.setitem(random_background.__kwdefaults__, "deep", 60)
+        yield
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = people_project(tmp_path_factory.mktemp("reports"))
+    text = project.read_text()
+    if "individuals" not in text:
+        project.write_text(text + "individuals: [people.vcf]\n")
+    return project
+
+
+@pytest.fixture(scope="module")
+def service(project, tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    with ModelService(open_world(project), "cpu", store=store / "results", costs=store / "costs") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def world(service):
+    return service.world
