@@ -25,8 +25,8 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     "--reference",
     required=True,
     metavar="REF",
-    help="haematopoiesis (packaged: textbook lineages of blood counts); disease-location or coloc-tissues (of data "
-    "packs); the published table of TCSC, or of S-LDSC on Tabula Muris; or a table with columns trait "
+    help="haematopoiesis (packaged: lineages of blood counts); disease-location or coloc-tissues (of "
+    "data packs); the published table of TCSC, or of S-LDSC on Tabula Muris; or a table with columns trait "
     "and context, and if wanted role (expected or neutral), score, lineage, counted.",
 )
 @click.option("--method", "methods", multiple=True, metavar="M", help="Only this method; may be repeated.")

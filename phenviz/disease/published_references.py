@@ -90,9 +90,9 @@ def _tabula_muris(raw: pd.DataFrame, path: Path) -> Published:
         parts.append(_made(trait, raw["Annotation"], score, q <= FDR))
     return (
         pd.concat(parts, ignore_index=True),
-        "S-LDSC (LDSC-SEG) of traits and cell types of the mouse, Tabula Muris, whole genome; the table states "
-        f"no licence. score: z of the one-sided p-value; expected: false discovery rate of at most {FDR:g} in "
-        "the trait.",
+        "S-LDSC (LDSC-SEG) of traits and cell types of the mouse, Tabula Muris, whole genome; the table "
+        "states no licence. score: z of the one-sided p-value; expected: false discovery rate of at most "
+        f"{FDR:g} in the trait.",
         True,
     )
 
@@ -140,8 +140,8 @@ def _coloc_tissues() -> Published:
         _made(total["trait"], total["tissue"], total["shared"], total["shared"] >= 1),
         "eQTL colocalisation in three biobanks, whole genome (Kanai 2021; its repository states no licence). "
         "score: expected number of variants that are causal for the trait and for expression in the tissue "
-        "(sum of products of posteriors above 0.1); expected: at least 1. Tissues with more samples, as blood, "
-        "have more eQTLs, so that scores compare traits better than tissues.",
+        "(sum of products of posteriors above 0.1); expected: at least 1. Tissues with more samples, as "
+        "blood, have more eQTLs, so that scores compare traits better than tissues.",
         True,
     )
 

@@ -72,9 +72,8 @@ def test_contexts_that_a_published_table_has_as_one_are_averaged_and_others_dont
     # the study of UK Biobank alone counts, and the sum of all tissues doesn't
     assert known.table["score"].tolist() == pytest.approx([4.0, 1.0])
     tests = pd.DataFrame(
-        [("RBC_COUNT", "Ery", 3.0), ("RBC_COUNT", "HSC", 1.0), ("RBC_COUNT", "Neuron", 1.5), ("RBC_COUNT", "q", 9.0)],
-        columns=["trait", "context", "z"],
-    ).assign(method="m", curie=["CL:0000764", "CL:0000037", "CL:0000540", ""])  # fmt: skip
+        [("Ery", 3.0), ("HSC", 1.0), ("Neuron", 1.5), ("q", 9.0)], columns=["context", "z"]
+    ).assign(trait="RBC_COUNT", method="m", curie=["CL:0000764", "CL:0000037", "CL:0000540", ""])  # fmt: skip
     found = compare(tests, known)
     row = found.traits.iloc[0]
     # blood 2.0 (mean of 3 and 1), brain 1.5; what isn't in the reference doesn't count
@@ -85,11 +84,11 @@ def test_contexts_that_a_published_table_has_as_one_are_averaged_and_others_dont
 
 def test_s_ldsc_of_tabula_muris_is_read_by_study_and_its_false_discovery_rate_holds(tmp_path):
     rng = np.random.default_rng(0)
-    p = rng.uniform(size=20)
+    p = rng.uniform(0.2, 1, 20)
     p[3] = 1e-6
     table = pd.DataFrame(
-        {"Annotation": [f"Tissue - cell{i}" for i in range(20)], "Coefficient": 0.1, "Coefficient std error": 1,
-         "annotation": "a", "RA (Okada, 2014)": p}
+        {"Annotation": [f"Tissue - cell{i}" for i in range(20)], "Coefficient": 0.1,
+         "Coefficient std error": 1, "annotation": "a", "RA (Okada, 2014)": p}
     )  # fmt: skip
     table.to_csv(tmp_path / "muris.csv", index=False)
     known = read_reference(tmp_path / "muris.csv")
@@ -99,7 +98,7 @@ def test_s_ldsc_of_tabula_muris_is_read_by_study_and_its_false_discovery_rate_ho
     assert order.tolist() == p.argsort().tolist()
     table.loc[4, "RA (Okada, 2014)"] = 2
     table.to_csv(tmp_path / "wrong.csv", index=False)
-    with pytest.raises(DataError, match="column 'RA \\(Okada, 2014\\)': 2.0 is no p-value"):
+    with pytest.raises(DataError, match=r"column 'RA \(Okada, 2014\)': 2.0 is no p-value"):
         read_reference(tmp_path / "wrong.csv")
 
 
@@ -126,8 +125,8 @@ def test_a_disease_is_expected_in_what_is_part_of_its_location():
     if not has_pack("disease-location"):
         pytest.skip("data pack disease-location is neither in the cache nor in a mirror")
     tests = pd.DataFrame(
-        {"trait": "brain disease", "method": "m", "context": ["Neuron", "Ery", "Intestine"], "z": [2.0, 1.0, 0.0],
-         "curie": ["CL:0000540", "CL:0000764", "UBERON:0002108"]}
+        {"trait": "brain disease", "method": "m", "z": [2.0, 1.0, 0.0],
+         "context": ["Neuron", "Ery", "Intestine"], "curie": ["CL:0000540", "CL:0000764", "UBERON:0002108"]}
     )  # fmt: skip
     row = compare(tests, "disease-location").traits.iloc[0]
     assert (row["expected"], row["auroc"]) == (1, 1.0)
