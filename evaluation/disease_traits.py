@@ -17,8 +17,9 @@ import pandas as pd
 import xarray as xr
 
 from evaluation.disease_expected import EXPECTED, LEAST_POSTERIOR, score
+from evaluation.disease_sets import loci_methods
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
-from phenviz.disease import compare, hypotheses, method_names, read_trait_pack, table_of
+from phenviz.disease import compare, hypotheses, read_trait_pack, table_of
 from phenviz.progress import Progress
 from phenviz.world import open_world
 
@@ -202,7 +203,7 @@ def main() -> None:
     """Test, score, and write tables and the page's section."""
     began, world = time.perf_counter(), open_world()
     traits = read_trait_pack(PACK, world.reference)
-    names = [name for name in method_names() if name not in _LEFT_OUT]
+    names = [name for name in loci_methods() if name not in _LEFT_OUT]
     dataset = hypotheses(traits, world, method=names, progress=Progress(_tell))
     scores = scores_of(dataset)
     TABLES.mkdir(parents=True, exist_ok=True)

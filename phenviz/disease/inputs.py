@@ -119,6 +119,14 @@ class Inputs:
         rows = self._trait_rows[name]
         return self.traits.table.iloc[rows].reset_index(drop=True), self._row[rows]
 
+    def statistics(self, name: str) -> pd.DataFrame | None:
+        """Return a trait's summary statistics, of all variants; None where it has fine-mapped ones alone."""
+        whole = self.traits.statistics
+        if whole is None:
+            return None
+        own = whole[whole["trait"] == name].reset_index(drop=True)
+        return own if len(own) else None
+
     def replicas(self, trait: str, kind: str) -> Replicas:
         """Return the replicas of a trait's loci; ``kind`` is ``model`` or ``observed``."""
         if (trait, kind) not in self._replicas:
