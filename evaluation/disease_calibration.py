@@ -195,7 +195,10 @@ def _write(
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease calibration", section(found, model, seconds), PAGE)
-    shown_by_the_page(found, model).to_csv(MEASURED, sep="\t", index=False)
+    # what reads whole studies is measured by `evaluation.disease_studies`
+    others = pd.read_csv(MEASURED, sep="\t")
+    others = others[~others["method"].isin(sets.loci_methods())]
+    pd.concat([shown_by_the_page(found, model), others]).to_csv(MEASURED, sep="\t", index=False)
 
 
 def shown_by_the_page(found: dict[str, pd.DataFrame], model: str) -> pd.DataFrame:

@@ -47,7 +47,13 @@ def gene_windows(genes: pd.DataFrame) -> pd.DataFrame:
     return genes[["gene_name", "contig"]].assign(start=start, end=genes["end"].to_numpy(np.int64) + behind)
 
 
-def associate_genes(statistics: pd.DataFrame, panel: LdPanel, genes: pd.DataFrame) -> GeneAssociation:
+def associate_genes(
+    statistics: pd.DataFrame,
+    panel: LdPanel,
+    genes: pd.DataFrame,
+    *,
+    shared: dict[bytes, GeneLd] | None = None,
+) -> GeneAssociation:
     """Test every gene of a contig by the sum of the chi-squares of its variants.
 
     Where there is no association, z of the variants is normal with correlation R, so that their sum of
@@ -63,6 +69,8 @@ def associate_genes(statistics: pd.DataFrame, panel: LdPanel, genes: pd.DataFram
         LD.
     genes
         ``gene_name``, ``contig``, ``start``, ``end``, ``strand``.
+    shared
+        Keeps LD for other traits of this panel.
 
     References
     ----------
@@ -72,6 +80,29 @@ def associate_genes(statistics: pd.DataFrame, panel: LdPanel, genes: pd.DataFram
     known = (rows >= 0) & np.isfinite(statistics["z"].to_numpy(float))
     order = np.argsort(rows[known], kind="stable")
     rows, z = rows[known][order], statistics["z"].to_numpy(float)[known][order]
+    # traits of one study have the same variants, and so the same LD
+    key = rows.tobytes()
+    shared = {} if shared is None else shared
+    if key not in shared:
+        shared[key] = _gene_ld(rows, panel, genes)
+    ld = shared[key]
+    statistic = np.array([float((z[low:high] ** 2).sum()) for low, high in ld.ranges])
+    score = np.array([mixture_z(q, own) for q, own in zip(statistic, ld.weights, strict=True)])
+    table = ld.table.assign(statistic=statistic, z=score, p_value=norm.sf(score))
+    return GeneAssociation(table, ld.correlation)
+
+
+@dataclass(frozen=True)
+class GeneLd:
+    """What the association of genes needs of LD: their windows, eigenvalues and correlation."""
+
+    table: pd.DataFrame
+    ranges: tuple[tuple[int, int], ...]
+    weights: tuple[Array, ...]
+    correlation: Array
+
+
+def _gene_ld(rows: NDArray[np.intp], panel: LdPanel, genes: pd.DataFrame) -> GeneLd:
     place = panel.variants["position"].to_numpy(np.int64)[rows] - 1
     contig = panel.variants["contig"].iloc[0] if len(panel.variants) else ""
     windows = gene_windows(genes[on_contig(genes["contig"], str(contig))])
@@ -79,29 +110,26 @@ def associate_genes(statistics: pd.DataFrame, panel: LdPanel, genes: pd.DataFram
     first, last = (np.searchsorted(place, windows[side].to_numpy(np.int64)) for side in ("start", "end"))
     filled = last > first
     windows, first, last = windows[filled].reset_index(drop=True), first[filled], last[filled]
-    found = []
-    shared = np.zeros((len(windows), len(windows)))
+    found, weights = [], []
+    products = np.zeros((len(windows), len(windows)))
     near: list[tuple[int, NDArray[np.float32]]] = []
     ends = windows["end"].to_numpy(np.int64)
-    frequency = panel.variants["frequency"].to_numpy(float)
+    frequency = panel.variants["frequency"].to_numpy(float)[rows]
+    rarer = np.minimum(frequency, 1 - frequency)
     for number, (low, high, start) in enumerate(zip(first, last, windows["start"], strict=True)):
         own = panel.genotypes[rows[low:high]].astype(float)
-        weights = eigenvalues(own)
-        statistic = float((z[low:high] ** 2).sum())
-        rarer = np.minimum(frequency[rows[low:high]], 1 - frequency[rows[low:high]])
-        found.append(
-            (high - low, weights.sum() ** 2 / (weights**2).sum(), rarer.mean(), statistic,
-             mixture_z(statistic, weights))
-        )  # fmt: skip
+        weights.append(eigenvalues(own))
+        effective = weights[-1].sum() ** 2 / (weights[-1] ** 2).sum()
+        found.append((high - low, effective, rarer[low:high].mean()))
         # sum_ij r_ij^2 of two genes is the product of their (people x people) matrices, element by element
         near = [(other, theirs) for other, theirs in near if start - ends[other] <= GENE_REACH]
         near.append((number, (own.T @ own / panel.people).astype(np.float32)))
         for other, theirs in near:
-            shared[number, other] = shared[other, number] = np.vdot(near[-1][1], theirs)
-    columns = ["variants", "effective", "frequency", "statistic", "z"]
-    table = pd.concat([windows, pd.DataFrame(found, columns=columns)], axis=1)
-    table = table.assign(p_value=norm.sf(table["z"].to_numpy(float)))
-    return GeneAssociation(table, _correlation(shared, table["variants"].to_numpy(float), panel.people))
+            products[number, other] = products[other, number] = np.vdot(near[-1][1], theirs)
+    table = pd.concat([windows, pd.DataFrame(found, columns=["variants", "effective", "frequency"])], axis=1)
+    ranges = tuple((int(low), int(high)) for low, high in zip(first, last, strict=True))
+    correlation = _correlation(products, table["variants"].to_numpy(float), panel.people)
+    return GeneLd(table, ranges, tuple(weights), correlation)
 
 
 def eigenvalues(genotypes: Array) -> Array:

@@ -12,7 +12,7 @@ from scipy.linalg import block_diag
 from scipy.stats import norm
 
 from phenviz.disease.engine import TestResult, plain_result, untested
-from phenviz.disease.gene_association import GeneAssociation, associate_genes
+from phenviz.disease.gene_association import GeneAssociation, GeneLd, associate_genes
 from phenviz.disease.gene_methods import expression_of_genes
 from phenviz.disease.gene_property import FEWEST_FREE, gene_covariates_of, gene_property_test
 from phenviz.disease.inputs import Inputs
@@ -73,10 +73,11 @@ def magma(inputs: Inputs, name: str) -> Outcome:
     people = 0
     for panel in _panels(inputs, 0):
         people = panel.people
+        shared: dict[bytes, GeneLd] = {}
         for trait, parts in found.items():
             statistics = _on(inputs.statistics(trait), panel)
             if statistics is not None:
-                parts.append(associate_genes(statistics, panel, inputs.world.annotation.genes))
+                parts.append(associate_genes(statistics, panel, inputs.world.annotation.genes, shared=shared))
     results: dict[str, TestResult] = {}
     counts = []
     for trait, parts in found.items():

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from phenviz.disease.ld_panel import LdPanel
+from phenviz import open_world
+from phenviz.data.packs import has_pack, require_pack
+from phenviz.disease.ld_panel import LdPanel, read_panels
 from phenviz.disease.ld_scores import joined, ld_scores, read_ld_scores, read_ldcts
 from phenviz.disease.stratified_regression import blocks_of, stratified_regression
 from phenviz.errors import DataError
@@ -188,3 +190,24 @@ def test_missing_files_wrong_sizes_and_lists_are_named(tmp_path):
         (tmp_path / "l.ldcts").write_text(text)
         with pytest.raises(DataError, match=says):
             read_ldcts(tmp_path / "l.ldcts")
+
+
+@pytest.mark.packs
+def test_ld_scores_of_the_embedded_people_agree_with_published_ones():
+    if not has_pack("ldscores-eur-chr20"):
+        pytest.skip("data pack ldscores-eur-chr20 is neither in the cache nor in a mirror")
+    published = pd.read_csv(require_pack("ldscores-eur-chr20", "20.l2.ldscore.gz"), sep=r"\s+")
+    world = open_world()
+    places = pd.DataFrame({"contig": "20", "position": [1_000_001, 4_000_000]})
+    (panel,) = read_panels(world.individuals, places)
+    # those of LDSC count the variants of HapMap 3 alone
+    same = panel.variants["position"].isin(published["BP"]) & ~panel.variants["position"].duplicated(
+        keep=False
+    )
+    panel = LdPanel(panel.variants[same].reset_index(drop=True), panel.genotypes[same.to_numpy()])
+    found = panel.variants.assign(own=ld_scores(panel, np.ones((len(panel.variants), 1)))[:, 0])
+    both = found.merge(published, left_on="position", right_on="BP")
+    both = both[both["position"].between(2_000_000, 3_000_000)]
+    assert len(both) > 500
+    assert np.corrcoef(both["own"], both["L2"])[0, 1] > 0.9
+    assert both["own"].mean() == pytest.approx(both["L2"].mean(), rel=0.15)
