@@ -75,7 +75,8 @@ def gene_property_test(z: Array, correlation: Array, properties: Array, covariat
     base = independent(np.column_stack([np.ones(genes), covariates])) if genes else np.ones((0, 1))
     free = genes - base.shape[1] - 1
     if free < FEWEST_FREE:
-        return PropertyTest(*(nothing.copy() for _ in range(5)), free=max(free, 0))
+        none = [nothing.copy() for _ in range(5)]
+        return PropertyTest(none[0], none[1], none[2], none[3], none[4], max(free, 0))
     y, sigma = truncated(z), positive_definite(correlation)
     effect, se, t, p = (nothing.copy() for _ in range(4))
     for column in range(contexts):

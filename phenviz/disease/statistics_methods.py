@@ -26,7 +26,6 @@ from phenviz.disease.stratified_regression import (
     stratified_regression,
 )
 from phenviz.disease.study_ld_scores import StudyLdScores, study_ld_scores
-from phenviz.genome.contexts import Context
 
 if TYPE_CHECKING:
     from phenviz.disease.traits import TraitVariants
@@ -119,7 +118,7 @@ def s_ldsc(inputs: Inputs, name: str) -> Outcome:
         statistics = inputs.statistics(trait)
         if statistics is None:
             continue
-        own = [_one_context(scores, scores.rows(statistics), context, inputs) for context in scores.contexts]
+        own = _all_contexts(scores, statistics, inputs)
         fits += own[:1]
         results[trait] = plain_result(
             np.array([fit.coefficient[-1] for fit in own]),
@@ -130,15 +129,16 @@ def s_ldsc(inputs: Inputs, name: str) -> Outcome:
     return Outcome(scores.contexts, results, {}, _s_ldsc_note(name, fits, scores))
 
 
-def _one_context(
-    scores: StudyLdScores, matched: pd.DataFrame, context: Context, inputs: Inputs
-) -> Stratified:
-    inputs.progress.check()
-    own = scores.of(context, matched["row"].to_numpy(np.intp))
+def _all_contexts(scores: StudyLdScores, statistics: pd.DataFrame, inputs: Inputs) -> list[Stratified]:
+    matched = scores.rows(statistics)
+    rows = matched["row"].to_numpy(np.intp)
     block = blocks_of(matched["contig"].to_numpy(str), matched["position"].to_numpy(np.int64))
-    weights = scores.weights[matched["row"].to_numpy(np.intp)]
-    chi_square = matched["z"].to_numpy(float) ** 2
-    return stratified_regression(chi_square, own, weights, block, scores.sizes(context))
+    chi_square, fits = matched["z"].to_numpy(float) ** 2, []
+    for context in scores.contexts:
+        inputs.progress.check()
+        own, sizes = scores.of(context, rows), scores.sizes(context)
+        fits.append(stratified_regression(chi_square, own, scores.weights[rows], block, sizes))
+    return fits
 
 
 def _panels(inputs: Inputs, reach: int) -> list[LdPanel]:

@@ -84,13 +84,10 @@ def stratified_regression(
     y, x, block = chi_square[kept], np.column_stack([scores[kept], np.ones(kept.sum())]), block[kept]
     numbers, block = np.unique(block, return_inverse=True)
     annotations = scores.shape[1]
-    nothing = np.full(annotations, np.nan)
     scale = np.maximum(np.sqrt((x**2).mean(0)), 1e-300) if len(x) else np.ones(annotations + 1)
     if len(numbers) < FEWEST_BLOCKS or np.linalg.matrix_rank(x / scale, tol=1e-7 * len(x)) < x.shape[1]:
-        return Stratified(
-            *(nothing.copy() for _ in range(4)), intercept=np.nan, intercept_se=np.nan, blocks=len(numbers),
-            variants=len(y),
-        )  # fmt: skip
+        none = [np.full(annotations, np.nan) for _ in range(4)]
+        return Stratified(none[0], none[1], none[2], none[3], np.nan, np.nan, len(numbers), len(y))
     overlap, total = np.maximum(weight_scores[kept], 1.0), np.maximum(x[:, 0], 1.0)
     slope = (y.mean() - 1) / total.mean()
     for _ in range(_ROUNDS):

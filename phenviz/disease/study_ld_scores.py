@@ -69,9 +69,8 @@ class StudyLdScores:
         By place and alleles where the LD scores have alleles; else by rsID where most of the study's
         variants have one, and by place where not.
         """
-        ours = self.variants.assign(row=np.arange(len(self.variants)))
-        ours["contig"] = ours["contig"].map(bare_contig)
-        theirs = statistics.assign(contig=statistics["contig"].map(bare_contig))
+        ours = _bare(self.variants).assign(row=np.arange(len(self.variants)))
+        theirs = _bare(statistics)
         if "ref" in ours:
             key = ["contig", "position", "ref", "alt"]
         elif theirs["id"].str.startswith("rs").mean() > 0.5:
@@ -105,7 +104,9 @@ def study_ld_scores(inputs: Inputs) -> StudyLdScores:
 
 
 def _named(inputs: Inputs, named: Mapping[str, Path]) -> StudyLdScores:
-    contigs = sorted({bare_contig(name) for name in inputs.traits.statistics["contig"].unique()})
+    statistics = inputs.traits.statistics
+    assert statistics is not None
+    contigs = sorted({bare_contig(str(name)) for name in statistics["contig"].unique()})
     with inputs.world.project.naming("ld_scores"):
         parts: dict[str, LdScores] = {"baseline": read_ld_scores(named["baseline"], contigs)}
         parts["weights"] = read_ld_scores(named["weights"], contigs)
@@ -185,6 +186,11 @@ def _computed(inputs: Inputs) -> StudyLdScores:
         contexts,
         f"with LD scores of {count:,} people",
     )
+
+
+def _bare(table: pd.DataFrame) -> pd.DataFrame:
+    names = {name: bare_contig(str(name)) for name in table["contig"].unique()}
+    return table.assign(contig=table["contig"].map(names))
 
 
 def _annotations(panel: LdPanel, inputs: Inputs) -> Array:
