@@ -236,10 +236,10 @@ def _colocalised_words(dataset: xr.Dataset) -> str:
         for _, row in colocalised(dataset).iterrows()
     ]
     header = ["method", "traits", "contexts", "AUROC; p", "Spearman; p"]
-    return f"""Agreement with `{COLOCALISED}`: cells and tissues in which fine-mapped variants of the trait are
-fine-mapped eQTLs, on the whole genome (Kanai 2021). Contexts that it can't tell apart count as one. Tissues of
-more people have more eQTLs, whatever the trait, so that chance isn't 0.5 and 0 for a method that likes blood;
-p, by renaming the contexts in all traits at once, knows that.
+    return f"""Agreement with `{COLOCALISED}`: cells and tissues in which fine-mapped variants of the trait
+are fine-mapped eQTLs, on the whole genome (Kanai 2021). Contexts that it can't tell apart count as one.
+Tissues of more people have more eQTLs, so that a method that likes blood agrees with it whatever the trait,
+and neither these numbers nor p (by renaming the contexts in all traits at once) tell that apart.
 
 {markdown_table(header, rows)}"""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def ld_scores(panel: LdPanel, annotations: Array, *, window: int = WINDOW) -> Ar
     return result
 
 
-def read_ld_scores(prefix: Path, contigs: Iterable[str]) -> LdScores:
+def read_ld_scores(prefix: Path, contigs: Sequence[str], *, most: int = 1_000) -> LdScores:
     """Read LD scores as LDSC writes them: ``PREFIX20.l2.ldscore.gz`` and ``PREFIX20.l2.M_5_50``.
 
     Parameters
@@ -82,6 +82,8 @@ def read_ld_scores(prefix: Path, contigs: Iterable[str]) -> LdScores:
         Path up to the chromosome; an ``@`` in it stands for the chromosome.
     contigs
         Chromosomes to read, as ``20``; those without a file are left out.
+    most
+        Read no more of them than this.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def read_ld_scores(prefix: Path, contigs: Iterable[str]) -> LdScores:
     tables, sizes, names = [], [], ()
     for contig in contigs:
         path = _file(prefix, contig, ".l2.ldscore.gz")
-        if path is None:
+        if path is None or len(tables) >= most:
             continue
         table = _table(path)
         own = tuple(name for name in table if name not in _FIXED)

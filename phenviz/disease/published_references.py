@@ -64,9 +64,9 @@ def _tcsc(raw: pd.DataFrame, path: Path) -> Published:
         # two studies of one trait: the one on UK Biobank alone is the larger
         raw = raw.assign(_first=~raw["Trait"].astype(str).str.startswith("UKB_460K"))
         raw = raw.sort_values("_first", kind="stable")
-    trait = raw["Trait_Nickname" if named else "Trait"].astype(str).str.strip()
+    trait = _names(raw, "Trait_Nickname" if named else "Trait", path)
     score = _numbers(raw, estimate, path) / _numbers(raw, "TCSC_JKSE", path)
-    table = _made(trait, raw["Tissue"], score, _numbers(raw, fdr, path) <= FDR)
+    table = _made(trait, _names(raw, "Tissue", path), score, _numbers(raw, fdr, path) <= FDR)
     return (
         table.drop_duplicates(["trait", "context"]).reset_index(drop=True),
         "TCSC of traits and GTEx tissues, whole genome (Amariuta 2023, Nat Genet 55:1461; its repository "
@@ -79,7 +79,7 @@ def _tcsc(raw: pd.DataFrame, path: Path) -> Published:
 def _tabula_muris(raw: pd.DataFrame, path: Path) -> Published:
     """S-LDSC p-values, one column per study, of cell types of the mouse."""
     studies = [name for name in map(str, raw.columns) if name.rstrip().endswith(")") and "(" in name]
-    parts = []
+    parts, context = [], _names(raw, "Annotation", path)
     for study in studies:
         p = _numbers(raw, study, path)
         if ((p < 0) | (p > 1)).any():
@@ -87,7 +87,7 @@ def _tabula_muris(raw: pd.DataFrame, path: Path) -> Published:
         q = pd.Series(benjamini_hochberg(p.to_numpy(float)), p.index)
         score = pd.Series(norm.isf(np.clip(p.to_numpy(float), _LEAST_P, 1 - 1e-16)), p.index)
         trait = pd.Series(study.partition("(")[0].strip(), raw.index)
-        parts.append(_made(trait, raw["Annotation"], score, q <= FDR))
+        parts.append(_made(trait, context, score, q <= FDR))
     return (
         pd.concat(parts, ignore_index=True),
         "S-LDSC (LDSC-SEG) of traits and cell types of the mouse, Tabula Muris, whole genome; the table "
@@ -160,12 +160,20 @@ def _made(trait: pd.Series, context: pd.Series, score: pd.Series, expected: pd.S
 
 
 def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    numbers = pd.to_numeric(table[column].astype(str).str.strip(), errors="coerce")
-    wrong = numbers.isna() & table[column].notna()
+    numbers = pd.to_numeric(table[column].astype(str).str.strip(), errors="coerce").astype(float)
+    wrong = ~np.isfinite(numbers)
     if wrong.any():
-        line = table.index[wrong][0]
-        raise DataError(f"{path}, line {line}, column {column!r}: {table.loc[line, column]!r} is no number")
-    return numbers.astype(float)
+        line, found = table.index[wrong][0], table[column][wrong].iloc[0]
+        said = "is empty: was the file cut short?" if pd.isna(found) else f"{found!r} is no number"
+        raise DataError(f"{path}, line {line}, column {column!r}: {said}")
+    return numbers
+
+
+def _names(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    empty = table[column].isna()
+    if empty.any():
+        raise DataError(f"{path}, line {table.index[empty][0]}, column {column!r}: it is empty: fill it in")
+    return table[column].astype(str).str.strip()
 
 
 # reference by name -> what reads it from its data pack
@@ -174,7 +182,7 @@ PACKS: dict[str, Callable[[], Published]] = {
     "coloc-tissues": _coloc_tissues,
 }
 _PUBLISHED: tuple[tuple[set[str], Callable[[pd.DataFrame, Path], Published]], ...] = (
-    ({"Trait_Nickname", "Tissue", "TCSC_h2", "TCSC_JKSE", "TCSC_FDRP"}, _tcsc),
+    ({"Trait", "Trait_Nickname", "Tissue", "TCSC_h2", "TCSC_JKSE", "TCSC_FDRP"}, _tcsc),
     ({"Trait", "Tissue", "TCSC_h2ge(t')", "TCSC_JKSE", "TCSC_FDR"}, _tcsc),
     ({"Annotation", "annotation", "Coefficient", "Coefficient std error"}, _tabula_muris),
 )

@@ -156,3 +156,17 @@ def test_the_command_writes_what_was_matched(tmp_path):
     table = pd.read_csv(out, sep="\t", keep_default_na=False)
     assert table.loc[table["tested"] == "mystery", "by"].tolist() == [""]
     assert table.loc[table["tested"] == "Ery", "by"].tolist() == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("a\tRBC Count\tLiver\t0.1\t0.1\t1\t1\na\tRBC Co", "line 3, column"),
+        ("a\tRBC Count\tLiver\t0.1\n", "line 2, column 'TCSC_JKSE': is empty: was the file cut short"),
+        ("a\t\tLiver\t0.1\t0.1\t1\t1\n", "line 2, column 'Trait_Nickname': it is empty"),
+    ],
+)
+def test_a_table_that_was_cut_short_is_refused_with_its_line(rows, says, tmp_path):
+    (tmp_path / "tcsc.tsv").write_text(TCSC + rows)
+    with pytest.raises(DataError, match=says):
+        read_reference(tmp_path / "tcsc.tsv")

@@ -228,3 +228,19 @@ def test_a_wrong_entry_of_ld_scores_is_named_with_its_line(tmp_path):
         with pytest.raises(ProjectError, match=says) as error:
             read_project(tmp_path / "project.yaml")
         assert "line 4: 'ld_scores'" in str(error.value)
+
+
+def test_the_doctor_reads_the_ld_scores_that_a_project_names(tmp_path):
+    from tests.toys import toy_project
+
+    path = toy_project(tmp_path)
+    for name in ("b", "c"):
+        _ldsc(tmp_path, name, [("rs1", 5), ("rs2", 9)], np.ones((2, 1)), [2])
+    (tmp_path / "cells.ldcts").write_text("Ery c.\n")
+    entry = "\nld_scores: {baseline: b., weights: b., contexts: cells.ldcts}\n"
+    path.write_text(path.read_text() + entry)
+    done = CliRunner().invoke(main, ["doctor", str(path)])
+    assert "LD scores of 1 context" in done.output
+    (tmp_path / "cells.ldcts").write_text("Ery nowhere.\n")
+    done = CliRunner().invoke(main, ["doctor", str(path)])
+    assert done.exit_code != 0 and "'ld_scores': no LD scores at" in done.output
