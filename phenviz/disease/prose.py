@@ -38,6 +38,7 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     parts = [_sources(dataset)]
     tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
     parts += [methods()[name].text for name in tested if name in methods()]
+    parts += [note for name in tested if (note := _note(name, dataset))]
     parts += [_untested(name, dataset) for name in names if name not in tested]
     if any(draws_loci(name) for name in tested):
         parts.append(
@@ -86,9 +87,13 @@ def reservations(dataset: xr.Dataset) -> list[str]:
     ]
 
 
+def _note(name: str, dataset: xr.Dataset) -> str:
+    """Return what a method says of its own numbers; older results have no such words."""
+    return str(dataset["method_note"].sel({"method": name}).item()) if "method_note" in dataset else ""
+
+
 def _untested(name: str, dataset: xr.Dataset) -> str:
-    note = str(dataset["method_note"].sel({"method": name}).item()) if "method_note" in dataset else ""
-    if note:
+    if note := _note(name, dataset):
         return note
     why = ": it needs the alternate allele and beta with its sign" if needs_beta(name) else ""
     label = methods()[name].label if name in methods() else name

@@ -13,6 +13,7 @@ from phenviz import open_world
 from phenviz.cli import main
 from phenviz.data.packs import has_pack
 from phenviz.disease import hypotheses, method_names, methods_paragraph, read_trait_variants, reservations
+from phenviz.disease.files import table_to_keep
 from phenviz.disease.inputs import Inputs, Settings
 from phenviz.disease.ld_panel import read_panels
 from phenviz.disease.methods import methods
@@ -87,6 +88,9 @@ def test_a_study_without_a_significant_locus_is_tested_and_what_it_rests_on_is_s
     assert "magma tested 54 genes, with LD of 300 people" in said and "18,000" in said
     assert "blocks, with LD scores of 300 people" in said and "fewer than 5 loci" not in said
     assert "MAGMA:" in methods_paragraph(result) and "S-LDSC:" in methods_paragraph(result)
+    assert "magma tested 54 genes" in methods_paragraph(result)
+    table = table_to_keep(result)
+    assert table.loc[table["method"] == "magma", "note"].str.startswith("magma tested 54 genes").all()
     # with a method that goes by loci beside them, that one has nothing to test
     both = hypotheses(traits, world, method=["variant", "magma"])
     assert np.isnan(both["p_value"].sel({"method": "variant"})).all()
