@@ -38,7 +38,7 @@ METHODS = ("magma", "s-ldsc")
 BESIDE = ("sequence", "accessibility", "gchromvar", "overlap", "gene-expression")
 NULLS = 200
 # studies of each planted context
-STUDIES = 6
+STUDIES = 8
 # planted where both peaks and expression are known
 PLANTED = ("Ery", "Mono", "B", "CD4", "NK", "GMP-C")
 CAUSAL = 20
