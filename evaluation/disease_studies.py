@@ -177,6 +177,8 @@ def section(
     return f"""Simulated studies on real genotypes of chr20:1-4 Mb (203 people; LD for the methods from 300
 others); {seconds / 60:.0f} minutes. In brackets 95 % intervals (binomial of one context a study; bootstrap of
 studies). Methods that go by loci, with {model}, test the loci of the same studies.
+All numbers with intervals: `docs/evaluation/disease_studies_null_any.tsv`,
+`disease_studies_null_polygenic.tsv`, `disease_studies_power_peaks.tsv` and `disease_studies_power_genes.tsv`.
 
 {chr(10).join(parts)}
 """

@@ -90,7 +90,9 @@ def read_ld_scores(prefix: Path, contigs: Sequence[str], *, most: int = 1_000) -
     DataError
         If no chromosome has a file, or one isn't in that format.
     """
-    tables, sizes, names = [], [], ()
+    tables: list[pd.DataFrame] = []
+    sizes: list[Array] = []
+    names: tuple[str, ...] = ()
     for contig in contigs:
         path = _file(prefix, contig, ".l2.ldscore.gz")
         if path is None or len(tables) >= most:
