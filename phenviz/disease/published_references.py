@@ -18,6 +18,23 @@ FDR = 0.05
 # smaller p-values than this have no finite z
 _LEAST_P = 1e-300
 
+# what the studies of the Tabula Muris table are of
+_STUDIES = {
+    "AD": "Alzheimer disease", "ADHD": "attention deficit-hyperactivity disorder", "AN": "anorexia nervosa",
+    "ASD": "autism spectrum disorder", "BIP": "bipolar disorder", "CAD": "coronary artery disease",
+    "CVD": "cardiovascular disease", "CELIAC": "celiac disease", "CROHNS": "Crohn disease",
+    "DEP": "depressive symptoms", "BP_DIA": "diastolic blood pressure", "EA3": "educational attainment",
+    "FG_F": "fasting glucose in women", "FI_F": "fasting insulin in women", "HBA1C": "hemoglobin A1c",
+    "HEIGHT": "body height", "IBD": "inflammatory bowel disease", "INS": "insomnia", "INT": "intelligence",
+    "HDL": "high density lipoprotein cholesterol", "LDL": "low density lipoprotein cholesterol",
+    "TG": "triglycerides", "SLE": "systemic lupus erythematosus", "MDD": "major depressive disorder",
+    "MS": "multiple sclerosis", "NEU": "neuroticism", "PBC": "primary biliary cholangitis",
+    "RA": "rheumatoid arthritis", "RT": "risk tolerance", "SCZ": "schizophrenia",
+    "SWB": "subjective well-being", "BP_SYS": "systolic blood pressure", "T1D": "type 1 diabetes mellitus",
+    "T2D": "type 2 diabetes mellitus", "UC": "ulcerative colitis", "WHR": "waist-hip ratio",
+    "WHRadjBMI": "BMI-adjusted waist-hip ratio", "WORRY": "worry",
+}  # fmt: skip
+
 # trait, context, role, score, lineage and counted; what they are; whether what isn't listed counts as wrong
 Published = tuple[pd.DataFrame, str, bool]
 
@@ -86,7 +103,9 @@ def _tabula_muris(raw: pd.DataFrame, path: Path) -> Published:
             raise DataError(f"{path}, column {study!r}: {p[(p < 0) | (p > 1)].iloc[0]} is no p-value")
         q = pd.Series(benjamini_hochberg(p.to_numpy(float)), p.index)
         score = pd.Series(norm.isf(np.clip(p.to_numpy(float), _LEAST_P, 1 - 1e-16)), p.index)
-        trait = pd.Series(study.partition("(")[0].strip(), raw.index)
+        short = study.partition("(")[0].strip()
+        # what is short for one thing here is short for another elsewhere
+        trait = pd.Series(_STUDIES.get(short, short), raw.index)
         parts.append(_made(trait, context, score, q <= FDR))
     return (
         pd.concat(parts, ignore_index=True),

@@ -92,7 +92,7 @@ def test_s_ldsc_of_tabula_muris_is_read_by_study_and_its_false_discovery_rate_ho
     )  # fmt: skip
     table.to_csv(tmp_path / "muris.csv", index=False)
     known = read_reference(tmp_path / "muris.csv")
-    assert known.table["trait"].unique().tolist() == ["RA"]
+    assert known.table["trait"].unique().tolist() == ["rheumatoid arthritis"]
     assert known.table.loc[known.table["role"] == "expected", "context"].tolist() == ["Tissue - cell3"]
     order = known.table["score"].to_numpy().argsort()[::-1]
     assert order.tolist() == p.argsort().tolist()
@@ -170,3 +170,17 @@ def test_a_table_that_was_cut_short_is_refused_with_its_line(rows, says, tmp_pat
     (tmp_path / "tcsc.tsv").write_text(TCSC + rows)
     with pytest.raises(DataError, match=says):
         read_reference(tmp_path / "tcsc.tsv")
+
+
+def test_what_is_short_for_one_thing_in_one_study_isnt_matched_with_another_in_the_next(tmp_path):
+    table = pd.DataFrame(
+        {"Annotation": ["Tissue - a", "Tissue - b"], "Coefficient": 0.1, "Coefficient std error": 1,
+         "annotation": "a", "AD (Jansen, 2019)": [0.1, 0.2], "T2D (Loh, 2018)": [0.1, 0.2]}
+    )  # fmt: skip
+    table.to_csv(tmp_path / "muris.csv", index=False)
+    known = read_reference(tmp_path / "muris.csv").table["trait"]
+    # in three biobanks AD is atopic dermatitis
+    found = match_traits(["AD", "Alzheimers_combined", "T2D"], known)
+    assert _found(found, "AD") == ("", set())
+    assert _found(found, "Alzheimers_combined") == ("term", {"Alzheimer disease"})
+    assert _found(found, "T2D") == ("term", {"type 2 diabetes mellitus"})
