@@ -64,9 +64,9 @@ def magma(inputs: Inputs, name: str) -> Outcome:
     MAGMA: each gene's association from all its variants (`associate_genes`), regressed on the specificity of
     its expression in each context, with correlated genes and the usual covariates (`gene_property_test`).
     """
-    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
     if why := lacking(name, inputs.traits, inputs.world):
-        return Outcome(contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+        return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
     row = {gene: number for number, gene in enumerate(genes)}
     found: dict[str, list[GeneAssociation]] = {trait: [] for trait in inputs.traits.every_trait}
     people = 0
