@@ -193,10 +193,10 @@ def _read(
 def _fine_mapped(table: pd.DataFrame, path: Path, report: TraitReport, least_loci: int) -> pd.DataFrame:
     try:
         return approximate_posteriors(table, path, report)
-    except NoLocus as error:
+    except NoLocus:
         if least_loci:
             raise
-        report.notes.append(f"no locus: {error}")
+        report.notes.append("no locus is significant: methods that go by loci have nothing to test")
         return table.assign(posterior=0.0, region="").iloc[:0]
 
 
