@@ -23,7 +23,7 @@ from scipy.stats import binomtest
 
 from evaluation import disease_sets as sets
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
-from phenviz.disease import hypotheses, method_names
+from phenviz.disease import hypotheses
 from phenviz.disease.calibration import MEASURED
 from phenviz.disease.methods import methods
 from phenviz.progress import Progress
@@ -164,7 +164,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     world = open_world()
-    names = list(method_names())
+    names = sets.loci_methods()
     if options.without_model:
         names = [name for name in names if name not in (*MODEL_METHODS, RANDOM_WEIGHTS)]
     elif options.quick:
@@ -195,7 +195,10 @@ def _write(
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease calibration", section(found, model, seconds), PAGE)
-    shown_by_the_page(found, model).to_csv(MEASURED, sep="\t", index=False)
+    # what reads whole studies is measured by `evaluation.disease_studies`
+    others = pd.read_csv(MEASURED, sep="\t")
+    others = others[~others["method"].isin(sets.loci_methods())]
+    pd.concat([shown_by_the_page(found, model), others]).to_csv(MEASURED, sep="\t", index=False)
 
 
 def shown_by_the_page(found: dict[str, pd.DataFrame], model: str) -> pd.DataFrame:

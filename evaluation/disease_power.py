@@ -30,7 +30,7 @@ from evaluation.disease_calibration import MODEL_METHODS, PAGE, RANDOM_WEIGHTS
 from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.data.embedded import MOTIFS
 from phenviz.data.motifs import find_motif, read_motifs
-from phenviz.disease import hypotheses, method_names
+from phenviz.disease import hypotheses
 from phenviz.disease.calibration import MEASURED_POWER
 from phenviz.progress import Progress
 from phenviz.world import World, open_world
@@ -305,7 +305,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     began, world = time.perf_counter(), open_world()
-    names = [name for name in method_names() if name not in _LEFT_OUT]
+    names = [name for name in sets.loci_methods() if name not in _LEFT_OUT]
     if options.without_model:
         names = [name for name in names if name not in (*MODEL_METHODS, RANDOM_WEIGHTS)]
     elif options.quick:

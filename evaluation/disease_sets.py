@@ -17,6 +17,7 @@ import pandas as pd
 
 from phenviz.disease import TraitVariants, read_trait_pack
 from phenviz.disease.background import on_known_bases, with_alleles
+from phenviz.disease.methods import methods
 from phenviz.disease.traits import TRAIT_COLUMNS, TraitReport
 from phenviz.world import World
 
@@ -108,6 +109,11 @@ def near_genes(world: World) -> Callable[[np.random.Generator], tuple[str, int]]
         return contig, max(int(generator.choice(tss) + generator.normal(0, NEAR_TSS_SD)), 1)
 
     return draw
+
+
+def loci_methods() -> list[str]:
+    """Return the names of the methods that go by loci: moved loci have no summary statistics."""
+    return [name for name, method in methods().items() if not method.whole_study]
 
 
 def as_traits(members: dict[str, list[pd.DataFrame]]) -> TraitVariants:

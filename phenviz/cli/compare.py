@@ -25,8 +25,9 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     "--reference",
     required=True,
     metavar="REF",
-    help="haematopoiesis (packaged: textbook lineages of blood counts), or a table with columns trait and "
-    "context, and if wanted role (expected or neutral), score, lineage, counted.",
+    help="haematopoiesis (packaged: lineages of blood counts); disease-location or coloc-tissues (of "
+    "data packs); the published table of TCSC, or of S-LDSC on Tabula Muris; or a table with columns trait "
+    "and context, and if wanted role (expected or neutral), score, lineage, counted.",
 )
 @click.option("--method", "methods", multiple=True, metavar="M", help="Only this method; may be repeated.")
 @click.option("--trait", "traits", multiple=True, metavar="T", help="Only this trait; may be repeated.")
@@ -39,6 +40,10 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
 @click.option(
     "-o", "--output", metavar="OUT", callback=_check_output, help="Agreement of each trait and method: .tsv"
 )
+@click.option(
+    "--matches", metavar="OUT", callback=_check_output,
+    help="Which trait and context was matched with which, by what, and what wasn't: .tsv",
+)  # fmt: skip
 def compare(
     table: str,
     reference: str,
@@ -48,6 +53,7 @@ def compare(
     permutations: int,
     seed: int,
     output: Path | None,
+    matches: Path | None,
 ) -> None:
     """Compare the ranking of contexts in TABLE with known pairs of traits and contexts.
 
@@ -63,11 +69,12 @@ def compare(
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(_summary(found.methods, sorted(set(top))))
-    if output is not None:
-        from phenviz.results.writing import write_table
+    from phenviz.results.writing import write_table
 
-        write_table(output, found.traits, float_format="%.6g")
-        click.echo(output)
+    for path, written in ((output, found.traits), (matches, found.matches)):
+        if path is not None:
+            write_table(path, written, float_format="%.6g")
+            click.echo(path)
 
 
 def _chosen(tests: pd.DataFrame, column: str, names: tuple[str, ...]) -> pd.DataFrame:

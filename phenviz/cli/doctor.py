@@ -222,7 +222,7 @@ def _individuals(world: World) -> str:
 
 def _peaks(world: World) -> str:
     project, peaks = world.project, world.peaks
-    more = _training_sources(world)
+    more = _training_sources(world) + _named_ld_scores(world)
     if peaks is None:
         packs = project.peak_packs
         return (f"not here: `phenviz data fetch {' '.join(packs)}`" if packs else "none") + more
@@ -251,6 +251,24 @@ def _training_sources(world: World) -> str:
     with project.naming("sequences"):
         tables = [read_sequences(path, project.adaptors) for path in project.sequences]
     return said + (f", {sum(map(len, tables)):,} values of sequences" if tables else "")
+
+
+def _named_ld_scores(world: World) -> str:
+    """Read the LD scores of one chromosome that the project names."""
+    from phenviz.disease.ld_scores import read_ld_scores, read_ldcts
+    from phenviz.genome.locus import bare_contig
+
+    named = world.project.ld_scores
+    if not named:
+        return ""
+    contigs = [bare_contig(contig) for contig in world.reference.contigs]
+    with world.project.naming("ld_scores"):
+        lists = read_ldcts(named["contexts"])
+        prefixes = [prefix for own in lists.values() for prefix in own]
+        for prefix in (named["baseline"], named["weights"], *prefixes):
+            # the others are of one format with it, and large
+            read_ld_scores(prefix, contigs, most=1)
+    return f", LD scores of {len(lists):,} context{'s' * (len(lists) != 1)}"
 
 
 def _check_contigs(world: World, key: str, table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ _test_options = with_options(
         metavar="M",
         help="variant (default), sequence (all evidence of the sequence in one test), variant-specific, "
         "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, "
-        "overlap-remo, accessibility-rank, gene-expression, control-shuffled, control-track-variance, "
+        "overlap-remo, accessibility-rank, gene-expression, magma and s-ldsc (these two read a whole study's "
+        "summary statistics), control-shuffled, control-track-variance, "
         "control-random-weights, or all; may be repeated.",
     ),
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),
@@ -119,14 +121,15 @@ def hypotheses(
     if check:
         _say_how_read(packs, tables, opened)
         return
+    chosen = method_names() if "all" in methods else methods or ("variant",)
     with progress_bar() as progress:
-        found = read_sources(packs, tables, traits, opened, progress)
+        found = read_sources(packs, tables, traits, opened, progress, chosen)
     click.echo(found.report.describe(), err=True)
     with ModelService(opened, device=device) as service:
         job = service.submit(
             "hypotheses",
             source=found,
-            method=method_names() if "all" in methods else methods or ("variant",),
+            method=chosen,
             contexts=contexts or None,
             permutations=permutations,
             seed=seed,
@@ -163,11 +166,17 @@ def read_sources(
     traits: tuple[str, ...],
     world: World,
     progress: Progress,
+    chosen: Sequence[str] = (),
 ) -> TraitVariants:
-    """Read fine-mapped variants of packs and tables, of some traits or all."""
+    """Read fine-mapped variants of packs and tables, of some traits or all, for the methods chosen."""
     from phenviz.disease import join_trait_variants, read_trait_pack, read_trait_variants
+    from phenviz.disease.methods import methods
 
+    known = methods()
+    least = 0 if any(name in known and known[name].whole_study for name in chosen) else 1
     parts = [read_trait_pack(name, world.reference, progress=progress) for name in packs]
-    parts += [read_trait_variants(path, world.reference, progress=progress) for path in tables]
+    parts += [
+        read_trait_variants(path, world.reference, least_loci=least, progress=progress) for path in tables
+    ]
     found = join_trait_variants(parts)
     return found.select(traits) if traits else found

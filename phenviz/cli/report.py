@@ -189,7 +189,8 @@ def _hypotheses(
         assert what is not None
         return what, choices
     with progress_bar() as progress:
-        found = read_sources(packs, tables, (), service.world, progress)
+        asked = (choices.method or "sequence",)
+        found = read_sources(packs, tables, (), service.world, progress, asked)
     click.echo(found.report.describe(), err=True)
     chosen = replace(choices, source=packs[0] if packs and len(packs) + len(tables) == 1 else found)
     if what is not None:

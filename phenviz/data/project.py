@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from phenviz.data.embedded import MOTIFS
 from phenviz.data.project_contexts import read_contexts
 from phenviz.data.project_entries import WANTED, Entries
+from phenviz.data.project_ld_scores import read_ld_scores_entry
 from phenviz.data.project_tracks import NamedTrack, read_tracks
 from phenviz.errors import DataError, PhenvizError
 from phenviz.genome.contexts import Context
@@ -109,6 +110,8 @@ class Project:
     sequences, adaptors
         Tables of sequences with measured reporter activity, to train a backbone on, and the bases at both
         ends of each that are cut off.
+    ld_scores
+        ``baseline``, ``weights`` (prefixes of LDSC's files) and ``contexts`` (``.ldcts``); empty for none.
     tracks
         Files of the user's own that the genome browser draws.
     peak_contig
@@ -141,6 +144,7 @@ class Project:
     superpopulation: str = ""
     peaks: tuple[str, ...] | Mapping[str, Path] = ()
     coverage: Mapping[str, Path] = field(default_factory=dict)
+    ld_scores: Mapping[str, Path] = field(default_factory=dict)
     sequences: tuple[Path, ...] = ()
     adaptors: tuple[str, str] = ("", "")
     tracks: tuple[NamedTrack, ...] = ()
@@ -439,6 +443,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "peaks": _peaks,
     "coverage": _coverage,
     "sequences": _sequences,
+    "ld_scores": read_ld_scores_entry,
     "tracks": read_tracks,
     "dask-jobqueue": _jobqueue,
 }

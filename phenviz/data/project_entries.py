@@ -32,6 +32,7 @@ SUFFIXES = {
     ),
     "contexts": (".tsv",),
     "coverage": (".bw", ".bigWig"),
+    "ld_scores": (".ldcts",),
     "sequences": (".tsv", ".tsv.gz"),
     "tracks": tuple(".bw .bigWig .bed .bed.gz .narrowPeak .narrowPeak.gz .broadPeak .broadPeak.gz".split()),
 }
@@ -56,6 +57,8 @@ WANTED = {
     "motifs": "give the path of a .meme file, or leave the key out for JASPAR 2026",
     "dask-jobqueue": "write '{jobs: 8, queue: long, cores: 4, memory: 16GB, walltime: \"04:00:00\"}', or "
     "leave the key out",
+    "ld_scores": "write '{baseline: FOLDER/baseline., weights: FOLDER/weights., contexts: FILE.ldcts}', "
+    "each prefix followed by the chromosome and .l2.ldscore.gz, or leave the key out",
     "coverage": "write 'context: file.bw' lines, or leave the key out",
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
     "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "

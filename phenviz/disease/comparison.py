@@ -15,11 +15,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from phenviz.disease.hypotheses import table_of
 from phenviz.disease.known_pairs import EXPECTED, NEUTRAL, Reference, read_reference, scored
+from phenviz.disease.name_matching import NAME, NOTHING, match_contexts, match_traits
 from phenviz.errors import DataError
 
 Array = NDArray[np.float64]
-
-_NAMES = ("context", "context_label", "curie")
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,15 @@ class Comparison:
         One row per method: ``method``, ``traits`` (counted), the means of the same, ``auroc_by_lineage``
         (mean over lineages of the mean over traits), ``p_auroc`` and ``p_spearman`` (one-sided).
     notes
-        What of the two tables couldn't be compared.
+        What the reference is, and what of the two tables couldn't be compared.
+    matches
+        What was matched with what, and what has no counterpart: `phenviz.disease.name_matching`.
     """
 
     traits: pd.DataFrame
     methods: pd.DataFrame
     notes: list[str]
+    matches: pd.DataFrame
 
 
 def compare(
@@ -83,7 +85,8 @@ def compare(
     known = reference if isinstance(reference, Reference) else read_reference(reference)
     table = table_of(hypotheses) if isinstance(hypotheses, xr.Dataset) else hypotheses
     table = scored(table, Path("hypotheses"))
-    matched, notes = _matched(table, known)
+    matched, matches = _matched(table, known)
+    notes = _notes(known, matches)
     if left_out := table.attrs["left_out"]:
         notes.append(f"left out ({left_out:,}): tests without a number")
     rows, summaries = [], []
@@ -94,52 +97,84 @@ def compare(
         summaries.append(
             {"method": method, **_summary(pd.DataFrame(found)), **_p_values(own, permutations, generator)}
         )
-    return Comparison(pd.DataFrame(rows), pd.DataFrame(summaries), notes)
+    return Comparison(pd.DataFrame(rows), pd.DataFrame(summaries), notes, matches)
 
 
-def _matched(table: pd.DataFrame, known: Reference) -> tuple[pd.DataFrame, list[str]]:
-    """Give each test of a compared trait what is known of it; also say what has no counterpart."""
-    traits = set(table["trait"]) & set(known.table["trait"])
-    if not traits:
+def _matched(table: pd.DataFrame, known: Reference) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each test of a compared trait what is known of it; also return what was matched with what."""
+    names = match_traits(table["trait"], known.table["trait"])
+    renamed = names[(names["tested"] != "") & (names["reference"] != "")]
+    if renamed.empty:
         raise DataError(
             f"no trait is in both: the hypotheses have {_few(table['trait'])}, the reference {known.name!r} "
             f"{_few(known.table['trait'])}: use the same names"
         )
-    keys = table[["context", "context_label", "curie"]].drop_duplicates()
-    spelt: dict[str, list[str]] = {}
-    for _, row in keys.iterrows():
-        for name in dict.fromkeys(str(row[column]).strip().lower() for column in _NAMES if row[column]):
-            spelt.setdefault(name, []).append(row["context"])
-    pairs = known.table[known.table["trait"].isin(traits)]
-    lists = pairs["context"].str.strip().str.lower().map(lambda name: spelt.get(name, []))
-    absent = sorted(set(pairs["context"][lists.str.len() == 0]))
-    named = pairs.assign(context=lists).explode("context").dropna(subset=["context"])
-    if named.empty:
+    pairs = renamed[["tested", "reference"]].merge(
+        known.table, left_on="reference", right_on="trait", how="left"
+    )
+    pairs = pairs.drop(columns=["reference", "trait"]).rename(columns={"tested": "trait"})
+    contexts = match_contexts(
+        table[["context", "context_label", "curie"]].drop_duplicates("context"),
+        pairs["context"],
+        by_organ=known.partial,
+    )
+    both = contexts[(contexts["tested"] != "") & (contexts["reference"] != "")]
+    if both.empty:
         raise DataError(
             f"no context is in both: the hypotheses have {_few(table['context'])}, the reference "
             f"{known.name!r} {_few(pairs['context'])}: use names, labels or ontology terms of the former"
         )
-    # two names of a reference may mean one context; what is expected counts before what is neutral
-    order = named["role"].map({EXPECTED: 0, NEUTRAL: 1}).fillna(2)
-    named = named.assign(_o=order).sort_values("_o", kind="stable").drop_duplicates(["trait", "context"])
-    named = named.rename(columns={"score": "known"})[["trait", "context", "role", "known"]]
-    facts = known.table.drop_duplicates("trait")[["trait", "lineage", "counted"]]
-    joined = table[table["trait"].isin(traits)].merge(named, on=["trait", "context"], how="left")
+    matches = pd.concat([names, contexts], ignore_index=True)
+    compared = table[table["trait"].isin(renamed["tested"])]
+    if known.partial:
+        compared, both = _as_told_apart(compared, both)
+    named = both[["tested", "reference"]].merge(pairs, left_on="reference", right_on="context", how="inner")
+    named = _one_each(named.drop(columns=["reference", "context"]).rename(columns={"tested": "context"}))
+    facts = pairs.drop_duplicates("trait")[["trait", "lineage", "counted"]]
+    joined = compared.merge(named, on=["trait", "context"], how="left")
     joined = joined.merge(facts, on="trait", how="left").assign(role=lambda frame: frame["role"].fillna(""))
-    return joined, _notes(table, known, traits, absent)
+    return joined, matches
 
 
-def _notes(table: pd.DataFrame, known: Reference, traits: set[str], absent: list[str]) -> list[str]:
-    groups = {
-        "tested, but not in the reference": set(table["trait"]) - traits,
-        "in the reference, but not tested": set(known.table["trait"]) - traits,
-        "contexts in the reference, but not tested": set(absent),
-    }
-    return [
-        f"{what} ({len(names):,}): {_few(pd.Series(sorted(names)))}"
-        for what, names in groups.items()
-        if names
-    ]
+def _as_told_apart(table: pd.DataFrame, both: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Average the tests of contexts that the reference has as one; leave out what it doesn't have."""
+    groups = both.groupby("tested", sort=False)["reference"].agg(lambda names: " + ".join(sorted(names)))
+    members = groups.reset_index().groupby("reference", sort=False)["tested"].agg(", ".join)
+    name = groups.map(members)
+    kept = table[table["context"].isin(name.index)]
+    kept = kept.assign(context=kept["context"].map(name))
+    keys = ["trait", "context", "method"]
+    mean = kept.groupby(keys, sort=False, as_index=False)["score"].mean()
+    one = both.assign(tested=both["tested"].map(name)).drop_duplicates(["tested", "reference"])
+    return mean, one
+
+
+def _one_each(named: pd.DataFrame) -> pd.DataFrame:
+    """Give each trait and context one role and score, where several of the reference's contexts are its."""
+    # what is expected counts before what is neutral
+    order = named["role"].map({EXPECTED: 0, NEUTRAL: 1}).fillna(2)
+    keys = ["trait", "context"]
+    score = named.groupby(keys, sort=False)["score"].mean().rename("known").reset_index()
+    role = named.assign(_o=order).sort_values("_o", kind="stable").drop_duplicates(keys)[[*keys, "role"]]
+    return role.merge(score, on=keys)
+
+
+def _notes(known: Reference, matches: pd.DataFrame) -> list[str]:
+    notes = [known.about] if known.about else []
+    for kind, many in (("trait", "traits"), ("context", "contexts")):
+        own = matches[matches["kind"] == kind]
+        others = own[~own["by"].isin([NAME, NOTHING])]
+        if len(others):
+            pairs = others["tested"] + " as " + others["reference"] + " (" + others["by"] + ")"
+            notes.append(f"{many} matched under another name ({len(others):,}): {_few(pairs)}")
+        for side, words in (
+            ("tested", f"{many} tested, but not in the reference"),
+            ("reference", f"{many} in the reference, but not tested"),
+        ):
+            alone = own[(own["by"] == NOTHING) & (own[side] != "")][side]
+            if len(alone):
+                notes.append(f"{words} ({len(alone):,}): {_few(alone.sort_values())}")
+    return notes
 
 
 def _one_trait(own: pd.DataFrame, top: tuple[int, ...]) -> dict[str, object]:

@@ -16,10 +16,11 @@ what is usual at its stand-in's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
 
 from phenviz.disease.matching import Replicas
@@ -210,6 +211,15 @@ def untested(contexts: int) -> TestResult:
     """Return the result of a trait that has nothing to test: NaN throughout."""
     nothing = np.full(contexts, np.nan)
     return TestResult(*(nothing.copy() for _ in range(9)))
+
+
+def plain_result(effect: Array, se: Array, z: Array, p_value: Array) -> TestResult:
+    """Return the result of a method that has no replicas of loci: intervals are normal ones."""
+    half = norm.ppf(0.975) * se
+    return replace(
+        untested(len(effect)), effect=effect, se=se, z=z, p_value=p_value, interval_low=effect - half,
+        interval_high=effect + half,
+    )  # fmt: skip
 
 
 class _Drawn:

@@ -15,9 +15,14 @@ from phenviz.results.writing import write_content, write_table
 
 
 def table_to_keep(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return the tests as `table_of` does, each with its source and whether that is simulated."""
+    """Return the tests as `table_of` does, each with its source and whether that is simulated.
+
+    Where a method says what its numbers rest on, a column ``note`` does, too.
+    """
     source = str(dataset.attrs["source"])
-    return table_of(dataset).assign(source=source, simulated=is_simulated(source))
+    table = table_of(dataset).assign(source=source, simulated=is_simulated(source))
+    notes = dataset["method_note"].to_series() if "method_note" in dataset else pd.Series(dtype=str)
+    return table.assign(note=table["method"].map(notes)) if (notes != "").any() else table
 
 
 @writes("hypotheses", ".tsv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from phenviz.disease.moved_loci import gene_covariates, left_over, moved_sums
 from phenviz.errors import DataError
 from phenviz.genome import Annotation
 from phenviz.genome.contexts import Context
+
+if TYPE_CHECKING:
+    from phenviz.world import World
 
 Array = NDArray[np.float64]
 PACK = "blood16-rna"
@@ -35,7 +40,7 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     ----------
     .. [1] de Leeuw et al. 2015, PLoS Comput Biol 11:e1004219; Watanabe et al. 2019, Nat Commun 10:3222.
     """
-    genes, contexts, specificity, covariates = _expression(inputs)
+    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
     left = left_over(specificity, covariates)
     row = {gene: number for number, gene in enumerate(genes)}
     annotation, kind = _only(inputs, set(genes)), inputs.cheapest_kind
@@ -59,7 +64,7 @@ def gene_expression(inputs: Inputs, name: str) -> Outcome:
     return Outcome(contexts, results, imbalance)
 
 
-def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, Array]:
+def expression_of_genes(world: World) -> tuple[list[str], tuple[Context, ...], Array, Array]:
     """Genes in the order of the contigs, contexts, specificity (G, C) and covariates (G, 4)."""
     from phenviz.data.blood16 import BLOOD16_RNA
     from phenviz.data.packs import require_pack
@@ -68,13 +73,12 @@ def _expression(inputs: Inputs) -> tuple[list[str], tuple[Context, ...], Array, 
     counts = read_counts(require_pack(PACK, _FILE))
     contexts = tuple(context for context in BLOOD16_RNA if context.name in counts)
     logs = log_cpm(counts)[[context.name for context in contexts]]
-    table = inputs.world.annotation.genes.sort_values(["contig", "tss"], kind="stable")
+    table = world.annotation.genes.sort_values(["contig", "tss"], kind="stable")
     table = table[table["gene_name"].isin(logs.index)].drop_duplicates("gene_name")
     if len(table) < 20:
         raise DataError(
-            f"only {len(table)} genes of world {inputs.world.name!r} are in data pack {PACK}: leave the "
-            f"method "
-            "gene-expression out"
+            f"only {len(table)} genes of world {world.name!r} are in data pack {PACK}: leave the methods "
+            "gene-expression and magma out"
         )
     values = logs.loc[table["gene_name"]].to_numpy(float)
     mean = values.mean(1)

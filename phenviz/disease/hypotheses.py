@@ -13,6 +13,7 @@ from phenviz.disease import multiple
 from phenviz.disease.inputs import Inputs, Settings
 from phenviz.disease.methods import MATCHED, Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
+from phenviz.disease.statistics_methods import lacking
 from phenviz.disease.traits import TraitVariants
 from phenviz.errors import DataError, TargetError
 from phenviz.genome.contexts import Context
@@ -91,7 +92,7 @@ def hypotheses(
         If no context has a name that was asked for.
     """
     names = _checked([method] if isinstance(method, str) else list(method))
-    check_testable(traits, world.reference, names)
+    check_testable(traits, world.reference, names, world=world)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
     )
@@ -99,10 +100,25 @@ def hypotheses(
 
 
 def check_testable(
-    traits: TraitVariants, reference: ReferenceGenome, method: Sequence[str] = DEFAULT_METHODS
+    traits: TraitVariants,
+    reference: ReferenceGenome,
+    method: Sequence[str] = DEFAULT_METHODS,
+    *,
+    world: World | None = None,
 ) -> None:
-    """Raise a `DataError` that says why and what to do where no variant of any trait can be tested."""
+    """Raise a `DataError` that says why and what to do where no variant of any trait can be tested.
+
+    With the world also where methods that read whole studies, and no others, lack what they need of it.
+    """
     report = traits.report
+    whole = [name for name in method if methods()[name].whole_study]
+    if len(whole) == len(method):
+        why = [lacking(name, traits, world) for name in whole]
+        if all(why):
+            raise DataError(f"nothing to test by {', '.join(whole)}: {'; '.join(dict.fromkeys(why))}")
+        return
+    if whole and not traits.traits and traits.statistics is not None:
+        return
     if not traits.traits:
         here = ", ".join(map(shown_contig, list(reference.contigs)[:5]))
         reasons = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.skipped.items())
@@ -132,7 +148,11 @@ def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] |
     outcomes = {}
     for name in _checked(list(method)):
         inputs.progress.stage(f"testing: {methods()[name].label}")
-        outcomes[name] = methods()[name].run(inputs, name)
+        if inputs.traits.traits or methods()[name].whole_study:
+            outcomes[name] = methods()[name].run(inputs, name)
+        else:
+            none = f"Nothing was tested by {name}: no trait has a locus that is significant on its own."
+            outcomes[name] = Outcome(inputs.contexts, {}, {}, none)
         inputs.progress.advance()
     return _as_dataset(outcomes, inputs, contexts)
 
@@ -175,13 +195,16 @@ def _checked(names: list[str]) -> list[str]:
 def _as_dataset(outcomes: dict[str, Outcome], inputs: Inputs, chosen: Sequence[str] | None) -> xr.Dataset:
     contexts = _kept(_union(outcomes), chosen)
     column = {context.name: place for place, context in enumerate(contexts)}
-    traits, names = inputs.traits.traits, list(outcomes)
+    traits, names = inputs.traits.every_trait, list(outcomes)
     numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in _PER_TEST}
     imbalance = np.full((len(traits), len(names)), np.nan)
     for m, outcome in enumerate(outcomes.values()):
         own = [place for place, context in enumerate(outcome.contexts) if context.name in column]
         into = [column[outcome.contexts[place].name] for place in own]
         for t, trait in enumerate(traits):
+            # a trait without loci has no result of a method that goes by loci
+            if trait not in outcome.results:
+                continue
             for variable in _PER_TEST:
                 numbers[variable][t, into, m] = getattr(outcome.results[trait], variable)[own]
             imbalance[t, m] = outcome.imbalance.get(trait, np.nan)
@@ -191,6 +214,7 @@ def _as_dataset(outcomes: dict[str, Outcome], inputs: Inputs, chosen: Sequence[s
         coords={
             "trait": ("trait", np.array(traits, dtype=object)),
             "method": ("method", np.array(names, dtype=object)),
+            "method_note": ("method", np.array([one.note for one in outcomes.values()], dtype=object)),
             **context_coords(contexts),
         },
         attrs=_attrs(inputs, names),
@@ -225,7 +249,7 @@ def _corrected(dataset: xr.Dataset, outcomes: dict[str, Outcome]) -> xr.Dataset:
 
 
 def _with_traits(dataset: xr.Dataset, inputs: Inputs) -> xr.Dataset:
-    summary = inputs.traits.summary().set_index("trait").loc[inputs.traits.traits]
+    summary = inputs.traits.summary().set_index("trait").loc[inputs.traits.every_trait]
     known = methods()
     return dataset.assign(
         variants=("trait", summary["variants"].to_numpy(np.int64)),
@@ -241,6 +265,8 @@ def _with_traits(dataset: xr.Dataset, inputs: Inputs) -> xr.Dataset:
 
 def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
     variants, world = inputs.variants, inputs.world
+    if variants.empty and inputs.traits.statistics is not None:
+        variants = inputs.traits.statistics
     contigs = sorted(variants["contig"].unique())
     absent = inputs.traits.report.absent
     place = Locus(contigs[0], int(variants["position"].min()) - 1, int(variants["position"].max()))

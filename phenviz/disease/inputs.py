@@ -119,6 +119,18 @@ class Inputs:
         rows = self._trait_rows[name]
         return self.traits.table.iloc[rows].reset_index(drop=True), self._row[rows]
 
+    def statistics(self, name: str) -> pd.DataFrame | None:
+        """Return a trait's summary statistics, of all variants; None where it has fine-mapped ones alone."""
+        rows = self._studies.get(name)
+        if self.traits.statistics is None or rows is None:
+            return None
+        return self.traits.statistics.iloc[rows].reset_index(drop=True)
+
+    @cached_property
+    def _studies(self) -> dict[str, NDArray[np.intp]]:
+        whole = self.traits.statistics
+        return {} if whole is None else dict(whole.groupby("trait", sort=False).indices)
+
     def replicas(self, trait: str, kind: str) -> Replicas:
         """Return the replicas of a trait's loci; ``kind`` is ``model`` or ``observed``."""
         if (trait, kind) not in self._replicas:

@@ -10,11 +10,16 @@ import numpy as np
 import pandas as pd
 
 from phenviz.disease.hypotheses import table_of
+from phenviz.disease.published_references import EXPECTED, PACKS, pack_reference, published_result
 from phenviz.disease.raw_tables import read_raw
 from phenviz.errors import DataError
 
+__all__ = [
+    "EXPECTED", "NEUTRAL", "REFERENCES", "Reference", "read_hypotheses", "read_reference", "reference_names",
+    "scored",
+]  # fmt: skip
 REFERENCES = Path(__file__).with_name("references")
-EXPECTED, NEUTRAL = "expected", "neutral"
+NEUTRAL = "neutral"
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -29,10 +34,17 @@ class Reference:
     table
         ``trait``, ``context``, ``role`` (``expected``; ``neutral``: counts neither way; "": known by its
         score only), ``score`` (NaN where there is none), ``lineage`` ("" where there is none), ``counted``.
+    about
+        Source, licence and what its score means; "" where the file doesn't say.
+    partial
+        Whether it is another method's result: then contexts that it doesn't have count neither way, one may
+        be stood for by its organ, and those that it can't tell apart count as one.
     """
 
     name: str
     table: pd.DataFrame
+    about: str = ""
+    partial: bool = False
 
     @property
     def has_roles(self) -> bool:
@@ -51,12 +63,14 @@ def reference_names() -> tuple[str, ...]:
 
 
 def read_reference(source: str | os.PathLike[str]) -> Reference:
-    """Read known pairs: a packaged table by name, or a table of one's own.
+    """Read known pairs: a packaged table or a data pack by name, a published result, or a table of one's own.
 
     Parameters
     ----------
     source
-        One of `reference_names`, or a file (TSV, CSV, Parquet, Excel) with columns ``trait`` and ``context``
+        One of `reference_names`, one of `phenviz.disease.published_references.PACKS` (``disease-location``,
+        ``coloc-tissues``), a published result that is recognised by its columns (TCSC, S-LDSC on Tabula
+        Muris), or a file (TSV, CSV, Parquet, Excel) with columns ``trait`` and ``context``
         (a name, label or ontology term) and, if wanted, ``role`` (``expected`` by default, or ``neutral``),
         ``score`` (larger means more; then pairs without a role are ranked only), ``lineage`` and ``counted``
         (yes or no).
@@ -65,13 +79,22 @@ def read_reference(source: str | os.PathLike[str]) -> Reference:
     ------
     DataError
         If there is no such table, or a column or value is missing or unclear.
+    PackMissing
+        If it is in a data pack that isn't here.
     """
     path = Path(source)
     if os.fspath(source) in reference_names():
         path = REFERENCES / f"{source}.tsv"
+    elif os.fspath(source) in PACKS:
+        return Reference(os.fspath(source), *pack_reference(os.fspath(source)))
     elif not path.is_file():
         known = ", ".join(reference_names())
-        raise DataError(f"no reference {os.fspath(source)!r}: give a file, or one that is packaged: {known}")
+        raise DataError(
+            f"no reference {os.fspath(source)!r}: give a file, or one that is packaged: {known}, or of a "
+            f"data pack: {', '.join(PACKS)}"
+        )
+    if published := published_result(path):
+        return Reference(path.name.split(".")[0], *published)
     raw = _read(path, ("trait", "context"))
     table = pd.DataFrame(
         {

@@ -37,11 +37,15 @@ class Outcome:
     imbalance
         Trait -> largest absolute standardised difference of a matched covariate; empty where nothing is
         matched.
+    note
+        What these numbers rest on, and so can't show, in a sentence or two; "" where the method's text says
+        it all.
     """
 
     contexts: tuple[Context, ...]
     results: dict[str, TestResult]
     imbalance: dict[str, float]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,8 @@ class Method:
         Whether it is a negative control.
     summary
         One sentence for who chooses among methods.
+    whole_study
+        Whether it reads the summary statistics of all variants, not loci.
     """
 
     label: str
@@ -244,13 +250,15 @@ class Method:
     run: Callable[[Inputs, str], Outcome]
     control: bool = False
     summary: str = ""
+    whole_study: bool = False
 
 
 def methods() -> Mapping[str, Method]:
     """Return every method by name, in the order in which they are shown."""
-    from phenviz.disease import gene_methods, peak_methods
+    from phenviz.disease import gene_methods, peak_methods, statistics_methods
 
-    return {**_MATCHED, **peak_methods.METHODS, **gene_methods.METHODS, **_ADDED, **_CONTROLS}
+    theirs = {**peak_methods.METHODS, **gene_methods.METHODS, **statistics_methods.METHODS}
+    return {**_MATCHED, **theirs, **_ADDED, **_CONTROLS}
 
 
 def add_method(name: str, method: Method, matched: LocusTest | None = None) -> None:

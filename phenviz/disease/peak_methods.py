@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scipy.stats import fisher_exact, norm, rankdata
 
 from phenviz.disease.background import elements
 from phenviz.disease.covariates import gc_content, standardise
-from phenviz.disease.engine import TestResult, untested
+from phenviz.disease.engine import plain_result, untested
 from phenviz.disease.inputs import Inputs
 from phenviz.disease.methods import Method, Outcome
 from phenviz.errors import DataError
@@ -72,7 +72,7 @@ def gchromvar(inputs: Inputs, name: str) -> Outcome:
         effect, sd = observed - null.mean(0), np.maximum(null.std(0), 1e-12)
         # a peak is among those that it is matched with, so the observed set is one of those drawn from
         reached = (null >= observed - 1e-9 * np.abs(observed)).sum(0)
-        results[trait] = _plain(effect, sd, effect / sd, (1 + reached) / (1 + len(null)))
+        results[trait] = plain_result(effect, sd, effect / sd, (1 + reached) / (1 + len(null)))
     return Outcome(inputs.peaks.contexts, results, {})
 
 
@@ -104,7 +104,7 @@ def accessibility_rank(inputs: Inputs, name: str) -> Outcome:
         share = weight / weight.sum()
         effect = share @ ranks - 0.5
         se = np.full(x.shape[1], np.sqrt((share**2).sum() / 12))
-        results[trait] = _plain(effect, se, effect / se, norm.sf(effect / se))
+        results[trait] = plain_result(effect, se, effect / se, norm.sf(effect / se))
     return Outcome(inputs.peaks.contexts, results, {})
 
 
@@ -218,7 +218,7 @@ def _fisher(
         # half a count more in each cell (Haldane) keeps the odds ratio finite
         effect = np.log2((cells[0] + 0.5) * (cells[3] + 0.5) / ((cells[1] + 0.5) * (cells[2] + 0.5)))
         se = np.sqrt((1 / (cells + 0.5)).sum(0)) / np.log(2)
-        results[trait] = _plain(effect, se, effect / se, np.minimum(p, 1.0))
+        results[trait] = plain_result(effect, se, effect / se, np.minimum(p, 1.0))
     return Outcome(contexts, results, {})
 
 
@@ -249,15 +249,6 @@ def _curies() -> dict[str, str]:
 
     table = pd.read_csv(ELEMENT_CELL_TYPES, sep="\t")
     return dict(zip(table["cell_type"].astype(str), table["curie"].astype(str), strict=True))
-
-
-def _plain(effect: Array, se: Array, z: Array, p: Array) -> TestResult:
-    """Return a result of a method that has no replicas of loci: intervals are normal ones."""
-    base = untested(len(effect))
-    half = norm.ppf(0.975) * se
-    return replace(
-        base, effect=effect, se=se, z=z, p_value=p, interval_low=effect - half, interval_high=effect + half
-    )
 
 
 METHODS = {

@@ -38,7 +38,8 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     parts = [_sources(dataset)]
     tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
     parts += [methods()[name].text for name in tested if name in methods()]
-    parts += [_untested(name) for name in names if name not in tested]
+    parts += [note for name in tested if (note := _note(name, dataset))]
+    parts += [_untested(name, dataset) for name in names if name not in tested]
     if any(draws_loci(name) for name in tested):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
@@ -58,7 +59,7 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
 
 
 def reservations(dataset: xr.Dataset) -> list[str]:
-    """Say what a result can't show because of how little of each trait it saw.
+    """Say what a result can't show because of how little of each trait, or of the genome, it saw.
 
     Parameters
     ----------
@@ -68,22 +69,32 @@ def reservations(dataset: xr.Dataset) -> list[str]:
     Returns
     -------
     list[str]
-        Sentences; none where every trait has at least `FEW_LOCI` loci.
+        Sentences; none where every trait has at least `FEW_LOCI` loci, and no method has a note of its own.
     """
+    names = [str(name) for name in dataset["method"].values]
+    notes = [str(note) for note in dataset["method_note"].values if note] if "method_note" in dataset else []
     loci = dataset["loci"].to_numpy()
     few = int((loci < FEW_LOCI).sum())
-    if not few:
-        return []
+    if not few or all(name in methods() and methods()[name].whole_study for name in names):
+        return notes
     contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
     have = "has" if few == 1 else "have"
     return [
         f"{few:,} of {_count(len(loci), 'trait')} {have} fewer than {FEW_LOCI} loci on {contigs} (the median "
         f"trait {np.median(loci):g}). So few show only a context in which nearly all of them act: that none "
-        "stands out says nothing against any, and loci elsewhere weren't looked at."
+        "stands out says nothing against any, and loci elsewhere weren't looked at.",
+        *notes,
     ]
 
 
-def _untested(name: str) -> str:
+def _note(name: str, dataset: xr.Dataset) -> str:
+    """Return what a method says of its own numbers; older results have no such words."""
+    return str(dataset["method_note"].sel({"method": name}).item()) if "method_note" in dataset else ""
+
+
+def _untested(name: str, dataset: xr.Dataset) -> str:
+    if note := _note(name, dataset):
+        return note
     why = ": it needs the alternate allele and beta with its sign" if needs_beta(name) else ""
     label = methods()[name].label if name in methods() else name
     return f"Nothing was tested by {name} ({label}){why}."

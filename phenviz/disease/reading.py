@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from phenviz.disease.alleles import check_alleles
 from phenviz.disease.effect_sizes import check_effect_columns, consistent, negative_logarithm, with_effects
 from phenviz.disease.finemapping import read_finemap_cred
 from phenviz.disease.formats import PLAIN, Format
-from phenviz.disease.summary_statistics import approximate_posteriors
+from phenviz.disease.summary_statistics import NoLocus, all_statistics, approximate_posteriors
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
 from phenviz.genome.locus import contig_key, shown_contig
@@ -35,6 +36,7 @@ def read_trait_variants(
     reference: ReferenceGenome,
     *,
     trait: str | None = None,
+    least_loci: int = 1,
     progress: Progress = NO_PROGRESS,
 ) -> TraitVariants:
     """Read the fine-mapped variants of one or more traits; what the file is, its header tells.
@@ -50,6 +52,9 @@ def read_trait_variants(
         Genome of the assembly that the positions are on; variants elsewhere are counted and left out.
     trait
         Name of the trait where the file has none; the file's name by default.
+    least_loci
+        0 also takes summary statistics without a significant locus, for methods that read all variants
+        (`phenviz.disease.statistics_methods`).
 
     Returns
     -------
@@ -66,7 +71,7 @@ def read_trait_variants(
     report = TraitReport(path.name)
     progress.stage(f"reading {path.name}")
     own = trait or _SUFFIXES.sub("", path.name).split(".")[0]
-    return _read([path], reference, own, report)
+    return _read([path], reference, own, report, least_loci=least_loci)
 
 
 def read_trait_pack(
@@ -115,7 +120,7 @@ def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
         return parts[0]
     seen: dict[str, str] = {}
     for part in parts:
-        for trait in part.traits:
+        for trait in part.every_trait:
             if trait in seen:
                 raise DataError(
                     f"trait {trait!r} is in {seen[trait]} and in {part.report.source}: rename one"
@@ -131,7 +136,12 @@ def join_trait_variants(parts: Sequence[TraitVariants]) -> TraitVariants:
         report.posterior |= part.report.posterior
         report.absent += part.report.absent
         report.notes += part.report.notes
-    return TraitVariants(pd.concat([part.table for part in parts], ignore_index=True), report)
+    statistics = [part.statistics for part in parts if part.statistics is not None]
+    return TraitVariants(
+        pd.concat([part.table for part in parts], ignore_index=True),
+        report,
+        pd.concat(statistics, ignore_index=True) if statistics else None,
+    )
 
 
 def _read(
@@ -140,6 +150,7 @@ def _read(
     trait: str,
     report: TraitReport,
     progress: Progress = NO_PROGRESS,
+    least_loci: int = 1,
 ) -> TraitVariants:
     """Read files of one kind; whatever is judged by the whole is judged before anything is filtered."""
     parts = []
@@ -166,15 +177,27 @@ def _read(
         report.posterior = _totals(every, table)
     table = consistent(table, report)
     report.show_first(table)
+    statistics = None
     if "posterior" not in table:
-        table = approximate_posteriors(table, path, report)
+        statistics = all_statistics(table)
+        table = _fine_mapped(table, path, report, least_loci)
         report.posterior = {str(t): float(rows.sum()) for t, rows in table.groupby("trait")["posterior"]}
     for column in ("beta", "z"):
         if column in table:
             table[column] = table[column].where(table["signed"])
-    found = make_trait_variants(table, report)
+    found = replace(make_trait_variants(table, report), statistics=statistics)
     report.absent = [name for name in report.posterior if name not in found.traits]
     return found
+
+
+def _fine_mapped(table: pd.DataFrame, path: Path, report: TraitReport, least_loci: int) -> pd.DataFrame:
+    try:
+        return approximate_posteriors(table, path, report)
+    except NoLocus:
+        if least_loci:
+            raise
+        report.notes.append("no locus is significant: methods that go by loci have nothing to test")
+        return table.assign(posterior=0.0, region="").iloc[:0]
 
 
 def _totals(every: pd.DataFrame, kept: pd.DataFrame) -> dict[str, float]:

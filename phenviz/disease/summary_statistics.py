@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from phenviz.disease.effect_sizes import log_p_given, log_p_of_z
-from phenviz.disease.traits import TraitReport
+from phenviz.disease.traits import STATISTIC_COLUMNS, TraitReport
 from phenviz.errors import DataError
 
 GENOME_WIDE = 5e-8
@@ -18,6 +18,28 @@ REACH = 500_000
 # coloc's default for quantitative traits in units of their standard deviation
 PRIOR_SD = 0.15
 LEAST_POSTERIOR = 0.001
+
+
+class NoLocus(DataError):
+    """A table of summary statistics has no variant that is significant on its own."""
+
+
+def all_statistics(table: pd.DataFrame) -> pd.DataFrame:
+    """Return z of every variant of a table of summary statistics, each once: `STATISTIC_COLUMNS`.
+
+    Parameters
+    ----------
+    table
+        As of `approximate_posteriors`; ``z`` is beta over its standard error, else the file's own.
+    """
+    usable = table["beta"].notna() & (table["se"] > 0) & np.isfinite(table["se"])
+    z = (table["beta"] / table["se"]).where(usable)
+    z = z.fillna(table["z"]) if "z" in table else z
+    names = table["id"].fillna("").astype(str) if "id" in table else ""
+    table = table.assign(z=z, id=names)[np.isfinite(z)]
+    key = ["trait", "contig", "position", "ref", "alt"]
+    table = table.sort_values([*key, "se", "beta"], kind="stable").drop_duplicates(key)
+    return table[STATISTIC_COLUMNS].reset_index(drop=True)
 
 
 def approximate_posteriors(
@@ -52,7 +74,7 @@ def approximate_posteriors(
 
     Raises
     ------
-    DataError
+    NoLocus
         If no locus is significant.
     """
     usable = table["beta"].notna() & (table["se"] > 0) & np.isfinite(table["se"])
@@ -63,7 +85,7 @@ def approximate_posteriors(
     inside = lead >= 0
     if not inside.any() and len(table):
         best = np.exp(log_p.min())
-        raise DataError(
+        raise NoLocus(
             f"{os.fspath(path)}: no variant on the contigs here reaches p < {threshold:g} (best "
             f"{best:.2g}), so "
             "there is no locus to fine-map: give a table with posteriors, or another study"

@@ -18,9 +18,10 @@ TRAIT_COLUMNS = [
     "trait", "locus", "contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "z",
     "allele_frequency",
 ]  # fmt: skip
+STATISTIC_COLUMNS = ["trait", "contig", "position", "ref", "alt", "id", "z"]
 __all__ = [
-    "LOCUS_REACH", "TRAIT_COLUMNS", "UNKNOWN_ALTERNATE", "TraitReport", "TraitVariants", "assign_loci",
-    "make_trait_variants",
+    "LOCUS_REACH", "STATISTIC_COLUMNS", "TRAIT_COLUMNS", "UNKNOWN_ALTERNATE", "TraitReport", "TraitVariants",
+    "assign_loci", "make_trait_variants",
 ]  # fmt: skip
 UNKNOWN_ALTERNATE = "N"
 FIRST_ROWS = "first rows as understood (beta and z are of the alternate allele)"
@@ -125,15 +126,25 @@ class TraitVariants:
         unknown), ``locus`` the unit of resampling (see `assign_loci`).
     report
         What was read, mended and left out.
+    statistics
+        Of all variants of each trait, in loci or not: `STATISTIC_COLUMNS`, ``z`` of the alternate allele.
+        None where the source holds fine-mapped variants alone.
     """
 
     table: pd.DataFrame
     report: TraitReport
+    statistics: pd.DataFrame | None = None
 
     @property
     def traits(self) -> list[str]:
-        """Names of the traits, in the order of the file."""
+        """Names of the traits that have loci, in the order of the file."""
         return list(dict.fromkeys(self.table["trait"]))
+
+    @property
+    def every_trait(self) -> list[str]:
+        """Names of all traits, also of those with summary statistics but no locus."""
+        others = [] if self.statistics is None else self.statistics["trait"].unique()
+        return list(dict.fromkeys([*self.traits, *map(str, others)]))
 
     def select(self, traits: Iterable[str]) -> TraitVariants:
         """Keep some traits, in the order asked for.
@@ -143,19 +154,23 @@ class TraitVariants:
         DataError
             If a trait isn't there; names the nearest.
         """
-        known = {name.lower(): name for name in self.traits}
+        known = {name.lower(): name for name in self.every_trait}
         chosen = []
         for trait in traits:
             if trait.strip().lower() not in known:
                 raise DataError(
                     f"no trait {trait!r} with variants here in {self.report.source}: it has "
-                    f"{', '.join(self.traits) or 'none'}"
+                    f"{', '.join(self.every_trait) or 'none'}"
                 )
             chosen.append(known[trait.strip().lower()])
         order = {name: place for place, name in enumerate(dict.fromkeys(chosen))}
         table = self.table[self.table["trait"].isin(order)]
         table = table.assign(_order=table["trait"].map(order)).sort_values("_order", kind="stable")
-        return replace(self, table=table.drop(columns="_order").reset_index(drop=True))
+        statistics = self.statistics
+        if statistics is not None:
+            statistics = statistics[statistics["trait"].isin(order)].reset_index(drop=True)
+        table = table.drop(columns="_order").reset_index(drop=True)
+        return replace(self, table=table, statistics=statistics)
 
     def summary(self) -> pd.DataFrame:
         """Count variants, loci and posterior of each trait.
@@ -167,7 +182,7 @@ class TraitVariants:
             file's posterior for the trait that the kept rows hold; 1 where all were kept).
         """
         rows = []
-        for trait in dict.fromkeys([*self.traits, *self.report.posterior]):
+        for trait in dict.fromkeys([*self.every_trait, *self.report.posterior]):
             own = self.table[self.table["trait"] == trait]
             held, total = float(own["posterior"].sum()), self.report.posterior.get(trait, np.nan)
             share = held / total if total > 0 else np.nan

@@ -62,8 +62,11 @@ class TraitSource:
         """What results depend on: a table may lie anywhere, but its name becomes the trait's."""
         return [self.kind, Path(self.name).name, self.content]
 
-    def read(self, world: World, progress: Progress) -> TraitVariants:
-        """Read or make up the variants, or return those that were given."""
+    def read(self, world: World, progress: Progress, *, least_loci: int = 1) -> TraitVariants:
+        """Read or make up the variants, or return those that were given.
+
+        With ``least_loci`` 0, also of a study without a significant locus.
+        """
         from phenviz.disease import read_trait_pack, read_trait_variants
         from phenviz.disease.simulated import simulated_traits
 
@@ -72,7 +75,7 @@ class TraitSource:
         if self.kind == _PACK:
             return read_trait_pack(self.name, world.reference, progress=progress)
         if self.kind == _TABLE:
-            return read_trait_variants(self.name, world.reference, progress=progress)
+            return read_trait_variants(self.name, world.reference, least_loci=least_loci, progress=progress)
         return simulated_traits(world, progress=progress)
 
 
@@ -112,7 +115,8 @@ def find_source(source: str | os.PathLike[str] | TraitVariants) -> TraitSource:
 
     if not isinstance(source, str | os.PathLike):
         report = json.dumps(asdict(source.report), sort_keys=True, default=str)
-        content = hashlib.sha256(f"{_digest(source.table)}{report}".encode()).hexdigest()
+        whole = "" if source.statistics is None else _digest(source.statistics)
+        content = hashlib.sha256(f"{_digest(source.table)}{report}{whole}".encode()).hexdigest()
         return TraitSource(_GIVEN, source.report.source, content, source)
     text = os.fspath(source)
     if text == SIMULATED:
@@ -158,10 +162,11 @@ def _world_identity(world: World) -> dict[str, Any]:
     from phenviz.variation.sources import content_of
 
     return {
-        "genes": _digest(world.annotation.genes[["contig", "tss", "gene_name"]]),
+        "genes": _digest(world.annotation.genes[["contig", "tss", "start", "end", "gene_name"]]),
         "elements": _digest(world.annotation.elements),
         "peaks": _peaks_identity(world.project.peaks),
         "individuals": [content_of(path) for path in world.project.individuals],
+        "ld_scores": [str(path) for path in world.project.ld_scores.values()],
     }
 
 
@@ -213,8 +218,9 @@ class _Shared:
 
         progress = _Halving(progress)
         if self._inputs is None:
-            traits = self._params.source.read(world, progress)
-            check_testable(traits, world.reference, self._params.methods)
+            least = 0 if _reads_whole_studies(self._params) else 1
+            traits = self._params.source.read(world, progress, least_loci=least)
+            check_testable(traits, world.reference, self._params.methods, world=world)
             settings = Settings(self._params.permutations, self._params.seed)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress
@@ -245,11 +251,20 @@ def _hypotheses_chunks(world: World, params: HypothesesParams) -> list[Chunk]:
         "seed": params.seed,
         **_world_identity(world),
     }
+    if _reads_whole_studies(params):
+        # then traits without a locus are among the traits, in all methods alike
+        common["whole_study"] = True
     if params.contexts is not None:
         # some of them may be tested by some of the methods only, which the others needn't know
         identity = {"methods": params.methods, "contexts": params.contexts, **common}
         return [Chunk(identity, partial(compute, params.methods), float(len(params.methods)))]
     return [Chunk({"method": name, **common}, partial(compute, [name]), 1.0) for name in params.methods]
+
+
+def _reads_whole_studies(params: HypothesesParams) -> bool:
+    from phenviz.disease.methods import methods
+
+    return any(methods()[name].whole_study for name in params.methods)
 
 
 def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -73,6 +73,15 @@ def test_one_method_is_recommended_and_the_chosen_ones_are_explained(page):
     page.state.methods = METHODS
 
 
+def test_a_method_that_a_source_cannot_feed_is_left_out_and_the_page_says_why(page):
+    page.state.methods = ("variant", "s-ldsc")
+    page.run.run()
+    settle(page)
+    assert page.run.status == "done", page.run.error
+    assert "Nothing was tested by s-ldsc: it needs the summary statistics" in page._few_loci.object
+    page.state.methods = METHODS
+
+
 def test_without_packs_the_page_opens_on_simulated_traits_and_says_so(page):
     assert page.state.source == "simulated" and page.run.status == "done"
     assert "SIMULATED" in page._banner.object

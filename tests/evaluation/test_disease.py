@@ -7,7 +7,9 @@ import pytest
 from evaluation.disease_calibration import rates
 from evaluation.disease_expected import EXPECTED, score
 from evaluation.disease_power import power
+from evaluation.disease_studies import as_traits, simulated_study
 from phenviz.data.blood16 import BLOOD16
+from phenviz.disease.ld_panel import LdPanel, standardised
 
 NAMES = [context.name for context in BLOOD16]
 
@@ -66,3 +68,26 @@ def test_power_of_a_method_that_knows_the_answer_is_1_and_of_one_that_guesses_is
     assert table.loc["knows", ["rank", "top_1", "auprc"]].tolist() == [1, 1, 1]
     assert table.loc["guesses", "top_1"] == pytest.approx(0.25, abs=0.1)
     assert table.loc["guesses", "top_1_low"] < 0.25 < table.loc["guesses", "top_1_high"]
+
+
+def test_simulated_studies_have_the_ld_of_their_people_and_the_effects_that_are_asked_for():
+    rng = np.random.default_rng(3)
+    shared = rng.normal(size=(1, 200))
+    g = standardised(np.concatenate([shared + 0.3 * rng.normal(size=(2, 200)), rng.normal(size=(2, 200))]))
+    table = pd.DataFrame({"contig": "20", "position": [5, 6, 7, 8], "ref": "A", "alt": "C", "frequency": 0.5})
+    panel, r = LdPanel(table, g), np.corrcoef(g)
+    effects = np.array([4.0, 0, 0, 0])
+    z = np.array([simulated_study(panel, effects, rng)["z"] for _ in range(2_000)])
+    np.testing.assert_allclose(z.mean(0), r @ effects, atol=0.1)
+    np.testing.assert_allclose(np.cov(z.T), r, atol=0.1)
+
+
+def test_a_simulated_study_without_a_locus_is_a_trait_all_the_same():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"contig": "20", "position": np.arange(30) + 1, "ref": "A", "alt": "C"})
+    quiet, loud = table.assign(z=rng.normal(size=30)), table.assign(z=[9.0] + [0.0] * 29)
+    studies = {name: one.assign(beta=0.005 * one["z"], se=0.005, id="") for name, one in
+               (("quiet", quiet), ("loud", loud))}  # fmt: skip
+    traits = as_traits(studies)
+    assert traits.traits == ["loud"] and traits.every_trait == ["loud", "quiet"]
+    assert as_traits({"quiet": studies["quiet"]}).traits == []

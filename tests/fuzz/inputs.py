@@ -134,6 +134,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("run.cred", True, _TRAITS),
     Kind("tests.tsv", True, _COMPARE),
     Kind("known.tsv", True, _KNOWN),
+    Kind("tcsc.tsv", True, _KNOWN),
     Kind("intervals.bed", True, _LIFT),
     Kind("old.chain", True, _CHAIN),
     Kind("old.chain.gz", True, _CHAIN),
@@ -249,6 +250,9 @@ class Files:
         known.assign(lineage="myeloid", counted="yes").to_csv(
             self.folder / "known.tsv", sep="\t", index=False
         )
+        tcsc = pd.DataFrame(pairs, columns=["Trait_Nickname", "Tissue"]).assign(TCSC_JKSE=0.1, TCSC_FDRP=0.01)
+        tcsc = tcsc.assign(Trait="UKB_460K.x", TCSC_h2=np.arange(len(pairs)) / 100)
+        tcsc.to_csv(self.folder / "tcsc.tsv", sep="\t", index=False)
         names = [f"20:{p}_{r}_{a}" for p, r, a in self._sites]
         susie = pd.DataFrame({"variable": names, "variable_prob": posterior["posterior"], "cs": 1})
         susie.to_csv(self.folder / "susie.txt", sep=" ", index=False)

@@ -32,7 +32,7 @@ EXPRESSION_PACK = "blood16-rna"
 # the run waits to be asked for only where somebody would notice that it takes time; a page that has nothing
 # else to show opens with one that takes a little longer
 _AT_ONCE_SECONDS, _AT_OPENING_SECONDS = 2.0, 60.0
-_OF_EXPRESSION = "gene-expression"
+_OF_EXPRESSION = ("gene-expression", "magma")
 
 
 class ServiceRun(JobView):
@@ -147,9 +147,11 @@ class DiseaseRun(ServiceRun):
         """Return the data packs that the chosen source and methods need and that aren't here."""
         state, world = self._state, self._runtime.world
         needed = [state.source] if state.source in TRAIT_PACKS else []
-        if any(name in OF_PEAKS for name in state.methods):
+        peaks = any(name in OF_PEAKS for name in state.methods)
+        # with LD scores of its own, a project needs no peaks for them
+        if peaks or ("s-ldsc" in state.methods and not world.project.ld_scores):
             needed += world.project.peak_packs
-        needed += [EXPRESSION_PACK] if _OF_EXPRESSION in state.methods else []
+        needed += [EXPRESSION_PACK] if any(name in _OF_EXPRESSION for name in state.methods) else []
         return [find_pack(name) for name in dict.fromkeys(needed) if not has_pack(name)]
 
     def run(self) -> None:

@@ -1,0 +1,225 @@
+"""The field's methods on summary statistics of whole studies: MAGMA's gene-property test, and S-LDSC."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
+from scipy.stats import norm
+
+from phenviz.disease.engine import TestResult, plain_result, untested
+from phenviz.disease.gene_association import GeneAssociation, GeneLd, associate_genes
+from phenviz.disease.gene_methods import expression_of_genes
+from phenviz.disease.gene_property import FEWEST_FREE, gene_covariates_of, gene_property_test
+from phenviz.disease.inputs import Inputs
+from phenviz.disease.ld_panel import LdPanel, read_panels
+from phenviz.disease.methods import Method, Outcome
+from phenviz.disease.stratified_regression import (
+    BLOCKS,
+    FEWEST_BLOCKS,
+    Stratified,
+    blocks_of,
+    stratified_regression,
+)
+from phenviz.disease.study_ld_scores import StudyLdScores, study_ld_scores
+
+if TYPE_CHECKING:
+    from phenviz.disease.traits import TraitVariants
+    from phenviz.world import World
+
+Array = NDArray[np.float64]
+
+# genes of a whole genome that such an analysis usually has
+_USUAL_GENES = 18_000
+# variants beyond the outermost of a study that may be in LD with it
+_REACH = 1_000_000
+
+
+def lacking(name: str, traits: TraitVariants, world: World | None) -> str:
+    """Say what a method that reads whole studies lacks; "" if nothing."""
+    if traits.statistics is None:
+        return (
+            f"it needs the summary statistics of all variants of a study, and {traits.report.source} holds "
+            "fine-mapped ones: give the study's own table, with contig, position, alleles, beta and its "
+            "standard error, without posteriors"
+        )
+    if world is None or (name == "s-ldsc" and world.project.ld_scores):
+        return ""
+    if not world.project.individuals:
+        alternative = ", or name LD scores under 'ld_scores'" if name == "s-ldsc" else ""
+        return (
+            f"it needs LD, and world {world.name!r} has no people: set 'individuals' in its "
+            f"project.yaml{alternative}"
+        )
+    return ""
+
+
+def magma(inputs: Inputs, name: str) -> Outcome:
+    """Test whether genes whose expression is specific to a context are more strongly associated.
+
+    MAGMA: each gene's association from all its variants (`associate_genes`), regressed on the specificity of
+    its expression in each context, with correlated genes and the usual covariates (`gene_property_test`).
+    """
+    if why := lacking(name, inputs.traits, inputs.world):
+        return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
+    row = {gene: number for number, gene in enumerate(genes)}
+    found: dict[str, list[GeneAssociation]] = {trait: [] for trait in inputs.traits.every_trait}
+    people = 0
+    for panel in _panels(inputs, 0):
+        people = panel.people
+        shared: dict[bytes, GeneLd] = {}
+        for trait, parts in found.items():
+            statistics = _on(inputs.statistics(trait), panel)
+            if statistics is not None:
+                parts.append(associate_genes(statistics, panel, inputs.world.annotation.genes, shared=shared))
+    results: dict[str, TestResult] = {}
+    counts = []
+    for trait, parts in found.items():
+        tables = [part.table for part in parts]
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"gene_name": []})
+        rows = np.array([row.get(str(gene), -1) for gene in table["gene_name"]], dtype=np.intp)
+        known = rows >= 0
+        if not known.any():
+            results[trait] = untested(len(contexts))
+            continue
+        correlation = block_diag(*(part.correlation for part in parts))[np.ix_(known, known)]
+        table, rows = table[known], rows[known]
+        tested = gene_property_test(
+            table["z"].to_numpy(float),
+            correlation,
+            specificity[rows],
+            gene_covariates_of(table, covariates[rows, 0]),
+        )
+        counts.append(len(rows))
+        results[trait] = _with_conditional(
+            plain_result(tested.effect, tested.se, _normal(tested.p_value, tested.t), tested.p_value),
+            tested.p_conditional,
+        )
+    return Outcome(contexts, results, {}, _magma_note(name, counts, people))
+
+
+def s_ldsc(inputs: Inputs, name: str) -> Outcome:
+    """Test whether variants in a context's open chromatin carry more heritability, given what others carry.
+
+    Stratified LD score regression (`stratified_regression`), one context at a time beside baseline
+    annotations, as LDSC-SEG does. LD scores are those that the project names, else computed from its people.
+    """
+    if why := lacking(name, inputs.traits, inputs.world):
+        return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    scores = study_ld_scores(inputs)
+    results: dict[str, TestResult] = {}
+    fits = []
+    for trait in inputs.traits.every_trait:
+        statistics = inputs.statistics(trait)
+        if statistics is None:
+            continue
+        own = _all_contexts(scores, statistics, inputs)
+        fits += own[:1]
+        results[trait] = plain_result(
+            np.array([fit.coefficient[-1] for fit in own]),
+            np.array([fit.se[-1] for fit in own]),
+            np.array([_normal(fit.p_value[-1:], fit.z[-1:])[0] for fit in own]),
+            np.array([fit.p_value[-1] for fit in own]),
+        )
+    return Outcome(scores.contexts, results, {}, _s_ldsc_note(name, fits, scores))
+
+
+def _all_contexts(scores: StudyLdScores, statistics: pd.DataFrame, inputs: Inputs) -> list[Stratified]:
+    matched = scores.rows(statistics)
+    rows = matched["row"].to_numpy(np.intp)
+    block = blocks_of(matched["contig"].to_numpy(str), matched["position"].to_numpy(np.int64))
+    chi_square, fits = matched["z"].to_numpy(float) ** 2, []
+    for context in scores.contexts:
+        inputs.progress.check()
+        own, sizes = scores.of(context, rows), scores.sizes(context)
+        fits.append(stratified_regression(chi_square, own, scores.weights[rows], block, sizes))
+    return fits
+
+
+def _panels(inputs: Inputs, reach: int) -> list[LdPanel]:
+    people = inputs.world.individuals
+    assert people is not None and inputs.traits.statistics is not None
+    return list(read_panels(people, inputs.traits.statistics, reach=reach, progress=inputs.progress))
+
+
+def _on(statistics: pd.DataFrame | None, panel: LdPanel) -> pd.DataFrame | None:
+    if statistics is None or panel.variants.empty:
+        return None
+    own = statistics[statistics["contig"] == panel.variants["contig"].iloc[0]]
+    return own if len(own) else None
+
+
+def _normal(p_value: Array, t: Array) -> Array:
+    """Return the normal deviate of a one-sided p-value, so that z means the same for every method."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(p_value), norm.isf(np.clip(p_value, 1e-300, 1 - 1e-16)), t)
+
+
+def _with_conditional(result: TestResult, p_conditional: Array) -> TestResult:
+    return replace(result, p_conditional=p_conditional)
+
+
+def _magma_note(name: str, counts: list[int], people: int) -> str:
+    if not counts:
+        return (
+            f"Nothing was tested by {name}: no variant of the study is among those of the world's people "
+            "that lie at a gene with known expression, so that there is no LD."
+        )
+    few = min(counts)
+    enough = "" if few >= _USUAL_GENES / 2 else (
+        f"; a whole genome has about {_USUAL_GENES:,}, so that only a strong dependence on expression is "
+        "seen here"
+    )  # fmt: skip
+    tested = f"{name} tested {few:,} genes, with LD of {people:,} people{enough}."
+    if few <= FEWEST_FREE + 9:
+        tested += " With fewer than about 20 genes nothing is tested."
+    return tested
+
+
+def _s_ldsc_note(name: str, fits: list[Stratified], scores: StudyLdScores) -> str:
+    if not fits:
+        return f"Nothing was tested by {name}: no variant of the study has an LD score."
+    blocks, variants = min(fit.blocks for fit in fits), min(fit.variants for fit in fits)
+    if blocks < FEWEST_BLOCKS:
+        return (
+            f"Nothing was tested by {name}: the study's {variants:,} variants with LD scores fill {blocks} "
+            f"blocks of 250 kb, and a jackknife needs at least {FEWEST_BLOCKS}."
+        )
+    enough = "" if blocks >= BLOCKS / 2 else (
+        f"; a whole genome has 1 million and {BLOCKS}, so that heritability of one context is hardly told "
+        "from that of others here"
+    )  # fmt: skip
+    return f"{name} regressed on {variants:,} variants in {blocks} blocks, {scores.source}{enough}."
+
+
+METHODS = {
+    "magma": Method(
+        "MAGMA gene-property test",
+        "MAGMA: the association of each gene was computed from the summary statistics of all its variants "
+        "(SNP-wise mean model, 35 kb before to 10 kb behind the gene, LD of the people at hand) and "
+        "regressed on the specificity of its expression in each context, by generalised least squares with "
+        "the correlation of genes, given number of variants, density, allele frequency, their logarithms "
+        "and mean expression; one-sided.",
+        "z of a gene per ln(1 + CPM) beyond the mean of contexts",
+        magma,
+        summary="Are genes expressed specifically in a context more strongly associated? The field's "
+        "gene-property test; needs the whole study's summary statistics.",
+        whole_study=True,
+    ),
+    "s-ldsc": Method(
+        "stratified LD score regression",
+        "S-LDSC: the chi-squares of all common variants were regressed on LD scores with respect to the open "
+        "chromatin of each context, given baseline annotations, with LDSC's weights and a block jackknife; "
+        "one-sided, t with as many degrees of freedom as blocks less one.",
+        "expected chi-square per unit of LD score",
+        s_ldsc,
+        summary="Do variants in a context's open chromatin carry more heritability than others? LDSC-SEG; "
+        "needs the whole study's summary statistics, and shines with those of a whole genome.",
+        whole_study=True,
+    ),
+}
