@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from phenviz.app.disease.page import DiseasePage
 from phenviz.app.explore.page import ExplorePage
 from phenviz.app.individual.page import IndividualPage
-from phenviz.app.shell.request import METHODS, Request
+from phenviz.app.shell.run_choices import METHODS
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.variants.page import VariantsPage
 from phenviz.attribution import Target
@@ -32,6 +32,7 @@ from phenviz.models.predict import predict
 from phenviz.models.readout import GeneReadout
 from phenviz.results.tokens import TokenStore
 from phenviz.service import KINDS, ModelService
+from phenviz.service.explained import explain
 from phenviz.service.shared_task import Work
 from phenviz.world import open_world
 from tests.effects.toys import write_people
@@ -341,7 +342,7 @@ def test_no_page_calls_a_model_that_the_service_did_not_place(placed, runtime, t
     runtime.activity.want(explore.session, SITE)
     wait(explore, lambda: runtime.activity.covered(explore.session) == 1)
     for method in METHODS:
-        explore.runs.start(Request(method, SITE, ("Ery",), n_steps=4))
+        explore.runs.start(explain(method, SITE, ("Ery",), n_steps=4))
         wait(explore, lambda: explore.runs.over)
         assert explore.runs.state == "done", explore.runs.error
     disease = DiseasePage(runtime)

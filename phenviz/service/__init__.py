@@ -2,7 +2,8 @@
 
 from phenviz.service.device import available_devices, pick_device
 from phenviz.service.disease import variants_of_evidence
-from phenviz.service.job_types import Backend, Chunk, Kind, Registry, whole
+from phenviz.service.explained import explain, request_at
+from phenviz.service.job_types import Backend, Chunk, Registry, Request, WholeRequest
 from phenviz.service.jobs import Job
 from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.service import ModelService, get_service
@@ -16,13 +17,15 @@ __all__ = [
     "CostBook",
     "Estimate",
     "Job",
-    "Kind",
     "ModelService",
     "Registry",
+    "Request",
     "ResultStore",
+    "WholeRequest",
     "available_devices",
+    "explain",
     "get_service",
     "pick_device",
+    "request_at",
     "variants_of_evidence",
-    "whole",
 ]

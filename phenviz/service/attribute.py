@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,7 @@ from phenviz.models.backbone import halo
 from phenviz.progress import Progress
 from phenviz.results import base_starts, position_coord
 from phenviz.service import grid
+from phenviz.service.addresses import SHORT_METHODS, baseline_name, target_words, write_address
 from phenviz.service.job_params import (
     COPIES,
     FLOAT_BYTES,
@@ -38,7 +39,7 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Chunk, Kind, Streaming
+from phenviz.service.job_types import Backend, Chunk, StreamedRequest
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -52,8 +53,12 @@ _CHUNK_ATTRS = ("cell_start", "cell_end", "cell_flank")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AttributeParams:
+class AttributeRequest(StreamedRequest):
     """Parameters of ``attribute``: a checked locus, a target of known names, and how."""
+
+    kind = "attribute"
+    seconds_per_unit = 1 / 0.8e6
+    version = 2
 
     locus: Locus
     target: Target
@@ -62,157 +67,181 @@ class AttributeParams:
     baseline: str | NDArray[np.floating]
     n_baselines: int = 1
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        locus: str | Locus,
+        target: Target | str,
+        method: str = "integrated-gradients",
+        n_steps: int | str = 32,
+        baseline: str | NDArray[np.floating] = "zero",
+        n_baselines: int = 1,
+    ) -> Self:
+        target = find_target(target)
+        if method not in METHODS:
+            raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
+        if n_steps != "auto" and not is_count(n_steps):
+            raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32, or 'auto'")
+        if not is_count(n_baselines) or (
+            n_baselines > 1 and not (isinstance(baseline, str) and baseline == "dinucleotide")
+        ):
+            raise JobError(
+                f"{n_baselines} baselines of {baseline!r} aren't possible: use 'dinucleotide' and how many "
+                "shuffles"
+            )
+        if target.trait is not None:
+            raise TargetError(
+                f"trait {target.trait!r} is explained by jobs of the kind 'trait': submit that, or choose a "
+                "context"
+            )
+        if target.context is None:
+            raise TargetError("the target names no context: choose one")
+        gene = find_gene(world, target.gene)
+        named = Target(gene=gene, context=find_context(world, target.context, gene))
+        if method == "saliency":
+            # neither has a meaning for a plain gradient, so neither must make another result of it
+            n_steps, baseline, n_baselines = 1, "zero", 1
+        steps = n_steps if isinstance(n_steps, str) else int(n_steps)
+        return cls(find_locus(world, locus), named, method, steps, baseline, int(n_baselines))
 
-def _params(
-    world: World,
-    locus: str | Locus,
-    target: Target | str,
-    method: str = "integrated-gradients",
-    n_steps: int | str = 32,
-    baseline: str | NDArray[np.floating] = "zero",
-    n_baselines: int = 1,
-) -> AttributeParams:
-    target = find_target(target)
-    if method not in METHODS:
-        raise JobError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
-    if n_steps != "auto" and not is_count(n_steps):
-        raise JobError(f"integrated gradients in {n_steps} steps isn't possible: use 32, or 'auto'")
-    if not is_count(n_baselines) or (
-        n_baselines > 1 and not (isinstance(baseline, str) and baseline == "dinucleotide")
-    ):
-        raise JobError(
-            f"{n_baselines} baselines of {baseline!r} aren't possible: use 'dinucleotide' and how many "
-            "shuffles"
+    def chunks(self, world: World) -> list[Chunk]:
+        made_of = {
+            "context": self.target.context,
+            "method": self.method,
+            "n_steps": self.n_steps,
+            "baseline": self.baseline,
+            "n_baselines": self.n_baselines,
+            **gene_identity(world, self.target.gene, self.contexts),
+        }
+        # "auto" begins with 8, and the next 16 are mostly enough
+        steps = (24 if isinstance(self.n_steps, str) else self.n_steps) * self.n_baselines
+        if not self._is_additive(world):
+            compute = partial(self._compute, self.locus, 0)
+            return [Chunk({"locus": self.locus, **made_of}, compute, self.locus.length * steps, _finished)]
+        flank = halo(world.backbone)
+        contig_end = world.reference.contigs[self.locus.contig]
+        return [
+            Chunk(
+                {"cell": asked, **made_of},
+                partial(self._compute, asked, flank),
+                asked.length * steps,
+                _finished,
+                extent=(max(asked.start - flank, 0), min(asked.end + flank, contig_end)),
+            )
+            for asked in (
+                grid.overlap(interval, self.locus)
+                for interval in chunk_intervals(world, self.locus, ATTRIBUTE_CHUNK)
+            )
+        ]
+
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        end = self._settled_end(parts)
+        if end <= self.locus.start:
+            # nothing is final yet; what there is belongs to the first chunk
+            end = min(int(parts[-1].attrs["cell_end"]), self.locus.end)
+        joined = _add_up(parts, Locus(self.locus.contig, self.locus.start, end))
+        strand = {"strand": self.locus.strand} if self.locus.strand != "." else {}
+        return joined.assign_attrs(self.summary([part.attrs for part in parts]) | strand)
+
+    def peak_bytes(self, world: World) -> int:
+        letter_bytes, position_bytes = 4, 8
+        per_base = COPIES * (FLOAT_BYTES * (self.n_baselines + 1) + letter_bytes + position_bytes)
+        return WORKING_BYTES + self.locus.length * per_base
+
+    def settle(self, parts: Sequence[xr.Dataset]) -> xr.Dataset | None:
+        """Return the bases to which the last part was the last to add anything."""
+        start = self._settled_end(parts[:-1]) if len(parts) > 1 else self.locus.start
+        end = self._settled_end(parts)
+        return _add_up(parts, Locus(self.locus.contig, start, end)) if start < end else None
+
+    @property
+    def flavour(self) -> str:
+        # only from a baseline without bases does the stem run once for all steps
+        without_bases = isinstance(self.baseline, str) and self.baseline == "zero"
+        gene = " of a gene" if self.target.gene else ""
+        return self.method + gene + ("" if without_bases else " from bases")
+
+    def interval(self, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
+        return _add_up(parts, locus)
+
+    def stored_bytes(self, world: World) -> int:
+        # a number, and a base of two bits at best
+        return self.locus.length * (FLOAT_BYTES * self.n_baselines + 1)
+
+    def summary(self, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the attributes that are sums over chunks, as means over baselines."""
+        first = attributes[0]
+        sums = {
+            name: float(np.mean(np.sum([each[name] for each in attributes], axis=0)))
+            for name in _SUMS if name in first
+        }  # fmt: skip
+        if "convergence_delta" not in sums:
+            return sums
+        from phenviz.attribution.gradients import small_enough
+
+        small = small_enough(sums["convergence_delta"], sums["target_value"], sums["baseline_value"])
+        n_steps = int(max(np.max(each["n_steps"]) for each in attributes))
+        return sums | {"n_steps": n_steps, "n_baselines": self.n_baselines, "converged": int(small)}
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        assert self.target.context is not None
+        return (self.target.context,)
+
+    def _is_additive(self, world: World) -> bool:
+        # an array (4, bases) is a baseline of this window only
+        windowed = not isinstance(self.baseline, str) and np.ndim(self.baseline) > 1
+        return self.target.gene is None and world.backbone.receptive_field is not None and not windowed
+
+    def _compute(self, interval: Locus, flank: int, backend: Backend, progress: Progress) -> xr.Dataset:
+        # imported here: Captum takes a while
+        from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
+
+        reference = gapped(backend.world)
+        target: dict[str, Any] = {
+            "target": self.target,
+            "gene_target": gene_target(backend, self.target.gene, self.contexts),
+        }
+        if self.method == "saliency":
+            dataset = saliency(
+                interval, reference, backend.backbone, **target, flank=flank, progress=progress
+            )
+        else:
+            how: dict[str, Any] = {"baseline": self.baseline, "n_steps": self.n_steps}
+            run = integrated_gradients
+            if self.n_baselines > 1:
+                # where chunks overlap, the values from each baseline add up, but not their spread
+                run, how["n_baselines"] = integrated_gradients_each, self.n_baselines
+            dataset = run(
+                interval, reference, backend.backbone, **target, **how, flank=flank, progress=progress
+            )
+        return dataset.assign_attrs(
+            dict(zip(_CHUNK_ATTRS, (interval.start, interval.end, flank), strict=True))
         )
-    if target.trait is not None:
-        raise TargetError(
-            f"trait {target.trait!r} is explained by jobs of the kind 'trait': submit that, or choose a "
-            "context"
-        )
-    if target.context is None:
-        raise TargetError("the target names no context: choose one")
-    gene = find_gene(world, target.gene)
-    named = Target(gene=gene, context=find_context(world, target.context, gene))
-    if method == "saliency":
-        # neither has a meaning for a plain gradient, so neither must make another result of it
-        n_steps, baseline, n_baselines = 1, "zero", 1
-    steps = n_steps if isinstance(n_steps, str) else int(n_steps)
-    return AttributeParams(find_locus(world, locus), named, method, steps, baseline, int(n_baselines))
 
+    def _settled_end(self, parts: Sequence[xr.Dataset]) -> int:
+        ends = [int(part.attrs["cell_end"]) for part in parts]
+        flanks = [int(part.attrs["cell_flank"]) for part in parts]
+        if ends[-1] >= self.locus.end:
+            return self.locus.end
+        return max(self.locus.start, ends[-1] - flanks[-1])
 
-def _chunks(world: World, params: AttributeParams) -> list[Chunk]:
-    made_of = {
-        "context": params.target.context,
-        "method": params.method,
-        "n_steps": params.n_steps,
-        "baseline": params.baseline,
-        "n_baselines": params.n_baselines,
-        **gene_identity(world, params.target.gene, _contexts(params)),
-    }
-    # "auto" begins with 8, and the next 16 are mostly enough
-    steps = (24 if isinstance(params.n_steps, str) else params.n_steps) * params.n_baselines
-    if not _is_additive(world, params):
-        compute = partial(_compute, params, params.locus, 0)
-        return [Chunk({"locus": params.locus, **made_of}, compute, params.locus.length * steps, _finished)]
-    flank = halo(world.backbone)
-    contig_end = world.reference.contigs[params.locus.contig]
-    return [
-        Chunk(
-            {"cell": asked, **made_of},
-            partial(_compute, params, asked, flank),
-            asked.length * steps,
-            _finished,
-            extent=(max(asked.start - flank, 0), min(asked.end + flank, contig_end)),
-        )
-        for asked in (
-            grid.overlap(interval, params.locus)
-            for interval in chunk_intervals(world, params.locus, ATTRIBUTE_CHUNK)
-        )
-    ]
+    @property
+    def title(self) -> str:
+        return f"{SHORT_METHODS[self.method]} · {target_words(self.contexts, self.target.gene)}"
 
-
-def _contexts(params: AttributeParams) -> tuple[str, ...]:
-    assert params.target.context is not None
-    return (params.target.context,)
-
-
-def _is_additive(world: World, params: AttributeParams) -> bool:
-    # an array (4, bases) is a baseline of this window only
-    windowed = not isinstance(params.baseline, str) and np.ndim(params.baseline) > 1
-    return params.target.gene is None and world.backbone.receptive_field is not None and not windowed
-
-
-def _compute(
-    params: AttributeParams, interval: Locus, flank: int, backend: Backend, progress: Progress
-) -> xr.Dataset:
-    # imported here: Captum takes a while
-    from phenviz.attribution.gradients import integrated_gradients, integrated_gradients_each, saliency
-
-    reference = gapped(backend.world)
-    target: dict[str, Any] = {
-        "target": params.target,
-        "gene_target": gene_target(backend, params.target.gene, _contexts(params)),
-    }
-    if params.method == "saliency":
-        dataset = saliency(interval, reference, backend.backbone, **target, flank=flank, progress=progress)
-    else:
-        how: dict[str, Any] = {"baseline": params.baseline, "n_steps": params.n_steps}
-        run = integrated_gradients
-        if params.n_baselines > 1:
-            # where chunks overlap, the values from each baseline add up, but not their spread
-            run, how["n_baselines"] = integrated_gradients_each, params.n_baselines
-        dataset = run(interval, reference, backend.backbone, **target, **how, flank=flank, progress=progress)
-    return dataset.assign_attrs(dict(zip(_CHUNK_ATTRS, (interval.start, interval.end, flank), strict=True)))
+    @property
+    def address(self) -> str | None:
+        name = baseline_name(self.baseline, self.n_baselines)
+        if name is None:
+            return None
+        return write_address(self.method, self.locus, self.contexts, self.target.gene, self.n_steps, name)
 
 
 def _finished(dataset: xr.Dataset) -> xr.Dataset | None:
     # a tile within a chunk still misses what its neighbours add
     return dataset if "cell_end" in dataset.attrs else None
-
-
-def _settle(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset | None:
-    """Return the bases to which the last part was the last to add anything."""
-    start = _settled_end(params, parts[:-1]) if len(parts) > 1 else params.locus.start
-    end = _settled_end(params, parts)
-    return _add_up(parts, Locus(params.locus.contig, start, end)) if start < end else None
-
-
-def _settled_end(params: AttributeParams, parts: Sequence[xr.Dataset]) -> int:
-    ends = [int(part.attrs["cell_end"]) for part in parts]
-    flanks = [int(part.attrs["cell_flank"]) for part in parts]
-    if ends[-1] >= params.locus.end:
-        return params.locus.end
-    return max(params.locus.start, ends[-1] - flanks[-1])
-
-
-def _join(params: AttributeParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    end = _settled_end(params, parts)
-    if end <= params.locus.start:
-        # nothing is final yet; what there is belongs to the first chunk
-        end = min(int(parts[-1].attrs["cell_end"]), params.locus.end)
-    joined = _add_up(parts, Locus(params.locus.contig, params.locus.start, end))
-    strand = {"strand": params.locus.strand} if params.locus.strand != "." else {}
-    return joined.assign_attrs(_summary(params, [part.attrs for part in parts]) | strand)
-
-
-def _summary(params: AttributeParams, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the attributes that are sums over chunks, as means over baselines."""
-    first = attributes[0]
-    sums = {
-        name: float(np.mean(np.sum([each[name] for each in attributes], axis=0)))
-        for name in _SUMS if name in first
-    }  # fmt: skip
-    if "convergence_delta" not in sums:
-        return sums
-    from phenviz.attribution.gradients import small_enough
-
-    small = small_enough(sums["convergence_delta"], sums["target_value"], sums["baseline_value"])
-    n_steps = int(max(np.max(each["n_steps"]) for each in attributes))
-    return sums | {"n_steps": n_steps, "n_baselines": params.n_baselines, "converged": int(small)}
-
-
-def _interval(params: AttributeParams, parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
-    return _add_up(parts, locus)
 
 
 def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
@@ -240,35 +269,3 @@ def _add_up(parts: Sequence[xr.Dataset], locus: Locus) -> xr.Dataset:
         coords={"position": position_coord(np.arange(locus.start, locus.end))},
         attrs=attrs | {"start": locus.start, "end": locus.end},
     )
-
-
-def _disk(world: World, params: AttributeParams) -> int:
-    # a number, and a base of two bits at best
-    return params.locus.length * (FLOAT_BYTES * params.n_baselines + 1)
-
-
-def _memory(world: World, params: AttributeParams) -> int:
-    letter_bytes, position_bytes = 4, 8
-    per_base = COPIES * (FLOAT_BYTES * (params.n_baselines + 1) + letter_bytes + position_bytes)
-    return WORKING_BYTES + params.locus.length * per_base
-
-
-def _flavour(params: AttributeParams) -> str:
-    # only from a baseline without bases does the stem run once for all steps
-    without_bases = isinstance(params.baseline, str) and params.baseline == "zero"
-    gene = " of a gene" if params.target.gene else ""
-    return params.method + gene + ("" if without_bases else " from bases")
-
-
-ATTRIBUTE = Kind(
-    "attribute",
-    _params,
-    _chunks,
-    _join,
-    seconds_per_unit=1 / 0.8e6,
-    memory=_memory,
-    settle=_settle,
-    flavour=_flavour,
-    streaming=Streaming(_interval, _disk, _summary),
-    version=2,
-)

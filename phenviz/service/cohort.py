@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from phenviz.errors import DataError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, PERSON_SHARE, WORKING_BYTES
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 from phenviz.service.variant_tables import VariantTable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PERSON_BYTES = 400_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TokenEffectsParams:
+class TokenEffectsRequest(Request):
     """Parameters of ``token_effects``.
 
     Parameters
@@ -48,14 +48,68 @@ class TokenEffectsParams:
         Name of the readout that gives the expression; None for all of the world's together.
     """
 
+    kind = "token_effects"
+    seconds_per_unit = 1 / 1e3
+    # the variants of a cohort are those of its people
+    of_people = True
+
     table: VariantTable
     genes: tuple[GeneSite, ...]
     window: int
     readout: str | None
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        variants: pd.DataFrame,
+        genes: Iterable[str | GeneSite],
+        window: int | None = None,
+        readout: str | None = None,
+    ) -> Self:
+        table, sites = VariantTable.read(world, variants), find_sites(world, genes)
+        return cls(table, sites, _window(window), _check_readout(world, readout))
 
-@dataclass(frozen=True, slots=True)
-class HaplotypeTokensParams:
+    def chunks(self, world: World) -> list[Chunk]:
+        def compute(rows: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.effects.token_effects import score_tokens
+
+            own = backend.world
+            layout = _layout(own, self.genes, self.window, self.readout)
+            found = score_tokens(rows, layout, own.reference, own.backbone, own.readout, progress=progress)
+            return found.assign_coords(row=found["row"] + first)
+
+        shared = {
+            "genes": [str(gene) for gene in self.genes],
+            "window": self.window,
+            "readout": self.readout,
+        }
+        return [
+            Chunk(
+                {"variants": digest, "first": first, **shared},
+                partial(compute, rows, first),
+                max(len(rows), 1),
+            )
+            for first, rows, digest in self.table.chunks(_EFFECTS_CHUNK, sort=False)
+        ]
+
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        if len(parts) == 1:
+            return parts[0]
+        pairs = xr.concat([part.drop_vars("reference_token") for part in parts], dim="pair",
+                          data_vars="minimal", coords="minimal", compat="override", join="override",
+                          combine_attrs="override")  # fmt: skip
+        skipped = sum(int(part.attrs["skipped"]) for part in parts)
+        return pairs.assign(reference_token=parts[0]["reference_token"]).assign_attrs(skipped=skipped)
+
+    def peak_bytes(self, world: World) -> int:
+        # of the genes that are asked for, few have a variant in their windows
+        pairs = self.table.count * min(len(self.genes), 8)
+        return WORKING_BYTES + COPIES * pairs * 256 * FLOAT_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HaplotypeTokensRequest(Request):
     """Parameters of ``haplotype_tokens``.
 
     Parameters
@@ -72,6 +126,12 @@ class HaplotypeTokensParams:
         What to do about unphased heterozygotes.
     """
 
+    kind = "haplotype_tokens"
+    seconds_per_unit = 1 / 5.5e4
+    of_people = True
+    # another unit: times that were learnt in the old one don't count
+    version = 2
+
     genes: tuple[GeneSite, ...]
     window: int
     readout: str | None
@@ -81,9 +141,65 @@ class HaplotypeTokensParams:
     unphased: str
     seed: int
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        genes: Iterable[str | GeneSite],
+        samples: str | Iterable[str] | None = None,
+        individuals: str | os.PathLike[str] | None = None,
+        window: int | None = None,
+        readout: str | None = None,
+        unphased: str = "refuse",
+        seed: int = 0,
+    ) -> Self:
+        path, content = find_people(world, individuals)
+        chosen = find_samples(people(world, path), samples)
+        choice, seed = find_phasing(unphased, seed)
+        sites = find_sites(world, genes)
+        known_readout = _check_readout(world, readout)
+        return cls(sites, _window(window), known_readout, chosen, path, content, choice, seed)
 
-@dataclass(frozen=True, slots=True)
-class LogitsParams:
+    def chunks(self, world: World) -> list[Chunk]:
+        def compute(genes: Sequence[GeneSite], backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.effects.haplotype_tokens import predict_haplotype_tokens
+
+            own = backend.world
+            return predict_haplotype_tokens(
+                people(own, self.individuals),
+                _layout(own, genes, self.window, self.readout),
+                own.reference,
+                own.backbone,
+                own.readout,
+                samples=self.samples,
+                unphased=cast("Unphased", self.unphased),
+                seed=self.seed,
+                progress=progress,
+            )
+
+        whose = {"samples": self.samples, "file": self.content, "unphased": [self.unphased, self.seed]}
+        chunks = []
+        for genes in in_order(self.genes):
+            identity = {"genes": [str(gene) for gene in genes], "window": self.window, **whose}
+            identity["readout"] = self.readout
+            units = len(genes) * self.window * (1 + PERSON_SHARE * len(self.samples))
+            chunks.append(Chunk(identity, partial(compute, genes), units))
+        return chunks
+
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        joined = xr.concat(list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override",
+                           join="override", combine_attrs="override")  # fmt: skip
+        names = joined["gene"].values.tolist()
+        asked = [gene.name for gene in self.genes if gene.name in names]
+        return joined if asked == names else joined.isel(gene=[names.index(name) for name in asked])
+
+    def peak_bytes(self, world: World) -> int:
+        tokens = 2 * len(self.samples) * min(len(self.genes), GENES_TOGETHER) * 512 * 8
+        return WORKING_BYTES + COPIES * tokens + len(self.samples) * _PERSON_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogitsRequest(Request):
     """Parameters of ``logits``.
 
     Parameters
@@ -100,11 +216,65 @@ class LogitsParams:
         Numbers of each, in the order of the model's covariates.
     """
 
+    kind = "logits"
+    seconds_per_unit = 1 / 500
+    of_people = True
+
     model: str
     weights_hash: str
     tokens: str
     samples: tuple[str, ...]
     covariates: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        model: str | os.PathLike[str],
+        tokens: str | os.PathLike[str],
+        samples: Iterable[str],
+        covariates: Any = None,
+    ) -> Self:
+        from phenviz.models.phenformer_checkpoint import load_phenformer
+
+        path = Path(model).expanduser().resolve()
+        phenformer = load_phenformer(path, world.backbone, world.readout)
+        names = tuple(samples)
+        values = np.empty((len(names), 0)) if covariates is None else np.asarray(covariates, dtype=float)
+        if values.shape not in ((len(names), len(phenformer.covariates)), (len(names), 0)):
+            raise ModelError(
+                f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates) or 'none'}: give "
+                f"one number of each for all {len(names):,} people"
+            )
+        store = str(Path(tokens).expanduser().resolve())
+        return cls(str(path), phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
+
+    def chunks(self, world: World) -> list[Chunk]:
+        def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.models.phenformer_checkpoint import load_phenformer
+            from phenviz.models.phenformer_training import logits_of
+            from phenviz.results.tokens import TokenStore
+            from phenviz.service.device import place
+
+            phenformer = load_phenformer(self.model, backend.backbone, backend.readout)
+            placed = place(phenformer, backend.device)
+            store = TokenStore(self.tokens)
+            store.check(placed)
+            known = np.array(self.covariates, dtype=np.float32) if placed.covariates else None
+            if known is not None and not known.size:
+                known = None
+            found = logits_of(placed, store.read(self.samples), known, progress=progress)
+            return xr.Dataset(
+                {"logit": (("person", "trait"), found)},
+                coords={"person": list(self.samples), "trait": [trait.name for trait in placed.traits]},
+                attrs={"model": f"{placed.name}@{placed.weights_hash[:8]}"},
+            )
+
+        identity = {"model": self.weights_hash, "tokens": self.tokens, "samples": self.samples}
+        return [Chunk({**identity, "covariates": self.covariates}, compute, len(self.samples))]
+
+    def peak_bytes(self, world: World) -> int:
+        return WORKING_BYTES + len(self.samples) * 448 * 256 * 2
 
 
 def find_sites(world: World, genes: Iterable[str | GeneSite]) -> tuple[GeneSite, ...]:
@@ -147,205 +317,9 @@ def _window(window: int | None) -> int:
     return WINDOW if window is None else int(window)
 
 
-def _effects_params(
-    world: World,
-    variants: pd.DataFrame,
-    genes: Iterable[str | GeneSite],
-    window: int | None = None,
-    readout: str | None = None,
-) -> TokenEffectsParams:
-    table, sites = VariantTable.read(world, variants), find_sites(world, genes)
-    return TokenEffectsParams(table, sites, _window(window), _check_readout(world, readout))
-
-
-def _effects_chunks(world: World, params: TokenEffectsParams) -> list[Chunk]:
-    def compute(rows: pd.DataFrame, first: int, backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.effects.token_effects import score_tokens
-
-        own = backend.world
-        layout = _layout(own, params.genes, params.window, params.readout)
-        found = score_tokens(rows, layout, own.reference, own.backbone, own.readout, progress=progress)
-        return found.assign_coords(row=found["row"] + first)
-
-    shared = {
-        "genes": [str(gene) for gene in params.genes],
-        "window": params.window,
-        "readout": params.readout,
-    }
-    return [
-        Chunk(
-            {"variants": digest, "first": first, **shared},
-            partial(compute, rows, first),
-            max(len(rows), 1),
-        )
-        for first, rows, digest in params.table.chunks(_EFFECTS_CHUNK, sort=False)
-    ]
-
-
-def _join_effects(params: TokenEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    if len(parts) == 1:
-        return parts[0]
-    pairs = xr.concat([part.drop_vars("reference_token") for part in parts], dim="pair",
-                      data_vars="minimal", coords="minimal", compat="override", join="override",
-                      combine_attrs="override")  # fmt: skip
-    skipped = sum(int(part.attrs["skipped"]) for part in parts)
-    return pairs.assign(reference_token=parts[0]["reference_token"]).assign_attrs(skipped=skipped)
-
-
-def _effects_memory(world: World, params: TokenEffectsParams) -> int:
-    # of the genes that are asked for, few have a variant in their windows
-    pairs = params.table.count * min(len(params.genes), 8)
-    return WORKING_BYTES + COPIES * pairs * 256 * FLOAT_BYTES
-
-
-def _haplotype_params(
-    world: World,
-    genes: Iterable[str | GeneSite],
-    samples: str | Iterable[str] | None = None,
-    individuals: str | os.PathLike[str] | None = None,
-    window: int | None = None,
-    readout: str | None = None,
-    unphased: str = "refuse",
-    seed: int = 0,
-) -> HaplotypeTokensParams:
-    path, content = find_people(world, individuals)
-    chosen = find_samples(people(world, path), samples)
-    choice, seed = find_phasing(unphased, seed)
-    sites = find_sites(world, genes)
-    known_readout = _check_readout(world, readout)
-    return HaplotypeTokensParams(sites, _window(window), known_readout, chosen, path, content, choice, seed)
-
-
-def _haplotype_chunks(world: World, params: HaplotypeTokensParams) -> list[Chunk]:
-    def compute(genes: Sequence[GeneSite], backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.effects.haplotype_tokens import predict_haplotype_tokens
-
-        own = backend.world
-        return predict_haplotype_tokens(
-            people(own, params.individuals),
-            _layout(own, genes, params.window, params.readout),
-            own.reference,
-            own.backbone,
-            own.readout,
-            samples=params.samples,
-            unphased=cast("Unphased", params.unphased),
-            seed=params.seed,
-            progress=progress,
-        )
-
-    whose = {"samples": params.samples, "file": params.content, "unphased": [params.unphased, params.seed]}
-    chunks = []
-    for genes in in_order(params.genes):
-        identity = {"genes": [str(gene) for gene in genes], "window": params.window, **whose}
-        identity["readout"] = params.readout
-        units = len(genes) * params.window * (1 + PERSON_SHARE * len(params.samples))
-        chunks.append(Chunk(identity, partial(compute, genes), units))
-    return chunks
-
-
 def in_order(genes: Sequence[GeneSite]) -> list[tuple[GeneSite, ...]]:
     """Group genes by where they lie, so that those of a group share most of their windows."""
     ordered = sorted(genes, key=lambda gene: (gene.contig, gene.tss))
     return [
         tuple(ordered[start : start + GENES_TOGETHER]) for start in range(0, len(ordered), GENES_TOGETHER)
     ]
-
-
-def _join_haplotypes(params: HaplotypeTokensParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    joined = xr.concat(list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override",
-                       join="override", combine_attrs="override")  # fmt: skip
-    names = joined["gene"].values.tolist()
-    asked = [gene.name for gene in params.genes if gene.name in names]
-    return joined if asked == names else joined.isel(gene=[names.index(name) for name in asked])
-
-
-def _haplotype_memory(world: World, params: HaplotypeTokensParams) -> int:
-    tokens = 2 * len(params.samples) * min(len(params.genes), GENES_TOGETHER) * 512 * 8
-    return WORKING_BYTES + COPIES * tokens + len(params.samples) * _PERSON_BYTES
-
-
-def _logits_params(
-    world: World,
-    model: str | os.PathLike[str],
-    tokens: str | os.PathLike[str],
-    samples: Iterable[str],
-    covariates: Any = None,
-) -> LogitsParams:
-    from phenviz.models.phenformer_checkpoint import load_phenformer
-
-    path = Path(model).expanduser().resolve()
-    phenformer = load_phenformer(path, world.backbone, world.readout)
-    names = tuple(samples)
-    values = np.empty((len(names), 0)) if covariates is None else np.asarray(covariates, dtype=float)
-    if values.shape not in ((len(names), len(phenformer.covariates)), (len(names), 0)):
-        raise ModelError(
-            f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates) or 'none'}: give one "
-            f"number of each for all {len(names):,} people"
-        )
-    store = str(Path(tokens).expanduser().resolve())
-    return LogitsParams(str(path), phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
-
-
-def _logits_chunks(world: World, params: LogitsParams) -> list[Chunk]:
-    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.models.phenformer_checkpoint import load_phenformer
-        from phenviz.models.phenformer_training import logits_of
-        from phenviz.results.tokens import TokenStore
-        from phenviz.service.device import place
-
-        phenformer = load_phenformer(params.model, backend.backbone, backend.readout)
-        placed = place(phenformer, backend.device)
-        store = TokenStore(params.tokens)
-        store.check(placed)
-        known = np.array(params.covariates, dtype=np.float32) if placed.covariates else None
-        if known is not None and not known.size:
-            known = None
-        found = logits_of(placed, store.read(params.samples), known, progress=progress)
-        return xr.Dataset(
-            {"logit": (("person", "trait"), found)},
-            coords={"person": list(params.samples), "trait": [trait.name for trait in placed.traits]},
-            attrs={"model": f"{placed.name}@{placed.weights_hash[:8]}"},
-        )
-
-    identity = {"model": params.weights_hash, "tokens": params.tokens, "samples": params.samples}
-    return [Chunk({**identity, "covariates": params.covariates}, compute, len(params.samples))]
-
-
-def _join_logits(params: LogitsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    return parts[0]
-
-
-def _logits_memory(world: World, params: LogitsParams) -> int:
-    return WORKING_BYTES + len(params.samples) * 448 * 256 * 2
-
-
-TOKEN_EFFECTS = Kind(
-    "token_effects",
-    _effects_params,
-    _effects_chunks,
-    _join_effects,
-    seconds_per_unit=1 / 1e3,
-    memory=_effects_memory,
-    # the variants of a cohort are those of its people
-    private=lambda params: True,
-)
-HAPLOTYPE_TOKENS = Kind(
-    "haplotype_tokens",
-    _haplotype_params,
-    _haplotype_chunks,
-    _join_haplotypes,
-    seconds_per_unit=1 / 5.5e4,
-    memory=_haplotype_memory,
-    private=lambda params: True,
-    # another unit: times that were learnt in the old one don't count
-    version=2,
-)
-LOGITS = Kind(
-    "logits",
-    _logits_params,
-    _logits_chunks,
-    _join_logits,
-    seconds_per_unit=1 / 500,
-    memory=_logits_memory,
-    private=lambda params: True,
-)

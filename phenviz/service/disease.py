@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ import xarray as xr
 from phenviz.data.packs import has_pack
 from phenviz.errors import DataError
 from phenviz.progress import Progress
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 
 if TYPE_CHECKING:
     from phenviz.disease import TraitVariants
@@ -79,9 +79,14 @@ class TraitSource:
         return simulated_traits(world, progress=progress)
 
 
-@dataclass(frozen=True, slots=True)
-class HypothesesParams:
+@dataclass(frozen=True, slots=True, eq=False)
+class HypothesesRequest(Request):
     """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed, contexts or None."""
+
+    kind = "hypotheses"
+    seconds_per_unit = 30.0
+    even = False  # `_Halving` knows neither how many stages there are nor their lengths
+    version = 2
 
     source: TraitSource
     methods: tuple[str, ...]
@@ -89,16 +94,136 @@ class HypothesesParams:
     seed: int
     contexts: tuple[str, ...] | None
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        source: str | os.PathLike[str] | TraitVariants,
+        method: str | Iterable[str] = ("variant",),
+        permutations: int = 10_000,
+        seed: int = 0,
+        contexts: str | Iterable[str] | None = None,
+    ) -> Self:
+        from phenviz.disease import method_names
 
-@dataclass(frozen=True, slots=True)
-class EvidenceParams:
+        asked = [method] if isinstance(method, str) else list(method)
+        known = method_names()
+        if unknown := [name for name in asked if name not in known]:
+            raise DataError(f"no method {unknown[0]!r}: choose from {', '.join(known)}")
+        if not asked:
+            raise DataError("no method is chosen: choose at least one")
+        if permutations < 100:
+            raise DataError(f"{permutations} permutations are too few for a p-value: take at least 100")
+        # in the order in which methods are shown, so that the same choice is the same request
+        names = tuple(name for name in known if name in asked)
+        kept = None if contexts is None else (contexts,) if isinstance(contexts, str) else tuple(contexts)
+        return cls(find_source(source), names, int(permutations), int(seed), kept)
+
+    def chunks(self, world: World) -> list[Chunk]:
+        shared = _Shared(self)
+
+        def compute(names: Sequence[str], backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.disease.hypotheses import run_methods
+
+            try:
+                result = run_methods(shared.inputs(backend.world, progress), names, self.contexts)
+            except BaseException:
+                shared.release()
+                raise
+            if names[-1] == self.methods[-1]:
+                shared.release()
+            return result
+
+        common = {
+            "source": self.source.identity,
+            "permutations": self.permutations,
+            "seed": self.seed,
+            **_world_identity(world),
+        }
+        if self.reads_whole_studies:
+            # then traits without a locus are among the traits, in all methods alike
+            common["whole_study"] = True
+        if self.contexts is not None:
+            # some of them may be tested by some of the methods only, which the others needn't know
+            identity = {"methods": self.methods, "contexts": self.contexts, **common}
+            return [Chunk(identity, partial(compute, self.methods), float(len(self.methods)))]
+        return [Chunk({"method": name, **common}, partial(compute, [name]), 1.0) for name in self.methods]
+
+    @property
+    def reads_whole_studies(self) -> bool:
+        """Whether a method takes all statistics of a study, and so those without a locus, too."""
+        from phenviz.disease.methods import methods
+
+        return any(methods()[name].whole_study for name in self.methods)
+
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        return join_methods(parts)
+
+    def peak_bytes(self, world: World) -> int:
+        return _MEMORY
+
+    @property
+    def flavour(self) -> str:
+        return f"{self.source.kind} {self.permutations}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidenceRequest(Request):
     """Parameters of ``trait_evidence``: a source, one of its traits, a method that goes by loci..."""
+
+    kind = "trait_evidence"
+    seconds_per_unit = 15.0
+    even = False
+    version = 2
 
     source: TraitSource
     trait: str
     method: str
     permutations: int
     seed: int
+
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        source: str | os.PathLike[str],
+        trait: str,
+        method: str = "variant",
+        permutations: int = 10_000,
+        seed: int = 0,
+    ) -> Self:
+        from phenviz.disease.methods import MATCHED
+
+        if method not in MATCHED:
+            raise DataError(f"method {method!r} doesn't go by loci: choose from {', '.join(MATCHED)}")
+        return cls(find_source(source), trait, method, int(permutations), int(seed))
+
+    def chunks(self, world: World) -> list[Chunk]:
+        def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.disease import locus_evidence, variant_evidence
+
+            progress = _Halving(progress)
+            traits = self.source.read(backend.world, progress)
+            loci = locus_evidence(
+                traits, self.trait, backend.world, method=self.method,
+                permutations=self.permutations, seed=self.seed, progress=progress,
+            )  # fmt: skip
+            return _with_variants(
+                loci, variant_evidence(traits, self.trait, backend.world, progress=progress)
+            )
+
+        identity = {
+            "source": self.source.identity, "trait": self.trait, "method": self.method,
+            "permutations": self.permutations, "seed": self.seed, **_world_identity(world),
+        }  # fmt: skip
+        return [Chunk(identity, compute, 1.0)]
+
+    def peak_bytes(self, world: World) -> int:
+        return _MEMORY
+
+    @property
+    def flavour(self) -> str:
+        return self.source.kind
 
 
 def find_source(source: str | os.PathLike[str] | TraitVariants) -> TraitSource:
@@ -131,30 +256,6 @@ def find_source(source: str | os.PathLike[str] | TraitVariants) -> TraitSource:
     if not path.is_file():
         raise DataError(f"{text!r} is no table of variants and no data pack: give a file, or a pack's name")
     return TraitSource(_TABLE, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def _hypotheses_params(
-    world: World,
-    source: str | os.PathLike[str] | TraitVariants,
-    method: str | Iterable[str] = ("variant",),
-    permutations: int = 10_000,
-    seed: int = 0,
-    contexts: str | Iterable[str] | None = None,
-) -> HypothesesParams:
-    from phenviz.disease import method_names
-
-    asked = [method] if isinstance(method, str) else list(method)
-    known = method_names()
-    if unknown := [name for name in asked if name not in known]:
-        raise DataError(f"no method {unknown[0]!r}: choose from {', '.join(known)}")
-    if not asked:
-        raise DataError("no method is chosen: choose at least one")
-    if permutations < 100:
-        raise DataError(f"{permutations} permutations are too few for a p-value: take at least 100")
-    # in the order in which methods are shown, so that the same choice is the same request
-    names = tuple(name for name in known if name in asked)
-    kept = None if contexts is None else (contexts,) if isinstance(contexts, str) else tuple(contexts)
-    return HypothesesParams(find_source(source), names, int(permutations), int(seed), kept)
 
 
 def _world_identity(world: World) -> dict[str, Any]:
@@ -208,8 +309,8 @@ class _Halving(Progress):
 class _Shared:
     """Inputs that the chunks of one job share; let go of when the last method is done."""
 
-    def __init__(self, params: HypothesesParams) -> None:
-        self._params = params
+    def __init__(self, request: HypothesesRequest) -> None:
+        self._request = request
         self._inputs: Inputs | None = None
 
     def inputs(self, world: World, progress: Progress) -> Inputs:
@@ -218,53 +319,16 @@ class _Shared:
 
         progress = _Halving(progress)
         if self._inputs is None:
-            least = 0 if _reads_whole_studies(self._params) else 1
-            traits = self._params.source.read(world, progress, least_loci=least)
-            check_testable(traits, world.reference, self._params.methods, world=world)
-            settings = Settings(self._params.permutations, self._params.seed)
+            least = 0 if self._request.reads_whole_studies else 1
+            traits = self._request.source.read(world, progress, least_loci=least)
+            check_testable(traits, world.reference, self._request.methods, world=world)
+            settings = Settings(self._request.permutations, self._request.seed)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress
         return self._inputs
 
     def release(self) -> None:
         self._inputs = None
-
-
-def _hypotheses_chunks(world: World, params: HypothesesParams) -> list[Chunk]:
-    shared = _Shared(params)
-
-    def compute(names: Sequence[str], backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.disease.hypotheses import run_methods
-
-        try:
-            result = run_methods(shared.inputs(backend.world, progress), names, params.contexts)
-        except BaseException:
-            shared.release()
-            raise
-        if names[-1] == params.methods[-1]:
-            shared.release()
-        return result
-
-    common = {
-        "source": params.source.identity,
-        "permutations": params.permutations,
-        "seed": params.seed,
-        **_world_identity(world),
-    }
-    if _reads_whole_studies(params):
-        # then traits without a locus are among the traits, in all methods alike
-        common["whole_study"] = True
-    if params.contexts is not None:
-        # some of them may be tested by some of the methods only, which the others needn't know
-        identity = {"methods": params.methods, "contexts": params.contexts, **common}
-        return [Chunk(identity, partial(compute, params.methods), float(len(params.methods)))]
-    return [Chunk({"method": name, **common}, partial(compute, [name]), 1.0) for name in params.methods]
-
-
-def _reads_whole_studies(params: HypothesesParams) -> bool:
-    from phenviz.disease.methods import methods
-
-    return any(methods()[name].whole_study for name in params.methods)
 
 
 def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -287,40 +351,6 @@ def join_methods(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     models = [part.attrs["model"] for part in parts if part.attrs["model"] != "none"]
     grounds = dict.fromkeys(part.attrs["background"] for part in parts if part.attrs["background"] != "none")
     return joined.assign_attrs(model=models[0] if models else "none", background="; ".join(grounds) or "none")
-
-
-def _evidence_params(
-    world: World,
-    source: str | os.PathLike[str],
-    trait: str,
-    method: str = "variant",
-    permutations: int = 10_000,
-    seed: int = 0,
-) -> EvidenceParams:
-    from phenviz.disease.methods import MATCHED
-
-    if method not in MATCHED:
-        raise DataError(f"method {method!r} doesn't go by loci: choose from {', '.join(MATCHED)}")
-    return EvidenceParams(find_source(source), trait, method, int(permutations), int(seed))
-
-
-def _evidence_chunks(world: World, params: EvidenceParams) -> list[Chunk]:
-    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.disease import locus_evidence, variant_evidence
-
-        progress = _Halving(progress)
-        traits = params.source.read(backend.world, progress)
-        loci = locus_evidence(
-            traits, params.trait, backend.world, method=params.method,
-            permutations=params.permutations, seed=params.seed, progress=progress,
-        )  # fmt: skip
-        return _with_variants(loci, variant_evidence(traits, params.trait, backend.world, progress=progress))
-
-    identity = {
-        "source": params.source.identity, "trait": params.trait, "method": params.method,
-        "permutations": params.permutations, "seed": params.seed, **_world_identity(world),
-    }  # fmt: skip
-    return [Chunk(identity, compute, 1.0)]
 
 
 def _with_variants(loci: xr.Dataset, variants: pd.DataFrame) -> xr.Dataset:
@@ -348,27 +378,3 @@ def variants_of_evidence(evidence: xr.Dataset) -> pd.DataFrame:
     """
     columns = {name: evidence[f"variant_{name}"].values for name in (*_OF_A_VARIANT, "locus")}
     return pd.DataFrame(columns)
-
-
-HYPOTHESES = Kind(
-    "hypotheses",
-    _hypotheses_params,
-    _hypotheses_chunks,
-    lambda params, parts: join_methods(parts),
-    seconds_per_unit=30.0,
-    memory=lambda world, params: _MEMORY,
-    flavour=lambda params: f"{params.source.kind} {params.permutations}",
-    even=False,  # `_Halving` knows neither how many stages there are nor their lengths
-    version=2,
-)
-EVIDENCE = Kind(
-    "trait_evidence",
-    _evidence_params,
-    _evidence_chunks,
-    lambda params, parts: parts[0],
-    seconds_per_unit=15.0,
-    memory=lambda world, params: _MEMORY,
-    flavour=lambda params: params.source.kind,
-    even=False,
-    version=2,
-)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -22,7 +21,7 @@ from phenviz.service.job_params import (
     gene_identity,
     gene_target,
 )
-from phenviz.service.job_types import Backend, Chunk, Kind, whole
+from phenviz.service.job_types import Backend, Chunk, Request, WholeRequest
 
 if TYPE_CHECKING:
     from phenviz.data.motifs import Motif
@@ -32,9 +31,12 @@ if TYPE_CHECKING:
 FLANK = 30
 
 
-@dataclass(frozen=True, slots=True)
-class AblateParams:
+@dataclass(frozen=True, slots=True, eq=False)
+class AblateRequest(WholeRequest):
     """Parameters of ``ablate``, as of `phenviz.attribution.ablate`; ``gene`` is a name or None."""
+
+    kind = "ablate"
+    seconds_per_unit = 1 / 200
 
     loci: tuple[Locus, ...]
     contexts: tuple[str, ...]
@@ -43,20 +45,102 @@ class AblateParams:
     n_shuffles: int
     seed: int
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        loci: str | Locus | Iterable[str | Locus],
+        contexts: str | Iterable[str] | None = None,
+        gene: str | None = None,
+        by: str = "dinucleotide",
+        n_shuffles: int = 20,
+        seed: int = 0,
+    ) -> Self:
+        asked = [loci] if isinstance(loci, str | Locus) else loci
+        name = find_gene(world, gene)
+        found = tuple(find_locus(world, locus) for locus in asked)
+        return cls(found, find_contexts(world, contexts, name), name, by, int(n_shuffles), int(seed))
+
+    def compute(self, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.attribution import ablate
+
+        return ablate(
+            self.loci,
+            backend.world.reference,
+            backend.backbone,
+            by=self.by,  # type: ignore[arg-type]
+            n_shuffles=self.n_shuffles,
+            contexts=self.contexts,
+            gene_target=gene_target(backend, self.gene, self.contexts),
+            rng=np.random.default_rng(self.seed),
+            progress=progress,
+        )
+
+    def identity(self, world: World) -> Mapping[str, Any]:
+        return {"params": self, **gene_identity(world, self.gene, self.contexts)}
+
+    def units(self, world: World) -> float:
+        return float(len(self.loci) * self.n_shuffles)
+
+    def peak_bytes(self, world: World) -> int:
+        return WORKING_BYTES
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MarginalizeParams:
+class MarginalizeRequest(WholeRequest):
     """Parameters of ``marginalize``, as of `phenviz.attribution.marginalize`; motifs with their names."""
+
+    kind = "marginalize"
+    seconds_per_unit = 1 / 200
 
     motifs: tuple[tuple[str, str | Motif], ...]
     contexts: tuple[str, ...]
     backgrounds: int
     seed: int
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        motifs: str | Iterable[str],
+        contexts: str | Iterable[str] | None = None,
+        backgrounds: int = 100,
+        seed: int = 0,
+    ) -> Self:
+        """Check a request; each motif is the name or accession of one of the world's, or bases."""
+        asked = [motifs] if isinstance(motifs, str) else motifs
+        chosen = tuple(_find_motifs(world, asked).items())
+        return cls(chosen, find_contexts(world, contexts), int(backgrounds), int(seed))
 
-@dataclass(frozen=True, slots=True)
-class BothAllelesParams:
+    def compute(self, backend: Backend, progress: Progress) -> xr.Dataset:
+        from phenviz.attribution import marginalize
+
+        return marginalize(
+            dict(self.motifs),
+            backend.world.reference,
+            backend.backbone,
+            backgrounds=self.backgrounds,
+            contexts=self.contexts,
+            rng=np.random.default_rng(self.seed),
+            progress=progress,
+        )
+
+    def identity(self, world: World) -> Mapping[str, Any]:
+        return {"params": self}
+
+    def units(self, world: World) -> float:
+        return float(2 * self.backgrounds * len(self.motifs))
+
+    def peak_bytes(self, world: World) -> int:
+        return WORKING_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BothAllelesRequest(Request):
     """Parameters of ``both_alleles``, as of `phenviz.effects.both_alleles.mutate_both_alleles`."""
+
+    kind = "both_alleles"
+    seconds_per_unit = 1 / 1e4
 
     contig: str
     position: int
@@ -65,53 +149,39 @@ class BothAllelesParams:
     contexts: tuple[str, ...]
     flank: int
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        contig: str,
+        position: int,
+        ref: str,
+        alt: str,
+        contexts: str | Iterable[str] | None = None,
+        flank: int = FLANK,
+    ) -> Self:
+        name = world.reference.resolve_contig(contig)
+        return cls(name, int(position), ref, alt, find_contexts(world, contexts), int(flank))
 
-def _ablate_params(
-    world: World,
-    loci: str | Locus | Iterable[str | Locus],
-    contexts: str | Iterable[str] | None = None,
-    gene: str | None = None,
-    by: str = "dinucleotide",
-    n_shuffles: int = 20,
-    seed: int = 0,
-) -> AblateParams:
-    asked = [loci] if isinstance(loci, str | Locus) else loci
-    name = find_gene(world, gene)
-    found = tuple(find_locus(world, locus) for locus in asked)
-    return AblateParams(found, find_contexts(world, contexts, name), name, by, int(n_shuffles), int(seed))
+    def chunks(self, world: World) -> list[Chunk]:
+        # in all contexts, whatever was asked for: the last layer costs next to nothing, and so all share
+        where = self.contig, self.position, self.ref, self.alt
 
+        def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.effects.both_alleles import mutate_both_alleles
 
-def _ablate(world: World, params: AblateParams, progress: Progress, backend: Backend) -> xr.Dataset:
-    from phenviz.attribution import ablate
+            genome = backend.world.reference
+            both = mutate_both_alleles(*where, genome, backend.backbone, flank=self.flank, progress=progress)
+            return both.as_dataset()
 
-    return ablate(
-        params.loci,
-        backend.world.reference,
-        backend.backbone,
-        by=params.by,  # type: ignore[arg-type]
-        n_shuffles=params.n_shuffles,
-        contexts=params.contexts,
-        gene_target=gene_target(backend, params.gene, params.contexts),
-        rng=np.random.default_rng(params.seed),
-        progress=progress,
-    )
+        def trim(dataset: xr.Dataset) -> xr.Dataset:
+            return dataset.sel(context=list(self.contexts))
 
+        units = 6.0 * (2 * self.flank + len(self.ref) + len(self.alt))
+        return [Chunk({"variant": where, "flank": self.flank}, compute, units, trim)]
 
-def _ablate_identity(world: World, params: AblateParams) -> Mapping[str, Any]:
-    return {"params": params, **gene_identity(world, params.gene, params.contexts)}
-
-
-def _marginalize_params(
-    world: World,
-    motifs: str | Iterable[str],
-    contexts: str | Iterable[str] | None = None,
-    backgrounds: int = 100,
-    seed: int = 0,
-) -> MarginalizeParams:
-    """Check a request; each motif is the name or accession of one of the world's, or bases."""
-    asked = [motifs] if isinstance(motifs, str) else motifs
-    chosen = tuple(_find_motifs(world, asked).items())
-    return MarginalizeParams(chosen, find_contexts(world, contexts), int(backgrounds), int(seed))
+    def peak_bytes(self, world: World) -> int:
+        return WORKING_BYTES
 
 
 def _find_motifs(world: World, words: Iterable[str]) -> dict[str, str | Motif]:
@@ -139,79 +209,3 @@ def _find_motifs(world: World, words: Iterable[str]) -> dict[str, str | Motif]:
         if chosen.setdefault(key, value) != value:
             raise SequenceError(f"{key!r} names two of the motifs: give your own sequence another name")
     return chosen
-
-
-def _marginalize(world: World, params: MarginalizeParams, progress: Progress, backend: Backend) -> xr.Dataset:
-    from phenviz.attribution import marginalize
-
-    return marginalize(
-        dict(params.motifs),
-        backend.world.reference,
-        backend.backbone,
-        backgrounds=params.backgrounds,
-        contexts=params.contexts,
-        rng=np.random.default_rng(params.seed),
-        progress=progress,
-    )
-
-
-def _both_params(
-    world: World,
-    contig: str,
-    position: int,
-    ref: str,
-    alt: str,
-    contexts: str | Iterable[str] | None = None,
-    flank: int = FLANK,
-) -> BothAllelesParams:
-    name = world.reference.resolve_contig(contig)
-    return BothAllelesParams(name, int(position), ref, alt, find_contexts(world, contexts), int(flank))
-
-
-def _both_chunks(world: World, params: BothAllelesParams) -> list[Chunk]:
-    # in all contexts, whatever was asked for: the last layer costs next to nothing, and so all requests share
-    where = params.contig, params.position, params.ref, params.alt
-
-    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.effects.both_alleles import mutate_both_alleles
-
-        genome = backend.world.reference
-        both = mutate_both_alleles(*where, genome, backend.backbone, flank=params.flank, progress=progress)
-        return both.as_dataset()
-
-    def trim(dataset: xr.Dataset) -> xr.Dataset:
-        return dataset.sel(context=list(params.contexts))
-
-    units = 6.0 * (2 * params.flank + len(params.ref) + len(params.alt))
-    return [Chunk({"variant": where, "flank": params.flank}, compute, units, trim)]
-
-
-def _working_bytes(world: World, params: Any) -> int:
-    return WORKING_BYTES
-
-
-_small: Callable[..., Kind] = partial(whole, memory=_working_bytes)
-ABLATE = _small(
-    "ablate",
-    _ablate_params,
-    _ablate,
-    identity=_ablate_identity,
-    units=lambda world, params: float(len(params.loci) * params.n_shuffles),
-    seconds_per_unit=1 / 200,
-)
-MARGINALIZE = _small(
-    "marginalize",
-    _marginalize_params,
-    _marginalize,
-    identity=lambda world, params: {"params": params},
-    units=lambda world, params: float(2 * params.backgrounds * len(params.motifs)),
-    seconds_per_unit=1 / 200,
-)
-BOTH_ALLELES = Kind(
-    "both_alleles",
-    _both_params,
-    _both_chunks,
-    lambda params, parts: parts[0],
-    seconds_per_unit=1 / 1e4,
-    memory=_working_bytes,
-)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 import xarray as xr
@@ -23,7 +23,7 @@ from phenviz.service.job_params import (
     find_gene,
     gene_identity,
 )
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 from phenviz.service.variant_tables import ROW_BYTES, VariantTable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _GENES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExpressionEffectsParams:
+class ExpressionEffectsRequest(Request):
     """Parameters of ``expression_effects``.
 
     Parameters
@@ -49,56 +49,72 @@ class ExpressionEffectsParams:
         Short names, of the gene readout.
     """
 
+    kind = "expression_effects"
+    seconds_per_unit = 1 / 100
+
     table: VariantTable
     genes: tuple[str, ...] | None
     contexts: tuple[str, ...]
 
-
-def _params(
-    world: World,
-    variants: pd.DataFrame | str | os.PathLike[str],
-    contexts: str | Iterable[str] | None = None,
-    genes: str | Iterable[str] | None = None,
-) -> ExpressionEffectsParams:
-    if world.readout is None:
-        raise ModelError(
-            f"effects on expression need a gene readout, and world {world.name!r} has none: set 'readout' in "
-            "its project.yaml, or ask for 'variant_effects'"
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        variants: pd.DataFrame | str | os.PathLike[str],
+        contexts: str | Iterable[str] | None = None,
+        genes: str | Iterable[str] | None = None,
+    ) -> Self:
+        if world.readout is None:
+            raise ModelError(
+                f"effects on expression need a gene readout, and world {world.name!r} has none: set "
+                "'readout' in its project.yaml, or ask for 'variant_effects'"
+            )
+        asked = [genes] if isinstance(genes, str) else genes
+        names = (
+            None
+            if asked is None
+            else tuple(dict.fromkeys(filter(None, (find_gene(world, g) for g in asked))))
         )
-    asked = [genes] if isinstance(genes, str) else genes
-    names = (
-        None if asked is None else tuple(dict.fromkeys(filter(None, (find_gene(world, g) for g in asked))))
-    )
-    # of a readout's contexts, not the backbone's
-    chosen = expression_contexts(world, contexts)
-    return ExpressionEffectsParams(VariantTable.read(world, variants), names or None, chosen)
+        # of a readout's contexts, not the backbone's
+        chosen = expression_contexts(world, contexts)
+        return cls(VariantTable.read(world, variants), names or None, chosen)
 
+    def chunks(self, world: World) -> list[Chunk]:
+        assert world.readout is not None
+        if self.genes is None:
+            about: object = hashlib.sha256(_places(world.annotation.genes)).hexdigest()
+        else:
+            about = [gene_identity(world, gene, self.contexts) for gene in self.genes]
+        shared = {"about": about, "readout": model_identity(world.readout.covering(self.contexts))}
+        trim = partial(_trim, contexts=self.contexts)
+        return [
+            Chunk({"variants": digest, **shared}, partial(self._score, rows), max(len(rows), 1), trim)
+            for _, rows, digest in self.table.chunks(CHUNK)
+        ]
 
-def _chunks(world: World, params: ExpressionEffectsParams) -> list[Chunk]:
-    assert world.readout is not None
-    if params.genes is None:
-        about: object = hashlib.sha256(_places(world.annotation.genes)).hexdigest()
-    else:
-        about = [gene_identity(world, gene, params.contexts) for gene in params.genes]
-    shared = {"about": about, "readout": model_identity(world.readout.covering(params.contexts))}
-    trim = partial(_trim, contexts=params.contexts)
-    return [
-        Chunk({"variants": digest, **shared}, partial(_score, rows, params), max(len(rows), 1), trim)
-        for _, rows, digest in params.table.chunks(CHUNK)
-    ]
+    def _score(self, rows: pd.DataFrame, backend: Backend, progress: Progress) -> xr.Dataset:
+        # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
+        from phenviz.effects import score_expression
 
+        world = backend.world
+        assert backend.readout is not None
+        readout = backend.readout.covering(self.contexts)
+        models = world.annotation, world.reference, backend.backbone, readout
+        return score_expression(rows, *models, genes=self.genes, progress=progress)
 
-def _score(
-    rows: pd.DataFrame, params: ExpressionEffectsParams, backend: Backend, progress: Progress
-) -> xr.Dataset:
-    # in all contexts of the readout, whatever was asked for: they are one matrix, and requests share
-    from phenviz.effects import score_expression
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        from phenviz.effects import join_expression
 
-    world = backend.world
-    assert backend.readout is not None
-    readout = backend.readout.covering(params.contexts)
-    models = world.annotation, world.reference, backend.backbone, readout
-    return score_expression(rows, *models, genes=params.genes, progress=progress)
+        rows = self.table.order()
+        return join_expression(parts, [rows[CHUNK * part : CHUNK * (part + 1)] for part in range(len(parts))])
+
+    def peak_bytes(self, world: World) -> int:
+        pairs = _GENES * self.table.count
+        return WORKING_BYTES + COPIES * pairs * (len(self.contexts) * FLOAT_BYTES + ROW_BYTES)
+
+    @property
+    def private(self) -> bool:
+        return self.table.personal
 
 
 def _places(genes: pd.DataFrame) -> bytes:
@@ -109,26 +125,3 @@ def _places(genes: pd.DataFrame) -> bytes:
 
 def _trim(dataset: xr.Dataset, contexts: tuple[str, ...]) -> xr.Dataset:
     return dataset.sel(context=list(contexts))
-
-
-def _join(params: ExpressionEffectsParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    from phenviz.effects import join_expression
-
-    rows = params.table.order()
-    return join_expression(parts, [rows[CHUNK * part : CHUNK * (part + 1)] for part in range(len(parts))])
-
-
-def _memory(world: World, params: ExpressionEffectsParams) -> int:
-    pairs = _GENES * params.table.count
-    return WORKING_BYTES + COPIES * pairs * (len(params.contexts) * FLOAT_BYTES + ROW_BYTES)
-
-
-EXPRESSION_EFFECTS = Kind(
-    "expression_effects",
-    _params,
-    _chunks,
-    _join,
-    seconds_per_unit=1 / 100,
-    memory=_memory,
-    private=lambda params: params.table.personal,
-)

@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import xarray as xr
 
 from phenviz.errors import Cancelled, JobError
+from phenviz.service.job_types import Request
 from phenviz.service.shared_task import TERMINAL, Finished, State, Work
 
 _SECONDS_BETWEEN_CALLS = 0.1
@@ -68,14 +69,19 @@ class Job:
         return self._work.private
 
     @property
+    def request(self) -> Request:
+        """What was asked for, checked and complete; its ``title`` and ``address`` say it."""
+        return self._work.request
+
+    @property
     def kind(self) -> str:
         """What is computed (``predict``, ``mutagenesis``, ``attribute``, ...)."""
-        return self._work.kind.name
+        return self.request.kind
 
     @property
     def params(self) -> dict[str, Any]:
         """Parameters, checked and complete (``locus`` is a `Locus`, ``contexts`` are short names)."""
-        return {field.name: getattr(self._work.params, field.name) for field in fields(self._work.params)}
+        return {field.name: getattr(self.request, field.name) for field in fields(cast(Any, self.request))}
 
     @property
     def state(self) -> State:

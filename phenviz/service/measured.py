@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import xarray as xr
@@ -18,7 +18,7 @@ from phenviz.errors import DataError, LocusError, ModelError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_phasing
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, find_contexts, find_gene
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _HAPLOTYPE_BYTES = 300_000
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredParams:
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredRequest(Request):
     """Parameters of ``measured``.
 
     Parameters
@@ -58,6 +58,10 @@ class MeasuredParams:
         Genes that were asked for, but not measured in enough people.
     """
 
+    kind = "measured"
+    seconds_per_unit = 1 / 5
+    of_people = True
+
     source: str
     genes: tuple[str, ...]
     individuals: tuple[str, ...]
@@ -68,6 +72,97 @@ class MeasuredParams:
     unphased: str
     seed: int
     missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        source: str | os.PathLike[str],
+        genes: str | Iterable[str] | None = None,
+        individuals: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        panel: str | os.PathLike[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        contexts: str | Iterable[str] | None = None,
+        unphased: str = "as listed",
+        seed: int = 0,
+    ) -> Self:
+        from phenviz.effects.measured.people import measured_genes
+        from phenviz.variation.sources import content_of
+
+        if world.readout is None:
+            raise ModelError(
+                f"world {world.name!r} has no gene readout, so that no expression is predicted: set "
+                "'readout' in its project.yaml"
+            )
+        given = [individuals] if isinstance(individuals, str | os.PathLike) else list(individuals)
+        paths = tuple(_absolute(path) for path in given)
+        packs = {pack.name for pack in list_packs()}
+        where = str(source) if str(source) in packs else _absolute(source)
+        panel_path = None if panel is None else _absolute(panel)
+        people = pair_measured(world, where, paths, panel_path, names)
+        measured = measured_genes(people, world.annotation)
+        missing: tuple[str, ...] = ()
+        if genes is not None:
+            asked = [genes] if isinstance(genes, str) else list(genes)
+            chosen = [name for gene in asked if (name := find_gene(world, gene)) is not None]
+            missing = tuple(name for name in chosen if name not in measured)
+            if len(missing) == len(chosen):
+                raise LocusError(
+                    f"{', '.join(missing)}: not measured in {people.measured.title} in enough people, or no "
+                    f"genotypes are known around it; those that can be judged are {', '.join(measured[:12])}"
+                    f"{' ...' if len(measured) > 12 else ''}"
+                )
+            measured = [name for name in measured if name in chosen]
+        if not measured:
+            raise DataError(
+                f"{people.measured.title} measured no gene around which these people's genotypes are known: "
+                "give genotypes of the same part of the genome"
+            )
+        files = (*(paths or world.project.every_individual()), *([] if where in packs else [where]))
+        choice, _ = find_phasing(unphased, seed)
+        return cls(
+            where, tuple(measured), paths, panel_path, tuple(sorted((names or {}).items())),
+            tuple(content_of(path) for path in files), _contexts(world, contexts, people, measured[0]),
+            choice, int(seed), missing,
+        )  # fmt: skip
+
+    def chunks(self, world: World) -> list[Chunk]:
+        shared = _Shared(world, self)
+
+        def compute(name: str, backend: Backend, progress: Progress) -> xr.Dataset:
+            from phenviz.effects.measured.compare import Model, compare_gene
+            from phenviz.effects.measured.people import elsewhere_of, far_gene
+
+            annotation, people = backend.world.annotation, shared.people
+            genes = [annotation.gene(one) for one in self.genes]
+            gene = annotation.gene(name)
+            assert backend.readout is not None
+            readout = backend.readout.covering(self.contexts)
+            model = Model(
+                [readout.contexts[row] for row in readout.select(self.contexts)],
+                partial(shared.predict, backend, progress),
+                partial(shared.variant_effects, backend, progress),
+                partial(_part_of, world),
+            )
+            elsewhere = elsewhere_of(people.measured, annotation, gene.locus.contig)
+            found = compare_gene(
+                people, gene, model, elsewhere, far=far_gene(gene, genes), seed=self.seed, progress=progress
+            )
+            return found.assign_attrs(_attrs(backend, readout, genes, people, self.missing))
+
+        whose = {"params": repr(self)}
+        units = float(len(shared.people.names))
+        return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in self.genes]
+
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        from phenviz.effects.measured import join_measured
+
+        return join_measured(parts).assign_attrs(parts[0].attrs)
+
+    def peak_bytes(self, world: World) -> int:
+        # the people aren't counted here: a thousand of them are assumed
+        numbers = 1_000 * len(self.genes) * len(self.contexts) * 5
+        return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 1_000 * _HAPLOTYPE_BYTES
 
 
 def open_cohort(
@@ -118,59 +213,6 @@ def pair_measured(
     return pair_people(cohort, measured)
 
 
-def _params(
-    world: World,
-    source: str | os.PathLike[str],
-    genes: str | Iterable[str] | None = None,
-    individuals: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
-    panel: str | os.PathLike[str] | None = None,
-    names: Mapping[str, str] | None = None,
-    contexts: str | Iterable[str] | None = None,
-    unphased: str = "as listed",
-    seed: int = 0,
-) -> MeasuredParams:
-    from phenviz.effects.measured.people import measured_genes
-    from phenviz.variation.sources import content_of
-
-    if world.readout is None:
-        raise ModelError(
-            f"world {world.name!r} has no gene readout, so that no expression is predicted: set 'readout' "
-            f"in its "
-            "project.yaml"
-        )
-    given = [individuals] if isinstance(individuals, str | os.PathLike) else list(individuals)
-    paths = tuple(_absolute(path) for path in given)
-    packs = {pack.name for pack in list_packs()}
-    where = str(source) if str(source) in packs else _absolute(source)
-    panel_path = None if panel is None else _absolute(panel)
-    people = pair_measured(world, where, paths, panel_path, names)
-    measured = measured_genes(people, world.annotation)
-    missing: tuple[str, ...] = ()
-    if genes is not None:
-        asked = [genes] if isinstance(genes, str) else list(genes)
-        chosen = [name for gene in asked if (name := find_gene(world, gene)) is not None]
-        missing = tuple(name for name in chosen if name not in measured)
-        if len(missing) == len(chosen):
-            raise LocusError(
-                f"{', '.join(missing)}: not measured in {people.measured.title} in enough people, or no "
-                f"genotypes are known around it; those that can be judged are {', '.join(measured[:12])}"
-                f"{' ...' if len(measured) > 12 else ''}"
-            )
-        measured = [name for name in measured if name in chosen]
-    if not measured:
-        raise DataError(
-            f"{people.measured.title} measured no gene around which these people's genotypes are known: give "
-            "genotypes of the same part of the genome"
-        )
-    files = (*(paths or world.project.every_individual()), *([] if where in packs else [where]))
-    choice, _ = find_phasing(unphased, seed)
-    return MeasuredParams(
-        where, tuple(measured), paths, panel_path, tuple(sorted((names or {}).items())),
-        tuple(content_of(path) for path in files), _contexts(world, contexts, people, measured[0]), choice,
-        int(seed), missing,
-    )  # fmt: skip
-
-
 def _absolute(path: str | os.PathLike[str]) -> str:
     return str(Path(path).expanduser().resolve())
 
@@ -192,14 +234,16 @@ def context_of_cells(world: World, people: MeasuredPeople) -> str | None:
 class _Shared:
     """What the genes of one job have in common, worked out when first needed."""
 
-    def __init__(self, world: World, params: MeasuredParams) -> None:
-        self.world, self.params = world, params
+    def __init__(self, world: World, request: MeasuredRequest) -> None:
+        self.world, self.request = world, request
         self._predicted: dict[str, np.ndarray] = {}
 
     @cached_property
     def people(self) -> MeasuredPeople:
-        params = self.params
-        return pair_measured(self.world, params.source, params.individuals, params.panel, dict(params.names))
+        request = self.request
+        return pair_measured(
+            self.world, request.source, request.individuals, request.panel, dict(request.names)
+        )
 
     def predict(self, backend: Backend, progress: Progress, gene: Gene) -> np.ndarray:
         """Predict the expression of a gene from both haplotypes of each person, added up; each gene once."""
@@ -208,11 +252,11 @@ class _Shared:
         key = backend.world.annotation.key_of(gene)
         if key not in self._predicted:
             assert backend.readout is not None
-            params = self.params
+            request = self.request
             found = predict_expression(
                 self.people.individuals, key, backend.world.annotation, backend.world.reference,
-                backend.backbone, backend.readout.covering(params.contexts), samples=self.people.names,
-                contexts=params.contexts, unphased=cast("Unphased", params.unphased), seed=params.seed,
+                backend.backbone, backend.readout.covering(request.contexts), samples=self.people.names,
+                contexts=request.contexts, unphased=cast("Unphased", request.unphased), seed=request.seed,
                 progress=progress,
             )  # fmt: skip
             both = found["expression"].sel(haplotype=["1", "2"]).sum("haplotype")
@@ -229,46 +273,17 @@ class _Shared:
         from phenviz.models.backbone import halo
 
         assert backend.readout is not None
-        readout = backend.readout.covering(self.params.contexts)
-        effects = np.zeros((len(variants), len(self.params.contexts)))
+        readout = backend.readout.covering(self.request.contexts)
+        effects = np.zeros((len(variants), len(self.request.contexts)))
         reach = readout.reach + halo(backend.backbone) + 2 * backend.backbone.bin_size
         near = np.flatnonzero((variants["position"] - 1 - gene.tss).abs().to_numpy() <= reach)
         if len(near):
             scored = score_gene(
                 variants.iloc[near].reset_index(drop=True), gene, readout, backend.world.reference,
-                backend.backbone, contexts=self.params.contexts, progress=progress,
+                backend.backbone, contexts=self.request.contexts, progress=progress,
             )  # fmt: skip
             effects[near] = np.nan_to_num(scored["effect"].values)
         return effects
-
-
-def _chunks(world: World, params: MeasuredParams) -> list[Chunk]:
-    shared = _Shared(world, params)
-
-    def compute(name: str, backend: Backend, progress: Progress) -> xr.Dataset:
-        from phenviz.effects.measured.compare import Model, compare_gene
-        from phenviz.effects.measured.people import elsewhere_of, far_gene
-
-        annotation, people = backend.world.annotation, shared.people
-        genes = [annotation.gene(one) for one in params.genes]
-        gene = annotation.gene(name)
-        assert backend.readout is not None
-        readout = backend.readout.covering(params.contexts)
-        model = Model(
-            [readout.contexts[row] for row in readout.select(params.contexts)],
-            partial(shared.predict, backend, progress),
-            partial(shared.variant_effects, backend, progress),
-            partial(_part_of, world),
-        )
-        elsewhere = elsewhere_of(people.measured, annotation, gene.locus.contig)
-        found = compare_gene(
-            people, gene, model, elsewhere, far=far_gene(gene, genes), seed=params.seed, progress=progress
-        )
-        return found.assign_attrs(_attrs(backend, readout, genes, people, params.missing))
-
-    whose = {"params": repr(params)}
-    units = float(len(shared.people.names))
-    return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in params.genes]
 
 
 def _attrs(
@@ -291,26 +306,3 @@ def _part_of(world: World, gene: Gene) -> str:
     from phenviz.models.readout import part_of_gene
 
     return part_of_gene(world.project.readouts, gene)
-
-
-def _join(params: MeasuredParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    from phenviz.effects.measured import join_measured
-
-    return join_measured(parts).assign_attrs(parts[0].attrs)
-
-
-def _memory(world: World, params: MeasuredParams) -> int:
-    # the people aren't counted here: a thousand of them are assumed
-    numbers = 1_000 * len(params.genes) * len(params.contexts) * 5
-    return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 1_000 * _HAPLOTYPE_BYTES
-
-
-MEASURED = Kind(
-    "measured",
-    _params,
-    _chunks,
-    _join,
-    seconds_per_unit=1 / 5,
-    memory=_memory,
-    private=lambda params: True,
-)

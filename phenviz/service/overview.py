@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import xarray as xr
 
@@ -15,7 +15,7 @@ from phenviz.progress import Progress
 from phenviz.results.overview import OVERVIEW_BINS, overview_of
 from phenviz.service import grid
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES, chunk_intervals, find_locus, gapped
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -24,24 +24,34 @@ if TYPE_CHECKING:
 _CHUNK = 2**19
 
 
-@dataclass(frozen=True, slots=True)
-class OverviewParams:
+@dataclass(frozen=True, slots=True, eq=False)
+class OverviewRequest(Request):
     """Parameters of ``overview``: a checked locus."""
+
+    kind = "overview"
+    seconds_per_unit = 1 / 1.5e6
+    mixed_precision = True
 
     locus: Locus
 
+    @classmethod
+    def of(cls, world: World, locus: str | Locus) -> Self:
+        return cls(find_locus(world, locus))
 
-def _params(world: World, locus: str | Locus) -> OverviewParams:
-    return OverviewParams(find_locus(world, locus))
+    def chunks(self, world: World) -> list[Chunk]:
+        point = OVERVIEW_BINS * world.backbone.bin_size
+        trim = partial(grid.crop, locus=self.locus)
+        return [
+            Chunk({"cell": interval}, partial(_compute, interval), interval.length, trim)
+            for interval in chunk_intervals(world, self.locus, max(_CHUNK // point, 1) * point)
+        ]
 
+    def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+        return grid.join(self.locus, parts)
 
-def _chunks(world: World, params: OverviewParams) -> list[Chunk]:
-    point = OVERVIEW_BINS * world.backbone.bin_size
-    trim = partial(grid.crop, locus=params.locus)
-    return [
-        Chunk({"cell": interval}, partial(_compute, interval), interval.length, trim)
-        for interval in chunk_intervals(world, params.locus, max(_CHUNK // point, 1) * point)
-    ]
+    def peak_bytes(self, world: World) -> int:
+        points = self.locus.length // (OVERVIEW_BINS * world.backbone.bin_size) + 2
+        return WORKING_BYTES + COPIES * points * 3 * len(world.backbone.contexts) * FLOAT_BYTES
 
 
 def _compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Dataset:
@@ -53,23 +63,3 @@ def _compute(interval: Locus, backend: Backend, progress: Progress) -> xr.Datase
         # as in the tracks: where no sequence is known, nothing is drawn
         prediction["activity"][:] = 0
     return overview_of(prediction)
-
-
-def _join(params: OverviewParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    return grid.join(params.locus, parts)
-
-
-def _memory(world: World, params: OverviewParams) -> int:
-    points = params.locus.length // (OVERVIEW_BINS * world.backbone.bin_size) + 2
-    return WORKING_BYTES + COPIES * points * 3 * len(world.backbone.contexts) * FLOAT_BYTES
-
-
-OVERVIEW = Kind(
-    "overview",
-    _params,
-    _chunks,
-    _join,
-    seconds_per_unit=1 / 1.5e6,
-    memory=_memory,
-    mixed_precision=True,
-)

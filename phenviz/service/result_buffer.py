@@ -18,7 +18,7 @@ from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
 if TYPE_CHECKING:
-    from phenviz.service.job_types import Chunk, Kind
+    from phenviz.service.job_types import Chunk, Request, StreamedRequest
     from phenviz.service.store import Hold
 
 # A result in memory is joined from its chunks, which takes as much again; what is larger stays in the store.
@@ -62,8 +62,8 @@ class ResultBuffer(Protocol):
 class HeldBuffer:
     """Finished chunks in memory; see `ResultBuffer`."""
 
-    def __init__(self, kind: Kind, params: Any, parts: Iterable[xr.Dataset] = ()) -> None:
-        self._kind, self._params, self._parts = kind, params, list(parts)
+    def __init__(self, request: Request, parts: Iterable[xr.Dataset] = ()) -> None:
+        self._request, self._parts = request, list(parts)
         self.tiles: list[xr.Dataset] = []
 
     @property
@@ -79,17 +79,17 @@ class HeldBuffer:
     def add(self, part: xr.Dataset) -> None:
         """See `ResultBuffer.add`."""
         self._parts.append(part)
-        if (tile := self._kind.settle(self._params, self._parts)) is not None:
+        if (tile := self._request.settle(self._parts)) is not None:
             self.tiles.append(tile)
 
     def copy(self) -> HeldBuffer:
         """See `ResultBuffer.copy`."""
-        return HeldBuffer(self._kind, self._params, self._parts)
+        return HeldBuffer(self._request, self._parts)
 
     def join(self, tiles: Sequence[xr.Dataset] = ()) -> xr.Dataset | None:
         """See `ResultBuffer.join`."""
         parts = (*self._parts, *tiles)
-        return self._kind.join(self._params, parts) if parts else None
+        return self._request.join(parts) if parts else None
 
     def clear(self) -> None:
         """See `ResultBuffer.clear`."""
@@ -155,8 +155,8 @@ class ChunkReader:
 
     Parameters
     ----------
-    kind, params, chunks
-        What the result is; the kind has a `Streaming`, the chunks have extents.
+    request, chunks
+        What the result is; the chunks have extents.
     fetch
         Returns a chunk's Dataset from the store, None if it isn't there.
     hold
@@ -165,15 +165,14 @@ class ChunkReader:
 
     def __init__(
         self,
-        kind: Kind,
-        params: Any,
+        request: StreamedRequest,
         chunks: Sequence[Chunk],
         fetch: Callable[[Chunk], xr.Dataset | None],
         hold: Hold,
     ) -> None:
-        self.locus: Locus = params.locus
+        self.locus: Locus = request.locus
         self.lost = False
-        self._kind, self._params, self._chunks, self._fetch, self._hold = kind, params, chunks, fetch, hold
+        self._request, self._chunks, self._fetch, self._hold = request, chunks, fetch, hold
         extents = [chunk.extent for chunk in chunks if chunk.extent is not None]
         self._starts = [start for start, _ in extents]
         self._stops = [stop for _, stop in extents]
@@ -185,7 +184,7 @@ class ChunkReader:
     def template(self, part: xr.Dataset) -> xr.Dataset:
         """Return one base of the result, in memory: its variables, coordinates and attributes."""
         start = max(self._starts[0], self.locus.start)
-        return self._kind.streaming.interval(self._params, [part], self._at(start, start + 1))  # type: ignore[union-attr]
+        return self._request.interval([part], self._at(start, start + 1))
 
     def open(self, template: xr.Dataset, start: int, end: int) -> xr.Dataset:
         """Return the bases from start to end, of which nothing is read yet."""
@@ -205,7 +204,7 @@ class ChunkReader:
     def summary(self, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the attributes that hold for the whole of the chunks with these attributes."""
         strand = {"strand": self.locus.strand} if self.locus.strand != "." else {}
-        return strand | dict(self._kind.streaming.summary(self._params, attributes))  # type: ignore[union-attr]
+        return strand | dict(self._request.summary(attributes))
 
     def read(self, name: str, axis: int, out: NDArray[Any], start: int) -> None:
         """Fill an array with a variable from base ``start`` on, chunk by chunk; the axis is that of bases."""
@@ -223,7 +222,7 @@ class ChunkReader:
             self._part(number)
             for number in range(bisect_right(self._stops, start), bisect_left(self._starts, end))
         ]
-        return self._kind.streaming.interval(self._params, parts, self._at(start, end))  # type: ignore[union-attr]
+        return self._request.interval(parts, self._at(start, end))
 
     def _at(self, start: int, end: int) -> Locus:
         return Locus(self.locus.contig, start, end)
@@ -237,8 +236,8 @@ class ChunkReader:
         if part is None:
             self.lost = True
             raise ResultError(
-                f"a part of this {self._kind.name} of {self.locus} isn't in the store any more (deleted, or "
-                "evicted by another process): ask for it again, only what is missing is computed"
+                f"a part of this {self._request.kind} of {self.locus} isn't in the store any more (deleted, "
+                "or evicted by another process): ask for it again, only what is missing is computed"
             )
         self._cache.put(number, part)
         return part

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,7 @@ from phenviz.service.chosen_people import find_people, find_samples, people
 from phenviz.service.cohort_effects import summed_effects
 from phenviz.service.cohort_embedding import windows_of
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, WORKING_BYTES
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request
 
 if TYPE_CHECKING:
     from phenviz.disease.cohort.personal_genotypes import CarriedAlleles
@@ -37,8 +37,8 @@ DEFINITION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RiskParams:
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskRequest(Request):
     """Parameters of ``risk``.
 
     Parameters
@@ -55,25 +55,47 @@ class RiskParams:
         Hash of the risk model's card.
     """
 
+    kind = "risk"
+    seconds_per_unit = 5.0
+    even = False  # reading genotypes, scoring alleles and explaining aren't of a length
+    of_people = True
+
     samples: tuple[str, ...]
     traits: tuple[str, ...]
     individuals: str | None
     content: tuple[tuple[str, int, int], ...]
     model: str
 
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        samples: str | Iterable[str] | None = None,
+        traits: str | Iterable[str] | None = None,
+        individuals: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        from phenviz.disease.cohort.saved import open_risk_model
 
-def _params(
-    world: World,
-    samples: str | Iterable[str] | None = None,
-    traits: str | Iterable[str] | None = None,
-    individuals: str | os.PathLike[str] | None = None,
-) -> RiskParams:
-    from phenviz.disease.cohort.saved import open_risk_model
+        model = open_risk_model(world)
+        path, content = find_people(world, individuals)
+        chosen = find_samples(people(world, path), samples)
+        return cls(chosen, find_traits(world, traits), path, content, model.card_hash)
 
-    model = open_risk_model(world)
-    path, content = find_people(world, individuals)
-    chosen = find_samples(people(world, path), samples)
-    return RiskParams(chosen, find_traits(world, traits), path, content, model.card_hash)
+    def chunks(self, world: World) -> list[Chunk]:
+        def compute(backend: Backend, progress: Progress) -> xr.Dataset:
+            return _Assessment(backend, self, progress).result()
+
+        identity = {"samples": self.samples, "traits": self.traits, "file": self.content}
+        return [Chunk({**identity, "model": self.model}, compute, 1 + len(self.samples))]
+
+    def peak_bytes(self, world: World) -> int:
+        phenformer = world.phenformer
+        assert phenformer is not None
+        numbers = len(phenformer.genes) * phenformer.features * (2 if phenformer.haplotypes == "pair" else 1)
+        explained = len(self.traits) * len(phenformer.genes) * (len(phenformer.expression) + 1)
+        # effects of what people carry: some thousand alleles on a few genes each
+        effects = min(4_000 * len(self.samples), 200_000) * 8 * phenformer.features
+        return WORKING_BYTES + COPIES * FLOAT_BYTES * (len(self.samples) * (numbers + explained) + effects)
 
 
 def find_traits(world: World, traits: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -94,32 +116,24 @@ def find_traits(world: World, traits: str | Iterable[str] | None) -> tuple[str, 
     return tuple(dict.fromkeys(phenformer.traits[phenformer.trait_index(name)].name for name in asked))
 
 
-def _chunks(world: World, params: RiskParams) -> list[Chunk]:
-    def compute(backend: Backend, progress: Progress) -> xr.Dataset:
-        return _Assessment(backend, params, progress).result()
-
-    identity = {"samples": params.samples, "traits": params.traits, "file": params.content}
-    return [Chunk({**identity, "model": params.model}, compute, 1 + len(params.samples))]
-
-
 class _Assessment:
     """One job: people's genotypes, read once, and all that is made of them."""
 
-    def __init__(self, backend: Backend, params: RiskParams, progress: Progress) -> None:
+    def __init__(self, backend: Backend, request: RiskRequest, progress: Progress) -> None:
         from phenviz.disease.cohort.personal_genotypes import known_loci
         from phenviz.disease.cohort.saved import open_risk_model
 
         assert backend.phenformer is not None
-        self._world, self._params, self._progress = backend.world, params, progress
+        self._world, self._request, self._progress = backend.world, request, progress
         self._phenformer: Phenformer = backend.phenformer
         self._model: RiskModel = open_risk_model(self._world)
-        self._people: Individuals = people(self._world, params.individuals)
+        self._people: Individuals = people(self._world, request.individuals)
         self._pair = self._phenformer.haplotypes == "pair"
         self._loci = self._read_loci()
-        self._covered, self._told = known_loci(self._people, params.samples, self._model.loci)
+        self._covered, self._told = known_loci(self._people, request.samples, self._model.loci)
         if not any(self._covered.values()):
             raise DataError(
-                f"nothing is known of {params.samples[0]} where {self._model.folder.name} reads genotypes "
+                f"nothing is known of {request.samples[0]} where {self._model.folder.name} reads genotypes "
                 f"({', '.join(map(str, self._loci))}): {self._told}; give genotypes of these bases"
             )
 
@@ -128,7 +142,7 @@ class _Assessment:
         from phenviz.disease.cohort.scoring import Layout, combined, expression_scores, unknown_covariates
         from phenviz.models.phenformer_training import logits_of
 
-        phenformer, model, traits = self._phenformer, self._model, self._params.traits
+        phenformer, model, traits = self._phenformer, self._model, self._request.traits
         weighed, carried = self._read()
         effects = self._effects(carried)
         tokens, uncovered = self._tokens(carried, effects)
@@ -144,7 +158,7 @@ class _Assessment:
             )
             for name in traits
         }  # fmt: skip
-        found = rank_people(model, self._params.samples, traits, scores, weighed)
+        found = rank_people(model, self._request.samples, traits, scores, weighed)
         explained, delta = self._explained(tokens, carried, effects)
         attrs = self._attrs(weighed, effects, uncovered)
         return found.merge(explained).assign_attrs(**attrs, convergence_delta=delta)
@@ -163,8 +177,8 @@ class _Assessment:
         from phenviz.disease.cohort.personal_genotypes import read_carried
         from phenviz.disease.cohort.scoring import Weigher
 
-        counts, samples = ReadCounts(), self._params.samples
-        weigher = Weigher(self._model, self._params.traits, len(samples))
+        counts, samples = ReadCounts(), self._request.samples
+        weigher = Weigher(self._model, self._request.traits, len(samples))
         carried = read_carried(
             self._people,
             samples,
@@ -193,7 +207,7 @@ class _Assessment:
         from phenviz.results.tokens import Tokens
 
         phenformer, reference = self._phenformer, self._model.reference_tokens
-        genes, samples = len(phenformer.genes), len(self._params.samples)
+        genes, samples = len(phenformer.genes), len(self._request.samples)
         difference = summed_effects(carried.copies, effects, genes)
         share = self._shares()
         # of what isn't known of a window, everybody has what is usual
@@ -239,7 +253,7 @@ class _Assessment:
         from phenviz.models.phenformer_checkpoint import own_readout
         from phenviz.results.schema import context_coords
 
-        phenformer, traits, samples = self._phenformer, self._params.traits, self._params.samples
+        phenformer, traits, samples = self._phenformer, self._request.traits, self._request.samples
         shape = (len(samples), len(traits), len(phenformer.genes))
         by_gene = np.empty(shape, dtype=np.float32)
         by_context = np.empty((*shape, len(phenformer.expression)), dtype=np.float32)
@@ -291,36 +305,10 @@ class _Assessment:
             simulated=model.simulated,
             trained_on=model.trained_on,
             coverage=self._told,
-            variants_found=[weighed.found[name] for name in self._params.traits],
-            variants_known=[weighed.known[name] for name in self._params.traits],
+            variants_found=[weighed.found[name] for name in self._request.traits],
+            variants_known=[weighed.known[name] for name in self._request.traits],
             genotypes_missing=counts.missing,
             genes_uncovered=uncovered,
             skipped=int(effects.attrs["skipped"]),
             left_out=list(counts.left_out),
         )
-
-
-def _join(params: RiskParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    return parts[0]
-
-
-def _memory(world: World, params: RiskParams) -> int:
-    phenformer = world.phenformer
-    assert phenformer is not None
-    numbers = len(phenformer.genes) * phenformer.features * (2 if phenformer.haplotypes == "pair" else 1)
-    explained = len(params.traits) * len(phenformer.genes) * (len(phenformer.expression) + 1)
-    # effects of what people carry: some thousand alleles on a few genes each
-    effects = min(4_000 * len(params.samples), 200_000) * 8 * phenformer.features
-    return WORKING_BYTES + COPIES * FLOAT_BYTES * (len(params.samples) * (numbers + explained) + effects)
-
-
-RISK = Kind(
-    "risk",
-    _params,
-    _chunks,
-    _join,
-    seconds_per_unit=5.0,
-    memory=_memory,
-    even=False,  # reading genotypes, scoring alleles and explaining aren't of a length
-    private=lambda params: True,
-)

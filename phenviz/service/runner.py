@@ -18,7 +18,7 @@ from phenviz.models.memory import free_memory, out_of_memory
 from phenviz.progress import Progress
 from phenviz.service.device import free_bytes, precision, precision_name
 from phenviz.service.job_params import COPIES, WORKING_BYTES
-from phenviz.service.job_types import Backend, Chunk, Kind
+from phenviz.service.job_types import Backend, Chunk, Request, StreamedRequest
 from phenviz.service.result_buffer import HELD_BYTES, ChunkReader, HeldBuffer, ResultBuffer, StoredBuffer
 from phenviz.service.runtime_estimates import CostBook, Estimate
 from phenviz.service.session_store import SessionStore
@@ -56,11 +56,11 @@ class Runner:
         self._costs = costs
         self._backend = Backend(world, device)
 
-    def key(self, kind: Kind, parts: Mapping[str, Any]) -> str:
+    def key(self, kind: type[Request], parts: Mapping[str, Any]) -> str:
         """Content address of what a kind makes of these parts with this world's model and reference."""
         made_of = {
             "schema": STORE_SCHEMA,
-            "kind": [kind.name, kind.version],
+            "kind": [kind.kind, kind.version],
             "model": self._model,
             "assembly": self._world.reference.assembly,
             "reference": self._world.reference.fingerprint,
@@ -72,18 +72,18 @@ class Runner:
     def _model(self) -> str:
         return model_identity(self._world.backbone)
 
-    def estimate(self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> Estimate:
+    def estimate(self, request: Request, chunks: Sequence[Chunk], store: Store) -> Estimate:
         """Say what it costs to do the chunks that the store doesn't hold."""
         total = sum(chunk.units for chunk in chunks) or 1.0
-        missing = sum(chunk.units for chunk in chunks if not self._is_stored(kind, chunk, store))
-        rate = kind.seconds_per_unit * relative_cost(self._world.backbone)
-        seconds = self._costs.seconds(self._cost_name(kind, params), missing, rate)
-        memory = kind.memory(self._world, params)
-        if self._is_streamed(kind, params, chunks, store):
+        missing = sum(chunk.units for chunk in chunks if not self._is_stored(request, chunk, store))
+        rate = request.seconds_per_unit * relative_cost(self._world.backbone)
+        seconds = self._costs.seconds(self._cost_name(request), missing, rate)
+        memory = request.peak_bytes(self._world)
+        if self._is_streamed(request, chunks, store):
             memory = min(memory, _STREAMED_BYTES)
         return Estimate(seconds, memory, 1.0 - missing / total)
 
-    def plan(self, key: str, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> Work:
+    def plan(self, key: str, request: Request, chunks: Sequence[Chunk], store: Store) -> Work:
         """Make a work of chunks, once the memory for it is known to be there.
 
         Raises
@@ -93,20 +93,20 @@ class Runner:
         ResultError
             If the store's disk can't.
         """
-        estimate = self.estimate(kind, params, chunks, store)
+        estimate = self.estimate(request, chunks, store)
         free = free_bytes(self._device)
         if estimate.bytes > free * _USABLE_MEMORY:
             raise MemoryLimitError(
-                f"this {kind.name} needs about {estimate.bytes / 1e9:.1f} GB of memory, and "
+                f"this {request.kind} needs about {estimate.bytes / 1e9:.1f} GB of memory, and "
                 f"{free / 1e9:.1f} GB are free: choose a shorter locus or fewer contexts, or close other "
                 "programs"
             )
         missing = sum(chunk.units for chunk in chunks) * (1 - estimate.stored)
-        buffer = self._buffer(kind, params, chunks, store, estimate)
-        return Work(key, kind, params, chunks, estimate.seconds, missing, buffer, store)
+        buffer = self._buffer(request, chunks, store, estimate)
+        return Work(key, request, chunks, estimate.seconds, missing, buffer, store)
 
     def _buffer(
-        self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store, estimate: Estimate
+        self, request: Request, chunks: Sequence[Chunk], store: Store, estimate: Estimate
     ) -> ResultBuffer:
         """Choose where finished chunks go: into memory, or only into the store if they are too many.
 
@@ -115,33 +115,33 @@ class Runner:
         ResultError
             If the store's disk can't take them.
         """
-        if isinstance(store, SessionStore) or not self._is_streamed(kind, params, chunks, store):
-            return HeldBuffer(kind, params)
-        self._check_disk(kind, params, store, 1 - estimate.stored)
+        if isinstance(store, SessionStore) or not self._is_streamed(request, chunks, store):
+            return HeldBuffer(request)
+        assert isinstance(request, StreamedRequest)
+        self._check_disk(request, store, 1 - estimate.stored)
         identities = [identity for chunk in chunks for identity in (chunk.identity, *chunk.wider)]
-        hold = store.hold(self._chunk_key(kind, identity) for identity in identities)
-        reader = ChunkReader(kind, params, chunks, lambda chunk: self._from_store(kind, chunk, store), hold)
+        hold = store.hold(self._chunk_key(request, identity) for identity in identities)
+        reader = ChunkReader(request, chunks, lambda chunk: self._from_store(request, chunk, store), hold)
         return StoredBuffer(reader)
 
-    def _is_streamed(self, kind: Kind, params: Any, chunks: Sequence[Chunk], store: Store) -> bool:
-        known = kind.streaming is not None and all(chunk.extent is not None for chunk in chunks)
+    def _is_streamed(self, request: Request, chunks: Sequence[Chunk], store: Store) -> bool:
+        known = isinstance(request, StreamedRequest) and all(chunk.extent is not None for chunk in chunks)
         on_disk = isinstance(store, ResultStore)
-        return on_disk and known and kind.memory(self._world, params) > _STREAMED_BYTES
+        return on_disk and known and request.peak_bytes(self._world) > _STREAMED_BYTES
 
-    def _check_disk(self, kind: Kind, params: Any, store: ResultStore, missing: float) -> None:
-        assert kind.streaming is not None
-        needed = kind.streaming.disk(self._world, params) * missing
+    def _check_disk(self, request: StreamedRequest, store: ResultStore, missing: float) -> None:
+        needed = request.stored_bytes(self._world) * missing
         folder = store.folder
         if store.limit <= 0 or not folder.is_dir():
             raise ResultError(
-                f"this {kind.name} of {params.locus} is too long for memory and goes through the result "
+                f"this {request.kind} of {request.locus} is too long for memory and goes through the result "
                 f"store, but {folder} keeps nothing: set PHENVIZ_STORE_LIMIT, or choose a shorter locus"
             )
         if needed > (free := shutil.disk_usage(folder).free):
             raise ResultError(
-                f"this {kind.name} of {params.locus} needs about {needed / 1e9:.1f} GB of disk in {folder}, "
-                f"and {free / 1e9:.1f} GB are free: free some, set PHENVIZ_CACHE to another disk, or choose "
-                "a shorter locus"
+                f"this {request.kind} of {request.locus} needs about {needed / 1e9:.1f} GB of disk in "
+                f"{folder}, and {free / 1e9:.1f} GB are free: free some, set PHENVIZ_CACHE to another "
+                "disk, or choose a shorter locus"
             )
 
     def step(self, work: Work, *, compute: bool) -> bool:
@@ -171,26 +171,26 @@ class Runner:
         finally:
             work.lay_down()
         if work.over and work.computed_units:
-            self._costs.learn(self._cost_name(work.kind, work.params), work.computed_units, work.busy_seconds)
+            self._costs.learn(self._cost_name(work.request), work.computed_units, work.busy_seconds)
         return found
 
     def _do_chunk(self, work: Work, compute: bool) -> bool:
         chunk = work.chunks[work.next_chunk]
-        dataset = self._from_store(work.kind, chunk, work.store)
+        dataset = self._from_store(work.request, chunk, work.store)
         computed = dataset is None
         if dataset is None:
             if not compute:
                 return False
             dataset = self._compute(work, chunk)
-            kept = work.store.put(self._chunk_key(work.kind, chunk.identity), dataset)
+            kept = work.store.put(self._chunk_key(work.request, chunk.identity), dataset)
             if work.streamed and not kept:
                 raise ResultError(
-                    f"a finished chunk of this {work.kind.name} can't be kept in the result store, which it "
-                    "is too long to do without: free some disk, then ask again to go on from here"
+                    f"a finished chunk of this {work.request.kind} can't be kept in the result store, which "
+                    "it is too long to do without: free some disk, then ask again to go on from here"
                 )
         part = chunk.trim(dataset)
         if part is None:
-            raise JobError(f"{work.kind.name} made a chunk with nothing in it of what was asked for")
+            raise JobError(f"{work.request.kind} made a chunk with nothing in it of what was asked for")
         work.end_chunk(part, computed)
         return True
 
@@ -204,7 +204,7 @@ class Runner:
 
         progress = Progress(change, partial, work.cancel_event)
         progress.check()
-        with precision(self._device, work.kind.mixed_precision):
+        with precision(self._device, work.request.mixed_precision):
             return chunk.compute(self._backend, progress)
 
     def _finish(self, work: Work) -> None:
@@ -218,19 +218,19 @@ class Runner:
             return
         if isinstance(error, PhenvizError):
             # a message may name a person
-            logger.info("%s failed: %s", work.kind.name, type(error).__name__ if work.private else error)
+            logger.info("%s failed: %s", work.request.kind, type(error).__name__ if work.private else error)
             told = error
         elif out_of_memory(error):
-            logger.warning("%s ran out of memory", work.kind.name, exc_info=error)
+            logger.warning("%s ran out of memory", work.request.kind, exc_info=error)
             told = MemoryLimitError(
-                f"memory ran out during {work.kind.name} ({work.stage}): choose a shorter locus or "
+                f"memory ran out during {work.request.kind} ({work.stage}): choose a shorter locus or "
                 "fewer contexts, or close other programs"
             )
         else:
-            logger.error("%s failed unexpectedly", work.kind.name, exc_info=error)
+            logger.error("%s failed unexpectedly", work.request.kind, exc_info=error)
             what = str(error).strip().splitlines()
             told = JobError(
-                f"{work.kind.name} failed during '{work.stage}': {type(error).__name__}"
+                f"{work.request.kind} failed during '{work.stage}': {type(error).__name__}"
                 f"{': ' + what[0][:200] if what else ''} (details are in the log)"
             )
         # its frames hold the tensors of what failed
@@ -238,27 +238,27 @@ class Runner:
         work.end("failed", error=told.with_traceback(None))
         free_memory()
 
-    def _from_store(self, kind: Kind, chunk: Chunk, store: Store) -> xr.Dataset | None:
+    def _from_store(self, request: Request, chunk: Chunk, store: Store) -> xr.Dataset | None:
         for identity in (chunk.identity, *chunk.wider):
-            dataset = store.get(self._chunk_key(kind, identity))
+            dataset = store.get(self._chunk_key(request, identity))
             if dataset is not None:
                 return dataset
         return None
 
-    def _is_stored(self, kind: Kind, chunk: Chunk, store: Store) -> bool:
-        return any(self._chunk_key(kind, identity) in store for identity in (chunk.identity, *chunk.wider))
+    def _is_stored(self, request: Request, chunk: Chunk, store: Store) -> bool:
+        return any(self._chunk_key(request, identity) in store for identity in (chunk.identity, *chunk.wider))
 
-    def _chunk_key(self, kind: Kind, identity: Mapping[str, Any]) -> str:
+    def _chunk_key(self, request: Request, identity: Mapping[str, Any]) -> str:
         # the word is part of the key, as "cell" is in identities: another would lose all that is stored
-        return self.key(kind, {"piece": identity})
+        return self.key(type(request), {"piece": identity})
 
-    def seconds(self, kind: Kind, units: float, flavour: str) -> float:
+    def seconds(self, kind: type[Request], units: float, flavour: str) -> float:
         """Say how long so many units of a kind take."""
         return self._costs.seconds(self._rate_name(kind, flavour), units, kind.seconds_per_unit)
 
-    def _cost_name(self, kind: Kind, params: Any) -> str:
-        return self._rate_name(kind, kind.flavour(params))
+    def _cost_name(self, request: Request) -> str:
+        return self._rate_name(type(request), request.flavour)
 
-    def _rate_name(self, kind: Kind, flavour: str) -> str:
+    def _rate_name(self, kind: type[Request], flavour: str) -> str:
         model = self._world.backbone.weights_hash[:12]
-        return f"{kind.name}|{kind.version}|{flavour}|{self._device}|{model}"
+        return f"{kind.kind}|{kind.version}|{flavour}|{self._device}|{model}"

@@ -6,6 +6,7 @@ import atexit
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import xarray as xr
 
 from phenviz.errors import JobError
 from phenviz.service.device import pick_device, settle_worker_thread
-from phenviz.service.job_types import Registry
+from phenviz.service.job_types import Registry, Request
 from phenviz.service.jobs import Job
 from phenviz.service.runner import Runner
 from phenviz.service.runtime_estimates import CostBook, Estimate
@@ -104,7 +105,7 @@ class ModelService(Verbs):
 
     def submit(
         self,
-        kind: str,
+        kind: str | Request,
         *,
         holder: str | None = None,
         private: bool = False,
@@ -117,7 +118,7 @@ class ModelService(Verbs):
         ----------
         kind
             ``predict``, ``mutagenesis``, ``attribute``, ``variant_effects``, ``personal``, ``expression`` or
-            another one.
+            another one; or a request that was made already.
         holder
             Who asks, for instance a browser session: asking twice for the same gives it its own job again,
             if that isn't private.
@@ -140,10 +141,9 @@ class ModelService(Verbs):
             If the request can't be fulfilled: unknown parameter, locus or context, too much memory, full
             queue.
         """
-        chosen = self._kinds[kind]
-        normal = chosen.read(self.world, params)
-        private = private or chosen.private(normal)
-        key = self._runner.key(chosen, {"whole": normal} | ({"private": [holder]} if private else {}))
+        request = self._checked(kind, params)
+        private = private or request.private
+        key = self._key(request, **({"private": [holder]} if private else {}))
         with self._lock:
             self._check_open()
             if (known := self._usable(key)) is not None:
@@ -151,7 +151,7 @@ class ModelService(Verbs):
                 return self._job_on(known, holder)
         # outside of the lock: looking up thousands of chunks must not hold up the other sessions
         store = self._store(holder, private)
-        work = self._runner.plan(key, chosen, normal, chosen.chunks(self.world, normal), store)
+        work = self._runner.plan(key, request, request.chunks(self.world), store)
         with self._lock:
             self._check_open()
             if (other := self._usable(key)) is not None:
@@ -165,13 +165,12 @@ class ModelService(Verbs):
         return job
 
     def estimate(
-        self, kind: str, *, holder: str | None = None, private: bool = False, **params: Any
+        self, kind: str | Request, *, holder: str | None = None, private: bool = False, **params: Any
     ) -> Estimate:
         """Say what a job would cost, before it is asked for with `submit`; takes milliseconds."""
-        chosen = self._kinds[kind]
-        normal = chosen.read(self.world, params)
-        store = self._store(holder, private or chosen.private(normal))
-        return self._runner.estimate(chosen, normal, chosen.chunks(self.world, normal), store)
+        request = self._checked(kind, params)
+        store = self._store(holder, private or request.private)
+        return self._runner.estimate(request, request.chunks(self.world), store)
 
     def seconds(self, kind: str, units: float, flavour: str = "") -> float:
         """Say how long so much work of a kind takes here, as far as this machine has learnt it.
@@ -183,14 +182,13 @@ class ModelService(Verbs):
         units
             In the kind's own unit.
         flavour
-            As `Kind.flavour` names it.
+            As the requests' ``flavour`` names it.
         """
         return self._runner.seconds(self._kinds[kind], units, flavour)
 
-    def is_running(self, kind: str, **params: Any) -> bool:
+    def is_running(self, kind: str | Request, **params: Any) -> bool:
         """Tell whether this waits or runs already, for whoever has asked: asking again joins it."""
-        chosen = self._kinds[kind]
-        key = self._runner.key(chosen, {"whole": chosen.read(self.world, params)})
+        key = self._key(self._checked(kind, params))
         with self._lock:
             work = self._active.get(key)
         return work is not None and work.usable and not work.over
@@ -242,6 +240,14 @@ class ModelService(Verbs):
             for holder in {None, *self._sessions}:
                 self._forget(holder)
         _OPEN_SERVICES.discard(self)
+
+    def _checked(self, kind: str | Request, params: Mapping[str, Any]) -> Request:
+        if isinstance(kind, Request):
+            return kind.read(self.world, {**kind.given(), **params})
+        return self._kinds[kind].read(self.world, params)
+
+    def _key(self, request: Request, **others: Any) -> str:
+        return self._runner.key(type(request), {"whole": request, **others})
 
     def _wait(self, kind: str, *, private: bool = False, **params: Any) -> xr.Dataset:
         if self._compute_worker.is_current() or self._store_worker.is_current():

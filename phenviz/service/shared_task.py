@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import xarray as xr
 
@@ -16,7 +16,7 @@ from phenviz.service.session_store import SessionStore
 from phenviz.service.store import ResultStore
 
 if TYPE_CHECKING:
-    from phenviz.service.job_types import Chunk, Kind
+    from phenviz.service.job_types import Chunk, Request
     from phenviz.service.jobs import Job
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -44,7 +44,7 @@ class Work:
     ----------
     key
         Content address of the whole result.
-    kind, params
+    request
         What is computed.
     chunks
         Chunks that are computed and stored one by one, in the order of the genome.
@@ -61,8 +61,7 @@ class Work:
     def __init__(
         self,
         key: str,
-        kind: Kind,
-        params: Any,
+        request: Request,
         chunks: Sequence[Chunk],
         seconds: float,
         missing_units: float,
@@ -71,8 +70,7 @@ class Work:
     ) -> None:
         self.key = key
         self.store = store
-        self.kind = kind
-        self.params = params
+        self.request = request
         self.chunks = tuple(chunks)
         self.cancel_event = threading.Event()
         self.changed = threading.Condition()
@@ -142,7 +140,7 @@ class Work:
             return 0.0
         busy, computed = self.busy_seconds, self.computed_units
         now = time.monotonic() - self._chunk_began if self._chunk_began is not None else 0.0
-        if not self.kind.even:
+        if not self.request.even:
             # what is done of a chunk says nothing of its time: only chunks that are done do
             return max(self._expected(busy, computed) - now, 0.0)
         if now and self._fraction > 0:

@@ -79,7 +79,7 @@ class Worker:
                 stays = self._step(work)
             except BaseException:
                 # a worker that dies would leave all later jobs waiting for ever
-                logger.exception("a step of %s wasn't handled", work.kind.name)
+                logger.exception("a step of %s wasn't handled", work.request.kind)
                 stays = False
             if not stays:
                 self.remove(work)

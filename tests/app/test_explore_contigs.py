@@ -8,9 +8,9 @@ import pytest
 
 from phenviz.app.explore import results_table
 from phenviz.app.explore.page import ExplorePage
-from phenviz.app.shell.request import Request
 from phenviz.app.shell.runtime import Runtime
 from phenviz.genome import Locus
+from phenviz.service.explained import explain
 from phenviz.world import open_world
 from tests.app.explore import SITE, finish
 from tests.toys import toy_project as toy_project_file
@@ -38,7 +38,7 @@ def test_a_gene_of_another_contig_is_run_on_its_own_contig(page):
 
 def test_a_result_of_another_contig_is_not_drawn_at_the_same_numbers(page):
     page.state.param.update(locus=OTHER, settled=OTHER)
-    finish(page, page.runs.start(Request("mutagenesis", OTHER, ("Ery",))))
+    finish(page, page.runs.start(explain("mutagenesis", OTHER, ("Ery",))))
     contribution = page.tracks._browser._stack.need("mutagenesis")[0]
     assert len(contribution._plot.letters.data["xs"])
     page.locus_bar.go_to("20:1,001-1,100")
@@ -49,7 +49,7 @@ def test_a_result_of_another_contig_is_not_drawn_at_the_same_numbers(page):
 
 @pytest.mark.parametrize("table", ["bases", "motifs"])
 def test_a_click_on_a_row_goes_to_the_contig_of_the_result(page, table):
-    finish(page, page.runs.start(Request("mutagenesis", OTHER, ("Ery",))))
+    finish(page, page.runs.start(explain("mutagenesis", OTHER, ("Ery",))))
     frame = results_table.strongest_bases(page.runs.dataset, "Ery")
     if table == "motifs":
         hits = frame.assign(start=frame["position"] - 1, end=frame["position"], strand="+", score=1.0,
@@ -68,7 +68,7 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
     project = toy_project_file(tmp_path)
     fasta = tmp_path / "toy.fa"
     fasta.write_text(fasta.read_text().replace(">", ">chr"))
-    asked = {"run": Request("mutagenesis", SITE, ("Ery",)).text(), "locus": "chr21:1-5,000"}
+    asked = {"run": explain("mutagenesis", SITE, ("Ery",)).address, "locus": "chr21:1-5,000"}
     monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
     runtime = Runtime(open_world(project), "cpu").warm().start()
     assert runtime.service_ready.result(300) is not None
@@ -84,7 +84,7 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
 
 
 def test_an_address_that_names_a_run_on_an_unknown_contig_still_opens(runtime, monkeypatch):
-    asked = {"run": Request("mutagenesis", Locus("7", 0, 100), ("Ery",)).text()}
+    asked = {"run": explain("mutagenesis", Locus("7", 0, 100), ("Ery",)).address}
     monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
     said = []
     monkeypatch.setattr("phenviz.app.shell.session.Session.say", lambda _self, text: said.append(text))

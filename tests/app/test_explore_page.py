@@ -12,12 +12,12 @@ from bokeh.document import Document
 from phenviz.app.explore import results_table
 from phenviz.app.explore.page import ExplorePage
 from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
-from phenviz.app.shell.request import Request
 from phenviz.app.shell.runs import Run, Runs
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.state import ExploreState, apply_query, query_of
 from phenviz.errors import JobError, LocusError
 from phenviz.genome import Locus
+from phenviz.service.explained import explain, request_at
 from phenviz.world import open_world
 from tests.app.explore import SITE, finish
 from tests.phenformer_toys import GlobalToy
@@ -53,7 +53,7 @@ def test_no_names_are_offered_for_an_unknown_rsid(page):
 
 def test_a_run_shows_its_result_and_its_strongest_bases(page):
     page.state.locus = page.state.settled = SITE
-    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    run = page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono")))
     finish(page, run)
     assert page.runs.dataset.sizes["position"] == SITE.length
     assert not page.runs.partial
@@ -82,7 +82,7 @@ def test_the_cost_is_that_of_what_run_would_do_now(page):
 
 
 def test_an_address_reopens_a_kept_result_and_says_when_it_is_gone(page, runtime):
-    request = Request("integrated-gradients", SITE, ("Mono",), n_steps=8)
+    request = explain("integrated-gradients", SITE, ("Mono",), n_steps=8)
     page.state.shown = request
     assert "isn't kept any more" in page.runs.restore()
     finish(page, page.runs.start(request))
@@ -98,9 +98,9 @@ def test_the_jobs_of_a_tab_are_listed_again_after_a_reload(page, runtime):
     page.runs.adopt("this tab")
     elsewhere = Locus("20", 7_000, 7_150)
     asked = [
-        Request("mutagenesis", elsewhere, ("Ery", "Mono")),
-        Request("integrated-gradients", elsewhere, ("B",), n_steps=4),
-        Request("integrated-gradients", elsewhere, ("B",), n_steps=2, baseline="10-shuffles"),
+        explain("mutagenesis", elsewhere, ("Ery", "Mono")),
+        explain("integrated-gradients", elsewhere, ("B",), n_steps=4),
+        explain("integrated-gradients", elsewhere, ("B",), n_steps=2, baseline="10-shuffles"),
     ]
     for request in asked:
         finish(page, page.runs.start(request))
@@ -120,9 +120,9 @@ def test_the_form_asks_for_what_it_says(page):
     page.state.settled = SITE
     page.state.method = "saliency"
     page.state.focus = "B"
-    assert page.run_panel.request() == Request("saliency", SITE, ("B",))
+    assert page.run_panel.request() == explain("saliency", SITE, ("B",))
     page.state.param.update(method="integrated-gradients", steps="auto", baseline="10-shuffles")
-    assert page.run_panel.request() == Request(
+    assert page.run_panel.request() == explain(
         "integrated-gradients", SITE, ("B",), n_steps="auto", baseline="10-shuffles"
     )
     page.state.param.update(window="gene", gene="ALPHA", flank=100)
@@ -179,13 +179,13 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
         page.state.settled = SITE
         page.state.focus = "Mono"
         request = page.run_panel.request()
-        assert Request.parse(request.text()) == request == Request("mutagenesis-coarse", SITE, ("Mono",))
+        assert request_at(request.address) == request == explain("mutagenesis-coarse", SITE, ("Mono",))
         finish(page, page.runs.start(request))
         assert set(page.runs.dataset["method"].values) == {"exact", "first-order"}
         exact = page.runs.dataset["method"].values == "exact"
         for position, _, _, change, *_ in page.results._dock.tables["bases"]["rows"]:
             assert ("~" in change) != exact[int(str(position).replace(",", "")) - 1 - SITE.start]
-        assert Request.of_job(page.runs.current.job) == request
+        assert page.runs.current.job.request == request
     finally:
         page.session.close()
         runtime.stop()
@@ -223,7 +223,7 @@ def test_a_part_that_takes_long_to_draw_is_drawn_less_often(monkeypatch):
     for seconds[0], most in ((0.0, 59), (0.5, 14)):
         drawn.clear()
         tiles.clear()
-        runs.show(Run(Request("mutagenesis", SITE, ("Ery",)), job))
+        runs.show(Run(explain("mutagenesis", SITE, ("Ery",)), job))
         end = clock[0] + 60
         while clock[0] < end:
             tiles.append(None)
@@ -265,7 +265,7 @@ def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page
         return done
 
     page.results._background = SimpleNamespace(submit=search)
-    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery",))))
+    finish(page, page.runs.start(explain("mutagenesis", SITE, ("Ery",))))
     # on a slow machine also of what was finished before the end
     before = len(searched)
     assert before and searched[-1] is page.runs.dataset
@@ -275,7 +275,7 @@ def test_motifs_of_another_result_at_the_same_place_in_memory_are_not_shown(page
 
 
 def test_what_our_own_components_hear_waits_for_the_lock_that_figures_need(page, monkeypatch):
-    run = page.runs.start(Request("mutagenesis", SITE, ("Ery",)))
+    run = page.runs.start(explain("mutagenesis", SITE, ("Ery",)))
     finish(page, run)
     before, waiting = page.state.locus, []
     monkeypatch.setattr(page.session, "run_soon", waiting.append)
@@ -301,7 +301,7 @@ def test_the_methods_have_a_name_that_is_read_and_not_drawn(page):
 
 @pytest.mark.parametrize("suffix", FIGURE_FORMATS.values())
 def test_every_figure_format_can_be_exported_with_a_result_on_screen(page, suffix):
-    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono"))))
+    finish(page, page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono"))))
     page.state.param.update(locus=SITE, focus="Mono")
     file = page._make_file(suffix)()
     assert file.name == f"phenviz_chr20_6001-6200{suffix}"
@@ -309,7 +309,7 @@ def test_every_figure_format_can_be_exported_with_a_result_on_screen(page, suffi
 
 
 def test_an_exported_figure_shows_the_tracks_of_the_screen(page):
-    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono"))))
+    finish(page, page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono"))))
     page.state.param.update(locus=SITE, focus="Mono")
     drawn = page._make_file(".svg")().content.decode()
     page.state.hidden = ("genes", "mutagenesis")
@@ -320,7 +320,7 @@ def test_an_exported_figure_shows_the_tracks_of_the_screen(page):
 
 @pytest.mark.parametrize("suffix", DATA_FORMATS.values())
 def test_every_data_format_can_be_exported(page, suffix):
-    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    run = page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono")))
     finish(page, run)
     file = data_file(page.runs.dataset, suffix)
     assert file.name.startswith("phenviz_mutagenesis_chr20_6001-6200")
@@ -328,7 +328,7 @@ def test_every_data_format_can_be_exported(page, suffix):
 
 
 def test_a_closed_page_is_not_drawn_again(page, caplog):
-    finish(page, page.runs.start(Request("mutagenesis", SITE, ("Ery",))))
+    finish(page, page.runs.start(explain("mutagenesis", SITE, ("Ery",))))
     told = []
     page.runs.param.watch(told.append, ["current", "dataset", "all"])
     page.session.close()
@@ -390,7 +390,7 @@ def test_all_transcripts_are_drawn_on_demand_and_exported(page):
 
 def test_a_result_stands_below_the_peaks_and_room_is_made_when_it_is_asked_for(page):
     page.state.locus = page.state.settled = SITE
-    run = page.runs.start(Request("mutagenesis", SITE, ("Ery", "Mono")))
+    run = page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono")))
     asked = page.tracks.display().tracks
     figures = list(page.tracks._browser.layout.children)
     finish(page, run)

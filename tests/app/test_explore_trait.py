@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from phenviz.app.explore.page import ExplorePage
-from phenviz.app.shell.request import Request
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.state import query_of
 from phenviz.errors import JobError
 from phenviz.genome import Locus
+from phenviz.service.explained import explain, request_at
 from phenviz.world import open_world
 from tests.app.explore import finish
 from tests.service.test_trait import project_with
@@ -40,11 +40,11 @@ def test_a_trait_is_explained_by_the_bases_in_view(page):
     assert (page.state.trait, page.state.method) == ("MCV", "integrated-gradients")
     page.state.method = "saliency"
     request = page.run_panel.request()
-    assert request == Request("saliency", PLACE, (), trait="MCV")
+    assert request == explain("saliency", PLACE, (), trait="MCV")
     finish(page, page.runs.start(request))
     assert page.runs.dataset.attrs["target"] == "MCV"
     assert "attribution" not in page.tracks._hidden()
-    assert Request.of_job(page.runs.current.job).trait == "MCV"
+    assert page.runs.current.job.request.trait == "MCV"
 
 
 def test_the_address_holds_the_trait_and_its_run(page):
@@ -53,7 +53,7 @@ def test_the_address_holds_the_trait_and_its_run(page):
     there, problems = page._read(query)
     assert problems == [] and (there.target, there.trait, there.steps) == ("trait", "PLT_COUNT", "16")
     request = page.run_panel.request()
-    assert Request.parse(request.text()) == request and request.n_steps == 16
+    assert request_at(request.address) == request and request.n_steps == 16
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import dataclasses
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from phenviz.app.shell.request import BASELINES, Request
 from phenviz.app.shell.state import ExploreState, apply_query, contexts_at_first, query_of
 from phenviz.errors import JobError
 from phenviz.genome import Context, Locus
+from phenviz.service.addresses import BASELINES
+from phenviz.service.explained import explain, request_at
 from tests.toys import CONTEXTS
 
-RUN = Request("integrated-gradients", Locus("20", 999, 2_000), ("Ery",), "ALPHA", 16)
+RUN = explain("integrated-gradients", Locus("20", 999, 2_000), ("Ery",), "ALPHA", 16)
 
 
 def full_state() -> ExploreState:
@@ -93,32 +93,32 @@ def test_a_mistyped_address_still_opens_and_says_what_was_wrong(query, word):
 
 def test_a_request_survives_its_text():
     path = ("integrated-gradients", Locus("20", 0, 200), ("Ery",), None)
-    paths = [Request(*path, steps, baseline) for steps in ("auto", 64) for baseline in BASELINES]
-    for request in (RUN, Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono")), *paths):
-        assert Request.parse(request.text()) == request
+    paths = [explain(*path, steps, baseline) for steps in ("auto", 64) for baseline in BASELINES]
+    for request in (RUN, explain("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono")), *paths):
+        assert request_at(request.address) == request
 
 
 def test_an_address_without_a_baseline_means_the_one_without_bases():
-    assert Request.parse(RUN.text().rsplit("~", 1)[0]) == RUN
+    assert request_at(RUN.address.rsplit("~", 1)[0]) == RUN
 
 
 def test_a_request_without_context_or_with_an_unknown_method_is_refused_in_words():
     with pytest.raises(JobError, match="no context is ticked"):
-        Request("mutagenesis", Locus("20", 0, 10), ())
+        explain("mutagenesis", Locus("20", 0, 10), ())
     with pytest.raises(JobError, match="'none' is unknown"):
-        Request("integrated-gradients", Locus("20", 0, 10), ("Ery",), baseline="none")
+        explain("integrated-gradients", Locus("20", 0, 10), ("Ery",), baseline="none")
     with pytest.raises(JobError, match="'magic' is unknown"):
-        Request("magic", Locus("20", 0, 10), ("Ery",))
+        explain("magic", Locus("20", 0, 10), ("Ery",))
 
 
 def test_a_request_turns_into_the_parameters_of_the_service():
     assert RUN.kind == "attribute"
-    parameters = RUN.parameters()
+    parameters = RUN.given()
     assert (parameters["target"].gene, parameters["target"].context) == ("ALPHA", "Ery")
     assert (parameters["method"], parameters["n_steps"]) == ("integrated-gradients", 16)
     assert (parameters["baseline"], parameters["n_baselines"]) == ("zero", 1)
-    shuffled = dataclasses.replace(RUN, n_steps="auto", baseline="10-shuffles").parameters()
+    shuffled = explain("integrated-gradients", RUN.locus, ("Ery",), "ALPHA", "auto", "10-shuffles").given()
     assert (shuffled["baseline"], shuffled["n_baselines"]) == ("dinucleotide", 10)
     assert shuffled["n_steps"] == "auto"
-    scan = Request("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))
-    assert scan.parameters() == {"locus": scan.locus, "contexts": ("Ery", "Mono"), "gene": None}
+    scan = explain("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))
+    assert scan.given() == {"locus": scan.locus, "contexts": ("Ery", "Mono"), "gene": None}

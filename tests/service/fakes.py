@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import xarray as xr
 
-from phenviz.service import Chunk, Kind, Registry
+from phenviz.service import Chunk, Registry, Request
 
 BATCHES = 10
 
@@ -22,14 +22,6 @@ def fake_world(weights_hash: str = "a" * 64, fingerprint: str = "f1"):
         readout=None,
         reference=SimpleNamespace(assembly="toy1", fingerprint=fingerprint),
     )
-
-
-@dataclass(frozen=True)
-class CountParams:
-    start: int
-    stop: int
-    memory: int = 0
-    fail: str = ""
 
 
 class Counting:
@@ -46,24 +38,11 @@ class Counting:
         self.batches = 0
         self.computed: list[int] = []
         self.errors: dict[int, BaseException] = {}
-        self.kind = Kind(
-            name,
-            lambda world, start=0, stop=1, memory=0, fail="": CountParams(start, stop, memory, fail),
-            self._chunks,
-            lambda params, parts: xr.concat(parts, dim="number"),
-            seconds_per_unit=0.001,
-            memory=lambda world, params: params.memory,
-        )
+        self.kind = counting_request(name, self)
 
     @property
     def registry(self) -> Registry:
-        return Registry({self.kind.name: self.kind})
-
-    def _chunks(self, world, params):
-        return [
-            Chunk({"number": number}, lambda backend, progress, n=number: self._compute(n, progress), 1.0)
-            for number in range(params.start, params.stop)
-        ]
+        return Registry({self.kind.kind: self.kind})
 
     def _compute(self, number, progress):
         progress.stage("counting", BATCHES)
@@ -77,6 +56,36 @@ class Counting:
         self.computed.append(number)
         values = np.full(1000, number, dtype=np.float64)
         return xr.Dataset({"value": (("number", "copy"), values[None])}, coords={"number": [number]})
+
+
+def counting_request(name: str, counting: Counting) -> type[Request]:
+    @dataclass(frozen=True, slots=True, eq=False)
+    class CountRequest(Request):
+        kind = name
+        seconds_per_unit = 0.001
+
+        start: int
+        stop: int
+        memory: int = 0
+        fail: str = ""
+
+        @classmethod
+        def of(cls, world, start=0, stop=1, memory=0, fail=""):
+            return cls(start, stop, memory, fail)
+
+        def chunks(self, world):
+            return [
+                Chunk({"number": n}, lambda backend, progress, n=n: counting._compute(n, progress), 1.0)
+                for n in range(self.start, self.stop)
+            ]
+
+        def join(self, parts):
+            return xr.concat(parts, dim="number")
+
+        def peak_bytes(self, world):
+            return self.memory
+
+    return CountRequest
 
 
 def numbers(dataset: xr.Dataset) -> list[int]:

@@ -67,12 +67,12 @@ def test_finished_chunks_are_never_computed_again(service, variants, monkeypatch
 
 def test_what_was_finished_before_a_cancel_is_joined_in_the_tables_order(world, variants):
     kind = KINDS["variant_effects"]
-    params = kind.normalise(world, variants=variants, quantiles=False)
+    request = kind.of(world, variants=variants, quantiles=False)
     ordered = variants.iloc[np.lexsort((variants["position"], variants["contig"]))]
     parts = [
         score_variants(ordered.iloc[start : start + 10], world.reference, world.backbone) for start in (0, 10)
     ]
-    joined = kind.join(params, parts)
+    joined = request.join(parts)
     first = variants.loc[sorted(ordered.index[:20])]
     assert joined["id"].values.tolist() == first["id"].tolist()
 

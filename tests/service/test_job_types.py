@@ -320,10 +320,8 @@ def test_estimate_grows_with_the_locus(real_service):
 
 def test_times_from_a_baseline_without_bases_teach_nothing_of_others(real_service):
     def flavour(baseline):
-        params = attribute.ATTRIBUTE.normalise(
-            real_service.world, locus=Locus("20", 300, 900), target=Target(context="B"), baseline=baseline
-        )
-        return attribute.ATTRIBUTE.flavour(params)
+        where = {"locus": Locus("20", 300, 900), "target": Target(context="B")}
+        return attribute.AttributeRequest.of(real_service.world, **where, baseline=baseline).flavour
 
     assert flavour("zero") == "integrated-gradients"
     assert flavour("dinucleotide") == flavour(np.full(4, 0.25)) == "integrated-gradients from bases"
@@ -372,7 +370,7 @@ def test_windows_of_a_global_backbone_depend_on_what_was_asked_for(world):
     def wider(receptive_field):
         backbone = SimpleNamespace(bin_size=128, receptive_field=receptive_field)
         some = SimpleNamespace(backbone=backbone, reference=world.reference)
-        return standard._mutagenesis_chunks(some, standard.MutagenesisParams(inside, ("B",)))[0].wider
+        return standard.MutagenesisRequest(inside, ("B",)).chunks(some)[0].wider
 
     assert wider(1_074) and not wider(None)
 
@@ -393,7 +391,7 @@ def test_parameters_of_a_wrong_type_give_an_error_that_names_them(kind, world):
         "Ery",
         True,
     )
-    names = list(inspect.signature(KINDS[kind].normalise).parameters)[1:]
+    names = list(inspect.signature(KINDS[kind].of).parameters)[1:]
     rng = np.random.default_rng(7)
     refused = 0
     for _ in range(60):

@@ -1,6 +1,5 @@
 """Jobs: what they report, how they are shared, cancelled and told about."""
 
-import dataclasses
 import threading
 import time
 import weakref
@@ -249,7 +248,7 @@ def test_what_a_cancelled_job_has_finished_counts_as_held(service, counting):
 def test_where_stages_have_no_known_length_the_time_left_is_the_estimate_and_then_unknown(
     make_service, counting
 ):
-    counting.kind = dataclasses.replace(counting.kind, even=False, seconds_per_unit=4.0)
+    counting.kind.even, counting.kind.seconds_per_unit = False, 4.0
     service = make_service(kinds=counting.registry)
     job = start_held_up(service, counting, stop=1)
     assert 0 < job.eta < 5

@@ -150,7 +150,7 @@ def test_an_unknown_table_is_no_job(toy):
         pytest.raises(PhenvizError, match="doesn't exist"),
     ):
         service.submit("measured", source="nowhere.tsv", individuals=people)
-    assert KINDS["measured"].private(None)
+    assert KINDS["measured"].of_people
 
 
 def test_a_readout_is_fine_tuned_and_judged_on_unseen_people_and_genes(toy, tmp_path):

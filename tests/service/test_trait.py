@@ -118,20 +118,20 @@ def test_cancelled_job_goes_on_where_it_stopped_in_another_process(make_service,
 def test_job_stopped_anywhere_gives_final_values_of_what_was_finished(make_service, world):
     service = make_service(world)
     whole = service.attribute(None, MCV, method="saliency")
-    params = trait._params(world, MCV, method="saliency")
-    chunks = trait._chunks(world, params)
+    request = trait.TraitRequest.of(world, MCV, method="saliency")
+    chunks = request.chunks(world)
     backend = service._runner._backend
     parts = [chunk.trim(chunk.compute(backend, NO_PROGRESS)) for chunk in chunks]
     first = next(number for number, part in enumerate(parts) if "attribution" in part)
-    assert trait._join(params, parts[:first]).sizes["position"] == 0
+    assert request.join(parts[:first]).sizes["position"] == 0
     settled = []
     for count in range(first + 1, len(parts) + 1):
-        joined = trait._join(params, parts[:count])
+        joined = request.join(parts[:count])
         np.testing.assert_array_equal(joined.position, whole.position[: joined.sizes["position"]])
         np.testing.assert_allclose(
             joined.attribution, whole.attribution[: joined.sizes["position"]], rtol=1e-5, atol=1e-8
         )
-        if (chunk := trait._settle(params, parts[:count])) is not None:
+        if (chunk := request.settle(parts[:count])) is not None:
             settled.append(chunk)
     np.testing.assert_array_equal(np.concatenate([chunk.position for chunk in settled]), whole.position)
 

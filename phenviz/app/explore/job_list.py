@@ -58,7 +58,7 @@ class JobList(Viewer):
         rows = [
             {
                 "id": str(run.job.id),
-                "title": run.request.title(),
+                "title": run.request.title,
                 "detail": str(run.request.locus),
                 "state": run.job.state,
                 "progress": round(run.job.progress, 2),

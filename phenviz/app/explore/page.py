@@ -27,7 +27,7 @@ from phenviz.app.shell.exports import (
 )
 from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
 from phenviz.app.shell.initial_view import open_state
-from phenviz.app.shell.request import methods_for
+from phenviz.app.shell.run_choices import methods_for
 from phenviz.app.shell.runs import Runs
 from phenviz.app.shell.session import Session
 from phenviz.app.shell.state import ExploreState, apply_query, query_of

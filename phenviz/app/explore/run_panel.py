@@ -12,7 +12,7 @@ from panel.viewable import Viewer
 from phenviz.app.explore.run_status import RunStatus
 from phenviz.app.explore.trait_target import TRAIT_WORDS, choose_trait, request_of_trait
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
-from phenviz.app.shell.request import STEPS, Request
+from phenviz.app.shell.run_choices import STEPS
 from phenviz.app.shell.runs import Runs
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import ExploreState
@@ -22,6 +22,7 @@ from phenviz.errors import JobError, PhenvizError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context, choose_contexts, offer_contexts, refuse_several
 from phenviz.genome.locus import Locus
+from phenviz.service.explained import Explained, explain
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
@@ -55,7 +56,7 @@ class RunPanel(Viewer):
     runs
         Estimates, starts and cancels.
     methods
-        What can be run, and how it is called: some of `phenviz.app.shell.request.METHODS`.
+        What can be run, and how it is called: some of `phenviz.app.shell.run_choices.METHODS`.
     gene
         Finds a gene by name, on a contig of the reference, or raises a `PhenvizError`.
     gene_names
@@ -126,7 +127,7 @@ class RunPanel(Viewer):
             css_classes=["run-panel"],
         )
 
-    def request(self) -> Request:
+    def request(self) -> Explained:
         """Return what the form asks for now; raises a `PhenvizError` where it can't be run."""
         state = self._state
         locus = self._state.settled or state.locus
@@ -146,9 +147,9 @@ class RunPanel(Viewer):
         contexts = self._asked_contexts()
         target = gene.name if gene is not None and state.target == "gene" else None
         if state.method != "integrated-gradients":
-            return Request(state.method, locus, contexts, target)
+            return explain(state.method, locus, contexts, target)
         steps = state.steps if state.steps == "auto" else int(state.steps)
-        return Request(state.method, locus, contexts, target, steps, state.baseline)
+        return explain(state.method, locus, contexts, target, steps, state.baseline)
 
     def _asked_contexts(self) -> tuple[str, ...]:
         """Return the contexts that are explained: of activity those on the left, of expression its own."""
@@ -366,6 +367,7 @@ class RunPanel(Viewer):
         else:
             about = "" if estimate.seconds < 1 else "about "
             cost = f"{about}{readable_seconds(estimate.seconds)}, {readable_bytes(estimate.bytes)}"
+        assert request.locus is not None  # a form always has a view
         self._cost.object = f"<div data-testid='cost'>{request.locus.length:,} bp · {cost}</div>"
         self._allow = True
         self._show_buttons()

@@ -48,7 +48,7 @@ class RunStatus(Viewer):
     def _text(self, run: Run | None, state: str) -> str:
         if run is None:
             return "<span class='quiet'>Nothing has been run in this view yet.</span>"
-        job, title = run.job, f"<b>{escaped(run.request.title())}</b>"
+        job, title = run.job, f"<b>{escaped(run.request.title)}</b>"
         if state == "queued":
             return f"{title}<br>Waiting for a run before it"
         if state == "running":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phenviz.app.shell.request import Request
 from phenviz.errors import JobError
+from phenviz.service.explained import Explained, explain
 
 if TYPE_CHECKING:
     from phenviz.app.shell.state import ExploreState
@@ -26,7 +26,7 @@ def choose_trait(state: ExploreState, traits: Sequence[str]) -> None:
     state.param.update(target="trait", method=method, trait=state.trait or (traits[0] if traits else ""))
 
 
-def request_of_trait(state: ExploreState, locus: Locus, traits: Sequence[str]) -> Request:
+def request_of_trait(state: ExploreState, locus: Locus, traits: Sequence[str]) -> Explained:
     """Return the request that explains a trait by the bases of a locus.
 
     Raises
@@ -39,9 +39,9 @@ def request_of_trait(state: ExploreState, locus: Locus, traits: Sequence[str]) -
     if state.trait not in traits:
         raise JobError(f"there is no trait {state.trait!r} here: choose one of {', '.join(traits[:8])}")
     if state.method != "integrated-gradients":
-        return Request(state.method, locus, (), trait=state.trait)
+        return explain(state.method, locus, (), trait=state.trait)
     if state.steps == "auto":
         raise JobError("a trait takes a fixed number of steps: choose one, such as 32")
     if state.baseline != "zero":
         raise JobError("a trait is explained from a baseline of no bases: choose “No bases”")
-    return Request(state.method, locus, (), None, int(state.steps), trait=state.trait)
+    return explain(state.method, locus, (), None, int(state.steps), trait=state.trait)

@@ -10,10 +10,10 @@ import param
 
 from phenviz.app.shell.formatting import readable_share
 from phenviz.app.shell.job_view import RESULT, JobView
-from phenviz.app.shell.request import Request
 from phenviz.app.shell.session import words_of
 from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
+from phenviz.service.explained import Explained
 
 if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Run:
     """One job of the service as this session sees it."""
 
-    request: Request
+    request: Explained
     job: Job
 
     @property
@@ -60,10 +60,10 @@ class Runs(JobView):
         """Tell whether the result on screen is only a part."""
         return self.dataset is not None and self.current is not None and self.current.job.state != "done"
 
-    def estimate(self, request: Request) -> Estimate:
+    def estimate(self, request: Explained) -> Estimate:
         """Return what a request will cost; raises a `PhenvizError` if it would be refused."""
         service = self._ready()
-        estimate = service.estimate(request.kind, **request.parameters())
+        estimate = service.estimate(request)
         from phenviz.service.device import free_bytes
 
         free = free_bytes(service.device)
@@ -74,9 +74,9 @@ class Runs(JobView):
             )
         return estimate
 
-    def start(self, request: Request) -> Run:
+    def start(self, request: Explained) -> Run:
         """Ask the service for a run and show it."""
-        run = Run(request, self._ready().submit(request.kind, holder=self._holder, **request.parameters()))
+        run = Run(request, self._ready().submit(request, holder=self._holder))
         self.all = [run, *[other for other in self.all if other.job is not run.job]]
         self.show(run)
         return run
@@ -93,8 +93,10 @@ class Runs(JobView):
             return
         known = {run.job.id for run in self.all}
         jobs = [job for job in service.jobs if job.holder == self._holder and job.id not in known]
-        older = [(Request.of_job(job), job) for job in jobs]
-        self.all = [*self.all, *(Run(request, job) for request, job in older if request is not None)]
+        # those that a user asks for by hand have an address
+        older = [(job.request, job) for job in jobs if job.request.address]
+        by_hand = [Run(request, job) for request, job in older if isinstance(request, Explained)]
+        self.all = [*self.all, *by_hand]
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 
 import param
 
-from phenviz.app.shell.request import BASELINES, METHODS, STEPS, Request
+from phenviz.app.shell.run_choices import METHODS, STEPS
 from phenviz.errors import PhenvizError
 from phenviz.genome.contexts import Context, without_reporters
 from phenviz.genome.locus import Locus, shown_contig
+from phenviz.service.addresses import BASELINES
+from phenviz.service.explained import request_at
+from phenviz.service.job_types import Request
 
 THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
@@ -181,8 +184,8 @@ def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str
     query = page_query(state, all_contexts) | values_of(state, _OF_EXPLORE)
     if state.hidden:
         query["hidden"] = ",".join(state.hidden)
-    if state.shown is not None:
-        query["run"] = state.shown.text()
+    if state.shown is not None and (address := state.shown.address):
+        query["run"] = address
     return query
 
 
@@ -315,7 +318,7 @@ def apply_query(
         state.hidden = tuple(name for name in query["hidden"].split(",") if name)
     if "run" in query:
         try:
-            state.shown = Request.parse(query["run"])
+            state.shown = request_at(query["run"])
         except PhenvizError as error:
             problems.append(str(error))
     return problems

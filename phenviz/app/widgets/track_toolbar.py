@@ -16,6 +16,7 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import ExploreState, region_text
 from phenviz.app.widgets.parts import script, words
+from phenviz.service.standard import MutagenesisRequest
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
@@ -185,7 +186,7 @@ class TrackToolbar(Viewer):
         run = self._runs.current
         self._hide.visible = run is not None
         self._logo.visible = (
-            run is not None and run.request.kind == "mutagenesis" and len(run.request.contexts) > 1
+            run is not None and isinstance(run.request, MutagenesisRequest) and len(run.request.contexts) > 1
         )
         if run is None:
             self._result.object = ""
@@ -196,7 +197,7 @@ class TrackToolbar(Viewer):
             mark = f" <span class='partial' data-testid='partial'>partial, {share}</span>"
         self._result.object = (
             f"<div class='one-line'><span class='quiet' data-testid='shown'>"
-            f"{escaped(run.request.title())}</span>{mark}</div>"
+            f"{escaped(run.request.title)}</span>{mark}</div>"
         )
 
     def _tell_activity(self) -> None:

@@ -1,0 +1,25 @@
+"""What the form of a run offers: methods, and steps of integrated gradients."""
+
+from __future__ import annotations
+
+METHODS = {
+    "mutagenesis": "In-silico mutagenesis",
+    "mutagenesis-coarse": "Mutagenesis, coarse to fine",
+    "integrated-gradients": "Integrated gradients",
+    "saliency": "Saliency",
+}
+STEPS = ("auto", "16", "32", "64", "128")
+
+
+def methods_for(*, global_backbone: bool) -> dict[str, str]:
+    """Return the methods that make sense, and how they are called; the usual one first.
+
+    Parameters
+    ----------
+    global_backbone
+        Whether the sequence model sees its whole window at once, so that exact mutagenesis of all bases is
+        rarely affordable. With a local one it is exact everywhere, and cheap.
+    """
+    coarse = "mutagenesis-coarse"
+    others = {key: label for key, label in METHODS.items() if key != coarse}
+    return {coarse: METHODS[coarse], **others} if global_backbone else others
