@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import uuid
@@ -9,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import platformdirs
 
@@ -88,6 +90,57 @@ def write_whole(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+class MemoryLimit:
+    """Bytes that several caches hold together at most; beyond, what wasn't used for longest goes, wherever.
+
+    A cache that nobody holds any more doesn't count.
+
+    Parameters
+    ----------
+    limit
+        Sum over the caches.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.lock = threading.RLock()
+        self._caches: WeakSet[RecentlyUsed[Any, Any]] = WeakSet()
+        self._uses = itertools.count()
+
+    @property
+    def held(self) -> int:
+        """Bytes that the caches hold now."""
+        with self.lock:
+            return sum(cache.held for cache in self._caches)
+
+    def join(self, cache: RecentlyUsed[Any, Any]) -> None:
+        """Count a cache from now on; its sizes are bytes."""
+        with self.lock:
+            self._caches.add(cache)
+
+    def use(self) -> int:
+        """Return a number that is larger than that of any use before."""
+        return next(self._uses)
+
+    def keep(self, latest: RecentlyUsed[Any, Any]) -> None:
+        """Let go of values until the limit is kept; never of the one that was put last, in this cache."""
+        with self.lock:
+            others = [cache for cache in self._caches if cache is not latest]
+            excess = latest.held + sum(cache.held for cache in others) - self.limit
+            while excess > 0:
+                oldest = [(cache.oldest, place) for place, cache in enumerate(others) if len(cache)]
+                if len(latest) > 1:
+                    oldest.append((latest.oldest, -1))
+                if not oldest:
+                    return
+                place = min(oldest)[1]
+                excess -= (latest if place < 0 else others[place]).forget_oldest()
+
+
+# of all caches of a process that are measured in bytes
+MEMORY = MemoryLimit(2 * 2**30)
+
+
 class RecentlyUsed(Generic[K, V]):
     """Values in memory, from any thread; beyond the limit, what wasn't used for longest is forgotten.
 
@@ -99,14 +152,20 @@ class RecentlyUsed(Generic[K, V]):
         Sum of the sizes.
     size
         Of a value, in the unit of the limit; by default each is 1.
+    shared
+        What other caches count against, too, where sizes are bytes; see `MEMORY`.
     """
 
-    def __init__(self, limit: int, size: Callable[[V], int] = lambda value: 1) -> None:
-        self._limit, self._size = limit, size
-        self._lock = threading.Lock()
-        # in order of use, least recent first
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._held = 0
+    def __init__(
+        self, limit: int, size: Callable[[V], int] = lambda value: 1, shared: MemoryLimit | None = None
+    ) -> None:
+        self._limit, self._size, self._shared = limit, size, shared
+        self._lock = threading.RLock() if shared is None else shared.lock
+        # with size and last use, the least recent first
+        self._values: OrderedDict[K, tuple[V, int, int]] = OrderedDict()
+        self.held = 0
+        if shared is not None:
+            shared.join(self)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -115,26 +174,47 @@ class RecentlyUsed(Generic[K, V]):
         with self._lock:
             return key in self._values
 
+    @property
+    def oldest(self) -> int:
+        """Number of the use that is longest ago (`MemoryLimit.use`); there must be a value."""
+        return next(iter(self._values.values()))[2]
+
     def get(self, key: K) -> V | None:
         """Return a value; None if it isn't there."""
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
+            if (known := self._values.get(key)) is None:
+                return None
+            value, size, _ = known
+            self._values[key] = (value, size, self._now())
+            self._values.move_to_end(key)
+            return value
 
     def put(self, key: K, value: V) -> bool:
         """Keep a value, in place of one of the same key; True, as a store tells whether it kept something."""
         with self._lock:
             if key in self._values:
-                self._held -= self._size(self._values.pop(key))
-            self._values[key] = value
-            self._held += self._size(value)
-            while len(self._values) > 1 and self._held > self._limit:
-                self._held -= self._size(self._values.popitem(last=False)[1])
+                self.held -= self._values.pop(key)[1]
+            size = self._size(value)
+            self._values[key] = (value, size, self._now())
+            self.held += size
+            while len(self._values) > 1 and self.held > self._limit:
+                self.forget_oldest()
+            if self._shared is not None:
+                self._shared.keep(self)
         return True
+
+    def forget_oldest(self) -> int:
+        """Let go of the value that wasn't used for longest, and return its size."""
+        with self._lock:
+            _, size, _ = self._values.popitem(last=False)[1]
+            self.held -= size
+            return size
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._values.clear()
-            self._held = 0
+            self.held = 0
+
+    def _now(self) -> int:
+        return 0 if self._shared is None else self._shared.use()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from phenviz.data.cache import RecentlyUsed
+from phenviz.data.cache import MEMORY, RecentlyUsed
 from phenviz.errors import ResultError
 from phenviz.genome.locus import Locus
 
@@ -179,7 +179,7 @@ class ChunkReader:
         # up to where each chunk, with those before it, says the last word
         self.ends = [*(min(max(start, self.locus.start), self.locus.end) for start in self._starts[1:])]
         self.ends.append(self.locus.end)
-        self._cache = RecentlyUsed[int, xr.Dataset](_CACHED_BYTES, lambda part: part.nbytes)
+        self._cache = RecentlyUsed[int, xr.Dataset](_CACHED_BYTES, lambda part: part.nbytes, MEMORY)
 
     def template(self, part: xr.Dataset) -> xr.Dataset:
         """Return one base of the result, in memory: its variables, coordinates and attributes."""

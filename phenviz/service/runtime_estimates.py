@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # never outweigh the rest.
 _FADING = 0.9
 _REMEMBERED_RUNS = 16
+# kinds with their methods, devices and models: the number of draws is part of some names, which a user types
+_REMEMBERED_NAMES = 500
 # a little below the middle, as a busy machine only ever adds time
 _MIDDLE = 0.45
 # of two runs, before their difference says what a unit of work takes
@@ -104,8 +106,11 @@ class CostBook:
         if units <= 0 or seconds < _SHORTEST_SECONDS:
             return
         with self._lock:
-            runs = [*self._runs.get(name, ()), (float(units), float(seconds))]
+            runs = [*self._runs.pop(name, ()), (float(units), float(seconds))]
+            # at the end, so that what wasn't learnt for longest is first
             self._runs[name] = runs[-_REMEMBERED_RUNS:]
+            while len(self._runs) > _REMEMBERED_NAMES:
+                del self._runs[next(iter(self._runs))]
             self._write()
 
     def _read(self) -> dict[str, list[Run]]:
@@ -124,7 +129,7 @@ class CostBook:
         part = self._path.with_name(f".{self._path.name}-{uuid.uuid4().hex}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self._runs, indent=1, sort_keys=True))
+            part.write_text(json.dumps(self._runs, indent=1))
             os.replace(part, self._path)
         except OSError as error:
             logger.warning("run times can't be kept in %s: %s", self._path, error)

@@ -369,9 +369,11 @@ def get_service(world: World, device: str | torch.device = "auto") -> ModelServi
     """
     chosen = pick_device(device)
     with _SHARED_LOCK:
+        for key in [key for key, service in _SHARED_SERVICES.items() if service.closed]:
+            del _SHARED_SERVICES[key]  # it holds its world, which may be large
         service = _SHARED_SERVICES.get((id(world), str(chosen)))
         # the service holds its world, so that no other world gets its id
-        if service is None or service.closed:
+        if service is None:
             service = _SHARED_SERVICES[id(world), str(chosen)] = ModelService(world, chosen)
         return service
 

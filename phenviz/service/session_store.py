@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from phenviz.data.cache import RecentlyUsed
+from phenviz.data.cache import MEMORY, RecentlyUsed
 
 # finished tiles of the views that a session looked at last
 SESSION_BYTES = 2**28
@@ -16,8 +16,8 @@ class SessionStore(RecentlyUsed[str, xr.Dataset]):
     Parameters
     ----------
     limit
-        Size in bytes.
+        Size in bytes; those of all sessions together keep `MEMORY`'s.
     """
 
     def __init__(self, limit: int = SESSION_BYTES) -> None:
-        super().__init__(limit, lambda dataset: dataset.nbytes)
+        super().__init__(limit, lambda dataset: dataset.nbytes, MEMORY)

@@ -75,6 +75,13 @@ class Pyramid:
             width = -(-width // _FACTOR)
             self._levels.append(_Level(n_rows, width))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, whatever is known yet; an overview counts from the beginning."""
+        arrays = [self._base, self._written, *(array for level in self._levels for array in level.arrays)]
+        points = -(-self.n_bins // OVERVIEW_BINS)
+        return sum(array.nbytes for array in arrays) + 4 * self.n_rows * points * self._base.itemsize
+
     @classmethod
     def of(cls, values: ArrayLike, bin_size: int = 1) -> Pyramid:
         """Build a pyramid of known values, shape (rows, bins)."""

@@ -127,3 +127,13 @@ def test_file_that_cannot_be_written_fails_nothing(tmp_path, caplog):
     costs = CostBook(tmp_path / "file" / "costs.json")
     costs.learn("a", 1, 1)
     assert costs.seconds("a", 1, default=0) == pytest.approx(1)
+
+
+def test_of_ever_new_names_the_longest_unlearnt_are_forgotten_also_on_disk(costs, tmp_path, monkeypatch):
+    monkeypatch.setattr("phenviz.service.runtime_estimates._REMEMBERED_NAMES", 20)
+    for number in range(60):
+        costs.learn(f"hypotheses|{number}", 10, 1.0)
+        costs.learn("mutagenesis", 10, 2.0)
+    kept = json.loads((tmp_path / "costs.json").read_text())
+    assert len(kept) == 20 and "mutagenesis" in kept and "hypotheses|59" in kept
+    assert len(CostBook(tmp_path / "costs.json")._runs) == 20

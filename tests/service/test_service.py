@@ -1,8 +1,10 @@
 """The service as a whole: queue, store, failures, restarts, many askers at once."""
 
+import gc
 import logging
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -228,6 +230,15 @@ def test_process_has_one_service_for_a_world_and_a_device(tmp_path, monkeypatch)
     renewed = get_service(world, "cpu")
     assert renewed is not service
     renewed.close()
+
+
+def test_a_closed_service_goes_and_its_world_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path))
+    gone = weakref.ref(get_service(fake_world(), "cpu"))
+    gone().close()
+    get_service(fake_world(), "cpu").close()
+    gc.collect()
+    assert gone() is None
 
 
 def test_device_that_is_not_there_is_an_error_that_lists_the_devices(tmp_path):

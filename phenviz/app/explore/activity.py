@@ -8,9 +8,11 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
+from phenviz.data.cache import MEMORY, RecentlyUsed
 from phenviz.genome.codes import N_CODE
 from phenviz.genome.locus import Locus
 from phenviz.results.overview import OVERVIEW_BINS
@@ -50,7 +52,9 @@ class ActivityMap:
         self._world = world
         self._service_ready = service_ready
         self._tile_bases = tile_bases
-        self._pyramids: dict[str, Pyramid] = {}
+        # what a tab draws stays as long as it does; the others as long as there is room
+        self._pyramids: WeakValueDictionary[str, Pyramid] = WeakValueDictionary()
+        self._kept = RecentlyUsed[str, Pyramid](MEMORY.limit, lambda pyramid: pyramid.nbytes, MEMORY)
         self._wishes: dict[object, Locus] = {}
         self._jobs: dict[object, list[Job]] = {}
         self._overviews: dict[str, Job] = {}
@@ -75,12 +79,16 @@ class ActivityMap:
         if self._service is None:
             return None
         with self._lock:
-            if contig not in self._pyramids:
+            pyramid = self._pyramids.get(contig)
+            if pyramid is None:
                 bin_size, count = self._world.backbone.bin_size, self._n_bins(contig)
-                self._pyramids[contig] = Pyramid(count, len(self._world.contexts), bin_size)
+                pyramid = self._pyramids[contig] = Pyramid(count, len(self._world.contexts), bin_size)
+                self.version += 1
                 if contig in self._overviews:
                     self._take_overview(contig, self._overviews[contig])
-            return self._pyramids[contig]
+            if self._kept.get(contig) is None:
+                self._kept.put(contig, pyramid)
+            return pyramid
 
     def want(self, who: object, locus: Locus) -> None:
         """Ask for the activity of what a session looks at now; what it asked for before is cancelled."""
@@ -243,14 +251,18 @@ class ActivityMap:
 
     def _write_missing(self, contig: str, tile: xr.Dataset) -> None:
         first = int(tile["bin_start"].values[0]) // self._world.backbone.bin_size
-        missing = self._pyramids[contig].missing(first, first + tile.sizes["bin"])
+        pyramid = self.pyramid(contig)
+        assert pyramid is not None
+        missing = pyramid.missing(first, first + tile.sizes["bin"])
         values = tile["activity"].to_numpy() if missing else np.empty((0, 0))
         for start, end in missing:
             self._write(contig, start, values[:, start - first : end - first])
 
     def _write(self, contig: str, first: int, values: np.ndarray) -> None:
         with self._lock:
-            self._pyramids[contig].write(first, values)
+            pyramid = self.pyramid(contig)
+            assert pyramid is not None
+            pyramid.write(first, values)
             self.version += 1
 
     def _fail(self, who: object, error: str) -> None:
