@@ -1,6 +1,6 @@
 """Entry point for ``panel serve apps/*.py``: the About page."""
 
-from phenviz.app.about.page import about_page
+from phenviz.app.about.page import AboutPage
 from phenviz.app.shell.serve import runtime_of_process
 
-about_page(runtime_of_process()).servable(title="About · PhenViz")
+AboutPage.open(runtime_of_process()).servable(title="About · PhenViz")

@@ -1,6 +1,6 @@
 """Entry point for ``panel serve apps/*.py``: the Variants page."""
 
 from phenviz.app.shell.serve import runtime_of_process
-from phenviz.app.variants.page import variants_page
+from phenviz.app.variants.page import VariantsPage
 
-variants_page(runtime_of_process()).servable(title="Variants · PhenViz")
+VariantsPage.open(runtime_of_process()).servable(title="Variants · PhenViz")

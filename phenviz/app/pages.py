@@ -2,20 +2,17 @@
 
 To add a page:
 
-1. Write ``phenviz/app/NAME.py`` (with widgets of its own ``phenviz/app/NAME/page.py``) with a class that
-   takes the `Runtime`, makes a `Session` and a state (a `phenviz.app.shell.state.PageState` with what the
-   page needs besides), and lays out a `PageFrame`: the frame brings the header with its links, the theme, the
-   address, messages and the panel that folds away in narrow windows. ``phenviz/app/about/page.py`` is the
-   shortest example.
-2. Give it a function ``NAME_page(runtime)`` that returns ``guarded(lambda: Page(runtime).page)``.
-3. Add one line to `PAGES`. The server, the links in the header and the page for unknown addresses read it;
+1. Write ``phenviz/app/NAME.py`` (with widgets of its own ``phenviz/app/NAME/page.py``) with a
+   `phenviz.app.shell.page.Page`: it says which state it has (a `phenviz.app.shell.state.PageState` with what
+   the page needs besides, and which of it the address holds), and lays out what is in the middle and at the
+   sides (`framed`): header, links, theme, address and messages are there.
+   ``phenviz/app/about/page.py`` is the shortest example.
+2. Add one line to `PAGES`. The server, the links in the header and the page for unknown addresses read it;
    a page that isn't listed is linked from nowhere. For ``panel serve`` it also needs ``apps/NAME.py``.
 
 ``docs/extend.md`` has a complete example.
 
-What the address holds beyond locus, contexts, focus and theme is the page's own: the ``query`` that it gives
-to its frame, and how it is read back (``frame.address.on_return``), so that Back and Forward lead there. A
-link to another page keeps those four (`phenviz.app.shell.links.link_to`).
+A link to another page keeps locus, contexts, focus and theme (`phenviz.app.shell.links.link_to`).
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ class PageEntry:
     title
         What its link says.
     builder
-        ``module:function`` that builds it for one tab; imported when it is asked for first.
+        ``module:class`` of its `phenviz.app.shell.page.Page`; imported when it is asked for first.
     linked
         Whether the header links to it; the others are reached from elsewhere.
     """
@@ -56,17 +53,17 @@ class PageEntry:
 
     def build(self, runtime: Runtime) -> Any:
         """Build the page for one tab."""
-        module, _, function = self.builder.partition(":")
-        return getattr(import_module(module), function)(runtime)
+        module, _, name = self.builder.partition(":")
+        return getattr(import_module(module), name).open(runtime)
 
 
 PAGES = [
-    PageEntry("explore", "Explore", "phenviz.app.explore.page:explore_page"),
-    PageEntry("individual", "Individual", "phenviz.app.individual.page:individual_page"),
-    PageEntry("variants", "Variants", "phenviz.app.variants.page:variants_page"),
-    PageEntry("disease", "Disease", "phenviz.app.disease.page:disease_page"),
-    PageEntry("risk", "Risk", "phenviz.app.risk.page:risk_page"),
-    PageEntry("about", "About", "phenviz.app.about.page:about_page", linked=False),
+    PageEntry("explore", "Explore", "phenviz.app.explore.page:ExplorePage"),
+    PageEntry("individual", "Individual", "phenviz.app.individual.page:IndividualPage"),
+    PageEntry("variants", "Variants", "phenviz.app.variants.page:VariantsPage"),
+    PageEntry("disease", "Disease", "phenviz.app.disease.page:DiseasePage"),
+    PageEntry("risk", "Risk", "phenviz.app.risk.page:RiskPage"),
+    PageEntry("about", "About", "phenviz.app.about.page:AboutPage", linked=False),
 ]
 
 

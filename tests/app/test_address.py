@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from phenviz.app.shell.address import Address, is_jump
-from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.shell.state import VariantsState
 from phenviz.genome import Locus
 
 HERE = {"locus": "chr20:1000-2000", "focus": "Ery"}
@@ -52,9 +52,9 @@ def tab():
         contig, _, place = query["locus"].removeprefix("chr").partition(":")
         start, end = place.split("-")
         there = VariantsState(locus=Locus(contig, int(start) - 1, int(end)))
-        return there, apply_variants_query(there, query, ())
+        return there, there.take(query, ())
 
-    address = Address(SimpleNamespace(say=print), state, lambda: variants_query(state, ()), browser)
+    address = Address(SimpleNamespace(say=print), state, lambda: state.query(()), browser)
     address.on_return(read)
     return SimpleNamespace(state=state, browser=browser, address=address)
 

@@ -13,7 +13,7 @@ from phenviz.app.disease import evidence_view as disease_evidence
 from phenviz.app.disease.disease_evidence import locus_table, variant_table
 from phenviz.app.disease.disease_exports import FIGURES, FORMATS, disease_file
 from phenviz.app.disease.disease_parts import arranged, interval_words, method_part, thresholds
-from phenviz.app.disease.disease_state import DiseaseState, apply_disease_query, disease_query
+from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.disease.page import DiseasePage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.disease.background import random_background
@@ -241,8 +241,7 @@ def test_an_address_brings_everything_back():
         view="qq", order="both", evidence="Ery", variant="20:5:A:C",
     )  # fmt: skip
     again = DiseaseState()
-    known = ("variant", "accessibility", "control-shuffled")
-    assert apply_disease_query(again, disease_query(state, CONTEXTS), CONTEXTS, known) == []
+    assert again.take(state.query(CONTEXTS), CONTEXTS) == []
     for name in (
         "source",
         "methods",
@@ -260,7 +259,7 @@ def test_an_address_brings_everything_back():
 def test_an_address_with_nonsense_still_opens():
     state = DiseaseState()
     query = {"methods": "variant,banana", "permutations": "7", "view": "moon"}
-    problems = apply_disease_query(state, query, CONTEXTS, ("variant",))
+    problems = state.take(query, CONTEXTS)
     assert len(problems) == 3 and state.methods == ("variant",) and state.view == "map"
 
 
@@ -345,7 +344,7 @@ def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(pag
     settle(page)
     assert page.run.dataset["trait"].values.tolist() == ["my_trait"] and page._banner.object == ""
     assert not page._reading.visible
-    address = disease_query(page.state, CONTEXTS)
+    address = page.state.query(CONTEXTS)
     assert page.tables.find(address["source"].removeprefix("own:")).path.name == "my_trait.tsv"
     page.source._remove()
     assert page.state.source == "simulated" and page.tables.find(address["source"][4:]) is None

@@ -21,7 +21,7 @@ OTHER = Locus("21", 1_000, 1_100)
 def test_another_contig_gets_tracks_of_its_own(page):
     page.locus_bar.go_to("chr21:1-5,000")
     assert page.tracks._browser.locus == Locus("21", 0, 5_000)
-    assert "chr21" in page.frame.header._line.object
+    assert "chr21" in page.header._line.object
 
 
 def test_a_contig_by_its_name_is_shown_whole_and_nothing_in_it_is_pointed_at(page):
@@ -69,7 +69,7 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
     fasta = tmp_path / "toy.fa"
     fasta.write_text(fasta.read_text().replace(">", ">chr"))
     asked = {"run": explain("mutagenesis", SITE, ("Ery",)).address, "locus": "chr21:1-5,000"}
-    monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
+    monkeypatch.setattr("phenviz.app.shell.page.arguments_of_address", lambda: asked)
     runtime = Runtime(open_world(project), "cpu").warm().start()
     assert runtime.service_ready.result(300) is not None
     page = ExplorePage(runtime)
@@ -85,7 +85,7 @@ def test_a_run_of_an_address_lies_on_the_contig_as_the_reference_calls_it(tmp_pa
 
 def test_an_address_that_names_a_run_on_an_unknown_contig_still_opens(runtime, monkeypatch):
     asked = {"run": explain("mutagenesis", Locus("7", 0, 100), ("Ery",)).address}
-    monkeypatch.setattr("phenviz.app.explore.page.arguments_of_address", lambda: asked)
+    monkeypatch.setattr("phenviz.app.shell.page.arguments_of_address", lambda: asked)
     said = []
     monkeypatch.setattr("phenviz.app.shell.session.Session.say", lambda _self, text: said.append(text))
     page = ExplorePage(runtime)

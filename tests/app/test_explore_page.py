@@ -14,7 +14,7 @@ from phenviz.app.explore.page import ExplorePage
 from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
 from phenviz.app.shell.runs import Run, Runs
 from phenviz.app.shell.runtime import Runtime
-from phenviz.app.shell.state import ExploreState, apply_query, query_of
+from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, LocusError
 from phenviz.genome import Locus
 from phenviz.service.explained import explain, request_at
@@ -173,9 +173,9 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
     try:
         assert "mutagenesis-coarse" in page.run_panel._method.options.values()
         page.state.method = "mutagenesis"
-        assert query_of(page.state, ())["method"] == "mutagenesis"
+        assert page.state.query(())["method"] == "mutagenesis"
         page.state.method = "mutagenesis-coarse"
-        assert "method" not in query_of(page.state, ())
+        assert "method" not in page.state.query(())
         page.state.settled = SITE
         page.state.focus = "Mono"
         request = page.run_panel.request()
@@ -194,7 +194,7 @@ def test_a_model_that_sees_its_whole_window_is_mutated_coarse_to_fine(tmp_path, 
 def test_a_local_model_offers_only_what_is_exact(page):
     assert "mutagenesis-coarse" not in page.run_panel._method.options.values()
     assert page.state.method == "mutagenesis"
-    problems = apply_query(page.state, {"method": "mutagenesis-coarse"}, ())
+    problems = page.state.take({"method": "mutagenesis-coarse"}, ())
     assert page.state.method == "mutagenesis" and "isn't possible" in problems[0]
     assert ExploreState(method="mutagenesis-coarse").method == "mutagenesis-coarse"
 
@@ -351,13 +351,13 @@ def test_a_page_opens_with_few_models_because_each_costs_the_browser_time(page):
 
 def test_a_marked_variant_is_a_line_and_stays_in_the_address(page):
     contexts = page.runtime.world.contexts
-    assert apply_query(page.state, {"mark": "20:7001:AC:A"}, contexts) == []
+    assert page.state.take({"mark": "20:7001:AC:A"}, contexts) == []
     assert page.tracks.display().strips == ((7_000, 7_002),)
     page.state.mark = "20:7500:A:G"
     assert page.tracks.display().lines == (7_499,)
-    assert query_of(page.state, contexts)["mark"] == "20:7500:A:G"
+    assert page.state.query(contexts)["mark"] == "20:7500:A:G"
     for wrong in ("20:0:A:G", "20:7500:A", "20:7500:<b>:G"):
-        (problem,) = apply_query(ExploreState(), {"mark": wrong}, contexts)
+        (problem,) = ExploreState().take({"mark": wrong}, contexts)
         assert "no variant" in problem
 
 
@@ -369,9 +369,9 @@ def test_a_tick_keeps_the_scale_and_the_address_holds_it(page):
     assert high > 0
     page.toolbar.menu._handle_msg({"hidden": ["transcripts", "region", "marks"]})
     assert page.state.high == high
-    assert query_of(page.state, page.runtime.world.contexts)["high"] == f"{high:g}"
+    assert page.state.query(page.runtime.world.contexts)["high"] == f"{high:g}"
     again = ExploreState()
-    apply_query(again, {"high": f"{high:g}"}, page.runtime.world.contexts)
+    again.take({"high": f"{high:g}"}, page.runtime.world.contexts)
     assert again.high == pytest.approx(high)
     page.toolbar.menu._handle_msg({"hidden": ["transcripts", "fixed-scale", "region", "marks"]})
     assert page.state.high == 0
@@ -409,11 +409,11 @@ def test_regions_of_interest_are_marked_by_a_tick_and_kept_in_the_address(page):
     assert page.state.regions == ("chr20:7001-8000",)
     assert page.tracks.display().strips == ((7_000, 8_000),)
     assert page.toolbar.menu.hidden == nothing[:3]
-    query = query_of(page.state, page.runtime.world.contexts)
+    query = page.state.query(page.runtime.world.contexts)
     again = ExploreState()
-    assert apply_query(again, query, page.runtime.world.contexts) == []
+    assert again.take(query, page.runtime.world.contexts) == []
     assert again.regions == page.state.regions
-    (problem,) = apply_query(ExploreState(), {"regions": "chr20:9-1"}, page.runtime.world.contexts)
+    (problem,) = ExploreState().take({"regions": "chr20:9-1"}, page.runtime.world.contexts)
     assert "region of interest" in problem
     page.toolbar.menu._handle_msg({"hidden": nothing})
     assert (page.state.regions, page.tracks.display().strips) == ((), ())

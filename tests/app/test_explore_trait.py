@@ -6,7 +6,6 @@ import pytest
 
 from phenviz.app.explore.page import ExplorePage
 from phenviz.app.shell.runtime import Runtime
-from phenviz.app.shell.state import query_of
 from phenviz.errors import JobError
 from phenviz.genome import Locus
 from phenviz.service.explained import explain, request_at
@@ -49,7 +48,7 @@ def test_a_trait_is_explained_by_the_bases_in_view(page):
 
 def test_the_address_holds_the_trait_and_its_run(page):
     page.state.param.update(target="trait", trait="PLT_COUNT", method="integrated-gradients", steps="16")
-    query = query_of(page.state, page.runtime.world.contexts)
+    query = page.state.query(page.runtime.world.contexts)
     there, problems = page._read(query)
     assert problems == [] and (there.target, there.trait, there.steps) == ("trait", "PLT_COUNT", "16")
     request = page.run_panel.request()

@@ -11,7 +11,7 @@ from phenviz.app.explore.page import ExplorePage
 from phenviz.app.individual.page import IndividualPage
 from phenviz.app.individual.person_exports import FORMATS as of_person
 from phenviz.app.shell.runtime import Runtime
-from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.shell.state import IndividualState
 from phenviz.app.variants.expression_exports import FORMATS
 from phenviz.app.variants.page import VariantsPage
 from phenviz.app.variants.variant_exports import FORMATS as of_variants
@@ -89,7 +89,7 @@ def test_what_stands_below_the_tracks_comes_back_from_the_address(runtime):
     contexts = runtime.world.contexts
     state = IndividualState(locus=Locus("20", 1, 100), below="expression", columns="tissues")
     again = IndividualState()
-    apply_individual_query(again, individual_query(state, contexts), contexts)
+    again.take(state.query(contexts), contexts)
     assert (again.below, again.columns) == ("expression", "tissues")
 
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from phenviz.app.shell.state import ExploreState, apply_query, contexts_at_first, query_of
+from phenviz.app.shell.state import ExploreState, contexts_at_first
 from phenviz.errors import JobError
 from phenviz.genome import Context, Locus
 from phenviz.service.addresses import BASELINES
@@ -25,9 +25,9 @@ def full_state() -> ExploreState:
 
 def test_an_address_brings_back_the_whole_state():
     state = full_state()
-    address = urlencode(query_of(state, CONTEXTS), safe=",:~")
+    address = urlencode(state.query(CONTEXTS), safe=",:~")
     again = ExploreState(contexts=tuple(context.name for context in CONTEXTS))
-    assert apply_query(again, dict(parse_qsl(address)), CONTEXTS) == []
+    assert again.take(dict(parse_qsl(address)), CONTEXTS) == []
     for name in state.param:
         if name not in ("name", "locus", "settled", "highlight"):
             assert getattr(again, name) == getattr(state, name), name
@@ -37,7 +37,7 @@ def test_an_address_leaves_out_what_is_as_by_default():
     locus = Locus("20", 0, 100)
     names = tuple(context.name for context in CONTEXTS)
     state = ExploreState(locus=locus, settled=locus, contexts=names)
-    assert query_of(state, CONTEXTS) == {"locus": "chr20:1-100"}
+    assert state.query(CONTEXTS) == {"locus": "chr20:1-100"}
 
 
 def test_reporter_assays_are_not_ticked_at_first_and_an_address_tells_when_they_are():
@@ -47,19 +47,19 @@ def test_reporter_assays_are_not_ticked_at_first_and_an_address_tells_when_they_
     assert contexts_at_first(contexts[-1:]) == ("HepG2",)
     locus = Locus("20", 0, 100)
     state = ExploreState(locus=locus, settled=locus, contexts=names[:-1])
-    assert "contexts" not in query_of(state, contexts)
+    assert "contexts" not in state.query(contexts)
     state.contexts = names
     again = ExploreState()
-    apply_query(again, query_of(state, contexts), contexts)
+    again.take(state.query(contexts), contexts)
     assert again.contexts == names
 
 
 def test_no_ticked_context_survives_the_address():
     locus = Locus("20", 0, 100)
     state = ExploreState(locus=locus, settled=locus, contexts=())
-    query = query_of(state, CONTEXTS)
+    query = state.query(CONTEXTS)
     again = ExploreState(contexts=("Ery",))
-    apply_query(again, query, CONTEXTS)
+    again.take(query, CONTEXTS)
     assert again.contexts == ()
 
 
@@ -69,7 +69,7 @@ def test_no_ticked_context_survives_the_address():
 )
 def test_unknown_contexts_are_left_out_and_all_are_ticked_where_no_known_one_is_left(text, ticked):
     state = ExploreState()
-    apply_query(state, {"contexts": text}, CONTEXTS)
+    state.take({"contexts": text}, CONTEXTS)
     assert state.contexts == ticked
 
 
@@ -86,7 +86,7 @@ def test_unknown_contexts_are_left_out_and_all_are_ticked_where_no_known_one_is_
 )
 def test_a_mistyped_address_still_opens_and_says_what_was_wrong(query, word):
     state = ExploreState(contexts=("Ery",))
-    problems = apply_query(state, query, CONTEXTS)
+    problems = state.take(query, CONTEXTS)
     assert len(problems) == 1
     assert word in problems[0]
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from phenviz.app.shell.runtime import Runtime
-from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.shell.state import VariantsState
 from phenviz.app.variants.page import VariantsPage
 from phenviz.app.variants.ranking import nearest_genes
 from phenviz.app.variants.variant_exports import FORMATS
@@ -307,14 +307,14 @@ def test_an_address_brings_back_the_list_and_the_variant():
         lines="20:5:A:C\nrs6116042", variant="20:5:A:C", filter="|effect|>0.1", sort="-effect",
     )  # fmt: skip
     again = VariantsState()
-    assert apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS) == []
+    assert again.take(state.query(CONTEXTS), CONTEXTS) == []
     for name in ("contexts", "focus", "origin", "lines", "variant", "filter", "sort"):
         assert getattr(again, name) == getattr(state, name), name
 
 
 def test_a_reload_keeps_filter_and_sorting(runtime, monkeypatch):
     address = {"filter": "|effect|>0.01", "sort": "-position"}
-    monkeypatch.setattr("phenviz.app.variants.page.arguments_of_address", lambda: address)
+    monkeypatch.setattr("phenviz.app.shell.page.arguments_of_address", lambda: address)
     page = VariantsPage(runtime)
     assert (page.state.filter, page.state.sort) == ("|effect|>0.01", "-position")
     assert (page.grid.filter, page.grid.sort) == ("|effect|>0.01", "-position")
@@ -328,13 +328,13 @@ def test_an_address_holds_of_a_vcf_line_what_describes_the_variant():
         lines=f"##source=x;y\n20\t5\trs1;rs2\tA\tC\t.\tPASS\t{info}\tGT\t0|1\nrs7;20:6:A:C\n",
     )  # fmt: skip
     again = VariantsState()
-    apply_variants_query(again, variants_query(state, CONTEXTS), CONTEXTS)
+    again.take(state.query(CONTEXTS), CONTEXTS)
     assert again.lines == "20\t5\trs1;rs2\tA\tC\nrs7\n20:6:A:C"
 
 
 def test_an_address_with_semicolons_between_lines_of_a_vcf_opens():
     state = VariantsState()
-    apply_variants_query(state, {"lines": "20\t5\t.\tA\tC;20\t6\trs1;rs2\tA\tC"}, CONTEXTS)
+    state.take({"lines": "20\t5\t.\tA\tC;20\t6\trs1;rs2\tA\tC"}, CONTEXTS)
     assert state.lines == "20\t5\t.\tA\tC\n20\t6\trs1;rs2\tA\tC"
 
 

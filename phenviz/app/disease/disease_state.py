@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import param
 
-from phenviz.app.shell.state import PageState, apply_page_query, apply_values, page_query, values_of
+from phenviz.app.shell.state import PageState
+from phenviz.disease.methods import methods as known_methods
 from phenviz.genome.contexts import Context
 
 SIMULATED, OWN = "simulated", "own:"
@@ -34,26 +35,15 @@ class DiseaseState(PageState):
     evidence = param.String(default="", doc="Context whose loci are looked at; empty for none.")
     variant = param.String(default="", doc="Key of the variant whose alleles are compared.")
 
+    _values = ("source", "permutations", "method", "trait", "view", "order", "evidence", "variant")
+    _lists = ("methods",)
 
-_VALUES = ("source", "permutations", "method", "trait", "view", "order", "evidence", "variant")
-
-
-def disease_query(state: DiseaseState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Disease page into the values of a URL."""
-    query = page_query(state, all_contexts) | values_of(state, _VALUES)
-    if state.methods != DEFAULT_METHODS:
-        query["methods"] = ",".join(state.methods)
-    return query
-
-
-def apply_disease_query(
-    state: DiseaseState, query: Mapping[str, str], all_contexts: tuple[Context, ...], methods: tuple[str, ...]
-) -> list[str]:
-    """Take over what a URL says of the Disease page, apart from its locus; returns what isn't possible."""
-    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _VALUES)
-    if "methods" in query:
-        asked = query["methods"].split(",")
-        state.methods = tuple(name for name in methods if name in asked) or DEFAULT_METHODS
-        if unknown := [name for name in asked if name not in methods]:
-            problems.append(f"the address names methods that there aren't: {', '.join(unknown)[:100]}")
-    return problems
+    def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        """See `PageState.take`; of the methods those that there are, in the order in which they are shown."""
+        problems = super().take(query, all_contexts)
+        if "methods" in query:
+            known, asked = tuple(known_methods()), self.methods
+            self.methods = tuple(name for name in known if name in asked) or DEFAULT_METHODS
+            if unknown := [name for name in asked if name not in known]:
+                problems.append(f"the address names methods that there aren't: {', '.join(unknown)[:100]}")
+        return problems

@@ -29,8 +29,6 @@ from phenviz.app.disease.disease_state import (
     SIMULATED,
     VIEWS,
     DiseaseState,
-    apply_disease_query,
-    disease_query,
 )
 from phenviz.app.disease.disease_tables import (
     LARGEST_TABLE,
@@ -43,9 +41,8 @@ from phenviz.app.disease.evidence_view import DiseaseEvidence
 from phenviz.app.disease.trait_map import DiseaseMap
 from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
-from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import open_state
-from phenviz.app.shell.session import Session, words_of
+from phenviz.app.shell.page import Page
+from phenviz.app.shell.session import words_of
 from phenviz.app.widgets.context_picker import ContextPicker
 from phenviz.app.widgets.export_menu import ExportMenu
 from phenviz.app.widgets.file_drop import FileDrop
@@ -56,7 +53,7 @@ from phenviz.disease.methods import RECOMMENDED
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
-    from phenviz.app.shell.runtime import Runtime
+    pass
 
 _EMPTY = {
     "loading": "Loading the model…",
@@ -70,49 +67,24 @@ _EMPTY = {
 _VIEW_FIGURE = {"map": "heatmap", "methods": "methods", "qq": "qq"}
 
 
-def disease_page(runtime: Runtime) -> pmui.Page:
-    """Build the page for one browser tab.
+class DiseasePage(Page[DiseaseState]):
+    """The Disease page of one tab."""
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-    return guarded(lambda: DiseasePage(runtime).page)
+    key = "disease"
 
-
-class DiseasePage:
-    """Everything of one tab; lives as long as its document.
-
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
+    def _prepare(self) -> None:
         from phenviz.disease.methods import methods
 
-        self.runtime = runtime
-        self.session = Session()
         self.uploads, self.tables = TableFolder(), KeptTables()
         self._methods = {name: method.label for name, method in methods().items()}
-        self.state, problems = self._read(arguments_of_address())
-        self.run = DiseaseRun(self.state, runtime, self.tables)
-        self.evidence = EvidenceRun(self.state, runtime, self.run)
-        self.page = self._layout()
-        self._keep_in_step()
-        for problem in problems:
-            self.session.say(problem)
 
-    def _read(self, arguments: Mapping[str, str]) -> tuple[DiseaseState, list[str]]:
-        """Turn an address into a state; also returns what couldn't be taken over, in words."""
-        state, world = DiseaseState(), self.runtime.world
-        problems = apply_disease_query(state, arguments, world.contexts, tuple(self._methods))
-        problems = open_state(state, world, arguments, problems)
+    def _new_state(self) -> DiseaseState:
+        return DiseaseState()
+
+    def _complete(self, state: DiseaseState, arguments: Mapping[str, str]) -> list[str]:
         if not state.source:
             self._choose_source(state, arguments)
-        return state, problems
+        return []
 
     def _choose_source(self, state: DiseaseState, arguments: Mapping[str, str]) -> None:
         """Open on what was tested last, on real traits that are here or that the package has results of."""
@@ -135,8 +107,8 @@ class DiseasePage:
     def _layout(self) -> pmui.Page:
         runtime, session, state = self.runtime, self.session, self.state
         contexts = runtime.world.contexts
-        frame = PageFrame("disease", runtime, session, state, lambda: disease_query(state, contexts))
-        frame.address.on_return(self._read)
+        self.run = DiseaseRun(state, runtime, self.tables)
+        self.evidence = EvidenceRun(state, runtime, self.run)
         self.drop = FileDrop(
             self.uploads, self._take_file, suffixes=",".join(TABLE_SUFFIXES), title="Drop a table here",
             hint=f"or press to choose one, up to {readable_bytes(LARGEST_TABLE)}. It is checked, and kept on "
@@ -168,16 +140,15 @@ class DiseasePage:
             self._banner, self._few_loci, self._view, self._holder, self._reading, self._paragraph,
             scroll="y-auto", sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
-        self._frame = frame
         self._shown: object = None
         self._drawn: xr.Dataset | None = None
         self._offered = "heatmap"
-        return frame.page(
+        return self.framed(
             [main],
             sidebar=[self.source, self._report, self._figure, ContextPicker(state, contexts)],
             actions=[
                 ExportMenu(
-                    session, self._make_file, frame.actions, runtime.background, FORMATS | REPORT_FORMAT
+                    session, self._make_file, self.actions, runtime.background, FORMATS | REPORT_FORMAT
                 )
             ],
         )
@@ -354,7 +325,7 @@ class DiseasePage:
             from phenviz.app.reports.exports import disease_report_file
 
             return disease_report_file(
-                self.runtime, state, dataset, method, self.run.asked, self._frame.actions.place
+                self.runtime, state, dataset, method, self.run.asked, self.actions.place
             )
         return disease_file(
             dataset,

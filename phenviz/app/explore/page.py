@@ -25,12 +25,10 @@ from phenviz.app.shell.exports import (
     data_file,
     explore_figure_file,
 )
-from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import open_state
+from phenviz.app.shell.page import Page
 from phenviz.app.shell.run_choices import methods_for
 from phenviz.app.shell.runs import Runs
-from phenviz.app.shell.session import Session
-from phenviz.app.shell.state import ExploreState, apply_query, query_of
+from phenviz.app.shell.state import ExploreState
 from phenviz.app.widgets.context_picker import ContextPicker
 from phenviz.app.widgets.export_menu import ExportMenu
 from phenviz.app.widgets.ideogram import IdeogramView
@@ -42,60 +40,43 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from phenviz.app.shell.runtime import Runtime
     from phenviz.data.own_tracks import OwnTrack
     from phenviz.genome.annotation import Gene
 
 
-def explore_page(runtime: Runtime) -> pmui.Page:
-    """Build the page for one browser tab.
+class ExplorePage(Page[ExploreState]):
+    """The Explore page of one tab."""
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-    return guarded(lambda: ExplorePage(runtime).page)
+    key = "explore"
 
-
-class ExplorePage:
-    """Everything of one tab; lives as long as its document.
-
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        world = runtime.world
-        self.runtime = runtime
-        self.session = Session()
-        self._methods = methods_for(global_backbone=world.has_global_backbone)
-        self.state, problems = self._read(arguments_of_address())
-        self.runs = Runs(self.state, lambda: runtime.service)
+    def _prepare(self) -> None:
+        self._methods = methods_for(global_backbone=self.runtime.world.has_global_backbone)
         self._restored = False
-        self.page = self._layout()
-        self._keep_in_step()
-        for problem in problems:
-            self.session.say(problem)
 
-    def _read(self, arguments: Mapping[str, str]) -> tuple[ExploreState, list[str]]:
-        """Turn an address into a state; also returns what couldn't be taken over, in words."""
-        state, world = ExploreState(), self.runtime.world
+    def _new_state(self) -> ExploreState:
+        state = ExploreState()
         state.offer(self._methods)
-        problems = apply_query(state, arguments, world.contexts)
-        problems = open_state(state, world, arguments, problems)
-        return state, problems + self._resolve_shown(state)
+        return state
+
+    def _complete(self, state: ExploreState, arguments: Mapping[str, str]) -> list[str]:
+        """Call the contig of the address's run as the reference does."""
+        shown, reference = state.shown, self.runtime.world.reference
+        if shown is None:
+            return []
+        try:
+            contig = reference.resolve_contig(shown.locus.contig)
+        except PhenvizError as error:
+            state.shown = None
+            return [str(error)]
+        state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
+        return []
 
     def _layout(self) -> pmui.Page:
-        runtime, session, state, runs = self.runtime, self.session, self.state, self.runs
+        runtime, session, state = self.runtime, self.session, self.state
+        runs = self.runs = Runs(state, lambda: runtime.service)
         world = runtime.world
         names = [str(name) for name in world.annotation.genes["gene_name"]]
         contig_length = world.reference.length
-        self.frame = PageFrame(
-            "explore", runtime, session, state, lambda: query_of(state, world.contexts), self._join
-        )
         self.locus_bar = LocusBar.of(state, world, session)
         self.tracks = TracksView(session, state, runtime, runs)
         self.toolbar = TrackToolbar(session, state, runtime, runs, track_labels(), self.tracks.activity_high)
@@ -122,7 +103,7 @@ class ExplorePage:
             contig_length=contig_length,
         )
         self.jobs = JobList(session, state, runs)
-        return self.frame.page(
+        return self.framed(
             [
                 self.locus_bar,
                 IdeogramView(state, world.annotation, contig_length),
@@ -136,7 +117,7 @@ class ExplorePage:
                 ExportMenu(
                     session,
                     self._make_file,
-                    self.frame.actions,
+                    self.actions,
                     runtime.background,
                     FIGURE_FORMATS | DATA_FORMATS | REPORT_FORMAT,
                 )
@@ -148,12 +129,14 @@ class ExplorePage:
         session.on_tick(self.runs.tick)
         session.on_tick(self._restore_once)
         session.on_close(self.runs.drop)
-        self.frame.address.on_return(self._read, self._show_run_of_address)
 
     def _join(self, tab: str) -> None:
         """Take up what this tab has run and handed over before a reload."""
         self.runs.adopt(tab)
         self.own.join(tab)
+
+    def _return(self) -> None:
+        self._show_run_of_address()
 
     def _show_own(self, tracks: Sequence[OwnTrack]) -> None:
         self.tracks.set_own(tracks)
@@ -173,19 +156,6 @@ class ExplorePage:
             self.state.shown = shown
         if (words := self.runs.restore()) is not None:
             self.session.say(words)
-
-    def _resolve_shown(self, state: ExploreState) -> list[str]:
-        """Call the contig of the address's run as the reference does; return why that isn't possible."""
-        shown, reference = state.shown, self.runtime.world.reference
-        if shown is None:
-            return []
-        try:
-            contig = reference.resolve_contig(shown.locus.contig)
-        except PhenvizError as error:
-            state.shown = None
-            return [str(error)]
-        state.shown = replace(shown, locus=replace(shown.locus, contig=contig))
-        return []
 
     def _find_gene(self, name: str) -> Gene:
         """Find a gene, called by what finds this very one again, on a contig as the reference calls it."""
@@ -225,7 +195,7 @@ class ExplorePage:
 
             return explore_report_file(
                 self.runtime, self.state, self.tracks.display(), self.runs.dataset, self.own.tracks.all,
-                self.frame.actions.place,
+                self.actions.place,
             )  # fmt: skip
         if suffix not in DATA_FORMATS.values():
             own = self.own.tracks.all

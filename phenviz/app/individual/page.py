@@ -18,12 +18,10 @@ from phenviz.app.individual.person_panel import PersonPanel
 from phenviz.app.individual.person_run import PersonRun
 from phenviz.app.individual.person_tracks import PersonTracks
 from phenviz.app.shell.exports import REPORT_FORMAT, File
-from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.navigation import centred
-from phenviz.app.shell.session import Session
-from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.shell.page import Page
+from phenviz.app.shell.state import IndividualState
 from phenviz.app.variants.expression_exports import FORMATS as EXPRESSION_FORMATS
 from phenviz.app.variants.expression_exports import expression_file
 from phenviz.app.widgets.context_picker import ContextPicker
@@ -41,7 +39,6 @@ from phenviz.genome.variant import Variant
 if TYPE_CHECKING:
     import xarray as xr
 
-    from phenviz.app.shell.runtime import Runtime
     from phenviz.service import Job
 
 _COLUMNS = (
@@ -82,54 +79,26 @@ _MOST_GENES = 6
 _READABLE_VIEW = 2_000
 
 
-def individual_page(runtime: Runtime) -> pmui.Page:
-    """Build the page for one browser tab.
+class IndividualPage(Page[IndividualState]):
+    """The Individual page of one tab."""
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-    return guarded(lambda: IndividualPage(runtime).page)
+    key = "individual"
 
+    def _prepare(self) -> None:
+        self.people = People(self.runtime.world, self.runtime.folder)
 
-class IndividualPage:
-    """Everything of one tab; lives as long as its document.
+    def _new_state(self) -> IndividualState:
+        return IndividualState()
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        world = runtime.world
-        self.runtime = runtime
-        self.session = Session()
-        self.people = People(world, runtime.folder)
-        self.state, problems = self._read(arguments_of_address())
-        self.run = PersonRun(self.state, runtime, self.people)
-        self.choice = PersonChoice(self.session, self.state, runtime, self.people, self.run)
-        self.page = self._layout()
-        self._keep_in_step()
-        self.choice.open_source()
-        for problem in problems:
-            self.session.say(problem)
-
-    def _read(self, arguments: Mapping[str, str]) -> tuple[IndividualState, list[str]]:
-        """Turn an address into a state; also returns what couldn't be taken over, in words."""
-        state, world = IndividualState(), self.runtime.world
-        problems = apply_individual_query(state, arguments, world.contexts)
-        problems = open_state(state, world, arguments, problems)
-        if not state.source:
-            state.source = self.people.first
-        return state, problems
+    def _complete(self, state: IndividualState, arguments: Mapping[str, str]) -> list[str]:
+        state.source = state.source or self.people.first
+        return []
 
     def _layout(self) -> pmui.Page:
-        runtime, session, state, run = self.runtime, self.session, self.state, self.run
+        runtime, session, state = self.runtime, self.session, self.state
         world = runtime.world
-        frame = PageFrame("individual", runtime, session, state, self._query, self.choice.have)
-        frame.address.on_return(self._read, self.choice.open_source)
+        run = self.run = PersonRun(state, runtime, self.people)
+        self.choice = PersonChoice(session, state, runtime, self.people, run)
         self.locus_bar = LocusBar.of(state, world, session)
         self.panel = PersonPanel(session, state, run)
         self.tracks = PersonTracks(session, state, runtime, run)
@@ -163,8 +132,8 @@ class IndividualPage:
         )
         self._turn()
         formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {}) | REPORT_FORMAT
-        self._frame, self._jobs = frame, PrivateJobs(runtime)
-        return frame.page(
+        self._jobs = PrivateJobs(runtime)
+        return self.framed(
             [
                 self.locus_bar,
                 IdeogramView(state, world.annotation, world.reference.length),
@@ -182,7 +151,7 @@ class IndividualPage:
             ],
             sidebar=[self.choice.picker, self.choice.drop, ContextPicker(state, world.contexts)],
             panel=[self.panel, self._track_menu()],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, formats)],
+            actions=[ExportMenu(session, self._make_file, self.actions, runtime.background, formats)],
         )
 
     def _track_menu(self) -> TrackMenu:
@@ -205,9 +174,13 @@ class IndividualPage:
         session.on_close(run.close)
         session.on_close(self._jobs.close)
         session.on_close(self.people.close)
+        self.choice.open_source()
 
-    def _query(self) -> dict[str, str]:
-        return individual_query(self.state, self.runtime.world.contexts)
+    def _join(self, tab: str) -> None:
+        self.choice.have(tab)
+
+    def _return(self) -> None:
+        self.choice.open_source()
 
     def _list(self) -> None:
         table = self.run.table()
@@ -298,7 +271,7 @@ class IndividualPage:
 
             return person_report_file(
                 self.runtime.world, self._jobs, self.state, self.tracks.display(), self.people, self.run,
-                self._frame.actions.place,
+                self.actions.place,
             )  # fmt: skip
         if suffix in EXPRESSION_FORMATS.values():
             locus = self.state.settled or self.state.locus

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.disease.disease_state import DiseaseState, disease_query
+from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.reports.addresses import app_of
 from phenviz.app.reports.locus_report import LONGEST_CHANGED, LocusResults, check_length, locus_report
 from phenviz.app.shell.exports import File, explore_drawing
@@ -17,9 +17,6 @@ from phenviz.app.shell.state import (
     ExploreState,
     IndividualState,
     VariantsState,
-    individual_query,
-    query_of,
-    variants_query,
 )
 from phenviz.errors import ResultError
 from phenviz.figures.report import Report, render_report
@@ -81,7 +78,7 @@ def explore_report_file(
     locus = display.locus
     check_length(locus, None)
     draw = explore_drawing(runtime, display, dataset, own)
-    query, service = query_of(state, runtime.world.contexts), runtime.service
+    query, service = state.query(runtime.world.contexts), runtime.service
     if service is None:
         raise ResultError("the model is still being loaded: export again in a few seconds")
     names = list(display.contexts)
@@ -136,7 +133,7 @@ def variant_report_file(
         Where the browser has found the page.
     """
     one, contexts = effects.isel(variant=[int(row["row"])]), state.contexts or None
-    focus, query, app = state.focus, variants_query(state, world.contexts), app_of(place)
+    focus, query, app = state.focus, state.query(world.contexts), app_of(place)
 
     def make() -> File:
         from phenviz.app.reports.variant_report import complete, variant_report
@@ -191,7 +188,7 @@ def person_report_file(
     prediction = seen(run.prediction, locus, list(state.contexts))
     if table is None or effects is None:
         raise ResultError("the variants haven't been scored yet: export again in a moment")
-    query = None if state.source == UPLOAD else individual_query(state, world.contexts)
+    query = None if state.source == UPLOAD else state.query(world.contexts)
     source, sample, coverage, notes = state.source, state.sample, run.coverage, run.notes
     how: dict[str, Any] = {"unphased": state.unphased, "seed": state.seed}
     note = ", sum of variants" if state.mode == "sum" else ""
@@ -247,7 +244,7 @@ def disease_report_file(
     part = dataset.sel({"method": method})
     context = state.evidence or (state.focus if state.focus in part["context"].values else "")
     pair = strongest_pair(dataset, method=method, trait=state.trait, context=context)
-    query = disease_query(state, world.contexts)
+    query = state.query(world.contexts)
     source = asked["source"] if asked is not None else None
     mark = "SIMULATED_" if is_simulated(str(dataset.attrs["source"])) else ""
 

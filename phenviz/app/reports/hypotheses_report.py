@@ -11,7 +11,7 @@ import xarray as xr
 from phenviz.app.disease.disease_evidence import method_of_loci
 from phenviz.app.disease.disease_names import trait_label
 from phenviz.app.disease.disease_parts import method_part, methods_of
-from phenviz.app.disease.disease_state import SIMULATED, DiseaseState, disease_query
+from phenviz.app.disease.disease_state import SIMULATED, DiseaseState
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.calibration import calibration_section
 from phenviz.app.reports.evidence_section import Behind, ask_behind, behind_section
@@ -347,7 +347,7 @@ def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) 
         state.permutations = str(dataset.attrs["permutations"])
     if isinstance(behind, Behind):
         state.param.update(evidence=pair.context, focus=pair.context)
-    query = disease_query(state, world.contexts)
+    query = state.query(world.contexts)
     if not isinstance(behind, Behind):
         query.pop("locus")
     return query

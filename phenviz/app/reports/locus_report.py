@@ -20,8 +20,7 @@ from phenviz.app.reports.bases_section import (
     method_of_bases,
 )
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
-from phenviz.app.shell.request import Request
-from phenviz.app.shell.state import ExploreState, contexts_at_first, query_of
+from phenviz.app.shell.state import ExploreState, contexts_at_first
 from phenviz.errors import LocusError
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus
@@ -109,8 +108,10 @@ def ask_locus(
     found = LocusResults(locus, prediction, bases)
     state = ExploreState(locus=locus, settled=locus, contexts=tuple(names), focus=found.explained)
     if bases is not None:
-        state.shown = Request("mutagenesis", locus, tuple(names))
-    return locus_report(world, found, app, query_of(state, world.contexts))
+        from phenviz.service.explained import explain
+
+        state.shown = explain("mutagenesis", locus, names)
+    return locus_report(world, found, app, state.query(world.contexts))
 
 
 def locus_report(world: World, found: LocusResults, app: str, query: dict[str, str]) -> Report:

@@ -17,7 +17,7 @@ from phenviz.app.reports.bases_section import file_stem
 from phenviz.app.reports.haplotypes_section import difference_table, expressed_section
 from phenviz.app.reports.locus_report import LONGEST
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
-from phenviz.app.shell.state import IndividualState, contexts_at_first, individual_query
+from phenviz.app.shell.state import IndividualState, contexts_at_first
 from phenviz.app.variants.ranking import ranked
 from phenviz.errors import LocusError
 from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
@@ -139,7 +139,7 @@ def ask_person(
     )  # fmt: skip
     state = IndividualState(locus=locus, settled=locus, contexts=tuple(names), sample=person.sample)
     state.param.update(source="world", **how)
-    query = individual_query(state, world.contexts) if own else None
+    query = state.query(world.contexts) if own else None
     return person_report(world, found, app, query)
 
 

@@ -20,7 +20,7 @@ from phenviz.app.reports.near_variant import (
     people_section,
 )
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
-from phenviz.app.shell.state import ExploreState, VariantsState, contexts_at_first, query_of, variants_query
+from phenviz.app.shell.state import ExploreState, VariantsState, contexts_at_first
 from phenviz.app.variants.ranking import strongest_effects
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import DataError, ResultError
@@ -362,12 +362,12 @@ def _links(
     key, ticked = found.variant.key, tuple(contexts)
     seen = {"locus": place, "settled": place, "contexts": ticked, "focus": found.context}
     variants = VariantsState(**seen, origin="pasted", lines=key, variant=key)
-    query = query or variants_query(variants, world.contexts)
+    query = query or variants.query(world.contexts)
     explore = ExploreState(**seen, mark=key)
     return links_section(
         world,
         page_link(app, "variants", query, f"{found.name} in Variants"),
-        page_link(app, "explore", query_of(explore, world.contexts), f"{found.name} in Explore"),
+        page_link(app, "explore", explore.query(world.contexts), f"{found.name} in Explore"),
     )
 
 

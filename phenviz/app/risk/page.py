@@ -17,19 +17,16 @@ from phenviz.app.risk.risk_exports import FIGURES, FORMATS, RiskOnScreen, risk_f
 from phenviz.app.risk.risk_panel import RiskRunPanel
 from phenviz.app.risk.risk_parts import simulated_words
 from phenviz.app.risk.risk_run import RiskRun
-from phenviz.app.risk.risk_state import VIEWS, RiskState, apply_risk_query, risk_query
+from phenviz.app.risk.risk_state import VIEWS, RiskState
 from phenviz.app.shell.exports import File
 from phenviz.app.shell.formatting import escaped
-from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import open_state
-from phenviz.app.shell.session import Session
+from phenviz.app.shell.page import Page
 from phenviz.app.widgets.export_menu import ExportMenu
 from phenviz.app.widgets.name_box import NameBox
 from phenviz.app.widgets.parts import words
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
-    from phenviz.app.shell.runtime import Runtime
     from phenviz.disease.cohort.saved import RiskModel
 
 _FIRST_TRAIT = "MCV"
@@ -41,56 +38,26 @@ _NO_MODEL = (
 )
 
 
-def risk_page(runtime: Runtime) -> pmui.Page:
-    """Build the page for one browser tab.
+class RiskPage(Page[RiskState]):
+    """The Risk page of one tab."""
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-    return guarded(lambda: RiskPage(runtime).page)
+    key = "risk"
 
-
-class RiskPage:
-    """Everything of one tab; lives as long as its document.
-
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.session = Session()
+    def _prepare(self) -> None:
+        self.people = People(self.runtime.world, self.runtime.folder)
         self._opened = False
-        self.people = People(runtime.world, runtime.folder)
-        self.state, problems = self._read(arguments_of_address())
-        self.run = RiskRun(self.state, runtime, self.people)
-        self.choice = PersonChoice(self.session, self.state, runtime, self.people, self.run)
-        self.page = self._layout()
-        self._keep_in_step()
-        self.choice.open_source()
-        for problem in problems:
-            self.session.say(problem)
 
-    def _read(self, arguments: Mapping[str, str]) -> tuple[RiskState, list[str]]:
-        """Turn an address into a state; also returns what couldn't be taken over, in words."""
-        state, world = RiskState(), self.runtime.world
-        problems = apply_risk_query(state, arguments, world.contexts)
-        problems = open_state(state, world, arguments, problems)
-        if not state.source:
-            state.source = self.people.first
-        return state, problems
+    def _new_state(self) -> RiskState:
+        return RiskState()
+
+    def _complete(self, state: RiskState, arguments: Mapping[str, str]) -> list[str]:
+        state.source = state.source or self.people.first
+        return []
 
     def _layout(self) -> pmui.Page:
         runtime, session, state = self.runtime, self.session, self.state
-        contexts = runtime.world.contexts
-        frame = PageFrame(
-            "risk", runtime, session, state, lambda: risk_query(state, contexts), self.choice.have
-        )
-        frame.address.on_return(self._read, self.choice.open_source)
+        self.run = RiskRun(state, runtime, self.people)
+        self.choice = PersonChoice(session, state, runtime, self.people, self.run)
         self.trait = NameBox(
             # what a component of ours hears comes without the lock that figures need
             lambda text: session.run_soon(lambda: self._search(text)),
@@ -115,7 +82,7 @@ class RiskPage:
         main = pn.Column(
             self._banner, self._view, self._holder, scroll="y-auto", sizing_mode="stretch_both", margin=0
         )
-        return frame.page(
+        return self.framed(
             [main],
             sidebar=[
                 words("<h3>Trait</h3>", margin=(12, 12, 0, 12)),
@@ -126,7 +93,7 @@ class RiskPage:
                 self.choice.drop,
                 self._figure,
             ],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, FORMATS)],
+            actions=[ExportMenu(session, self._make_file, self.actions, runtime.background, FORMATS)],
         )
 
     def _keep_in_step(self) -> None:
@@ -140,6 +107,13 @@ class RiskPage:
         session.on_close(self.people.close)
         # figures in a flexible box that are there from the start never get a size in the browser
         session.run_soon(self._open)
+        self.choice.open_source()
+
+    def _join(self, tab: str) -> None:
+        self.choice.have(tab)
+
+    def _return(self) -> None:
+        self.choice.open_source()
 
     def _open(self) -> None:
         self._opened = True

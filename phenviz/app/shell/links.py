@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from phenviz.app.shell.state import PageState, page_query
+from phenviz.app.shell.state import PageState
 from phenviz.genome.contexts import Context
 
 
@@ -29,4 +29,4 @@ def link_to(key: str, state: PageState, all_contexts: tuple[Context, ...], **mor
         Values of the other page's own.
     """
     # relative, so that it also holds behind a proxy that serves the dashboard under a path
-    return key + query_text(page_query(state, all_contexts) | more)
+    return key + query_text(state.shared_query(all_contexts) | more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import param
 
@@ -26,12 +27,19 @@ EXPRESSION_COLUMNS = ("organs", "tissues")
 UNPHASED = ("refuse", "as listed", "random")
 # the source that stands for what the tab itself has handed over
 UPLOAD = "upload"
+_MARK = re.compile(r"[^:\s]+:[1-9]\d{0,9}:[ACGTNacgtn]+:[ACGTNacgtn]+")
+# longer lists don't fit into an address
+_LONGEST_LINES = 1_500
+# CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
+_VCF_COLUMNS = 5
+_BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
 
 
 class PageState(param.Parameterized):
     """State that all pages share, and that a link from one page to another keeps.
 
-    Components read it, draw it and write what the user does back into it; none knows another.
+    Components read it, draw it and write what the user does back into it; none knows another. An address
+    holds it: `query` writes the values of a URL, and `take` reads them back.
     """
 
     locus = param.ClassSelector(class_=Locus, doc="What the tracks show; changes while the user drags.")
@@ -45,6 +53,88 @@ class PageState(param.Parameterized):
     genome = param.String(default="", doc="Whose genome the Individual page shows (`genome_of`).")
     regions = param.ClassSelector(class_=tuple, default=(), doc="Regions of interest, as ``chr20:1-2000``.")
     mark = param.String(default="", doc="A variant that is marked (``20:1600925:G:A``); empty for none.")
+
+    # what a page's address holds besides: parameters as they are, and names with commas between them
+    _values: ClassVar[tuple[str, ...]] = ()
+    _lists: ClassVar[tuple[str, ...]] = ()
+
+    def query(self, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+        """Write what the page looks at into the values of a URL; what is as by default is left out."""
+        lists = {name: ",".join(getattr(self, name)) for name in self._lists if self._is_changed(name)}
+        return self.shared_query(all_contexts) | self._written(self._values) | lists
+
+    def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        """Take over what a URL says, apart from the locus (which the world has to check).
+
+        Returns
+        -------
+        list[str]
+            What couldn't be taken over, in words: an old or mistyped address still opens.
+        """
+        for name in self._lists:
+            if name in query:
+                setattr(self, name, tuple(one for one in query[name].split(",") if one))
+        return self._take_shared(query, all_contexts) + self._read(query, self._values)
+
+    def shared_query(self, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+        """Write what all pages share, which a link to another page keeps."""
+        locus = self.settled or self.locus
+        query = {"locus": region_text(locus)}
+        if self.mark:
+            query["mark"] = self.mark
+        if self.regions:
+            query["regions"] = ",".join(self.regions)
+        if self.contexts != contexts_at_first(all_contexts):
+            query["contexts"] = ",".join(self.contexts)
+        if genome := genome_of(self):
+            query["genome"] = genome
+        return query | self._written(("focus", "theme"))
+
+    def _take_shared(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        problems = []
+        names = [context.name for context in all_contexts]
+        if "contexts" in query:
+            wanted = set(query["contexts"].split(","))
+            if unknown := sorted(wanted - set(names) - {""}):
+                listed = ", ".join(unknown)
+                problems.append(f"the address names contexts that this model doesn't have: {listed}")
+            known = tuple(name for name in names if name in wanted)
+            self.contexts = known if known or not unknown else contexts_at_first(all_contexts)
+        if query.get("focus") in names:
+            self.focus = query["focus"]
+        for text in filter(None, query.get("regions", "").split(",")):
+            try:
+                self.regions = (*self.regions, region_text(Locus.parse(text)))
+            except PhenvizError as error:
+                problems.append(f"a region of interest of the address can't be shown: {error}")
+        if (mark := query.get("mark", "")) and not _MARK.fullmatch(mark):
+            problems.append(f"the address marks {mark[:60]!r}, which is no variant such as 20:1600925:G:A")
+        elif mark:
+            self.mark = mark
+        return problems + self._read(query, ("theme", "genome"))
+
+    def _is_changed(self, name: str) -> bool:
+        return getattr(self, name) != self.param[name].default
+
+    def _written(self, names: Iterable[str]) -> dict[str, str]:
+        values = {name: getattr(self, name) for name in names if self._is_changed(name)}
+        return {
+            name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()
+        }
+
+    def _read(self, query: Mapping[str, str], names: Iterable[str]) -> list[str]:
+        problems = []
+        for name in names:
+            if name not in query:
+                continue
+            text = query[name]
+            try:
+                setattr(self, name, _typed(self.param[name], text))
+            except ValueError:
+                problems.append(
+                    f"the address says {name}={text!r}, which isn't possible: the usual value was taken"
+                )
+        return problems
 
 
 class ExploreState(PageState):
@@ -72,6 +162,27 @@ class ExploreState(PageState):
     )
     hidden = param.ClassSelector(class_=tuple, default=(), doc="Names of the tracks that are hidden.")
 
+    _values = (
+        "gene", "tissue", "trait", "target", "method", "window", "flank", "steps", "baseline",
+        "activity_style", "high", "logo", "transcripts",
+    )  # fmt: skip
+    _lists = ("hidden",)
+
+    def query(self, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+        """See `PageState.query`; with the run on screen."""
+        address = self.shown.address if self.shown is not None else None
+        return super().query(all_contexts) | ({"run": address} if address else {})
+
+    def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        """See `PageState.take`; with the run on screen."""
+        problems = super().take(query, all_contexts)
+        if "run" in query:
+            try:
+                self.shown = request_at(query["run"])
+            except PhenvizError as error:
+                problems.append(str(error))
+        return problems
+
     def offer(self, methods: Iterable[str]) -> None:
         """Allow only some methods; the first is the usual one, which an address needn't name."""
         method = self.param["method"]
@@ -86,6 +197,20 @@ class PersonState(PageState):
     sample = param.String(default="", doc="Name of the individual; empty for nobody.")
     variant = param.String(default="", doc="Key of the variant that is looked at (`Variant.key`).")
 
+    def query(self, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+        """See `PageState.query`; of an upload, that it is one."""
+        query = super().query(all_contexts)
+        for name in ("source", "sample", "variant") if self.source == UPLOAD else ("genome",):
+            query.pop(name, None)
+        return query
+
+    def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        """See `PageState.take`; another page says with ``genome`` whose it is."""
+        source, _, sample = query.get("genome", "").partition("/")
+        if source:
+            query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
+        return super().take(query, all_contexts)
+
 
 class IndividualState(PersonState):
     """State of the Individual page."""
@@ -99,6 +224,9 @@ class IndividualState(PersonState):
     columns = param.Selector(default="organs", objects=list(EXPRESSION_COLUMNS), doc="Of expression.")
     hidden = param.ClassSelector(class_=tuple, default=INDIVIDUAL_HIDDEN, doc="Names of the hidden tracks.")
 
+    _values = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
+    _lists = ("hidden",)
+
 
 class VariantsState(PageState):
     """State of the Variants page."""
@@ -110,50 +238,24 @@ class VariantsState(PageState):
     filter = param.String(default="", doc="What the table is searched for.")
     sort = param.String(default="", doc="Column that the table is sorted by, with a minus if descending.")
 
+    _values = ("origin", "variant", "filter", "sort", "columns")
 
-_MARK = re.compile(r"[^:\s]+:[1-9]\d{0,9}:[ACGTNacgtn]+:[ACGTNacgtn]+")
-_OF_VARIANTS = ("origin", "variant", "filter", "sort", "columns")
-# longer lists don't fit into an address
-_LONGEST_LINES = 1_500
-# CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
-_VCF_COLUMNS = 5
-_BEFORE_VCF_LINE = re.compile(r";(?=[^\s;]+\t\d+\t)")
-_OF_INDIVIDUAL = ("source", "sample", "mode", "unphased", "seed", "variant", "below", "columns")
-_OF_EXPLORE = (
-    "gene",
-    "tissue",
-    "trait",
-    "target",
-    "method",
-    "window",
-    "flank",
-    "steps",
-    "baseline",
-    "activity_style",
-    "high",
-    "logo",
-    "transcripts",
-)
+    def query(self, all_contexts: tuple[Context, ...]) -> dict[str, str]:
+        """See `PageState.query`; many pasted lines are left out."""
+        lines = _short_lines(self.lines) if self.origin == "pasted" else ""
+        fits = 0 < len(lines) <= _LONGEST_LINES
+        return super().query(all_contexts) | ({"lines": lines} if fits else {})
+
+    def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
+        """See `PageState.take`; with pasted lines."""
+        if "lines" in query:
+            self.lines = separate_lines(query["lines"])
+        return super().take(query, all_contexts)
 
 
 def contexts_at_first(all_contexts: tuple[Context, ...]) -> tuple[str, ...]:
     """Name the contexts that a page opens with: cell types and tissues, where the model has any."""
     return tuple(context.name for context in without_reporters(all_contexts) or all_contexts)
-
-
-def page_query(state: PageState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write what all pages share into the values of a URL; what is as by default is left out."""
-    locus = state.settled or state.locus
-    query = {"locus": f"{shown_contig(locus.contig)}:{locus.start + 1}-{locus.end}"}
-    if state.mark:
-        query["mark"] = state.mark
-    if state.regions:
-        query["regions"] = ",".join(state.regions)
-    if state.contexts != contexts_at_first(all_contexts):
-        query["contexts"] = ",".join(state.contexts)
-    if genome := genome_of(state):
-        query["genome"] = genome
-    return query | values_of(state, ("focus", "theme"))
 
 
 def genome_of(state: PageState) -> str:
@@ -179,73 +281,6 @@ def locus_of_mark(mark: str) -> Locus | None:
     return Locus(fields[0], start, start + len(fields[2]))
 
 
-def query_of(state: ExploreState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Explore page into the values of a URL."""
-    query = page_query(state, all_contexts) | values_of(state, _OF_EXPLORE)
-    if state.hidden:
-        query["hidden"] = ",".join(state.hidden)
-    if state.shown is not None and (address := state.shown.address):
-        query["run"] = address
-    return query
-
-
-def person_query(
-    state: PersonState, names: Iterable[str], all_contexts: tuple[Context, ...]
-) -> dict[str, str]:
-    """Write a state of a page about a person into the values of a URL; of an upload, that it is one."""
-    query = page_query(state, all_contexts) | values_of(state, names)
-    for name in ("source", "sample", "variant") if state.source == UPLOAD else ("genome",):
-        query.pop(name, None)
-    return query
-
-
-def apply_person_query(
-    state: PersonState, query: Mapping[str, str], names: Iterable[str], all_contexts: tuple[Context, ...]
-) -> list[str]:
-    """Take over what a URL says of a page about a person, apart from its locus; see `apply_page_query`."""
-    source, _, sample = query.get("genome", "").partition("/")
-    if source:
-        query = {"source": source, "sample": "" if source == UPLOAD else sample, **query}
-    return apply_page_query(state, query, all_contexts) + apply_values(state, query, names)
-
-
-def individual_query(state: IndividualState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Individual page into the values of a URL."""
-    query = person_query(state, _OF_INDIVIDUAL, all_contexts)
-    if state.hidden != INDIVIDUAL_HIDDEN:
-        query["hidden"] = ",".join(state.hidden)
-    return query
-
-
-def apply_individual_query(
-    state: IndividualState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
-) -> list[str]:
-    """Take over what a URL says of the Individual page, apart from its locus; see `apply_page_query`."""
-    problems = apply_person_query(state, query, _OF_INDIVIDUAL, all_contexts)
-    if "hidden" in query:
-        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
-    return problems
-
-
-def variants_query(state: VariantsState, all_contexts: tuple[Context, ...]) -> dict[str, str]:
-    """Write a state of the Variants page into the values of a URL; many pasted lines are left out."""
-    query = page_query(state, all_contexts) | values_of(state, _OF_VARIANTS)
-    lines = _short_lines(state.lines) if state.origin == "pasted" else ""
-    if 0 < len(lines) <= _LONGEST_LINES:
-        query["lines"] = lines
-    return query
-
-
-def apply_variants_query(
-    state: VariantsState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
-) -> list[str]:
-    """Take over what a URL says of the Variants page, apart from its locus; see `apply_page_query`."""
-    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_VARIANTS)
-    if "lines" in query:
-        state.lines = separate_lines(query["lines"])
-    return problems
-
-
 def separate_lines(text: str) -> str:
     """Write pasted variants one per line, where some stand side by side with a ``;`` between them."""
     return "\n".join(part for line in text.splitlines() for part in _variants_of_line(line))
@@ -266,81 +301,7 @@ def _short_lines(text: str) -> str:
     return "\n".join("\t".join(columns) for columns in needed)
 
 
-def values_of(state: PageState, names: Iterable[str]) -> dict[str, str]:
-    """Write some parameters of a state, apart from those that are as by default."""
-    values = {name: getattr(state, name) for name in names}
-    return {
-        name: f"{value:g}" if isinstance(value, float) else str(value)
-        for name, value in values.items()
-        if value != state.param[name].default
-    }
-
-
-def apply_page_query(
-    state: PageState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
-) -> list[str]:
-    """Take over what a URL says of what all pages share, apart from its locus (which the world has to check).
-
-    Returns
-    -------
-    list[str]
-        What couldn't be taken over, in words: an old or mistyped address still opens.
-    """
-    problems = []
-    names = [context.name for context in all_contexts]
-    if "contexts" in query:
-        wanted = set(query["contexts"].split(","))
-        unknown = sorted(wanted - set(names) - {""})
-        if unknown:
-            problems.append(f"the address names contexts that this model doesn't have: {', '.join(unknown)}")
-        known = tuple(name for name in names if name in wanted)
-        state.contexts = known if known or not unknown else contexts_at_first(all_contexts)
-    if query.get("focus") in names:
-        state.focus = query["focus"]
-    for text in filter(None, query.get("regions", "").split(",")):
-        try:
-            state.regions = (*state.regions, region_text(Locus.parse(text)))
-        except PhenvizError as error:
-            problems.append(f"a region of interest of the address can't be shown: {error}")
-    if (mark := query.get("mark", "")) and not _MARK.fullmatch(mark):
-        problems.append(f"the address marks {mark[:60]!r}, which is no variant such as 20:1600925:G:A")
-    elif mark:
-        state.mark = mark
-    return problems + apply_values(state, query, ("theme", "genome"))
-
-
-def apply_query(
-    state: ExploreState, query: Mapping[str, str], all_contexts: tuple[Context, ...]
-) -> list[str]:
-    """Take over what a URL says of the Explore page, apart from its locus; see `apply_page_query`."""
-    problems = apply_page_query(state, query, all_contexts) + apply_values(state, query, _OF_EXPLORE)
-    if "hidden" in query:
-        state.hidden = tuple(name for name in query["hidden"].split(",") if name)
-    if "run" in query:
-        try:
-            state.shown = request_at(query["run"])
-        except PhenvizError as error:
-            problems.append(str(error))
-    return problems
-
-
 def _typed(parameter: param.Parameter, text: str) -> object:
     if isinstance(parameter, param.Integer):
         return int(text)
     return float(text) if isinstance(parameter, param.Number) else text
-
-
-def apply_values(state: PageState, query: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    """Take over some parameters that `values_of` wrote; returns what isn't possible, in words."""
-    problems = []
-    for name in names:
-        if name not in query:
-            continue
-        text = query[name]
-        try:
-            setattr(state, name, _typed(state.param[name], text))
-        except ValueError:
-            problems.append(
-                f"the address says {name}={text!r}, which isn't possible: the usual value was taken"
-            )
-    return problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,11 @@ import panel as pn
 import panel_material_ui as pmui
 
 from phenviz.app.shell.exports import REPORT_FORMAT, File
-from phenviz.app.shell.frame import PageFrame, arguments_of_address, guarded
-from phenviz.app.shell.initial_view import around_variant, open_state
+from phenviz.app.shell.initial_view import around_variant
 from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.own_file import GONE, LOOKING, OwnFile
-from phenviz.app.shell.session import Session
-from phenviz.app.shell.state import VariantsState, apply_variants_query, variants_query
+from phenviz.app.shell.page import Page
+from phenviz.app.shell.state import VariantsState
 from phenviz.app.shell.uploads import files_of
 from phenviz.app.variants.expression_exports import FORMATS as EXPRESSION_FORMATS
 from phenviz.app.variants.expression_exports import expression_file
@@ -36,8 +35,6 @@ from phenviz.results.display import VariantDisplay, VariantsDisplay
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from phenviz.app.shell.runtime import Runtime
 
 _COLUMNS = (
     GridColumn("position", "Position", "{:,}", "number"),
@@ -62,52 +59,23 @@ _EMPTY = {
 }
 
 
-def variants_page(runtime: Runtime) -> pmui.Page:
-    """Build the page for one browser tab.
+class VariantsPage(Page[VariantsState]):
+    """The Variants page of one tab."""
 
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-    return guarded(lambda: VariantsPage(runtime).page)
+    key = "variants"
 
-
-class VariantsPage:
-    """Everything of one tab; lives as long as its document.
-
-    Parameters
-    ----------
-    runtime
-        What all tabs share.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.session = Session()
+    def _prepare(self) -> None:
         self.own = OwnFile()
-        self.state, problems = self._read(arguments_of_address())
-        # the browser tells later which tab this is, and so what it has handed over
-        self._lost, self._asked_for_upload = self.state.origin == UPLOAD, not self.session.in_browser
-        self.run = VariantRun(self.state, runtime, lambda: self.own.path)
-        self.page = self._layout()
-        self._keep_in_step()
-        for problem in problems:
-            self.session.say(problem)
 
-    def _read(self, arguments: Mapping[str, str]) -> tuple[VariantsState, list[str]]:
-        """Turn an address into a state; also returns what couldn't be taken over, in words."""
-        state, world = VariantsState(), self.runtime.world
-        problems = apply_variants_query(state, arguments, world.contexts)
-        return state, open_state(state, world, arguments, problems)
+    def _new_state(self) -> VariantsState:
+        return VariantsState()
 
     def _layout(self) -> pmui.Page:
-        runtime, session, state, run = self.runtime, self.session, self.state, self.run
+        runtime, session, state = self.runtime, self.session, self.state
         world = runtime.world
-        frame = PageFrame(
-            "variants", runtime, session, state, lambda: variants_query(state, world.contexts), self._have
-        )
-        frame.address.on_return(self._read, self._returned)
+        # the browser tells later which tab this is, and so what it has handed over
+        self._lost, self._asked_for_upload = state.origin == UPLOAD, not session.in_browser
+        run = self.run = VariantRun(state, runtime, lambda: self.own.path)
         self.locus_bar = LocusBar.of(state, world, session)
         self.drop = FileDrop(self.own.folder, self._take_file, sizing_mode="stretch_width", margin=(4, 0))
         self.source = VariantSource(session, state, run, self.drop, self._missing)
@@ -136,14 +104,14 @@ class VariantsPage:
         self.shows_one = False
         self._holder = pn.Column(self.list, sizing_mode="stretch_both", margin=0)
         formats = FORMATS | (EXPRESSION_FORMATS if world.expression_contexts else {}) | REPORT_FORMAT
-        self._frame, self._jobs = frame, PrivateJobs(runtime)
-        return frame.page(
+        self._jobs = PrivateJobs(runtime)
+        return self.framed(
             [self.locus_bar, self._holder],
             sidebar=[self.source, ContextPicker(state, world.contexts)],
-            actions=[ExportMenu(session, self._make_file, frame.actions, runtime.background, formats)],
+            actions=[ExportMenu(session, self._make_file, self.actions, runtime.background, formats)],
         )
 
-    def _returned(self) -> None:
+    def _return(self) -> None:
         self._sift()
         self.run.follow()
 
@@ -174,8 +142,7 @@ class VariantsPage:
         own = self.own.path.name if self.own.path is not None else "a VCF of your own"
         return [*found, (UPLOAD, own)]
 
-    def _have(self, tab: str) -> None:
-        """Look at what this tab has handed over already, on another page or before a reload."""
+    def _join(self, tab: str) -> None:
         self.own = self.runtime.own_files.join(tab, self.own)
         self._asked_for_upload = True
         self.drop.folder = self.own.folder
@@ -268,5 +235,5 @@ class VariantsPage:
         row = table.loc[table["key"] == self.state.variant].iloc[0]
         return variant_report_file(
             self.runtime.world, self._jobs, self.state, row, effects, self.view.display(),
-            self._frame.actions.place,
+            self.actions.place,
         )  # fmt: skip

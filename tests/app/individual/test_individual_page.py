@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from phenviz.app.individual.person_exports import FORMATS
-from phenviz.app.shell.state import IndividualState, apply_individual_query, individual_query
+from phenviz.app.shell.state import IndividualState
 from phenviz.effects import predict_haplotypes, score_variants
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
@@ -234,7 +234,7 @@ def test_an_address_brings_back_person_and_choices():
         mode="sum", unphased="random", seed=7, variant="20:5:A:C", hidden=("genes",), theme="dark",
     )  # fmt: skip
     again = IndividualState()
-    assert apply_individual_query(again, individual_query(state, CONTEXTS), CONTEXTS) == []
+    assert again.take(state.query(CONTEXTS), CONTEXTS) == []
     for name in (
         "contexts",
         "focus",

@@ -9,11 +9,11 @@ import pytest
 from phenviz.app.disease.page import DiseasePage
 from phenviz.app.explore.page import ExplorePage
 from phenviz.app.individual.page import IndividualPage
-from phenviz.app.shell.request import Request
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.variants.page import VariantsPage
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
+from phenviz.service.explained import explain
 from phenviz.world import open_world
 from tests.app.reports.parsed import check_report, number
 
@@ -53,7 +53,7 @@ def exported(page, frame):
 def test_explore_reports_its_view_and_its_run(runtime):
     page = ExplorePage(runtime)
     page.state.param.update(locus=SITE, settled=SITE, contexts=("Ery",), focus="Ery")
-    page.runs.start(Request("mutagenesis", SITE, ("Ery",)))
+    page.runs.start(explain("mutagenesis", SITE, ("Ery",)))
     wait(page, lambda: page.runs.over)
     report = exported(page, page.frame)
     assert report.headings[0][1] == str(SITE) and "Bases that matter most in Ery" in report.text
@@ -66,7 +66,7 @@ def test_explore_reports_its_view_and_its_run(runtime):
 def test_explore_reports_an_attribution_by_its_target(runtime):
     page = ExplorePage(runtime)
     page.state.param.update(locus=SITE, settled=SITE, contexts=("Ery", "Mono"), focus="Mono")
-    page.runs.start(Request("integrated-gradients", SITE, ("Ery",), n_steps=4))
+    page.runs.start(explain("integrated-gradients", SITE, ("Ery",), n_steps=4))
     wait(page, lambda: page.runs.over)
     report = exported(page, page.frame)
     dataset = page.runs.dataset

@@ -12,7 +12,7 @@ import pytest
 import phenviz
 from phenviz.app.reports.addresses import app_of, check_app
 from phenviz.app.reports.make import kind_of_report
-from phenviz.app.shell.state import VariantsState, apply_variants_query
+from phenviz.app.shell.state import VariantsState
 from phenviz.data.manifests import Terms
 from phenviz.errors import DataError, LocusError, PhenvizError, ResultError
 from phenviz.genome import Locus
@@ -93,7 +93,7 @@ def test_a_variant_has_the_effects_of_the_library(tmp_path, service, world):
     state = VariantsState()
     page = next(link for link in report.links if "/variants" in link)
     query = dict(pair.split("=") for pair in page.partition("?")[2].split("&"))
-    assert not apply_variants_query(state, query, world.contexts)
+    assert not state.take(query, world.contexts)
     assert state.variant == f"20:6050:{ref}:{alt}" and state.lines == state.variant
 
 

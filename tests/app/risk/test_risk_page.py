@@ -14,7 +14,7 @@ from phenviz.app.risk.page import RiskPage
 from phenviz.app.risk.person_view import METHODS
 from phenviz.app.risk.risk_exports import FIGURES, FORMATS
 from phenviz.app.risk.risk_parts import ordinal
-from phenviz.app.risk.risk_state import RiskState, apply_risk_query, risk_query
+from phenviz.app.risk.risk_state import RiskState
 from phenviz.app.shell.exports import FIGURE_FORMATS
 from phenviz.app.shell.runtime import Runtime
 from phenviz.errors import ResultError
@@ -106,7 +106,7 @@ def test_a_variant_of_the_list_is_marked_and_opens_in_variants(page):
     key = page.state.variant
     assert key == table["key"].iloc[0]
     assert f"mark={key}" in page.behind._links.object and f"lines={key}" in page.behind._links.object
-    assert risk_query(page.state, ())["variant"] == key
+    assert page.state.query(())["variant"] == key
 
 
 def test_variants_of_a_file_of_ones_own_stay_out_of_addresses(page):
@@ -116,7 +116,7 @@ def test_variants_of_a_file_of_ones_own_stay_out_of_addresses(page):
     settle(page)
     assert page.run.status == "done" and page.state.source == "upload" and page.state.sample == "me"
     page.state.variant = "20:5000:A:C"
-    query = risk_query(page.state, ())
+    query = page.state.query(())
     assert not {"sample", "variant"} & set(query)
     assert "5000:A:C" not in page.behind._links.object
     assert "aren't" in page.panel._facts.object or "covered" in page.panel._facts.object
@@ -149,9 +149,9 @@ def test_both_themes_draw_and_tables_hold_what_is_drawn(page, theme):
 
 def test_the_address_restores_trait_person_gene_and_view(page):
     page.state.param.update(trait="PLT_COUNT", view="model", scale="adjusted", group="EUR", gene="BETA")
-    query = risk_query(page.state, page.runtime.world.contexts)
+    query = page.state.query(page.runtime.world.contexts)
     there = RiskState()
-    assert apply_risk_query(there, query, page.runtime.world.contexts) == []
+    assert there.take(query, page.runtime.world.contexts) == []
     for name in ("trait", "view", "scale", "group", "gene", "source", "sample"):
         assert getattr(there, name) == getattr(page.state, name), name
 
