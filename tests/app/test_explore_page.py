@@ -11,7 +11,7 @@ from bokeh.document import Document
 
 from phenviz.app.explore import results_table
 from phenviz.app.explore.page import ExplorePage
-from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, data_file
+from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, saved_file, stem
 from phenviz.app.shell.runs import Run, Runs
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.state import ExploreState
@@ -322,7 +322,7 @@ def test_an_exported_figure_shows_the_tracks_of_the_screen(page):
 def test_every_data_format_can_be_exported(page, suffix):
     run = page.runs.start(explain("mutagenesis", SITE, ("Ery", "Mono")))
     finish(page, run)
-    file = data_file(page.runs.dataset, suffix)
+    file = saved_file(page.runs.dataset, stem(page.runs.dataset), suffix)
     assert file.name.startswith("phenviz_mutagenesis_chr20_6001-6200")
     assert len(file.content) > 100
 

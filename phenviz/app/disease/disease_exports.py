@@ -9,12 +9,11 @@ from typing import Any
 import xarray as xr
 
 from phenviz.app.disease.disease_parts import method_part
-from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file
-from phenviz.app.shell.uploads import private_directory
+from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, saved_file
+from phenviz.disease import methods_paragraph, table_to_keep
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import ResultError
 from phenviz.formats import menu_of
-from phenviz.saving import save
 
 FIGURES = {
     "heatmap": "Heat map",
@@ -78,7 +77,11 @@ def disease_file(
         return lambda: figure_file(
             _drawing(drawn, figure, method, trait, context, methods, evidence), f"{name}_{figure}", suffix
         )
-    return lambda: File(f"{name}{suffix}", _content(dataset, suffix), "application/octet-stream")
+    if suffix == ".parquet":
+        return lambda: _table(dataset, name)
+    if suffix == ".nc":
+        return lambda: saved_file(dataset.assign_attrs(methods=methods_paragraph(dataset)), name, suffix)
+    return lambda: saved_file(dataset, name, suffix)
 
 
 def _drawing(
@@ -113,15 +116,7 @@ def _drawing(
     return leave_one_out_figure(evidence, context)
 
 
-def _content(dataset: xr.Dataset, suffix: str) -> bytes:
-    from phenviz.app.shell.exports import data_file
-    from phenviz.disease import methods_paragraph, table_to_keep
-
-    if suffix == ".nc":
-        return data_file(dataset.assign_attrs(methods=methods_paragraph(dataset)), suffix).content
-    if suffix == ".parquet":
-        buffer = io.BytesIO()
-        table_to_keep(dataset).to_parquet(buffer, index=False)
-        return buffer.getvalue()
-    with private_directory() as folder:
-        return save(dataset, folder / f"hypotheses{suffix}")[0].read_bytes()
+def _table(dataset: xr.Dataset, name: str) -> File:
+    buffer = io.BytesIO()
+    table_to_keep(dataset).to_parquet(buffer, index=False)
+    return File(f"{name}.parquet", buffer.getvalue(), "application/octet-stream")

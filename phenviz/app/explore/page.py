@@ -22,8 +22,9 @@ from phenviz.app.shell.exports import (
     FIGURE_FORMATS,
     REPORT_FORMAT,
     File,
-    data_file,
     explore_figure_file,
+    saved_file,
+    stem,
 )
 from phenviz.app.shell.page import Page
 from phenviz.app.shell.run_choices import methods_for
@@ -202,10 +203,10 @@ class ExplorePage(Page[ExploreState]):
             return explore_figure_file(self.runtime, self.tracks.display(), self.runs.dataset, suffix, own)
         dataset = self.runs.dataset
         if dataset is not None:
-            return lambda: data_file(dataset, suffix)
+            return lambda: saved_file(dataset, stem(dataset), suffix)
         locus, names = self.state.locus, self.state.contexts
         service = self.runtime.service
         if service is None:
             raise ResultError("the model is still being loaded: there is nothing to export yet")
         job = service.submit("predict", locus=locus, contexts=names)
-        return lambda: data_file(job.result(), suffix)
+        return lambda: saved_file(job.result(), stem(job.result()), suffix)

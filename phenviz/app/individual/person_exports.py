@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, packed
+from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, packed, saved_file
 from phenviz.app.shell.uploads import private_directory
 from phenviz.app.variants.variant_exports import variants_file
 from phenviz.errors import ResultError
@@ -74,7 +74,7 @@ def person_file(
         return lambda: variants_file(table, effects, suffix, f"{name}.variants")
     prediction = seen(run.prediction, locus, contexts)
     if suffix not in FIGURE_FORMATS.values():
-        return lambda: _tracks_file(prediction, name, suffix)
+        return lambda: saved_file(prediction, name, suffix)
     note = ", sum of variants" if state.mode == "sum" else ""
     return lambda: figure_file(_figure(world, display, prediction, table, note), name, suffix)
 
@@ -113,10 +113,3 @@ def _sequences_file(pair: Sequence[Haplotype], name: str, assembly: str) -> File
 
     with private_directory() as folder:
         return packed([write_fasta(pair, folder / f"{name}.fa", assembly=assembly)], name)
-
-
-def _tracks_file(prediction: xr.Dataset, name: str, suffix: str) -> File:
-    from phenviz.results.haplotypes import save_haplotypes
-
-    with private_directory() as folder:
-        return packed(save_haplotypes(prediction, folder / f"{name}{suffix}"), f"{name}{suffix}")

@@ -12,12 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.app.risk.risk_parts import Chain, Leading, simulated_words
-from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, packed
-from phenviz.app.shell.uploads import private_directory
+from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, saved_file
 from phenviz.errors import ResultError
 from phenviz.formats import menu_of
 from phenviz.results.intervals import file_name
-from phenviz.saving import save
 
 if TYPE_CHECKING:
     from phenviz.disease.cohort.saved import RiskModel
@@ -93,12 +91,7 @@ def risk_file(screen: RiskOnScreen, suffix: str, figure: str) -> Callable[[], Fi
         return lambda: figure_file(_drawing(screen, figure), f"{name}_{figure}", suffix)
     result = screen.result
     assert result is not None
-    return lambda: _data(result, f"phenviz_{mark}risk_{file_name(screen.sample)}", suffix)
-
-
-def _data(result: xr.Dataset, name: str, suffix: str) -> File:
-    with private_directory() as folder:
-        return packed(save(result, folder / f"{name}{suffix}"), f"{name}{suffix}")
+    return lambda: saved_file(result, f"phenviz_{mark}risk_{file_name(screen.sample)}", suffix)
 
 
 def _drawing(screen: RiskOnScreen, figure: str) -> Any:

@@ -14,8 +14,9 @@ from phenviz.app.shell.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.formats import FIGURE, menu_of
 from phenviz.genome.locus import Locus, shown_contig
-from phenviz.results import kind_of, locus_of, save
+from phenviz.results import kind_of, locus_of
 from phenviz.results.display import Display
+from phenviz.saving import save
 
 if TYPE_CHECKING:
     from phenviz.app.shell.runtime import Runtime
@@ -38,8 +39,8 @@ class File(NamedTuple):
     mime: str
 
 
-def data_file(dataset: xr.Dataset, suffix: str) -> File:
-    """Write a result in a data format; several files (one bigWig per context) become one ZIP.
+def saved_file(dataset: xr.Dataset, name: str, suffix: str) -> File:
+    """Write a result as `phenviz.save` does; several files (one bigWig per context) become one ZIP.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def data_file(dataset: xr.Dataset, suffix: str) -> File:
             "tick fewer contexts"
         )
     with private_directory() as folder:
-        return packed(save(dataset, folder / f"{stem(dataset)}{suffix}"), f"{stem(dataset)}{suffix}")
+        return packed(save(dataset, folder / f"{name}{suffix}"), f"{name}{suffix}")
 
 
 def packed(written: Sequence[Path], name: str) -> File:
