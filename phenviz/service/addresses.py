@@ -8,11 +8,7 @@ from phenviz.errors import JobError
 from phenviz.genome.locus import Locus
 
 # how each choice of a form is passed on: the baseline's name, and how many of them
-BASELINES = {
-    "zero": ("zero", 1),
-    "mean-shuffle": ("dinucleotide", 1),
-    "10-shuffles": ("dinucleotide", 10),
-}
+BASELINES = {"zero": ("zero", 1), "mean-shuffle": ("dinucleotide", 1), "10-shuffles": ("dinucleotide", 10)}
 SHORT_METHODS = {"integrated-gradients": "IG", "saliency": "Saliency"}
 _SEPARATOR = "~"
 

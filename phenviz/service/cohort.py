@@ -79,11 +79,7 @@ class TokenEffectsRequest(Request):
             found = score_tokens(rows, layout, own.reference, own.backbone, own.readout, progress=progress)
             return found.assign_coords(row=found["row"] + first)
 
-        shared = {
-            "genes": [str(gene) for gene in self.genes],
-            "window": self.window,
-            "readout": self.readout,
-        }
+        shared = {"genes": [str(gene) for gene in self.genes], "window": self.window, "readout": self.readout}
         return [
             Chunk(
                 {"variants": digest, "first": first, **shared},

@@ -13,13 +13,7 @@ from phenviz.tracks.theme import ThemeName
 
 
 class PeopleScatter(Plot):
-    """Predicted (x) against measured (y) values of people.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-    """
+    """Predicted (x) against measured (y) values of people."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
         self.layout = plain_figure("people-scatter", 240, "predicted", "measured", x=(-1, 1), y=(-1, 1))

@@ -18,13 +18,7 @@ _HEIGHT, _DISTRIBUTION_HEIGHT = 250, 168
 
 
 class RocCurves(Plot):
-    """True against false positives, one curve per score.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-    """
+    """True against false positives, one curve per score."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
         self.layout = plain_figure(
@@ -67,13 +61,7 @@ class RocCurves(Plot):
 
 
 class CalibrationPlot(Plot):
-    """Predicted risk against the share of cases in tenths of people, with intervals, one line per score.
-
-    Parameters
-    ----------
-    theme
-        ``light`` or ``dark``.
-    """
+    """Predicted risk against the share of cases in tenths of people, with intervals, one line per score."""
 
     def __init__(self, theme: ThemeName = "light") -> None:
         self.layout = plain_figure(
