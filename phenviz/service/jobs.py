@@ -84,6 +84,11 @@ class Job:
         return {field.name: getattr(self.request, field.name) for field in fields(cast(Any, self.request))}
 
     @property
+    def held_bytes(self) -> int:
+        """Memory that the result takes, or what there is of it."""
+        return self._work.held_bytes
+
+    @property
     def state(self) -> State:
         """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
         return "cancelled" if self._left is not None else self._work.state

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import xarray as xr
 from bokeh.document import Document
 
 from phenviz.app.explore import results_table
 from phenviz.app.explore.page import ExplorePage
 from phenviz.app.shell.exports import DATA_FORMATS, FIGURE_FORMATS, saved_file, stem
-from phenviz.app.shell.runs import Run, Runs
+from phenviz.app.shell.runs import LetGo, Run, Runs
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, LocusError
@@ -417,3 +418,61 @@ def test_regions_of_interest_are_marked_by_a_tick_and_kept_in_the_address(page):
     assert "region of interest" in problem
     page.toolbar.menu._handle_msg({"hidden": nothing})
     assert (page.state.regions, page.tracks.display().strips) == ((), ())
+
+
+def test_a_tab_holds_few_results_of_older_runs_and_finds_the_others_again(page, monkeypatch):
+    loci = [Locus("20", start, start + 60) for start in range(6_000, 6_400, 60)]
+    requests = [explain("mutagenesis", locus, ("Ery",)) for locus in loci]
+    finish(page, page.runs.start(requests[0]))
+    first, size = page.runs.dataset.copy(deep=True), page.runs.current.job.held_bytes
+    monkeypatch.setattr("phenviz.app.shell.runs._HELD_BYTES", 2 * size)
+    for request in requests[1:]:
+        finish(page, page.runs.start(request))
+        page.runs.show(page.runs.current)
+        held = [run.job.held_bytes for run in page.runs.all if not isinstance(run.job, LetGo)]
+        assert sum(held) <= 3 * size  # the one on screen, and two
+    assert [run.request for run in page.runs.all] == requests[::-1]
+    page.jobs._draw()
+    row = page.jobs._list.rows[-1]
+    assert (row["state"], row["progress"]) == ("done", 1.0)
+    page.jobs._open(row["id"])
+    finish(page, page.runs.current)
+    assert page.runs.current.request == page.state.shown == requests[0]
+    xr.testing.assert_allclose(page.runs.dataset, first)
+    assert len(page.runs.all) == len(requests)
+
+
+def test_an_older_run_that_the_store_has_lost_says_so(page, runtime, monkeypatch):
+    monkeypatch.setattr("phenviz.app.shell.runs._HELD_BYTES", 0)
+    said = []
+    monkeypatch.setattr(page.session, "say", said.append)
+    one, other = (explain("saliency", Locus("20", start, start + 70), ("B",)) for start in (7_300, 7_400))
+    finish(page, page.runs.start(one))
+    finish(page, page.runs.start(other))
+    assert isinstance(page.runs.all[1].job, LetGo)
+    runtime.service.store.clear()
+    page.jobs._open(page.runs.all[1].job.id)
+    assert "isn't kept any more" in said[0] and page.runs.current is None
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        ("mutagenesis", SITE, ("Ery", "Mono")),
+        ("integrated-gradients", SITE, ("B",), None, 4, "mean-shuffle"),
+        ("saliency", SITE, ("B",)),
+        ("mutagenesis-coarse", SITE, ("B",)),
+    ],
+)
+def test_the_run_of_the_address_is_on_screen_again_after_a_reload(page, runtime, monkeypatch, run):
+    page.runs.adopt("a tab of some name")
+    started = page.runs.start(explain(*run))
+    address = page._query()
+    monkeypatch.setattr("phenviz.app.shell.page.arguments_of_address", lambda: address)
+    again = ExplorePage(runtime)
+    again._join("a tab of some name")
+    again._restore_once()
+    assert again.runs.current is not None and again.runs.current.job is started.job
+    assert again.runs.current.request == started.request == again.state.shown
+    finish(page, started)
+    again.session.close()

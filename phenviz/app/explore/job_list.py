@@ -41,7 +41,7 @@ class JobList(Viewer):
 
     def __init__(self, session: Session, state: ExploreState, runs: Runs) -> None:
         super().__init__()
-        self._state, self._runs = state, runs
+        self._session, self._state, self._runs = session, state, runs
         self._list = RunList(sizing_mode="stretch_width", margin=(0, 14, 14, 14))
         self._list.param.watch(
             # what a component of ours hears comes without the lock that figures need
@@ -73,4 +73,5 @@ class JobList(Viewer):
         for run in self._runs.all:
             if str(run.job.id) == job:
                 self._state.locus = run.request.locus
-                self._runs.show(run)
+                if (words := self._runs.open(run)) is not None:
+                    self._session.say(words)

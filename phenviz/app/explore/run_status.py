@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from phenviz.app.shell.formatting import escaped, readable_seconds, readable_share
-from phenviz.app.shell.runs import Run, Runs
+from phenviz.app.shell.runs import LetGo, Run, Runs
 from phenviz.app.widgets.parts import words
 
 _HEIGHT = 78
@@ -49,6 +49,7 @@ class RunStatus(Viewer):
         if run is None:
             return "<span class='quiet'>Nothing has been run in this view yet.</span>"
         job, title = run.job, f"<b>{escaped(run.request.title)}</b>"
+        assert not isinstance(job, LetGo)  # that isn't on screen
         if state == "queued":
             return f"{title}<br>Waiting for a run before it"
         if state == "running":

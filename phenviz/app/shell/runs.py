@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
 
 
+# results of older runs that a tab holds; beyond, they are found in the store again
+_HELD_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """What the list of runs says of a job whose result isn't held any more."""
+
+    id: str
+    state: str = "done"
+    progress: float = 1.0
+    over: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One job of the service as this session sees it."""
 
     request: Explained
-    job: Job
+    job: Job | LetGo
 
     @property
     def ended(self) -> bool:
@@ -77,9 +91,26 @@ class Runs(JobView):
     def start(self, request: Explained) -> Run:
         """Ask the service for a run and show it."""
         run = Run(request, self._ready().submit(request, holder=self._holder))
-        self.all = [run, *[other for other in self.all if other.job is not run.job]]
+        again = [other for other in self.all if isinstance(other.job, LetGo) and other.request == run.request]
+        others = [other for other in self.all if other.job is not run.job and other not in again]
+        self.all = [run, *others]
         self.show(run)
         return run
+
+    def open(self, run: Run) -> str | None:
+        """Put a run of the list on screen; what it has found may be in the store only, as after `restore`.
+
+        Returns
+        -------
+        str or None
+            Why it isn't shown, in words.
+        """
+        if not isinstance(run.job, LetGo):
+            self.show(run)
+            return None
+        self.hide()
+        self._state.shown = run.request
+        return self.restore()
 
     def adopt(self, holder: str) -> None:
         """List the jobs that this tab asked for before it was reloaded, and ask in its name from now on."""
@@ -100,11 +131,13 @@ class Runs(JobView):
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""
+        assert not isinstance(run.job, LetGo)  # `open` finds its result again
         self._clear()
         self.param.update(current=run, dataset=None)
         self._state.shown = run.request
         self.attach(RESULT, run.job, parts=True)
         self.tick()
+        self._let_go()
 
     def hide(self) -> None:
         """Take the run off the screen; it goes on."""
@@ -131,7 +164,7 @@ class Runs(JobView):
             return None
         for run in self.all:
             # after a reload, or on the way back: it may still be running
-            if run.request == request:
+            if run.request == request and not isinstance(run.job, LetGo):
                 self.show(run)
                 return None
         try:
@@ -152,6 +185,17 @@ class Runs(JobView):
         self.forget()
         with param.parameterized.discard_events(self):
             self.param.update(current=None, all=[])
+
+    def _let_go(self) -> None:
+        """Hold no more than so many bytes of runs that aren't on screen: a tab may stay open for weeks."""
+        held, runs = 0, []
+        for run in self.all:
+            if run is not self.current and run.job.state == "done" and not isinstance(run.job, LetGo):
+                held += run.job.held_bytes
+                if held > _HELD_BYTES:
+                    run = Run(run.request, LetGo(run.job.id))
+            runs.append(run)
+        self.all = runs
 
     def _ready(self) -> ModelService:
         service = self._service()
