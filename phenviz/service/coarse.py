@@ -108,10 +108,15 @@ class CoarseRequest(WholeRequest):
         return WORKING_BYTES + COPIES * self.locus.length * 16 * FLOAT_BYTES
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """The one that is scored."""
+        return (self.context,)
+
+    @property
     def title(self) -> str:
-        return f"ISM, coarse to fine · {target_words((self.context,), self.gene)}"
+        return f"ISM, coarse to fine · {target_words(self.contexts, self.gene)}"
 
     @property
     def address(self) -> str | None:
         usual = (self.first, self.window, self.n_windows) == ("saliency", 32, 8)
-        return write_address("mutagenesis-coarse", self.locus, (self.context,), self.gene) if usual else None
+        return write_address("mutagenesis-coarse", self.locus, self.contexts, self.gene) if usual else None

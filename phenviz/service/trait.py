@@ -159,6 +159,11 @@ class TraitRequest(Request):
         return settled if settled.sizes["position"] else None
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """None: a logit depends on all of them."""
+        return ()
+
+    @property
     def flavour(self) -> str:
         return self.method
 
@@ -171,7 +176,7 @@ class TraitRequest(Request):
         begins = baseline_name(self.baseline, 1)
         if self.locus is None or begins is None:
             return None
-        return write_address(self.method, self.locus, (), None, self.n_steps, begins, self.trait)
+        return write_address(self.method, self.locus, self.contexts, None, self.n_steps, begins, self.trait)
 
     def given(self) -> dict[str, Any]:
         how = {"method": self.method, "n_steps": self.n_steps, "baseline": self.baseline}

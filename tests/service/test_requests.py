@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from phenviz.app.shell import run_choices
 from phenviz.attribution import Target
 from phenviz.errors import JobError, PhenvizError
 from phenviz.genome import Locus
@@ -65,6 +68,17 @@ def test_any_run_is_the_same_after_the_way_through_its_address():
 @pytest.mark.parametrize("link", KEPT_LINKS)
 def test_a_link_that_somebody_kept_asks_for_the_same_run_as_ever(link):
     assert request_at(link) == explain(*KEPT_LINKS[link])
+
+
+def test_the_form_offers_what_requests_know():
+    assert run_choices.BASELINES == tuple(BASELINES)
+    for method in run_choices.METHODS:
+        assert explain(method, SITE, ("Ery",)).address.startswith(f"{method}~")
+
+
+def test_a_page_opens_without_waiting_for_pytorch():
+    code = "import sys, phenviz.app.explore.page; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_other_requests_are_not_equal():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -22,7 +22,9 @@ from phenviz.errors import JobError, PhenvizError
 from phenviz.genome.annotation import Gene
 from phenviz.genome.contexts import Context, choose_contexts, offer_contexts, refuse_several
 from phenviz.genome.locus import Locus
-from phenviz.service.explained import Explained, explain
+
+if TYPE_CHECKING:
+    from phenviz.service.explained import Explained
 
 _EXPLANATIONS = {
     "mutagenesis": "Every base changed to every other, exactly: effects in all ticked contexts.",
@@ -129,6 +131,8 @@ class RunPanel(Viewer):
 
     def request(self) -> Explained:
         """Return what the form asks for now; raises a `PhenvizError` where it can't be run."""
+        from phenviz.service.explained import explain
+
         state = self._state
         locus = self._state.settled or state.locus
         gene = None

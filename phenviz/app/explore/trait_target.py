@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phenviz.errors import JobError
-from phenviz.service.explained import Explained, explain
 
 if TYPE_CHECKING:
     from phenviz.app.shell.state import ExploreState
     from phenviz.genome.locus import Locus
+    from phenviz.service.explained import Explained
 
 # what changes bases one by one has no answer for a logit of all genes
 METHODS_OF_TRAITS = ("integrated-gradients", "saliency")
@@ -34,6 +34,8 @@ def request_of_trait(state: ExploreState, locus: Locus, traits: Sequence[str]) -
     JobError
         If the trait is unknown, or can't be explained in the way that is chosen.
     """
+    from phenviz.service.explained import explain
+
     if not traits:
         raise JobError("this world has no disease model: name one in project.yaml as 'risk' or 'phenformer'")
     if state.trait not in traits:

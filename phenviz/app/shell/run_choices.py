@@ -1,4 +1,4 @@
-"""What the form of a run offers: methods, and steps of integrated gradients."""
+"""What the form of a run offers: methods, and steps and baselines of integrated gradients."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ METHODS = {
     "saliency": "Saliency",
 }
 STEPS = ("auto", "16", "32", "64", "128")
+# of `phenviz.service.addresses.BASELINES`, which a page needn't wait for: PyTorch comes with it
+BASELINES = ("zero", "mean-shuffle", "10-shuffles")
 
 
 def methods_for(*, global_backbone: bool) -> dict[str, str]:

@@ -13,10 +13,10 @@ from phenviz.app.shell.job_view import RESULT, JobView
 from phenviz.app.shell.session import words_of
 from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
-from phenviz.service.explained import Explained
 
 if TYPE_CHECKING:
     from phenviz.service import Estimate, Job, ModelService
+    from phenviz.service.explained import Explained
 
 
 # results of older runs that a tab holds; beyond, they are found in the store again
@@ -122,6 +122,8 @@ class Runs(JobView):
         service = self._service()
         if service is None or self._holder is None:
             return
+        from phenviz.service.explained import Explained
+
         known = {run.job.id for run in self.all}
         jobs = [job for job in service.jobs if job.holder == self._holder and job.id not in known]
         # those that a user asks for by hand have an address

@@ -8,13 +8,10 @@ from typing import ClassVar
 
 import param
 
-from phenviz.app.shell.run_choices import METHODS, STEPS
+from phenviz.app.shell.run_choices import BASELINES, METHODS, STEPS
 from phenviz.errors import PhenvizError
 from phenviz.genome.contexts import Context, without_reporters
 from phenviz.genome.locus import Locus, shown_contig
-from phenviz.service.addresses import BASELINES
-from phenviz.service.explained import request_at
-from phenviz.service.job_types import Request
 
 THEMES = ("light", "dark")
 ACTIVITY_STYLES = ("heatmap", "areas")
@@ -149,7 +146,7 @@ class ExploreState(PageState):
     flank = param.Integer(default=1_000, bounds=(0, 1_000_000), doc="Bases on both sides of the gene.")
     steps = param.Selector(default="32", objects=list(STEPS), doc="Steps of integrated gradients.")
     baseline = param.Selector(default="zero", objects=list(BASELINES), doc="Where their path begins.")
-    shown = param.ClassSelector(class_=Request, doc="The run whose result is on screen.")
+    shown = param.Parameter(doc="The request (`Explained`) whose result is on screen; None for none.")
     activity_style = param.Selector(default="heatmap", objects=list(ACTIVITY_STYLES))
     transcripts = param.Selector(
         default="one", objects=["one", "all"], doc="Whether each gene shows one transcript, or all."
@@ -177,6 +174,9 @@ class ExploreState(PageState):
         """See `PageState.take`; with the run on screen."""
         problems = super().take(query, all_contexts)
         if "run" in query:
+            # imported here: PyTorch comes with it, which most pages needn't wait for
+            from phenviz.service.explained import request_at
+
             try:
                 self.shown = request_at(query["run"])
             except PhenvizError as error:

@@ -16,7 +16,6 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.shell.state import ExploreState, region_text
 from phenviz.app.widgets.parts import script, words
-from phenviz.service.standard import MutagenesisRequest
 
 _STYLES = {"Heat map": "heatmap", "Areas": "areas"}
 _LOGOS = {"Bases of the focus": "focus", "Contexts stacked": "stacked", "Focus minus others": "difference"}
@@ -186,7 +185,7 @@ class TrackToolbar(Viewer):
         run = self._runs.current
         self._hide.visible = run is not None
         self._logo.visible = (
-            run is not None and isinstance(run.request, MutagenesisRequest) and len(run.request.contexts) > 1
+            run is not None and run.request.kind == "mutagenesis" and len(run.request.contexts) > 1
         )
         if run is None:
             self._result.object = ""
