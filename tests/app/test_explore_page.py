@@ -458,10 +458,10 @@ def test_an_older_run_that_the_store_has_lost_says_so(page, runtime, monkeypatch
 @pytest.mark.parametrize(
     "run",
     [
-        ("mutagenesis", SITE, ("Ery", "Mono")),
-        ("integrated-gradients", SITE, ("B",), None, 4, "mean-shuffle"),
-        ("saliency", SITE, ("B",)),
-        ("mutagenesis-coarse", SITE, ("B",)),
+        ("mutagenesis", Locus("20", 10_000, 10_080), ("Ery", "Mono")),
+        ("integrated-gradients", Locus("20", 10_100, 10_180), ("B",), None, 4, "mean-shuffle"),
+        ("saliency", Locus("20", 10_200, 10_280), ("B",)),
+        ("mutagenesis-coarse", Locus("20", 10_300, 10_380), ("B",)),
     ],
 )
 def test_the_run_of_the_address_is_on_screen_again_after_a_reload(page, runtime, monkeypatch, run):
