@@ -40,8 +40,8 @@ def wait(page, over):
     raise AssertionError("still at it")
 
 
-def exported(page, frame):
-    frame.actions.place = PLACE
+def exported(page):
+    page.actions.place = PLACE
     file = page._make_file(".html")()
     assert file.name.endswith(".html") and file.mime == "text/html"
     report = check_report(file.content.decode())
@@ -55,7 +55,7 @@ def test_explore_reports_its_view_and_its_run(runtime):
     page.state.param.update(locus=SITE, settled=SITE, contexts=("Ery",), focus="Ery")
     page.runs.start(explain("mutagenesis", SITE, ("Ery",)))
     wait(page, lambda: page.runs.over)
-    report = exported(page, page.frame)
+    report = exported(page)
     assert report.headings[0][1] == str(SITE) and "Bases that matter most in Ery" in report.text
     own = runtime.service.predict(SITE, ["Ery"])["activity"].max()
     shown = number(report.table("Contexts, the one")["Highest"][0])
@@ -68,7 +68,7 @@ def test_explore_reports_an_attribution_by_its_target(runtime):
     page.state.param.update(locus=SITE, settled=SITE, contexts=("Ery", "Mono"), focus="Mono")
     page.runs.start(explain("integrated-gradients", SITE, ("Ery",), n_steps=4))
     wait(page, lambda: page.runs.over)
-    report = exported(page, page.frame)
+    report = exported(page)
     dataset = page.runs.dataset
     assert f"Bases that matter most in {dataset.attrs['target']}" in "".join(report.tables)
     assert report.file("attribution.tsv")["attribution"].tolist() == pytest.approx(
@@ -87,7 +87,7 @@ def test_variants_reports_the_one_that_is_open(runtime):
     row = page.run.table().iloc[0]
     page._choose(row["key"])
     wait(page, lambda: page.shows_one and page.view._detail._pane.visible)
-    report = exported(page, page._frame)
+    report = exported(page)
     assert number(report.table("Effects, the strongest")["Effect"][0]) == pytest.approx(
         row["effect"], abs=6e-4
     )
@@ -99,13 +99,13 @@ def test_individual_reports_the_person_on_screen(runtime):
     page.state.param.update(locus=VIEW, settled=VIEW)
     page.choice.hear({"sample": "bob"})
     wait(page, lambda: page.state.sample == "bob" and page.run.status == "done")
-    report = exported(page, page._frame)
+    report = exported(page)
     assert "PRIVATE" in report.text and "bob" in report.headings[0][1]
     assert len(report.file("variants.tsv")) == len(page.run.table())
     assert any("sample=bob" in link for link in report.links)
     page.state.mode = "sum"
     wait(page, lambda: page.run.status == "done" and page.run.prediction is not None)
-    summed = exported(page, page._frame)
+    summed = exported(page)
     assert any("mode=sum" in link for link in summed.links) and "sum of variants" in summed.html
     page.session.close()
 
@@ -115,7 +115,7 @@ def test_disease_reports_the_pair_that_is_looked_at(runtime, tmp_path):
     page.tables._folder = tmp_path / "tables"
     page.state.param.update(source="simulated", methods=("variant",), permutations="1000")
     wait(page, lambda: page.run.status == "done" and page.state.trait)
-    report = exported(page, page._frame)
+    report = exported(page)
     assert "SIMULATED:" in report.text and page.state.trait in report.text
     assert any("source=simulated" in link for link in report.links)
     page.session.close()
