@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -179,12 +179,25 @@ class ShardFolder:
         """Tell whether an output is what the shards were joined into."""
         path = f"{self.root}/{_JOINED}"
         with told(self.place):
-            return self._fs.exists(path) and json.loads(self._fs.cat_file(path)) == _state_of(output)
+            if not self._fs.exists(path):
+                return False
+            kept = json.loads(self._fs.cat_file(path))
+        files = [_state_of(output.with_name(state[0])) for state in kept["files"]]
+        return kept["output"] == output.name and files == kept["files"]
 
-    def join_into(self, output: Path) -> None:
-        """Remember that an output holds all shards, which are then removed; the manifest stays."""
+    def join_into(self, output: Path, files: Sequence[Path] = ()) -> None:
+        """Remember that an output holds all shards, which are then removed; the manifest stays.
+
+        Parameters
+        ----------
+        output
+            What was asked for.
+        files
+            What was written, where that isn't the output itself (one bigWig for each context).
+        """
+        states = [_state_of(path) for path in files or [output]]
         with told(self.place):
-            self._write(_JOINED, json.dumps(_state_of(output)).encode())
+            self._write(_JOINED, json.dumps({"output": output.name, "files": states}).encode())
             for name in (_SHARDS, _INPUTS):
                 self._fs.rm(f"{self.root}/{name}", recursive=True)
                 self._fs.makedirs(f"{self.root}/{name}", exist_ok=True)

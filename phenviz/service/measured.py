@@ -56,6 +56,8 @@ class MeasuredParams:
         What to do about unphased heterozygotes; of random choices.
     missing
         Genes that were asked for, but not measured in enough people.
+    judged
+        Those of the genes that this job judges, with all others to choose a gene far away from; None for all.
     """
 
     source: str
@@ -68,6 +70,7 @@ class MeasuredParams:
     unphased: str
     seed: int
     missing: tuple[str, ...] = ()
+    judged: tuple[str, ...] | None = None
 
 
 def open_cohort(
@@ -128,6 +131,7 @@ def _params(
     contexts: str | Iterable[str] | None = None,
     unphased: str = "as listed",
     seed: int = 0,
+    judged: Iterable[str] | None = None,
 ) -> MeasuredParams:
     from phenviz.effects.measured.people import measured_genes
     from phenviz.variation.sources import content_of
@@ -164,10 +168,11 @@ def _params(
         )
     files = (*(paths or world.project.every_individual()), *([] if where in packs else [where]))
     choice, _ = find_phasing(unphased, seed)
+    own = None if judged is None else tuple(name for name in measured if name in set(judged))
     return MeasuredParams(
         where, tuple(measured), paths, panel_path, tuple(sorted((names or {}).items())),
         tuple(content_of(path) for path in files), _contexts(world, contexts, people, measured[0]), choice,
-        int(seed), missing,
+        int(seed), missing, own,
     )  # fmt: skip
 
 
@@ -268,7 +273,11 @@ def _chunks(world: World, params: MeasuredParams) -> list[Chunk]:
 
     whose = {"params": repr(params)}
     units = float(len(shared.people.names))
-    return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in params.genes]
+    return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in _judged(params)]
+
+
+def _judged(params: MeasuredParams) -> tuple[str, ...]:
+    return params.genes if params.judged is None else params.judged
 
 
 def _attrs(
@@ -294,14 +303,16 @@ def _part_of(world: World, gene: Gene) -> str:
 
 
 def _join(params: MeasuredParams, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    from phenviz.effects.measured import join_measured
+    from phenviz.effects.measured import join_genes, join_measured
 
-    return join_measured(parts).assign_attrs(parts[0].attrs)
+    # what is said of all genes together is for whoever has all of them
+    join = join_measured if params.judged is None else join_genes
+    return join(parts).assign_attrs(parts[0].attrs)
 
 
 def _memory(world: World, params: MeasuredParams) -> int:
     # the people aren't counted here: a thousand of them are assumed
-    numbers = 1_000 * len(params.genes) * len(params.contexts) * 5
+    numbers = 1_000 * len(_judged(params)) * len(params.contexts) * 5
     return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 1_000 * _HAPLOTYPE_BYTES
 
 
