@@ -88,8 +88,10 @@ def compute_shards(
         If shards were set aside, or as `phenviz.distributed.run`.
     """
     from phenviz.distributed import open_client, run
+    from phenviz.distributed.shard_folder import TOTAL
     from phenviz.errors import JobError
 
+    folder.settled(TOTAL, len(shards))
     number, count = scale.shard or (1, 1)
     own = shards[number - 1 :: count]
     with (
