@@ -104,7 +104,7 @@ class OpenPrediction:
             parts.append(folder.load(shard.name))
             progress.advance()
         joined = grid.join(self.locus, parts)
-        drawn = suffix_of(output, FIGURE) is not None
+        drawn = suffix_of(output, tuple(FIGURE)) is not None
         how: dict[str, Any] = {"annotation": self.world.annotation} if drawn else {"progress": progress}
         return joined, save(joined, output, **how)
 
