@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from phenviz.genome import Locus
     from phenviz.world import World
 
-SHARD_SECONDS = 60.0
+# few, so that two workers share a chromosome of a minute
+SHARD_SECONDS = 30.0
 # of a shard's result, which is in memory a few times over while it is written
 _MOST_BYTES = 2**28
 
@@ -135,6 +137,8 @@ class OpenPrediction:
         locus, bin_size = self.locus, self.world.backbone.bin_size
         seconds = self.service.estimate("predict", locus=locus, contexts=list(self.contexts)).seconds
         chunk = max(PREDICT_CHUNK // bin_size, 1) * bin_size
-        count = max(locus.length // chunk, 1)
+        count = -(-locus.length // chunk)
         fits = _MOST_BYTES // max(chunk // bin_size * len(self.contexts) * 4, 1)
-        return int(np.clip(SHARD_SECONDS / max(seconds / count, 1e-3), 1, max(min(fits, count), 1)))
+        # all of one length, so that no worker waits long for the last one
+        wanted = math.ceil(max(seconds, 1e-3) / SHARD_SECONDS)
+        return int(np.clip(-(-count // wanted), 1, max(fits, 1)))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(standard, "PREDICT_CHUNK", 4_096)
-    monkeypatch.setattr(locus_prediction, "SHARD_SECONDS", 0.0)
+    monkeypatch.setattr(locus_prediction, "SHARD_SECONDS", 1e-6)
     monkeypatch.setattr(measured_people, "SHARD_SECONDS", 0.0)
 
 
