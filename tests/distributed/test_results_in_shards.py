@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from phenviz.cli import main
-from phenviz.distributed import locus_prediction, measured_people
+from phenviz.distributed import ShardFolder, locus_prediction, measured_people
+from phenviz.distributed.locus_prediction import PredictionTask
+from phenviz.distributed.world_address import WorldAddress
 from phenviz.results import load
 from phenviz.service import standard
 from phenviz.world import open_world
@@ -86,6 +89,24 @@ def test_a_prediction_in_shards_is_that_of_one_process(project, tmp_path, monkey
         np.testing.assert_array_equal(found["activity"], expected["activity"])
         assert found.identical(expected)
     assert "0 shards computed" in ask(*words, "-o", two, "--shards-at", f"{two}.shards").output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chunks"), [(0, [13]), (31, [7, 6]), (100, [4, 4, 4, 1]), (9_000, 13 * [1])]
+)
+def test_shards_of_a_prediction_are_as_long_as_each_other(project, tmp_path, monkeypatch, seconds, chunks):
+    monkeypatch.setattr(locus_prediction, "SHARD_SECONDS", 30.0)
+    opened = PredictionTask(WorldAddress(project), "20", device="cpu").open()
+    monkeypatch.setattr(opened.service, "estimate", lambda *_, **__: SimpleNamespace(seconds=seconds))
+    folder = ShardFolder(tmp_path / "x.shards", opened.identity)
+    folder.prepare()
+    shards = opened.shards(folder)
+    opened.close()
+    assert [-(-shard.content.length // 4_096) for shard in shards] == chunks
+    assert shards[0].content.start == 0 and shards[-1].content.end == opened.locus.end
+    # whatever this machine learns about its speed afterwards
+    monkeypatch.setattr(opened, "_chunks_together", lambda: 2)
+    assert [shard.name for shard in opened.shards(folder)] == [shard.name for shard in shards]
 
 
 @pytest.mark.parametrize("locus", ["20", "20:5001-36000", "20:33001-41000"])
