@@ -13,14 +13,25 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import cohort, gradients, mutagenesis, phenformer, prediction, scaling, settings, variants
+from benchmarks import (
+    cohort,
+    gradients,
+    large_world,
+    mutagenesis,
+    phenformer,
+    prediction,
+    scaling,
+    settings,
+    shards,
+    variants,
+)
 from benchmarks.report import Section
 from benchmarks.world import describe
 from evaluation.report import write_section
 
 NAMES = (
     "prediction", "mutagenesis", "gradients", "gradients-short", "phenformer", "one-graph", "variants",
-    "cohort", "scaling", "settings",
+    "cohort", "shards", "large-world", "scaling", "settings",
 )  # fmt: skip
 TITLE = """# Benchmarks
 
@@ -47,6 +58,8 @@ def main() -> None:
         "one-graph": lambda: phenformer.run_one_graph(repeats),
         "variants": lambda: variants.run(repeats, options.quick),
         "cohort": lambda: cohort.run(repeats, options.quick),
+        "shards": lambda: shards.run(repeats, options.quick),
+        "large-world": lambda: large_world.run(repeats, options.quick),
         "scaling": lambda: scaling.run(options.quick, options.out),
         "settings": lambda: settings.run(repeats, options.quick),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,7 +38,7 @@ def run(repeats: int, quick: bool) -> Section:
         world = open_bench().world
         with ModelService(world, store=ResultStore(Path(folder) / "store")) as service:
             opened = open_cohort(cohort, world.reference)
-            names = genes_within(world.annotation, _locus(genes))[:genes]
+            names = first_genes(genes)
             embed_cohort(service, opened, Path(folder) / "first.zarr", genes=names)
             for turn in range(repeats):
                 store = Path(folder) / f"{turn}.zarr"
@@ -126,10 +125,16 @@ def one_epoch(store: TokenStore, folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def _locus(genes: int) -> Locus:
-    """Return where the first genes from 1 Mb on begin, with half a window on each side."""
+def first_genes(count: int) -> tuple[str, ...]:
+    """Return the names of the first genes from 1 Mb on."""
     world = open_bench().world
     contig = next(iter(world.reference.contigs))
-    names: Sequence[str] = genes_within(world.annotation, Locus(contig, _FIRST, 2**31))[:genes]
+    return genes_within(world.annotation, Locus(contig, _FIRST, 2**31))[:count]
+
+
+def _locus(genes: int) -> Locus:
+    """Return where the first genes begin, with half a window on each side."""
+    world, names = open_bench().world, first_genes(genes)
+    contig = next(iter(world.reference.contigs))
     last = max(world.annotation.gene(name).tss for name in names)
     return Locus(contig, _FIRST - 98_304, last + 98_304)

@@ -16,6 +16,7 @@ from phenviz.cli.common import (
     progress_bar,
     reference_option,
     refuse_given,
+    scale_options,
     wait_for,
     with_options,
     world_option,
@@ -27,6 +28,7 @@ from phenviz.formats import suffix_of, suffixes_of
 if TYPE_CHECKING:
     import xarray as xr
 
+    from phenviz.cli.scale import Sharding
     from phenviz.variation import Unphased
     from phenviz.world import World
 
@@ -87,6 +89,7 @@ def _check_predicted(context: click.Context, parameter: click.Parameter, value: 
         help="Result file: .nc .zarr .parquet .bed .bw (one bigWig per context) .svg .pdf .png; of "
         "--sequences also .tsv .h5ad",
     ),
+    scale_options,
     reference_option,
     world_option,
     device_option,
@@ -100,11 +103,24 @@ def predict(
     unphased: Unphased,
     seed: int,
     output: Path,
+    scheduler: str,
+    shard: tuple[int, int] | None,
+    shards_at: str | None,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
-    """Predict the activity of every bin of LOCUS in each cell type, of the reference or of a person."""
+    """Predict the activity of every bin of LOCUS in each cell type, of the reference or of a person.
+
+    With --scheduler a long LOCUS, such as a whole chromosome, is cut into shards, which workers share.
+    """
+    from phenviz.cli.scale import Sharding
+
+    scale = Sharding(scheduler, shard, shards_at)
+    if scale.wanted and (sequences or vcf or sample):
+        raise click.UsageError(
+            "only LOCUS of the reference is cut into shards: leave --scheduler, --shard and --shards-at out"
+        )
     if sequences is not None:
         _check_kind(output, "sequences")
         refuse_given("locus", "vcf", "sample", "unphased", "seed", "reference", why=_NO_GENOME)
@@ -117,6 +133,9 @@ def predict(
     if vcf is None and sample is None:
         if unphased != "refuse":
             raise click.UsageError("--unphased is about a person's variants: give --sample or --vcf, too")
+        if scale.wanted:
+            _in_shards(locus, contexts, output, scale, reference, world, device)
+            return
         compute("predict", output, reference, world, device, locus=locus, contexts=list(contexts) or None)
         return
     from phenviz.cli.worlds import open_with_reference
@@ -128,6 +147,27 @@ def predict(
         contexts=contexts, unphased=unphased, seed=seed, device=device,
     )  # fmt: skip
     for path in written:
+        click.echo(path)
+
+
+def _in_shards(
+    locus: str,
+    contexts: tuple[str, ...],
+    output: Path,
+    scale: Sharding,
+    reference: str | None,
+    world: str | None,
+    device: str,
+) -> None:
+    from phenviz.cli.scale import result_in_shards
+    from phenviz.cli.worlds import open_with_reference
+    from phenviz.distributed.locus_prediction import PredictionTask
+    from phenviz.distributed.world_address import WorldAddress
+
+    opened = open_with_reference(world, reference)
+    task = PredictionTask(WorldAddress.of(opened), locus, contexts or None, device)
+    done = result_in_shards(task, task.open(opened), output, scale, opened)
+    for path in () if done is None else done[1]:
         click.echo(path)
 
 

@@ -20,7 +20,6 @@ from phenviz.cli.compute import contexts_option
 if TYPE_CHECKING:
     import xarray as xr
 
-    from phenviz.progress import Progress
 
 _SUFFIXES = (".zarr", ".nc", ".parquet", ".tsv")
 
@@ -75,9 +74,8 @@ def many_expression(
     GENOTYPES is a VCF, BCF, PGEN or VCF Zarr; the world's own individuals if left out. Haplotypes that were
     read before, of whomever, aren't read again: beside OUT, OUT.haplotypes keeps their expression.
     """
-    from phenviz.cli.scale import Sharding, compute_shards
+    from phenviz.cli.scale import Sharding, result_in_shards
     from phenviz.cli.worlds import open_with_reference
-    from phenviz.distributed import ShardFolder
     from phenviz.distributed.people_expression import ExpressionTask, read_names
     from phenviz.distributed.world_address import WorldAddress
     from phenviz.effects.personal_expression import find_genes
@@ -99,25 +97,9 @@ def many_expression(
         output.absolute().with_name(f"{output.name}.haplotypes"),
         device,
     )
-    opened = task.open(opened_world)
-    try:
-        folder = ShardFolder(scale.place(output), opened.identity)
-        folder.prepare()
-        if folder.joined(output):
-            click.echo(f"0 shards computed: {output} holds all genes and people", err=True)
-            return
-        shards = opened.shards()
-
-        def join(progress: Progress) -> xr.Dataset:
-            found = opened.join(shards, folder, output, progress)
-            folder.join_into(output)
-            return found
-
-        found = compute_shards(task, opened, shards, folder, scale, opened_world, join)
-    finally:
-        opened.close()
-    if found is not None:
-        tell(found)
+    done = result_in_shards(task, task.open(opened_world), output, scale, opened_world)
+    if done is not None:
+        tell(done[0])
         click.echo(output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from phenviz.cli.common import (
     checked_output,
     device_option,
     reference_option,
+    scale_options,
     wait_for,
     world_option,
 )
@@ -86,6 +87,7 @@ _panel_option = click.option(
     help="What to do about heterozygotes whose phase the file doesn't know.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@scale_options
 @reference_option
 @world_option
 @device_option
@@ -100,11 +102,15 @@ def measured(
     output: Path,
     unphased: Unphased,
     seed: int,
+    scheduler: str,
+    shard: tuple[int, int] | None,
+    shards_at: str | None,
     reference: str | None,
     world: str | None,
     device: str,
 ) -> None:
     """Judge predicted expression by what was measured in people, beside elastic net and the top variant."""
+    from phenviz.cli.scale import Sharding, result_in_shards
     from phenviz.cli.worlds import open_with_reference
     from phenviz.data.packs import find_pack
     from phenviz.results.measured import without_people
@@ -118,16 +124,35 @@ def measured(
     if pack is not None:
         find_pack(pack)
     opened = open_with_reference(world, reference)
-    source = pack if pack is not None else table
-    with ModelService(opened, device=device) as service:
-        job = service.submit(
-            "measured", source=source, genes=list(genes) or None, individuals=list(individuals), panel=panel,
-            names=_read_names(names), contexts=list(contexts) or None, unphased=unphased, seed=seed,
-        )  # fmt: skip
-        dataset = wait_for(job)
+    source = pack if pack is not None else _absolute(str(table))
+    how: dict[str, Any] = {
+        "genes": genes or None, "individuals": tuple(map(_absolute, individuals)),
+        "panel": panel and _absolute(panel), "contexts": contexts or None, "unphased": unphased, "seed": seed,
+    }  # fmt: skip
+    aliases, scale = _read_names(names) or {}, Sharding(scheduler, shard, shards_at)
+    if scale.wanted:
+        from phenviz.distributed.measured_people import MeasuredTask
+        from phenviz.distributed.world_address import WorldAddress
+
+        task = MeasuredTask(
+            WorldAddress.of(opened), source, names=tuple(sorted(aliases.items())), **how, device=device
+        )
+        done = result_in_shards(task, task.open(opened), output, scale, opened)
+        if done is None:
+            return
+        dataset, files = done
+    else:
+        with ModelService(opened, device=device) as service:
+            dataset = wait_for(service.submit("measured", source=source, names=aliases, **how))
+        files = save(without_people(dataset), output)
     _tell(dataset)
-    for path in save(without_people(dataset), output):
+    for path in files:
         click.echo(path)
+
+
+def _absolute(path: str) -> str:
+    # workers may run elsewhere
+    return str(Path(path).expanduser().absolute())
 
 
 def _read_names(path: str | None) -> dict[str, str] | None:

@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
 from phenviz.cli.common import progress_bar
+from phenviz.distributed.shards import OpenTask
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
     from phenviz.disease.cohort.folder import Cohort
-    from phenviz.distributed import OpenTask, RunSummary, Shard, ShardFolder, Task
+    from phenviz.distributed import RunSummary, Shard, ShardFolder, Task
     from phenviz.progress import Progress
     from phenviz.service.cohort_embedding import Embedded
     from phenviz.world import World
 
 _Joined = TypeVar("_Joined")
+
+
+class ResultTask(OpenTask, Protocol):
+    """An open task whose shards make one result."""
+
+    def shards(self, folder: ShardFolder) -> list[Shard]:
+        """Cut the work."""
+
+    def join(
+        self, shards: Sequence[Shard], folder: ShardFolder, output: Path, progress: Progress
+    ) -> tuple[xr.Dataset, tuple[Path, ...]]:
+        """Put finished shards together, and write them."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,10 @@ def compute_shards(
         If shards were set aside, or as `phenviz.distributed.run`.
     """
     from phenviz.distributed import open_client, run
+    from phenviz.distributed.shard_folder import TOTAL
     from phenviz.errors import JobError
 
+    folder.settled(TOTAL, len(shards))
     number, count = scale.shard or (1, 1)
     own = shards[number - 1 :: count]
     with (
@@ -128,6 +144,36 @@ def embed_in_shards(
             done = opened.join(shards, folder, path, progress)
             folder.join_into(path)
             return done
+
+        return compute_shards(task, opened, shards, folder, scale, world, join)
+    finally:
+        opened.close()
+
+
+def result_in_shards(
+    task: Task, opened: ResultTask, output: Path, scale: Sharding, world: World
+) -> tuple[xr.Dataset, tuple[Path, ...]] | None:
+    """Compute a result in shards, and write it.
+
+    Returns
+    -------
+    tuple
+        The result, and its files; None where others are still to do their shards, or all is there already.
+    """
+    from phenviz.distributed import ShardFolder
+
+    try:
+        folder = ShardFolder(scale.place(output), opened.identity)
+        folder.prepare()
+        if folder.joined(output):
+            click.echo(f"0 shards computed: {output} holds all of them", err=True)
+            return None
+        shards = opened.shards(folder)
+
+        def join(progress: Progress) -> tuple[xr.Dataset, tuple[Path, ...]]:
+            result, files = opened.join(shards, folder, output, progress)
+            folder.join_into(output, files)
+            return result, files
 
         return compute_shards(task, opened, shards, folder, scale, world, join)
     finally:

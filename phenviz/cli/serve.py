@@ -54,6 +54,14 @@ _server_options = with_options(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of VCFs that the pages Individual and Variants offer.",
 )
+@click.option(
+    "--shards",
+    "shard_places",
+    multiple=True,
+    metavar="DIR",
+    help="Show everybody how far a run of shards is: its OUT.shards, or what --shards-at named; may be "
+    "repeated.",
+)
 @_server_options
 def serve(
     world: str | None,
@@ -61,6 +69,7 @@ def serve(
     port: int,
     no_browser: bool,
     files: Path | None,
+    shard_places: tuple[str, ...],
     address: str,
     origins: tuple[str, ...],
     prefix: str,
@@ -79,7 +88,7 @@ def serve(
     click.echo(f"PhenViz: http://{address}:{port}/{place}  (Ctrl-C ends it)", err=True)
     wanted = {
         "address": address if address != "localhost" else "", "origins": origins, "prefix": prefix,
-        "behind_proxy": behind_proxy, "basic_auth": basic_auth, "oauth": oauth,
+        "behind_proxy": behind_proxy, "basic_auth": basic_auth, "oauth": oauth, "shard_places": shard_places,
     }  # fmt: skip
     given = {name: value for name, value in wanted.items() if value}
     try:

@@ -128,6 +128,6 @@ def cohort_cost(
         total / busy / 3_600,
         numbers * _HALF_BYTES,
         numbers * _FLOAT_BYTES,
-        # differences of 16 genes, a copy, and 20 million genotypes that are read at a time
-        2.0 * together * 16 * features * _FLOAT_BYTES + 2.5e8,
+        # differences of 16 genes and a copy; chunks of genotypes as they are read, and who carries what
+        2.0 * together * 16 * features * _FLOAT_BYTES + 5e8,
     )

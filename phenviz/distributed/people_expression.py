@@ -84,7 +84,7 @@ class OpenExpression:
         whole = digest_of(identity_of(world, contexts=task.contexts))
         self.kept = None if task.kept_at is None else task.kept_at / whole
 
-    def shards(self) -> list[Shard]:
+    def shards(self, folder: ShardFolder) -> list[Shard]:
         """Cut the work: all genes of the first people, then of the next, who share haplotypes with them."""
         found = []
         for start in range(0, len(self.samples), PEOPLE_TOGETHER):
@@ -113,7 +113,7 @@ class OpenExpression:
         folder: ShardFolder,
         output: Path,
         progress: Progress = NO_PROGRESS,
-    ) -> xr.Dataset:
+    ) -> tuple[xr.Dataset, tuple[Path, ...]]:
         """Put finished shards together in one result, and write it."""
         from phenviz.effects.joined_expression import join_genes, join_people
         from phenviz.saving import save
@@ -124,8 +124,7 @@ class OpenExpression:
             by_people.setdefault(shard.content[:2], []).append(folder.load(shard.name))
             progress.advance()
         joined = join_people([join_genes(parts) for parts in by_people.values()])
-        save(joined, output)
-        return joined
+        return joined, save(joined, output)
 
     def close(self) -> None:
         """End what runs."""

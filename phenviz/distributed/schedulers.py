@@ -20,6 +20,8 @@ _KNOWN = "none, local, local:4, tcp://host:8786, slurm or cuda"
 _MISSING = 'it needs `pip install "phenviz[dask]"`'
 # how many worker deaths set a shard aside: on the third
 _DEATHS_ALLOWED = 2
+# of Dask's own status page: seen from this machine alone, at a port that no other run has
+_STATUS_PAGE = "127.0.0.1:0"
 
 
 def check_scheduler(text: str) -> str:
@@ -94,7 +96,7 @@ def _local(scheduler: str, distributed: Any) -> Any:
     workers = int(found[1] or cores)
     # a thread computes one shard; PyTorch's own threads share the cores
     return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=_STATUS_PAGE,
         # what dies is told in the end; that a worker was slow to end needn't be
         silence_logs=logging.ERROR,
         env={"OMP_NUM_THREADS": str(max(cores // workers, 1))},
@@ -123,7 +125,7 @@ def slurm_cluster(settings: Mapping[str, Any]) -> Any:
     defaults: dict[str, Any] = {
         "processes": 1,
         "job_cpu": options["cores"],
-        "scheduler_options": {"dashboard_address": None},
+        "scheduler_options": {"dashboard_address": _STATUS_PAGE},
     }
     # Dask would give PyTorch one core otherwise
     threads = f"export OMP_NUM_THREADS={options['cores']}"
@@ -145,7 +147,7 @@ def _slurm(settings: Mapping[str, Any]) -> Any:
 
 def cuda_options() -> dict[str, Any]:
     """Return what dask-cuda's cluster is made with: one process per GPU, one shard at a time."""
-    return {"threads_per_worker": 1, "protocol": "tcp", "dashboard_address": None}
+    return {"threads_per_worker": 1, "protocol": "tcp", "dashboard_address": _STATUS_PAGE}
 
 
 def _cuda(settings: Mapping[str, Any]) -> Any:

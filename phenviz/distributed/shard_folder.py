@@ -8,9 +8,9 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,38 @@ if TYPE_CHECKING:
     from phenviz.distributed.shards import Attempt
 
 MANIFEST = "manifest.parquet"
+# how many shards there are, for whoever looks on
+TOTAL = "total"
 _SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined.json"
 # names of variables and of coordinates, as they were
 _ORDER = "phenviz_order"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Parameters
+    ----------
+    name
+        Of what it makes.
+    done, total
+        Shards; None where it isn't known yet, or any more.
+    set_aside
+        Shards that failed on every attempt.
+    reasons
+        Why, each once.
+    joined
+        Whether all of it is in the output.
+    """
+
+    name: str
+    done: int | None
+    total: int | None
+    set_aside: int = 0
+    reasons: tuple[str, ...] = ()
+    joined: bool = False
 
 
 class ShardFolder:
@@ -118,19 +146,10 @@ class ShardFolder:
 
     def manifest(self) -> pd.DataFrame:
         """Return one row per shard that was finished or set aside, in the order of their names."""
-        import pyarrow.parquet as parquet
-
         columns = ["shard", "units", "state", "seconds", "worker", "error", "attempts", "finished"]
         with told(self.place):
             self._fs.invalidate_cache()
-            paths = sorted(
-                path for path in self._fs.glob(f"{self.root}/{MANIFEST}/*.parquet") if _stem(path)[0] != "."
-            )
-            rows = []
-            for path in paths:
-                with self._fs.open(path, "rb") as file:
-                    rows += parquet.read_table(file).to_pylist()
-        return pd.DataFrame(rows, columns=columns)
+            return pd.DataFrame(self._rows_but(()), columns=columns)
 
     def record(self, outcome: Attempt) -> None:
         """Write the row of a shard."""
@@ -175,19 +194,58 @@ class ShardFolder:
             self._fs.get(f"{path}/", f"{store}/", recursive=True)
             return _in_order(load(store))
 
+    def state(self) -> RunState:
+        """Return how far the work is, for whoever looks on: of what is finished, nothing is read."""
+        name, total = Path(self.place).name.removesuffix(".shards"), self.known(TOTAL)
+        with told(self.place):
+            if self._fs.exists(f"{self.root}/{_JOINED}"):
+                return RunState(name, total, total, joined=True)
+            self._fs.invalidate_cache()
+            there = {_stem(path) for path in self._fs.ls(f"{self.root}/{_SHARDS}", detail=False)}
+            there = {name for name in there if name[0] != "."}
+            rows = self._rows_but(there)
+        failed = [row for row in rows if row["state"] != "done"]
+        return RunState(
+            name, len(there), total, len(failed), tuple(dict.fromkeys(row["error"] for row in failed))
+        )
+
     def joined(self, output: Path) -> bool:
         """Tell whether an output is what the shards were joined into."""
         path = f"{self.root}/{_JOINED}"
         with told(self.place):
-            return self._fs.exists(path) and json.loads(self._fs.cat_file(path)) == _state_of(output)
+            if not self._fs.exists(path):
+                return False
+            kept = json.loads(self._fs.cat_file(path))
+        files = [_state_of(output.with_name(state[0])) for state in kept["files"]]
+        return kept["output"] == output.name and files == kept["files"]
 
-    def join_into(self, output: Path) -> None:
-        """Remember that an output holds all shards, which are then removed; the manifest stays."""
+    def join_into(self, output: Path, files: Sequence[Path] = ()) -> None:
+        """Remember that an output holds all shards, which are then removed; the manifest stays.
+
+        Parameters
+        ----------
+        output
+            What was asked for.
+        files
+            What was written, where that isn't the output itself (one bigWig for each context).
+        """
+        states = [_state_of(path) for path in files or [output]]
         with told(self.place):
-            self._write(_JOINED, json.dumps(_state_of(output)).encode())
+            self._write(_JOINED, json.dumps({"output": output.name, "files": states}).encode())
             for name in (_SHARDS, _INPUTS):
                 self._fs.rm(f"{self.root}/{name}", recursive=True)
                 self._fs.makedirs(f"{self.root}/{name}", exist_ok=True)
+
+    def _rows_but(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Read the rows of all shards but some."""
+        import pyarrow.parquet as parquet
+
+        rows = []
+        for path in sorted(self._fs.glob(f"{self.root}/{MANIFEST}/*.parquet")):
+            if _stem(path) not in names and _stem(path)[0] != ".":
+                with self._fs.open(path, "rb") as file:
+                    rows += parquet.read_table(file).to_pylist()
+        return rows
 
     def _write(self, name: str, content: bytes) -> None:
         beside = self._aside(name.rsplit("/", 1)[-1])
@@ -196,6 +254,26 @@ class ShardFolder:
 
     def _aside(self, name: str) -> str:
         return f"{self.root}/.{name}.{uuid.uuid4().hex[:8]}.part"
+
+
+def last_begun(place: str | os.PathLike[str]) -> ShardFolder | None:
+    """Open the folder of shards that the last run at a place works on, or worked; None if none was begun.
+
+    Raises
+    ------
+    ResultError
+        If it can't be read.
+    """
+    from fsspec.core import url_to_fs
+
+    fs, root = url_to_fs(os.fspath(place))
+    with told(os.fspath(place)):
+        fs.invalidate_cache()
+        # written anew whenever a run begins
+        begun = fs.glob(f"{root.rstrip('/')}/*/identity.json")
+        if not begun:
+            return None
+        return ShardFolder(place, json.loads(fs.cat_file(max(begun, key=fs.modified))))
 
 
 @contextmanager

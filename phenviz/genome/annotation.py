@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from phenviz.errors import LocusError
 from phenviz.genome.intervals import overlapping, ranges_of
 from phenviz.genome.lineages import lineages_of
 from phenviz.genome.locus import Locus, is_contig_name, is_rsid, on_contig
+from phenviz.genome.near_names import NearNames
 
 if TYPE_CHECKING:
     import pyranges
@@ -98,6 +98,10 @@ class Annotation:
             rows.setdefault(key.upper(), row)
         return rows
 
+    @cached_property
+    def _names(self) -> NearNames:
+        return NearNames(self.genes["gene_name"].astype(str))
+
     def gene(self, name: str) -> Gene:
         """Return a gene by symbol or stable id, as written, else in any case; Ensembl's in any version.
 
@@ -133,11 +137,7 @@ class Annotation:
         """Return known gene symbols closest to what was typed, best first; none to an rsID or a contig."""
         if is_rsid(name) or is_contig_name(name):
             return []
-        typed = name.strip().upper()
-        symbols = {str(symbol).upper(): str(symbol) for symbol in self.genes["gene_name"]}
-        begins = sorted((key for key in symbols if typed and key.startswith(typed)), key=len)
-        close = difflib.get_close_matches(typed, list(symbols), n=count, cutoff=0.5)
-        return [symbols[key] for key in dict.fromkeys([*begins, *close])][:count]
+        return self._names.near(name, count)
 
     def genes_in(self, locus: Locus) -> pd.DataFrame:
         """Return the genes that share a base with a locus, by start."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from phenviz.service.service import ModelService
 
+# whose sums are made at a time
+_PEOPLE_AT_ONCE = 1_000
+
 
 def token_effects(
     service: ModelService,
@@ -53,12 +56,16 @@ def summed_effects(carried_by: sparse.csr_array, effects: xr.Dataset, genes: int
         Shape (people or haplotypes, genes, F).
     """
     row, gene, effect = (effects[name].values for name in ("row", "gene_index", "effect"))
-    summed = np.zeros((carried_by.shape[1], genes, effect.shape[1]), dtype=np.float32)
+    people = carried_by.shape[1]
+    summed = np.zeros((people, genes, effect.shape[1]), dtype=np.float32)
     for number in range(genes):
         own = np.flatnonzero(gene == number)
         if len(own):
-            matrix = carried_by[row[own]].astype(np.float32).T.tocsr()
-            summed[:, number] = matrix @ effect[own]
+            # one byte for what is carried, and only some people's as numbers that can be multiplied
+            by_person = carried_by[row[own]].T.tocsr()
+            for start in range(0, people, _PEOPLE_AT_ONCE):
+                some = slice(start, start + _PEOPLE_AT_ONCE)
+                summed[some, number] = by_person[some].astype(np.float32) @ effect[own]
     return summed
 
 

@@ -320,6 +320,8 @@ def _additive(
     carried_by = (
         sparse.vstack(matrices, format="csr") if matrices else sparse.csr_array((0, width), dtype=np.int8)
     )
+    # its rows are in one table now
+    matrices.clear()
     difference = summed_effects(carried_by, found, len(group))
     plain: NDArray[np.float64] = found["reference_token"].values
     if haplotypes == "pair":

@@ -56,6 +56,8 @@ class MeasuredRequest(Request):
         What to do about unphased heterozygotes; of random choices.
     missing
         Genes that were asked for, but not measured in enough people.
+    judged
+        Those of the genes that this job judges, with all others to choose a gene far away from; None for all.
     """
 
     kind = "measured"
@@ -72,6 +74,7 @@ class MeasuredRequest(Request):
     unphased: str
     seed: int
     missing: tuple[str, ...] = ()
+    judged: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -85,6 +88,7 @@ class MeasuredRequest(Request):
         contexts: str | Iterable[str] | None = None,
         unphased: str = "as listed",
         seed: int = 0,
+        judged: Iterable[str] | None = None,
     ) -> Self:
         from phenviz.effects.measured.people import measured_genes
         from phenviz.variation.sources import content_of
@@ -120,10 +124,11 @@ class MeasuredRequest(Request):
             )
         files = (*(paths or world.project.every_individual()), *([] if where in packs else [where]))
         choice, _ = find_phasing(unphased, seed)
+        own = None if judged is None else tuple(name for name in measured if name in set(judged))
         return cls(
             where, tuple(measured), paths, panel_path, tuple(sorted((names or {}).items())),
             tuple(content_of(path) for path in files), _contexts(world, contexts, people, measured[0]),
-            choice, int(seed), missing,
+            choice, int(seed), missing, own,
         )  # fmt: skip
 
     def chunks(self, world: World) -> list[Chunk]:
@@ -152,16 +157,22 @@ class MeasuredRequest(Request):
 
         whose = {"params": repr(self)}
         units = float(len(shared.people.names))
-        return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in self.genes]
+        return [Chunk({"gene": name, **whose}, partial(compute, name), units) for name in self._own]
 
     def join(self, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-        from phenviz.effects.measured import join_measured
+        from phenviz.effects.measured import join_genes, join_measured
 
-        return join_measured(parts).assign_attrs(parts[0].attrs)
+        # what is said of all genes together is for whoever has all of them
+        join = join_measured if self.judged is None else join_genes
+        return join(parts).assign_attrs(parts[0].attrs)
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        return self.genes if self.judged is None else self.judged
 
     def peak_bytes(self, world: World) -> int:
         # the people aren't counted here: a thousand of them are assumed
-        numbers = 1_000 * len(self.genes) * len(self.contexts) * 5
+        numbers = 1_000 * len(self._own) * len(self.contexts) * 5
         return WORKING_BYTES + COPIES * numbers * FLOAT_BYTES + 1_000 * _HAPLOTYPE_BYTES
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import ModuleType
 
 import pytest
@@ -82,6 +83,15 @@ def test_each_gpu_has_one_process_and_one_shard_at_a_time(monkeypatch):
     with pytest.raises(JobError, match="no GPU here"), open_client("cuda"):
         pass
     assert asked == cuda_options() and asked["threads_per_worker"] == 1
+
+
+def test_runs_beside_each_other_say_nothing_of_ports_and_are_seen_from_this_machine_alone():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with open_client("local:1") as one, open_client("local:1") as two:
+            links = [client.cluster.dashboard_link for client in (one, two)]
+    assert not [str(warning.message) for warning in told if "ort " in str(warning.message)]
+    assert len(set(links)) == 2 and all("127.0.0.1" in link for link in links)
 
 
 @pytest.mark.parametrize(("name", "missing"), [("cuda", "dask_cuda"), ("local", "distributed")])

@@ -15,6 +15,7 @@ from phenviz.app.explore.own_track_list import OwnTrackList
 from phenviz.app.explore.packs_of_track import PacksOfTrack
 from phenviz.app.explore.results_table import MOTIF_WINDOW, ResultsTable
 from phenviz.app.explore.run_panel import RunPanel
+from phenviz.app.explore.shard_runs import ShardRuns
 from phenviz.app.explore.top_bases import round_the_strongest
 from phenviz.app.explore.tracks_view import TracksView, track_labels
 from phenviz.app.shell.exports import (
@@ -104,6 +105,7 @@ class ExplorePage(Page[ExploreState]):
             contig_length=contig_length,
         )
         self.jobs = JobList(session, state, runs)
+        self.shard_runs = ShardRuns(session, runtime.shard_places, runtime.background)
         return self.framed(
             [
                 self.locus_bar,
@@ -113,7 +115,7 @@ class ExplorePage(Page[ExploreState]):
                 self.results,
             ],
             sidebar=[ContextPicker(state, world.contexts), self.own],
-            panel=[self.run_panel, self.jobs],
+            panel=[self.run_panel, self.jobs, self.shard_runs],
             actions=[
                 ExportMenu(
                     session,

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -46,12 +47,21 @@ class Runtime:
         Where the model runs: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
     folder
         Folder on this machine whose VCFs the pages offer; None for none.
+    shard_places
+        Where commands keep unfinished work whose progress everybody may see.
     """
 
-    def __init__(self, world: World, device: str = "auto", folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        device: str = "auto",
+        folder: Path | None = None,
+        shard_places: Sequence[str] = (),
+    ) -> None:
         self.world = world
         self.device = device
         self.folder = folder
+        self.shard_places = tuple(shard_places)
         self.own_files: OwnFiles[OwnFile] = OwnFiles()
         self.own_tracks: OwnFiles[OwnTrackFiles] = OwnFiles()
         # for reading genotypes: two, so that one user's long file doesn't keep another one waiting

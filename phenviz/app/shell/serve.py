@@ -46,6 +46,7 @@ def serve(
     show: bool = True,
     *,
     files: Path | None = None,
+    shard_places: Sequence[str] = (),
     address: str = "localhost",
     origins: Sequence[str] = (),
     prefix: str = "",
@@ -67,6 +68,8 @@ def serve(
         Whether to open a browser.
     files
         Folder whose VCFs the pages offer to everybody; None for none.
+    shard_places
+        Where commands keep unfinished shards; everybody sees how far they are.
     address
         Interface to listen on; others than ``localhost`` make the dashboard reachable from elsewhere.
     origins
@@ -90,7 +93,7 @@ def serve(
     logging.getLogger("tornado.access").addFilter(_without_query)
     spare_checks()
     refuse_rebound_names()
-    runtime = Runtime(world, device, files).warm().start()
+    runtime = Runtime(world, device, files, shard_places).warm().start()
     if threading.current_thread() is threading.main_thread():
         _forget_people_when_ended(runtime)
     HOUSEKEEPING.set_aside()

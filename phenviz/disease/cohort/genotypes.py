@@ -75,7 +75,9 @@ class Block:
         pairs = _pairs(self.alleles)
         rows, columns = np.nonzero(pairs)
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(pairs)))])
-        return sparse.csr_array((_COPIES[pairs[rows, columns]], columns, starts), shape=pairs.shape)
+        # half the memory, and a block has far fewer than 2**31
+        places = (columns.astype(np.int32), starts.astype(np.int32))
+        return sparse.csr_array((_COPIES[pairs[rows, columns]], *places), shape=pairs.shape)
 
 
 def _pairs(alleles: NDArray[np.int8]) -> NDArray[np.uint16]:

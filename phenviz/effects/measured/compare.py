@@ -267,14 +267,19 @@ def _collected(rows: Sequence[_Row], control: str, column: int, contexts: int) -
     return numbers
 
 
+def join_genes(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put some of the genes together, with all splits."""
+    return xr.concat(
+        list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+
+
 def join_measured(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Put genes together, and add ``q_value``: Benjamini and Hochberg's over all of them.
 
     A split that nobody could be judged in is left out: people of one population can't be held out by it.
     """
-    joined = xr.concat(
-        list(parts), dim="gene", data_vars="minimal", coords="minimal", compat="override", join="override"
-    )
+    joined = join_genes(parts)
     judged = joined["people"].any([name for name in joined["people"].dims if name != "split"]).values
     judged[SPLITS.index(FOLDS)] = True
     joined = joined.isel(split=np.flatnonzero(judged))
