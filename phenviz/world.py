@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from phenviz.data.cache import cache_dir
 from phenviz.data.embedded_world import embedded_project
-from phenviz.data.project import ADAPTED, NamedBackbone, Project, read_project
+from phenviz.data.project import Project, read_project
+from phenviz.data.project_backbone import ADAPTED, NamedBackbone
 from phenviz.errors import DataError, LocusError, ModelError, PhenvizError
 from phenviz.genome import (
     Annotation,

@@ -166,7 +166,7 @@ def _model(world: World, device: str) -> str:
 
 def _contract(world: World, device: str) -> str:
     """Try a torch class of the user's on all that PhenViz asks of a backbone."""
-    from phenviz.data.project import ADAPTED
+    from phenviz.data.project_backbone import ADAPTED
     from phenviz.models.contract import check_backbone
     from phenviz.service.device import pick_device, place
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phenviz.data.embedded import MOTIFS
+from phenviz.data.project_backbone import NamedBackbone, read_backbone
 from phenviz.data.project_contexts import read_contexts
 from phenviz.data.project_entries import WANTED, Entries
 from phenviz.data.project_ld_scores import read_ld_scores_entry
@@ -24,44 +24,6 @@ if TYPE_CHECKING:
 REQUIRED_KEYS = ("assembly", "reference", "annotation")
 # in the folder of a risk model
 PHENFORMER = "phenformer.safetensors"
-# entry points by which packages publish backbones
-BACKBONE_GROUP = "phenviz.backbones"
-# backbones that PhenViz itself knows how to take, and what is said about one
-ADAPTED = ("enformer", "borzoi")
-_ADAPTED_FIELDS = ("kind", "weights", "tracks")
-# of any other torch module: what it is made with, and what it may not say by itself
-_FACTS = ("name", "window", "bin_size", "receptive_field", "units")
-_MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS)
-
-
-@dataclass(frozen=True, slots=True)
-class NamedBackbone:
-    """A backbone that isn't PhenViz' own: Enformer, Borzoi, a published one, or a torch class of the user's.
-
-    Parameters
-    ----------
-    kind
-        ``enformer``, ``borzoi``, or the name that a package publishes it under; "" with a class.
-    class_name
-        ``module:Name`` of a torch class (or of a function that makes a module); "" with a kind.
-    weights
-        State dict as ``.safetensors``; None for what the class makes by itself.
-    tracks
-        Of Enformer and Borzoi: tracks that become contexts, by assay, identifier, or words of descriptions;
-        None for DNASE and ATAC.
-    options
-        What the class is made with.
-    facts
-        ``name``, ``window``, ``bin_size``, ``receptive_field`` and ``units``, where the class doesn't say
-        them or says others.
-    """
-
-    kind: str = ""
-    class_name: str = ""
-    weights: Path | None = None
-    tracks: tuple[str, ...] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -352,65 +314,6 @@ def _sequences(entries: Entries, key: str) -> tuple[tuple[Path, ...], tuple[str,
     return tuple(entries.file(key, item) for item in listed), (adaptors[0].upper(), adaptors[1].upper())
 
 
-def _backbone(entries: Entries, key: str) -> NamedBackbone:
-    value = entries.values[key]
-    if not isinstance(value, dict) or not ("class" in value or {"kind", "weights"} <= set(value)):
-        # a package may publish a backbone that brings its own weights
-        if not (isinstance(value, dict) and "kind" in value and value["kind"] not in ADAPTED):
-            raise entries.error(key, f"is no backbone: {WANTED[key]}")
-    if "class" in value and "kind" in value:
-        raise entries.error(key, "has both a 'class' and a 'kind': keep one")
-    adapted = value.get("kind") in ADAPTED
-    known = _ADAPTED_FIELDS if adapted else _MODULE_FIELDS
-    if unknown := sorted(set(map(str, value)) - set(known)):
-        raise entries.error(key, f"has an unknown field {unknown[0]!r}: known are {', '.join(known)}")
-    weights = entries.file(key, value["weights"]) if "weights" in value else None
-    if adapted:
-        return NamedBackbone(
-            value["kind"], weights=weights, tracks=_tracks(entries, key, value.get("tracks"))
-        )
-    options = value.get("options", {})
-    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise entries.error(key, f"has the options {options!r}: write them as '{{channels: 64, depth: 3}}'")
-    facts = {name: value[name] for name in _FACTS if name in value}
-    kind, class_name = (
-        _kind(entries, key, value.get("kind", "")),
-        _class_name(entries, key, value.get("class", "")),
-    )
-    return NamedBackbone(kind, class_name, weights, options=options, facts=facts)
-
-
-def _kind(entries: Entries, key: str, kind: Any) -> str:
-    published = sorted({point.name for point in entry_points(group=BACKBONE_GROUP)})
-    if kind and kind not in published:
-        others = f", one of {', '.join(published)}" if published else ""
-        raise entries.error(
-            key,
-            f"is of the kind {kind!r}: use {' or '.join(ADAPTED)}{others}, install the package that "
-            "publishes it, or name a torch class as 'class: module:Name'",
-        )
-    return str(kind)
-
-
-def _class_name(entries: Entries, key: str, name: Any) -> str:
-    parts = str(name).split(":")
-    identifiers = [part for text in parts for part in text.split(".")]
-    if name != "" and (len(parts) != 2 or not all(part.isidentifier() for part in identifiers)):
-        raise entries.error(
-            key,
-            f"names the class {name!r}: write 'class: mymodel:MyNet' for the class MyNet of mymodel.py, "
-            f"beside {entries.path.name} or installed",
-        )
-    return str(name)
-
-
-def _tracks(entries: Entries, key: str, tracks: Any) -> tuple[str, ...] | None:
-    listed = [tracks] if isinstance(tracks, str) else tracks
-    if listed is not None and not (listed and all(isinstance(track, str) for track in listed)):
-        raise entries.error(key, f"has the tracks {tracks!r}: {WANTED[key]}")
-    return None if listed is None else tuple(listed)
-
-
 def _check_peak_contexts(project: Project, entries: Entries) -> None:
     known = {context.name for context in project.contexts}
     given = {
@@ -432,7 +335,7 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "bands": _file,
     "elements": _file,
     "checkpoint": _file,
-    "backbone": _backbone,
+    "backbone": read_backbone,
     "readout": _files,
     "phenformer": _file,
     "risk": _folder,

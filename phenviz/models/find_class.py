@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import nn
 
-from phenviz.data.project import BACKBONE_GROUP
+from phenviz.data.project_backbone import BACKBONE_GROUP
 from phenviz.errors import ModelError
 
 _IMPORTING = threading.Lock()

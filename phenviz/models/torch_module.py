@@ -22,7 +22,7 @@ from phenviz.models.memory import out_of_memory
 from phenviz.models.weights import hash_of_weights
 
 if TYPE_CHECKING:
-    from phenviz.data.project import NamedBackbone
+    from phenviz.data.project_backbone import NamedBackbone
 
 UNITS = "predicted activity"
 _OTHER_WEIGHTS = "give the 'options' that the model was trained with, or weights of this class"

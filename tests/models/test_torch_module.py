@@ -84,7 +84,7 @@ def test_an_installed_class_and_a_published_one_are_found_by_name(folder, tmp_pa
         return tuple(p for p in points if p.group == group and name in (None, p.name))
 
     monkeypatch.setattr("phenviz.models.find_class.entry_points", entry_points)
-    monkeypatch.setattr("phenviz.data.project.entry_points", entry_points)
+    monkeypatch.setattr("phenviz.data.project_backbone.entry_points", entry_points)
     named = open_world(write_project(folder, "{class: theirs.net:Net}", "")).backbone
     published = open_world(write_project(folder, "{kind: theirs, options: {seed: 0}}", "")).backbone
     assert named.weights_hash == published.weights_hash
