@@ -65,8 +65,8 @@ def test_a_button_that_is_pressed_right_after_typing_reports_no_error(open_page)
     wait_until_done(page)
     page.locator("textarea").first.fill("rs6116042\n20:1600925:G:A")
     button.click()
-    # beside the common variants, which are scored at the same time
-    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2, timeout=180_000)
+    # beside the common variants, which are scored at the same time: on a busy machine that takes minutes
+    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2, timeout=400_000)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
