@@ -315,6 +315,8 @@ def wait(page, over) -> None:
 def look_at_a_person(runtime) -> IndividualPage:
     page = IndividualPage(runtime)
     page.state.param.update(locus=VIEW, settled=VIEW)
+    # without a browser, what comes from another thread isn't kept in turn: the world's people are there first
+    wait(page, lambda: page.state.sample)
     page.choice.hear({"source": "file:person.vcf"})
     wait(page, lambda: page.state.sample == PERSON and page.run.status == "done")
     page.state.mode = "sum"
