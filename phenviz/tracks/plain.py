@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from bokeh.models import BasicTicker, CustomJSHover, FixedTicker, GlyphRenderer, HoverTool, Range1d
@@ -11,7 +12,7 @@ from phenviz.tracks.overlay import style_sheets
 from phenviz.tracks.theme import FONT, Theme, ThemeName, get_theme
 
 
-class Plot:
+class Plot(ABC):
     """A figure that stands by itself, in the colours of a theme.
 
     Parameters
@@ -34,9 +35,9 @@ class Plot:
         paint_figure(self.layout, self._theme)
         self._recolour()
 
+    @abstractmethod
     def _recolour(self) -> None:
         """Give what is drawn the colours of the present theme."""
-        raise NotImplementedError
 
 
 def plain_figure(
