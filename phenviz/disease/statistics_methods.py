@@ -16,7 +16,7 @@ from phenviz.disease.gene_association import GeneAssociation, GeneLd, associate_
 from phenviz.disease.gene_methods import expression_of_genes
 from phenviz.disease.gene_property import FEWEST_FREE, gene_covariates_of, gene_property_test
 from phenviz.disease.inputs import Inputs
-from phenviz.disease.ld_panel import LdPanel, read_panels
+from phenviz.disease.ld_panel import FEWEST_PEOPLE, LdPanel, read_panels
 from phenviz.disease.methods import Method, Outcome
 from phenviz.disease.stratified_regression import (
     BLOCKS,
@@ -55,6 +55,9 @@ def lacking(name: str, traits: TraitVariants, world: World | None) -> str:
             f"it needs LD, and world {world.name!r} has no people: set 'individuals' in its "
             f"project.yaml{alternative}"
         )
+    people = world.individuals
+    if people is not None and len(people) < FEWEST_PEOPLE:
+        return f"it needs LD of at least {FEWEST_PEOPLE} people, and world {world.name!r} has {len(people)}"
     return ""
 
 
