@@ -196,7 +196,10 @@ def test_a_project_that_names_the_same_ld_scores_gets_the_same_numbers(world, pa
     _ldsc(tmp_path, "weights", rows, ours.weights[:, None], [len(rows)])
     for name in ("Ery", "Mono"):
         _ldsc(tmp_path, name, rows, ours.own[name], ours.own_sizes[name])
-    (tmp_path / "cells.ldcts").write_text("Ery\tEry.\nMono\tMono.\nhand-made\tEry.,Mono.\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "Mono.20.l2.ldscore.gz").rename(tmp_path / "own" / "20.l2.ldscore.gz")
+    (tmp_path / "Mono.20.l2.M_5_50").rename(tmp_path / "own" / "20.l2.M_5_50")
+    (tmp_path / "cells.ldcts").write_text("Ery\tEry.\nMono\town/\nhand-made\tEry.,own/\n")
     named = {
         "baseline": tmp_path / "base.", "weights": tmp_path / "weights.", "contexts": tmp_path / "cells.ldcts"
     }  # fmt: skip
@@ -232,6 +235,12 @@ def test_a_wrong_entry_of_ld_scores_is_named_with_its_line(tmp_path):
         with pytest.raises(ProjectError, match=says) as error:
             read_project(tmp_path / "project.yaml")
         assert "line 4: 'ld_scores'" in str(error.value)
+    # LDSC's own releases are folders of 1.l2.ldscore.gz, 2.l2.ldscore.gz
+    (tmp_path / "eur").mkdir()
+    (tmp_path / "eur" / "20.l2.ldscore.gz").write_bytes(b"")
+    text = text.replace(entry, "{baseline: eur/, weights: eur/, contexts: c.ldcts}")
+    (tmp_path / "project.yaml").write_text(text)
+    assert read_project(tmp_path / "project.yaml").ld_scores["weights"] == tmp_path / "eur" / "@"
 
 
 def test_the_doctor_reads_the_ld_scores_that_a_project_names(tmp_path):
