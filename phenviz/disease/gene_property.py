@@ -76,7 +76,7 @@ def gene_property_test(z: Array, correlation: Array, properties: Array, covariat
     base = independent(np.column_stack([np.ones(genes), covariates])) if genes else np.ones((0, 1))
     free = genes - base.shape[1] - 1
     if free < FEWEST_FREE:
-        return PropertyTest(*(nothing.copy() for _ in range(5)), max(free, 0))
+        return PropertyTest(nothing, nothing, nothing, nothing, nothing, max(free, 0))
     # least squares on what has no correlation any more: one decomposition for all contexts
     root = np.linalg.cholesky(positive_definite(correlation))
     y, base, own = (solve_triangular(root, one, lower=True) for one in (truncated(z), base, properties))
