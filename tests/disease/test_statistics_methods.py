@@ -17,7 +17,8 @@ from phenviz.disease.files import table_to_keep
 from phenviz.disease.inputs import Inputs, Settings
 from phenviz.disease.ld_panel import read_panels
 from phenviz.disease.methods import methods
-from phenviz.disease.study_ld_scores import study_ld_scores
+from phenviz.disease.study_ld_scores import StudyLdScores, study_ld_scores
+from phenviz.disease.summary_statistics import all_statistics
 from phenviz.errors import DataError, ProjectError
 from phenviz.results import load
 
@@ -70,6 +71,38 @@ def test_panels_hold_the_common_variants_with_mean_0_and_variance_1(panel):
     flipped = panel.variants.head(3).rename(columns={"ref": "alt", "alt": "ref"})
     # of other alleles at the same place: another variant
     assert (panel.rows(flipped) == -1).all() and panel.rows(panel.variants.head(3)).tolist() == [0, 1, 2]
+
+
+def test_each_variant_of_a_study_counts_once_and_those_without_a_number_not_at_all():
+    rows = [
+        (1, "C", 0.2, 0.1, np.nan), (1, "C", 0.3, 0.05, np.nan),  # twice: the more certain one
+        (1, "G", 0.1, 0.1, np.nan),  # another allele at the same place
+        (2, "C", np.nan, np.nan, -3.0), (3, "C", 0.1, 0.0, np.nan), (4, "C", 0.1, np.inf, 2.0),
+        (5, "C", np.nan, 0.1, np.inf),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["position", "alt", "beta", "se", "z"])
+    found = all_statistics(table.assign(trait="t", contig="20", ref="A"))
+    assert found[["position", "alt", "z"]].values.tolist() == [
+        [1, "C", pytest.approx(6)], [1, "G", pytest.approx(1)], [2, "C", -3.0], [4, "C", 2.0]
+    ]  # fmt: skip
+
+
+def test_a_study_meets_ld_scores_by_alleles_then_by_rsid_then_by_place():
+    ours = pd.DataFrame({"contig": "20", "position": [5, 5, 9], "id": ["rs1", "rs2", "rs3"]})
+    own = pd.DataFrame({"contig": "chr20", "position": [5, 9, 9, 7], "ref": "A", "alt": list("GCCT")})
+    own = own.assign(id=["rs2", "rs3", "rs3", "rs9"], z=[1.0, 2, 3, 4])
+    none = np.zeros((3, 1))
+
+    def met(variants, statistics):
+        scores = StudyLdScores(variants, none, {}, np.zeros(3), np.zeros(1), {}, (), "")
+        return scores.rows(statistics)[["row", "z"]].values.tolist()
+
+    alleles = ours.assign(ref="A", alt=["C", "G", "G"])
+    assert met(alleles, own) == [[1, 1.0]]
+    # on another assembly the places differ
+    assert met(ours.assign(position=[50, 50, 90]), own) == [[1, 1.0], [2, 2.0]]
+    assert met(ours, own.assign(id="")) == [[0, 1.0], [2, 2.0]]
+    assert met(alleles, own.assign(contig="21")) == []
 
 
 @pytest.mark.packs
