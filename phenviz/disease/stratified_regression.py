@@ -106,6 +106,8 @@ def stratified_regression(
 def blocks_of(contig: NDArray[np.str_], position: NDArray[np.int64]) -> NDArray[np.intp]:
     """Part variants into blocks of neighbours: 200 of as many variants, but none shorter than 250 kb.
 
+    Only what is left at the end of a contig may be shorter.
+
     Parameters
     ----------
     contig, position
