@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -114,12 +114,12 @@ structure of a real trait (loci with a posterior of at least {sets.LEAST_LOCUS},
 brackets: 95 % binomial intervals of one context a set. A method is called off where the interval leaves out
 the nominal level. Sets of which a method has nothing to test (no variant in a peak) don't count.
 
-{chr(10).join(errors_table(where, table) for where, table in found.items())}
+{chr(10).join(errors_table(f"Loci moved {where}", table) for where, table in found.items())}
 """
 
 
-def errors_table(where: str, table: pd.DataFrame) -> str:
-    """Lay out the false positives of each method at one kind of place."""
+def errors_table(what: str, table: pd.DataFrame, sets: str = "sets") -> str:
+    """Lay out the false positives of each method on sets of one kind."""
     rows = [
         [
             row["method"],
@@ -130,8 +130,8 @@ def errors_table(where: str, table: pd.DataFrame) -> str:
         ]
         for _, row in table.iterrows()
     ]
-    header = ["method", "sets", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
-    return f"Loci moved {where}:\n\n{markdown_table(header, rows)}\n"
+    header = ["method", sets, "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
+    return f"{what}:\n\n{markdown_table(header, rows)}\n"
 
 
 def _cell(row: pd.Series, level: float) -> str:
@@ -195,13 +195,17 @@ def _write(
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     write_section("disease calibration", section(found, model, seconds), PAGE)
-    # what reads whole studies is measured by `evaluation.disease_studies`
-    others = pd.read_csv(MEASURED, sep="\t")
-    others = others[~others["method"].isin(sets.loci_methods())]
-    pd.concat([shown_by_the_page(found, model), others]).to_csv(MEASURED, sep="\t", index=False)
+    tell_the_page(found, model)
 
 
-def shown_by_the_page(found: dict[str, pd.DataFrame], model: str) -> pd.DataFrame:
+def tell_the_page(found: Mapping[str, pd.DataFrame], model: str) -> None:
+    """Put the errors of methods into the table that the Disease page reads; others there stay as they are."""
+    own, known = shown_by_the_page(found, model), pd.read_csv(MEASURED, sep="\t")
+    others = known[~known["method"].isin(own["method"])]
+    pd.concat([others, own]).to_csv(MEASURED, sep="\t", index=False)
+
+
+def shown_by_the_page(found: Mapping[str, pd.DataFrame], model: str) -> pd.DataFrame:
     """Make the table that the package carries, so that the Disease page can say how often a method errs."""
     parts = []
     for where, table in found.items():

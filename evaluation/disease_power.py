@@ -27,7 +27,7 @@ from sklearn.metrics import average_precision_score
 
 from evaluation import disease_sets as sets
 from evaluation.disease_calibration import MODEL_METHODS, PAGE, RANDOM_WEIGHTS
-from evaluation.report import TABLES, markdown_table, number, write_section
+from evaluation.report import TABLES, markdown_table, number, with_interval, write_section
 from phenviz.data.embedded import MOTIFS
 from phenviz.data.motifs import find_motif, read_motifs
 from phenviz.disease import hypotheses
@@ -256,7 +256,7 @@ def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
             own = table[(table["loci"] == loci) & (table["share"] == share)]
             columns = ("top_1", "top_3", "auprc", "called")
             rows = [
-                [r["method"], number(r["rank"], 1), *(_cell(r, c) for c in columns)]
+                [r["method"], number(r["rank"], 1), *(with_interval(r, c) for c in columns)]
                 for _, r in own.iterrows()
             ]
             header = ["method", "mean rank", "top-1", "top-3", "AUPRC", "p <= 0.05"]
@@ -285,10 +285,6 @@ def _areas(table: pd.DataFrame) -> str:
     return markdown_table(
         header, [[name, *map(number, row)] for name, row in zip(wide.index, wide.to_numpy(), strict=True)]
     )
-
-
-def _cell(row: pd.Series, name: str) -> str:
-    return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
 
 
 def _tell(stage: str, fraction: float) -> None:

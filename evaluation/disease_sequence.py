@@ -24,12 +24,11 @@ from evaluation.disease_calibration import (
     errors_table,
     null_sets,
     rates,
-    shown_by_the_page,
+    tell_the_page,
 )
 from evaluation.disease_power import PLACES, REPORTED, power, run, tell_reports
 from evaluation.report import TABLES, markdown_table, number, write_section
 from phenviz.disease import hypotheses
-from phenviz.disease.calibration import MEASURED
 from phenviz.disease.combined import Combined
 from phenviz.disease.gene_activity import GeneActivity
 from phenviz.disease.methods import Method, add_method, run_matched
@@ -88,12 +87,8 @@ def pooled(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tell_the_page(found: dict[str, pd.DataFrame], model: str) -> None:
-    """Put the errors of `sequence` into the table that the Disease page reads."""
-    own = {where: table[table["method"] == "sequence"] for where, table in found.items()}
-    others = pd.read_csv(MEASURED, sep="\t")
-    others = others[others["method"] != "sequence"]
-    pd.concat([others, shown_by_the_page(own, model)]).to_csv(MEASURED, sep="\t", index=False)
+def _headline(found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    return {where: table[table["method"] == "sequence"] for where, table in found.items()}
 
 
 def planted(world: World) -> dict[str, pd.DataFrame]:
@@ -111,7 +106,7 @@ def section(errors: dict[str, pd.DataFrame], found: dict[str, pd.DataFrame], mod
     return f"""Measured with {model}. Null sets made as under Calibration; in brackets 95 % binomial intervals
 of one context a set.
 
-{chr(10).join(errors_table(where, table) for where, table in errors.items())}
+{chr(10).join(errors_table(f"Loci moved {where}", table) for where, table in errors.items())}
 Simulated on real sequence, as under Power: top-1 / AUPRC / share of p <= 0.05 of the planted context among 22
 (chance: 0.05 each), by number of loci and share of true ones; the means are over these settings and those of
 40 loci with 25 and 50 %. `overlap` reads the observed peaks that the variants were planted in.
@@ -150,9 +145,9 @@ def main() -> None:
     add_gene_part()
     TABLES.mkdir(parents=True, exist_ok=True)
     errors = calibration(world)
-    tell_the_page(errors, model)
+    tell_the_page(_headline(errors), model)
     found = planted(world)
-    tell_reports({where: table[table["method"] == "sequence"] for where, table in found.items()}, model)
+    tell_reports(_headline(found), model)
     write_section("disease sequence", section(errors, found, model), PAGE)
     print(f"{(time.perf_counter() - began) / 60:.0f} minutes", file=sys.stderr)
 

@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.disease_calibration import LEVELS, PAGE, PERMUTATIONS, rates, shown_by_the_page, verdict
+from evaluation.disease_calibration import PAGE, PERMUTATIONS, errors_table, rates, tell_the_page
 from evaluation.disease_power import power
-from evaluation.report import TABLES, markdown_table, number, write_section
+from evaluation.report import TABLES, markdown_table, number, with_interval, write_section
 from phenviz.disease import TraitVariants, hypotheses
-from phenviz.disease.calibration import MEASURED
 from phenviz.disease.gene_association import gene_windows
 from phenviz.disease.gene_methods import expression_of_genes
 from phenviz.disease.ld_panel import LdPanel, read_panels
@@ -168,10 +167,10 @@ def section(
     errors: Mapping[str, pd.DataFrame], found: Mapping[str, pd.DataFrame], model: str, seconds: float
 ) -> str:
     """Write the section of the page."""
-    parts = [f"{_errors(kind, table)}\n" for kind, table in errors.items()]
+    parts = [errors_table(f"Simulated studies {kind}", table, "studies") for kind, table in errors.items()]
     said = {
-        "peaks": f"{CAUSAL} causal variants in peaks of the planted context",
-        "genes": f"{CAUSAL} causal variants at the {_SPECIFIC_GENES} genes most specific to it",
+        "peaks": "in peaks of the planted context",
+        "genes": f"at the {_SPECIFIC_GENES} genes most specific to it",
     }
     parts += [f"{_power(said[kind], table)}\n" for kind, table in found.items()]
     return f"""Simulated studies on real genotypes of chr20:1-4 Mb (203 people; LD for the methods from 300
@@ -184,48 +183,18 @@ All numbers with intervals: `docs/evaluation/disease_studies_null_any.tsv`,
 """
 
 
-def _errors(kind: str, table: pd.DataFrame) -> str:
-    rows = [
-        [
-            row["method"],
-            row["sets"],
-            *(
-                f"{number(100 * row[f'rate_{level}'], 1)} ({number(100 * row[f'low_{level}'], 1)} to "
-                f"{number(100 * row[f'high_{level}'], 1)})"
-                for level in LEVELS
-            ),
-            *(number(100 * row[f"all_{level}"], 1) for level in LEVELS),
-            verdict(row),
-        ]
-        for _, row in table.iterrows()
-    ]
-    header = ["method", "studies", "% p <= 0.05", "% p <= 0.01", "all contexts: 0.05", "0.01", "verdict"]
-    return f"Studies {kind}:\n\n{markdown_table(header, rows)}"
-
-
 def _power(said: str, table: pd.DataFrame) -> str:
-    def cell(row: pd.Series, name: str) -> str:
-        return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"
-
     rows = [
         [
             row["method"],
             row["sets"],
             number(row["rank"], 1),
-            *(cell(row, c) for c in ("top_1", "top_3", "called")),
+            *(with_interval(row, c) for c in ("top_1", "top_3", "called")),
         ]
         for _, row in table.iterrows()
     ]
     header = ["method", "studies", "mean rank", "top-1", "top-3", "p <= 0.05"]
-    return f"{said[0].upper()}{said[1:]}:\n\n{markdown_table(header, rows)}"
-
-
-def tell_the_page(errors: Mapping[str, pd.DataFrame], people: int) -> None:
-    """Put the errors into the table that the Disease page reads."""
-    others = pd.read_csv(MEASURED, sep="\t")
-    others = others[~others["method"].isin(METHODS)]
-    own = shown_by_the_page(dict(errors), f"LD of {people} people on 3 Mb")
-    pd.concat([others, own]).to_csv(MEASURED, sep="\t", index=False)
+    return f"Simulated studies with {CAUSAL} causal variants {said}:\n\n{markdown_table(header, rows)}"
 
 
 def main() -> None:
@@ -239,16 +208,19 @@ def main() -> None:
     }
     for kind, table in errors.items():
         print(table.round(4).to_string(), file=sys.stderr)
-        table.round(5).to_csv(TABLES / f"disease_studies_null_{kind.split()[1]}.tsv", sep="\t", index=False)
+        table = table.round(5).assign(simulated=True)
+        table.to_csv(TABLES / f"disease_studies_null_{kind.split()[1]}.tsv", sep="\t", index=False)
     assert world.individuals is not None
-    tell_the_page(errors, len(world.individuals))
+    shown = {f"in simulated studies {kind}": table for kind, table in errors.items()}
+    tell_the_page(shown, f"LD of {len(world.individuals)} people on 3 Mb")
     found = {
         kind: planted_power(world, panel, kind, inside)
         for kind, inside in (("peaks", in_peaks), ("genes", at_genes))
     }
     for kind, table in found.items():
         print(table.round(3).to_string(), file=sys.stderr)
-        table.round(4).to_csv(TABLES / f"disease_studies_power_{kind}.tsv", sep="\t", index=False)
+        table = table.round(4).assign(simulated=True)
+        table.to_csv(TABLES / f"disease_studies_power_{kind}.tsv", sep="\t", index=False)
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     seconds = time.perf_counter() - began
     write_section("disease studies", section(errors, found, model, seconds), PAGE)

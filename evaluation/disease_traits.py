@@ -18,7 +18,7 @@ import xarray as xr
 
 from evaluation.disease_expected import EXPECTED, LEAST_POSTERIOR, score
 from evaluation.disease_sets import loci_methods
-from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
+from evaluation.report import DOCS, TABLES, markdown_table, number, with_interval, write_section
 from phenviz.disease import compare, hypotheses, read_trait_pack, table_of
 from phenviz.progress import Progress
 from phenviz.world import open_world
@@ -227,11 +227,7 @@ def _colocalised_words(dataset: xr.Dataset) -> str:
             row["method"],
             row["traits"],
             row["contexts"],
-            *(
-                f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])}); "
-                f"{row[f'p_{name}']:.2g}"
-                for name in ("auroc", "spearman")
-            ),
+            *(f"{with_interval(row, name)}; {row[f'p_{name}']:.2g}" for name in ("auroc", "spearman")),
         ]
         for _, row in colocalised(dataset).iterrows()
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CARD = DOCS / "model_card.md"
@@ -37,3 +38,8 @@ def write_section(name: str, text: str, path: Path = CARD) -> None:
 def number(value: float, digits: int = 2) -> str:
     """Write a number with a real minus sign; a dash where there is none."""
     return "-" if value != value else f"{value:.{digits}f}".replace("-", "−")
+
+
+def with_interval(row: Mapping[str, Any], name: str) -> str:
+    """Write a number of a table with its interval, ``NAME_low`` and ``NAME_high``."""
+    return f"{number(row[name])} ({number(row[f'{name}_low'])} to {number(row[f'{name}_high'])})"

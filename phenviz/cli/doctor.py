@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from importlib import metadata
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -264,8 +265,7 @@ def _named_ld_scores(world: World) -> str:
     contigs = [bare_contig(contig) for contig in world.reference.contigs]
     with world.project.naming("ld_scores"):
         lists = read_ldcts(named["contexts"])
-        prefixes = [prefix for own in lists.values() for prefix in own]
-        for prefix in (named["baseline"], named["weights"], *prefixes):
+        for prefix in dict.fromkeys([named["baseline"], named["weights"], *chain(*lists.values())]):
             # the others are of one format with it, and large
             read_ld_scores(prefix, contigs, most=1)
     return f", LD scores of {len(lists):,} context{'s' * (len(lists) != 1)}"

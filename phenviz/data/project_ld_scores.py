@@ -24,10 +24,16 @@ def read_ld_scores_entry(entries: Entries, key: str) -> dict[str, Path]:
     return {**found, "contexts": entries.file(key, value["contexts"])}
 
 
+def ldsc_prefix(folder: Path, written: str) -> Path:
+    """Return a prefix of LDSC's files as a path up to the chromosome; one that is a folder gets an ``@``."""
+    written = written.strip()
+    return folder / Path(f"{written}@" if written.endswith("/") else written).expanduser()
+
+
 def _prefix(entries: Entries, key: str, value: object) -> Path:
     if not isinstance(value, str) or not value.strip():
         raise entries.error(key, f"has the prefix {value!r}: {WANTED[key]}")
-    path = entries.path.absolute().parent / Path(value).expanduser()
+    path = ldsc_prefix(entries.path.absolute().parent, value)
     head = path.name.partition("@")[0]
     if not any(path.parent.glob(f"{head}*.l2.ldscore*")):
         raise entries.error(

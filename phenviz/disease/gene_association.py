@@ -169,15 +169,8 @@ def mixture_z(statistic: float, weights: Array) -> float:
     def slope(t: float) -> float:
         return float((weights / (1 - 2 * t * weights)).sum() - q)
 
-    # the slope rises from 0 at minus infinity to infinity at 1/2
-    low, high = -1.0, 0.5 - 1e-12
-    while slope(low) > 0:
-        low *= 4
-    margin = 1e-3
-    while slope(0.5 - margin) < 0:
-        margin /= 4
-    high = 0.5 - margin
-    t = float(brentq(slope, low, high, xtol=1e-14))
+    # it rises; each term is below -1 / 2t left of 0, and that of the largest weight is 1 / (1 - 2t)
+    t = float(brentq(slope, -len(weights) / q, 0.5 - 0.25 / q, xtol=1e-14))
     cumulant = -0.5 * np.log1p(-2 * t * weights).sum()
     w = np.sign(t) * np.sqrt(max(2 * (t * q - cumulant), 1e-30))
     v = t * np.sqrt(2 * ((weights / (1 - 2 * t * weights)) ** 2).sum())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.stats import t as student
-from statsmodels.regression.linear_model import GLS
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.correlation_tools import corr_clipped
 
 Array = NDArray[np.float64]
@@ -75,19 +76,17 @@ def gene_property_test(z: Array, correlation: Array, properties: Array, covariat
     base = independent(np.column_stack([np.ones(genes), covariates])) if genes else np.ones((0, 1))
     free = genes - base.shape[1] - 1
     if free < FEWEST_FREE:
-        none = [nothing.copy() for _ in range(5)]
-        return PropertyTest(none[0], none[1], none[2], none[3], none[4], max(free, 0))
-    y, sigma = truncated(z), positive_definite(correlation)
-    effect, se, t, p = (nothing.copy() for _ in range(4))
-    for column in range(contexts):
-        effect[column], se[column], t[column], p[column] = _fit(y, base, properties[:, column], sigma)
-    conditional = nothing.copy()
+        return PropertyTest(nothing, nothing, nothing, nothing, nothing, max(free, 0))
+    # least squares on what has no correlation any more: one decomposition for all contexts
+    root = np.linalg.cholesky(positive_definite(correlation))
+    y, base, own = (solve_triangular(root, one, lower=True) for one in (truncated(z), base, properties))
+    effect, se, t, p = np.array([_fit(y, base, column) for column in own.T]).T
+    conditional = nothing
     if np.isfinite(t).any():
         best = int(np.nanargmax(t))
-        given = np.column_stack([base, properties[:, best]])
-        for column in range(contexts):
-            if column != best:
-                conditional[column] = _fit(y, given, properties[:, column], sigma)[3]
+        given = np.column_stack([base, own[:, best]])
+        # beside itself the best one follows from the others
+        conditional = np.array([_fit(y, given, column)[3] for column in own.T])
     return PropertyTest(effect, se, t, p, conditional, free)
 
 
@@ -131,10 +130,10 @@ def independent(columns: Array) -> Array:
     return np.asarray(columns[:, kept])
 
 
-def _fit(y: Array, base: Array, own: Array, sigma: Array) -> tuple[float, float, float, float]:
+def _fit(y: Array, base: Array, own: Array) -> tuple[float, float, float, float]:
     design = np.column_stack([base, own])
     if independent(design).shape[1] < design.shape[1]:
         return np.nan, np.nan, np.nan, np.nan
-    fitted = GLS(y, design, sigma=sigma).fit()
+    fitted = OLS(y, design).fit()
     t = float(fitted.tvalues[-1])
     return float(fitted.params[-1]), float(fitted.bse[-1]), t, float(student.sf(t, fitted.df_resid))

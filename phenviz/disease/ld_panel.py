@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 
 # bases that genotypes are read in at once
 _TILE = 1_000_000
-_FEWEST_PEOPLE = 50
+# correlations of fewer say nothing
+FEWEST_PEOPLE = 50
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,10 @@ def read_panels(
     Yields
     ------
     LdPanel
-        One for each contig that has such variants.
+        One for each contig that has such variants; none where there are fewer than `FEWEST_PEOPLE`.
     """
+    if len(people) < FEWEST_PEOPLE:
+        return
     for contig, own in places.groupby("contig", sort=True):
         length = people.reference.length(str(contig))
         low = max(0, int(own["position"].min()) - 1 - reach)
@@ -89,7 +92,7 @@ def read_panels(
         tables, values = zip(*parts, strict=True)
         variants = pd.concat(tables, ignore_index=True)
         again = variants.duplicated(["position", "ref", "alt"]).to_numpy()
-        if len(variants) and len(people) >= _FEWEST_PEOPLE:
+        if len(variants):
             yield LdPanel(variants[~again].reset_index(drop=True), np.concatenate(values)[~again])
 
 
@@ -122,9 +125,10 @@ def _read(
     # a haploid call counts as two of the same, so that it has the range of others
     copies = called.sum(2)
     dosage = np.where(copies > 0, dosage * 2 / np.maximum(copies, 1), np.nan)
-    known = np.isfinite(dosage).any(1)
+    # where all are alike, also all heterozygous, there is no correlation
+    differs = np.fmax.reduce(dosage, axis=1) > np.fmin.reduce(dosage, axis=1)
     frequency = np.full(len(table), np.nan)
-    frequency[known] = np.nanmean(dosage[known], axis=1) / 2
+    frequency[differs] = np.nanmean(dosage[differs], axis=1) / 2
     inside = (table["position"] > locus.start) & (table["position"] <= locus.end)
     keep = inside.to_numpy() & (np.minimum(frequency, 1 - frequency) >= least_frequency)
     table["frequency"] = frequency

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phenviz.data.project_ld_scores import ldsc_prefix
 from phenviz.disease.ld_panel import LdPanel, unbiased_square
 from phenviz.errors import DataError
 
@@ -135,7 +136,7 @@ def read_ldcts(path: Path) -> dict[str, tuple[Path, ...]]:
             )
         if fields[0] in found:
             raise DataError(f"{path}, line {number}: {fields[0]!r} stands there twice: keep one")
-        found[fields[0]] = tuple(path.parent / one.strip() for one in fields[1].split(","))
+        found[fields[0]] = tuple(ldsc_prefix(path.parent, one) for one in fields[1].split(","))
     if not found:
         raise DataError(f"{path} names no context: write 'NAME PREFIX' lines")
     return found

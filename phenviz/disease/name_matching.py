@@ -32,16 +32,15 @@ def match_traits(tested: Iterable[str], reference: Iterable[str]) -> pd.DataFram
         others.
     """
     ours, theirs = list(dict.fromkeys(tested)), list(dict.fromkeys(reference))
-    known = _known("traits")
     by_term: dict[str, str] = {}
     for name in theirs:
-        by_term.setdefault(known.get(plain(name), plain(name)), name)
+        by_term.setdefault(_term_of(name, "traits"), name)
     rows = []
     for name in ours:
         if name in theirs:
             rows.append(("trait", name, name, NAME))
             continue
-        found = by_term.get(known.get(plain(name), plain(name)), "")
+        found = by_term.get(_term_of(name, "traits"), "")
         rows.append(("trait", name, found, TERM if found else NOTHING))
     return _with_rest(rows, theirs, "trait")
 
@@ -124,9 +123,9 @@ def _with_rest(rows: list[tuple[str, str, str, str]], theirs: list[str], kind: s
     return pd.DataFrame(rows, columns=MATCH_COLUMNS)
 
 
-def _term_of(name: str) -> str:
+def _term_of(name: str, table: str = "contexts") -> str:
     """Return the term of a name, in plain form; the plain name itself where it is unknown."""
-    return _known("contexts").get(plain(name), plain(name))
+    return _known(table).get(plain(name), plain(name))
 
 
 def _wholes(term: str) -> Iterator[str]:
@@ -140,8 +139,7 @@ def _wholes(term: str) -> Iterator[str]:
 
 @cache
 def _table(name: str) -> pd.DataFrame:
-    table = pd.read_csv(NAMES / f"{name}.tsv", sep="\t", comment="#", dtype=str, keep_default_na=False)
-    return table.fillna("")
+    return pd.read_csv(NAMES / f"{name}.tsv", sep="\t", comment="#", dtype=str, keep_default_na=False)
 
 
 @cache

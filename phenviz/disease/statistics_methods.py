@@ -16,7 +16,7 @@ from phenviz.disease.gene_association import GeneAssociation, GeneLd, associate_
 from phenviz.disease.gene_methods import expression_of_genes
 from phenviz.disease.gene_property import FEWEST_FREE, gene_covariates_of, gene_property_test
 from phenviz.disease.inputs import Inputs
-from phenviz.disease.ld_panel import LdPanel, read_panels
+from phenviz.disease.ld_panel import FEWEST_PEOPLE, read_panels
 from phenviz.disease.methods import Method, Outcome
 from phenviz.disease.stratified_regression import (
     BLOCKS,
@@ -35,8 +35,6 @@ Array = NDArray[np.float64]
 
 # genes of a whole genome that such an analysis usually has
 _USUAL_GENES = 18_000
-# variants beyond the outermost of a study that may be in LD with it
-_REACH = 1_000_000
 
 
 def lacking(name: str, traits: TraitVariants, world: World | None) -> str:
@@ -55,6 +53,9 @@ def lacking(name: str, traits: TraitVariants, world: World | None) -> str:
             f"it needs LD, and world {world.name!r} has no people: set 'individuals' in its "
             f"project.yaml{alternative}"
         )
+    people = world.individuals
+    if people is not None and len(people) < FEWEST_PEOPLE:
+        return f"it needs LD of at least {FEWEST_PEOPLE} people, and world {world.name!r} has {len(people)}"
     return ""
 
 
@@ -66,41 +67,37 @@ def magma(inputs: Inputs, name: str) -> Outcome:
     """
     if why := lacking(name, inputs.traits, inputs.world):
         return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    people, whole = inputs.world.individuals, inputs.traits.statistics
+    assert people is not None and whole is not None
     genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
-    row = {gene: number for number, gene in enumerate(genes)}
+    known = inputs.world.annotation.genes.drop_duplicates("gene_name")
+    known = known[known["gene_name"].isin(genes)]
     found: dict[str, list[GeneAssociation]] = {trait: [] for trait in inputs.traits.every_trait}
-    people = 0
-    for panel in _panels(inputs, 0):
-        people = panel.people
+    for panel in read_panels(people, whole, progress=inputs.progress):
         shared: dict[bytes, GeneLd] = {}
         for trait, parts in found.items():
-            statistics = _on(inputs.statistics(trait), panel)
-            if statistics is not None:
-                parts.append(associate_genes(statistics, panel, inputs.world.annotation.genes, shared=shared))
+            own = inputs.statistics(trait)
+            if own is not None:
+                own = own[own["contig"] == panel.variants["contig"].iloc[0]]
+                parts.append(associate_genes(own, panel, known, shared=shared))
     results: dict[str, TestResult] = {}
     counts = []
     for trait, parts in found.items():
-        tables = [part.table for part in parts]
-        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"gene_name": []})
-        rows = np.array([row.get(str(gene), -1) for gene in table["gene_name"]], dtype=np.intp)
-        known = rows >= 0
-        if not known.any():
+        table = pd.concat([pd.DataFrame({"gene_name": []}), *(part.table for part in parts)])
+        if table.empty:
             results[trait] = untested(len(contexts))
             continue
-        correlation = block_diag(*(part.correlation for part in parts))[np.ix_(known, known)]
-        table, rows = table[known], rows[known]
+        rows = pd.Index(genes).get_indexer(table["gene_name"])
         tested = gene_property_test(
             table["z"].to_numpy(float),
-            correlation,
+            block_diag(*(part.correlation for part in parts)),
             specificity[rows],
             gene_covariates_of(table, covariates[rows, 0]),
         )
         counts.append(len(rows))
-        results[trait] = _with_conditional(
-            plain_result(tested.effect, tested.se, _normal(tested.p_value, tested.t), tested.p_value),
-            tested.p_conditional,
-        )
-    return Outcome(contexts, results, {}, _magma_note(name, counts, people))
+        plain = plain_result(tested.effect, tested.se, _normal(tested.p_value), tested.p_value)
+        results[trait] = replace(plain, p_conditional=tested.p_conditional)
+    return Outcome(contexts, results, {}, _magma_note(name, counts, len(people)))
 
 
 def s_ldsc(inputs: Inputs, name: str) -> Outcome:
@@ -120,11 +117,12 @@ def s_ldsc(inputs: Inputs, name: str) -> Outcome:
             continue
         own = _all_contexts(scores, statistics, inputs)
         fits += own[:1]
+        p_value = np.array([fit.p_value[-1] for fit in own])
         results[trait] = plain_result(
             np.array([fit.coefficient[-1] for fit in own]),
             np.array([fit.se[-1] for fit in own]),
-            np.array([_normal(fit.p_value[-1:], fit.z[-1:])[0] for fit in own]),
-            np.array([fit.p_value[-1] for fit in own]),
+            _normal(p_value),
+            p_value,
         )
     return Outcome(scores.contexts, results, {}, _s_ldsc_note(name, fits, scores))
 
@@ -141,27 +139,9 @@ def _all_contexts(scores: StudyLdScores, statistics: pd.DataFrame, inputs: Input
     return fits
 
 
-def _panels(inputs: Inputs, reach: int) -> list[LdPanel]:
-    people = inputs.world.individuals
-    assert people is not None and inputs.traits.statistics is not None
-    return list(read_panels(people, inputs.traits.statistics, reach=reach, progress=inputs.progress))
-
-
-def _on(statistics: pd.DataFrame | None, panel: LdPanel) -> pd.DataFrame | None:
-    if statistics is None or panel.variants.empty:
-        return None
-    own = statistics[statistics["contig"] == panel.variants["contig"].iloc[0]]
-    return own if len(own) else None
-
-
-def _normal(p_value: Array, t: Array) -> Array:
+def _normal(p_value: Array) -> Array:
     """Return the normal deviate of a one-sided p-value, so that z means the same for every method."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(p_value), norm.isf(np.clip(p_value, 1e-300, 1 - 1e-16)), t)
-
-
-def _with_conditional(result: TestResult, p_conditional: Array) -> TestResult:
-    return replace(result, p_conditional=p_conditional)
+    return np.asarray(norm.isf(np.clip(p_value, 1e-300, 1 - 1e-16)))
 
 
 def _magma_note(name: str, counts: list[int], people: int) -> str:

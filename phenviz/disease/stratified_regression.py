@@ -86,8 +86,8 @@ def stratified_regression(
     annotations = scores.shape[1]
     scale = np.maximum(np.sqrt((x**2).mean(0)), 1e-300) if len(x) else np.ones(annotations + 1)
     if len(numbers) < FEWEST_BLOCKS or np.linalg.matrix_rank(x / scale, tol=1e-7 * len(x)) < x.shape[1]:
-        none = [np.full(annotations, np.nan) for _ in range(4)]
-        return Stratified(none[0], none[1], none[2], none[3], np.nan, np.nan, len(numbers), len(y))
+        none = np.full(annotations, np.nan)
+        return Stratified(none, none, none, none, np.nan, np.nan, len(numbers), len(y))
     overlap, total = np.maximum(weight_scores[kept], 1.0), np.maximum(x[:, 0], 1.0)
     slope = (y.mean() - 1) / total.mean()
     for _ in range(_ROUNDS):
@@ -105,6 +105,8 @@ def stratified_regression(
 
 def blocks_of(contig: NDArray[np.str_], position: NDArray[np.int64]) -> NDArray[np.intp]:
     """Part variants into blocks of neighbours: 200 of as many variants, but none shorter than 250 kb.
+
+    Only what is left at the end of a contig may be shorter.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phenviz.disease.ld_panel import LdPanel, read_panels
-from phenviz.disease.ld_scores import WINDOW, LdScores, joined, ld_scores, read_ld_scores, read_ldcts
+from phenviz.disease.ld_scores import WINDOW, joined, ld_scores, read_ld_scores, read_ldcts
 from phenviz.errors import DataError
 from phenviz.genome.contexts import Context
 from phenviz.genome.intervals import holding
@@ -108,12 +109,10 @@ def _named(inputs: Inputs, named: Mapping[str, Path]) -> StudyLdScores:
     assert statistics is not None
     contigs = sorted({bare_contig(str(name)) for name in statistics["contig"].unique()})
     with inputs.world.project.naming("ld_scores"):
-        parts: dict[str, LdScores] = {"baseline": read_ld_scores(named["baseline"], contigs)}
-        parts["weights"] = read_ld_scores(named["weights"], contigs)
         lists = read_ldcts(named["contexts"])
-        for name, prefixes in lists.items():
-            for prefix in prefixes:
-                parts[f"{name} {prefix}"] = read_ld_scores(prefix, contigs)
+        # contexts usually share their controls
+        prefixes = dict.fromkeys([named["baseline"], named["weights"], *chain(*lists.values())])
+        parts = {str(prefix): read_ld_scores(prefix, contigs) for prefix in prefixes}
     whole = joined(parts)
     if whole.variants.empty:
         raise DataError(
@@ -125,22 +124,22 @@ def _named(inputs: Inputs, named: Mapping[str, Path]) -> StudyLdScores:
     order = order[np.argsort(whole.variants["contig"].to_numpy(str)[order], kind="stable")]
     scores = whole.scores[order]
 
-    def columns(part: str) -> NDArray[np.intp]:
-        return np.arange(at[part], at[part] + len(parts[part].names))
+    def columns(prefix: Path) -> NDArray[np.intp]:
+        return at[str(prefix)] + np.arange(len(parts[str(prefix)].names))
 
     own, sizes = {}, {}
-    for name, prefixes in lists.items():
+    for name, listed in lists.items():
         # the first is the context's, the others are controls; its own comes last
-        chosen = np.concatenate([columns(f"{name} {prefix}") for prefix in reversed(prefixes)])
+        chosen = np.concatenate([columns(prefix) for prefix in reversed(listed)])
         own[name], sizes[name] = scores[:, chosen], whole.sizes[chosen]
     known = {context.name: context for context in inputs.contexts}
     contexts = tuple(known.get(name, Context(name, name, "", "named LD scores", _COLOUR)) for name in lists)
-    base = columns("baseline")
+    base = columns(named["baseline"])
     # the annotation of all variants is the largest; the regression's weights go by it
     base = base[np.argsort(-whole.sizes[base], kind="stable")]
     return StudyLdScores(
         whole.variants.iloc[order].reset_index(drop=True), scores[:, base], own,
-        scores[:, columns("weights")[0]], whole.sizes[base], sizes, contexts,
+        scores[:, columns(named["weights"])[0]], whole.sizes[base], sizes, contexts,
         f"with the LD scores that the project names ({named['contexts'].name})",
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from phenviz.disease.gene_property import (
     positive_definite,
     truncated,
 )
-from phenviz.disease.ld_panel import LdPanel, standardised, unbiased_square
+from phenviz.disease.ld_panel import FEWEST_PEOPLE, LdPanel, read_panels, standardised, unbiased_square
 
 PEOPLE = 400
 
@@ -229,3 +231,39 @@ def test_the_square_of_a_correlation_is_0_on_average_where_there_is_none():
     r = (x @ x.T / 50)[np.triu_indices(400, 1)]
     assert unbiased_square(r, 50).mean() == pytest.approx(0, abs=3e-4)
     assert (r**2).mean() == pytest.approx(1 / 49, rel=0.03)
+
+
+class People:
+    """Genotypes that are given."""
+
+    reference = SimpleNamespace(length=lambda contig: 100)
+
+    def __init__(self, alleles):
+        self.alleles = alleles
+
+    def __len__(self):
+        return self.alleles.shape[1]
+
+    def genotypes(self, locus):
+        table = pd.DataFrame({"contig": "20", "position": np.arange(len(self.alleles)) + 1})
+        return SimpleNamespace(variants=table.assign(ref="A", alt="C"), alleles=self.alleles)
+
+
+def test_a_variant_that_all_people_have_alike_has_no_correlation_and_is_left_out():
+    rng = np.random.default_rng(9)
+    alleles = rng.integers(0, 2, (4, 60, 2)).astype(np.int8)
+    alleles[1] = [0, 1]
+    alleles[2] = -1
+    # a haploid call counts as two
+    alleles[3, :, 1] = -1
+    places = pd.DataFrame({"contig": "20", "position": [1, 4]})
+    (panel,) = read_panels(People(alleles), places)
+    assert panel.variants["position"].tolist() == [1, 4]
+    np.testing.assert_allclose(panel.variants["frequency"], [alleles[0].mean(), alleles[3, :, 0].mean()])
+    genes = pd.DataFrame({"gene_name": ["g"], "contig": "20", "start": [0], "end": [9], "strand": "+"})
+    study = pd.DataFrame({"contig": "20", "position": [1, 2, 3, 4], "ref": "A", "alt": "C"})
+    table = associate_genes(study.assign(z=[1.0, 9, 9, np.nan]), panel, genes).table
+    # one variant, with a known z
+    assert (table["variants"].item(), table["effective"].item()) == (1, pytest.approx(1))
+    assert table["statistic"].item() == 1.0
+    assert list(read_panels(People(alleles[:, : FEWEST_PEOPLE - 1]), places)) == []

@@ -17,7 +17,8 @@ from phenviz.disease.files import table_to_keep
 from phenviz.disease.inputs import Inputs, Settings
 from phenviz.disease.ld_panel import read_panels
 from phenviz.disease.methods import methods
-from phenviz.disease.study_ld_scores import study_ld_scores
+from phenviz.disease.study_ld_scores import StudyLdScores, study_ld_scores
+from phenviz.disease.summary_statistics import all_statistics
 from phenviz.errors import DataError, ProjectError
 from phenviz.results import load
 
@@ -70,6 +71,38 @@ def test_panels_hold_the_common_variants_with_mean_0_and_variance_1(panel):
     flipped = panel.variants.head(3).rename(columns={"ref": "alt", "alt": "ref"})
     # of other alleles at the same place: another variant
     assert (panel.rows(flipped) == -1).all() and panel.rows(panel.variants.head(3)).tolist() == [0, 1, 2]
+
+
+def test_each_variant_of_a_study_counts_once_and_those_without_a_number_not_at_all():
+    rows = [
+        (1, "C", 0.2, 0.1, np.nan), (1, "C", 0.3, 0.05, np.nan),  # twice: the more certain one
+        (1, "G", 0.1, 0.1, np.nan),  # another allele at the same place
+        (2, "C", np.nan, np.nan, -3.0), (3, "C", 0.1, 0.0, np.nan), (4, "C", 0.1, np.inf, 2.0),
+        (5, "C", np.nan, 0.1, np.inf),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["position", "alt", "beta", "se", "z"])
+    found = all_statistics(table.assign(trait="t", contig="20", ref="A"))
+    assert found[["position", "alt", "z"]].values.tolist() == [
+        [1, "C", pytest.approx(6)], [1, "G", pytest.approx(1)], [2, "C", -3.0], [4, "C", 2.0]
+    ]  # fmt: skip
+
+
+def test_a_study_meets_ld_scores_by_alleles_then_by_rsid_then_by_place():
+    ours = pd.DataFrame({"contig": "20", "position": [5, 5, 9], "id": ["rs1", "rs2", "rs3"]})
+    own = pd.DataFrame({"contig": "chr20", "position": [5, 9, 9, 7], "ref": "A", "alt": list("GCCT")})
+    own = own.assign(id=["rs2", "rs3", "rs3", "rs9"], z=[1.0, 2, 3, 4])
+    none = np.zeros((3, 1))
+
+    def met(variants, statistics):
+        scores = StudyLdScores(variants, none, {}, np.zeros(3), np.zeros(1), {}, (), "")
+        return scores.rows(statistics)[["row", "z"]].values.tolist()
+
+    alleles = ours.assign(ref="A", alt=["C", "G", "G"])
+    assert met(alleles, own) == [[1, 1.0]]
+    # on another assembly the places differ
+    assert met(ours.assign(position=[50, 50, 90]), own) == [[1, 1.0], [2, 2.0]]
+    assert met(ours, own.assign(id="")) == [[0, 1.0], [2, 2.0]]
+    assert met(alleles, own.assign(contig="21")) == []
 
 
 @pytest.mark.packs
@@ -196,7 +229,10 @@ def test_a_project_that_names_the_same_ld_scores_gets_the_same_numbers(world, pa
     _ldsc(tmp_path, "weights", rows, ours.weights[:, None], [len(rows)])
     for name in ("Ery", "Mono"):
         _ldsc(tmp_path, name, rows, ours.own[name], ours.own_sizes[name])
-    (tmp_path / "cells.ldcts").write_text("Ery\tEry.\nMono\tMono.\nhand-made\tEry.,Mono.\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "Mono.20.l2.ldscore.gz").rename(tmp_path / "own" / "20.l2.ldscore.gz")
+    (tmp_path / "Mono.20.l2.M_5_50").rename(tmp_path / "own" / "20.l2.M_5_50")
+    (tmp_path / "cells.ldcts").write_text("Ery\tEry.\nMono\town/\nhand-made\tEry.,own/\n")
     named = {
         "baseline": tmp_path / "base.", "weights": tmp_path / "weights.", "contexts": tmp_path / "cells.ldcts"
     }  # fmt: skip
@@ -232,6 +268,12 @@ def test_a_wrong_entry_of_ld_scores_is_named_with_its_line(tmp_path):
         with pytest.raises(ProjectError, match=says) as error:
             read_project(tmp_path / "project.yaml")
         assert "line 4: 'ld_scores'" in str(error.value)
+    # LDSC's own releases are folders of 1.l2.ldscore.gz, 2.l2.ldscore.gz
+    (tmp_path / "eur").mkdir()
+    (tmp_path / "eur" / "20.l2.ldscore.gz").write_bytes(b"")
+    text = text.replace(entry, "{baseline: eur/, weights: eur/, contexts: c.ldcts}")
+    (tmp_path / "project.yaml").write_text(text)
+    assert read_project(tmp_path / "project.yaml").ld_scores["weights"] == tmp_path / "eur" / "@"
 
 
 def test_the_doctor_reads_the_ld_scores_that_a_project_names(tmp_path):

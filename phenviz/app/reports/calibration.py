@@ -36,8 +36,9 @@ def calibration_section(dataset: xr.Dataset, names: Sequence[str]) -> Section:
 
 def _told(model: str, size: pd.DataFrame, power: pd.DataFrame, names: Sequence[str]) -> list[str]:
     told = [
-        "Size: of traits whose loci were moved to random places, the share that is called; a test that holds "
-        "its size calls 5 % at p 0.05 and 1 % at p 0.01, within the interval."
+        "Size: of traits with nothing to find (loci moved to random places, or simulated studies), the share "
+        "that is called; a test that holds its size calls 5 % at p 0.05 and 1 % at p 0.01, within the "
+        "interval."
     ]
     if len(power):
         told.append(
@@ -61,7 +62,7 @@ def _size_table(size: pd.DataFrame) -> Table:
         at_01=_rates(size, "0.01"),
     )
     columns = {
-        "label": ("Method", ""), "where": ("Loci moved", ""), "sets": ("Sets", "{:,}"),
+        "label": ("Method", ""), "where": ("Loci moved, or studies", ""), "sets": ("Sets", "{:,}"),
         "at_05": ("Called at p 0.05", ""), "at_01": ("Called at p 0.01", ""), "verdict": ("Verdict", ""),
     }  # fmt: skip
     return Table.of(rows, columns, caption="Size: errors where there is nothing to find (95 % interval)")
