@@ -17,6 +17,7 @@ from phenviz.app.shell.initial_view import open_state
 from phenviz.app.shell.links import link_to
 from phenviz.app.shell.page_actions import PageActions, ShareButton
 from phenviz.app.shell.panel_workarounds import (
+    keep_early_changes,
     keep_style_sheets_relative,
     lock_events,
     never_busy,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from phenviz.app.shell.runtime import Runtime
 
 pn.extension(notifications=True, exception_handler=report)
+keep_early_changes()
 keep_style_sheets_relative()
 lock_events()
 remember_defaults()

@@ -11,6 +11,7 @@ from contextvars import Context
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import panel as pn
 import panel_material_ui as pmui
@@ -18,8 +19,11 @@ import param
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.document import Document
+from bokeh.document.events import DocumentChangedEvent, DocumentPatchedEvent, MessageSentEvent
+from bokeh.server.session import ServerSession
 from bokeh.server.views.ws import WSHandler
 from bokeh.settings import settings
+from panel.io import document as panel_document
 from panel.io.location import Location
 from panel.reactive import Syncable
 from panel.util import edit_readonly
@@ -53,6 +57,42 @@ def keep_style_sheets_relative() -> None:
             document.template_variables["dist_url"] = folder.lstrip("/")
 
     Location._sync_pathname = mended
+
+
+def keep_early_changes() -> None:
+    """Have what changes while the browser still draws a page reach it.
+
+    Panel drops changes that are made under a hold, as all that answer the browser are, until the browser says
+    that it has drawn everything: it counts on the document being sent in full then. But the browser pulls the
+    document before it draws it, and asks for things in between: an upload that began there waited for ever.
+    """
+    if getattr(ServerSession._handle_pull, "remembered", False):
+        return
+    pull, drain = ServerSession._handle_pull, panel_document._drain_unconnected_events
+    pulled: WeakSet[Document] = WeakSet()
+
+    @wraps(pull)
+    def handle_pull(self: ServerSession, *arguments: Any) -> Any:
+        # before the document is written: what changes from here on is sent, if need be twice
+        pulled.add(self.document)
+        return pull(self, *arguments)
+
+    @wraps(drain)
+    def drained(document: Document, lock: Any) -> list[DocumentChangedEvent]:
+        held = list(document.callbacks._held_events or [])
+        at_once = drain(document, lock)
+        if document not in pulled:
+            return at_once
+        # messages still wait for somebody who hears them, until everything is drawn
+        return [event for event in held if event in at_once or _is_change(event)]
+
+    handle_pull.remembered = True  # type: ignore[attr-defined]
+    ServerSession._handle_pull = handle_pull
+    panel_document._drain_unconnected_events = drained
+
+
+def _is_change(event: DocumentChangedEvent) -> bool:
+    return isinstance(event, DocumentPatchedEvent) and not isinstance(event, MessageSentEvent)
 
 
 def spare_checks() -> None:

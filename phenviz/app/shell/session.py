@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,9 @@ class Session:
         self._on_tick: list[Callable[[], object]] = []
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
+        # until the page is drawn; other threads bring something while it begins
         self._waiting: list[Callable[[], None]] = []
+        self._starting = threading.Lock()
         self._loaded = not self.in_browser
         if self.in_browser:
             # a browser that comes late finds its session dropped and gets one without a rendered page: Panel
@@ -77,9 +80,7 @@ class Session:
 
         def fire() -> None:
             pending.clear()
-            if not self._loaded:
-                self._waiting.append(function)
-            elif not self._closed:
+            if not self._closed and not self._waits(function):
                 self.safely(function)
 
         def call(*_events: object) -> None:
@@ -98,9 +99,7 @@ class Session:
             return
         if not self.in_browser:
             self.safely(function)
-        elif not self._loaded:
-            self._waiting.append(function)
-        else:
+        elif not self._waits(function):
             self.document.add_next_tick_callback(lambda: self.safely(function))
 
     def safely(self, function: Callable[[], object]) -> None:
@@ -121,6 +120,13 @@ class Session:
         if self._notifications is not None:
             self._notifications.error(text, duration=2 * _MESSAGE_MS)
 
+    def _waits(self, function: Callable[[], None]) -> bool:
+        """Keep a function for when the page is drawn; False if it is already."""
+        with self._starting:
+            if not self._loaded:
+                self._waiting.append(function)
+            return not self._loaded
+
     def _end(self) -> None:
         self.close()
         self._waiting.clear()
@@ -128,7 +134,8 @@ class Session:
         HOUSEKEEPING.page_closed(self)
 
     def _start(self) -> None:
-        self._loaded = True
+        with self._starting:
+            self._loaded = True
         # Panel's own periodic callback never began in 2 of 12 pages that a busy machine opened
         self.document.add_periodic_callback(self._tick, _TICK_MS)
         for function in self._waiting:
