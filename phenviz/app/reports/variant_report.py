@@ -245,7 +245,8 @@ def _effect_in_words(effects: xr.Dataset, contexts: Sequence[str]) -> list[str]:
         f"{best['context']} ({_label(effects, best['context'])}): ALT {does} predicted activity there."
     ]
     if np.isfinite(best["quantile"]):
-        share, other = (1 + abs(best["quantile"])) / 2, "lower" if value > 0 else "higher"
+        # the middle of common variants isn't at 0: a rise may lie below it
+        share, other = (1 + np.sign(value) * best["quantile"]) / 2, "lower" if value > 0 else "higher"
         told.append(f"Of common variants, {share:.1%} have a {other} effect there.")
     return told
 

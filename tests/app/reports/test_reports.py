@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import phenviz
 from phenviz.app.reports.addresses import app_of, check_app
 from phenviz.app.reports.make import kind_of_report
+from phenviz.app.reports.variant_report import _effect_in_words
 from phenviz.app.shell.state import VariantsState
 from phenviz.data.manifests import Terms
 from phenviz.errors import DataError, LocusError, PhenvizError, ResultError
@@ -95,6 +97,17 @@ def test_a_variant_has_the_effects_of_the_library(tmp_path, service, world):
     query = dict(pair.split("=") for pair in page.partition("?")[2].split("&"))
     assert not state.take(query, world.contexts)
     assert state.variant == f"20:6050:{ref}:{alt}" and state.lines == state.variant
+
+
+@pytest.mark.parametrize(
+    ("effect", "quantile", "said"),
+    [(0.1, 0.6, "80.0% have a lower"), (0.1, -0.2, "40.0% have a lower"), (-0.1, 0.2, "40.0% have a higher")],
+)
+def test_the_share_of_common_variants_holds_where_a_rise_lies_below_their_middle(effect, quantile, said):
+    values = {name: (("variant", "context"), [[value]]) for name, value in
+              (("effect", effect), ("quantile", quantile))}  # fmt: skip
+    coords = {"context": ["Ery"], "context_label": ("context", ["erythroblast"])}
+    assert said in _effect_in_words(xr.Dataset(values, coords, {"units": "log2"}), ["Ery"])[1]
 
 
 def test_what_is_known_of_a_variant_among_people_is_told(tmp_path, service, world):
