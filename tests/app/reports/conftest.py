@@ -20,11 +20,7 @@ def small_background():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = people_project(tmp_path_factory.mktemp("reports"))
-    text = project.read_text()
-    if "individuals" not in text:
-        project.write_text(text + "individuals: [people.vcf]\n")
-    return project
+    return people_project(tmp_path_factory.mktemp("reports"))
 
 
 @pytest.fixture(scope="module")
