@@ -77,28 +77,18 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
     ResultError
         If the result has no such method, trait or context.
     """
+    from phenviz.figures.disease import strongest_pair as strongest
+
     tested = methods_of(dataset)
-    for name, wanted, known in (
-        ("method", method, tested),
-        ("trait", trait, dataset["trait"].values.astype(str).tolist()),
-        ("context", context, dataset["context"].values.astype(str).tolist()),
-    ):
-        if wanted and wanted not in known:
-            raise ResultError(f"no {name} {wanted!r} was tested: choose from {', '.join(known[:20])}")
+    if method and method not in tested:
+        raise ResultError(f"no method {method!r} was tested: choose from {', '.join(tested)}")
     method = method or (RECOMMENDED if RECOMMENDED in tested else tested[0])
-    part = dataset.sel({"method": method}).transpose("trait", "context", ...)
-    if trait:
-        part = part.sel(trait=[trait])
-    if context:
-        part = part.sel(context=[context])
-    p = np.nan_to_num(part["p_value"].values, nan=2.0)
-    z = np.nan_to_num(part["z"].values, nan=-np.inf)
-    row, column = np.unravel_index(int(np.lexsort((-z.ravel(), p.ravel()))[0]), p.shape)
-    if p[row, column] > 1:
-        raise ResultError(
-            f"{method} didn't test {' in '.join(filter(None, (trait, context)))}: choose another"
-        )
-    return Pair(method, str(part["trait"].values[row]), str(part["context"].values[column]))
+    part = dataset.sel({"method": method})
+    pair = Pair(method, *strongest(part, trait, context))
+    if np.isnan(part["p_value"].sel(trait=pair.trait, context=pair.context)):
+        named = " in ".join(filter(None, (trait, context)))
+        raise ResultError(f"{method} didn't test {named}: choose another")
+    return pair
 
 
 def source_of(dataset: xr.Dataset) -> str | None:
