@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.explore.top_bases import LARGEST_Q, round_the_strongest, strongest_bases, with_motifs
+from phenviz.app.explore.top_bases import LARGEST_Q, motifs_of, strongest_bases, with_motifs
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.results import contribution, kind_of, locus_of
@@ -17,8 +17,6 @@ from phenviz.results.comments import comments
 if TYPE_CHECKING:
     from phenviz.world import World
 
-# motifs are called around the strongest base of longer results
-_MOTIF_WINDOW = 20_000
 _BASES, _MOTIFS = 15, 20
 # of more bases, the numbers are a matter of the command line
 _LONGEST_DRAWN = 20_000
@@ -69,7 +67,7 @@ def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
             else f"What each base adds to {context}."
         )
         blocks.append(Figures([Drawing.of(figure, caption, f"What each base of {locus} does in {context}")]))
-    motifs = _motifs(world, bases, context)
+    motifs = motifs_of(bases, context, world.project.motifs)
     top = with_motifs(strongest_bases(bases, context, count=_BASES), motifs)
     columns = {
         "position": ("Position", "{:,}"),
@@ -104,14 +102,6 @@ def _bases_file(bases: xr.Dataset) -> Attachment | None:
     else:
         wide[name] = stacked.values
     return Attachment.of(f"{file_stem(locus_of(bases))}.{name}.tsv", wide, list(comments(bases)))
-
-
-def _motifs(world: World, bases: xr.Dataset, context: str) -> pd.DataFrame:
-    from phenviz.attribution import find_motifs
-
-    part = round_the_strongest(bases, context, _MOTIF_WINDOW)
-    known = "context" in bases.dims and context in bases["context"].values
-    return find_motifs(part, world.project.motifs, contexts=[context] if known else None)
 
 
 def _motif_table(motifs: pd.DataFrame, context: str) -> Block:
