@@ -91,17 +91,11 @@ def _bases_file(bases: xr.Dataset) -> Attachment | None:
         return None
     changed = kind_of(bases) == "mutagenesis"
     name = "effect" if changed else "attribution"
-    values = bases[name]
-    first = [dim for dim in ("position", "allele") if dim in values.dims]
-    stacked = values.stack(row=first)
-    rest = [dim for dim in values.dims if dim not in first]
-    wide = pd.DataFrame({dim: stacked[dim].values for dim in first})
-    if rest:
-        numbers = stacked.transpose("row", "context").values
-        wide = wide.join(pd.DataFrame(numbers, columns=[f"{name}.{one}" for one in bases["context"].values]))
-    else:
-        wide[name] = stacked.values
-    return Attachment.of(f"{file_stem(locus_of(bases))}.{name}.tsv", wide, list(comments(bases)))
+    table: pd.Series | pd.DataFrame = bases[name].to_series()
+    if "context" in bases.dims:
+        table = table.unstack("context", sort=False).add_prefix(f"{name}.")
+    stem = file_stem(locus_of(bases))
+    return Attachment.of(f"{stem}.{name}.tsv", table.reset_index(), list(comments(bases)))
 
 
 def _motif_table(motifs: pd.DataFrame, context: str) -> Block:

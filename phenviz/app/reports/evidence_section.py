@@ -161,4 +161,4 @@ def _variants_wide(evidence: xr.Dataset, variants: pd.DataFrame) -> pd.DataFrame
     effects = evidence["variant_effect"].transpose("variant", "context").values
     names = [f"effect.{name}" for name in evidence["context"].values.astype(str)]
     own = variants[["contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "gene"]]
-    return pd.concat([own.reset_index(drop=True), pd.DataFrame(effects, columns=names)], axis=1)
+    return own.reset_index(drop=True).join(pd.DataFrame(effects, columns=names))

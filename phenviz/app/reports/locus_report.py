@@ -261,9 +261,8 @@ def activity_table(prediction: xr.Dataset) -> pd.DataFrame:
 
 
 def _activity_block(prediction: xr.Dataset, locus: Locus) -> Table:
-    values = prediction["activity"].transpose("bin", "context").to_numpy()
     starts = prediction["bin_start"].to_numpy()
-    wide = pd.DataFrame(values, columns=[f"activity.{name}" for name in prediction["context"].values])
+    wide = prediction["activity"].transpose("bin", "context").to_pandas().add_prefix("activity.")
     wide.insert(0, "contig", str(prediction.attrs["contig"]))
     wide.insert(1, "start", starts)
     wide.insert(2, "end", starts + bin_size_of(prediction))

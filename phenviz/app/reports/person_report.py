@@ -15,11 +15,10 @@ from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.alleles_section import short_allele
 from phenviz.app.reports.bases_section import file_stem
 from phenviz.app.reports.haplotypes_section import difference_table, expressed_section
-from phenviz.app.reports.locus_report import LONGEST
+from phenviz.app.reports.locus_report import check_length
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import IndividualState, contexts_at_first
 from phenviz.app.variants.ranking import ranked
-from phenviz.errors import LocusError
 from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.ticks import format_length
@@ -116,10 +115,7 @@ def ask_person(
     """
     from phenviz.app.individual.person_run import carried_by
 
-    if locus.length > LONGEST:
-        raise LocusError(
-            f"{locus} has {locus.length:,} bases, and a report shows at most {LONGEST:,}: choose a part of it"
-        )
+    check_length(locus, None)
     person.check_covered(locus)
     names = list(contexts_at_first(world.contexts) if contexts is None else contexts)
     how: dict[str, Any] = {"unphased": unphased, "seed": seed}
@@ -251,13 +247,11 @@ def _haplotypes(world: World, found: PersonResults) -> Section:
 
 def _activity_file(found: PersonResults) -> Attachment:
     prediction = found.prediction
-    wide = prediction["activity"].transpose("bin", "haplotype", "context")
     starts = prediction["bin_start"].to_numpy()
-    table = pd.DataFrame({"start": starts, "end": starts + bin_size_of(prediction)})
-    for haplotype in prediction["haplotype"].values.astype(str):
-        own = wide.sel(haplotype=haplotype).values
-        names = [f"{haplotype}.{name}" for name in prediction["context"].values]
-        table = table.join(pd.DataFrame(own, columns=names))
+    table = prediction["activity"].to_series().unstack(["haplotype", "context"], sort=False)
+    table.columns = table.columns.map(".".join)
+    table.insert(0, "start", starts)
+    table.insert(1, "end", starts + bin_size_of(prediction))
     heading = ["one row per bin; start and end count from 0, half-open", *comments(prediction)]
     return Attachment.of(f"{file_stem(found.locus)}.haplotypes.tsv", table, heading)
 
