@@ -158,14 +158,11 @@ def test_a_person_has_the_haplotypes_and_variants_of_the_library(tmp_path, servi
     np.testing.assert_allclose(file["effect.Ery"], wanted, rtol=1e-5)
     expression = service.expression(["ALPHA"], "bob")
     table = report.table("Genes that begin").set_index(["Gene", "Haplotype"])
-    if ("ALPHA", "1") in table.index:
-        change = (
-            (expression["expression"] - expression["expression"].sel(haplotype="reference"))
-            .sel(haplotype="1", gene="ALPHA")
-            .values.ravel()
-        )
-        shown = number(table.loc[("ALPHA", "1"), "Change"])
-        assert shown == pytest.approx(change[np.abs(change).argmax()], abs=6e-5)
+    values = expression["expression"].sel(gene="ALPHA")
+    change = (values.sel(haplotype="1") - values.sel(haplotype="reference")).values.ravel()
+    assert change.any()
+    shown = number(table.loc[("ALPHA", "1"), "Change"])
+    assert shown == pytest.approx(change[np.abs(change).argmax()], abs=6e-5)
 
 
 def test_a_report_on_a_person_says_that_it_is_private_and_only_its_owner_can_read_it(tmp_path, service):
