@@ -10,7 +10,7 @@ import xarray as xr
 
 from phenviz.app.explore.top_bases import LARGEST_Q, motifs_of, strongest_bases, with_motifs
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.locus import file_stem
 from phenviz.results import contribution, kind_of, locus_of
 from phenviz.results.comments import comments
 
@@ -134,8 +134,3 @@ def method_of_bases(bases: xr.Dataset) -> str:
         if name in attrs
     )
     return f"Attribution of {attrs.get('target', 'the target')} to bases: {attrs['definition']} ({settings})."
-
-
-def file_stem(locus: Locus) -> str:
-    """Name a file after a locus."""
-    return f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

@@ -17,7 +17,7 @@ from phenviz.app.shell.exports import File, explore_drawing
 from phenviz.app.shell.state import ExploreState, IndividualState, VariantsState
 from phenviz.errors import ResultError
 from phenviz.figures.report import Report, render_report
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.results import kind_of, locus_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def explore_report_file(
     def make() -> File:
         prediction = job.result() if job is not None else None
         found = LocusResults(locus, prediction, bases, draw(), focus)
-        name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+        name = f"phenviz_{file_stem(locus)}"
         return _file(locus_report(runtime.world, found, app_of(place), query), name)
 
     return make

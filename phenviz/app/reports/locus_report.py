@@ -15,7 +15,6 @@ from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.bases_section import (
     MOTIF_METHOD,
     bases_section,
-    file_stem,
     focus_of,
     method_of_bases,
 )
@@ -23,7 +22,7 @@ from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, p
 from phenviz.app.shell.state import ExploreState, contexts_at_first
 from phenviz.errors import LocusError
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
 from phenviz.results import bin_size_of

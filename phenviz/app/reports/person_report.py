@@ -13,14 +13,13 @@ import xarray as xr
 
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.alleles_section import short_allele
-from phenviz.app.reports.bases_section import file_stem
 from phenviz.app.reports.haplotypes_section import difference_table, expressed_section
 from phenviz.app.reports.locus_report import check_length
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import IndividualState, contexts_at_first
 from phenviz.app.variants.ranking import ranked
 from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
 from phenviz.results import bin_size_of
