@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.explore.top_bases import LARGEST_Q, motifs_of, strongest_bases, with_motifs
+from phenviz.figures import explore_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.genome.locus import file_stem
 from phenviz.results import contribution, kind_of, locus_of
@@ -51,8 +52,6 @@ def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
     context
         From `focus_of`.
     """
-    from phenviz.figures import explore_figure
-
     locus, changed = locus_of(bases), kind_of(bases) == "mutagenesis"
     blocks: list[Block] = []
     if locus.length <= _LONGEST_DRAWN:

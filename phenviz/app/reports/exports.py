@@ -16,7 +16,9 @@ from phenviz.app.reports.provenance import asking
 from phenviz.app.shell.exports import File, explore_drawing
 from phenviz.app.shell.state import ExploreState, IndividualState, VariantsState
 from phenviz.errors import ResultError
+from phenviz.figures import personal_screen_figure
 from phenviz.figures.report import Report, render_report
+from phenviz.figures.variants_screen import variant_screen_figure
 from phenviz.genome.locus import Locus, file_stem
 from phenviz.results import kind_of, locus_of
 
@@ -124,7 +126,6 @@ def variant_report_file(
 
     def make() -> File:
         from phenviz.app.reports.variant_report import complete, variant_report
-        from phenviz.figures.variants_screen import variant_screen_figure
 
         names = list(contexts or one["context"].values.astype(str))
         found = complete(world, asking(jobs.submit), row, one, names, focus)
@@ -182,7 +183,6 @@ def person_report_file(
 
     def make() -> File:
         from phenviz.app.reports.person_report import PersonResults, ask_expression, person_report
-        from phenviz.figures import personal_screen_figure
 
         person = people.individual(source, sample)
         expression = ask_expression(world, asking(jobs.submit), person, locus, how, own=source == WORLD)

@@ -24,6 +24,9 @@ from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import PhenvizError, ResultError
+from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure, heatmap_figure
+from phenviz.figures.disease import strongest_pair as strongest
+from phenviz.figures.disease_qq import qq_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
@@ -77,8 +80,6 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
     ResultError
         If the result has no such method, trait or context.
     """
-    from phenviz.figures.disease import strongest_pair as strongest
-
     tested = methods_of(dataset)
     if method and method not in tested:
         raise ResultError(f"no method {method!r} was tested: choose from {', '.join(tested)}")
@@ -229,9 +230,6 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
 
 
 def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
-    from phenviz.figures import heatmap_figure
-    from phenviz.figures.disease_qq import qq_figure
-
     title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
     names = methods_of(dataset)
     heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
@@ -263,8 +261,6 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
 
 
 def _one(dataset: xr.Dataset, pair: Pair) -> Section:
-    from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure
-
     one: Any = {"method": pair.method, "traits": [pair.trait], "width_mm": ONE_COLUMN_MM}
     bars, forest = bars_figure(dataset, **one), forest_figure(dataset, **one)
     table = table_of(dataset)

@@ -21,6 +21,8 @@ from phenviz.app.reports.bases_section import (
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import ExploreState, contexts_at_first
 from phenviz.errors import LocusError
+from phenviz.figures import explore_figure
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
@@ -29,7 +31,6 @@ from phenviz.results import bin_size_of
 from phenviz.results.comments import comments, not_converged
 
 if TYPE_CHECKING:
-    from phenviz.figures.paper import Paper
     from phenviz.world import World
 
 # longer loci are for the page, which draws whole chromosomes
@@ -202,8 +203,6 @@ def _bases(world: World, found: LocusResults) -> list[Section]:
 
 
 def _activity(world: World, found: LocusResults) -> Section:
-    from phenviz.figures import explore_figure
-
     figure, locus = found.figure, found.locus
     if figure is None:
         assert found.prediction is not None

@@ -18,6 +18,8 @@ from phenviz.app.reports.locus_report import check_length
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import IndividualState, contexts_at_first
 from phenviz.app.variants.ranking import ranked
+from phenviz.figures import personal_figure
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
@@ -27,7 +29,6 @@ from phenviz.results.comments import comments
 from phenviz.results.haplotypes import reaching
 
 if TYPE_CHECKING:
-    from phenviz.figures.paper import Paper
     from phenviz.variation import Individual, Unphased
     from phenviz.world import World
 
@@ -218,8 +219,6 @@ def _short(found: PersonResults) -> list[str]:
 
 
 def _haplotypes(world: World, found: PersonResults) -> Section:
-    from phenviz.figures import personal_figure
-
     figure = found.figure
     if figure is None:
         variants = found.variants if len(found.variants) else None
