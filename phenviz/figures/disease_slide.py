@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from phenviz.figures.chart import Chart
 from phenviz.figures.disease import check_method, context_colours_of, footer_of, strongest_pair
 from phenviz.figures.style import ACCENT, FAINT, INK, MUTED, NEUTRAL, SMALL_PT, TEXT_PT, text_width_mm
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 
 # on a slide, which is twice as wide, letters are twice as large; at 300 dpi nearly 1,920 points
 WIDTH_MM, HEIGHT_MM = 160.0, 90.0
@@ -61,7 +61,8 @@ def slide_figure(
             _effects(ax, own, context)
 
     one = own.sel(context=context)
-    numbers = f"z {_number(one['z'], '.2f')}, p {_number(one['p_value'])}, q {_number(one['q_value'])}"
+    z, p, q = (float(one[name]) for name in ("z", "p_value", "q_value"))
+    numbers = f"z {known_number(z, '.2f')}, p {known_number(p)}, q {known_number(q)}"
     made_up = "SIMULATED: " if "SIMULATED" in str(dataset.attrs["source"]) else ""
     title = f"{made_up}{_short(trait)} in {_short(context)}: {numbers}"
     footer = f"{part['method_label'].values}\n{footer_of(dataset).splitlines()[0]}"
@@ -130,8 +131,3 @@ def _effects(ax: Axes, own: xr.Dataset, context: str) -> None:
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel("effect (95 % interval)", fontsize=TEXT_PT)
     ax.set_title("Effects", fontsize=TEXT_PT, loc="left", pad=3)
-
-
-def _number(value: xr.DataArray, form: str = ".2g") -> str:
-    number = float(value)
-    return true_minus(format(number, form)) if np.isfinite(number) else "not known"

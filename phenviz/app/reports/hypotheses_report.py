@@ -29,7 +29,7 @@ from phenviz.figures.disease import strongest_pair as strongest
 from phenviz.figures.disease_qq import qq_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 from phenviz.results.comments import comments
 
 if TYPE_CHECKING:
@@ -197,10 +197,6 @@ def _title(dataset: xr.Dataset, pair: Pair, named: str) -> str:
     return f"No context stands out for {named if count == 1 else f'{count:,} traits'}"
 
 
-def _number(value: float, form: str = "{:.2g}") -> str:
-    return true_minus(form.format(value)) if np.isfinite(value) else "not known"
-
-
 def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) -> list[str]:
     one = dataset.sel({"method": pair.method, "trait": pair.trait, "context": pair.context})
     q, label = float(one["q_value"]), str(one["context_label"].values)
@@ -210,8 +206,8 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
         else f"doesn't show that {named} acts through {pair.context} ({label})"
     )
     told = [
-        f"By {one['method_label'].values}, the evidence {verdict}: z {_number(float(one['z']), '{:.2f}')}, p "
-        f"{_number(float(one['p_value']))}, q {_number(q)}."
+        f"By {one['method_label'].values}, the evidence {verdict}: z {known_number(float(one['z']), '.2f')}, "
+        f"p {known_number(float(one['p_value']))}, q {known_number(q)}."
     ]
     part = dataset.sel({"method": pair.method})
     passed = int((part["q_value"] < _LEVEL).sum())
@@ -222,7 +218,7 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
     if np.isfinite(one["p_without_top"]):
         told.append(
             f"Without its strongest locus ({float(one['top_locus_share']):.0%} of the evidence), p is "
-            f"{_number(float(one['p_without_top']))}."
+            f"{known_number(float(one['p_without_top']))}."
         )
     if isinstance(behind, Behind):
         told.append(behind.in_words)
