@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,14 +22,27 @@ MADE_PAGES = {f"tutorials/{path.stem}.md": path for path in NOTEBOOKS}
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", flags=re.MULTILINE | re.DOTALL)
 
 
+def text_of(path: Path) -> str:
+    """Return a page's text; of a notebook that of its Markdown cells."""
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return path.read_text(encoding="utf-8")
+
+
 def blocks(text: str, *languages: str) -> list[str]:
     """Return the blocks of code of a page in these languages."""
     return [block for _, language, block in _BLOCK.findall(text) if language in languages]
 
 
+def without_blocks(text: str) -> str:
+    """Return a page without blocks of code."""
+    return _BLOCK.sub("", text)
+
+
 def without_code(text: str) -> str:
     """Return a page without blocks and words of code."""
-    return re.sub(r"`[^`\n]*`", "", _BLOCK.sub("", text))
+    return re.sub(r"`[^`\n]*`", "", without_blocks(text))
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -7,12 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.manual_pages import DOCS, MADE_PAGES, NOTEBOOKS, PAGES, ROOT, navigation
+from tests.manual_pages import (
+    DOCS,
+    MADE_PAGES,
+    NOTEBOOKS,
+    PAGES,
+    ROOT,
+    navigation,
+    text_of,
+    without_blocks,
+    without_code,
+)
 
-FENCED = re.compile(r"^```.*?^```", flags=re.MULTILINE | re.DOTALL)
 MADE = [
     *(path for path in DOCS.rglob("*") if path.suffix in (".png", ".svg")),
     *(DOCS / "evaluation").glob("*.tsv"),
@@ -20,17 +28,12 @@ MADE = [
 
 
 def links(path):
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", text))
-    return re.findall(r"\]\(([^)\s]+)\)", text)
+    return re.findall(r"\]\(([^)\s]+)\)", without_code(text_of(path)))
 
 
 def anchors(path):
     """Return the anchors of a page's headings, as MkDocs makes them."""
-    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", without_blocks(text_of(path)), flags=re.MULTILINE)
     plain = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
     return {re.sub(r"[-\s]+", "-", heading) for heading in plain}
 

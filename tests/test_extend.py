@@ -13,9 +13,9 @@ import pytest
 
 import phenviz.app.pages
 from phenviz.disease import methods, simulated
-from phenviz.disease.background import random_background
 from phenviz.service import KINDS
 from phenviz.tracks.added_tracks import ADDED_TRACKS
+from tests.toys import draw_few
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
@@ -78,8 +78,7 @@ def test_adding_takes_at_most_three_files_and_those_of_the_package_are_where_it_
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_example_runs_as_it_stands_there(section, tmp_path, toy_project, monkeypatch, as_before):
-    monkeypatch.setitem(random_background.__kwdefaults__, "singles", 400)
-    monkeypatch.setitem(random_background.__kwdefaults__, "deep", 60)
+    draw_few(monkeypatch, 400, 60)
     monkeypatch.setattr(simulated, "_CANDIDATES", 400)
     monkeypatch.setattr(simulated, "_DEEP", 60)
     monkeypatch.setenv("PHENVIZ_CACHE", str(tmp_path / "cache"))

@@ -24,7 +24,6 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.variants.page import VariantsPage
 from phenviz.attribution import Target
 from phenviz.cli import main
-from phenviz.disease.background import random_background
 from phenviz.genome import Locus
 from phenviz.models.local import LocalBackbone, Stage
 from phenviz.models.phenformer import Phenformer
@@ -35,9 +34,11 @@ from phenviz.service import KINDS, ModelService
 from phenviz.service.explained import explain
 from phenviz.service.shared_task import Work
 from phenviz.world import open_world
+from tests.app.waiting import wait
 from tests.effects.toys import write_people
 from tests.measured_toys import write_many, write_measured
 from tests.risk_toys import risk_project
+from tests.toys import draw_few
 
 SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
 PERSON, VARIANT, INSERTED = "Marker-Person-7F3A", "marker-variant-91C2", "GATTACAGATTACATTGACA"
@@ -73,8 +74,7 @@ def write_person(project: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def small():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_background.__kwdefaults__, "singles", 400)
-        patch.setitem(random_background.__kwdefaults__, "deep", 60)
+        draw_few(patch, 400, 60)
         yield
 
 
@@ -299,17 +299,6 @@ def runtime(project, tmp_path):
     yield runtime
     runtime.stop()
     runtime.service.close()
-
-
-def wait(page, over) -> None:
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        page.session._tick()
-        if over():
-            page.session._tick()
-            return
-        time.sleep(0.02)
-    raise AssertionError("still at it")
 
 
 def look_at_a_person(runtime) -> IndividualPage:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
+from phenviz.disease.background import random_background
 from phenviz.genome import Annotation, Context, Locus, ReferenceGenome, one_hot, read_genes
 from phenviz.models.backbone import SequenceBackbone, halo
 from phenviz.models.local import LocalBackbone
@@ -149,3 +151,9 @@ def cancelled_after(count: int) -> tuple[Progress, list[float]]:
             cancel.set()
 
     return Progress(on_change=stop, cancel_event=cancel), heard
+
+
+def draw_few(patch: pytest.MonkeyPatch, singles: int, deep: int) -> None:
+    """Make random backgrounds small, as suits short contigs."""
+    patch.setitem(random_background.__kwdefaults__, "singles", singles)
+    patch.setitem(random_background.__kwdefaults__, "deep", deep)

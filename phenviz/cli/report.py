@@ -166,10 +166,6 @@ def report(
         click.echo(f"note: {output} holds a person's genotypes: only you can read it", err=True)
 
 
-def _ask(service: ModelService, kind: str, /, **how: Any) -> xr.Dataset:
-    return wait_for(service.submit(kind, **how))
-
-
 def _hypotheses(
     service: ModelService,
     what: str | None,

@@ -260,6 +260,34 @@ def check_method(dataset: xr.Dataset, method: str | None) -> xr.Dataset:
     return _method(dataset, _methods(dataset, None if method is None else [method])[0])
 
 
+def strongest_pair(part: xr.Dataset, trait: str = "", context: str = "") -> tuple[str, str]:
+    """Return the trait and context with the smallest p of one method, among equal ones with the largest z.
+
+    Parameters
+    ----------
+    part
+        One method's part of hypotheses.
+    trait, context
+        Only pairs of these; "" for all.
+
+    Raises
+    ------
+    ResultError
+        If there is no such trait or context.
+    """
+    for name, wanted in (("trait", trait), ("context", context)):
+        known = part[name].values.astype(str).tolist()
+        if wanted and wanted not in known:
+            raise ResultError(f"no {name} {wanted!r} was tested: choose from {', '.join(known[:20])}")
+        if wanted:
+            part = part.sel({name: [wanted]})
+    part = part.transpose("trait", "context", ...)
+    p = np.nan_to_num(part["p_value"].values, nan=2.0)
+    z = np.nan_to_num(part["z"].values, nan=-np.inf)
+    row, column = np.unravel_index(int(np.lexsort((-z.ravel(), p.ravel()))[0]), p.shape)
+    return str(part["trait"].values[row]), str(part["context"].values[column])
+
+
 def _context_axis(ax: Axes, own: xr.Dataset) -> None:
     names = own["context"].values.astype(str)
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALL_PT)

@@ -6,11 +6,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from phenviz.errors import ResultError
 from phenviz.figures.chart import Chart
-from phenviz.figures.disease import check_method, context_colours_of, footer_of
+from phenviz.figures.disease import check_method, context_colours_of, footer_of, strongest_pair
 from phenviz.figures.style import ACCENT, FAINT, INK, MUTED, NEUTRAL, SMALL_PT, TEXT_PT, text_width_mm
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 
 # on a slide, which is twice as wide, letters are twice as large; at 300 dpi nearly 1,920 points
 WIDTH_MM, HEIGHT_MM = 160.0, 90.0
@@ -43,7 +42,7 @@ def slide_figure(
         If the dataset holds no hypotheses, or not what was asked for.
     """
     part = check_method(dataset, method)
-    trait, context = _pair(part, trait, context)
+    trait, context = strongest_pair(part, trait or "", context or "")
     own = part.sel(trait=trait)
     beside = evidence if evidence is not None and context in evidence["context"].values else None
 
@@ -62,7 +61,8 @@ def slide_figure(
             _effects(ax, own, context)
 
     one = own.sel(context=context)
-    numbers = f"z {_number(one['z'], '.2f')}, p {_number(one['p_value'])}, q {_number(one['q_value'])}"
+    z, p, q = (float(one[name]) for name in ("z", "p_value", "q_value"))
+    numbers = f"z {known_number(z, '.2f')}, p {known_number(p)}, q {known_number(q)}"
     made_up = "SIMULATED: " if "SIMULATED" in str(dataset.attrs["source"]) else ""
     title = f"{made_up}{_short(trait)} in {_short(context)}: {numbers}"
     footer = f"{part['method_label'].values}\n{footer_of(dataset).splitlines()[0]}"
@@ -72,18 +72,6 @@ def slide_figure(
 def _room(title: str, footer: str) -> float:
     """Return the height that title and footer leave of a slide."""
     return HEIGHT_MM - Chart(lambda chart: None, 0.0, width_mm=WIDTH_MM, title=title, footer=footer).height_mm
-
-
-def _pair(part: xr.Dataset, trait: str | None, context: str | None) -> tuple[str, str]:
-    for name, wanted in (("trait", trait), ("context", context)):
-        if wanted is not None and wanted not in part[name].values:
-            known = ", ".join(part[name].values.astype(str)[:20])
-            raise ResultError(f"no {name} {wanted!r} was tested by this method: choose from {known}")
-    chosen = part if trait is None else part.sel(trait=[trait])
-    chosen = chosen if context is None else chosen.sel(context=[context])
-    p = np.nan_to_num(chosen["p_value"].transpose("trait", "context").values, nan=2.0)
-    row, column = np.unravel_index(int(p.argmin()), p.shape)
-    return str(chosen["trait"].values[row]), str(chosen["context"].values[column])
 
 
 def _bars(ax: Axes, own: xr.Dataset, context: str) -> None:
@@ -143,8 +131,3 @@ def _effects(ax: Axes, own: xr.Dataset, context: str) -> None:
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel("effect (95 % interval)", fontsize=TEXT_PT)
     ax.set_title("Effects", fontsize=TEXT_PT, loc="left", pad=3)
-
-
-def _number(value: xr.DataArray, form: str = ".2g") -> str:
-    number = float(value)
-    return true_minus(format(number, form)) if np.isfinite(number) else "not known"

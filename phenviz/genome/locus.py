@@ -186,6 +186,11 @@ class Locus:
         return self._text()
 
 
+def file_stem(locus: Locus) -> str:
+    """Name a file after a locus: ``chr20_1600001-1601000``."""
+    return f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+
+
 def _shared_unit(first: str, last: str, unit: str | None, text: str) -> str | None:
     """Return the unit of a first number that has none, from that of the last one."""
     if _SUFFIX[(unit or "").lower()] == 1 or ("." not in first and _number(first) > _number(last)):

@@ -20,7 +20,7 @@ from bokeh.models import (
     Text,
 )
 
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 from phenviz.tracks.plain import Plot, fixed_ticks, hover_of, plain_figure
 from phenviz.tracks.theme import FONT, ThemeName, get_theme, legible
 from phenviz.tracks.viewport import nice_ceiling
@@ -121,9 +121,9 @@ class HypothesisMap(Plot):
             "ink": self._inks(z.ravel()),
             "trait": [self._traits[index] for index in row],
             "context": [labels[index] for index in column],
-            "p": [_short(value) for value in part["p_value"].values.ravel()],
-            "q": [_short(value) for value in q.ravel()],
-            "effect": [_short(value) for value in part["effect"].values.ravel()],
+            "p": [known_number(value) for value in part["p_value"].values.ravel()],
+            "q": [known_number(value) for value in q.ravel()],
+            "effect": [known_number(value) for value in part["effect"].values.ravel()],
         }
         self._groups.data = {
             "x": np.arange(n_columns) + 0.5,
@@ -193,8 +193,8 @@ class _ContextRows(Plot):
             "y": np.arange(count)[::-1] + 0.5,
             "label": own["context_label"].values.astype(str).tolist(),
             "colour": self._legible(),
-            "p": [_short(value) for value in own["p_value"].values],
-            "q": [_short(value) for value in own["q_value"].values],
+            "p": [known_number(value) for value in own["p_value"].values],
+            "q": [known_number(value) for value in own["q_value"].values],
             **{key: columns.get(key, nothing) for key in ("value", "middle", "low", "high")},
         }
         self.layout.height = 60 + 19 * count
@@ -280,7 +280,3 @@ class TraitForest(_ContextRows):
 def star_of(q: float) -> str:
     """Return the stars of a q-value: * below 0.05, ** below 0.01, *** below 0.001."""
     return next((sign for level, sign in STARS if q < level), "")
-
-
-def _short(value: float) -> str:
-    return "not known" if not np.isfinite(value) else true_minus(f"{value:.2g}")

@@ -16,12 +16,12 @@ from phenviz.app.disease.disease_parts import arranged, interval_words, method_p
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.disease.page import DiseasePage
 from phenviz.app.shell.runtime import Runtime
-from phenviz.disease.background import random_background
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from phenviz.service.disease import join_methods
 from phenviz.world import open_world
-from tests.toys import CONTEXTS, toy_project
+from tests.app.waiting import wait
+from tests.toys import CONTEXTS, draw_few, toy_project
 
 NAMES = [context.name for context in CONTEXTS]
 METHODS = ("variant", "control-shuffled")
@@ -30,8 +30,7 @@ METHODS = ("variant", "control-shuffled")
 @pytest.fixture(scope="module", autouse=True)
 def small_background():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_background.__kwdefaults__, "singles", 800)
-        patch.setitem(random_background.__kwdefaults__, "deep", 150)
+        draw_few(patch, 800, 150)
         yield
 
 
@@ -54,14 +53,11 @@ def page(runtime, tmp_path):
 
 
 def settle(page):
-    for _ in range(400):
-        page.session._tick()
+    def over():
         jobs = [run.job for run in (page.run, page.evidence) if run.job is not None]
-        if jobs and all(job.over for job in jobs):
-            page.session._tick()
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"still {page.run.status}")
+        return jobs and all(job.over for job in jobs)
+
+    wait(page, over)
 
 
 def test_one_method_is_recommended_and_the_chosen_ones_are_explained(page):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -20,6 +18,7 @@ from phenviz.errors import JobError, ResultError, TargetError
 from phenviz.genome import Locus
 from phenviz.models.readout import save_readout
 from phenviz.world import open_world
+from tests.app.waiting import wait
 from tests.attribution.oracles import toy_readout
 from tests.effects.toys import write_people
 from tests.models.test_joint_readout import tissue_readout
@@ -50,21 +49,13 @@ def runtime(tmp_path_factory):
     runtime.stop()
 
 
-def wait_until(page, there) -> None:
-    end = time.monotonic() + 120
-    while not there() and time.monotonic() < end:
-        page.session._tick()
-        time.sleep(0.05)
-    assert there()
-
-
 def test_a_persons_haplotypes_change_expression_as_the_plain_function_says(runtime):
     page, world = IndividualPage(runtime), runtime.world
     gene = world.annotation.gene("BETA")
     view = Locus("20", gene.tss - 3_000, gene.tss + 3_000)
     page.state.param.update(locus=view, settled=view, below="expression")
     shown = page.expression
-    wait_until(page, lambda: shown._drawn.visible or "reach" in shown._said.object)
+    wait(page, lambda: shown._drawn.visible or "reach" in shown._said.object)
     names, changes = shown._rows
     models = (world.annotation, world.reference, world.backbone, world.readout)
     begin = [g for g in world.annotation.genes_in(view).itertuples() if view.start <= g.tss < view.end]
@@ -106,7 +97,7 @@ def test_one_variant_shows_all_genes_in_reach_by_tissue(runtime):
     page._choose(f"20:{at}:{ref}:{alt}")
     page.session._tick()
     shown = page.view._expression
-    wait_until(page, lambda: shown._drawn.visible)
+    wait(page, lambda: shown._drawn.visible)
     names, changes = shown._rows
     table = page.run._work.found["variants"]
     models = (world.annotation, world.reference, world.backbone, world.readout)

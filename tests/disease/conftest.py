@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from phenviz.disease.background import random_background
 from phenviz.world import open_world
 from tests.disease.worlds import small_world
+from tests.toys import draw_few
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,5 @@ def grch37():
 def small_background():
     """Draw a background that suits a contig of 400 kb."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_background.__kwdefaults__, "singles", 1_500)
-        patch.setitem(random_background.__kwdefaults__, "deep", 300)
+        draw_few(patch, 1_500, 300)
         yield

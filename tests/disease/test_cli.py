@@ -7,14 +7,13 @@ from click.testing import CliRunner
 
 from phenviz import results
 from phenviz.cli import main
-from phenviz.disease.background import random_background
 from phenviz.world import open_world
+from tests.toys import draw_few
 
 
 @pytest.fixture
 def table(toy_project, tmp_path, monkeypatch):
-    monkeypatch.setitem(random_background.__kwdefaults__, "singles", 120)
-    monkeypatch.setitem(random_background.__kwdefaults__, "deep", 20)
+    draw_few(monkeypatch, 120, 20)
     reference = open_world(toy_project).reference
     rows = []
     for number, position in enumerate(range(2_000, 18_000, 800)):

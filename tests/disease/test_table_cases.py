@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from phenviz.cli import main
 from phenviz.disease import hypotheses, methods_paragraph, read_trait_variants
 from phenviz.errors import DataError
+from tests.toys import draw_few
 
 CASES = Path(__file__).parent.parent / "cases" / "tables"
 _LEAD = 1_600_925
@@ -160,11 +161,9 @@ def test_the_deletion_of_a_1_based_interval_stays_in_its_place(grch37):
 
 
 def test_signed_effects_without_beta_are_refused_or_said_to_be_untested(grch37, monkeypatch):
-    from phenviz.disease.background import random_background
     from phenviz.world import open_world
 
-    monkeypatch.setitem(random_background.__kwdefaults__, "singles", 100)
-    monkeypatch.setitem(random_background.__kwdefaults__, "deep", 20)
+    draw_few(monkeypatch, 100, 20)
     traits = _read("z_only_pip.tsv", grch37)
     with pytest.raises(DataError, match=r"nothing to test by variant-signed: .* no effect sizes"):
         hypotheses(traits, open_world(), method="variant-signed", permutations=100)

@@ -11,7 +11,7 @@ from phenviz.disease.methods import draws_loci
 from phenviz.disease.simulated import is_simulated
 from phenviz.disease.traits import FIRST_ROWS, TraitReport
 from phenviz.genome.locus import shown_contig
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 
 MOST_CONTEXTS = 40
 _LEVEL = 0.05
@@ -83,9 +83,8 @@ def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> st
     """Say in one line of HTML what was found for one trait in one context."""
     one = dataset.sel({"method": method, "trait": trait, "context": context})
 
-    def number(name: str, form: str = "{:.2g}") -> str:
-        value = float(one[name])
-        return true_minus(form.format(value)) if np.isfinite(value) else "not known"
+    def number(name: str, form: str = ".2g") -> str:
+        return known_number(float(one[name]), form)
 
     interval = (
         f" ({number('interval_low')} to {number('interval_high')})"
@@ -94,7 +93,7 @@ def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> st
     )
     facts = [
         f"effect <b>{number('effect')}</b>{interval}",
-        f"z <b>{number('z', '{:.2f}')}</b>",
+        f"z <b>{number('z', '.2f')}</b>",
         f"p <b>{number('p_value')}</b>",
         f"q <b>{number('q_value')}</b>",
         f"Bonferroni {number('p_bonferroni')}",
@@ -102,7 +101,7 @@ def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> st
     if np.isfinite(one["p_conditional"]):
         facts.append(f"given the best cell type {number('p_conditional')}")
     if np.isfinite(one["top_locus_share"]):
-        facts.append(f"strongest locus {number('top_locus_share', '{:.0%}')} of the evidence")
+        facts.append(f"strongest locus {number('top_locus_share', '.0%')} of the evidence")
     if np.isfinite(one["p_without_top"]):
         facts.append(f"p without it {number('p_without_top')}")
     return " · ".join(facts)

@@ -13,10 +13,10 @@ from phenviz.app.explore.finemapped import finemapped_packs
 from phenviz.app.explore.job_list import JobList
 from phenviz.app.explore.own_track_list import OwnTrackList
 from phenviz.app.explore.packs_of_track import PacksOfTrack
-from phenviz.app.explore.results_table import MOTIF_WINDOW, ResultsTable
+from phenviz.app.explore.results_table import ResultsTable
 from phenviz.app.explore.run_panel import RunPanel
 from phenviz.app.explore.shard_runs import ShardRuns
-from phenviz.app.explore.top_bases import round_the_strongest
+from phenviz.app.explore.top_bases import motifs_of
 from phenviz.app.explore.tracks_view import TracksView, track_labels
 from phenviz.app.shell.exports import (
     DATA_FORMATS,
@@ -39,9 +39,6 @@ from phenviz.app.widgets.track_toolbar import TrackToolbar
 from phenviz.errors import PhenvizError, ResultError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
-
     from phenviz.data.own_tracks import OwnTrack
     from phenviz.genome.annotation import Gene
 
@@ -100,7 +97,7 @@ class ExplorePage(Page[ExploreState]):
             session,
             state,
             runs,
-            find_motifs=self._find_motifs,
+            find_motifs=partial(motifs_of, library=world.project.motifs),
             background=runtime.background,
             contig_length=contig_length,
         )
@@ -183,13 +180,6 @@ class ExplorePage(Page[ExploreState]):
             lambda anew: runtime.finemapped(anew=anew),
             self.tracks.set_finemapped, partial(offer, track="finemapped"),
         ).start()  # fmt: skip
-
-    def _find_motifs(self, dataset: xr.Dataset, context: str) -> pd.DataFrame:
-        from phenviz.attribution import find_motifs
-
-        part = round_the_strongest(dataset, context, MOTIF_WINDOW)
-        contexts = [context] if "context" in dataset.dims and context in dataset["context"] else None
-        return find_motifs(part, self.runtime.world.project.motifs, contexts=contexts)
 
     def _make_file(self, suffix: str) -> Callable[[], File]:
         """Take what is on screen now; the file itself is made in the background."""

@@ -25,8 +25,6 @@ from phenviz.genome.true_minus import true_minus
 from phenviz.results import kind_of, locus_of
 from phenviz.results.display import MotifMatch
 
-# motifs are looked for in at most so many bases, around the strongest one
-MOTIF_WINDOW = 20_000
 _HEIGHT = "clamp(116px, 16vh, 206px)"
 _Columns = tuple[tuple[str, str, str, str], ...]
 # letters can be read in a view of this length

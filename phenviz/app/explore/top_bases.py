@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -11,6 +13,8 @@ from phenviz.results import contribution, kind_of, reference_bases
 
 # of a motif that is named without a question mark
 LARGEST_Q = 0.1
+# motifs are looked for in at most so many bases, around the strongest one
+_MOTIF_WINDOW = 20_000
 BASE_COLUMNS = ["position", "ref", "effect", "strongest change", "motif"]
 
 
@@ -67,6 +71,15 @@ def careful_names(motifs: pd.DataFrame) -> list[str]:
     """Return the motif of each hit, with a question mark where chance explains the resemblance as well."""
     pairs = zip(motifs["motif"], motifs["q_value"], strict=True)
     return [name if q <= LARGEST_Q else f"{name}?" for name, q in pairs]
+
+
+def motifs_of(dataset: xr.Dataset, context: str, library: Path) -> pd.DataFrame:
+    """Find the motifs that matter to a context, or the target; of a long result around its strongest base."""
+    from phenviz.attribution import find_motifs  # loads PyTorch
+
+    part = round_the_strongest(dataset, context, _MOTIF_WINDOW)
+    known = "context" in dataset.dims and context in dataset["context"].values
+    return find_motifs(part, library, contexts=[context] if known else None)
 
 
 def round_the_strongest(dataset: xr.Dataset, context: str, length: int) -> xr.Dataset:

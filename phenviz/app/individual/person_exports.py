@@ -14,7 +14,7 @@ from phenviz.app.shell.uploads import private_directory
 from phenviz.app.variants.variant_exports import variants_file
 from phenviz.errors import ResultError
 from phenviz.formats import menu_of
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.results.intervals import file_name
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def person_file(
 def name_of_person(sample: str, locus: Locus) -> str:
     """Name a file after a person and a place; two samples never get the same name."""
     exact, readable = file_name(sample), re.sub(r"[^\w.+-]+", "_", sample)
-    place = f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
-    return f"phenviz_{readable}_{place}" + ("" if readable == exact else f"_{exact}")
+    return f"phenviz_{readable}_{file_stem(locus)}" + ("" if readable == exact else f"_{exact}")
 
 
 def seen(prediction: xr.Dataset | None, locus: Locus, contexts: list[str]) -> xr.Dataset:

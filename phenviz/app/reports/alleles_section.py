@@ -10,13 +10,14 @@ import pandas as pd
 
 from phenviz.app.reports.provenance import Ask
 from phenviz.effects.motif_change import motif_matches
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Block, Table, Words
+from phenviz.figures.variants_screen import logos_figure
 from phenviz.genome.variant import Variant
 from phenviz.results.display import AlleleDisplay, VariantDisplay
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
-    from phenviz.figures.paper import Paper
 
 # bases on both sides of the variant: of the logos, and of what motifs are called in
 _SHOWN_FLANK, _FLANK = 24, 100
@@ -58,8 +59,6 @@ def with_logos(
 
 def logos_of(both: BothAlleles, variant: Variant, motifs: pd.DataFrame, context: str) -> Paper:
     """Draw the logos of both alleles, with the motifs over the variant."""
-    from phenviz.figures.variants_screen import logos_figure
-
     return logos_figure(with_logos(VariantDisplay(context=context), both, variant, motifs), variant.key)
 
 

@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.explore.top_bases import LARGEST_Q, round_the_strongest, strongest_bases, with_motifs
+from phenviz.app.explore.top_bases import LARGEST_Q, motifs_of, strongest_bases, with_motifs
+from phenviz.figures import explore_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.locus import file_stem
 from phenviz.results import contribution, kind_of, locus_of
 from phenviz.results.comments import comments
 
 if TYPE_CHECKING:
     from phenviz.world import World
 
-# motifs are called around the strongest base of longer results
-_MOTIF_WINDOW = 20_000
 _BASES, _MOTIFS = 15, 20
 # of more bases, the numbers are a matter of the command line
 _LONGEST_DRAWN = 20_000
@@ -53,8 +52,6 @@ def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
     context
         From `focus_of`.
     """
-    from phenviz.figures import explore_figure
-
     locus, changed = locus_of(bases), kind_of(bases) == "mutagenesis"
     blocks: list[Block] = []
     if locus.length <= _LONGEST_DRAWN:
@@ -69,7 +66,7 @@ def bases_section(world: World, bases: xr.Dataset, context: str) -> Section:
             else f"What each base adds to {context}."
         )
         blocks.append(Figures([Drawing.of(figure, caption, f"What each base of {locus} does in {context}")]))
-    motifs = _motifs(world, bases, context)
+    motifs = motifs_of(bases, context, world.project.motifs)
     top = with_motifs(strongest_bases(bases, context, count=_BASES), motifs)
     columns = {
         "position": ("Position", "{:,}"),
@@ -93,25 +90,11 @@ def _bases_file(bases: xr.Dataset) -> Attachment | None:
         return None
     changed = kind_of(bases) == "mutagenesis"
     name = "effect" if changed else "attribution"
-    values = bases[name]
-    first = [dim for dim in ("position", "allele") if dim in values.dims]
-    stacked = values.stack(row=first)
-    rest = [dim for dim in values.dims if dim not in first]
-    wide = pd.DataFrame({dim: stacked[dim].values for dim in first})
-    if rest:
-        numbers = stacked.transpose("row", "context").values
-        wide = wide.join(pd.DataFrame(numbers, columns=[f"{name}.{one}" for one in bases["context"].values]))
-    else:
-        wide[name] = stacked.values
-    return Attachment.of(f"{file_stem(locus_of(bases))}.{name}.tsv", wide, list(comments(bases)))
-
-
-def _motifs(world: World, bases: xr.Dataset, context: str) -> pd.DataFrame:
-    from phenviz.attribution import find_motifs
-
-    part = round_the_strongest(bases, context, _MOTIF_WINDOW)
-    known = "context" in bases.dims and context in bases["context"].values
-    return find_motifs(part, world.project.motifs, contexts=[context] if known else None)
+    table: pd.Series | pd.DataFrame = bases[name].to_series()
+    if "context" in bases.dims:
+        table = table.unstack("context", sort=False).add_prefix(f"{name}.")
+    stem = file_stem(locus_of(bases))
+    return Attachment.of(f"{stem}.{name}.tsv", table.reset_index(), list(comments(bases)))
 
 
 def _motif_table(motifs: pd.DataFrame, context: str) -> Block:
@@ -150,8 +133,3 @@ def method_of_bases(bases: xr.Dataset) -> str:
         if name in attrs
     )
     return f"Attribution of {attrs.get('target', 'the target')} to bases: {attrs['definition']} ({settings})."
-
-
-def file_stem(locus: Locus) -> str:
-    """Name a file after a locus."""
-    return f"{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"

@@ -45,11 +45,8 @@ def _told(model: str, size: pd.DataFrame, power: pd.DataFrame, names: Sequence[s
             "Power: of traits planted in one context (SIMULATED, on real sequence), how often that one comes "
             "first, by the number of loci and the share of them that act."
         )
-    for other in sorted({*size["model"], *power["model"]} - {model}):
-        own = [*size.loc[size["model"] == other, "method"], *power.loc[power["model"] == other, "method"]]
-        if model != "none":
-            measured = f"{', '.join(dict.fromkeys(own))}: measured with {other}"
-            told.append(f"{measured}; this result was made with {model}.")
+    if model != "none" and {*size["model"], *power["model"]} - {model}:
+        told.append(f"The tables say with what each was measured; this result was made with {model}.")
     if missing := [name for name in names if name not in set(size["method"])]:
         told.append(f"Not measured: {', '.join(missing)}. Take their p-values as unchecked.")
     return told
@@ -64,6 +61,7 @@ def _size_table(size: pd.DataFrame) -> Table:
     columns = {
         "label": ("Method", ""), "where": ("Loci moved, or studies", ""), "sets": ("Sets", "{:,}"),
         "at_05": ("Called at p 0.05", ""), "at_01": ("Called at p 0.01", ""), "verdict": ("Verdict", ""),
+        "model": ("Measured with", ""),
     }  # fmt: skip
     return Table.of(rows, columns, caption="Size: errors where there is nothing to find (95 % interval)")
 
@@ -78,6 +76,7 @@ def _power_table(power: pd.DataFrame) -> Table:
     columns = {
         "label": ("Method", ""), "planted": ("Planted in", ""), "loci": ("Loci", "{:,}"),
         "share": ("of which act", ""), "first": ("Truth comes first", ""), "called": ("Truth is called", ""),
+        "model": ("Measured with", ""),
     }  # fmt: skip
     return Table.of(
         rows, columns, caption="Power: how often a planted context is found (95 % interval)", most=60

@@ -13,6 +13,7 @@ from phenviz.app.reports.alleles_section import ask_both, logos_of, motif_table
 from phenviz.app.reports.provenance import Ask
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
+from phenviz.figures.disease_qq import leave_one_out_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.genome.locus import Locus
 from phenviz.genome.variant import Variant
@@ -148,8 +149,6 @@ def behind_section(behind: Behind | str, trait: str, context: str) -> Section:
 
 
 def _leave_one_out(evidence: xr.Dataset, loci: pd.DataFrame, trait: str, context: str) -> Drawing:
-    from phenviz.figures.disease_qq import leave_one_out_figure
-
     kept = evidence.isel(locus=[int(key) for key in loci["key"].head(KEPT)])
     figure = leave_one_out_figure(kept, context)
     more = f"; the first {KEPT} of {len(loci):,}" if len(loci) > KEPT else ""
@@ -161,4 +160,4 @@ def _variants_wide(evidence: xr.Dataset, variants: pd.DataFrame) -> pd.DataFrame
     effects = evidence["variant_effect"].transpose("variant", "context").values
     names = [f"effect.{name}" for name in evidence["context"].values.astype(str)]
     own = variants[["contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "gene"]]
-    return pd.concat([own.reset_index(drop=True), pd.DataFrame(effects, columns=names)], axis=1)
+    return own.reset_index(drop=True).join(pd.DataFrame(effects, columns=names))

@@ -12,21 +12,19 @@ import xarray as xr
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.reports.addresses import app_of
 from phenviz.app.reports.locus_report import LONGEST_CHANGED, LocusResults, check_length, locus_report
+from phenviz.app.reports.provenance import asking
 from phenviz.app.shell.exports import File, explore_drawing
-from phenviz.app.shell.state import (
-    ExploreState,
-    IndividualState,
-    VariantsState,
-)
+from phenviz.app.shell.state import ExploreState, IndividualState, VariantsState
 from phenviz.errors import ResultError
+from phenviz.figures import personal_screen_figure
 from phenviz.figures.report import Report, render_report
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.figures.variants_screen import variant_screen_figure
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.results import kind_of, locus_of
 
 if TYPE_CHECKING:
     from phenviz.app.individual.genotype_sources import People
     from phenviz.app.individual.person_run import PersonRun
-    from phenviz.app.reports.provenance import Ask
     from phenviz.app.shell.job_view import PrivateJobs
     from phenviz.app.shell.runtime import Runtime
     from phenviz.data.own_tracks import OwnTrack
@@ -40,15 +38,6 @@ _LONGEST_NAME = 60
 
 def _file(report: Report, name: str) -> File:
     return File(f"{name}.html", render_report(report).encode(), _MIME)
-
-
-def _ask(jobs: PrivateJobs) -> Ask:
-    def ask(kind: str, /, **params: Any) -> xr.Dataset:
-        # whatever a page asks for privately is private already
-        params.pop("private", None)
-        return jobs.submit(kind, **params).result()
-
-    return ask
 
 
 def explore_report_file(
@@ -88,7 +77,7 @@ def explore_report_file(
     def make() -> File:
         prediction = job.result() if job is not None else None
         found = LocusResults(locus, prediction, bases, draw(), focus)
-        name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+        name = f"phenviz_{file_stem(locus)}"
         return _file(locus_report(runtime.world, found, app_of(place), query), name)
 
     return make
@@ -137,10 +126,9 @@ def variant_report_file(
 
     def make() -> File:
         from phenviz.app.reports.variant_report import complete, variant_report
-        from phenviz.figures.variants_screen import variant_screen_figure
 
         names = list(contexts or one["context"].values.astype(str))
-        found = complete(world, _ask(jobs), row, one, names, focus)
+        found = complete(world, asking(jobs.submit), row, one, names, focus)
         figure = variant_screen_figure(display, one) if display.alleles else None
         made = variant_report(world, replace(found, figure=figure), app, names, query)
         return _file(made, f"phenviz_variant_{found.variant.key[:_LONGEST_NAME].replace(':', '_')}")
@@ -195,10 +183,9 @@ def person_report_file(
 
     def make() -> File:
         from phenviz.app.reports.person_report import PersonResults, ask_expression, person_report
-        from phenviz.figures import personal_screen_figure
 
         person = people.individual(source, sample)
-        expression = ask_expression(world, _ask(jobs), person, locus, how, own=source == WORLD)
+        expression = ask_expression(world, asking(jobs.submit), person, locus, how, own=source == WORLD)
         figure = personal_screen_figure(display, world.annotation, prediction, table, note=note)
         found = PersonResults(
             sample, locus, prediction, table, effects if len(table) else None, coverage.rstrip("."),
@@ -249,9 +236,7 @@ def disease_report_file(
     mark = "SIMULATED_" if is_simulated(str(dataset.attrs["source"])) else ""
 
     def make() -> File:
-        def ask(kind: str, /, **params: Any) -> xr.Dataset:
-            return service.submit(kind, **params).result()
-
+        ask = asking(service.submit)
         made = ask_hypotheses(world, ask, dataset, pair, app_of(place), source=source, query=query)
         return _file(made, f"phenviz_{mark}hypotheses_report")
 

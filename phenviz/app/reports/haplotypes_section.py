@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.errors import ResultError
+from phenviz.figures import expression_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Section, Table, Words
 from phenviz.results import bin_size_of
 from phenviz.results.comments import comments
@@ -45,8 +46,6 @@ def difference_table(prediction: xr.Dataset) -> pd.DataFrame:
 
 def expressed_section(expression: xr.Dataset) -> Section:
     """Lay out the expression of genes from each haplotype."""
-    from phenviz.figures import expression_figure
-
     table = expression_changes(expression)
     columns = {
         "gene": ("Gene", ""), "haplotype": ("Haplotype", ""), "variants": ("Variants seen", "{:,}"),

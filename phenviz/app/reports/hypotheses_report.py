@@ -24,9 +24,12 @@ from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated
 from phenviz.errors import PhenvizError, ResultError
+from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure, heatmap_figure
+from phenviz.figures.disease import strongest_pair as strongest
+from phenviz.figures.disease_qq import qq_figure
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
 from phenviz.genome.locus import Locus, shown_contig
-from phenviz.genome.true_minus import true_minus
+from phenviz.genome.true_minus import known_number
 from phenviz.results.comments import comments
 
 if TYPE_CHECKING:
@@ -78,27 +81,15 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
         If the result has no such method, trait or context.
     """
     tested = methods_of(dataset)
-    for name, wanted, known in (
-        ("method", method, tested),
-        ("trait", trait, dataset["trait"].values.astype(str).tolist()),
-        ("context", context, dataset["context"].values.astype(str).tolist()),
-    ):
-        if wanted and wanted not in known:
-            raise ResultError(f"no {name} {wanted!r} was tested: choose from {', '.join(known[:20])}")
+    if method and method not in tested:
+        raise ResultError(f"no method {method!r} was tested: choose from {', '.join(tested)}")
     method = method or (RECOMMENDED if RECOMMENDED in tested else tested[0])
-    part = dataset.sel({"method": method}).transpose("trait", "context", ...)
-    if trait:
-        part = part.sel(trait=[trait])
-    if context:
-        part = part.sel(context=[context])
-    p = np.nan_to_num(part["p_value"].values, nan=2.0)
-    z = np.nan_to_num(part["z"].values, nan=-np.inf)
-    row, column = np.unravel_index(int(np.lexsort((-z.ravel(), p.ravel()))[0]), p.shape)
-    if p[row, column] > 1:
-        raise ResultError(
-            f"{method} didn't test {' in '.join(filter(None, (trait, context)))}: choose another"
-        )
-    return Pair(method, str(part["trait"].values[row]), str(part["context"].values[column]))
+    part = dataset.sel({"method": method})
+    pair = Pair(method, *strongest(part, trait, context))
+    if np.isnan(part["p_value"].sel(trait=pair.trait, context=pair.context)):
+        named = " in ".join(filter(None, (trait, context)))
+        raise ResultError(f"{method} didn't test {named}: choose another")
+    return pair
 
 
 def source_of(dataset: xr.Dataset) -> str | None:
@@ -206,10 +197,6 @@ def _title(dataset: xr.Dataset, pair: Pair, named: str) -> str:
     return f"No context stands out for {named if count == 1 else f'{count:,} traits'}"
 
 
-def _number(value: float, form: str = "{:.2g}") -> str:
-    return true_minus(form.format(value)) if np.isfinite(value) else "not known"
-
-
 def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) -> list[str]:
     one = dataset.sel({"method": pair.method, "trait": pair.trait, "context": pair.context})
     q, label = float(one["q_value"]), str(one["context_label"].values)
@@ -219,8 +206,8 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
         else f"doesn't show that {named} acts through {pair.context} ({label})"
     )
     told = [
-        f"By {one['method_label'].values}, the evidence {verdict}: z {_number(float(one['z']), '{:.2f}')}, p "
-        f"{_number(float(one['p_value']))}, q {_number(q)}."
+        f"By {one['method_label'].values}, the evidence {verdict}: z {known_number(float(one['z']), '.2f')}, "
+        f"p {known_number(float(one['p_value']))}, q {known_number(q)}."
     ]
     part = dataset.sel({"method": pair.method})
     passed = int((part["q_value"] < _LEVEL).sum())
@@ -231,7 +218,7 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
     if np.isfinite(one["p_without_top"]):
         told.append(
             f"Without its strongest locus ({float(one['top_locus_share']):.0%} of the evidence), p is "
-            f"{_number(float(one['p_without_top']))}."
+            f"{known_number(float(one['p_without_top']))}."
         )
     if isinstance(behind, Behind):
         told.append(behind.in_words)
@@ -239,9 +226,6 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
 
 
 def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
-    from phenviz.figures import heatmap_figure
-    from phenviz.figures.disease_qq import qq_figure
-
     title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
     names = methods_of(dataset)
     heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
@@ -273,8 +257,6 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
 
 
 def _one(dataset: xr.Dataset, pair: Pair) -> Section:
-    from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure
-
     one: Any = {"method": pair.method, "traits": [pair.trait], "width_mm": ONE_COLUMN_MM}
     bars, forest = bars_figure(dataset, **one), forest_figure(dataset, **one)
     table = table_of(dataset)

@@ -15,22 +15,22 @@ from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.bases_section import (
     MOTIF_METHOD,
     bases_section,
-    file_stem,
     focus_of,
     method_of_bases,
 )
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import ExploreState, contexts_at_first
 from phenviz.errors import LocusError
+from phenviz.figures import explore_figure
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Attachment, Block, Drawing, Figures, Report, Section, Table, Words
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
 from phenviz.results import bin_size_of
 from phenviz.results.comments import comments, not_converged
 
 if TYPE_CHECKING:
-    from phenviz.figures.paper import Paper
     from phenviz.world import World
 
 # longer loci are for the page, which draws whole chromosomes
@@ -203,8 +203,6 @@ def _bases(world: World, found: LocusResults) -> list[Section]:
 
 
 def _activity(world: World, found: LocusResults) -> Section:
-    from phenviz.figures import explore_figure
-
     figure, locus = found.figure, found.locus
     if figure is None:
         assert found.prediction is not None
@@ -261,9 +259,8 @@ def activity_table(prediction: xr.Dataset) -> pd.DataFrame:
 
 
 def _activity_block(prediction: xr.Dataset, locus: Locus) -> Table:
-    values = prediction["activity"].transpose("bin", "context").to_numpy()
     starts = prediction["bin_start"].to_numpy()
-    wide = pd.DataFrame(values, columns=[f"activity.{name}" for name in prediction["context"].values])
+    wide = prediction["activity"].transpose("bin", "context").to_pandas().add_prefix("activity.")
     wide.insert(0, "contig", str(prediction.attrs["contig"]))
     wide.insert(1, "start", starts)
     wide.insert(2, "end", starts + bin_size_of(prediction))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from phenviz.app.reports.addresses import DEFAULT_APP, check_app
-from phenviz.app.reports.provenance import Ask
+from phenviz.app.reports.provenance import Ask, asking
 from phenviz.errors import DataError
 from phenviz.figures.report import Report, render_report
 from phenviz.genome.locus import is_rsid
@@ -106,12 +106,8 @@ def report(
         from phenviz.world import open_world
 
         service = get_service(open_world())
-    chosen, asked = Choices(**choices), service
-
-    def ask(kind: str, /, **params: Any) -> xr.Dataset:
-        return asked.submit(kind, **params).result()
-
-    return write_report(make_report(service.world, ask, what, chosen), Path(path))
+    made = make_report(service.world, asking(service.submit), what, Choices(**choices))
+    return write_report(made, Path(path))
 
 
 def kind_of_report(what: str | os.PathLike[str] | xr.Dataset) -> str:

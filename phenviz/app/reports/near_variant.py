@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.app.variants.ranking import genes_around
+from phenviz.figures import expression_effects_figure
 from phenviz.figures.report import Attachment, Drawing, Figures, Section, Table, Words
 from phenviz.genome.variant import Variant
 from phenviz.results.comments import comments
@@ -46,8 +47,6 @@ def expression_summary(expression: xr.Dataset) -> pd.DataFrame:
 
 def expression_section(expression: xr.Dataset) -> Section:
     """Lay out what a variant changes in the expression of the genes in reach."""
-    from phenviz.figures import expression_effects_figure
-
     title = "Expression"
     if not expression.sizes["pair"]:
         return Section(title, [Words(["No gene's expression is read out from where the variant lies."])])

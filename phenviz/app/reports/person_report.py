@@ -13,15 +13,15 @@ import xarray as xr
 
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.alleles_section import short_allele
-from phenviz.app.reports.bases_section import file_stem
 from phenviz.app.reports.haplotypes_section import difference_table, expressed_section
-from phenviz.app.reports.locus_report import LONGEST
+from phenviz.app.reports.locus_report import check_length
 from phenviz.app.reports.provenance import OF_THE_MODEL, Ask, footer, notices, provenance
 from phenviz.app.shell.state import IndividualState, contexts_at_first
 from phenviz.app.variants.ranking import ranked
-from phenviz.errors import LocusError
+from phenviz.figures import personal_figure
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Attachment, Drawing, Figures, Link, Notice, Report, Section, Table, Words
-from phenviz.genome.locus import Locus
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.genome.ticks import format_length
 from phenviz.genome.true_minus import true_minus
 from phenviz.results import bin_size_of
@@ -29,7 +29,6 @@ from phenviz.results.comments import comments
 from phenviz.results.haplotypes import reaching
 
 if TYPE_CHECKING:
-    from phenviz.figures.paper import Paper
     from phenviz.variation import Individual, Unphased
     from phenviz.world import World
 
@@ -116,10 +115,7 @@ def ask_person(
     """
     from phenviz.app.individual.person_run import carried_by
 
-    if locus.length > LONGEST:
-        raise LocusError(
-            f"{locus} has {locus.length:,} bases, and a report shows at most {LONGEST:,}: choose a part of it"
-        )
+    check_length(locus, None)
     person.check_covered(locus)
     names = list(contexts_at_first(world.contexts) if contexts is None else contexts)
     how: dict[str, Any] = {"unphased": unphased, "seed": seed}
@@ -223,8 +219,6 @@ def _short(found: PersonResults) -> list[str]:
 
 
 def _haplotypes(world: World, found: PersonResults) -> Section:
-    from phenviz.figures import personal_figure
-
     figure = found.figure
     if figure is None:
         variants = found.variants if len(found.variants) else None
@@ -251,13 +245,11 @@ def _haplotypes(world: World, found: PersonResults) -> Section:
 
 def _activity_file(found: PersonResults) -> Attachment:
     prediction = found.prediction
-    wide = prediction["activity"].transpose("bin", "haplotype", "context")
     starts = prediction["bin_start"].to_numpy()
-    table = pd.DataFrame({"start": starts, "end": starts + bin_size_of(prediction)})
-    for haplotype in prediction["haplotype"].values.astype(str):
-        own = wide.sel(haplotype=haplotype).values
-        names = [f"{haplotype}.{name}" for name in prediction["context"].values]
-        table = table.join(pd.DataFrame(own, columns=names))
+    table = prediction["activity"].to_series().unstack(["haplotype", "context"], sort=False)
+    table.columns = table.columns.map(".".join)
+    table.insert(0, "start", starts)
+    table.insert(1, "end", starts + bin_size_of(prediction))
     heading = ["one row per bin; start and end count from 0, half-open", *comments(prediction)]
     return Attachment.of(f"{file_stem(found.locus)}.haplotypes.tsv", table, heading)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from phenviz.results import phenviz_version
 
 if TYPE_CHECKING:
     from phenviz.data.manifests import DataFile
+    from phenviz.service import Job
     from phenviz.world import World
 
 _LIBRARIES = ("torch", "numpy", "xarray", "captum", "tangermeme")
@@ -48,6 +49,15 @@ class Ask(Protocol):
 
     def __call__(self, kind: str, /, **params: Any) -> xr.Dataset:
         """Return the result of a job of a kind."""
+
+
+def asking(submit: Callable[..., Job]) -> Ask:
+    """Return what has a job done by ``submit``, such as a service's, and waits for its result."""
+
+    def ask(kind: str, /, **params: Any) -> xr.Dataset:
+        return submit(kind, **params).result()
+
+    return ask
 
 
 def notices(world: World, results: Iterable[xr.Dataset | None], *more: Notice) -> list[Notice]:

@@ -24,7 +24,9 @@ from phenviz.app.shell.state import ExploreState, VariantsState, contexts_at_fir
 from phenviz.app.variants.ranking import strongest_effects
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import DataError, ResultError
+from phenviz.figures.paper import Paper
 from phenviz.figures.report import Attachment, Drawing, Figures, Report, Section, Table, Words
+from phenviz.figures.variants_screen import variant_screen_figure
 from phenviz.genome.locus import Locus, shown_contig
 from phenviz.genome.true_minus import true_minus
 from phenviz.genome.variant import Variant
@@ -33,7 +35,6 @@ from phenviz.results.display import VariantDisplay
 
 if TYPE_CHECKING:
     from phenviz.effects.both_alleles import BothAlleles
-    from phenviz.figures.paper import Paper
     from phenviz.world import World
 
 # bases on both sides of the variant in Explore
@@ -245,7 +246,8 @@ def _effect_in_words(effects: xr.Dataset, contexts: Sequence[str]) -> list[str]:
         f"{best['context']} ({_label(effects, best['context'])}): ALT {does} predicted activity there."
     ]
     if np.isfinite(best["quantile"]):
-        share, other = (1 + abs(best["quantile"])) / 2, "lower" if value > 0 else "higher"
+        # the middle of common variants isn't at 0: a rise may lie below it
+        share, other = (1 + np.sign(value) * best["quantile"]) / 2, "lower" if value > 0 else "higher"
         told.append(f"Of common variants, {share:.1%} have a {other} effect there.")
     return told
 
@@ -306,8 +308,6 @@ def effects_table(effects: xr.Dataset) -> pd.DataFrame:
 
 
 def _figure(found: VariantResults, motifs: pd.DataFrame | None) -> Paper:
-    from phenviz.figures.variants_screen import variant_screen_figure
-
     values = found.effects["effect"].to_numpy().astype(float)
     low, high = min(float(np.nanmin(values)), 0.0), max(float(np.nanmax(values)), 0.0)
     room = 0.08 * (high - low) or 1.0

@@ -13,7 +13,7 @@ import xarray as xr
 from phenviz.app.shell.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.formats import FIGURE, menu_of
-from phenviz.genome.locus import Locus, shown_contig
+from phenviz.genome.locus import Locus, file_stem
 from phenviz.results import kind_of, locus_of
 from phenviz.results.display import Display
 from phenviz.saving import save
@@ -90,7 +90,7 @@ def explore_figure_file(
         One of `FIGURE_FORMATS`.
     """
     draw, locus = explore_drawing(runtime, display, dataset, own), display.locus
-    name = f"phenviz_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    name = f"phenviz_{file_stem(locus)}"
     return lambda: figure_file(draw(), name, suffix)
 
 
@@ -151,4 +151,4 @@ def stem(dataset: xr.Dataset) -> str:
     locus = locus_of(dataset)
     what = next((name for name in ("effect", "attribution", "activity") if name in dataset), "result")
     what = {"effect": "mutagenesis"}.get(what, what)
-    return f"phenviz_{what}_{shown_contig(locus.contig)}_{locus.start + 1}-{locus.end}"
+    return f"phenviz_{what}_{file_stem(locus)}"

@@ -26,6 +26,12 @@ _MENU_CSS = """
 """
 
 
+def _icon(suffix: str) -> str:
+    if suffix == ".html":
+        return "description"
+    return "image" if suffix.endswith(tuple(FIGURE_FORMATS.values())) else "table_chart"
+
+
 class ExportMenu(Viewer):
     """A menu of formats; the file is made in the background and saved by the browser.
 
@@ -54,20 +60,10 @@ class ExportMenu(Viewer):
         super().__init__()
         self._session, self._make, self._actions, self._background = session, make, actions, background
         self._suffixes = dict(formats)
-        figures = tuple(FIGURE_FORMATS.values())
-        icons = {
-            name: "image"
-            if suffix.endswith(figures)
-            else "description"
-            if suffix == ".html"
-            else "table_chart"
-            for name, suffix in self._suffixes.items()
-        }
-        self._names = list(self._suffixes)
         self._menu = pmui.MenuButton(
             items=[
-                {"label": name, "icon": icons[name], "icon_size": "18px"}
-                for name in self._names
+                {"label": name, "icon": _icon(suffix), "icon_size": "18px"}
+                for name, suffix in self._suffixes.items()
             ],
             label="Export", icon="download", variant="outlined", color="default", size="small", margin=(0, 8),
             align="center", stylesheets=[_MENU_CSS],
@@ -81,7 +77,7 @@ class ExportMenu(Viewer):
         return self._menu
 
     def _chosen(self, item: dict) -> None:
-        if isinstance(item, dict) and item.get("label") in self._names:
+        if isinstance(item, dict) and item.get("label") in self._suffixes:
             self.export(item["label"])
 
     def export(self, name: str) -> None:

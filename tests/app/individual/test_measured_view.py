@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from phenviz.app.individual.measured_people import OWN, ExpressionFolder
@@ -14,6 +12,7 @@ from phenviz.genome import Locus
 from phenviz.world import open_world
 from tests.app.individual.person import settle
 from tests.app.test_uploads import piece
+from tests.app.waiting import wait
 from tests.measured_toys import SAMPLES, write_many, write_measured
 from tests.service.test_trait import project_with
 
@@ -39,14 +38,6 @@ def page(measured):
     settle(page)
     yield page
     page.session.close()
-
-
-def wait(page, done) -> None:
-    end = time.monotonic() + 240
-    while not done() and time.monotonic() < end:
-        page.session._tick()
-        time.sleep(0.05)
-    assert done(), page.measured._said.object
 
 
 def hand_over(page, content: bytes) -> None:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from phenviz.disease.background import random_background
 from phenviz.service import ModelService
 from phenviz.world import open_world
 from tests.effects.toys import people_project
+from tests.toys import draw_few
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_background():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_background.__kwdefaults__, "singles", 400)
-        patch.setitem(random_background.__kwdefaults__, "deep", 60)
+        draw_few(patch, 400, 60)
         yield
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = people_project(tmp_path_factory.mktemp("reports"))
-    text = project.read_text()
-    if "individuals" not in text:
-        project.write_text(text + "individuals: [people.vcf]\n")
-    return project
+    return people_project(tmp_path_factory.mktemp("reports"))
 
 
 @pytest.fixture(scope="module")

@@ -101,10 +101,12 @@ def test_calibration_is_what_was_measured(tmp_path, service, found):
         (100 * size["rate_0.05"]).tolist(), abs=0.051
     )
     assert shown["Verdict"].tolist() == size["verdict"].tolist()
+    assert shown["Measured with"].tolist() == size["model"].tolist()
     power = measured_power()
     power = power[power["method"] == "variant"]
-    first = report.table("Power")["Truth comes first"]
-    assert [number(text.split(" %")[0]) for text in first] == pytest.approx(
+    shown = report.table("Power")
+    assert shown["Measured with"].tolist() == power["model"].tolist()
+    assert [number(text.split(" %")[0]) for text in shown["Truth comes first"]] == pytest.approx(
         (100 * power["top_1"]).tolist(), abs=0.051
     )
     assert f"this result was made with {found.attrs['model']}" in report.text

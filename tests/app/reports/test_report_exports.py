@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from phenviz.app.disease.page import DiseasePage
@@ -16,6 +14,7 @@ from phenviz.genome import Locus
 from phenviz.service.explained import explain
 from phenviz.world import open_world
 from tests.app.reports.parsed import check_report, number
+from tests.app.waiting import wait
 
 VIEW, SITE = Locus("20", 2_000, 9_000), Locus("20", 6_000, 6_120)
 PLACE = "https://lab.example/phenviz/page"
@@ -27,17 +26,6 @@ def runtime(project):
     assert runtime.service_ready.result(300) is not None
     yield runtime
     runtime.stop()
-
-
-def wait(page, over):
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        page.session._tick()
-        if over():
-            page.session._tick()
-            return
-        time.sleep(0.02)
-    raise AssertionError("still at it")
 
 
 def exported(page):

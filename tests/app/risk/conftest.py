@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from phenviz.app.risk.page import RiskPage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
+from tests.app.waiting import wait
 from tests.effects.toys import write_people
 from tests.risk_toys import risk_project
 
@@ -35,11 +34,5 @@ def page(runtime):
 
 def settle(page) -> None:
     """Let the background finish, and the page look at it."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        page.session._tick()
-        if page.run.status in ("done", "failed", "cancelled", "waiting", "no model"):
-            page.session._tick()
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"still {page.run.status}")
+    over = ("done", "failed", "cancelled", "waiting", "no model")
+    wait(page, lambda: page.run.status in over)
