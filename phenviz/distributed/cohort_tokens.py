@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,9 +167,9 @@ class OpenTokens:
         by_genes: dict[tuple[int, int], list[Shard]] = {}
         for shard in shards:
             by_genes.setdefault(shard.content[2:], []).append(shard)
-        progress.stage("joining shards", len(shards))
+        parts_in_order = folder.load_all([shard for own in by_genes.values() for shard in own], progress)
         for (first, last), own in by_genes.items():
-            parts = [folder.load(shard.name) for shard in own]
+            parts = list(islice(parts_in_order, len(own)))
             begins = sum(len(group) for group in self.groups[:first])
             places = range(begins, begins + sum(len(group) for group in self.groups[first:last]))
             store.write(
@@ -177,7 +178,6 @@ class OpenTokens:
                 parts[0]["reference_token"].values,
             )
             _count(done, [part.attrs for part in parts])
-            progress.advance(len(own))
         return done
 
     def close(self) -> None:

@@ -100,12 +100,7 @@ class OpenPrediction:
         from phenviz.saving import save
         from phenviz.service import grid
 
-        progress.stage("joining shards", len(shards))
-        parts = []
-        for shard in shards:
-            parts.append(folder.load(shard.name))
-            progress.advance()
-        joined = grid.join(self.locus, parts)
+        joined = grid.join(self.locus, list(folder.load_all(shards, progress)))
         drawn = suffix_of(output, tuple(FIGURE)) is not None
         how: dict[str, Any] = {"annotation": self.world.annotation} if drawn else {"progress": progress}
         return joined, save(joined, output, **how)

@@ -127,11 +127,7 @@ class OpenMeasured:
         from phenviz.effects.measured import join_measured
         from phenviz.saving import save
 
-        progress.stage("joining shards", len(shards))
-        parts = []
-        for shard in shards:
-            parts.append(folder.load(shard.name))
-            progress.advance()
+        parts = list(folder.load_all(shards, progress))
         joined = join_measured(parts).assign_attrs(parts[0].attrs)
         return joined, save(joined, output)
 

@@ -119,10 +119,8 @@ class OpenExpression:
         from phenviz.saving import save
 
         by_people: dict[tuple[int, int], list[xr.Dataset]] = {}
-        progress.stage("joining shards", len(shards))
-        for shard in shards:
-            by_people.setdefault(shard.content[:2], []).append(folder.load(shard.name))
-            progress.advance()
+        for shard, part in zip(shards, folder.load_all(shards, progress), strict=True):
+            by_people.setdefault(shard.content[:2], []).append(part)
         joined = join_people([join_genes(parts) for parts in by_people.values()])
         return joined, save(joined, output)
 

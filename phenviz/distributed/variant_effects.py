@@ -124,15 +124,12 @@ class OpenVariants:
         from phenviz.results.variants import variants_file
 
         counts: dict[str, int] = {}
-        progress.stage("joining shards", len(shards))
         with variants_file(output, join_scores) as append:
-            for shard in shards:
-                part = self.folder.load(shard.name)
+            for part in self.folder.load_all(shards, progress):
                 names, found = np.unique(part["status"].values.astype(str), return_counts=True)
                 for name, count in zip(names.tolist(), found.tolist(), strict=True):
                     counts[name] = counts.get(name, 0) + count
                 append(part)
-                progress.advance()
         return counts
 
     def close(self) -> None:
