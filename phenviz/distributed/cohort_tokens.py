@@ -15,9 +15,10 @@ import xarray as xr
 from phenviz.disease.cohort.folder import TOKENS, Cohort, open_cohort
 from phenviz.distributed.identity import identity_of
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of
+from phenviz.distributed.world_address import WorldAddress
 from phenviz.models.token_layout import WINDOW, readout_named, token_layout
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.service import ModelService
 from phenviz.service.cohort import in_order
 from phenviz.service.cohort_embedding import Embedded, open_store, sites_of, tokens_of_genes, windows_of
 
@@ -81,7 +82,7 @@ class OpenTokens:
 
     def __init__(self, task: TokenTask, world: World, cohort: Cohort) -> None:
         self.task, self.world, self.cohort = task, world, cohort
-        self.service = service_of(world, task.device)
+        self.service = ModelService(world, task.device)
         self.samples = tuple(cohort.people.samples)
         how = {
             name: value for name, value in asdict(task).items() if name not in ("world", "cohort", "device")
