@@ -347,3 +347,8 @@ def test_two_sequences_of_one_name_are_refused(toy_project, tmp_path):
 def test_edits_of_elements_are_no_tracks(toy_project, tmp_path):
     error = fails("ablate", "ALPHA", "--world", toy_project, "-o", tmp_path / "a.bw", status=2)
     assert ".nc .zarr .parquet" in error
+
+
+@pytest.mark.parametrize("command", ["predict", "personal", "expression", "measured", "ablate"])
+def test_a_seed_below_zero_is_refused_before_anything_is_read(command):
+    assert "Invalid value for '--seed': -1" in fails(command, "--seed", "-1", status=2)

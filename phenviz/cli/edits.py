@@ -27,7 +27,9 @@ _output_option = click.option(
     "-o", "--output", required=True, metavar="OUT", callback=_check_output,
     help="Result file: .parquet (tidy table) .nc .zarr",
 )  # fmt: skip
-_seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffles.")
+_seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the shuffles."
+)
 _where = with_options(_output_option, reference_option, world_option, device_option)
 
 

@@ -16,10 +16,12 @@ from phenviz.cli.common import (
     world_option,
 )
 from phenviz.cli.compute import contexts_option
+from phenviz.cli.people import phasing_options
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from phenviz.variation import Unphased
 
 _SUFFIXES = (".zarr", ".nc", ".parquet", ".tsv")
 
@@ -40,14 +42,7 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
 @click.option("--samples", metavar="FILE", type=click.Path(path_type=Path),
               help="Names of people, one per line.  [default: all]")  # fmt: skip
 @contexts_option
-@click.option(
-    "--unphased",
-    type=click.Choice(["refuse", "as-listed", "random"]),
-    default="refuse",
-    show_default=True,
-    help="What to do about heterozygotes without a phase.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@phasing_options
 @click.option("-o", "--output", required=True, metavar="OUT", callback=_check_output,
               help="Result: .zarr .nc .parquet (tidy) .tsv")  # fmt: skip
 @scale_options
@@ -59,7 +54,7 @@ def many_expression(
     genes: Path,
     samples: Path | None,
     contexts: tuple[str, ...],
-    unphased: str,
+    unphased: Unphased,
     seed: int,
     output: Path,
     scheduler: str,
@@ -92,7 +87,7 @@ def many_expression(
         find_samples(people(opened_world, path), asked),
         None if path is None else Path(path),
         contexts or None,
-        unphased.replace("-", " "),
+        unphased,
         seed,
         output.absolute().with_name(f"{output.name}.haplotypes"),
         device,

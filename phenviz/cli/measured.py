@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 _EPILOG = (
     "Without --individuals, people are those of the world, in the embedded one with the 203 of data "
     "pack 1000g-eur203-chr20. Correlations are over people who were held out; what each column means stands "
-    "in the "
-    "result's attribute 'definition'. Nothing about a person is written or kept."
+    "in the result's attribute 'definition'. Nothing about a person is written or kept."
 )
 
 # genes with the strongest evidence that are said on stderr
@@ -86,7 +85,7 @@ _panel_option = click.option(
     callback=check_unphased,
     help="What to do about heterozygotes whose phase the file doesn't know.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is random.")
 @scale_options
 @reference_option
 @world_option
@@ -112,6 +111,7 @@ def measured(
     """Judge predicted expression by what was measured in people, beside elastic net and the top variant."""
     from phenviz.cli.scale import Sharding, result_in_shards
     from phenviz.cli.worlds import open_with_reference
+    from phenviz.data.expression_table import read_names
     from phenviz.data.packs import find_pack
     from phenviz.results.measured import without_people
     from phenviz.saving import save
@@ -129,7 +129,8 @@ def measured(
         "genes": genes or None, "individuals": tuple(map(_absolute, individuals)),
         "panel": panel and _absolute(panel), "contexts": contexts or None, "unphased": unphased, "seed": seed,
     }  # fmt: skip
-    aliases, scale = _read_names(names) or {}, Sharding(scheduler, shard, shards_at)
+    aliases = {} if names is None else read_names(names)
+    scale = Sharding(scheduler, shard, shards_at)
     if scale.wanted:
         from phenviz.distributed.measured_people import MeasuredTask
         from phenviz.distributed.world_address import WorldAddress
@@ -153,12 +154,6 @@ def measured(
 def _absolute(path: str) -> str:
     # workers may run elsewhere
     return str(Path(path).expanduser().absolute())
-
-
-def _read_names(path: str | None) -> dict[str, str] | None:
-    from phenviz.data.expression_table import read_names
-
-    return None if path is None else read_names(path)
 
 
 def _tell(dataset: xr.Dataset) -> None:

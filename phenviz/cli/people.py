@@ -39,7 +39,9 @@ phasing_options = with_options(
         callback=check_unphased,
         help="What to do about heterozygotes whose phase the file doesn't know.",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of --unphased random."),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --unphased random."
+    ),
 )
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     callback=check_unphased,
     help="What to do about heterozygotes whose phase the file doesn't know.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is random.")
 @device_option
 @world_option
 def personal(

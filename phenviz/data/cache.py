@@ -125,16 +125,10 @@ class MemoryLimit:
     def keep(self, latest: RecentlyUsed[Any, Any]) -> None:
         """Let go of values until the limit is kept; never of the one that was put last, in this cache."""
         with self.lock:
-            others = [cache for cache in self._caches if cache is not latest]
-            excess = latest.held + sum(cache.held for cache in others) - self.limit
-            while excess > 0:
-                oldest = [(cache.oldest, place) for place, cache in enumerate(others) if len(cache)]
-                if len(latest) > 1:
-                    oldest.append((latest.oldest, -1))
-                if not oldest:
-                    return
-                place = min(oldest)[1]
-                excess -= (latest if place < 0 else others[place]).forget_oldest()
+            caches = list(self._caches)
+            excess = sum(cache.held for cache in caches) - self.limit
+            while excess > 0 and (others := [one for one in caches if len(one) > (one is latest)]):
+                excess -= min(others, key=lambda one: one.oldest).forget_oldest()
 
 
 # of all caches of a process that are measured in bytes

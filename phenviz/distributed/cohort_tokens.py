@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import xarray as xr
 from phenviz.disease.cohort.folder import TOKENS, Cohort, open_cohort
 from phenviz.distributed.identity import identity_of
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of
+from phenviz.distributed.world_address import WorldAddress
 from phenviz.models.token_layout import WINDOW, readout_named, token_layout
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.service import ModelService
 from phenviz.service.cohort import in_order
 from phenviz.service.cohort_embedding import Embedded, open_store, sites_of, tokens_of_genes, windows_of
 
@@ -80,7 +82,7 @@ class OpenTokens:
 
     def __init__(self, task: TokenTask, world: World, cohort: Cohort) -> None:
         self.task, self.world, self.cohort = task, world, cohort
-        self.service = service_of(world, task.device)
+        self.service = ModelService(world, task.device)
         self.samples = tuple(cohort.people.samples)
         how = {
             name: value for name, value in asdict(task).items() if name not in ("world", "cohort", "device")
@@ -166,9 +168,9 @@ class OpenTokens:
         by_genes: dict[tuple[int, int], list[Shard]] = {}
         for shard in shards:
             by_genes.setdefault(shard.content[2:], []).append(shard)
-        progress.stage("joining shards", len(shards))
+        parts_in_order = folder.load_all([shard for own in by_genes.values() for shard in own], progress)
         for (first, last), own in by_genes.items():
-            parts = [folder.load(shard.name) for shard in own]
+            parts = list(islice(parts_in_order, len(own)))
             begins = sum(len(group) for group in self.groups[:first])
             places = range(begins, begins + sum(len(group) for group in self.groups[first:last]))
             store.write(
@@ -177,7 +179,6 @@ class OpenTokens:
                 parts[0]["reference_token"].values,
             )
             _count(done, [part.attrs for part in parts])
-            progress.advance(len(own))
         return done
 
     def close(self) -> None:

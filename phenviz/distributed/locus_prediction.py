@@ -13,12 +13,17 @@ import xarray as xr
 
 from phenviz.distributed.identity import identity_of
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of, wait_for
+from phenviz.distributed.world_address import WorldAddress, wait_for
+from phenviz.formats import FIGURE, suffix_of
+from phenviz.genome import Locus
+from phenviz.genome.codes import N_CODE
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.saving import save
+from phenviz.service import ModelService, grid, standard
+from phenviz.service.job_params import chunk_intervals, find_contexts
 
 if TYPE_CHECKING:
     from phenviz.distributed.shard_folder import ShardFolder
-    from phenviz.genome import Locus
     from phenviz.world import World
 
 # few, so that two workers share a chromosome of a minute
@@ -65,12 +70,10 @@ class OpenPrediction:
     """
 
     def __init__(self, task: PredictionTask, world: World) -> None:
-        from phenviz.service.job_params import find_contexts
-
         self.task, self.world = task, world
         self.locus = world.locus(task.locus)
         self.contexts = find_contexts(world, task.contexts)
-        self.service = service_of(world, task.device)
+        self.service = ModelService(world, task.device)
         self.samples: tuple[str, ...] = ()
         self.identity = identity_of(world, (), locus=repr(self.locus), contexts=self.contexts)
 
@@ -96,16 +99,7 @@ class OpenPrediction:
         progress: Progress = NO_PROGRESS,
     ) -> tuple[xr.Dataset, tuple[Path, ...]]:
         """Put finished shards together in one result, and write it."""
-        from phenviz.formats import FIGURE, suffix_of
-        from phenviz.saving import save
-        from phenviz.service import grid
-
-        progress.stage("joining shards", len(shards))
-        parts = []
-        for shard in shards:
-            parts.append(folder.load(shard.name))
-            progress.advance()
-        joined = grid.join(self.locus, parts)
+        joined = grid.join(self.locus, list(folder.load_all(shards, progress)))
         drawn = suffix_of(output, tuple(FIGURE)) is not None
         how: dict[str, Any] = {"annotation": self.world.annotation} if drawn else {"progress": progress}
         return joined, save(joined, output, **how)
@@ -115,16 +109,11 @@ class OpenPrediction:
         self.service.close()
 
     def _intervals(self, chunks: int) -> Iterator[Locus]:
-        from phenviz.genome import Locus
-        from phenviz.genome.codes import N_CODE
-        from phenviz.service.job_params import chunk_intervals
-        from phenviz.service.standard import PREDICT_CHUNK
-
         locus = self.locus
         known = self.world.reference.fetch_codes(locus.contig, locus.start, locus.end) != N_CODE
         last = locus.end - int(np.argmax(known[::-1]))
         start = locus.start
-        for cell in chunk_intervals(self.world, locus, PREDICT_CHUNK * chunks):
+        for cell in chunk_intervals(self.world, locus, standard.PREDICT_CHUNK * chunks):
             # nobody can ask for a prediction where no base is known: a gap goes with what is beside it
             if cell.end < last and known[start - locus.start : cell.end - locus.start].any():
                 yield Locus(locus.contig, start, cell.end)
@@ -132,11 +121,9 @@ class OpenPrediction:
         yield Locus(locus.contig, start, locus.end)
 
     def _chunks_together(self) -> int:
-        from phenviz.service.standard import PREDICT_CHUNK
-
         locus, bin_size = self.locus, self.world.backbone.bin_size
         seconds = self.service.estimate("predict", locus=locus, contexts=list(self.contexts)).seconds
-        chunk = max(PREDICT_CHUNK // bin_size, 1) * bin_size
+        chunk = max(standard.PREDICT_CHUNK // bin_size, 1) * bin_size
         count = -(-locus.length // chunk)
         fits = _MOST_BYTES // max(chunk // bin_size * len(self.contexts) * 4, 1)
         # all of one length, so that no worker waits long for the last one

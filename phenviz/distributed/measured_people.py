@@ -13,12 +13,16 @@ import xarray as xr
 
 from phenviz.distributed.identity import identity_of
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of, wait_for
+from phenviz.distributed.world_address import WorldAddress, wait_for
+from phenviz.effects.measured import join_measured
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results.measured import without_people
+from phenviz.saving import save
+from phenviz.service import ModelService
+from phenviz.service.measured import MeasuredRequest, pair_measured
 
 if TYPE_CHECKING:
     from phenviz.distributed.shard_folder import ShardFolder
-    from phenviz.service.measured import MeasuredRequest
     from phenviz.world import World
 
 SHARD_SECONDS = 60.0
@@ -68,10 +72,8 @@ class OpenMeasured:
     """
 
     def __init__(self, task: MeasuredTask, world: World) -> None:
-        from phenviz.service.measured import pair_measured
-
         self.task, self.world = task, world
-        self.service = service_of(world, task.device)
+        self.service = ModelService(world, task.device)
         asked = self._request
         people = pair_measured(world, asked.source, asked.individuals, asked.panel, dict(asked.names))
         # in a table of one's own the same people may have other names
@@ -85,8 +87,6 @@ class OpenMeasured:
 
     @cached_property
     def _request(self) -> MeasuredRequest:
-        from phenviz.service.measured import MeasuredRequest
-
         return MeasuredRequest.of(self.world, **self._how)
 
     @property
@@ -110,8 +110,6 @@ class OpenMeasured:
 
     def compute(self, shard: Shard, progress: Progress) -> xr.Dataset:
         """Judge some genes; what is told of each person isn't kept."""
-        from phenviz.results.measured import without_people
-
         found = wait_for(self.service.submit("measured", judged=shard.content, **self._how), progress)
         self.service.forget(None)
         return without_people(found)
@@ -124,14 +122,7 @@ class OpenMeasured:
         progress: Progress = NO_PROGRESS,
     ) -> tuple[xr.Dataset, tuple[Path, ...]]:
         """Put finished shards together in one table, and write it."""
-        from phenviz.effects.measured import join_measured
-        from phenviz.saving import save
-
-        progress.stage("joining shards", len(shards))
-        parts = []
-        for shard in shards:
-            parts.append(folder.load(shard.name))
-            progress.advance()
+        parts = list(folder.load_all(shards, progress))
         joined = join_measured(parts).assign_attrs(parts[0].attrs)
         return joined, save(joined, output)
 

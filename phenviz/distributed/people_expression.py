@@ -11,9 +11,13 @@ import xarray as xr
 
 from phenviz.distributed.identity import digest_of, identity_of
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of, wait_for
+from phenviz.distributed.world_address import WorldAddress, wait_for
+from phenviz.effects.joined_expression import join_genes, join_people
 from phenviz.errors import DataError
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.saving import save
+from phenviz.service import ModelService
+from phenviz.service.chosen_people import people
 
 if TYPE_CHECKING:
     from phenviz.distributed.shard_folder import ShardFolder
@@ -70,12 +74,10 @@ class OpenExpression:
     """
 
     def __init__(self, task: ExpressionTask, world: World) -> None:
-        from phenviz.service.chosen_people import people
-
         self.task, self.world = task, world
         path = None if task.individuals is None else str(task.individuals)
         files = people(world, path).paths
-        self.service, self.samples = service_of(world, task.device), task.samples
+        self.service, self.samples = ModelService(world, task.device), task.samples
         self.identity = identity_of(
             world, files, genes=task.genes, samples=task.samples, contexts=task.contexts,
             unphased=[task.unphased, task.seed],
@@ -115,14 +117,9 @@ class OpenExpression:
         progress: Progress = NO_PROGRESS,
     ) -> tuple[xr.Dataset, tuple[Path, ...]]:
         """Put finished shards together in one result, and write it."""
-        from phenviz.effects.joined_expression import join_genes, join_people
-        from phenviz.saving import save
-
         by_people: dict[tuple[int, int], list[xr.Dataset]] = {}
-        progress.stage("joining shards", len(shards))
-        for shard in shards:
-            by_people.setdefault(shard.content[:2], []).append(folder.load(shard.name))
-            progress.advance()
+        for shard, part in zip(shards, folder.load_all(shards, progress), strict=True):
+            by_people.setdefault(shard.content[:2], []).append(part)
         joined = join_people([join_genes(parts) for parts in by_people.values()])
         return joined, save(joined, output)
 

@@ -23,12 +23,13 @@ from phenviz.errors import ResultError
 from phenviz.results import load, save
 
 if TYPE_CHECKING:
-    from phenviz.distributed.shards import Attempt
+    from phenviz.distributed.shards import Attempt, Shard
+    from phenviz.progress import Progress
 
 MANIFEST = "manifest.parquet"
 # how many shards there are, for whoever looks on
 TOTAL = "total"
-_SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined.json"
+_SHARDS, _INPUTS, _JOINED = "shards", "inputs", "joined"
 # names of variables and of coordinates, as they were
 _ORDER = "phenviz_order"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -77,12 +78,10 @@ class ShardFolder:
     """
 
     def __init__(self, place: str | os.PathLike[str], identity: Mapping[str, str]) -> None:
-        from fsspec.core import url_to_fs
-
         self.place, self.identity = os.fspath(place), dict(identity)
-        self._fs, root = url_to_fs(self.place)
+        self._fs, root = _file_system(self.place)
         self._local = "://" not in self.place
-        self.root = f"{root.rstrip('/')}/{digest_of(identity)}"
+        self.root = f"{root}/{digest_of(identity)}"
 
     def prepare(self) -> None:
         """Make the folder.
@@ -139,8 +138,7 @@ class ShardFolder:
     def done(self) -> set[str]:
         """Return the names of the shards that are finished and there."""
         with told(self.place):
-            self._fs.invalidate_cache()
-            there = {_stem(path) for path in self._fs.ls(f"{self.root}/{_SHARDS}", detail=False)}
+            there = self._stored()
         table = self.manifest()
         return there & set(table.loc[table["state"] == "done", "shard"])
 
@@ -194,15 +192,21 @@ class ShardFolder:
             self._fs.get(f"{path}/", f"{store}/", recursive=True)
             return _in_order(load(store))
 
+    def load_all(self, shards: Sequence[Shard], progress: Progress) -> Iterator[xr.Dataset]:
+        """Read finished shards one by one, in their order, and say how many are read."""
+        progress.stage("joining shards", len(shards))
+        for shard in shards:
+            part = self.load(shard.name)
+            progress.advance()
+            yield part
+
     def state(self) -> RunState:
         """Return how far the work is, for whoever looks on: of what is finished, nothing is read."""
         name, total = Path(self.place).name.removesuffix(".shards"), self.known(TOTAL)
+        if self.known(_JOINED) is not None:
+            return RunState(name, total, total, joined=True)
         with told(self.place):
-            if self._fs.exists(f"{self.root}/{_JOINED}"):
-                return RunState(name, total, total, joined=True)
-            self._fs.invalidate_cache()
-            there = {_stem(path) for path in self._fs.ls(f"{self.root}/{_SHARDS}", detail=False)}
-            there = {name for name in there if name[0] != "."}
+            there = self._stored()
             rows = self._rows_but(there)
         failed = [row for row in rows if row["state"] != "done"]
         return RunState(
@@ -211,11 +215,8 @@ class ShardFolder:
 
     def joined(self, output: Path) -> bool:
         """Tell whether an output is what the shards were joined into."""
-        path = f"{self.root}/{_JOINED}"
-        with told(self.place):
-            if not self._fs.exists(path):
-                return False
-            kept = json.loads(self._fs.cat_file(path))
+        if (kept := self.known(_JOINED)) is None:
+            return False
         files = [_state_of(output.with_name(state[0])) for state in kept["files"]]
         return kept["output"] == output.name and files == kept["files"]
 
@@ -231,10 +232,16 @@ class ShardFolder:
         """
         states = [_state_of(path) for path in files or [output]]
         with told(self.place):
-            self._write(_JOINED, json.dumps({"output": output.name, "files": states}).encode())
+            self._write(f"{_JOINED}.json", json.dumps({"output": output.name, "files": states}).encode())
             for name in (_SHARDS, _INPUTS):
                 self._fs.rm(f"{self.root}/{name}", recursive=True)
                 self._fs.makedirs(f"{self.root}/{name}", exist_ok=True)
+
+    def _stored(self) -> set[str]:
+        """Return the names of the shards that are there, apart from what is being written."""
+        self._fs.invalidate_cache()
+        names = {_stem(path) for path in self._fs.ls(f"{self.root}/{_SHARDS}", detail=False)}
+        return {name for name in names if name[0] != "."}
 
     def _rows_but(self, names: Collection[str]) -> list[dict[str, Any]]:
         """Read the rows of all shards but some."""
@@ -242,7 +249,7 @@ class ShardFolder:
 
         rows = []
         for path in sorted(self._fs.glob(f"{self.root}/{MANIFEST}/*.parquet")):
-            if _stem(path) not in names and _stem(path)[0] != ".":
+            if _stem(path) not in names:
                 with self._fs.open(path, "rb") as file:
                     rows += parquet.read_table(file).to_pylist()
         return rows
@@ -264,13 +271,11 @@ def last_begun(place: str | os.PathLike[str]) -> ShardFolder | None:
     ResultError
         If it can't be read.
     """
-    from fsspec.core import url_to_fs
-
-    fs, root = url_to_fs(os.fspath(place))
+    fs, root = _file_system(os.fspath(place))
     with told(os.fspath(place)):
         fs.invalidate_cache()
         # written anew whenever a run begins
-        begun = fs.glob(f"{root.rstrip('/')}/*/identity.json")
+        begun = fs.glob(f"{root}/*/identity.json")
         if not begun:
             return None
         return ShardFolder(place, json.loads(fs.cat_file(max(begun, key=fs.modified))))
@@ -283,9 +288,22 @@ def told(place: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ResultError(
-            f"can't write to {place} ({error}): free some room or mend its permissions; finished shards are "
-            "kept, and the same command goes on"
+            f"{place} can't be read or written ({error}): free some room or mend its permissions; finished "
+            "shards are kept, and the same command goes on"
         ) from error
+
+
+def _file_system(place: str) -> tuple[Any, str]:
+    """Return the file system of a place, and the place's path in it."""
+    from fsspec.core import url_to_fs
+
+    try:
+        fs, root = url_to_fs(place)
+    except (ImportError, ValueError) as error:
+        raise ResultError(
+            f"{place} can't be opened ({error}): give a folder, or a URL whose file system fsspec has here"
+        ) from error
+    return fs, root.rstrip("/")
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -12,9 +12,13 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.distributed.identity import identity_of
+from phenviz.distributed.shard_folder import ShardFolder
 from phenviz.distributed.shards import Shard
-from phenviz.distributed.world_address import WorldAddress, service_of, wait_for
+from phenviz.distributed.world_address import WorldAddress, wait_for
+from phenviz.effects import join_scores
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results.variants import variants_file
+from phenviz.service import ModelService
 
 if TYPE_CHECKING:
     from phenviz.world import World
@@ -66,10 +70,8 @@ class OpenVariants:
     """
 
     def __init__(self, task: VariantTask, world: World) -> None:
-        from phenviz.distributed.shard_folder import ShardFolder
-
         self.task, self.world = task, world
-        self.service = service_of(world, task.device)
+        self.service = ModelService(world, task.device)
         self.samples: tuple[str, ...] = ()
         self.identity = identity_of(world, [task.source], contexts=task.contexts, gene=task.gene)
         self.folder = ShardFolder(task.shards_at, self.identity)
@@ -106,8 +108,6 @@ class OpenVariants:
 
     def compute(self, shard: Shard, progress: Progress) -> xr.Dataset:
         """Score the variants of a shard."""
-        from phenviz.effects import join_scores
-
         scores = []
         for number in range(*shard.content):
             job = self.service.submit(
@@ -120,19 +120,13 @@ class OpenVariants:
 
     def join(self, shards: Sequence[Shard], output: Path, progress: Progress = NO_PROGRESS) -> dict[str, int]:
         """Write the results of all shards into one file, in the order of the records; count their status."""
-        from phenviz.effects import join_scores
-        from phenviz.results.variants import variants_file
-
         counts: dict[str, int] = {}
-        progress.stage("joining shards", len(shards))
         with variants_file(output, join_scores) as append:
-            for shard in shards:
-                part = self.folder.load(shard.name)
+            for part in self.folder.load_all(shards, progress):
                 names, found = np.unique(part["status"].values.astype(str), return_counts=True)
                 for name, count in zip(names.tolist(), found.tolist(), strict=True):
                     counts[name] = counts.get(name, 0) + count
                 append(part)
-                progress.advance()
         return counts
 
     def close(self) -> None:

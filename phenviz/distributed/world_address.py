@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from phenviz.progress import Progress
-    from phenviz.service import Job, ModelService
+    from phenviz.service import Job
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -47,13 +47,6 @@ class WorldAddress:
         if self.reference is None:
             return opened
         return World(replace(opened.project, reference=self.reference))
-
-
-def service_of(world: World, device: str) -> ModelService:
-    """Make the model service of a worker."""
-    from phenviz.service import ModelService
-
-    return ModelService(world, device=device)
 
 
 def wait_for(job: Job, progress: Progress) -> xr.Dataset:

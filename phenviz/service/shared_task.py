@@ -160,8 +160,9 @@ class Work:
     @property
     def _units_now(self) -> float:
         """Size of the present chunk."""
-        chunks = self.chunks
-        return chunks[self.next_chunk].units if self.next_chunk < len(chunks) else 0.0
+        # read once: whoever looks from another thread may do so while a chunk ends
+        chunks, number = self.chunks, self.next_chunk
+        return chunks[number].units if number < len(chunks) else 0.0
 
     def look(self) -> Finished:
         """Return what is finished now, which doesn't change any more."""

@@ -89,6 +89,27 @@ def test_the_page_follows_a_run_that_somebody_else_began(tmp_path, background, m
     assert shown.visible and PERSON not in shown.object and shown.object.count("<p>") == 2
 
 
+def test_places_that_cannot_be_looked_at_are_told_beside_the_others(tmp_path, background, monkeypatch):
+    from phenviz.app.explore import shard_runs
+    from phenviz.distributed import shard_folder
+
+    def refused(place):
+        if place == "s3://bucket/x":
+            raise RuntimeError("no credentials")
+        return usual(place)
+
+    usual = shard_folder.last_begun
+    monkeypatch.setattr(shard_folder, "last_begun", refused)
+    monkeypatch.setattr(shard_runs, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    session = FakeSession()
+    places = ["no-such-system://x", "s3://bucket/x", str(tmp_path / "nowhere")]
+    shown = ShardRuns(session, places, background).__panel__()
+    session.tick_until(lambda: "nothing was begun yet" in shown.object)
+    first, second, _ = shown.object.split("<p>")[1:]
+    assert "no-such-system://x can&#x27;t be opened (Protocol not known" in first
+    assert second.startswith("s3://bucket/x: Something went wrong")
+
+
 def test_a_server_that_shows_none_looks_at_nothing(background):
     session = FakeSession()
     assert not ShardRuns(session, (), background).__panel__().visible and session.listening == []

@@ -3,10 +3,13 @@
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
 from phenviz.errors import Cancelled, JobError
+from phenviz.service import Chunk
+from phenviz.service.shared_task import Work
 from tests.service.fakes import BATCHES, numbers
 
 
@@ -224,6 +227,18 @@ def test_time_left_follows_the_observed_speed(service, counting):
     assert job.eta > guessed
     counting.gate.set()
     job.result(60)
+
+
+def test_the_time_left_can_be_asked_for_while_a_chunk_ends_in_another_thread():
+    class EndsMeanwhile(tuple):
+        def __len__(self):
+            work.next_chunk = 1
+            return super().__len__()
+
+    chunks = [Chunk({}, lambda *_: None, 4.0)]
+    work = Work("key", SimpleNamespace(even=True), chunks, 8.0, 4.0, SimpleNamespace(), None)
+    work.chunks, work._chunk_began, work._fraction = EndsMeanwhile(chunks), time.monotonic() - 1, 0.5
+    assert 0 < work.seconds_left < 8
 
 
 def wait_until(condition, seconds=60.0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 import panel as pn
 from panel.viewable import Viewer
 
-from phenviz.app.shell.session import Session
+from phenviz.app.shell.formatting import escaped
+from phenviz.app.shell.session import Session, words_of
 from phenviz.app.widgets.parts import words
-from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
     from phenviz.distributed.shard_folder import RunState
@@ -49,8 +48,8 @@ class ShardRuns(Viewer):
     def _look(self) -> None:
         if self._looking is not None:
             if self._looking.done():
-                told, self._looking = self._looking.result(), None
-                if told != self._words.object:
+                looked, self._looking = self._looking, None
+                if (told := looked.result()) != self._words.object:
                     self._words.param.update(object=told, visible=True)
         elif time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
@@ -58,7 +57,7 @@ class ShardRuns(Viewer):
 
 
 def _read(places: Sequence[str]) -> str:
-    lines = [f"<p>{html.escape(_told(place))}</p>" for place in places]
+    lines = [f"<p>{escaped(_told(place))}</p>" for place in places]
     return f"<h3>Runs of shards</h3>{''.join(lines)}"
 
 
@@ -68,8 +67,8 @@ def _told(place: str) -> str:
     try:
         folder = last_begun(place)
         return f"{place}: nothing was begun yet" if folder is None else in_words(folder.state())
-    except PhenvizError as error:
-        return str(error)
+    except Exception as error:  # whatever a file system of somebody else's raises: the other runs are told
+        return f"{place}: {words_of(error)}"
 
 
 def in_words(state: RunState) -> str:
