@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from unittest.mock import Mock
+
 import panel as pn
 import pytest
 from bokeh.core.property.descriptors import PropertyDescriptor
@@ -9,11 +12,13 @@ from bokeh.document import Document
 from bokeh.models import Axis, ColumnDataSource, HoverTool, Model, Quad
 from bokeh.plotting import figure
 from bokeh.themes import Theme, built_in_themes
+from panel.io import document as panel_document
 
-from phenviz.app.shell.panel_workarounds import remember_defaults
+from phenviz.app.shell.panel_workarounds import remember_defaults, send_all_that_waits
 from phenviz.app.widgets.parts import FigurePane
 
 remember_defaults()
+send_all_that_waits()
 _BY_BOKEH = PropertyDescriptor._get_default.__wrapped__
 
 
@@ -53,3 +58,38 @@ def test_a_figure_looks_as_in_a_pane_of_panel():
         return [scalars(model) for model in (shown, *shown.select(Axis))]
 
     assert drawn(FigurePane, alt="a figure") == drawn(pn.pane.Bokeh)
+
+
+class Socket:
+    """Takes messages, and tells later that they are written."""
+
+
+@pytest.mark.parametrize("changes", [1, 2, 5])
+def test_changes_that_come_while_others_are_written_are_sent(changes, monkeypatch):
+    sent: list[int] = []
+    writing: list[asyncio.Future] = []
+
+    def write(_connection, msg: int) -> list[asyncio.Future]:
+        sent.append(msg)
+        writing.append(asyncio.get_running_loop().create_future())
+        return writing[-1:]
+
+    async def change() -> None:
+        document = Document()
+        connection = Mock(_socket=Socket())
+        connection.protocol.create.side_effect = range(changes)
+        panel_document.schedule_write_events(document, [connection], [])
+        await asyncio.sleep(0)
+        # the first is being written, and done before any of the others has its turn
+        writing[0].set_result(None)
+        for _ in range(1, changes):
+            panel_document.schedule_write_events(document, [connection], [])
+        for _ in range(20):
+            await asyncio.sleep(0)
+            for written in writing:
+                if not written.done():
+                    written.set_result(None)
+
+    monkeypatch.setitem(panel_document.extra_socket_handlers, Socket, write)
+    asyncio.run(change())
+    assert sent == list(range(changes))

@@ -22,6 +22,7 @@ from phenviz.app.shell.panel_workarounds import (
     lock_events,
     never_busy,
     remember_defaults,
+    send_all_that_waits,
 )
 from phenviz.app.shell.session import Session, report, words_of
 from phenviz.app.shell.state import PageState
@@ -36,6 +37,7 @@ keep_early_changes()
 keep_style_sheets_relative()
 lock_events()
 remember_defaults()
+send_all_that_waits()
 
 S = TypeVar("S", bound=PageState)
 

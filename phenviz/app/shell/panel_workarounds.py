@@ -91,6 +91,26 @@ def keep_early_changes() -> None:
     panel_document._drain_unconnected_events = drained
 
 
+def send_all_that_waits() -> None:
+    """Have changes sent that came while others were being written.
+
+    Where a socket is busy, Panel has a task write them later. One that ends in the meantime takes away the
+    mark without which the next does nothing: what that should have written waited for another change.
+    """
+    dispatch = panel_document._dispatch_msgs
+    if getattr(dispatch, "sends_all", False):
+        return
+
+    @wraps(dispatch)
+    async def dispatch_all(document: Document) -> None:
+        if document in panel_document._WRITE_MSGS:
+            panel_document._WRITE_BLOCK[document] = True
+        await dispatch(document)
+
+    dispatch_all.sends_all = True  # type: ignore[attr-defined]
+    panel_document._dispatch_msgs = dispatch_all
+
+
 def _is_change(event: DocumentChangedEvent) -> bool:
     return isinstance(event, DocumentPatchedEvent) and not isinstance(event, MessageSentEvent)
 
