@@ -7,12 +7,14 @@ genes, and every method tests them. A calibrated method calls 5 % of them at p <
     python -m evaluation.disease_calibration --quick    # 200 sets of each, no backbone with random weights
     python -m evaluation.disease_calibration --without-model
 
-What was scored is kept, so a run that was stopped goes on where it was.
+What was scored and tested is kept (in `build/evaluation`), so a run that was stopped goes on where it was;
+``--again`` tests anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,9 @@ PAGE = DOCS / "hypotheses.md"
 SETS = 1_000
 LEVELS = (0.05, 0.01)
 PERMUTATIONS = 2_000
+# sets that are tested at once, and kept
+AT_ONCE = 200
+_KEPT = DOCS.parent / "build" / "evaluation" / "null_sets"
 # this one scores all variants by a second backbone: the first sets will do
 RANDOM_WEIGHTS = "control-random-weights"
 RANDOM_WEIGHTS_SETS = 400
@@ -60,26 +65,38 @@ def null_sets(world: World, where: str, count: int, seed: int = 0) -> dict[str, 
     return members
 
 
-def null_p_values(world: World, names: Sequence[str], where: str, count: int, seed: int = 0) -> pd.DataFrame:
-    """Test sets of moved loci.
+def null_p_values(
+    world: World, names: Sequence[str], where: str, count: int, seed: int = 0, *, again: bool = False
+) -> pd.DataFrame:
+    """Test sets of moved loci, some at a time: those that are done for these weights are read.
 
     Returns
     -------
     pd.DataFrame
         ``set``, ``method``, ``context``, ``p_value``: all contexts of each set.
     """
-    members = null_sets(world, where, count, seed)
-    first = {name: members[name] for name in list(members)[:RANDOM_WEIGHTS_SETS]}
-    runs = [(members, [name for name in names if name != RANDOM_WEIGHTS])]
-    runs += [(first, [RANDOM_WEIGHTS])] if RANDOM_WEIGHTS in names else []
-    parts = []
-    for some, methods_ in runs:
-        result = hypotheses(
-            sets.as_traits(some), world, method=methods_, permutations=PERMUTATIONS, seed=seed,
-            progress=Progress(_tell),
-        )  # fmt: skip
-        parts.append(result["p_value"].to_dataframe().reset_index().dropna(subset=["p_value"]))
-    frame = pd.concat(parts, ignore_index=True)
+    members, parts = null_sets(world, where, count, seed), []
+    kept = _KEPT / world.backbone.weights_hash[:8]
+    kept.mkdir(parents=True, exist_ok=True)
+    for first in range(0, count, AT_ONCE):
+        own = [name for name in names if name != RANDOM_WEIGHTS or first < RANDOM_WEIGHTS_SETS]
+        which = f"{where} {count} {seed} {first} {' '.join(own)}"
+        path = kept / f"{hashlib.sha256(which.encode()).hexdigest()[:12]}.parquet"
+        if again or not path.is_file():
+            some = {name: members[name] for name in list(members)[first : first + AT_ONCE]}
+            _p_values(some, world, own, seed + first).to_parquet(path)
+        parts.append(pd.read_parquet(path))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _p_values(
+    members: dict[str, list[pd.DataFrame]], world: World, names: Sequence[str], seed: int
+) -> pd.DataFrame:
+    result = hypotheses(
+        sets.as_traits(members), world, method=names, permutations=PERMUTATIONS, seed=seed,
+        progress=Progress(_tell),
+    )  # fmt: skip
+    frame = result["p_value"].to_dataframe().reset_index().dropna(subset=["p_value"])
     return frame[["trait", "method", "context", "p_value"]].rename(columns={"trait": "set"})
 
 
@@ -106,13 +123,13 @@ def rates(p_values: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
+def section(found: dict[str, pd.DataFrame], model: str) -> str:
     """Write the section of the page."""
-    return f"""Measured with {model}; {seconds / 60:.0f} minutes, scores cached. Each set has the posterior
-structure of a real trait (loci with a posterior of at least {sets.LEAST_LOCUS}, variants of at least
-{sets.LEAST_POSTERIOR}), moved to places where there is nothing to find; no two sets share a locus. In
-brackets: 95 % binomial intervals of one context a set. A method is called off where the interval leaves out
-the nominal level. Sets of which a method has nothing to test (no variant in a peak) don't count.
+    return f"""Measured with {model}. Each set has the posterior structure of a real trait (loci with a
+posterior of at least {sets.LEAST_LOCUS}, variants of at least {sets.LEAST_POSTERIOR}), moved to places where
+there is nothing to find; no two sets share a locus. In brackets: 95 % binomial intervals of one context a
+set. A method is called off where the interval leaves out the nominal level. Sets of which a method has
+nothing to test (no variant in a peak) don't count.
 
 {chr(10).join(errors_table(f"Loci moved {where}", table) for where, table in found.items())}
 """
@@ -162,6 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--without-model", action="store_true", help="leave out what needs the sequence model"
     )
+    parser.add_argument("--again", action="store_true", help="also sets that are tested already")
     options = parser.parse_args()
     world = open_world()
     names = sets.loci_methods()
@@ -169,20 +187,21 @@ def main() -> None:
         names = [name for name in names if name not in (*MODEL_METHODS, RANDOM_WEIGHTS)]
     elif options.quick:
         names.remove(RANDOM_WEIGHTS)
-    count, began = (200 if options.quick else SETS), time.perf_counter()
-    p_values = {where: null_p_values(world, names, where, count) for where in ("anywhere", "near genes")}
+    count = 200 if options.quick else SETS
+    p_values = {
+        where: null_p_values(world, names, where, count, again=options.again)
+        for where in ("anywhere", "near genes")
+    }
     found = {where: rates(table) for where, table in p_values.items()}
     TABLES.mkdir(parents=True, exist_ok=True)
     for where, table in found.items():
         print(table.round(4).to_string(), file=sys.stderr)
         table.round(5).to_csv(TABLES / f"disease_null_{where.replace(' ', '_')}.tsv", sep="\t", index=False)
     if not options.quick and not options.without_model:
-        _write(p_values, found, world, time.perf_counter() - began)
+        _write(p_values, found, world)
 
 
-def _write(
-    p_values: dict[str, pd.DataFrame], found: dict[str, pd.DataFrame], world: World, seconds: float
-) -> None:
+def _write(p_values: dict[str, pd.DataFrame], found: dict[str, pd.DataFrame], world: World) -> None:
     from phenviz.figures.disease_qq import qq_figure
 
     for where, table in p_values.items():
@@ -194,7 +213,7 @@ def _write(
             TABLES / f"disease_qq_{where.replace(' ', '_')}.png"
         )
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
-    write_section("disease calibration", section(found, model, seconds), PAGE)
+    write_section("disease calibration", section(found, model), PAGE)
     tell_the_page(found, model)
 
 
