@@ -61,7 +61,7 @@ class Activity(Track):
         )
 
     def set_contexts(self, contexts: Sequence[Context], rows: Sequence[int]) -> None:
-        """Choose the contexts that are drawn, and say which rows of the pyramid they are."""
+        """Choose the contexts that are drawn, and say which rows of the pyramid they are; -1 for none."""
         if contexts and (tuple(contexts), tuple(rows)) == (self._contexts, self._rows):
             return
         self._contexts, self._rows = tuple(contexts), tuple(rows)
@@ -73,9 +73,9 @@ class Activity(Track):
         self._focus = name
         self._name_rows()
 
-    def set_pyramid(self, pyramid: Pyramid | None) -> None:
-        """Draw another pyramid."""
-        self._pyramid = pyramid
+    def set_pyramid(self, pyramid: Pyramid | None, rows: Sequence[int]) -> None:
+        """Draw another pyramid, and say which of its rows the chosen contexts are; -1 for none."""
+        self._pyramid, self._rows = pyramid, tuple(rows)
         self.reload()
 
     def fix_scale(self, high: float) -> None:
@@ -121,7 +121,9 @@ class Activity(Track):
         edges, mean, maximum = self._pyramid.read(start, end, loaded.points(view.pixels))
         joined = int(edges[1] - edges[0]) // size
         averaged = joined >= AVERAGED_FROM
-        values = (mean if averaged else maximum)[list(self._rows)]
+        known = mean if averaged else maximum
+        # nothing is known of contexts that have just been ticked
+        values = np.vstack([known, np.full((1, known.shape[1]), np.nan, np.float32)])[list(self._rows)]
         runs = [(left * size, right * size) for left, right in self._pyramid.missing(start, end)]
         self._hatching.show(runs[:200], len(self._contexts))
         self._values = edges, values

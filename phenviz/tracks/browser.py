@@ -83,6 +83,7 @@ class Browser:
         self._logo = LOGOS[0]
         self._motifs: Sequence[MotifMatch] = ()
         self._pyramid: Pyramid | None = None
+        self._held: Sequence[int] | None = None
         self._peaks: pd.DataFrame | None = None
         self._finemapped: pd.DataFrame | None = None
         self._attribution: xr.Dataset | None = None
@@ -174,14 +175,21 @@ class Browser:
                 track.set_focus(name)
         self._lay_mutations()
 
-    def set_activity(self, pyramid: Pyramid | None) -> None:
-        """Draw a pyramid of predicted activity: a row for each context, bins from the contig's start."""
-        if pyramid is not None and self._known and pyramid.n_rows != len(self._known):
-            raise ResultError(f"a pyramid of {pyramid.n_rows} rows doesn't fit {len(self._known)} contexts")
-        self._pyramid = pyramid
+    def set_activity(self, pyramid: Pyramid | None, rows: Sequence[int] | None = None) -> None:
+        """Draw a pyramid of predicted activity: bins from the contig's start.
+
+        Parameters
+        ----------
+        rows
+            Which of this browser's contexts are the pyramid's rows; by default all, in their order.
+        """
+        count = len(self._known) if rows is None else len(rows)
+        if pyramid is not None and self._known and pyramid.n_rows != count:
+            raise ResultError(f"a pyramid of {pyramid.n_rows} rows doesn't fit {count} contexts")
+        self._pyramid, self._held = pyramid, rows
         for track in self._stack.tracks():
             if isinstance(track, Activity):
-                track.set_pyramid(pyramid)
+                track.set_pyramid(pyramid, self._rows())
 
     def set_activity_style(self, style: str) -> None:
         """Draw activity as ``heatmap`` or ``areas``."""
@@ -315,7 +323,13 @@ class Browser:
         self._stack.arrange(self._order, self._hidden | without)
 
     def _rows(self) -> list[int]:
-        return [self._known.index(context) for context in self._chosen]
+        """Return which rows of the pyramid the chosen contexts are; -1 where it doesn't hold one."""
+        place = {context.name: row for row, context in enumerate(self._known)}
+        chosen = [place[context.name] for context in self._chosen]
+        if self._held is None:
+            return chosen
+        held = {row: number for number, row in enumerate(self._held)}
+        return [held.get(row, -1) for row in chosen]
 
     def _lay_mutations(self) -> None:
         mutations = self._mutations()
@@ -367,7 +381,7 @@ class Browser:
         track.fix_scale(self._high)
         track.set_contexts(self._chosen, self._rows())
         track.set_focus(self._focus)
-        track.set_pyramid(self._pyramid)
+        track.set_pyramid(self._pyramid, self._rows())
         return [track]
 
     def _make_attribution(self) -> list[Track]:

@@ -66,7 +66,7 @@ class Pyramid:
             raise ResultError(f"a pyramid of {n_bins} bins x {n_rows} rows of {bin_size} bases holds nothing")
         self.n_bins, self.n_rows, self.bin_size = n_bins, n_rows, bin_size
         self._lock = threading.Lock()
-        self._base = np.full((n_rows, n_bins), np.nan, dtype=np.float32)
+        self._base = _untouched(n_rows, n_bins)
         self._written = np.zeros(n_bins, dtype=bool)
         self._overview: _Level | None = None
         self._levels: list[_Level] = []
@@ -77,10 +77,11 @@ class Pyramid:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, whatever is known yet; an overview counts from the beginning."""
-        arrays = [self._base, self._written, *(array for level in self._levels for array in level.arrays)]
-        points = -(-self.n_bins // OVERVIEW_BINS)
-        return sum(array.nbytes for array in arrays) + 4 * self.n_rows * points * self._base.itemsize
+        """Bytes in memory: of bins that are known, with their summaries; an overview counts as a whole."""
+        known = int(self._written.sum()) * self.n_rows * self._base.itemsize
+        overview = 0 if self._overview is None else sum(array.nbytes for array in self._overview.arrays)
+        # four numbers for each 4, 16, 64 ... bins
+        return round(known * (1 + 4 / (_FACTOR - 1))) + overview + self._written.nbytes
 
     @classmethod
     def of(cls, values: ArrayLike, bin_size: int = 1) -> Pyramid:
@@ -224,7 +225,7 @@ class Pyramid:
         assert self._overview is not None
         point = (first + np.arange(summaries[0].shape[1])) * step // OVERVIEW_BINS
         with self._lock:
-            whole = [array[:, point] for array in self._overview.arrays[:3]]
+            whole = self._overview.read(point)[:3]
         return [
             np.where(np.isnan(known), other, known) for known, other in zip(summaries, whole, strict=True)
         ]
@@ -240,11 +241,11 @@ class Pyramid:
         return (stack if group == 1 else _merge(stack, group))[:3]
 
     def _slice(self, depth: int, first: int, last: int) -> _Stack:
-        if depth == 0:
-            values = self._base[:, first:last].copy()
-            return values, values, values, np.isfinite(values).astype(np.float32)
-        low, mean, high, count = (array[:, first:last].copy() for array in self._levels[depth - 1].arrays)
-        return low, mean, high, count
+        if depth > 0:
+            return self._levels[depth - 1].read(slice(first, last))
+        values = self._base[:, first:last].copy()
+        values[:, ~self._written[first:last]] = np.nan
+        return values, values, values, np.isfinite(values).astype(np.float32)
 
     def _update_levels(self, start: int, end: int) -> None:
         for depth, level in enumerate(self._levels):
@@ -269,12 +270,22 @@ class Pyramid:
 
 
 class _Level:
-    """Summaries of groups of bins: minimum, mean, maximum and number of known bins."""
+    """Summaries of groups of bins: minimum, mean, maximum and number of known bins; zeros where that is 0."""
 
     def __init__(self, n_rows: int, width: int) -> None:
-        shape = (n_rows, width)
-        unknown = [np.full(shape, np.nan, dtype=np.float32) for _ in range(3)]
-        self.arrays = (*unknown, np.zeros(shape, dtype=np.float32))
+        self.arrays = tuple(_untouched(n_rows, width) for _ in range(4))
+
+    def read(self, points: slice | NDArray[np.int64]) -> _Stack:
+        """Copy points; NaN where nothing is known."""
+        low, mean, high, count = (array[:, points].copy() for array in self.arrays)
+        for values in (low, mean, high):
+            values[count == 0] = np.nan
+        return low, mean, high, count
+
+
+def _untouched(n_rows: int, width: int) -> NDArray[np.float32]:
+    """Make room that takes no memory before it is written to, bins that are neighbours side by side."""
+    return np.zeros((n_rows, width), dtype=np.float32, order="F")
 
 
 def _merge(stack: _Stack, group: int) -> _Stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -87,6 +88,7 @@ def contrast(colour: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@lru_cache(maxsize=4_096)
 def legible(colour: str, theme: Theme, ratio: float = 4.5) -> str:
     """Move a colour towards the ink until text in it can be read on the theme's surface."""
     for step in range(0, 21):

@@ -30,6 +30,30 @@ def test_the_view_is_predicted_tile_by_tile_as_in_one_window(runtime):
     activity.forget("me")
 
 
+def test_of_many_contexts_those_that_are_drawn_take_memory(runtime, monkeypatch):
+    monkeypatch.setattr("phenviz.app.explore.activity._MOST_ROWS", 2)
+    activity, locus = ActivityMap(runtime.world, runtime.service_ready), Locus("21", 0, 9_000)
+    whole = runtime.service.predict(locus)["activity"].to_numpy()
+
+    def drawn(who: str, names: list[str]) -> np.ndarray:
+        rows = activity.rows(names)
+        pyramid = activity.pyramid("21", rows)
+        activity.want(who, locus, rows)
+        for _ in range(600):
+            if activity.covered(who) == 1:
+                break
+            time.sleep(0.05)
+        return pyramid.read(0, whole.shape[1], whole.shape[1])[1]
+
+    np.testing.assert_allclose(drawn("me", ["B"]), whole[[2]], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(drawn("you", ["Ery", "B"]), whole[[0, 2]], rtol=1e-4, atol=1e-5)
+    assert activity.pyramid("21", activity.rows(["B"])).n_rows == 1
+    # nobody's are drawn: there still is a row to say where something is to come
+    assert activity.rows([]) == (0,)
+    activity.forget("me")
+    activity.forget("you")
+
+
 def test_a_view_that_cannot_be_predicted_leaves_the_thread_to_the_others(runtime, caplog):
     activity = runtime.activity
 

@@ -47,7 +47,7 @@ def activity(memory):
 
 def fill(activity: ActivityMap, contig: str) -> None:
     n_bins = -(-CONTIGS[contig] // 128)
-    activity._write(contig, 0, np.ones((8, n_bins), dtype=np.float32))
+    activity._write(contig, tuple(range(8)), 0, np.ones((8, n_bins), dtype=np.float32))
 
 
 def test_contigs_that_nobody_looks_at_any_more_make_room(activity, memory):

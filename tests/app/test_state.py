@@ -122,3 +122,20 @@ def test_a_request_turns_into_the_parameters_of_the_service():
     assert shuffled["n_steps"] == "auto"
     scan = explain("mutagenesis", Locus("20", 0, 200), ("Ery", "Mono"))
     assert scan.given() == {"locus": scan.locus, "contexts": ("Ery", "Mono"), "gene": None}
+
+
+@pytest.mark.parametrize(("count", "groups"), [(100, 7), (101, 7), (7_611, 12), (500, 60)])
+def test_of_a_model_with_thousands_of_contexts_the_first_of_each_group_are_shown(count, groups):
+    contexts = tuple(
+        Context(f"t{i}", f"track {i}", "", f"group {i % groups}", "#123456") for i in range(count)
+    )
+    shown = contexts_at_first(contexts)
+    if count <= 100:
+        assert shown == tuple(context.name for context in contexts)
+        return
+    assert len(shown) <= 40
+    assert len({int(name[1:]) % groups for name in shown}) == min(groups, 40)
+    assert list(shown) == sorted(shown, key=lambda name: int(name[1:]))
+    # an address says nothing of what is shown anyway
+    locus = Locus("20", 0, 100)
+    assert "contexts" not in ExploreState(locus=locus, settled=locus, contexts=shown).query(contexts)

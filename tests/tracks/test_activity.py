@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from phenviz.tracks import Pyramid
 from tests.tracks.toys import (
@@ -27,6 +28,22 @@ def test_the_heat_map_shows_the_maximum_of_each_point_first_context_on_top():
     first = round((data["x"][0] - 0.5) / 128)
     expected = np.log1p(pyramid.read(first, first + data["image"][0].shape[1], 10_000)[2])
     np.testing.assert_allclose(data["image"][0][::-1], expected, rtol=1e-6)
+
+
+def test_a_pyramid_of_some_contexts_is_drawn_where_they_stand_and_nothing_is_known_of_others():
+    shown = browser(locus=Locus("20", 128 * 100, 128 * 200))
+    shown.set_activity(activity())
+    everything = track(shown, "activity")._heat.source.data["image"][0][::-1]
+    some = Pyramid.of(activity().read(0, N_BINS, N_BINS)[1][[0, 2]], 128)
+    with pytest.raises(ResultError, match="2 rows doesn't fit 1 contexts"):
+        shown.set_activity(some, [2])
+    shown.set_activity(some, [0, 2])
+    drawn = track(shown, "activity")._heat.source.data["image"][0][::-1]
+    np.testing.assert_array_equal(drawn[[0, 2]], everything[[0, 2]])
+    assert np.isnan(drawn[1]).all()
+    shown.set_contexts(["B"])
+    drawn = track(shown, "activity")._heat.source.data["image"][0]
+    np.testing.assert_array_equal(drawn, everything[[2]])
 
 
 def test_chosen_contexts_are_drawn_in_their_order_from_their_own_rows():

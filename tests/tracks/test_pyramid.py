@@ -1,5 +1,7 @@
 import itertools
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +156,19 @@ def test_an_overview_that_does_not_fit_its_contig_is_refused():
     for start, array in ((3, point), (64 * 16, point), (64, np.zeros((3, 1)))):
         with pytest.raises(ResultError):
             pyramid.write_overview(start, array, array, array)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_a_pyramid_takes_memory_for_what_is_known_only():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    pyramid = Pyramid(2_000_000, 200, 32)
+    values = np.random.default_rng(0).random((200, 4_096), dtype=np.float32)
+    pyramid.write(1_000_000, values)
+    np.testing.assert_array_equal(pyramid.read(1_000_000, 1_004_096, 4_096)[1], values)
+    assert np.isnan(pyramid.read(0, 4_096, 4_096)[1]).all()
+    assert np.isnan(pyramid.read(0, 900_000, 1_000)[1]).all()
+    assert resident() - before < 60e6
+    assert pyramid.nbytes < 60e6

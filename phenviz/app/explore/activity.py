@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -25,15 +26,22 @@ if TYPE_CHECKING:
     from phenviz.service import Job, ModelService
     from phenviz.world import World
 
+# which of the model's contexts a pyramid holds, in their order; and of which contig
+Rows: TypeAlias = tuple[int, ...]
+_Key: TypeAlias = tuple[str, Rows]
 LOG = logging.getLogger("phenviz.app")
 # The service's own cells, on a fixed grid: who moves a little finds there what lies beside the view.
 _TILE_BASES = 2**18
+# A pyramid holds all contexts of a model that has at most so many; of others, those that are drawn.
+_MOST_ROWS = 256
 # Overviews of contigs that are made without being asked for; longer ones are begun where somebody looks.
 _SET_UP_SECONDS = 1_800
 
 
 class ActivityMap:
     """Pyramids of predicted activity, one per contig, filled by jobs for what sessions look at.
+
+    Of a model with thousands of contexts, there is a pyramid of each choice of contexts that is drawn.
 
     Long views take an overview of their contig (`phenviz.service.ModelService.overview`) instead of single
     bins. It is made once, in the background, when a dashboard starts with a model, and kept in the store.
@@ -53,12 +61,12 @@ class ActivityMap:
         self._service_ready = service_ready
         self._tile_bases = tile_bases
         # what a tab draws stays as long as it does; the others as long as there is room
-        self._pyramids: WeakValueDictionary[str, Pyramid] = WeakValueDictionary()
-        self._kept = RecentlyUsed[str, Pyramid](MEMORY.limit, lambda pyramid: pyramid.nbytes, MEMORY)
-        self._wishes: dict[object, Locus] = {}
+        self._pyramids: WeakValueDictionary[_Key, Pyramid] = WeakValueDictionary()
+        self._kept = RecentlyUsed[_Key, Pyramid](MEMORY.limit, lambda pyramid: pyramid.nbytes, MEMORY)
+        self._wishes: dict[object, tuple[Locus, Rows]] = {}
         self._jobs: dict[object, list[Job]] = {}
         self._overviews: dict[str, Job] = {}
-        self._shares: dict[object, tuple[int, Locus | None, float]] = {}
+        self._shares: dict[object, tuple[int, tuple[Locus, Rows] | None, float]] = {}
         self._lock = threading.RLock()
         self.version = 0
         self.error: str | None = None
@@ -74,31 +82,47 @@ class ActivityMap:
         for job in self._overviews.values():
             job.cancel()
 
-    def pyramid(self, contig: str) -> Pyramid | None:
-        """Return the pyramid of a contig, empty at first; None while the model is loading."""
+    def rows(self, contexts: Sequence[str]) -> Rows:
+        """Return which of the model's contexts a pyramid holds from which some can be drawn."""
+        every = range(len(self._world.contexts))
+        if len(every) <= _MOST_ROWS:
+            return tuple(every)
+        drawn = set(contexts)
+        return tuple(row for row in every if self._world.contexts[row].name in drawn) or (0,)
+
+    def pyramid(self, contig: str, rows: Rows | None = None) -> Pyramid | None:
+        """Return the pyramid of a contig, empty at first; None while the model is loading.
+
+        Parameters
+        ----------
+        rows
+            As `rows` returns them; by default all contexts.
+        """
         if self._service is None:
             return None
+        key = (contig, tuple(range(len(self._world.contexts))) if rows is None else rows)
         with self._lock:
-            pyramid = self._pyramids.get(contig)
+            pyramid = self._pyramids.get(key)
             if pyramid is None:
                 bin_size, count = self._world.backbone.bin_size, self._n_bins(contig)
-                pyramid = self._pyramids[contig] = Pyramid(count, len(self._world.contexts), bin_size)
+                pyramid = self._pyramids[key] = Pyramid(count, len(key[1]), bin_size)
                 self.version += 1
                 if contig in self._overviews:
                     self._take_overview(contig, self._overviews[contig])
-            if self._kept.get(contig) is None:
-                self._kept.put(contig, pyramid)
+            if self._kept.get(key) is None:
+                self._kept.put(key, pyramid)
             return pyramid
 
-    def want(self, who: object, locus: Locus) -> None:
+    def want(self, who: object, locus: Locus, rows: Rows | None = None) -> None:
         """Ask for the activity of what a session looks at now; what it asked for before is cancelled."""
+        wish = locus, self.rows([]) if rows is None else rows
         with self._lock:
-            self._wishes[who] = locus
+            self._wishes[who] = wish
             self.error = None
             before = self._jobs.pop(who, [])
         try:
             # first what is new: work that both share goes on
-            jobs = self._ask(locus) if self._service is not None else []
+            jobs = self._ask(*wish) if self._service is not None else []
         except Exception as error:
             LOG.exception("%s can't be predicted: the wish for it is dropped", locus)
             self._fail(who, str(error))
@@ -121,14 +145,14 @@ class ActivityMap:
 
     def covered(self, who: object) -> float:
         """Share (0 to 1) of what a session asked for that is there."""
-        locus = self._wishes.get(who)
-        if locus is None or (pyramid := self.pyramid(locus.contig)) is None:
+        wish = self._wishes.get(who)
+        if wish is None or (pyramid := self.pyramid(wish[0].contig, wish[1])) is None:
             return 0.0
         # asked for several times a second, for up to millions of bins
         version, known, share = self._shares.get(who, (-1, None, 0.0))
-        if (version, known) != (self.version, locus):
-            version, share = self.version, pyramid.covered(*self._bins(locus))
-            self._shares[who] = (version, locus, share)
+        if (version, known) != (self.version, wish):
+            version, share = self.version, pyramid.covered(*self._bins(wish[0]))
+            self._shares[who] = (version, wish, share)
         return share
 
     @property
@@ -140,8 +164,8 @@ class ActivityMap:
         if (failure := self._service_ready.exception()) is not None:
             self.error = str(failure)
             return
-        for who, locus in list(self._wishes.items()):
-            self.want(who, locus)
+        for who, (locus, rows) in list(self._wishes.items()):
+            self.want(who, locus, rows)
         try:
             self._begin_overviews()
         except Exception:
@@ -169,9 +193,9 @@ class ActivityMap:
         bin_size = self._world.backbone.bin_size
         return locus.start // bin_size, -(-locus.end // bin_size)
 
-    def _ask(self, locus: Locus) -> list[Job]:
+    def _ask(self, locus: Locus, rows: Rows) -> list[Job]:
         """Ask for the tiles of a locus that are missing, the middle one by itself, which so comes first."""
-        service, pyramid = self._service, self.pyramid(locus.contig)
+        service, pyramid = self._service, self.pyramid(locus.contig, rows)
         assert service is not None and pyramid is not None
         step = max(self._tile_bases // self._world.backbone.bin_size, 1)
         first, last = self._bins(locus)
@@ -221,7 +245,8 @@ class ActivityMap:
         if not (self._world.reference.fetch_codes(contig, part.start, part.end) == N_CODE).all():
             return False
         first, last = self._bins(part)
-        self._write(contig, first, np.zeros((len(self._world.contexts), last - first), dtype=np.float32))
+        for rows, _ in self._of(contig):
+            self._write(contig, rows, first, np.zeros((len(rows), last - first), dtype=np.float32))
         return True
 
     def _take(self, who: object, contig: str, job: Job) -> None:
@@ -239,30 +264,36 @@ class ActivityMap:
     def _take_overview(self, contig: str, job: Job) -> None:
         """Take over what a job has summarised, if somebody has looked at its contig."""
         bin_size = self._world.backbone.bin_size
+        names = ("minimum", "activity", "maximum")
         with self._lock:
-            if (pyramid := self._pyramids.get(contig)) is None:
-                return
-            for tile in job.partials:
-                first = int(tile["bin_start"].values[0]) // bin_size
-                if pyramid.lacks_overview(first, first + OVERVIEW_BINS * tile.sizes["bin"]):
-                    names = ("minimum", "activity", "maximum")
-                    pyramid.write_overview(first, *(tile[name].to_numpy() for name in names))
-                    self.version += 1
+            for rows, pyramid in self._of(contig):
+                for tile in job.partials:
+                    first = int(tile["bin_start"].values[0]) // bin_size
+                    if pyramid.lacks_overview(first, first + OVERVIEW_BINS * tile.sizes["bin"]):
+                        pyramid.write_overview(first, *(tile[name].to_numpy()[list(rows)] for name in names))
+                        self.version += 1
+                # it has grown
+                self._kept.put((contig, rows), pyramid)
+
+    def _of(self, contig: str) -> list[tuple[Rows, Pyramid]]:
+        """Return the pyramids of a contig that somebody draws, and which contexts each one holds."""
+        return [(rows, pyramid) for (of, rows), pyramid in list(self._pyramids.items()) if of == contig]
 
     def _write_missing(self, contig: str, tile: xr.Dataset) -> None:
         first = int(tile["bin_start"].values[0]) // self._world.backbone.bin_size
-        pyramid = self.pyramid(contig)
-        assert pyramid is not None
-        missing = pyramid.missing(first, first + tile.sizes["bin"])
-        values = tile["activity"].to_numpy() if missing else np.empty((0, 0))
-        for start, end in missing:
-            self._write(contig, start, values[:, start - first : end - first])
+        for rows, pyramid in self._of(contig):
+            missing = pyramid.missing(first, first + tile.sizes["bin"])
+            values = tile["activity"].to_numpy()[list(rows)] if missing else np.empty((0, 0))
+            for start, end in missing:
+                self._write(contig, rows, start, values[:, start - first : end - first])
 
-    def _write(self, contig: str, first: int, values: np.ndarray) -> None:
+    def _write(self, contig: str, rows: Rows, first: int, values: np.ndarray) -> None:
         with self._lock:
-            pyramid = self.pyramid(contig)
+            pyramid = self.pyramid(contig, rows)
             assert pyramid is not None
             pyramid.write(first, values)
+            # it has grown
+            self._kept.put((contig, rows), pyramid)
             self.version += 1
 
     def _fail(self, who: object, error: str) -> None:

@@ -92,6 +92,7 @@ class TracksView(Viewer):
             styles={"min-height": "0"},
         )  # fmt: skip
         self._settle = session.debounced(self._settled, _SETTLE_MS)
+        self._rows = runtime.activity.rows(state.contexts)
         self._open_contig()
         state.param.watch(self._move, ["locus"])
         state.param.watch(self._choose_contexts, ["contexts"])
@@ -189,10 +190,12 @@ class TracksView(Viewer):
 
     def _settled(self) -> None:
         self._state.settled = self._state.locus
-        self._runtime.activity.want(self._session, self._state.locus)
+        self._runtime.activity.want(self._session, self._state.locus, self._rows)
 
     def _choose_contexts(self, *_events: object) -> None:
         chosen = set(self._state.contexts)
+        if self._rows != (rows := self._runtime.activity.rows(self._state.contexts)):
+            self._rows, self._has_activity = rows, False
         self._browser.set_contexts(
             [context for context in self._runtime.world.contexts if context.name in chosen]
         )
@@ -237,12 +240,12 @@ class TracksView(Viewer):
     def _take_activity(self) -> None:
         activity = self._runtime.activity
         if not self._has_activity:
-            pyramid = activity.pyramid(self._contig)
+            pyramid = activity.pyramid(self._contig, self._rows)
             if pyramid is None:
                 return
-            self._browser.set_activity(pyramid)
+            self._browser.set_activity(pyramid, self._rows)
             self._has_activity = True
-            activity.want(self._session, self._state.locus)
+            activity.want(self._session, self._state.locus, self._rows)
         if activity.version != self._seen_version:
             self._seen_version = activity.version
             self._browser.refresh()

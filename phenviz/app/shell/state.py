@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -25,6 +26,8 @@ UNPHASED = ("refuse", "as listed", "random")
 # the source that stands for what the tab itself has handed over
 UPLOAD = "upload"
 _MARK = re.compile(r"[^:\s]+:[1-9]\d{0,9}:[ACGTNacgtn]+:[ACGTNacgtn]+")
+# a page opens with all contexts of a model that has at most so many; of others with about so few
+_MOST_AT_FIRST, _FEW_AT_FIRST = 100, 40
 # longer lists don't fit into an address
 _LONGEST_LINES = 1_500
 # CHROM, POS, ID, REF and ALT; the first two tell where a line of a VCF begins
@@ -254,8 +257,21 @@ class VariantsState(PageState):
 
 
 def contexts_at_first(all_contexts: tuple[Context, ...]) -> tuple[str, ...]:
-    """Name the contexts that a page opens with: cell types and tissues, where the model has any."""
-    return tuple(context.name for context in without_reporters(all_contexts) or all_contexts)
+    """Name the contexts that a page opens with: cell types and tissues, where the model has any.
+
+    Of a model with many more contexts than can be drawn, the first few of each group.
+    """
+    contexts = without_reporters(all_contexts) or all_contexts
+    if len(contexts) <= _MOST_AT_FIRST:
+        return tuple(context.name for context in contexts)
+    each = max(_FEW_AT_FIRST // len({context.group for context in contexts}), 1)
+    seen: Counter[str] = Counter()
+    chosen: list[str] = []
+    for context in contexts:
+        seen[context.group] += 1
+        if seen[context.group] <= each and len(chosen) < _FEW_AT_FIRST:
+            chosen.append(context.name)
+    return tuple(chosen)
 
 
 def genome_of(state: PageState) -> str:

@@ -35,9 +35,13 @@ function make(tag, properties = {}, ...children) {
   return element
 }
 
+// Of more contexts than this, groups are closed at first; of a group, so many rows are drawn.
+const MOST_OPEN = 100
+const MOST_ROWS = 200
+
 export function render({model}) {
   const selected = () => new Set(model.selected)
-  const send = (names) => model.send_msg({selected: model.items.map((i) => i.name).filter((n) => names.has(n))})
+  const send = (names) => model.send_msg({selected: items.map((i) => i.name).filter((n) => names.has(n))})
   const search = make("input", {className: "search", type: "search", placeholder: "Search name, label or CURIE"})
   search.setAttribute("aria-label", "Search contexts")
   search.dataset.testid = "context-search"
@@ -46,22 +50,26 @@ export function render({model}) {
   const none = make("button", {type: "button", textContent: "None"})
   all.dataset.testid = "contexts-all"
   none.dataset.testid = "contexts-none"
-  const groups = make("div")
+  const list = make("div")
   const empty = make("div", {className: "empty", hidden: true})
   const rows = new Map()
-  const heads = new Map()
-  let moveStop
+  const groups = new Map()
+  let items = []
+  const settleStop = one_stop_in(list, "input[type=checkbox]", ["ArrowUp", "ArrowDown"])
 
   const tick = (names, on) => {
     const now = selected()
     for (const name of names) on ? now.add(name) : now.delete(name)
     send(now)
   }
-  const visible = () => [...rows].filter(([, row]) => !row.element.hidden).map(([name]) => name)
-  all.addEventListener("click", () => tick(visible(), true))
-  none.addEventListener("click", () => tick(visible(), false))
+  const fitting = () => {
+    const query = search.value.trim().toLowerCase()
+    return items.filter((item) => item.text.includes(query))
+  }
+  all.addEventListener("click", () => tick(fitting().map((item) => item.name), true))
+  none.addEventListener("click", () => tick(fitting().map((item) => item.name), false))
 
-  const buildRow = (item) => {
+  const makeRow = (item) => {
     const box = make("input", {type: "checkbox"})
     box.dataset.testid = `context-${item.name}`
     box.addEventListener("change", () => tick([item.name], box.checked))
@@ -74,33 +82,52 @@ export function render({model}) {
     dot.setAttribute("aria-label", `Explain ${item.label}`)
     dot.dataset.testid = `focus-${item.name}`
     dot.addEventListener("change", () => dot.checked && model.send_msg({focus: item.name}))
-    const element = make("div", {className: "row"}, label, dot)
-    const text = `${item.name} ${item.label} ${item.curie} ${item.group}`.toLowerCase()
-    rows.set(item.name, {element, box, dot, text})
-    return element
+    return {element: make("div", {className: "row"}, label, dot), box, dot}
+  }
+  const rowOf = (item) => {
+    if (!rows.has(item.name)) rows.set(item.name, makeRow(item))
+    return rows.get(item.name).element
+  }
+
+  const makeGroup = (name, members) => {
+    const box = make("input", {type: "checkbox"})
+    box.dataset.testid = `group-${name}`
+    box.setAttribute("aria-label", `Tick all ${name}`)
+    box.addEventListener("click", (event) => event.stopPropagation())
+    box.addEventListener("change", () => tick(members.map((item) => item.name), box.checked))
+    const many = items.length > MOST_OPEN
+    const head = make("summary", {tabIndex: -1}, box, many ? `${name} (${members.length})` : name)
+    const body = make("div")
+    const details = make("details", {open: !many}, head, body)
+    // arrow keys fold it from its box
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowLeft" || event.key === "ArrowRight") details.open = event.key === "ArrowRight"
+    })
+    const group = {details, box, body, members, shown: members, open: !many}
+    details.addEventListener("toggle", () => {
+      if (!search.value.trim()) group.open = details.open
+      fill(group)
+      update()
+    })
+    return group
+  }
+
+  // rows are made where they are looked at
+  const fill = ({details, body, shown}) => {
+    const drawn = details.open ? shown.slice(0, MOST_ROWS) : []
+    body.replaceChildren(...drawn.map(rowOf))
+    if (details.open && shown.length > drawn.length)
+      body.append(make("div", {className: "empty", textContent: `${shown.length - drawn.length} more: search to narrow down`}))
   }
 
   const build = () => {
     rows.clear()
-    heads.clear()
+    groups.clear()
+    items = model.items.map((item) => ({...item, text: `${item.name} ${item.label} ${item.curie} ${item.group}`.toLowerCase()}))
     const members = new Map()
-    for (const item of model.items) members.set(item.group, [...(members.get(item.group) ?? []), item])
-    groups.replaceChildren(...[...members].map(([group, items]) => {
-      const box = make("input", {type: "checkbox"})
-      box.dataset.testid = `group-${group}`
-      box.setAttribute("aria-label", `Tick all ${group}`)
-      box.addEventListener("click", (event) => event.stopPropagation())
-      box.addEventListener("change", () => tick(items.map((i) => i.name), box.checked))
-      // arrow keys fold it from its box
-      const details = make("details", {open: true}, make("summary", {tabIndex: -1}, box, group), ...items.map(buildRow))
-      box.addEventListener("keydown", (event) => {
-        if (event.key === "ArrowLeft" || event.key === "ArrowRight") details.open = event.key === "ArrowRight"
-      })
-      heads.set(group, {details, box, names: items.map((i) => i.name)})
-      return details
-    }))
-    moveStop = one_stop([...groups.querySelectorAll("input[type=checkbox]")], ["ArrowUp", "ArrowDown"])
-    update()
+    for (const item of items) members.has(item.group) ? members.get(item.group).push(item) : members.set(item.group, [item])
+    for (const [name, own] of members) groups.set(name, makeGroup(name, own))
+    list.replaceChildren(...[...groups.values()].map((group) => group.details))
     filter()
   }
 
@@ -111,25 +138,28 @@ export function render({model}) {
       row.dot.checked = name === model.focused
       row.element.classList.toggle("focus", name === model.focused)
     }
-    for (const {box, names} of heads.values()) {
-      const ticked = names.filter((name) => now.has(name)).length
-      box.checked = ticked === names.length
-      box.indeterminate = ticked > 0 && ticked < names.length
+    for (const {box, members} of groups.values()) {
+      const ticked = members.filter((item) => now.has(item.name)).length
+      box.checked = ticked === members.length
+      box.indeterminate = ticked > 0 && ticked < members.length
     }
-    count.textContent = `${now.size} of ${model.items.length} shown`
+    count.textContent = `${now.size} of ${items.length} shown`
+    settleStop()
   }
 
   const filter = () => {
-    const query = search.value.trim().toLowerCase()
-    for (const row of rows.values()) row.element.hidden = !row.text.includes(query)
-    for (const {details, names} of heads.values()) {
-      details.hidden = names.every((name) => rows.get(name).element.hidden)
-      if (query) details.open = true
+    const query = search.value.trim()
+    const fits = new Set(fitting())
+    for (const group of groups.values()) {
+      group.shown = group.members.filter((item) => fits.has(item))
+      group.details.hidden = group.shown.length === 0
+      // a search opens what fits; without one each is as it was left
+      group.details.open = query !== "" || group.open
+      fill(group)
     }
-    const boxes = [...groups.querySelectorAll("input[type=checkbox]")].filter((box) => !box.closest("[hidden]"))
-    if (boxes.length && !boxes.some((box) => box.tabIndex === 0)) moveStop(boxes[0])
-    empty.hidden = visible().length > 0
+    empty.hidden = fits.size > 0
     empty.textContent = `No context fits “${search.value}”.`
+    update()
   }
 
   search.addEventListener("input", filter)
@@ -138,5 +168,5 @@ export function render({model}) {
   model.on("focused", update)
   build()
   const rule = make("style", {textContent: STYLE + "[hidden] { display: none !important; }"})
-  return make("div", {className: "list"}, rule, search, make("div", {className: "bar"}, count, all, none), groups, empty)
+  return make("div", {className: "list"}, rule, search, make("div", {className: "bar"}, count, all, none), list, empty)
 }
