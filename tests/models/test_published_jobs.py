@@ -35,7 +35,7 @@ SHAPES = {
     "enformer": {"dim": 96, "depth": 1, "heads": 4, "output_heads": {"human": 4}, "dim_divisible_by": 4},
     "borzoi": {"dim": 96, "depth": 1, "heads": 2, "attn_dim_value": 48},
     "flashzoi": {"dim": 256, "depth": 1, "heads": 2},
-    "alphagenome": {"window": 4_096},
+    "alphagenome": {"window": 2_048},
 }
 WINDOW = 4_096
 SITE = "chr20:6,049-6,050"

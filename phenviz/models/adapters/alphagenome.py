@@ -88,6 +88,7 @@ def wrap_alphagenome(
         As for `TrunkBackbone`.
     """
     heads = cast(Any, model).heads
+    cast(Any, model).dtype_policy = _AsItIs()
     # neighbours of one head together, in the order of the tracks
     groups = [(heads[head], list(own)) for head, own in groupby(tracks, key=lambda track: track.head)]
     rows = [_linear_of(head, own) for head, own in groups]
@@ -127,6 +128,17 @@ class _AlphaGenomeTrunk(nn.Module):
         )
         embedding: torch.Tensor = found[f"embeddings_{BIN_SIZE}bp"]
         return embedding
+
+
+class _AsItIs:
+    """The port's rule of precisions, which would turn all to float32: the model keeps that which it has."""
+
+    compute_dtype = None
+
+    def cast_to_compute(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    cast_to_output = cast_to_compute
 
 
 class _ExperimentScale(nn.Module):
