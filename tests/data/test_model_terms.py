@@ -88,6 +88,9 @@ def test_published_models_without_terms_are_free(project, kind):
     _of_kind(project, kind)
     world = open_world(project)
     assert model_in_header(world) == kind and terms_of_models(world.project) == []
+    pack = manifests.find_pack(kind)
+    assert f"licence of the published weights**: {pack.licence}" in card_text(world)
+    assert pack.citation in card_text(world)
 
 
 def test_the_pack_of_alphagenome_asks_for_its_terms(tmp_path, monkeypatch):
