@@ -15,7 +15,7 @@ from torch import nn
 
 from phenviz.errors import ModelError
 from phenviz.models.adapters import load_adapter
-from phenviz.models.adapters.borzoi import CONFIG, make_borzoi, read_borzoi_config
+from phenviz.models.adapters.borzoi import CONFIG, make_borzoi, read_borzoi_config, wrap_borzoi
 from phenviz.models.adapters.rotary_attention import RotaryAttention
 from phenviz.models.adapters.tracks import ModelTrack
 from tests.models.test_adapters import FakeBorzoi, one_hot
@@ -126,6 +126,43 @@ def test_flashzoi_is_loaded_without_flash_attn_and_its_attention_matters(monkeyp
         assert not torch.allclose(
             backbone.encode(x), module.final_joined_convs(module.get_embs_after_crop(x))
         )
+
+
+def get_positional_embed(places, trained, features, device):
+    """Stand in for the package's: one row for each distance."""
+    distances = torch.arange(1 - places, places, device=device)[:, None]
+    return torch.sin(distances / trained * torch.arange(1, features + 1, device=device)).float()
+
+
+class CachingAttention(nn.Module):
+    """As Borzoi's own: it makes its positions in the first call, and keeps them."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.num_rel_pos_features, self.positions = 4, None
+        self.to_rel_k = nn.Linear(4, dim)
+
+    def forward(self, x):
+        if self.positions is None:
+            self.positions = get_positional_embed(x.shape[1] // 4, 4_096, 4, x.device)
+        return x + torch.tanh(self.to_rel_k(self.positions)).mean(0)
+
+
+def test_positions_of_borzoi_do_not_stay_as_the_first_call_left_them():
+    module = FakeFlashzoi(256, 2)
+    module.transformer[0][0].fn[1] = CachingAttention(256)
+    backbone, x = wrap_borzoi(module, TRACKS, window=2_048), one_hot(2_048)
+    with torch.inference_mode():
+        first = backbone(x)
+    # gradients after a prediction, with positions that need none
+    found = x.clone().requires_grad_()
+    backbone(found).sum().backward()
+    assert found.grad is not None and float(found.grad.abs().max()) > 0
+    torch.testing.assert_close(backbone(x), first.clone())
+    # what is moved and converted takes them along, and the weights stay those of the file
+    assert backbone.double()(x.double()).dtype == torch.float64
+    assert not any("positions" in name for name in backbone.state_dict())
+    assert module.transformer[0][0].fn[1].positions.shape == (2 * 2_048 // 128 - 1, 4)
 
 
 @pytest.mark.parametrize(
