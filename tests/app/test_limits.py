@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -146,10 +148,11 @@ def test_one_user_has_so_many_jobs_at_a_time_over_all_pages_and_others_have_thei
 def test_what_the_service_refuses_or_gives_twice_counts_for_nothing(monkeypatch):
     KEEPER.set(Limits(jobs=2))
     page, same = page_of("ann", Service(), monkeypatch), SimpleNamespace(over=False)
+    again = SimpleNamespace(submit=lambda _kind: same)
     for _ in range(5):
         with pytest.raises(JobError, match="no such job"):
             page.submit("refused")
-        assert KEEPER.submit("ann", lambda: same) is same
+        assert KEEPER.submit("ann", again, "predict") is same
     page.submit("personal")
     with pytest.raises(JobError, match="2 jobs of yours"):
         page.submit("personal")
@@ -157,17 +160,28 @@ def test_what_the_service_refuses_or_gives_twice_counts_for_nothing(monkeypatch)
 
 def test_threads_of_one_user_that_ask_at_once_get_no_more_than_the_limit():
     KEEPER.set(Limits(jobs=4))
-    everybody = threading.Barrier(12)
+    everybody, service = threading.Barrier(12), Service()
 
     def ask(_):
         everybody.wait()
         try:
-            return KEEPER.submit("ann", lambda: SimpleNamespace(over=False))
+            return KEEPER.submit("ann", service, "predict")
         except JobError:
             return None
 
     with ThreadPoolExecutor(12) as threads:
         assert sum(job is not None for job in threads.map(ask, range(12))) == 4
+
+
+def test_every_job_that_a_page_asks_for_is_asked_for_in_a_users_name():
+    # the map of predicted activity is everybody's, and the command asks for reports alone
+    folder = Path(module.__file__).parents[1]
+    found = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if re.search(r"service\.submit\b", path.read_text(encoding="utf-8"))
+    }
+    assert found == {"shell/limits.py", "explore/activity.py", "reports/make.py"}
 
 
 def test_who_asks_is_the_login_else_the_tab(monkeypatch):

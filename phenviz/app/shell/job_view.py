@@ -256,9 +256,7 @@ class PrivateJobs:
         service = self._runtime.service
         if service is None:
             raise JobError("the model is still being loaded: try again in a few seconds")
-        job = KEEPER.submit(
-            self._user, lambda: service.submit(kind, holder=self._holder, private=True, **params)
-        )
+        job = KEEPER.submit(self._user, service, kind, holder=self._holder, private=True, **params)
         if self._closed:
             # the page went while a thread of it was still reading
             self.forget()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
@@ -14,7 +13,7 @@ from phenviz.data.cache import MEMORY
 from phenviz.errors import DataError, JobError
 
 if TYPE_CHECKING:
-    from phenviz.service import Job
+    from phenviz.service import Job, ModelService, Request
 
 # what says each where `phenviz serve` has no option for it
 VARIABLES = {
@@ -108,8 +107,15 @@ class _Keeper:
         self.limits = limits
         MEMORY.limit = limits.memory
 
-    def submit(self, user: str, ask: Callable[[], Job]) -> Job:
-        """Ask the service for a job in the name of a user (`current_user`; "" isn't limited).
+    def submit(self, user: str, service: ModelService, kind: str | Request, /, **params: Any) -> Job:
+        """Ask a service for a job, as its own `submit` does, in the name of a user.
+
+        Parameters
+        ----------
+        user
+            As `current_user` says; "" isn't limited.
+        service, kind, **params
+            See `phenviz.service.ModelService.submit`.
 
         Raises
         ------
@@ -117,7 +123,7 @@ class _Keeper:
             If the user has as many already as one may have.
         """
         if not user:
-            return ask()
+            return service.submit(kind, **params)
         asked = _Asked()
         with self._lock:
             self._jobs = {
@@ -134,7 +140,7 @@ class _Keeper:
             mine.append(asked)
         job: Job | None = None
         try:
-            job = ask()
+            job = service.submit(kind, **params)
         finally:
             with self._lock:
                 mine = self._jobs.setdefault(user, [])

@@ -92,9 +92,7 @@ class Runs(JobView):
 
     def start(self, request: Explained) -> Run:
         """Ask the service for a run and show it."""
-        service = self._ready()
-        job = KEEPER.submit(self._user, lambda: service.submit(request, holder=self._holder))
-        run = Run(request, job)
+        run = Run(request, KEEPER.submit(self._user, self._ready(), request, holder=self._holder))
         again = [other for other in self.all if isinstance(other.job, LetGo) and other.request == run.request]
         others = [other for other in self.all if other.job is not run.job and other not in again]
         self.all = [run, *others]
