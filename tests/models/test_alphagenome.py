@@ -32,7 +32,7 @@ ROWS = [
     ("dnase", 0, "CL:0000182 DNase-seq", "CL:0000182", "hepatocyte", "DNase-seq", ".", None),
     ("dnase", 1, "Padding", None, None, None, ".", None),
     ("dnase", 2, "EFO:0002067 DNase-seq", "EFO:0002067", "K562", "DNase-seq", ".", None),
-    ("dnase", 3, "Padding", np.nan, np.nan, np.nan, ".", None),
+    ("dnase", 3, "Padding", "", "", "", ".", None),
     ("rna_seq", 0, "UBERON:0002107 total RNA-seq", "UBERON:0002107", "liver", "total RNA-seq", "+", None),
     ("rna_seq", 1, "UBERON:0002107 total RNA-seq", "UBERON:0002107", "liver", "total RNA-seq", "-", None),
     ("rna_seq", 2, "Padding", None, None, None, ".", None),

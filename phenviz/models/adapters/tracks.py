@@ -23,6 +23,8 @@ _ASSAYS = {
     "chip_histone": "CHIP",
 }  # fmt: skip
 _DESCRIBED = ("histone_mark", "transcription_factor", "gtex_tissue", "biosample_life_stage", "strand")
+# of a track without a strand nothing is said
+_STRANDS = {"+": "+ strand", "-": "- strand", ".": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,6 @@ def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple
     table_path = Path(path) if path is not None else require_pack(pack, name)
     try:
         return read(table_path)
-    except KeyError as error:
-        raise DataError(f"track table {table_path} lacks the columns {error.args[0]}") from error
     except (OSError, ValueError) as error:
         raise DataError(f"track table {table_path} can't be read ({error}): fetch it again") from error
 
@@ -93,7 +93,7 @@ def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple
 def _read_targets(path: Path) -> tuple[ModelTrack, ...]:
     """Read a table as Basenji's and Borzoi's: one row per output, with an assay before the first colon."""
     table = pd.read_csv(path, sep="\t", dtype=str)
-    _require(table, ("identifier", "description"))
+    _require(path, table, ("identifier", "description"))
     assays = table["description"].str.partition(":")
     return tuple(
         ModelTrack(index, identifier, assay, words or assay)
@@ -106,27 +106,25 @@ def _read_targets(path: Path) -> tuple[ModelTrack, ...]:
 def _read_metadata(path: Path) -> tuple[ModelTrack, ...]:
     """Read AlphaGenome's table: one row per output of each head, among them some that stand for nothing."""
     table = pd.read_parquet(path)
-    _require(table, ("output_type", "track_index", "biosample_name", "assay_title", "ontology_curie"))
-    table = table[table["output_type"].isin(_ASSAYS) & table["biosample_name"].notna()]
+    columns = ("output_type", "track_index", "biosample_name", "assay_title", "ontology_curie")
+    _require(path, table, columns)
     described = [column for column in _DESCRIBED if column in table.columns]
     # a missing word may be None, NaN or "", by who wrote the table
     words = table[["biosample_name", "assay_title", *described, "ontology_curie"]].fillna("").astype(str)
     tracks = []
     for head, index, row in zip(table["output_type"], table["track_index"], words.to_numpy(), strict=True):
         *said, curie = row
-        description = ", ".join(_STRANDS.get(word, word) for word in said if word and word != ".")
-        tracks.append(
-            ModelTrack(int(index), f"{head.upper()}_{index}", _ASSAYS[head], description, head, curie)
-        )
+        # padding stands for nothing
+        if head in _ASSAYS and said[0].strip():
+            text = ", ".join(filter(None, (_STRANDS.get(word, word) for word in said)))
+            name = f"{head.upper()}_{int(index)}"
+            tracks.append(ModelTrack(int(index), name, _ASSAYS[head], text, head, curie))
     return tuple(tracks)
 
 
-_STRANDS = {"+": "+ strand", "-": "- strand"}
-
-
-def _require(table: pd.DataFrame, columns: Sequence[str]) -> None:
+def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
     if missing := [column for column in columns if column not in table.columns]:
-        raise KeyError(", ".join(missing))
+        raise DataError(f"track table {path} lacks the columns {', '.join(missing)}")
 
 
 # the data pack that has a model's table, the file in it, and what reads it
