@@ -15,7 +15,7 @@ endif
 
 EVALUATION_PACKS := blood16-atac blood16-rna ukbb-blood-finemap mpra-saturation
 
-.PHONY: setup app test check fast-test slow-test chromium bcftools fuzz bench evaluation docs notebooks clean
+.PHONY: setup app test check fast-test slow-test published chromium bcftools fuzz bench evaluation docs notebooks clean
 
 setup: $(VENV)/installed
 
@@ -75,6 +75,15 @@ bcftools:
 $(VENV)/installed-bench $(VENV)/installed-docs $(VENV)/installed-notebook: $(VENV)/installed-%: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@
+
+# small random networks of the published models' own classes; AlphaGenome's is for Python 3.12 and newer
+published:
+	@test -x .venv-published/bin/python || $(PYTHON) -m venv .venv-published
+	.venv-published/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TORCH)
+	.venv-published/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e '.[test,enformer,borzoi,flashzoi,alphagenome]'
+	OMP_NUM_THREADS=1 .venv-published/bin/python -m pytest -n 0 \
+	  tests/models/test_published_jobs.py tests/models/test_adapters.py tests/test_init.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

@@ -15,7 +15,8 @@ _QUESTIONS = {
     "assembly": "Genome assembly (GRCh38, GRCh37, ...)",
     "reference": "Reference sequence, a FASTA (plain or bgzip)",
     "annotation": "Genes (GTF, GFF3, BED12 or a table)",
-    "backbone": "Sequence model: a .safetensors of PhenViz', enformer, borzoi, module:Class (empty: none)",
+    "backbone": "Sequence model: a .safetensors of PhenViz', enformer, borzoi, flashzoi, alphagenome, "
+    "module:Class (empty: none)",
     "weights": "Its weights, a .safetensors file (empty if the class brings its own)",
 }
 _COMMENTS = {
@@ -23,7 +24,7 @@ _COMMENTS = {
     "reference": "FASTA, plain or bgzip; its index is made if missing",
     "annotation": "genes: GTF, GFF3, BED12 or a table",
     "checkpoint": "the sequence model, with its card (.json) beside it",
-    "backbone": "the sequence model; Enformer and Borzoi: 'tracks' chooses what they predict for",
+    "backbone": "the sequence model; of a published one 'tracks' chooses what it predicts for",
     "contexts": "cell types that the model predicts for, in the order of its outputs",
     "individuals": "phased genotypes: VCF, BCF, PGEN or VCF Zarr",
 }
@@ -46,10 +47,10 @@ _MORE = """\
 @click.option(
     "--backbone",
     metavar="MODEL",
-    help="Sequence model: weights that PhenViz trained (.safetensors), enformer, borzoi, or a torch class "
-    "(mypackage.model:Net).",
+    help="Sequence model: weights that PhenViz trained (.safetensors), enformer, borzoi, flashzoi, "
+    "alphagenome, or a torch class (mypackage.model:Net).",
 )
-@click.option("--weights", metavar="FILE", help="Weights of enformer, borzoi or the class (.safetensors).")
+@click.option("--weights", metavar="FILE", help="Weights of the published model or the class (.safetensors).")
 @click.option(
     "--fact",
     "facts",
@@ -62,7 +63,7 @@ _MORE = """\
     "contexts",
     multiple=True,
     metavar="C",
-    help="Cell type that the model predicts for, one per output in their order; of enformer and borzoi an "
+    help="Cell type that the model predicts for, one per output in their order; of a published model an "
     "assay or words of its tracks. May be repeated.",
 )
 @click.option(

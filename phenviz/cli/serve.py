@@ -39,6 +39,21 @@ _server_options = with_options(
         help="Ask for a login at github, google, azure ... (Panel's providers); PANEL_OAUTH_KEY, "
         "PANEL_OAUTH_SECRET and PANEL_OAUTH_ENCRYPTION are read from the environment.",
     ),
+    click.option(
+        "--max-upload",
+        metavar="SIZE",
+        help="Largest file that is taken from a browser.  [default: PHENVIZ_MAX_UPLOAD, else 512MiB]",
+    ),
+    click.option(
+        "--max-jobs",
+        metavar="COUNT",
+        help="Jobs that one user may have waiting or running.  [default: PHENVIZ_MAX_JOBS, else 64]",
+    ),
+    click.option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory for what is kept of results, of all users.  [default: PHENVIZ_MAX_MEMORY, else 2GiB]",
+    ),
 )
 
 
@@ -76,19 +91,26 @@ def serve(
     behind_proxy: bool,
     basic_auth: Path | None,
     oauth: str | None,
+    max_upload: str | None,
+    max_jobs: str | None,
+    max_memory: str | None,
 ) -> None:
     """Open the dashboard; Ctrl-C ends it."""
     from phenviz import open_world
+    from phenviz.app.shell.limits import read_limits
     from phenviz.app.shell.serve import serve as serve_app
 
     if basic_auth is not None and oauth is not None:
         raise click.UsageError("--basic-auth and --oauth are two ways to log in: give one of them")
+    limits = read_limits(max_upload, max_jobs, max_memory)
     opened = open_world(world)
     place = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     click.echo(f"PhenViz: http://{address}:{port}/{place}  (Ctrl-C ends it)", err=True)
     wanted = {
         "address": address if address != "localhost" else "", "origins": origins, "prefix": prefix,
         "behind_proxy": behind_proxy, "basic_auth": basic_auth, "oauth": oauth, "shard_places": shard_places,
+        # the server reads those of the environment itself
+        "limits": limits if max_upload or max_jobs or max_memory else None,
     }  # fmt: skip
     given = {name: value for name, value in wanted.items() if value}
     try:

@@ -20,12 +20,22 @@ if TYPE_CHECKING:
 def terms_of_models(project: Project) -> list[tuple[Path, Terms]]:
     """Return the files of a project's models that come under terms, with these.
 
+    Weights of a published model whose data pack has terms come under these, whoever they are from: what is
+    converted or trained further is still under them.
+
     Raises
     ------
     DataError
         If a card states terms that can't be read: what isn't understood isn't taken for free.
     """
-    return [(path, terms) for path in _files(project) if (terms := terms_of_file(path)) is not None]
+    named = project.backbone
+    of_kind = {pack.name: pack.terms for pack in list_packs()}.get(named.kind) if named is not None else None
+    found = []
+    for path in _files(project):
+        ours = of_kind if named is not None and path == named.weights else None
+        if (terms := ours or terms_of_file(path)) is not None:
+            found.append((path, terms))
+    return found
 
 
 def terms_of_file(path: Path) -> Terms | None:

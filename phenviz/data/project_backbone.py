@@ -13,7 +13,7 @@ from phenviz.data.project_entries import WANTED, Entries
 # entry points by which packages publish backbones
 BACKBONE_GROUP = "phenviz.backbones"
 # backbones that PhenViz itself knows how to take, and what is said about one
-ADAPTED = ("enformer", "borzoi")
+ADAPTED = ("enformer", "borzoi", "flashzoi", "alphagenome")
 _ADAPTED_FIELDS = ("kind", "weights", "tracks")
 # of any other torch module: what it is made with, and what it may not say by itself
 _FACTS = ("name", "window", "bin_size", "receptive_field", "units")
@@ -22,19 +22,19 @@ _MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS)
 
 @dataclass(frozen=True, slots=True)
 class NamedBackbone:
-    """A backbone that isn't PhenViz' own: Enformer, Borzoi, a published one, or a torch class of the user's.
+    """A backbone that isn't PhenViz' own: one of `ADAPTED`, a package's, or a torch class of the user's.
 
     Parameters
     ----------
     kind
-        ``enformer``, ``borzoi``, or the name that a package publishes it under; "" with a class.
+        One of `ADAPTED`, or the name that a package publishes it under; "" with a class.
     class_name
         ``module:Name`` of a torch class (or of a function that makes a module); "" with a kind.
     weights
         State dict as ``.safetensors``; None for what the class makes by itself.
     tracks
-        Of Enformer and Borzoi: tracks that become contexts, by assay, identifier, or words of descriptions;
-        None for DNASE and ATAC.
+        Of one of `ADAPTED`: tracks that become contexts, by assay, identifier, ontology term, or words of
+        descriptions; None for DNASE and ATAC.
     options
         What the class is made with.
     facts

@@ -67,6 +67,38 @@ def test_weights_are_known_by_the_checksum_of_their_pack_wherever_they_lie(proje
         manifests.list_packs.cache_clear()
 
 
+def _of_kind(project, kind):
+    lines = project.read_text().replace("checkpoint: toy.safetensors\n", "")
+    project.write_text(lines + f"backbone: {{kind: {kind}, weights: toy.safetensors}}\n")
+
+
+def test_weights_of_alphagenome_come_under_its_terms_whoever_they_are_from(project):
+    _of_kind(project, "alphagenome")
+    # not even a card that says otherwise frees what is converted or trained further
+    _state(project, {"summary": "free", "url": "https://example.org"})
+    world = open_world(project)
+    assert model_in_header(world) == "alphagenome (non-commercial)"
+    assert "alphagenome/model-terms" in card_text(world)
+    with pytest.raises(DataError, match="terms that forbid to train other models"):
+        require_training(world.project)
+
+
+@pytest.mark.parametrize("kind", ["enformer", "borzoi", "flashzoi"])
+def test_published_models_without_terms_are_free(project, kind):
+    _of_kind(project, kind)
+    world = open_world(project)
+    assert model_in_header(world) == kind and terms_of_models(world.project) == []
+    pack = manifests.find_pack(kind)
+    assert f"licence of the published weights**: {pack.licence}" in card_text(world)
+    assert pack.citation in card_text(world)
+
+
+def test_the_pack_of_alphagenome_asks_for_its_terms(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHENVIZ_CONFIG", str(tmp_path))
+    done = CliRunner().invoke(main, ["data", "fetch", "alphagenome"])
+    assert done.exit_code == 1 and "non-commercial" in done.output and "--accept-terms" in done.output
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -85,10 +85,18 @@ def _text_of_named(world: World, name: str) -> str:
     named = world.project.backbone
     assert named is not None
     facts = {"class": named.class_name, "kind": named.kind, "weights": named.weights and named.weights.name}
-    shown = {**facts, **named.facts, "options": dict(named.options)}
+    shown = {**facts, **named.facts, "options": dict(named.options), **_published(named.kind)}
     where = world.project.path.name if world.project.path else "the project"
     lines = [f"## {name}", f"This model is named in `{where}`; no card came with it.", ""]
     return "\n".join([*lines, *(f"- **{key}**: {_short(value)}" for key, value in shown.items() if value)])
+
+
+def _published(kind: str) -> dict[str, str]:
+    """Return licence and citation of a published model's weights: those of its data pack."""
+    from phenviz.data.manifests import list_packs
+
+    pack = next((pack for pack in list_packs() if pack.name == kind), None)
+    return {} if pack is None else {"licence of the published weights": pack.licence, "cite": pack.citation}
 
 
 def _written_cards(world: World) -> list[Path]:

@@ -9,6 +9,7 @@ from phenviz.app.disease.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease.disease_tables import KeptTables
 from phenviz.app.shell.formatting import readable_bytes
 from phenviz.app.shell.job_view import RESULT, JobView
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import words_of
 from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
@@ -48,7 +49,7 @@ class ServiceRun(JobView):
 
     def __init__(self, runtime: Runtime, kind: str) -> None:
         super().__init__()
-        self._runtime, self._kind = runtime, kind
+        self._runtime, self._kind, self._user = runtime, kind, current_user()
         self.asked: dict[str, Any] | None = None
         self.refusal = ""
 
@@ -76,7 +77,7 @@ class ServiceRun(JobView):
         self._clear()
         self.asked, self.dataset, self.refusal = wanted, None, ""
         try:
-            self.attach(RESULT, service.submit(self._kind, **wanted), parts=True)
+            self.attach(RESULT, KEEPER.submit(self._user, service, self._kind, **wanted), parts=True)
         except PackMissing as error:
             self.refusal = f"{error.pack.title}: not on this machine yet, fetch them on the left."
             self.changed += 1

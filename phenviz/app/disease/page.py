@@ -31,7 +31,6 @@ from phenviz.app.disease.disease_state import (
     DiseaseState,
 )
 from phenviz.app.disease.disease_tables import (
-    LARGEST_TABLE,
     TABLE_SUFFIXES,
     KeptTable,
     KeptTables,
@@ -111,8 +110,8 @@ class DiseasePage(Page[DiseaseState]):
         self.evidence = EvidenceRun(state, runtime, self.run)
         self.drop = FileDrop(
             self.uploads, self._take_file, suffixes=",".join(TABLE_SUFFIXES), title="Drop a table here",
-            hint=f"or press to choose one, up to {readable_bytes(LARGEST_TABLE)}. It is checked, and kept on "
-            "this machine so that its address can be shared.",
+            hint=f"or press to choose one, up to {readable_bytes(self.uploads.largest)}. It is checked, and "
+            "kept on this machine so that its address can be shared.",
             sizing_mode="stretch_width", margin=(4, 0),
         )  # fmt: skip
         self.source = DiseaseSource(session, state, self.run, self.tables, self.drop, self._methods)

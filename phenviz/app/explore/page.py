@@ -27,6 +27,7 @@ from phenviz.app.shell.exports import (
     saved_file,
     stem,
 )
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.page import Page
 from phenviz.app.shell.run_choices import methods_for
 from phenviz.app.shell.runs import Runs
@@ -200,5 +201,5 @@ class ExplorePage(Page[ExploreState]):
         service = self.runtime.service
         if service is None:
             raise ResultError("the model is still being loaded: there is nothing to export yet")
-        job = service.submit("predict", locus=locus, contexts=names)
+        job = KEEPER.submit(current_user(), service, "predict", locus=locus, contexts=names)
         return lambda: saved_file(job.result(), stem(job.result()), suffix)

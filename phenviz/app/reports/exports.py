@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from phenviz.app.reports.addresses import app_of
 from phenviz.app.reports.locus_report import LONGEST_CHANGED, LocusResults, check_length, locus_report
 from phenviz.app.reports.provenance import asking
 from phenviz.app.shell.exports import File, explore_drawing
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.state import ExploreState, IndividualState, VariantsState
 from phenviz.errors import ResultError
 from phenviz.figures import personal_screen_figure
@@ -71,7 +73,9 @@ def explore_report_file(
     if service is None:
         raise ResultError("the model is still being loaded: export again in a few seconds")
     names = list(display.contexts)
-    job = service.submit("predict", locus=locus, contexts=names) if names else None
+    job = None
+    if names:
+        job = KEEPER.submit(current_user(), service, "predict", locus=locus, contexts=names)
     bases, focus = _bases_in(dataset, locus), display.focus
 
     def make() -> File:
@@ -235,8 +239,10 @@ def disease_report_file(
     source = asked["source"] if asked is not None else None
     mark = "SIMULATED_" if is_simulated(str(dataset.attrs["source"])) else ""
 
+    submit = partial(KEEPER.submit, current_user(), service)
+
     def make() -> File:
-        ask = asking(service.submit)
+        ask = asking(submit)
         made = ask_hypotheses(world, ask, dataset, pair, app_of(place), source=source, query=query)
         return _file(made, f"phenviz_{mark}hypotheses_report")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import xarray as xr
 
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.uploads import private_directory
 from phenviz.errors import ResultError
 from phenviz.formats import FIGURE, menu_of
@@ -118,7 +119,7 @@ def explore_drawing(
     prediction = None
     if contexts and "activity" in display.tracks:
         wide = _whole_points(runtime, display)
-        prediction = service.submit("predict", locus=wide, contexts=contexts)
+        prediction = KEEPER.submit(current_user(), service, "predict", locus=wide, contexts=contexts)
 
     def draw() -> LocusFigure:
         from phenviz.figures import screen_figure

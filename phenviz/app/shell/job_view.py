@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import param
 
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.session import words_of
 from phenviz.errors import Cancelled, JobError
 from phenviz.progress import Progress, fraction_of
@@ -247,7 +248,7 @@ class PrivateJobs:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._holder = uuid4().hex
+        self._holder, self._user = uuid4().hex, current_user()
         self._closed = False
 
     def submit(self, kind: str, **params: Any) -> Job:
@@ -255,7 +256,7 @@ class PrivateJobs:
         service = self._runtime.service
         if service is None:
             raise JobError("the model is still being loaded: try again in a few seconds")
-        job = service.submit(kind, holder=self._holder, private=True, **params)
+        job = KEEPER.submit(self._user, service, kind, holder=self._holder, private=True, **params)
         if self._closed:
             # the page went while a thread of it was still reading
             self.forget()

@@ -10,6 +10,7 @@ import param
 
 from phenviz.app.shell.formatting import readable_share
 from phenviz.app.shell.job_view import RESULT, JobView
+from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.session import words_of
 from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
@@ -68,6 +69,7 @@ class Runs(JobView):
         self._state = state
         self._service = service
         self._holder: str | None = None
+        self._user = current_user()
 
     @property
     def partial(self) -> bool:
@@ -90,7 +92,7 @@ class Runs(JobView):
 
     def start(self, request: Explained) -> Run:
         """Ask the service for a run and show it."""
-        run = Run(request, self._ready().submit(request, holder=self._holder))
+        run = Run(request, KEEPER.submit(self._user, self._ready(), request, holder=self._holder))
         again = [other for other in self.all if isinstance(other.job, LetGo) and other.request == run.request]
         others = [other for other in self.all if other.job is not run.job and other not in again]
         self.all = [run, *others]

@@ -18,6 +18,7 @@ import panel as pn
 from tornado.websocket import WebSocketClosedError
 
 from phenviz.app.pages import PAGES, PageEntry
+from phenviz.app.shell.limits import KEEPER, Limits, read_limits
 from phenviz.app.shell.not_found import NotFound
 from phenviz.app.shell.panel_workarounds import refuse_rebound_names, spare_checks
 from phenviz.app.shell.process_memory import HOUSEKEEPING
@@ -53,6 +54,7 @@ def serve(
     basic_auth: Path | None = None,
     oauth: str | None = None,
     behind_proxy: bool = False,
+    limits: Limits | None = None,
 ) -> Server:
     """Serve all pages of the dashboard until it is interrupted.
 
@@ -84,7 +86,10 @@ def serve(
         read from Panel's environment variables. None for no such login.
     behind_proxy
         Whether a proxy tells who asks, and by which scheme, in headers; others could tell as well.
+    limits
+        What users may hand over and ask for; None for those of the environment.
     """
+    KEEPER.set(limits if limits is not None else read_limits())
     if world is None:
         from phenviz.world import open_world
 
@@ -185,12 +190,14 @@ def routes(runtime: Runtime) -> dict[str, Callable[[], Any]]:
 def runtime_of_process() -> Runtime:
     """Return the one runtime of a process that ``panel serve`` started: its scripts run once a session.
 
-    ``PHENVIZ_WORLD`` names a ``project.yaml``, ``PHENVIZ_DEVICE`` a device, ``PHENVIZ_FILES`` a folder.
+    ``PHENVIZ_WORLD`` names a ``project.yaml``, ``PHENVIZ_DEVICE`` a device, ``PHENVIZ_FILES`` a folder;
+    limits are those of the environment, too (`phenviz.app.shell.limits`).
     """
 
     def make() -> Runtime:
         from phenviz.world import open_world
 
+        KEEPER.set(read_limits())
         folder = os.environ.get("PHENVIZ_FILES")
         world = open_world(os.environ.get("PHENVIZ_WORLD"))
         device = os.environ.get("PHENVIZ_DEVICE", "auto")

@@ -23,11 +23,11 @@ except ImportError:  # not on Windows, where nobody can tell whose a folder is
     fcntl = None  # type: ignore[assignment]
 
 from phenviz.app.shell.formatting import readable_bytes
+from phenviz.app.shell.limits import KEEPER
 from phenviz.errors import DataError
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _STORES = (".vcz", ".zarr")
-LARGEST = 512 * 2**20
 _LONGEST_NAME, _MOST_BYTES = 104, 200
 # "##idx##" would name an index to htslib
 _NOT_IN_NAMES = ("/", "\\", "..", "##idx##")
@@ -56,11 +56,12 @@ class PrivateFolder:
     Parameters
     ----------
     largest
-        Bytes of one file at most.
+        Bytes of one file at most, if that is less than the server takes (`Limits.upload`).
     """
 
-    def __init__(self, largest: int = LARGEST) -> None:
-        self._largest = largest
+    def __init__(self, largest: int | None = None) -> None:
+        upload = KEEPER.limits.upload
+        self.largest = upload if largest is None else min(largest, upload)
         self._folder: Path | None = None
         self._incoming: dict[str, _Incoming] = {}
         self._remove: weakref.finalize | None = None
@@ -92,10 +93,10 @@ class PrivateFolder:
             If its name or size isn't that of a VCF that is taken here.
         """
         self.check_name(name)
-        most = readable_bytes(self._largest)
+        most = readable_bytes(self.largest)
         if size <= 0:
             raise DataError(f"{name} is empty: choose a file with something in it (at most {most})")
-        if size > self._largest:
+        if size > self.largest:
             raise DataError(
                 f"{name} has {readable_bytes(size)}, and at most {most} are taken from a browser: have it "
                 "put into the server's folder of files"

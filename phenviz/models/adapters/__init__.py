@@ -1,28 +1,68 @@
-"""Published sequence models behind PhenViz' own protocol: Enformer and Borzoi.
+"""Published sequence models behind PhenViz' own protocol: Enformer, Borzoi, Flashzoi and AlphaGenome.
 
-Their code is an optional extra (``pip install "phenviz[enformer]"`` or ``"phenviz[borzoi]"``), and their
+Their code is an optional extra (``pip install "phenviz[enformer]"``, ``"phenviz[borzoi]"`` ...), and their
 weights are a file of the user's: see ``docs/published_models.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from phenviz.errors import ModelError
-from phenviz.models.adapters import borzoi, enformer
-from phenviz.models.adapters.tracks import model_tracks, select_tracks
-from phenviz.models.adapters.trunk import TrunkBackbone, fill, read_config
+from torch import nn
 
-# the package and class that has each model's code, what reads its shape, and what makes a backbone of it
-ADAPTERS: dict[str, tuple[str, str, Callable[..., dict[str, Any]], Callable[..., TrunkBackbone]]] = {
-    "enformer": ("enformer_pytorch", "Enformer", enformer.read_enformer_config, enformer.wrap_enformer),
-    "borzoi": ("borzoi_pytorch", "Borzoi", partial(read_config, default=borzoi.CONFIG), borzoi.wrap_borzoi),
-}
+from phenviz.errors import ModelError
+from phenviz.models.adapters import alphagenome, borzoi, enformer
+from phenviz.models.adapters.tracks import model_tracks, select_tracks
+from phenviz.models.adapters.trunk import TrunkBackbone, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """How a published model becomes a backbone.
+
+    Parameters
+    ----------
+    package, name
+        Where its class is.
+    read_shape
+        Reads its shape, from beside its weights.
+    make
+        Makes a module of the class and a shape, with random weights.
+    wrap
+        Makes a backbone of the module and the tracks that were chosen.
+    """
+
+    package: str
+    name: str
+    read_shape: Callable[[str | Path], dict[str, Any]]
+    make: Callable[[Any, Mapping[str, Any]], nn.Module]
+    wrap: Callable[..., TrunkBackbone]
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "enformer": Adapter(
+        "enformer_pytorch", "Enformer",
+        enformer.read_enformer_config, enformer.make_enformer, enformer.wrap_enformer,
+    ),
+    "borzoi": Adapter(
+        "borzoi_pytorch", "Borzoi", borzoi.read_borzoi_config, borzoi.make_borzoi, borzoi.wrap_borzoi
+    ),
+    "flashzoi": Adapter(
+        "borzoi_pytorch", "Borzoi",
+        partial(borzoi.read_borzoi_config, flashed=True), borzoi.make_borzoi,
+        partial(borzoi.wrap_borzoi, name="flashzoi"),
+    ),
+    "alphagenome": Adapter(
+        "alphagenome_pytorch", "AlphaGenome",
+        alphagenome.read_alphagenome_config, alphagenome.make_alphagenome, alphagenome.wrap_alphagenome,
+    ),
+}  # fmt: skip
 
 
 def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
@@ -31,12 +71,13 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
     Parameters
     ----------
     kind
-        ``"enformer"`` or ``"borzoi"``.
+        ``"enformer"``, ``"borzoi"``, ``"flashzoi"`` or ``"alphagenome"``.
     weights
         State dict as ``.safetensors``; with a ``config.json`` beside it where it isn't the published shape.
     tracks
-        Which of the model's tracks become contexts: assays (``DNASE``), identifiers (``ENCFF833POA``) or
-        words of the description; None for DNASE and ATAC.
+        Which of the model's tracks become contexts: assays (``DNASE``), identifiers (``ENCFF833POA``),
+        ontology terms where the model's table has them, or words of the description (``liver CAGE``); None
+        for DNASE and ATAC.
 
     Raises
     ------
@@ -49,22 +90,25 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
     """
     if kind not in ADAPTERS:
         raise ModelError(f"there is no adapter for {kind!r}: use one of {', '.join(ADAPTERS)}")
-    package, name, read_shape, wrap = ADAPTERS[kind]
+    adapter = ADAPTERS[kind]
+    package, name = adapter.package, adapter.name
     try:
         code = getattr(import_module(package), name)
     except ImportError as error:
+        newer = alphagenome.NEEDS_PYTHON if kind == "alphagenome" else ""
         raise ModelError(
-            f"{name} needs the package {package.replace('_', '-')} ({error}): pip install 'phenviz[{kind}]'"
+            f"{name} needs the package {package.replace('_', '-')} ({error}): pip install "
+            f"'phenviz[{kind}]'{newer}"
         ) from error
-    config = read_shape(weights)
-    model = code.from_hparams(**config)
-    if "use_tf_gamma" in config and getattr(model, "use_tf_gamma", False) != config["use_tf_gamma"]:
-        raise ModelError(f"this {package} doesn't know use_tf_gamma: pip install 'phenviz[{kind}]'")
+    config = adapter.read_shape(weights)
+    model = adapter.make(code, config)
     digest = fill(model, weights)
     how: dict[str, Any] = {"weights_hash": digest, "made_of": {**config, "package": _version(package)}}
     if "num_downsamples" in config:
         how["bin_size"] = 2 ** config["num_downsamples"]
-    return wrap(model, select_tracks(model_tracks(kind), tracks), **how)
+    if "window" in config:
+        how["window"] = config["window"]
+    return adapter.wrap(model, select_tracks(model_tracks(kind), tracks), **how)
 
 
 def _version(package: str) -> str:

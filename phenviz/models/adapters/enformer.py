@@ -48,6 +48,14 @@ def read_enformer_config(weights: str | Path) -> dict[str, Any]:
     return found
 
 
+def make_enformer(code: Any, config: Mapping[str, Any]) -> nn.Module:
+    """Make an Enformer module of the package's class; `ModelError` if it drops the positional basis."""
+    model: nn.Module = code.from_hparams(**config)
+    if getattr(model, "use_tf_gamma", False) != config["use_tf_gamma"]:
+        raise ModelError("this enformer_pytorch doesn't know use_tf_gamma: pip install 'phenviz[enformer]'")
+    return model
+
+
 def wrap_enformer(
     model: nn.Module,
     tracks: Sequence[ModelTrack],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,14 @@ DEFAULT_TRACKS = ("DNASE", "ATAC")
 # one colour per assay: tracks of one are told apart by name
 _COLOURS = {"DNASE": "#0072b2", "ATAC": "#56b4e9", "CAGE": "#d55e00", "RNA": "#e69f00", "CHIP": "#009e73"}
 _OTHER_COLOUR = "#777777"
+# heads of AlphaGenome that predict tracks, by what their assays are called in the other models' tables
+_ASSAYS = {
+    "atac": "ATAC", "dnase": "DNASE", "procap": "PROCAP", "cage": "CAGE", "rna_seq": "RNA", "chip_tf": "CHIP",
+    "chip_histone": "CHIP",
+}  # fmt: skip
+_DESCRIBED = ("histone_mark", "transcription_factor", "gtex_tissue", "biosample_life_stage", "strand")
+# of a track without a strand nothing is said
+_STRANDS = {"+": "+ strand", "-": "- strand", ".": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +36,30 @@ class ModelTrack:
     index
         Its number among the head's outputs.
     identifier
-        Of the experiment (``ENCFF833POA``, ``CNhs10608+``); unique.
+        Of the experiment (``ENCFF833POA``, ``CNhs10608+``), or of the output (``DNASE_17``); unique.
     assay
-        ``DNASE``, ``ATAC``, ``CAGE``, ``CHIP``, ``RNA``.
+        ``DNASE``, ``ATAC``, ``CAGE``, ``CHIP``, ``RNA``, ``PROCAP``.
     description
         What was measured, in words.
+    head
+        Which head's output it is, of a model that has several.
+    curie
+        Ontology term of what was measured in; "" where the model's table knows none.
     """
 
     index: int
     identifier: str
     assay: str
     description: str
+    head: str = ""
+    curie: str = ""
 
     def as_context(self) -> Context:
-        """Return the track as a context; its table knows no ontology term."""
+        """Return the track as a context of its assay's group."""
         return Context(
             self.identifier,
             self.description,
-            "",
+            self.curie,
             self.assay,
             _COLOURS.get(self.assay, _OTHER_COLOUR),
         )
@@ -57,21 +71,29 @@ def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple
     Parameters
     ----------
     kind
-        ``enformer`` or ``borzoi``: names the data pack ``tracks-<kind>``.
+        ``enformer``, ``borzoi``, ``flashzoi`` or ``alphagenome``.
     path
-        The table itself, instead of the pack's.
+        The table itself, instead of that of the model's data pack.
 
     Raises
     ------
     PackMissing
         If the pack isn't here.
     DataError
-        If the table lacks a column.
+        If the table can't be read, or lacks a column.
     """
-    table_path = Path(path) if path is not None else require_pack(f"tracks-{kind}", "targets_human.txt")
-    table = pd.read_csv(table_path, sep="\t", dtype=str)
-    if missing := {"identifier", "description"} - set(table.columns):
-        raise DataError(f"track table {table_path} lacks the columns {', '.join(sorted(missing))}")
+    pack, name, read = _TABLES[kind]
+    table_path = Path(path) if path is not None else require_pack(pack, name)
+    try:
+        return read(table_path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"track table {table_path} can't be read ({error}): fetch it again") from error
+
+
+def _read_targets(path: Path) -> tuple[ModelTrack, ...]:
+    """Read a table as Basenji's and Borzoi's: one row per output, with an assay before the first colon."""
+    table = pd.read_csv(path, sep="\t", dtype=str)
+    _require(path, table, ("identifier", "description"))
     assays = table["description"].str.partition(":")
     return tuple(
         ModelTrack(index, identifier, assay, words or assay)
@@ -79,6 +101,39 @@ def model_tracks(kind: str, path: str | os.PathLike[str] | None = None) -> tuple
             zip(table["identifier"], assays[0], assays[2], strict=True)
         )
     )
+
+
+def _read_metadata(path: Path) -> tuple[ModelTrack, ...]:
+    """Read AlphaGenome's table: one row per output of each head, among them some that stand for nothing."""
+    table = pd.read_parquet(path)
+    columns = ("output_type", "track_index", "biosample_name", "assay_title", "ontology_curie")
+    _require(path, table, columns)
+    described = [column for column in _DESCRIBED if column in table.columns]
+    # a missing word may be None, NaN or "", by who wrote the table
+    words = table[["biosample_name", "assay_title", *described, "ontology_curie"]].fillna("").astype(str)
+    tracks = []
+    for head, index, row in zip(table["output_type"], table["track_index"], words.to_numpy(), strict=True):
+        *said, curie = row
+        # padding stands for nothing
+        if head in _ASSAYS and said[0].strip():
+            text = ", ".join(filter(None, (_STRANDS.get(word, word) for word in said)))
+            name = f"{head.upper()}_{int(index)}"
+            tracks.append(ModelTrack(int(index), name, _ASSAYS[head], text, head, curie))
+    return tuple(tracks)
+
+
+def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    if missing := [column for column in columns if column not in table.columns]:
+        raise DataError(f"track table {path} lacks the columns {', '.join(missing)}")
+
+
+# the data pack that has a model's table, the file in it, and what reads it
+_TABLES: dict[str, tuple[str, str, Callable[[Path], tuple[ModelTrack, ...]]]] = {
+    "enformer": ("tracks-enformer", "targets_human.txt", _read_targets),
+    "borzoi": ("tracks-borzoi", "targets_human.txt", _read_targets),
+    "flashzoi": ("tracks-borzoi", "targets_human.txt", _read_targets),
+    "alphagenome": ("tracks-alphagenome", "track_metadata_human.parquet", _read_metadata),
+}
 
 
 def select_tracks(
@@ -91,8 +146,9 @@ def select_tracks(
     tracks
         All tracks of a model.
     wanted
-        Each an assay, an identifier, or words that the description holds, whatever the case; None for
-        DNASE and ATAC.
+        Each an assay, an identifier, an ontology term, or words that the description holds, whatever the
+        case: all of them as they stand, or else each of them anywhere in assay and description (``liver
+        CAGE``). None for DNASE and ATAC.
 
     Raises
     ------
@@ -101,20 +157,27 @@ def select_tracks(
     """
     chosen: set[int] = set()
     for asked in DEFAULT_TRACKS if wanted is None else wanted:
-        words = asked.strip().casefold()
-        fitting = {
-            track.index for track in tracks if words in (track.assay.casefold(), track.identifier.casefold())
-        }
-        fitting = fitting or {
-            track.index for track in tracks if words and words in track.description.casefold()
-        }
+        fitting = _fitting(tracks, asked.casefold().split())
         if not fitting:
             assays = ", ".join(dict.fromkeys(track.assay for track in tracks))
             raise TargetError(
                 f"no track {asked!r} among {len(tracks):,}: give an assay ({assays}), an identifier, or "
                 "words of a description"
             )
-        chosen |= fitting
+        chosen.update(fitting)
     if not chosen:
         raise TargetError("no track was chosen: name at least one assay, identifier or description")
-    return tuple(track for track in tracks if track.index in chosen)
+    return tuple(tracks[place] for place in sorted(chosen))
+
+
+def _fitting(tracks: Sequence[ModelTrack], words: Sequence[str]) -> list[int]:
+    """Return the places of the tracks that some words mean, by the first way in which any fit."""
+    phrase = " ".join(words)
+    for fits in (
+        lambda track: phrase in (track.assay.casefold(), track.identifier.casefold(), track.curie.casefold()),
+        lambda track: phrase in track.description.casefold(),
+        lambda track: all(word in f"{track.assay} {track.description}".casefold() for word in words),
+    ):
+        if words and (found := [place for place, track in enumerate(tracks) if fits(track)]):
+            return found
+    return []

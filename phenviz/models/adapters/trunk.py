@@ -31,6 +31,8 @@ _NO_SHAPE = frozenset(
 class TrunkBackbone(nn.Module):
     """A global sequence model: a trunk that embeds a window, and ``softplus(linear)`` for each context.
 
+    Some models multiply or bend that once more, with numbers of each context's own.
+
     Parameters
     ----------
     trunk
@@ -51,6 +53,8 @@ class TrunkBackbone(nn.Module):
         SHA-256 of the weights file; None for that of all parameters and buffers.
     made_of
         What else its numbers depend on: the configuration, the package. Part of its identity.
+    scale
+        What is made of the softplus (B, C, bins) in the end; None for nothing.
 
     Attributes
     ----------
@@ -71,6 +75,7 @@ class TrunkBackbone(nn.Module):
         bin_size: int,
         weights_hash: str | None = None,
         made_of: Mapping[str, Any] | None = None,
+        scale: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if head.out_features != len(contexts):
@@ -78,7 +83,7 @@ class TrunkBackbone(nn.Module):
                 f"the head of {name} has {head.out_features} outputs for {len(contexts)} contexts: give one "
                 "context for each"
             )
-        self.trunk, self.head = trunk, head
+        self.trunk, self.head, self.scale = trunk, head, scale or nn.Identity()
         self.contexts = tuple(contexts)
         self.name, self.window, self.bin_size = name, window, bin_size
         self.receptive_field: int | None = None
@@ -113,7 +118,8 @@ class TrunkBackbone(nn.Module):
 
     def activity(self, embedding: torch.Tensor) -> torch.Tensor:
         """Turn an embedding (B, D, bins) into activity (B, C, bins), not negative."""
-        return F.softplus(self.head(embedding.transpose(1, 2))).transpose(1, 2)
+        found: torch.Tensor = self.scale(F.softplus(self.head(embedding.transpose(1, 2))).transpose(1, 2))
+        return found
 
     def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
         """Return ``activity(encode(one_hot))``, shape (B, C, window / bin_size)."""
