@@ -26,10 +26,6 @@ def _of_people(inputs: Inputs, name: str) -> NoReturn:
     raise DataError(f"{name} tests people, not fine-mapped variants: use `phenviz cohort hypotheses`")
 
 
-_NULL = (
-    "What covariates and a column for each ancestry leave of the trait was permuted among the people of each "
-    "ancestry, one of each family, and freed of them again (Freedman and Lane)."
-)
 METHODS = {
     COHORT: Method(
         "expression and Phenformer in people",
@@ -41,7 +37,7 @@ METHODS = {
     EXPRESSION: Method(
         "predicted expression of people",
         "The predicted expression of each gene in each context was compared with people's traits, given "
-        f"their covariates; a context's statistic is the largest size of t over genes. {_NULL}",
+        "their covariates; a context's statistic is the largest size of t over genes.",
         "t, of the strongest gene, above the mean of the permutations",
         _of_people,
         summary="Does a gene's predicted expression in a context differ between cases and controls?",
@@ -50,9 +46,9 @@ METHODS = {
         "Phenformer's attribution to contexts in held-out people",
         "The logit of each person who taught the Phenformer nothing was attributed to predicted expression "
         "(integrated gradients from the average training person), summed over the genes of each context, and "
-        f"compared with people's traits, one-sided, given their covariates. {_NULL} The model was not fitted "
-        "anew for the permutations: it has seen none of these people, so that their traits can be exchanged "
-        "whatever it learnt from others.",
+        "compared with people's traits, one-sided, given their covariates. The model was not fitted anew for "
+        "the permutations: it has seen none of these people, so that their traits can be exchanged whatever "
+        "it learnt from others.",
         "log odds between cases and controls",
         _of_people,
         summary="Does what a context adds to the Phenformer's logit tell unseen cases from controls?",

@@ -43,7 +43,9 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     parts += [_untested(name, dataset) for name in names if name not in tested]
     if is_of_people(dataset):
         parts.append(
-            f"p-values are the share of {attrs['permutations']:,} permutations that reach the value."
+            "What covariates and a column for each ancestry leave of the trait was permuted among the people "
+            f"of each ancestry, one of each family, and freed of them again, {attrs['permutations']:,} times "
+            "(Freedman and Lane); p-values are the share of permutations that reach the observed value."
         )
     elif any(draws_loci(name) for name in tested):
         parts.append(

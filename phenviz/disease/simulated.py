@@ -126,6 +126,13 @@ def is_simulated(source: str) -> bool:
     return SIMULATED_SOURCE in source or SIMULATED_PEOPLE in source
 
 
+def simulated_title(source: str) -> str:
+    """Return the title that figures of simulated results have; "" for others."""
+    if SIMULATED_PEOPLE in source:
+        return "SIMULATED people, not data"
+    return "SIMULATED traits, not data" if is_simulated(source) else ""
+
+
 def _own_effect(magnitude: NDArray[np.floating], world: World) -> NDArray[np.floating]:
     """Return how much larger each effect is than the largest in contexts of other groups, (n, C)."""
     groups = np.array([context.group for context in without_reporters(world.contexts)])

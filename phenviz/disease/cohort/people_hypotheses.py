@@ -153,7 +153,7 @@ def people_hypotheses(
         outcomes |= _with_variants(variants, tested, evidence, permutations)
     attrs = _attrs(cohort, model, evidence, variants, {"permutations": permutations, "seed": seed})
     dataset = dataset_of(outcomes, list(traits), evidence.contexts, attrs)
-    return dataset.assign(_of_traits(tested), **_of_genes(tested, evidence))
+    return dataset.assign({**_of_traits(tested), **_of_genes(tested, evidence)})
 
 
 @dataclass(frozen=True, eq=False)
