@@ -92,7 +92,7 @@ def hypotheses(
     TargetError
         If no context has a name that was asked for.
     """
-    names = _checked([method] if isinstance(method, str) else list(method))
+    names = checked_methods([method] if isinstance(method, str) else list(method))
     check_testable(traits, world.reference, names, world=world)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
@@ -147,7 +147,7 @@ def check_testable(
 def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] | None = None) -> xr.Dataset:
     """Run methods on inputs that several calls may share; arguments and result as of `hypotheses`."""
     outcomes = {}
-    for name in _checked(list(method)):
+    for name in checked_methods(list(method)):
         inputs.progress.stage(f"testing: {methods()[name].label}")
         if inputs.traits.traits or methods()[name].whole_study:
             outcomes[name] = methods()[name].run(inputs, name)
@@ -185,7 +185,14 @@ def table_of(dataset: xr.Dataset) -> pd.DataFrame:
     return frame.drop(columns=["_t", "_m", "_z"]).reset_index(drop=True)
 
 
-def _checked(names: list[str]) -> list[str]:
+def checked_methods(names: list[str]) -> list[str]:
+    """Return names of methods, each once.
+
+    Raises
+    ------
+    DataError
+        If none is given, there is none of a name, or it tests people.
+    """
     if not names:
         raise DataError(f"no method given: choose from {', '.join(method_names())}")
     for name in names:

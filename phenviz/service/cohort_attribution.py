@@ -82,7 +82,7 @@ class ContextContributionsRequest(Request):
             progress.stage("attribution", len(self.samples))
             explained = explain(phenformer, tokens, self.traits, steps=_STEPS, progress=progress)
             delta = 0.0
-            for row, one in enumerate(explained):
+            for row, one in enumerate(explained if self.traits else ()):
                 own = one.added[..., phenformer.channels :]
                 added[row], delta = own.sum(axis=1), max(delta, one.delta)
                 size += np.abs(own) / len(self.samples)

@@ -65,20 +65,31 @@ def cohort_hypotheses(
         If a trait can't be tested, or the tokens are of another model.
     """
     chosen = traits_to_test(cohort, model, traits)
+    evidence = model_evidence(service, cohort, model, tokens, chosen)
+    return people_hypotheses(
+        cohort, model, evidence, chosen,
+        permutations=permutations, seed=seed, variants=variants, progress=progress,
+    )  # fmt: skip
+
+
+def model_evidence(
+    service: ModelService, cohort: Cohort, model: RiskModel, tokens: Path, traits: Sequence[str]
+) -> ModelEvidence:
+    """Return what the models say of a cohort's people; arguments as of `cohort_hypotheses`."""
     rows, samples = held_out_people(cohort, model), cohort.people.samples
     job = service.submit(
         "context_contributions",
         model=model.phenformer,
         tokens=tokens,
         samples=[samples[row] for row in rows],
-        traits=[name for name in chosen if name in model.traits and name in cohort.people.traits],
+        traits=[name for name in traits if name in model.traits and name in cohort.people.traits],
     )
     store = TokenStore(tokens)
     channels = int(store.attrs["channels"])
     expression = tokens_expression(store.read(samples), channels)
     found = job.result()
     predicted = found["trait"].values.tolist()
-    evidence = ModelEvidence(
+    return ModelEvidence(
         store.genes,
         _contexts(service.world, store.features[channels:]),
         expression,
@@ -88,10 +99,6 @@ def cohort_hypotheses(
         str(found.attrs["model"]),
         _place(store),
     )
-    return people_hypotheses(
-        cohort, model, evidence, chosen,
-        permutations=permutations, seed=seed, variants=variants, progress=progress,
-    )  # fmt: skip
 
 
 def _contexts(world: World, names: Sequence[str]) -> tuple[Context, ...]:
