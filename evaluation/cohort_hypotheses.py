@@ -249,9 +249,9 @@ def section(results: list[dict[str, Any]], table: pd.DataFrame, size: pd.DataFra
     return (
         f"{told} In brackets: 95 % intervals. By chance the planted lineage comes first in "
         f"{100 * first['lineage by chance']:.0f} % of them, the planted one of {first['contexts']} contexts "
-        f"in {100 / first['contexts']:.0f} %.\n\n{markdown_table(head, rows)}\n\nThe gene with the largest z is "
-        f"a planted one in {genes} of {sets} traits; of {len(called)} genes with p <= 0.05 among all genes "
-        f"and contexts, {sum(called)} are.\n\n"
+        f"in {100 / first['contexts']:.0f} %.\n\n{markdown_table(head, rows)}\n\nThe gene with the largest z "
+        f"is a planted one in {genes} of {sets} traits; of {len(called)} genes with p <= 0.05 among all "
+        f"genes and contexts, {sum(called)} are.\n\n"
         f"{errors_table('Labels of the same people drawn by chance', size)}"
     )
 

@@ -210,38 +210,46 @@ def expression_tests(
         (``effect``), in standard deviations of the draws (``z``), and the share of draws that reach it.
     """
     genes, contexts = expression.shape[1:]
-    numbers, length = _unit(trait.without_covariates(expression).reshape(len(trait), -1))
-    observed = trait.values / np.linalg.norm(trait.values) @ numbers
-    reached, family = np.zeros(genes * contexts), np.zeros(genes * contexts)
-    largest = []
+    numbers, observed = _genes_of(trait, expression)
+    reached, largest = np.zeros(observed.shape), []
     for drawn in trait.draws(permutations, generator):
-        size = np.abs(drawn @ numbers)
+        size = np.abs(drawn.astype(np.float32) @ numbers).reshape(-1, genes, contexts)
         reached += (size >= np.abs(observed) - _EQUAL).sum(0)
-        largest.append(size.reshape(-1, genes, contexts).max(1))
-        family += (size.max(1)[:, None] >= np.abs(observed) - _EQUAL).sum(0)
+        largest.append(size.max(1))
         progress.advance(len(drawn))
-    differ = length > 0
-
-    def shaped(values: Array) -> Array:
-        return np.where(differ, values, np.nan).reshape(genes, contexts)
-
-    t = trait.t(observed)
-    one_sided = np.maximum(stats.t.sf(np.abs(t), trait.free), 1e-300)
-    tests = GeneTests(
-        shaped(observed),
-        shaped(np.sign(t) * stats.norm.isf(one_sided)),
-        shaped(2 * one_sided),
-        shaped((1 + reached) / (1 + permutations)),
-        shaped((1 + family) / (1 + permutations)),
-    )
-    draws, strongest = np.concatenate(largest), np.abs(observed).reshape(genes, contexts).max(0)
+    draws = np.concatenate(largest).astype(np.float64)
+    tests = _gene_tests(trait, observed, reached, np.sort(draws.max(1)))
+    tested = np.isfinite(observed).any(0)
+    strongest = np.nan_to_num(np.abs(observed)).max(0)
     p = (1 + (draws >= strongest - _EQUAL).sum(0)) / (1 + permutations)
     null = trait.t(draws)
-    tested = differ.reshape(genes, contexts).any(0)
     effect, p = (np.where(tested, values, np.nan) for values in (trait.t(strongest) - null.mean(0), p))
     spread = np.where(tested, null.std(0), np.nan)
     result = plain_result(effect, np.full(contexts, np.nan), effect / spread, p)
     return tests, replace(result, null_correlation=correlation_of(np.atleast_2d(np.cov(null.T))))
+
+
+def _genes_of(trait: TraitOfPeople, expression: NDArray[np.floating]) -> tuple[NDArray[np.float32], Array]:
+    """Free expression of covariates, (n, pairs) of length 1, and correlate each, (genes, contexts)."""
+    people, genes, contexts = expression.shape
+    # gene by gene, and in single precision, as there may be many
+    numbers, observed = np.empty((people, genes, contexts), np.float32), np.empty((genes, contexts))
+    own = trait.values / np.linalg.norm(trait.values)
+    for gene in range(genes):
+        unit, length = _unit(trait.without_covariates(expression[:, gene]))
+        numbers[:, gene], observed[gene] = unit, np.where(length > 0, own @ unit, np.nan)
+    return numbers.reshape(people, -1), observed
+
+
+def _gene_tests(trait: TraitOfPeople, observed: Array, reached: Array, most: Array) -> GeneTests:
+    """Turn correlations, how many draws reach each, and the sorted largest ones of the draws into tests."""
+    t, draws = trait.t(observed), len(most)
+    one_sided = np.maximum(stats.t.sf(np.abs(t), trait.free), 1e-300)
+    family = draws - np.searchsorted(most, np.abs(observed) - _EQUAL)
+    tested = np.isfinite(observed)
+    permuted, among_all = (np.where(tested, (1 + count) / (1 + draws), np.nan) for count in (reached, family))
+    z = np.sign(t) * stats.norm.isf(one_sided)
+    return GeneTests(observed, z, 2 * one_sided, permuted, among_all)
 
 
 def contribution_tests(
