@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from phenviz.disease.cohort.association import (
     trait_of_people,
 )
 from phenviz.disease.cohort.folder import Cohort
+from phenviz.disease.cohort.people import numbers_of
 from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.scoring import traits_of
 from phenviz.disease.cohort_methods import ATTRIBUTION, COHORT, EXPRESSION, WITH_VARIANTS
@@ -89,7 +89,7 @@ def traits_to_test(cohort: Cohort, model: RiskModel, asked: Sequence[str] | None
     columns = [name for name in cohort.people.table if name not in {*_ROLES, *cohort.people.covariates}]
     for name in asked:
         if name not in columns:
-            raise DataError(f"{cohort.name} has no trait {name!r}: choose from {', '.join(columns)}")
+            raise DataError(f"{cohort.name} has no trait {name!r}: choose from {', '.join(columns[:20])}")
     return list(dict.fromkeys(asked))
 
 
@@ -186,13 +186,9 @@ def _test(
 
 
 def _labels(cohort: Cohort, name: str) -> NDArray[np.float64]:
-    column = cohort.people.table[name]
-    numbers = pd.to_numeric(column, errors="coerce")
-    texts = column.astype(str).str.strip()
-    wrong = numbers.isna() & column.notna() & ~texts.str.lower().isin(("", "na", "nan"))
-    if wrong.any():
-        raise DataError(f"{cohort.name}: trait {name} holds {texts[wrong].iloc[0]!r}, which is no number")
-    return numbers.replace([np.inf, -np.inf], np.nan).to_numpy(np.float64)
+    table = cohort.people.table
+    numbers = numbers_of(table[name], name, cohort.folder / str(cohort.card.get("people", "people")))
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _trait(cohort: Cohort, name: str, labels: NDArray[np.float64], rows: NDArray[np.intp]) -> TraitOfPeople:

@@ -183,7 +183,7 @@ def test_any_column_of_numbers_is_tested_by_expression_alone(additive, trained, 
     assert tested.sel({"method": ATTRIBUTION}).values.tolist() == [False, True]
     assert tested.sel({"method": EXPRESSION}).all() and np.isnan(whole["cases"][0])
     wrong = toys.ask(*words_for(folder, trained, project, path, "--trait", "town"))
-    assert wrong.exit_code == 1 and "trait town holds 'here', which is no number" in wrong.output
+    assert wrong.exit_code == 1 and "town is 'here', no number" in wrong.output
 
 
 def test_of_too_few_held_out_cases_expression_alone_is_tested(additive, trained, project, tmp_path):
