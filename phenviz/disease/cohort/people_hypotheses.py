@@ -243,8 +243,8 @@ def _best_method(variants: xr.Dataset) -> xr.Dataset:
     """Return the tests of the recommended method, or of the first one that is no control."""
     if not {"p_value", "is_control"} <= set(variants.variables) or "method" not in variants.dims:
         raise DataError("what is to be combined holds no hypotheses: give what `phenviz hypotheses` wrote")
-    usable = np.isfinite(variants["p_value"]).any(["trait", "context"]).values
-    usable &= ~variants["is_control"].values.astype(bool)
+    tested = np.isfinite(variants["p_value"].transpose("trait", "context", "method").values).any((0, 1))
+    usable = tested & ~variants["is_control"].values.astype(bool)
     names = variants["method"].values[usable].astype(str).tolist()
     if not names or "cohort" in variants.attrs:
         raise DataError("what is to be combined holds no tests of fine-mapped variants: choose another file")
