@@ -145,7 +145,7 @@ def people_hypotheses(
         EXPRESSION: {name: one.tests[0] for name, one in tested.items()},
         ATTRIBUTION: {name: one.tests[1] for name, one in tested.items() if len(one.tests) > 1},
     }
-    notes = _notes(cohort, evidence, [one.lacking for one in tested.values() if one.lacking])
+    notes = _notes(cohort, model, evidence, [one.lacking for one in tested.values() if one.lacking])
     outcomes = {
         method: Outcome(evidence.contexts, own, {}, notes.get(method, "")) for method, own in results.items()
     }
@@ -196,7 +196,7 @@ def _trait(cohort: Cohort, name: str, labels: NDArray[np.float64], rows: NDArray
     return trait_of_people(name, labels, people.table, people.covariate_values().astype(np.float64), rows)
 
 
-def _notes(cohort: Cohort, evidence: ModelEvidence, untested: list[str]) -> dict[str, str]:
+def _notes(cohort: Cohort, model: RiskModel, evidence: ModelEvidence, untested: list[str]) -> dict[str, str]:
     people = cohort.people
     note = f"Predicted expression of {len(evidence.genes):,} genes was looked at; others may matter more."
     if not any(re.fullmatch(r"pc_?\d+", name, re.IGNORECASE) for name in people.covariates):
@@ -205,10 +205,15 @@ def _notes(cohort: Cohort, evidence: ModelEvidence, untested: list[str]) -> dict
         note += "ancestry can't be told from what acts."
     if not (people.table["ancestry"] != "").any():
         note += " Nobody's ancestry is known: all people were permuted together."
-    return {
-        EXPRESSION: note,
-        ATTRIBUTION: f"Not tested by {ATTRIBUTION}: {'; '.join(untested)}." if untested else "",
-    }
+    attribution = f"Not tested by {ATTRIBUTION}: {'; '.join(untested)}." if untested else ""
+    counts = {split: len(people.rows(split)) for split in ("train", "validation", "test")}
+    if model.card["cohort"] != cohort.name and model.card["people"] == counts:
+        attribution += (
+            f" {cohort.name} has as many people in each split as {model.card['cohort']}, which the "
+            "Phenformer was trained on: if it is the same cohort by another name, its training "
+            "people judge it, too."
+        )
+    return {EXPRESSION: note, ATTRIBUTION: attribution.strip()}
 
 
 def _with_variants(

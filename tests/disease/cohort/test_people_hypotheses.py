@@ -138,6 +138,9 @@ def test_everybody_of_another_cohort_taught_nothing(additive, trained, world):
     with ModelService(world, "cpu") as service:
         found = model_evidence(service, other, model, additive / "tokens.zarr", ["T"])
     assert len(found.held_out) == len(cohort.people)
+    # a cohort is told by its name alone
+    said = reservations(people_hypotheses(other, model, found, ["T"], permutations=100))
+    assert any("if it is the same cohort by another name" in line for line in said)
 
 
 @pytest.mark.parametrize("follows", ["nothing", "ancestry"])
