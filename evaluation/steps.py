@@ -83,6 +83,7 @@ def all_steps(eqtl: Path | None = None, training: Path | None = None) -> tuple[S
         measured("disease_studies"),
         measured("disease_traits"),
         measured("risk", "--write", "--folder", f"build/evaluation/risk-{known}", of=both),
+        measured("cohort_hypotheses", "--write", "--folder", f"build/evaluation/cohort-{known}", of=both),
         script("hypotheses", "build_embedded_hypotheses.py"),
         script("manifest", "build_embedded_world.py"),
         script("notebooks", "build_notebooks.py"),

@@ -10,6 +10,7 @@ import click
 from phenviz import __version__
 from phenviz.cli.cohort import cohort
 from phenviz.cli.cohort_cost import cost as cohort_cost
+from phenviz.cli.cohort_hypotheses import hypotheses as cohort_hypotheses
 from phenviz.cli.cohort_risk import evaluate as cohort_evaluate
 from phenviz.cli.cohort_risk import train as cohort_train
 from phenviz.cli.common import PhenvizGroup
@@ -50,7 +51,7 @@ for _command in (
     individuals, measured, risk, hypotheses, report, overview, train, cohort, data, lift, init, doctor,
 ):  # fmt: skip
     main.add_command(_command)
-for _command in (cohort_train, cohort_evaluate, cohort_cost):
+for _command in (cohort_train, cohort_evaluate, cohort_hypotheses, cohort_cost):
     cohort.add_command(_command)
 train.add_command(train_personal)
 hypotheses.add_command(compare)

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from phenviz.service.cohort_scores import Evaluation
     from phenviz.world import World
 
-_tokens_and_where = with_options(
+tokens_and_where = with_options(
     click.option(
         "--tokens", metavar="TOKENS", type=click.Path(path_type=Path),
         help="Store of the tokens.  [default: DIR/tokens.zarr]",
     ),
     where_options,
+)  # fmt: skip
+
+
+model_option = click.option(
+    "--model", required=True, metavar="MODEL", type=click.Path(path_type=Path),
+    help="Folder that `phenviz cohort train` wrote.",
 )  # fmt: skip
 
 
@@ -43,7 +49,7 @@ _tokens_and_where = with_options(
 )
 @click.option("--epochs", type=click.IntRange(1), help="Most epochs of the Phenformer.")
 @click.option("--seed", type=click.IntRange(0), help="Of the first weights and the order of people.")
-@_tokens_and_where
+@tokens_and_where
 def train(
     folder: Path,
     output: Path,
@@ -111,13 +117,7 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
 
 @click.command(cls=PhenvizCommand)
 @folder_argument
-@click.option(
-    "--model",
-    required=True,
-    metavar="MODEL",
-    type=click.Path(path_type=Path),
-    help="Folder that `phenviz cohort train` wrote.",
-)
+@model_option
 @click.option(
     "-o",
     "--output",
@@ -135,7 +135,7 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
     is_flag=True,
     help="Keep these people's scores and measures in MODEL: those whom `phenviz risk` compares others with.",
 )
-@_tokens_and_where
+@tokens_and_where
 def evaluate(
     folder: Path,
     model: Path,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from phenviz.progress import Progress
     from phenviz.world import World
 
-_DRAWINGS = ("heatmap", "bars", "forest", "slide")
+DRAWINGS = ("heatmap", "bars", "forest", "slide")
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
@@ -64,7 +64,7 @@ _test_options = with_options(
 @_test_options
 @click.option(
     "--figure",
-    type=click.Choice(_DRAWINGS),
+    type=click.Choice(DRAWINGS),
     default="heatmap",
     show_default=True,
     help="For .svg .pdf .png; slide is 16:9, the strongest pair.",

@@ -183,10 +183,10 @@ def matched_test(
         interval_high=high,
         z=statistic / sd,
         p_value=_p(draws, statistic, two_sided),
-        p_conditional=_conditional(draws, statistic, covariance, two_sided),
+        p_conditional=conditional(draws, statistic, covariance, two_sided=two_sided),
         top_locus_share=np.where(positive.sum(0) > 0, share, np.nan),
         p_without_top=_without(draws, spread, statistic, excess, strongest, two_sided),
-        null_correlation=_correlation(covariance),
+        null_correlation=correlation_of(covariance),
     )
 
 
@@ -253,8 +253,18 @@ def _p(draws: Array, statistic: Array, two_sided: bool) -> Array:
     return np.asarray((1 + reached.sum(0)) / (1 + len(draws)))
 
 
-def _conditional(draws: Array, statistic: Array, covariance: Array, two_sided: bool) -> Array:
-    """Test what a context has beyond its regression on the best one under the null."""
+def conditional(draws: Array, statistic: Array, covariance: Array, *, two_sided: bool) -> Array:
+    """Test what a context has beyond its regression on the best one under the null; NaN at that one.
+
+    Parameters
+    ----------
+    draws
+        Statistics under the null, about their mean, (B, C).
+    statistic, covariance
+        Observed, (C,), and of the null, (C, C).
+    two_sided
+        Whether small values count as well.
+    """
     z = statistic / np.sqrt(np.maximum(np.diag(covariance), 1e-30))
     best = int(np.argmax(np.abs(z) if two_sided else z))
     slope = covariance[best] / max(float(covariance[best, best]), 1e-30)
@@ -294,7 +304,8 @@ def _bootstrap(excess: Array, weight: Array, generator: np.random.Generator) -> 
     return low, high, effects.std(0, ddof=1)
 
 
-def _correlation(covariance: Array) -> Array:
+def correlation_of(covariance: Array) -> Array:
+    """Turn a covariance into a correlation; 0 beside what doesn't vary."""
     sd = np.sqrt(np.diag(covariance))
     scale = np.outer(sd, sd)
     correlation = np.where(scale > 1e-30, covariance / np.maximum(scale, 1e-30), 0.0)

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.disease import multiple
+from phenviz.disease.cohort_methods import described
 from phenviz.disease.inputs import Inputs, Settings
 from phenviz.disease.methods import MATCHED, Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
@@ -91,7 +92,7 @@ def hypotheses(
     TargetError
         If no context has a name that was asked for.
     """
-    names = _checked([method] if isinstance(method, str) else list(method))
+    names = checked_methods([method] if isinstance(method, str) else list(method))
     check_testable(traits, world.reference, names, world=world)
     inputs = Inputs(
         traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
@@ -146,7 +147,7 @@ def check_testable(
 def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] | None = None) -> xr.Dataset:
     """Run methods on inputs that several calls may share; arguments and result as of `hypotheses`."""
     outcomes = {}
-    for name in _checked(list(method)):
+    for name in checked_methods(list(method)):
         inputs.progress.stage(f"testing: {methods()[name].label}")
         if inputs.traits.traits or methods()[name].whole_study:
             outcomes[name] = methods()[name].run(inputs, name)
@@ -154,7 +155,8 @@ def run_methods(inputs: Inputs, method: Sequence[str], contexts: Sequence[str] |
             none = f"Nothing was tested by {name}: no trait has a locus that is significant on its own."
             outcomes[name] = Outcome(inputs.contexts, {}, {}, none)
         inputs.progress.advance()
-    return _as_dataset(outcomes, inputs, contexts)
+    kept, attrs = _kept(_union(outcomes), contexts), _attrs(inputs, list(outcomes))
+    return _with_traits(dataset_of(outcomes, inputs.traits.every_trait, kept, attrs), inputs)
 
 
 def method_names() -> tuple[str, ...]:
@@ -183,19 +185,47 @@ def table_of(dataset: xr.Dataset) -> pd.DataFrame:
     return frame.drop(columns=["_t", "_m", "_z"]).reset_index(drop=True)
 
 
-def _checked(names: list[str]) -> list[str]:
+def checked_methods(names: list[str]) -> list[str]:
+    """Return names of methods, each once.
+
+    Raises
+    ------
+    DataError
+        If none is given, there is none of a name, or it tests people.
+    """
     if not names:
         raise DataError(f"no method given: choose from {', '.join(method_names())}")
     for name in names:
         if name not in methods():
+            if name in described():
+                raise DataError(
+                    f"{name} tests people, not fine-mapped variants: use `phenviz cohort hypotheses`"
+                )
             raise DataError(f"no method {name!r}: choose from {', '.join(method_names())}")
     return list(dict.fromkeys(names))
 
 
-def _as_dataset(outcomes: dict[str, Outcome], inputs: Inputs, chosen: Sequence[str] | None) -> xr.Dataset:
-    contexts = _kept(_union(outcomes), chosen)
+def dataset_of(
+    outcomes: dict[str, Outcome], traits: Sequence[str], contexts: Sequence[Context], attrs: dict[str, Any]
+) -> xr.Dataset:
+    """Lay out what methods found, with corrections for many tests.
+
+    Parameters
+    ----------
+    outcomes
+        By method.
+    traits, contexts
+        Which are kept, in their order.
+    attrs
+        Of the dataset.
+
+    Returns
+    -------
+    xr.Dataset
+        As of `hypotheses`, but for what is on (trait,).
+    """
     column = {context.name: place for place, context in enumerate(contexts)}
-    traits, names = inputs.traits.every_trait, list(outcomes)
+    names = list(outcomes)
     numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in _PER_TEST}
     imbalance = np.full((len(traits), len(names)), np.nan)
     for m, outcome in enumerate(outcomes.values()):
@@ -208,7 +238,7 @@ def _as_dataset(outcomes: dict[str, Outcome], inputs: Inputs, chosen: Sequence[s
             for variable in _PER_TEST:
                 numbers[variable][t, into, m] = getattr(outcome.results[trait], variable)[own]
             imbalance[t, m] = outcome.imbalance.get(trait, np.nan)
-    dims = ("trait", "context", "method")
+    dims, known = ("trait", "context", "method"), described()
     dataset = xr.Dataset(
         {name: (dims, values) for name, values in numbers.items()},
         coords={
@@ -217,10 +247,14 @@ def _as_dataset(outcomes: dict[str, Outcome], inputs: Inputs, chosen: Sequence[s
             "method_note": ("method", np.array([one.note for one in outcomes.values()], dtype=object)),
             **context_coords(contexts),
         },
-        attrs=_attrs(inputs, names),
+        attrs=attrs,
     )
     dataset["imbalance"] = (("trait", "method"), imbalance)
-    return _with_traits(_corrected(dataset, outcomes), inputs)
+    return _corrected(dataset, outcomes).assign_coords(
+        method_label=("method", np.array([known[name].label for name in names], object)),
+        method_units=("method", np.array([known[name].units for name in names], object)),
+        is_control=("method", np.array([known[name].control for name in names], int)),
+    )
 
 
 def _corrected(dataset: xr.Dataset, outcomes: dict[str, Outcome]) -> xr.Dataset:
@@ -250,16 +284,11 @@ def _corrected(dataset: xr.Dataset, outcomes: dict[str, Outcome]) -> xr.Dataset:
 
 def _with_traits(dataset: xr.Dataset, inputs: Inputs) -> xr.Dataset:
     summary = inputs.traits.summary().set_index("trait").loc[inputs.traits.every_trait]
-    known = methods()
     return dataset.assign(
         variants=("trait", summary["variants"].to_numpy(np.int64)),
         loci=("trait", summary["loci"].to_numpy(np.int64)),
         posterior=("trait", summary["posterior"].to_numpy(float)),
         posterior_share=("trait", summary["share"].to_numpy(float)),
-    ).assign_coords(
-        method_label=("method", np.array([known[name].label for name in dataset["method"].values], object)),
-        method_units=("method", np.array([known[name].units for name in dataset["method"].values], object)),
-        is_control=("method", np.array([known[name].control for name in dataset["method"].values], int)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from phenviz.disease.cohort_methods import described
 from phenviz.disease.methods import draws_loci, methods, needs_beta
 from phenviz.errors import ResultError
 from phenviz.genome.locus import shown_contig
@@ -35,12 +36,18 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     if "method" not in dataset.dims or "p_value" not in dataset:
         raise ResultError("this result holds no hypotheses: pass what phenviz.disease.hypotheses returned")
     attrs, names = dataset.attrs, [str(name) for name in dataset["method"].values]
-    parts = [_sources(dataset)]
+    parts = [_of_people(dataset) if is_of_people(dataset) else _sources(dataset)]
     tested = [name for name in names if np.isfinite(dataset["p_value"].sel({"method": name})).any()]
-    parts += [methods()[name].text for name in tested if name in methods()]
+    parts += [described()[name].text for name in tested if name in described()]
     parts += [note for name in tested if (note := _note(name, dataset))]
     parts += [_untested(name, dataset) for name in names if name not in tested]
-    if any(draws_loci(name) for name in tested):
+    if is_of_people(dataset):
+        parts.append(
+            "What covariates and a column for each ancestry leave of the trait was permuted among the people "
+            f"of each ancestry, one of each family, and freed of them again, {attrs['permutations']:,} times "
+            "(Freedman and Lane); p-values are the share of permutations that reach the observed value."
+        )
+    elif any(draws_loci(name) for name in tested):
         parts.append(
             f"Matched loci: each locus was replaced by up to {attrs['replicas']:,} comparable ones "
             f"drawn from a "
@@ -73,6 +80,8 @@ def reservations(dataset: xr.Dataset) -> list[str]:
     """
     names = [str(name) for name in dataset["method"].values]
     notes = [str(note) for note in dataset["method_note"].values if note] if "method_note" in dataset else []
+    if is_of_people(dataset):
+        return notes
     loci = dataset["loci"].to_numpy()
     few = int((loci < FEW_LOCI).sum())
     if not few or all(name in methods() and methods()[name].whole_study for name in names):
@@ -87,6 +96,31 @@ def reservations(dataset: xr.Dataset) -> list[str]:
     ]
 
 
+def is_of_people(dataset: xr.Dataset) -> bool:
+    """Tell whether hypotheses come from people of a cohort, and not from fine-mapped variants alone."""
+    return "people" in dataset and "held_out" in dataset
+
+
+def people_words(dataset: xr.Dataset, trait: str) -> str:
+    """Say how many people a trait was tested in."""
+    one = dataset.sel(trait=trait)
+    people, cases, unseen = (float(one[name]) for name in ("people", "cases", "held_out"))
+    compared = f", {cases:,.0f} cases and {people - cases:,.0f} controls" if np.isfinite(cases) else ""
+    held_out = f"; {unseen:,.0f} of them taught the Phenformer nothing" if unseen else ""
+    return f"{people:,.0f} people{compared}{held_out}"
+
+
+def _of_people(dataset: xr.Dataset) -> str:
+    attrs = dataset.attrs
+    traits = "; ".join(f"{name}: {people_words(dataset, name)}" for name in dataset["trait"].values)
+    return (
+        f"{_count(dataset.sizes['trait'], 'trait')} of people ({traits}; {attrs['assembly']}; source: "
+        f"{attrs['source']}) {'was' if dataset.sizes['trait'] == 1 else 'were'} tested in "
+        f"{_count(dataset.sizes['context'], 'context')}, given {attrs['covariates']} and ancestry. Disease "
+        f"model: {attrs['model']}, trained on {attrs['trained_on']}."
+    )
+
+
 def _note(name: str, dataset: xr.Dataset) -> str:
     """Return what a method says of its own numbers; older results have no such words."""
     return str(dataset["method_note"].sel({"method": name}).item()) if "method_note" in dataset else ""
@@ -96,7 +130,7 @@ def _untested(name: str, dataset: xr.Dataset) -> str:
     if note := _note(name, dataset):
         return note
     why = ": it needs the alternate allele and beta with its sign" if needs_beta(name) else ""
-    label = methods()[name].label if name in methods() else name
+    label = described()[name].label if name in described() else name
     return f"Nothing was tested by {name} ({label}){why}."
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 SIMULATED_SOURCE = "SIMULATED traits (not data)"
+SIMULATED_PEOPLE = "SIMULATED people (not data)"
 _PREFIX = "SIMULATED"
 _CANDIDATES, _DEEP = 1_500, 300
 _APART = 500_000
@@ -121,8 +122,15 @@ def simulated_traits(
 
 
 def is_simulated(source: str) -> bool:
-    """Tell whether a result's source (attribute ``source``) is that of simulated traits."""
-    return SIMULATED_SOURCE in source
+    """Tell whether a result's source (attribute ``source``) is that of simulated traits or people."""
+    return SIMULATED_SOURCE in source or SIMULATED_PEOPLE in source
+
+
+def simulated_title(source: str) -> str:
+    """Return the title that figures of simulated results have; "" for others."""
+    if SIMULATED_PEOPLE in source:
+        return "SIMULATED people, not data"
+    return "SIMULATED traits, not data" if is_simulated(source) else ""
 
 
 def _own_effect(magnitude: NDArray[np.floating], world: World) -> NDArray[np.floating]:

@@ -20,6 +20,7 @@ from phenviz.disease.cohort.scoring import (
     combined,
     covariates_of,
     expression_scores,
+    held_out_people,
     score_table,
     traits_of,
     unknown_covariates,
@@ -93,8 +94,7 @@ def evaluate_cohort(
     traits = traits_of(cohort, model)
     raw = _raw_scores(service, cohort, model, tokens, traits, progress)
     scores = score_table(cohort, model, traits, raw.weighed, raw.expression, raw.logits)
-    same = model.card["cohort"] == cohort.name
-    rows = cohort.people.rows("test") if same else np.arange(len(cohort.people))
+    same, rows = model.card["cohort"] == cohort.name, held_out_people(cohort, model)
     chosen = [cohort.people.samples[row] for row in rows]
     own = scores[scores["sample"].isin(chosen)]
     prevalence = {

@@ -105,17 +105,13 @@ class HypothesesRequest(Request):
         contexts: str | Iterable[str] | None = None,
     ) -> Self:
         from phenviz.disease import method_names
+        from phenviz.disease.hypotheses import checked_methods
 
-        asked = [method] if isinstance(method, str) else list(method)
-        known = method_names()
-        if unknown := [name for name in asked if name not in known]:
-            raise DataError(f"no method {unknown[0]!r}: choose from {', '.join(known)}")
-        if not asked:
-            raise DataError("no method is chosen: choose at least one")
+        asked = checked_methods([method] if isinstance(method, str) else list(method))
         if permutations < 100:
             raise DataError(f"{permutations} permutations are too few for a p-value: take at least 100")
         # in the order in which methods are shown, so that the same choice is the same request
-        names = tuple(name for name in known if name in asked)
+        names = tuple(name for name in method_names() if name in asked)
         kept = None if contexts is None else (contexts,) if isinstance(contexts, str) else tuple(contexts)
         return cls(find_source(source), names, int(permutations), int(seed), kept)
 

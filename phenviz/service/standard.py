@@ -17,6 +17,7 @@ from phenviz.service.addresses import target_words, write_address
 from phenviz.service.attribute import AttributeRequest
 from phenviz.service.coarse import CoarseRequest
 from phenviz.service.cohort import HaplotypeTokensRequest, LogitsRequest, TokenEffectsRequest
+from phenviz.service.cohort_attribution import ContextContributionsRequest
 from phenviz.service.disease import EvidenceRequest, HypothesesRequest
 from phenviz.service.edits import AblateRequest, BothAllelesRequest, MarginalizeRequest
 from phenviz.service.effects import PersonalRequest, VariantsRequest
@@ -187,6 +188,6 @@ for request in (
     AblateRequest, MarginalizeRequest, BothAllelesRequest, VariantsRequest, ExpressionEffectsRequest,
     PersonalRequest, ExpressionRequest, GeneExpressionRequest, MeasuredRequest, SequencesRequest,
     HypothesesRequest, EvidenceRequest, TokenEffectsRequest, HaplotypeTokensRequest, LogitsRequest,
-    RiskRequest,
+    ContextContributionsRequest, RiskRequest,
 ):  # fmt: skip
     KINDS.add(request)

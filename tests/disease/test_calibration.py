@@ -3,13 +3,13 @@ from __future__ import annotations
 import pandas as pd
 
 from evaluation.disease_calibration import rates, shown_by_the_page
-from phenviz.disease import method_names
 from phenviz.disease.calibration import calibration_words, measured_calibration
+from phenviz.disease.cohort_methods import described
 
 
 def test_the_package_says_how_often_a_method_errs():
     table = measured_calibration()
-    assert set(table["method"]) <= set(method_names()) and (table["sets"] >= 100).all()
+    assert set(table["method"]) <= set(described()) and (table["sets"] >= 100).all()
     for row in table.itertuples():
         assert calibration_words(row.method).startswith("calls ")
     assert calibration_words("no-such-method") == ""

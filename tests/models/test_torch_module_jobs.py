@@ -137,9 +137,10 @@ def run(service, world, kind, params, gene=True):
 def test_every_job_gives_with_a_class_what_it_gives_with_the_same_network_as_checkpoint(two_worlds, tmp_path):
     jobs = JOBS | TOKEN_JOBS
     tested = {name.split(" ")[0] for name in jobs}
-    # two read trait tables, and call the model as variant_effects does; logits reads tokens alone, and two
+    # two read trait tables, and call the model as variant_effects does; two read tokens alone, and two
     # more need measured or reference people, whose expression and tokens they make as the jobs here do
-    assert tested | {"hypotheses", "trait_evidence", "logits", "measured", "risk"} == set(KINDS.kinds)
+    others = {"hypotheses", "trait_evidence", "logits", "context_contributions", "measured", "risk"}
+    assert tested | others == set(KINDS.kinds)
     found = []
     for number, world in enumerate(two_worlds):
         with ModelService(world, "cpu", store=tmp_path / f"store{number}") as service:

@@ -136,7 +136,7 @@ def test_no_verb_of_a_notebook_calls_a_model_that_the_service_did_not_place(proj
 
 
 def ask_about_a_cohort(service, ref, folder: Path) -> None:
-    """Ask for effects on gene tokens, tokens of haplotypes, and logits of some made-up tokens."""
+    """Ask for effects on gene tokens, tokens of haplotypes, logits of made-up tokens and what is behind."""
     table = pd.DataFrame([{"contig": "20", "position": 6_050, "ref": ref, "alt": "A" if ref != "A" else "C"}])
     phenformer = service.world.phenformer
     genes, window = phenformer.genes, phenformer.window
@@ -163,6 +163,10 @@ def ask_about_a_cohort(service, ref, folder: Path) -> None:
     samples = tokens["individual"].values.tolist()
     found = service.submit("logits", model=model, tokens=folder / "tokens.zarr", samples=samples).result()
     assert found["logit"].shape == (len(samples), 2)
+    parts = service.submit(
+        "context_contributions", model=model, tokens=folder / "tokens.zarr", samples=samples, traits=["MCV"]
+    ).result()
+    assert parts["contribution"].shape == (len(samples), 1, len(phenformer.expression))
 
 
 def test_no_step_of_a_cohort_calls_a_model_that_the_service_did_not_place(project, placed, tmp_path):
@@ -174,6 +178,7 @@ def test_no_step_of_a_cohort_calls_a_model_that_the_service_did_not_place(projec
         ["embed", folder, "--window", 4_096, "--exact", "-o", folder / "exact.zarr", "--gene", "ALPHA"],
         ["train", folder, "-o", model, "--epochs", 1],
         ["evaluate", folder, "--model", model, "-o", tmp_path / "report", "--resamples", 2],
+        ["hypotheses", folder, "--model", model, "-o", tmp_path / "h.nc", "--permutations", 100],
     ]
     for step in steps:
         placed.clear()

@@ -11,7 +11,7 @@ import xarray as xr
 from phenviz.app.disease.disease_parts import method_part
 from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, saved_file
 from phenviz.disease import methods_paragraph, table_to_keep
-from phenviz.disease.simulated import is_simulated
+from phenviz.disease.simulated import is_simulated, simulated_title
 from phenviz.errors import ResultError
 from phenviz.formats import menu_of
 
@@ -98,7 +98,7 @@ def _drawing(
     from phenviz.figures.disease_slide import slide_figure as draw_slide
 
     several = list(methods) or dataset["method"].values.astype(str).tolist()
-    title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
+    title = simulated_title(str(dataset.attrs["source"]))
     if figure in ("heatmap", "methods"):
         chosen = [method] if figure == "heatmap" else several
         return draw.heatmap_figure(dataset, methods=chosen, title=title or "Hypotheses: traits by contexts")

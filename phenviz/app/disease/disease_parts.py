@@ -8,6 +8,7 @@ import xarray as xr
 from phenviz.app.shell.formatting import escaped
 from phenviz.disease.calibration import calibration_words
 from phenviz.disease.methods import draws_loci
+from phenviz.disease.prose import is_of_people, people_words
 from phenviz.disease.simulated import is_simulated
 from phenviz.disease.traits import FIRST_ROWS, TraitReport
 from phenviz.genome.locus import shown_contig
@@ -109,6 +110,8 @@ def cell_words(dataset: xr.Dataset, method: str, trait: str, context: str) -> st
 
 def trait_words(dataset: xr.Dataset, trait: str) -> str:
     """Say how much there is of a trait."""
+    if is_of_people(dataset):
+        return people_words(dataset, trait)
     one = dataset.sel(trait=trait)
     share = float(one["posterior_share"])
     of_all = f", {share:.1%} of the source's posterior for it" if np.isfinite(share) else ""

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phenviz.disease.calibration import measured_calibration, measured_power
-from phenviz.disease.methods import methods
+from phenviz.disease.cohort_methods import described
 from phenviz.figures.report import Block, Section, Table, Words
 
 
@@ -96,5 +96,5 @@ def _interval(value: float, low: float, high: float) -> str:
 
 
 def _label(name: str) -> str:
-    known = methods()
+    known = described()
     return f"{name}: {known[name].label}" if name in known else name

@@ -10,7 +10,7 @@ import xarray as xr
 
 from phenviz.app.disease.disease_evidence import method_of_loci
 from phenviz.app.disease.disease_names import trait_label
-from phenviz.app.disease.disease_parts import method_part, methods_of
+from phenviz.app.disease.disease_parts import method_part, methods_of, trait_words
 from phenviz.app.disease.disease_state import SIMULATED, DiseaseState
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.calibration import calibration_section
@@ -18,11 +18,12 @@ from phenviz.app.reports.evidence_section import Behind, ask_behind, behind_sect
 from phenviz.app.reports.provenance import Ask, footer, notices, provenance
 from phenviz.app.shell.state import contexts_at_first
 from phenviz.data.manifests import list_packs
-from phenviz.disease.files import table_to_keep
+from phenviz.disease.cohort_methods import COHORT, described
+from phenviz.disease.files import gene_table, table_to_keep
 from phenviz.disease.hypotheses import table_of
 from phenviz.disease.methods import RECOMMENDED, methods
-from phenviz.disease.prose import methods_paragraph, reservations
-from phenviz.disease.simulated import is_simulated
+from phenviz.disease.prose import is_of_people, methods_paragraph, reservations
+from phenviz.disease.simulated import is_simulated, simulated_title
 from phenviz.errors import PhenvizError, ResultError
 from phenviz.figures import ONE_COLUMN_MM, bars_figure, forest_figure, heatmap_figure
 from phenviz.figures.disease import strongest_pair as strongest
@@ -83,7 +84,8 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
     tested = methods_of(dataset)
     if method and method not in tested:
         raise ResultError(f"no method {method!r} was tested: choose from {', '.join(tested)}")
-    method = method or (RECOMMENDED if RECOMMENDED in tested else tested[0])
+    best = COHORT if is_of_people(dataset) else RECOMMENDED
+    method = method or (best if best in tested else tested[0])
     part = dataset.sel({"method": method})
     pair = Pair(method, *strongest(part, trait, context))
     if np.isnan(part["p_value"].sel(trait=pair.trait, context=pair.context)):
@@ -95,6 +97,8 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
 def source_of(dataset: xr.Dataset) -> str | None:
     """Return the source of hypotheses as jobs take it; None where the result doesn't tell where it lies."""
     told = str(dataset.attrs["source"])
+    if is_of_people(dataset):
+        return None
     if is_simulated(told):
         return SIMULATED
     name = told.removeprefix(_PACK)
@@ -128,7 +132,12 @@ def ask_hypotheses(
     """
     source = source_of(dataset) if source is None else source
     behind: Behind | str
-    if source is None:
+    if is_of_people(dataset):
+        behind = (
+            "These tests compare people: single genes stand behind them, which are listed above. Loci and "
+            "variants are looked at in hypotheses from fine-mapped variants."
+        )
+    elif source is None:
         behind = (
             "Loci, variants and motifs behind the tests need the fine-mapped variants "
             f"({dataset.attrs['source']}), which the result doesn't hold: give the table, too."
@@ -171,7 +180,7 @@ def hypotheses_report(
         Section("Methods", [Words([methods_paragraph(dataset)])]),
         calibration_section(dataset, methods_of(dataset)),
         Section("Limits", [Words(_limits(dataset, pair))]),
-        _links(world, dataset, pair, app, behind, query),
+        *([] if is_of_people(dataset) else [_links(world, dataset, pair, app, behind, query)]),
         provenance(world, [dataset], packs=[name for name in packs if name]),
     ]
     contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
@@ -226,7 +235,7 @@ def _short(dataset: xr.Dataset, pair: Pair, named: str, behind: Behind | str) ->
 
 
 def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
-    title = "SIMULATED traits, not data" if is_simulated(str(dataset.attrs["source"])) else ""
+    title = simulated_title(str(dataset.attrs["source"]))
     names = methods_of(dataset)
     heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
     p = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in names}
@@ -244,7 +253,7 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
         "p_conditional": ("p given the best context", "{:.2g}"),
         "p_without_top": ("p without the top locus", "{:.2g}"),
     }  # fmt: skip
-    label = methods()[pair.method].label if pair.method in methods() else pair.method
+    label = described()[pair.method].label if pair.method in described() else pair.method
     note = f"Corrected by {dataset.attrs['multiple_testing']}."
     file = Attachment.of("hypotheses.tsv", table_to_keep(dataset), list(comments(dataset)))
     of_heat = f"z of each trait in each context by {label}; stars: q."
@@ -267,32 +276,56 @@ def _one(dataset: xr.Dataset, pair: Pair) -> Section:
         "interval_high": ("to", "{:+.3g}"),
         "z": ("z", "{:.2f}"), "p_value": ("p", "{:.2g}"), "q_value": ("q", "{:.2g}"),
     }  # fmt: skip
-    traits = dataset.sel(trait=pair.trait)
-    there = (
-        f"{int(traits['variants']):,} variants in {int(traits['loci']):,} loci, "
-        f"{float(traits['posterior']):.1f} expected causal."
-    )
+    there = f"{trait_words(dataset, pair.trait)}."
     thresholds = "−log10 p; solid line: Bonferroni, dashed: with the effective number of contexts."
     drawn = [
         Drawing.of(bars, thresholds, f"Bars of −log10 p of {pair.trait} in each context"),
         Drawing.of(forest, "Effect with its 95 % interval.", f"Effect of {pair.trait} in each context"),
     ]
     listed = Table.of(own, columns, caption=f"{pair.trait} in each context, the smallest p first", most=50)
-    return Section(pair.trait, [Words([there]), Figures(drawn), listed])
+    return Section(pair.trait, [Words([there]), Figures(drawn), listed, *_genes(dataset, pair)])
+
+
+def _genes(dataset: xr.Dataset, pair: Pair) -> list[Table]:
+    """List the genes of people by which the trait was tested in the context; none for other hypotheses."""
+    genes = gene_table(dataset)
+    if genes is None:
+        return []
+    own = genes[(genes["trait"] == pair.trait) & (genes["context"] == pair.context)]
+    columns = {
+        "gene": ("Gene", ""), "correlation": ("Correlation", "{:+.3f}"), "z": ("z", "{:.2f}"),
+        "p_value": ("p", "{:.2g}"), "p_permuted": ("p, permuted", "{:.2g}"),
+        "p_family": ("p among all genes and contexts", "{:.2g}"),
+        "importance": ("Mean size of what it adds to the logit", "{:.2g}"),
+    }  # fmt: skip
+    caption = f"Predicted expression in {pair.context} of people, given covariates and ancestry"
+    file = Attachment.of("genes.tsv", genes, list(comments(dataset)))
+    return [Table.of(own, columns, caption=caption, most=_ROWS, file=file)]
 
 
 def _limits(dataset: xr.Dataset, pair: Pair) -> list[str]:
+    looked_at = (
+        "Only genes with gene tokens were looked at, and their expression as the model predicts it."
+        if is_of_people(dataset)
+        else "Only loci that lie in the world's contigs, and only variants that were fine-mapped, were "
+        "looked at."
+    )
     told = [
         "A test that passes is a hypothesis, not a cause: contexts whose activity is alike can't be told "
         "apart, and the context that matters may not be among those tested.",
-        "Only loci that lie in the world's contigs, and only variants that were fine-mapped, were looked at.",
+        looked_at,
+        *reservations(dataset),
     ]
-    told += reservations(dataset)
     if is_simulated(str(dataset.attrs["source"])):
+        made_up = (
+            "people, or those that the Phenformer learnt from, were simulated"
+            if is_of_people(dataset)
+            else "the variants were chosen by the model's own predictions"
+        )
         told.insert(
             0,
-            "SIMULATED: the variants were chosen by the model's own predictions, so that a test that finds "
-            "the planted context shows nothing about biology or about the model.",
+            f"SIMULATED: {made_up}, so that a test that finds the planted context shows nothing about "
+            "biology or about the model.",
         )
     if left_out := str(dataset.attrs.get("traits_left_out", "")):
         told.append(f"Left out, with no usable variant: {left_out}.")

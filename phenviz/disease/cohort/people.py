@@ -124,7 +124,7 @@ def read_people(
     frame["split"] = _splits(table, found["split"], frame["family"], path, seed, notes)
     others = [str(name) for name in table.columns if str(name) not in used]
     chosen = _chosen(covariates, [name for name in others if _COVARIATE.fullmatch(name)], table, path)
-    numbers = {name: _numbers(table[name], name, path) for name in chosen}
+    numbers = {name: numbers_of(table[name], name, path) for name in chosen}
     named = _chosen(traits, [n for n in others if n not in chosen and _binary(table[n])], table, path)
     labels = {name: _labels(table[name], name, path) for name in named}
     rest = {name: table[name].to_numpy() for name in others if name not in {*numbers, *labels}}
@@ -234,7 +234,14 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
     return np.array(["" if text.lower() in _MISSING - {"-9"} else text for text in texts], dtype=object)
 
 
-def _numbers(column: pd.Series, name: str, path: Path) -> NDArray[np.float64]:
+def numbers_of(column: pd.Series, name: str, path: Path) -> NDArray[np.float64]:
+    """Read a column of numbers of people; NaN where it is empty or -9.
+
+    Raises
+    ------
+    DataError
+        If a cell holds something else.
+    """
     texts = pd.Series(_texts(column))
     if name.lower() == "sex":
         texts = texts.str.lower().replace({"female": "0", "f": "0", "male": "1", "m": "1"})

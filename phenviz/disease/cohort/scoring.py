@@ -99,6 +99,12 @@ def traits_of(cohort: Cohort, model: RiskModel) -> list[str]:
     return known
 
 
+def held_out_people(cohort: Cohort, model: RiskModel) -> NDArray[np.intp]:
+    """Return who taught a model nothing: the test people of its cohort, or everybody of another."""
+    people = cohort.people
+    return people.rows("test") if model.card["cohort"] == cohort.name else np.arange(len(people))
+
+
 def covariates_of(cohort: Cohort, model: RiskModel) -> NDArray[np.float64]:
     """Return the covariates of a model for everybody, (people, covariates)."""
     table = cohort.people.table
