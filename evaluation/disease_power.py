@@ -248,7 +248,7 @@ def tell_reports(found: dict[str, pd.DataFrame], model: str) -> None:
     pd.concat([others, own]).to_csv(MEASURED_POWER, sep="\t", index=False)
 
 
-def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
+def section(found: dict[str, pd.DataFrame], model: str, contexts: int) -> str:
     """Write the section of the page: one setting of each in full, and the areas over all settings."""
     parts = []
     for where, table in found.items():
@@ -267,12 +267,12 @@ def section(found: dict[str, pd.DataFrame], model: str, seconds: float) -> str:
         parts.append(
             f"Planted in {where}, AUPRC by number of loci and share of true ones:\n\n{_areas(table)}\n"
         )
-    return f"""Simulated on real sequence. Measured with {model}; {seconds / 60:.0f} minutes.
-Planted contexts: {", ".join(PLANTED)}.
-In brackets 95 % intervals (bootstrap of sets); chance is 0.06 for top-1 and AUPRC, 0.19 for top-3. Planting
-in observed peaks favours the methods that read these peaks. Methods with contexts of their own
-(`overlap-remo`, `gene-expression`) can't find a planted one and are left out. All numbers with intervals:
-`docs/evaluation/disease_power_peaks.tsv` and `disease_power_motifs.tsv`.
+    return f"""Simulated on real sequence. Measured with {model}.
+Planted contexts: {", ".join(PLANTED)}, each among {contexts}.
+In brackets 95 % intervals (bootstrap of sets); chance is {number(1 / contexts)} for top-1 and AUPRC,
+{number(3 / contexts)} for top-3. Planting in observed peaks favours the methods that read these peaks.
+Methods with contexts of their own (`overlap-remo`, `gene-expression`) can't find a planted one and are left
+out. All numbers with intervals: `docs/evaluation/disease_power_peaks.tsv` and `disease_power_motifs.tsv`.
 
 {chr(10).join(parts)}
 """
@@ -300,14 +300,15 @@ def main() -> None:
         "--without-model", action="store_true", help="leave out what needs the sequence model"
     )
     options = parser.parse_args()
-    began, world = time.perf_counter(), open_world()
+    world = open_world()
     names = [name for name in sets.loci_methods() if name not in _LEFT_OUT]
     if options.without_model:
         names = [name for name in names if name not in (*MODEL_METHODS, RANDOM_WEIGHTS)]
     elif options.quick:
         names.remove(RANDOM_WEIGHTS)
     places = PLACES // 2 if options.quick else PLACES
-    found = {where: power(run(world, names, where, places)) for where in ("peaks", "motifs")}
+    frames = {where: run(world, names, where, places) for where in ("peaks", "motifs")}
+    found = {where: power(frame) for where, frame in frames.items()}
     for where, table in found.items():
         print(
             where,
@@ -324,7 +325,8 @@ def main() -> None:
         power_figure(table).save(TABLES / f"disease_power_{where}.png")
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
     tell_reports(found, model)
-    write_section("disease power", section(found, model, time.perf_counter() - began), PAGE)
+    contexts = int(frames["peaks"].groupby("method")["context"].nunique().max())
+    write_section("disease power", section(found, model, contexts), PAGE)
 
 
 if __name__ == "__main__":
