@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +106,10 @@ def test_what_is_kept_in_memory_goes_by_the_limit():
     assert MEMORY.limit == 2 * 2**30
 
 
+class Made:
+    over = False
+
+
 class Service:
     """Makes a job of each request, never the same twice."""
 
@@ -113,7 +119,7 @@ class Service:
     def submit(self, kind, **_):
         if kind == "refused":
             raise JobError("no such job")
-        self.made.append(SimpleNamespace(over=False))
+        self.made.append(Made())
         return self.made[-1]
 
     def forget(self, holder):
@@ -147,7 +153,7 @@ def test_one_user_has_so_many_jobs_at_a_time_over_all_pages_and_others_have_thei
 
 def test_what_the_service_refuses_or_gives_twice_counts_for_nothing(monkeypatch):
     KEEPER.set(Limits(jobs=2))
-    page, same = page_of("ann", Service(), monkeypatch), SimpleNamespace(over=False)
+    page, same = page_of("ann", Service(), monkeypatch), Made()
     again = SimpleNamespace(submit=lambda _kind: same)
     for _ in range(5):
         with pytest.raises(JobError, match="no such job"):
@@ -156,6 +162,14 @@ def test_what_the_service_refuses_or_gives_twice_counts_for_nothing(monkeypatch)
     page.submit("personal")
     with pytest.raises(JobError, match="2 jobs of yours"):
         page.submit("personal")
+
+
+def test_a_job_that_the_service_has_let_go_of_is_kept_by_nobody():
+    service = Service()
+    gone = weakref.ref(KEEPER.submit("ann", service, "predict"))
+    service.made.clear()
+    gc.collect()
+    assert gone() is None
 
 
 def test_threads_of_one_user_that_ask_at_once_get_no_more_than_the_limit():

@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import panel as pn
 
@@ -100,7 +101,8 @@ class _Keeper:
     def __init__(self) -> None:
         self.limits = Limits()
         self._lock = threading.Lock()
-        self._jobs: dict[str, list[Job | _Asked]] = {}
+        # the service holds jobs that aren't over; nothing else of a user shall outlive the session
+        self._jobs: dict[str, WeakSet[Job | _Asked]] = {}
 
     def set(self, limits: Limits) -> None:
         """Go by other limits from now on."""
@@ -126,27 +128,26 @@ class _Keeper:
             return service.submit(kind, **params)
         asked = _Asked()
         with self._lock:
-            self._jobs = {
-                name: live
-                for name, own in self._jobs.items()
-                if (live := [job for job in own if not job.over])
-            }
-            mine = self._jobs.setdefault(user, [])
-            if len(mine) >= self.limits.jobs:
+            self._jobs = {name: own for name, own in self._jobs.items() if _live(own)}
+            mine = self._jobs.setdefault(user, WeakSet())
+            if (live := _live(mine)) >= self.limits.jobs:
                 raise JobError(
-                    f"{len(mine)} jobs of yours are waiting or running, and this server takes no more from "
+                    f"{live} jobs of yours are waiting or running, and this server takes no more from "
                     "one user at a time: wait until one is done, or cancel one"
                 )
-            mine.append(asked)
-        job: Job | None = None
+            mine.add(asked)
         try:
             job = service.submit(kind, **params)
+            with self._lock:
+                self._jobs.setdefault(user, WeakSet()).add(job)
+            return job
         finally:
             with self._lock:
-                mine = self._jobs.setdefault(user, [])
-                others = [other for other in mine if other is not asked and other is not job]
-                self._jobs[user] = others if job is None else [*others, job]
-        return job
+                mine.discard(asked)
+
+
+def _live(jobs: WeakSet[Job | _Asked]) -> int:
+    return sum(not job.over for job in jobs)
 
 
 KEEPER = _Keeper()
