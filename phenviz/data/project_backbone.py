@@ -88,11 +88,10 @@ def read_backbone(entries: Entries, key: str) -> NamedBackbone:
 def _kind(entries: Entries, key: str, kind: Any) -> str:
     published = sorted({point.name for point in entry_points(group=BACKBONE_GROUP)})
     if kind and kind not in published:
-        others = f", one of {', '.join(published)}" if published else ""
         raise entries.error(
             key,
-            f"is of the kind {kind!r}: use {' or '.join(ADAPTED)}{others}, install the package that "
-            "publishes it, or name a torch class as 'class: module:Name'",
+            f"is of the kind {kind!r}: use one of {', '.join([*ADAPTED, *published])}, install the package "
+            "that publishes it, or name a torch class as 'class: module:Name'",
         )
     return str(kind)
 

@@ -17,3 +17,12 @@ def wait(page: Any, over: Callable[[], object]) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"still {page.run.status if hasattr(page, 'run') else 'at it'}")
+
+
+def first_people(page: Any) -> None:
+    """Wait for the people that a page lists by itself.
+
+    Without a browser, threads bring what they find at once, not in turn: what a test chooses in the meantime
+    could be taken back.
+    """
+    wait(page, lambda: page.state.sample or page.choice.picker.failed)

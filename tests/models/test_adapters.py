@@ -384,7 +384,10 @@ def test_project_names_a_published_backbone(toy_project, monkeypatch, enformer):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("backbone: {kind: sei, weights: toy.safetensors}", "use enformer or borzoi"),
+        (
+            "backbone: {kind: sei, weights: toy.safetensors}",
+            "use one of enformer, borzoi, flashzoi, alphagenome",
+        ),
         ("backbone: {kind: enformer}", "is no backbone: write"),
         ("backbone: toy.safetensors", "is no backbone: write"),
         ("backbone: {kind: enformer, weights: missing.safetensors}", "isn't there"),

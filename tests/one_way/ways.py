@@ -8,7 +8,7 @@ from phenviz.app.individual.page import IndividualPage
 from phenviz.app.variants.page import VariantsPage
 from phenviz.genome import Locus
 from phenviz.world import open_world
-from tests.app.waiting import wait
+from tests.app.waiting import first_people, wait
 
 SITE, VIEW = Locus("20", 6_000, 6_120), Locus("20", 2_000, 9_000)
 PERSON, VARIANT, INSERTED = "Marker-Person-7F3A", "marker-variant-91C2", "GATTACAGATTACATTGACA"
@@ -90,9 +90,8 @@ def write_table(project: Path, folder: Path) -> Path:
 
 def look_at_a_person(runtime) -> IndividualPage:
     page = IndividualPage(runtime)
+    first_people(page)
     page.state.param.update(locus=VIEW, settled=VIEW)
-    # without a browser, what comes from another thread isn't kept in turn: the world's people are there first
-    wait(page, lambda: page.state.sample)
     page.choice.hear({"source": "file:person.vcf"})
     wait(page, lambda: page.state.sample == PERSON and page.run.status == "done")
     page.state.mode = "sum"

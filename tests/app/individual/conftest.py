@@ -8,6 +8,7 @@ from phenviz.app.individual.page import IndividualPage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
 from tests.app.individual.person import VIEW, settle
+from tests.app.waiting import first_people
 from tests.effects.toys import write_people
 
 
@@ -25,6 +26,7 @@ def runtime(toy_project, tmp_path_factory):
 @pytest.fixture
 def page(runtime):
     page = IndividualPage(runtime)
+    first_people(page)
     page.state.param.update(locus=VIEW, settled=VIEW)
     page.choice.hear({"source": "file:family.vcf"})
     settle(page)

@@ -12,7 +12,7 @@ from phenviz.genome import Locus
 from phenviz.world import open_world
 from tests.app.individual.person import settle
 from tests.app.test_uploads import piece
-from tests.app.waiting import wait
+from tests.app.waiting import first_people, wait
 from tests.measured_toys import SAMPLES, write_many, write_measured
 from tests.service.test_trait import project_with
 
@@ -32,6 +32,7 @@ def measured(tmp_path_factory):
 def page(measured):
     runtime, _ = measured
     page = IndividualPage(runtime)
+    first_people(page)
     whole = Locus("20", 0, 45_000)
     page.state.param.update(locus=whole, settled=whole, below="measured")
     page.choice.hear({"source": "file:many.vcf"})

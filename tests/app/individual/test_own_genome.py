@@ -15,6 +15,7 @@ from phenviz.errors import ResultError
 from phenviz.genome import Locus
 from tests.app.individual.person import VIEW, apply_state, drop, own_vcf, settle, settle_source, vcf_of
 from tests.app.test_uploads import piece
+from tests.app.waiting import first_people
 
 
 def test_unphased_calls_are_refused_until_the_user_chooses(page):
@@ -109,6 +110,7 @@ def test_what_the_file_leaves_open_stands_beside_the_tracks(page):
 
 def test_genotypes_of_a_closed_tab_leave_memory(runtime):
     page = IndividualPage(runtime)
+    first_people(page)
     page.state.param.update(locus=VIEW, settled=VIEW, unphased="as listed")
     drop(page, own_vcf(page))
     assert page.run.status == "done" and len(page.run.table()) == 2
@@ -156,6 +158,7 @@ def test_a_file_without_a_record_of_the_contig_says_so(page, records):
 
 def test_an_upload_is_found_again_by_another_page_of_its_tab_and_by_no_other(runtime):
     tab, first = "t" * 24, IndividualPage(runtime)
+    first_people(first)
     first.state.param.update(locus=VIEW, settled=VIEW, unphased="as listed")
     first.choice.have(tab)
     drop(first, own_vcf(first))

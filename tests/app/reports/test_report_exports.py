@@ -14,7 +14,7 @@ from phenviz.genome import Locus
 from phenviz.service.explained import explain
 from phenviz.world import open_world
 from tests.app.reports.parsed import check_report, number
-from tests.app.waiting import wait
+from tests.app.waiting import first_people, wait
 
 VIEW, SITE = Locus("20", 2_000, 9_000), Locus("20", 6_000, 6_120)
 PLACE = "https://lab.example/phenviz/page"
@@ -84,6 +84,7 @@ def test_variants_reports_the_one_that_is_open(runtime):
 
 def test_individual_reports_the_person_on_screen(runtime):
     page = IndividualPage(runtime)
+    first_people(page)
     page.state.param.update(locus=VIEW, settled=VIEW)
     page.choice.hear({"sample": "bob"})
     wait(page, lambda: page.state.sample == "bob" and page.run.status == "done")

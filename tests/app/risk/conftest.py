@@ -7,7 +7,7 @@ import pytest
 from phenviz.app.risk.page import RiskPage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.world import open_world
-from tests.app.waiting import wait
+from tests.app.waiting import first_people, wait
 from tests.effects.toys import write_people
 from tests.risk_toys import risk_project
 
@@ -26,6 +26,7 @@ def runtime(tmp_path_factory):
 @pytest.fixture
 def page(runtime):
     page = RiskPage(runtime)
+    first_people(page)
     page.choice.hear({"source": "file:family.vcf"})
     settle(page)
     yield page
