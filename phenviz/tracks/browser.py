@@ -324,12 +324,9 @@ class Browser:
 
     def _rows(self) -> list[int]:
         """Return which rows of the pyramid the chosen contexts are; -1 where it doesn't hold one."""
-        place = {context.name: row for row, context in enumerate(self._known)}
-        chosen = [place[context.name] for context in self._chosen]
-        if self._held is None:
-            return chosen
-        held = {row: number for number, row in enumerate(self._held)}
-        return [held.get(row, -1) for row in chosen]
+        held = range(len(self._known)) if self._held is None else self._held
+        place = {self._known[row].name: number for number, row in enumerate(held)}
+        return [place.get(context.name, -1) for context in self._chosen]
 
     def _lay_mutations(self) -> None:
         mutations = self._mutations()
