@@ -1,4 +1,4 @@
-"""The kinds of job about a cohort: effects on gene tokens, tokens of haplotypes, a Phenformer's logits."""
+"""The kinds of job that make a cohort's gene tokens: effects of variants on them, and those of haplotypes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.errors import DataError, ModelError
+from phenviz.errors import DataError
 from phenviz.progress import Progress
 from phenviz.service.chosen_people import find_people, find_phasing, find_samples, people
 from phenviz.service.job_params import COPIES, FLOAT_BYTES, PERSON_SHARE, WORKING_BYTES
@@ -192,85 +190,6 @@ class HaplotypeTokensRequest(Request):
     def peak_bytes(self, world: World) -> int:
         tokens = 2 * len(self.samples) * min(len(self.genes), GENES_TOGETHER) * 512 * 8
         return WORKING_BYTES + COPIES * tokens + len(self.samples) * _PERSON_BYTES
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LogitsRequest(Request):
-    """Parameters of ``logits``.
-
-    Parameters
-    ----------
-    model
-        Weights file of a Phenformer.
-    weights_hash
-        Its SHA-256.
-    tokens
-        Store of tokens.
-    samples
-        Whose.
-    covariates
-        Numbers of each, in the order of the model's covariates.
-    """
-
-    kind = "logits"
-    seconds_per_unit = 1 / 500
-    of_people = True
-
-    model: str
-    weights_hash: str
-    tokens: str
-    samples: tuple[str, ...]
-    covariates: tuple[tuple[float, ...], ...]
-
-    @classmethod
-    def of(
-        cls,
-        world: World,
-        model: str | os.PathLike[str],
-        tokens: str | os.PathLike[str],
-        samples: Iterable[str],
-        covariates: Any = None,
-    ) -> Self:
-        from phenviz.models.phenformer_checkpoint import load_phenformer
-
-        path = Path(model).expanduser().resolve()
-        phenformer = load_phenformer(path, world.backbone, world.readout)
-        names = tuple(samples)
-        values = np.empty((len(names), 0)) if covariates is None else np.asarray(covariates, dtype=float)
-        if values.shape not in ((len(names), len(phenformer.covariates)), (len(names), 0)):
-            raise ModelError(
-                f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates) or 'none'}: give "
-                f"one number of each for all {len(names):,} people"
-            )
-        store = str(Path(tokens).expanduser().resolve())
-        return cls(str(path), phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
-
-    def chunks(self, world: World) -> list[Chunk]:
-        def compute(backend: Backend, progress: Progress) -> xr.Dataset:
-            from phenviz.models.phenformer_checkpoint import load_phenformer
-            from phenviz.models.phenformer_training import logits_of
-            from phenviz.results.tokens import TokenStore
-            from phenviz.service.device import place
-
-            phenformer = load_phenformer(self.model, backend.backbone, backend.readout)
-            placed = place(phenformer, backend.device)
-            store = TokenStore(self.tokens)
-            store.check(placed)
-            known = np.array(self.covariates, dtype=np.float32) if placed.covariates else None
-            if known is not None and not known.size:
-                known = None
-            found = logits_of(placed, store.read(self.samples), known, progress=progress)
-            return xr.Dataset(
-                {"logit": (("person", "trait"), found)},
-                coords={"person": list(self.samples), "trait": [trait.name for trait in placed.traits]},
-                attrs={"model": f"{placed.name}@{placed.weights_hash[:8]}"},
-            )
-
-        identity = {"model": self.weights_hash, "tokens": self.tokens, "samples": self.samples}
-        return [Chunk({**identity, "covariates": self.covariates}, compute, len(self.samples))]
-
-    def peak_bytes(self, world: World) -> int:
-        return WORKING_BYTES + len(self.samples) * 448 * 256 * 2
 
 
 def find_sites(world: World, genes: Iterable[str | GeneSite]) -> tuple[GeneSite, ...]:

@@ -16,8 +16,7 @@ from phenviz.service import grid
 from phenviz.service.addresses import target_words, write_address
 from phenviz.service.attribute import AttributeRequest
 from phenviz.service.coarse import CoarseRequest
-from phenviz.service.cohort import HaplotypeTokensRequest, LogitsRequest, TokenEffectsRequest
-from phenviz.service.cohort_attribution import ContextContributionsRequest
+from phenviz.service.cohort import HaplotypeTokensRequest, TokenEffectsRequest
 from phenviz.service.disease import EvidenceRequest, HypothesesRequest
 from phenviz.service.edits import AblateRequest, BothAllelesRequest, MarginalizeRequest
 from phenviz.service.effects import PersonalRequest, VariantsRequest
@@ -41,6 +40,7 @@ from phenviz.service.measured import MeasuredRequest
 from phenviz.service.overview import OverviewRequest
 from phenviz.service.risk import RiskRequest
 from phenviz.service.sequences import SequencesRequest
+from phenviz.service.stored_tokens import ContextContributionsRequest, LogitsRequest
 from phenviz.service.trait import TraitRequest
 
 if TYPE_CHECKING:
