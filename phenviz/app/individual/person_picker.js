@@ -54,6 +54,7 @@ export function render({model}) {
     select.replaceChildren(...pairs.map(([key, title]) => make("option", {value: key, textContent: title})))
     select.value = value
   }
+  let inView = ""
   const update = () => {
     options(source, model.sources, model.source)
     options(population, [["", "All populations"], ...model.populations.map(([name, size]) => [name, `${name} (${size})`])],
@@ -67,10 +68,18 @@ export function render({model}) {
       button.dataset.testid = `person-${name}`
       return button
     })
+    const scrolled = list.scrollTop
     list.replaceChildren(...buttons)
+    list.scrollTop = scrolled
     const chosen = buttons.find((button) => button.getAttribute("aria-pressed") === "true")
     if (buttons.length) pressable(buttons, (number) => model.send_msg({sample: model.people[number][0]}), chosen)
     if (focused) chosen?.focus()
+    // once for each choice, when there is something to scroll; scrollIntoView would move the page, too
+    if (chosen && model.chosen !== inView && list.clientHeight) {
+      const top = chosen.offsetTop - list.offsetTop
+      if (top < scrolled || top + chosen.offsetHeight > scrolled + list.clientHeight) list.scrollTop = top - list.clientHeight / 2
+      inView = model.chosen
+    }
     count.textContent = model.total > model.people.length ? `${model.people.length} of ${model.total} shown: search to narrow down`
       : `${model.total} individual${model.total === 1 ? "" : "s"}`
     note.textContent = model.note
@@ -81,6 +90,8 @@ export function render({model}) {
     model.on(name, update)
   }
   update()
+  // once it is on screen and has a height
+  requestAnimationFrame(update)
   const root = make("div", {className: "picker"}, make("h3", {textContent: "Individual"}), source, note, people)
   return make("div", {}, make("style", {textContent: STYLE}), root)
 }

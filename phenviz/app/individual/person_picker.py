@@ -40,6 +40,7 @@ class PersonPicker(JSComponent):
         super().__init__(**params)
         self._on_message = on_message
         self._samples = pd.DataFrame({"sample": [], "population": [], "superpopulation": []})
+        self.param.watch(lambda _event: self._list(), ["chosen"])
 
     def show_samples(self, samples: pd.DataFrame) -> None:
         """List other people: columns sample, population, superpopulation ("" where unknown)."""
@@ -59,6 +60,10 @@ class PersonPicker(JSComponent):
         if self.search:
             table = table[table["sample"].str.contains(self.search, case=False, regex=False)]
         shown = table.head(_SHOWN)
+        chosen = table[table["sample"] == self.chosen]
+        if len(chosen) and self.chosen not in set(shown["sample"]):
+            # who is looked at is in the list
+            shown = pd.concat([chosen, shown.head(_SHOWN - 1)])
         origin = shown["population"].where(shown["population"] != "", shown["superpopulation"])
         people = [[str(name), str(where)] for name, where in zip(shown["sample"], origin, strict=True)]
         self.param.update(people=people, total=len(table))
