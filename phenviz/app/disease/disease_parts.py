@@ -197,8 +197,10 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     imbalance = part["imbalance"].values
     if np.isfinite(imbalance).any():
         words.append(f"largest imbalance after matching {np.nanmax(imbalance):.2f} SD")
-    words.append(calibrated(method))
-    return " · ".join(filter(None, words))
+    told = calibrated(method)
+    # what doesn't hold has a frame, and no sign before it
+    joined = "" if not told else " " if "class=" in told else " · "
+    return f"{' · '.join(words)}{joined}{told}"
 
 
 def calibrated(method: str) -> str:

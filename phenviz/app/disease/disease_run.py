@@ -8,11 +8,11 @@ from phenviz.app.disease.disease_evidence import OF_PEAKS, method_of_loci
 from phenviz.app.disease.disease_state import OWN, SIMULATED, DiseaseState
 from phenviz.app.disease.disease_tables import KeptTables
 from phenviz.app.shell.formatting import readable_bytes
-from phenviz.app.shell.job_view import RESULT, JobView
+from phenviz.app.shell.job_view import RESULT, JobView, fetch_packs
 from phenviz.app.shell.limits import KEEPER, current_user
 from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import words_of
-from phenviz.data.packs import PackMissing, fetch_pack, find_pack, has_pack
+from phenviz.data.packs import PackMissing, find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
 from phenviz.errors import PhenvizError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from phenviz.data.manifests import Pack
-    from phenviz.progress import Progress
     from phenviz.service import Job
 
 _TITLES = {
@@ -215,13 +214,7 @@ class DiseaseRun(ServiceRun):
         names = [pack.name for pack in self.missing()]
         if not names or (self.fetching is not None and not self.fetching.over):
             return
-
-        def fetch(view: JobView, progress: Progress) -> None:
-            for name in names:
-                fetch_pack(name, progress=progress)
-
-        stages = {f"fetching {name}": float(find_pack(name).bytes) for name in names}
-        self.fetching = JobView().read(fetch, self._runtime.background, stages=stages)
+        self.fetching = fetch_packs(names, self._runtime.background)
         self.changed += 1
 
     def tick(self) -> bool:

@@ -16,6 +16,7 @@ from phenviz.errors import DataError
 from phenviz.service.measured import open_cohort
 
 if TYPE_CHECKING:
+    from phenviz.data.manifests import Pack
     from phenviz.world import World
 
 OWN = "own"
@@ -60,15 +61,9 @@ def measured_sources() -> dict[str, str]:
     return {**packs, "A table of your own": OWN}
 
 
-def missing_pack(source: str) -> str:
-    """Say which pack is missing, how large it is and how it is fetched; "" where nothing is."""
-    if source not in MEASURED_PACKS or has_pack(source):
-        return ""
-    pack = find_pack(source)
-    return (
-        f"Data pack {source} ({pack.title}, {pack.bytes / 1e6:.1f} MB) isn't here: "
-        f"phenviz data fetch {source} brings it."
-    )
+def missing_pack(source: str) -> Pack | None:
+    """Return the pack of a source that isn't on this machine yet."""
+    return find_pack(source) if source in MEASURED_PACKS and not has_pack(source) else None
 
 
 def genotypes_of(people: People, source: str) -> list[str]:

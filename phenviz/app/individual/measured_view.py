@@ -25,8 +25,8 @@ from phenviz.app.individual.measured_people import (
     measured_sources,
     missing_pack,
 )
-from phenviz.app.shell.formatting import escaped
-from phenviz.app.shell.job_view import PrivateJobs
+from phenviz.app.shell.formatting import escaped, readable_bytes
+from phenviz.app.shell.job_view import JobView, PrivateJobs, fetch_packs
 from phenviz.app.shell.links import link_to
 from phenviz.app.shell.session import Session, words_of
 from phenviz.app.widgets.data_grid import DataGrid, GridColumn
@@ -111,6 +111,10 @@ class MeasuredView(Viewer):
             margin=(12, 4, 4, 4),
             visible=False,
         )
+        self._fetch = pmui.Button(
+            icon="cloud_download", variant="outlined", size="small", margin=(12, 4, 4, 4), visible=False
+        )
+        self._fetching: JobView | None = None
         self._take_names = pmui.Button(
             label="Use these names", variant="outlined", size="small", margin=(4, 8), visible=False
         )
@@ -139,6 +143,7 @@ class MeasuredView(Viewer):
         self._compare.on_click(lambda _event: self._ask(self._genes_in_view()))
         self._every.on_click(lambda _event: self._ask(None))
         self._cancel.on_click(lambda _event: self._stop())
+        self._fetch.on_click(lambda _event: self._begin_fetching())
         self._take_names.on_click(lambda _event: self._agree())
         state.param.watch(lambda _event: self._draw(), ["sample"])
         state.param.watch(lambda _event: self._turn(), ["source"])
@@ -148,7 +153,8 @@ class MeasuredView(Viewer):
         self._turn()
 
     def __panel__(self) -> pn.viewable.Viewable:
-        head = pn.FlexBox(self._source, self._compare, self._every, self._cancel, sizing_mode="stretch_width")
+        buttons = self._fetch, self._compare, self._every, self._cancel
+        head = pn.FlexBox(self._source, *buttons, sizing_mode="stretch_width")
         return pn.Column(
             head, self._drop, self._said, self._take_names, self._drawn, self._grid.view,
             sizing_mode="stretch_width", margin=0,
@@ -163,15 +169,41 @@ class MeasuredView(Viewer):
         self._grid.show(_nothing(), "Genes that were compared stand here, the strongest evidence first.")
         missing = missing_pack(self._source.value)
         waits = self._source.value == OWN and self._own is None
-        self._compare.disabled = self._every.disabled = bool(missing) or waits
+        self._compare.disabled = self._every.disabled = missing is not None or waits
         self._take_names.visible = False
+        self._fetch.visible = missing is not None and self._fetching is None
+        if missing is not None:
+            self._fetch.label = f"Fetch {missing.name} ({readable_bytes(missing.bytes)})"
         self._say(
-            missing
-            or "How well does the model know people? It is compared with what was measured in them, beside "
+            f"{missing.title}: not on this machine yet."
+            if missing is not None
+            else "How well does the model know people? It is compared with what was measured in them, beside "
             "what genotypes alone predict of people who were held out."
         )
         if self._own is not None and self._source.value == OWN:
             self._look(self._own.path)
+
+    # data packs
+
+    def _begin_fetching(self) -> None:
+        pack = missing_pack(self._source.value)
+        if pack is not None and self._fetching is None:
+            self._fetching = fetch_packs([pack.name], self._runtime.background)
+            self._fetch.visible = False
+
+    def _look_at_fetching(self) -> None:
+        fetching = self._fetching
+        if fetching is None:
+            return
+        fetching.tick()
+        if not fetching.over:
+            if missing_pack(self._source.value) is not None:
+                self._say(f"{escaped(fetching.stage.capitalize())}: {fetching.progress:.0%}")
+            return
+        self._fetching = None
+        self._turn()
+        if fetching.state == "failed":
+            self._fail(f"Not fetched. {fetching.error}")
 
     # a table of one's own
 
@@ -244,7 +276,8 @@ class MeasuredView(Viewer):
             self._fail(self._people.in_words(words_of(error)))
 
     def _tick(self) -> None:
-        """Look at the job, as the page's timer asks for it."""
+        """Look at what goes on, as the page's timer asks for it."""
+        self._look_at_fetching()
         job = self._job
         if job is None:
             return
@@ -356,6 +389,8 @@ class MeasuredView(Viewer):
             self._said.object = told
 
     def _close(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
         self._jobs.close()
         self._folder.close()
         self._job, self._found = None, {}

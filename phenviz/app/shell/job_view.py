@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -235,6 +235,18 @@ class JobView(param.Parameterized):
             self.add(name, job.partial_result())
             self._looked_at = time.monotonic()
             self._rest = max(_SECONDS_BETWEEN_PARTIALS, _REST * (self._looked_at - began))
+
+
+def fetch_packs(names: Sequence[str], executor: Executor) -> JobView:
+    """Fetch data packs in a thread, with progress."""
+    from phenviz.data.packs import fetch_pack, find_pack
+
+    def fetch(view: JobView, progress: Progress) -> None:
+        for name in names:
+            fetch_pack(name, progress=progress)
+
+    stages = {f"fetching {name}": float(find_pack(name).bytes) for name in names}
+    return JobView().read(fetch, executor, stages=stages)
 
 
 class PrivateJobs:

@@ -94,6 +94,28 @@ def test_what_is_handed_over_is_gone_with_the_page(measured):
     assert not path.exists()
 
 
+def test_a_pack_that_is_not_here_is_offered_with_its_size_and_fetched(page, monkeypatch):
+    here, view = [], page.measured
+    name = view._source.value
+
+    def fails(name, progress):
+        raise DataError("no network: connect, and try again")
+
+    monkeypatch.setattr("phenviz.app.individual.measured_people.has_pack", lambda name: name in here)
+    view._turn()
+    assert view._fetch.visible and view._fetch.label.startswith(f"Fetch {name} (") and view._compare.disabled
+    assert "not on this machine yet" in view._said.object and "phenviz" not in view._said.object
+    monkeypatch.setattr("phenviz.data.packs.fetch_pack", fails)
+    view._begin_fetching()
+    assert not view._fetch.visible
+    wait(page, lambda: "Not fetched. no network" in view._said.object)
+    assert view._fetch.visible
+    monkeypatch.setattr("phenviz.data.packs.fetch_pack", lambda name, progress: here.append(name))
+    view._begin_fetching()
+    wait(page, lambda: not view._compare.disabled)
+    assert not view._fetch.visible and "How well does the model know people" in view._said.object
+
+
 def test_only_tables_are_taken():
     with pytest.raises(DataError, match="no table by its name"):
         ExpressionFolder().begin("person.vcf", 10)
