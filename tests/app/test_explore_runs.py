@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -87,6 +89,45 @@ def test_the_jobs_of_a_tab_are_listed_again_after_a_reload(page, runtime):
     assert stranger.runs.all == []
     again.session.close()
     stranger.session.close()
+
+
+def test_a_job_that_goes_on_in_view_is_shown_after_a_reload_and_an_ended_one_is_listed(page, runtime):
+    page.runs.adopt("that tab")
+    started, leave = threading.Event(), threading.Event()
+
+    def wait_in_line(self, world):
+        def compute(backend, progress):
+            started.set()
+            assert leave.wait(60)
+            return real(self, world)[0].compute(backend, progress)
+
+        return [replace(chunk, compute=compute) for chunk in real(self, world)]
+
+    request = explain("mutagenesis", SITE, ("Ery",))
+    real = type(request).chunks
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(request), "chunks", wait_in_line)
+        run = page.runs.start(request)
+        assert started.wait(60)
+    elsewhere, again = ExplorePage(runtime), ExplorePage(runtime)
+    elsewhere.state.locus = Locus("21", 0, 2_000)
+    again.state.locus = page.state.locus = SITE
+    for one in (elsewhere, again):
+        one.runs.adopt("that tab")
+        assert [listed.request for listed in one.runs.all] == [request]
+    assert elsewhere.runs.current is None
+    assert "press Run, or a run below" in elsewhere.run_panel._status._words.object
+    assert again.runs.current.request == request and again.state.shown == request
+    leave.set()
+    finish(again, again.runs.current)
+    finish(page, run)
+    assert again.runs.dataset.sizes["position"] == SITE.length
+    late = ExplorePage(runtime)
+    late.state.locus = SITE
+    late.runs.adopt("that tab")
+    assert late.runs.current is None and len(late.runs.all) == 1
+    for one in (elsewhere, again, late):
+        one.session.close()
 
 
 def test_the_form_asks_for_what_it_says(page):
@@ -301,3 +342,13 @@ def test_the_run_of_the_address_is_on_screen_again_after_a_reload(page, runtime,
     assert again.runs.current.request == started.request == again.state.shown
     finish(page, started)
     again.session.close()
+
+
+def test_a_run_stands_in_the_address_before_the_page_comes_to_rest(runtime, monkeypatch):
+    monkeypatch.setattr("phenviz.app.shell.session.Session.debounced", lambda *_: lambda *_events: None)
+    page = ExplorePage(runtime)
+    page.state.locus = page.state.settled = SITE
+    run = page.runs.start(explain("mutagenesis", SITE, ("Ery",)))
+    assert "run" in page._address._written
+    finish(page, run)
+    page.session.close()

@@ -127,6 +127,8 @@ class ExplorePage(Page[ExploreState]):
 
     def _keep_in_step(self) -> None:
         session = self.session
+        # at once: a reload right after Run finds what was asked for by its address
+        self.state.param.watch(lambda _event: session.run_soon(self._write_address), ["shown"])
         session.on_tick(self.runs.tick)
         session.on_tick(self._restore_once)
         session.on_close(self.runs.drop)

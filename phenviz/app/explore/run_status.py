@@ -29,7 +29,7 @@ class RunStatus(Viewer):
             value=0, variant="determinate", sizing_mode="stretch_width", margin=(6, 0, 2, 0)
         )
         self._words = words()
-        runs.param.watch(self._draw, ["changed", "current"])
+        runs.param.watch(self._draw, ["changed", "current", "all"])
         self._draw()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -47,7 +47,9 @@ class RunStatus(Viewer):
 
     def _text(self, run: Run | None, state: str) -> str:
         if run is None:
-            return "<span class='quiet'>Nothing has been run in this view yet.</span>"
+            listed = "No result is on screen: press Run, or a run below."
+            said = listed if self._runs.all else "Nothing has been run in this view yet."
+            return f"<span class='quiet'>{said}</span>"
         job, title = run.job, f"<b>{escaped(run.request.title)}</b>"
         assert not isinstance(job, LetGo)  # that isn't on screen
         if state == "queued":

@@ -120,7 +120,10 @@ class Runs(JobView):
         self.remember()
 
     def remember(self) -> None:
-        """List the jobs of this tab that aren't listed yet; does nothing before the model is loaded."""
+        """List the jobs of this tab that aren't listed yet; does nothing before the model is loaded.
+
+        One that goes on in view is shown, unless the address names a run.
+        """
         service = self._service()
         if service is None or self._holder is None:
             return
@@ -132,6 +135,11 @@ class Runs(JobView):
         older = [(job.request, job) for job in jobs if job.request.address]
         by_hand = [Run(request, job) for request, job in older if isinstance(request, Explained)]
         self.all = [*self.all, *by_hand]
+        if self.current is None and self._state.shown is None:
+            view = self._state.locus
+            in_view = [run for run in by_hand if not run.job.over and run.request.locus.overlaps(view)]
+            if in_view:
+                self.show(in_view[0])
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""
