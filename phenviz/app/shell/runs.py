@@ -16,6 +16,7 @@ from phenviz.app.shell.state import ExploreState
 from phenviz.errors import JobError, MemoryLimitError, PhenvizError
 
 if TYPE_CHECKING:
+    from phenviz.genome.locus import Locus
     from phenviz.service import Estimate, Job, ModelService
     from phenviz.service.explained import Explained
 
@@ -136,10 +137,9 @@ class Runs(JobView):
         by_hand = [Run(request, job) for request, job in older if isinstance(request, Explained)]
         self.all = [*self.all, *by_hand]
         if self.current is None and self._state.shown is None:
-            view = self._state.locus
-            in_view = [run for run in by_hand if not run.job.over and run.request.locus.overlaps(view)]
-            if in_view:
-                self.show(in_view[0])
+            going_on = [run for run in by_hand if not run.job.over and _in_view(run, self._state.locus)]
+            if going_on:
+                self.show(going_on[0])
 
     def show(self, run: Run) -> None:
         """Put a run on screen: its result if it has ended, its progress otherwise."""
@@ -214,3 +214,8 @@ class Runs(JobView):
         if service is None:
             raise JobError("the model is still being loaded: try again in a few seconds")
         return service
+
+
+def _in_view(run: Run, view: Locus | None) -> bool:
+    locus = run.request.locus
+    return view is not None and locus is not None and locus.overlaps(view)

@@ -31,6 +31,8 @@ class Session:
         self._on_tick: list[Callable[[], object]] = []
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
+        # without a browser, threads that bring something take the document's part
+        self._turn = threading.RLock()
         # until the page is drawn; other threads bring something while it begins
         self._waiting: list[Callable[[], None]] = []
         self._starting = threading.Lock()
@@ -63,16 +65,17 @@ class Session:
 
     def close(self) -> None:
         """Stop the timers and let everything go."""
-        if self._closed:
-            return
-        self._closed = True
-        for function in self._on_close:
-            try:
-                function()
-            except Exception:
-                LOG.exception("closing a session: %r failed", function)
-        self._on_tick.clear()
-        self._on_close.clear()
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            for function in self._on_close:
+                try:
+                    function()
+                except Exception:
+                    LOG.exception("closing a session: %r failed", function)
+            self._on_tick.clear()
+            self._on_close.clear()
 
     def debounced(self, function: Callable[[], None], milliseconds: int) -> Callable[..., None]:
         """Return a function that, when called many times in a row, runs once after the last call."""
@@ -94,13 +97,14 @@ class Session:
         return call
 
     def run_soon(self, function: Callable[[], None]) -> None:
-        """Run a function on the document's thread; may be called from any thread."""
-        if self._closed:
-            return
+        """Run a function on the document's thread; may be called from any thread.
+
+        It isn't run if the page has been closed meanwhile: it would start anew what was let go.
+        """
         if not self.in_browser:
-            self.safely(function)
-        elif not self._waits(function):
-            self.document.add_next_tick_callback(lambda: self.safely(function))
+            self._unless_closed(function)
+        elif not self._closed and not self._waits(function):
+            self.document.add_next_tick_callback(lambda: self._unless_closed(function))
 
     def safely(self, function: Callable[[], object]) -> None:
         """Run a function; what goes wrong reaches the user in words and the log in full."""
@@ -119,6 +123,11 @@ class Session:
         text = words_of(error)
         if self._notifications is not None:
             self._notifications.error(text, duration=2 * _MESSAGE_MS)
+
+    def _unless_closed(self, function: Callable[[], None]) -> None:
+        with self._turn:
+            if not self._closed:
+                self.safely(function)
 
     def _waits(self, function: Callable[[], None]) -> bool:
         """Keep a function for when the page is drawn; False if it is already."""
