@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import numpy as np
 import pandas as pd
@@ -325,10 +324,7 @@ def own_table(runtime, folder, rows=6):
 
 def test_a_table_of_ones_own_is_checked_kept_tested_and_named_in_the_address(page, runtime, tmp_path):
     page._take_file(own_table(runtime, tmp_path))
-    for _ in range(200):
-        if page._report.object:
-            break
-        time.sleep(0.05)
+    wait(page, lambda: page._report.object)
     assert page.state.source.startswith("own:")
     assert "6 of 7 rows kept" in page._report.object
     assert (
@@ -370,10 +366,7 @@ def test_a_table_that_cannot_be_tested_is_refused_with_the_reason_and_not_kept(p
     path = tmp_path / "bad.tsv"
     path.write_text(f"chromosome\tposition\tref\talt\tpip\n{line}\n")
     page._take_file(path)
-    for _ in range(200):
-        if page.drop.failed:
-            break
-        time.sleep(0.05)
+    wait(page, lambda: page.drop.failed)
     assert says in page.drop.note and str(tmp_path) not in page.drop.note
     assert not page.tables.folder.is_dir() or not list(page.tables.folder.iterdir())
 

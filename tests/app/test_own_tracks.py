@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import time
 
 import pybigtools
 import pytest
@@ -12,6 +11,7 @@ from phenviz.app.explore.page import ExplorePage
 from phenviz.app.shell.runtime import Runtime
 from phenviz.errors import DataError
 from phenviz.world import open_world
+from tests.app.waiting import wait
 from tests.toys import CONTIGS
 from tests.toys import toy_project as write_project
 
@@ -32,9 +32,7 @@ def drop(page, name, content):
         piece = base64.b64encode(content).decode()
         page.own.drop._handle_msg({"piece": piece, "name": name, "number": 0})
     assert page.own.drop.answered > before
-    until = time.monotonic() + 30
-    while page.own.drop.note.startswith("Reading") and time.monotonic() < until:
-        time.sleep(0.02)
+    wait(page, lambda: not page.own.drop.note.startswith("Reading"))
     return page.own.drop.note
 
 
@@ -155,9 +153,7 @@ def test_the_project_names_tracks(with_tracks):
         file.write("\ntracks: [{name: my signal, file: s.bw, colour: '#d55e00'}, {name: b, file: a.bed}]\n")
     runtime = Runtime(open_world(with_tracks), "cpu")
     page = ExplorePage(runtime)
-    until = time.monotonic() + 30
-    while "b" not in dict(page.toolbar.menu.tracks).values() and time.monotonic() < until:
-        time.sleep(0.02)
+    wait(page, lambda: "b" in dict(page.toolbar.menu.tracks).values())
     signal, boxes = own_names(page)
     assert [signal, "my signal"] in page.toolbar.menu.tracks
     # what the server's owner has put there isn't removed by a visitor

@@ -1,4 +1,4 @@
-"""What a page is brought after it was closed starts nothing anew."""
+"""What a page is brought comes in turn, and starts nothing anew once the page is closed."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ from types import SimpleNamespace
 from phenviz.app.shell.session import Session
 
 
-def test_closing_waits_for_what_a_thread_brings_and_what_comes_later_is_not_run():
+def bring(session, function):
+    thread = threading.Thread(target=session.run_soon, args=(function,))
+    thread.start()
+    thread.join(60)
+
+
+def test_what_a_thread_brings_waits_its_turn_and_is_not_run_after_closing():
     session, done = Session(), []
-    began, leave = threading.Event(), threading.Event()
-
-    def bring():
-        began.set()
-        assert leave.wait(60)
-        done.append("brought")
-
-    session.on_close(lambda: done.append("let go"))
-    bringing = threading.Thread(target=session.run_soon, args=(bring,))
-    closing = threading.Thread(target=session.close)
-    bringing.start()
-    assert began.wait(60)
-    closing.start()
-    leave.set()
-    bringing.join(60)
-    closing.join(60)
-    session.run_soon(lambda: done.append("late"))
-    assert done == ["brought", "let go"]
+    bring(session, lambda: done.append(threading.current_thread()))
+    assert not done
+    session._tick()
+    assert done == [threading.current_thread()]
+    bring(session, lambda: done.append("before closing"))
+    session.close()
+    bring(session, lambda: done.append("after closing"))
+    session._tick()
+    assert len(done) == 1
 
 
 def test_what_waits_for_the_thread_of_a_document_is_not_run_once_its_page_is_closed():

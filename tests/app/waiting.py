@@ -20,9 +20,5 @@ def wait(page: Any, over: Callable[[], object]) -> None:
 
 
 def first_people(page: Any) -> None:
-    """Wait for the people that a page lists by itself.
-
-    Without a browser, threads bring what they find at once, not in turn: what a test chooses in the meantime
-    could be taken back.
-    """
+    """Wait for the people that a page lists by itself: what is chosen before could be taken back."""
     wait(page, lambda: page.state.sample or page.choice.picker.failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,10 +32,9 @@ class Session:
         self._on_tick: list[Callable[[], object]] = []
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
-        # without a browser, threads that bring something take the document's part
-        self._turn = threading.RLock()
-        # until the page is drawn; other threads bring something while it begins
-        self._waiting: list[Callable[[], None]] = []
+        self._thread = threading.current_thread()
+        # until the page is drawn, and without a browser until the next tick; other threads add to it
+        self._waiting: deque[Callable[[], None]] = deque()
         self._starting = threading.Lock()
         self._loaded = not self.in_browser
         if self.in_browser:
@@ -65,17 +65,17 @@ class Session:
 
     def close(self) -> None:
         """Stop the timers and let everything go."""
-        with self._turn:
-            if self._closed:
-                return
-            self._closed = True
-            for function in self._on_close:
-                try:
-                    function()
-                except Exception:
-                    LOG.exception("closing a session: %r failed", function)
-            self._on_tick.clear()
-            self._on_close.clear()
+        if self._closed:
+            return
+        self._closed = True
+        for function in self._on_close:
+            try:
+                function()
+            except Exception:
+                LOG.exception("closing a session: %r failed", function)
+        self._on_tick.clear()
+        self._on_close.clear()
+        self._waiting.clear()
 
     def debounced(self, function: Callable[[], None], milliseconds: int) -> Callable[..., None]:
         """Return a function that, when called many times in a row, runs once after the last call."""
@@ -101,10 +101,15 @@ class Session:
 
         It isn't run if the page has been closed meanwhile: it would start anew what was let go.
         """
+        if self._closed:
+            return
         if not self.in_browser:
-            self._unless_closed(function)
-        elif not self._closed and not self._waits(function):
-            self.document.add_next_tick_callback(lambda: self._unless_closed(function))
+            if threading.current_thread() is self._thread:
+                self.safely(function)
+            else:
+                self._waiting.append(function)
+        elif not self._waits(function):
+            self.document.add_next_tick_callback(lambda: None if self._closed else self.safely(function))
 
     def safely(self, function: Callable[[], object]) -> None:
         """Run a function; what goes wrong reaches the user in words and the log in full."""
@@ -124,11 +129,6 @@ class Session:
         if self._notifications is not None:
             self._notifications.error(text, duration=2 * _MESSAGE_MS)
 
-    def _unless_closed(self, function: Callable[[], None]) -> None:
-        with self._turn:
-            if not self._closed:
-                self.safely(function)
-
     def _waits(self, function: Callable[[], None]) -> bool:
         """Keep a function for when the page is drawn; False if it is already."""
         with self._starting:
@@ -138,7 +138,6 @@ class Session:
 
     def _end(self) -> None:
         self.close()
-        self._waiting.clear()
         forget(self.document)
         HOUSEKEEPING.page_closed(self)
 
@@ -147,13 +146,14 @@ class Session:
             self._loaded = True
         # Panel's own periodic callback never began in 2 of 12 pages that a busy machine opened
         self.document.add_periodic_callback(self._tick, _TICK_MS)
-        for function in self._waiting:
-            self.run_soon(function)
-        self._waiting.clear()
+        while self._waiting:
+            self.run_soon(self._waiting.popleft())
 
     def _tick(self) -> None:
         if self._closed:
             return
+        while self._waiting:
+            self.safely(self._waiting.popleft())
         for function in list(self._on_tick):
             self.safely(function)
 

@@ -6,6 +6,7 @@ import time
 
 from phenviz.genome import Locus
 from tests.app.test_uploads import piece
+from tests.app.waiting import wait
 
 VIEW = Locus("20", 2_000, 9_000)
 
@@ -60,6 +61,4 @@ def apply_state(page, query) -> dict:
 
 def settle_source(page) -> None:
     """Let the source be opened, and the page look at it."""
-    end = time.monotonic() + 60
-    while page.choice.picker.note == "Opening…" and time.monotonic() < end:
-        time.sleep(0.05)
+    wait(page, lambda: page.choice.picker.note != "Opening…")
