@@ -12,6 +12,7 @@ from phenviz.data.project import PHENFORMER
 from phenviz.disease.cohort import saved
 from phenviz.disease.cohort.ensemble import COMBINATIONS
 from phenviz.disease.cohort.reference_people import METHODS, RiskReference, save_reference
+from phenviz.disease.cohort.subtypes import COMORBIDITY, Subtypes
 from phenviz.genome import Locus
 from phenviz.models.phenformer_checkpoint import save_phenformer
 from phenviz.world import open_world
@@ -118,5 +119,18 @@ def _reference(rng: np.random.Generator, people: int = 100) -> RiskReference:
     )
     columns = [*first, "false_positive", "true_positive"]
     return RiskReference(
-        pd.concat(rows, ignore_index=True), metrics, roc[columns], calibration[[*first, *tenth.columns]]
-    )
+        pd.concat(rows, ignore_index=True), metrics, roc[columns], calibration[[*first, *tenth.columns]],
+        _subtypes(rng),
+    )  # fmt: skip
+
+
+def _subtypes(rng: np.random.Generator) -> Subtypes:
+    tests = pd.DataFrame({"trait": TRAITS, "cases": (50, 12), "people": (200, 200)})
+    tests = tests.assign(separation=(0.6, np.nan), p_value=(0.001, np.nan), q_value=(0.002, np.nan))
+    tests = tests.assign(groups=(2, 1), stability=(0.9, np.nan), reason=("", "fewer than 40 cases"))
+    group = np.repeat([1, 2], (30, 20))
+    people = pd.DataFrame({"trait": TRAITS[0], "group": group})
+    people = people.assign(x=rng.normal(3.0 * group, 0.5), y=rng.normal(size=50))
+    found = [(TRAITS[0], 1, TRAITS[1], 30, 0.5, 0.2, 4.0, 1.1, np.inf, 0.03, 0.03, 0.8)]
+    found.append((TRAITS[0], 2, TRAITS[1], 20, *([np.nan] * 7), -0.8))
+    return Subtypes(tests, people, pd.DataFrame(found, columns=COMORBIDITY))

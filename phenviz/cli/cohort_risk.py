@@ -124,7 +124,7 @@ def start_of(path: str | None, opened: World, store: Any) -> Any:
     required=True,
     metavar="REPORT",
     type=click.Path(path_type=Path),
-    help="Folder of scores.parquet, metrics.parquet and report.html.",
+    help="Folder of scores.parquet, metrics.parquet, subtypes.parquet, comorbidity.parquet and report.html.",
 )
 @click.option(
     "--resamples", type=click.IntRange(0), default=1_000, show_default=True, help="Of the bootstrap."
@@ -174,7 +174,9 @@ def evaluate(
     for line in _told(judged):
         click.echo(line, err=True)
     click.echo(
-        f"{output}: scores.parquet, metrics.parquet, report.html; judged by {judged.judged_by}", err=True
+        f"{output}: scores.parquet, metrics.parquet, subtypes.parquet, comorbidity.parquet, report.html; "
+        f"judged by {judged.judged_by}",
+        err=True,
     )
 
 
@@ -185,6 +187,10 @@ def _write(output: Path, found: Cohort, trained: RiskModel, judged: Evaluation) 
     output.mkdir(parents=True, exist_ok=True)
     judged.scores.to_parquet(output / "scores.parquet", index=False)
     judged.judged.metrics.to_parquet(output / "metrics.parquet", index=False)
+    groups = judged.reference.subtypes
+    assert groups is not None
+    groups.people.to_parquet(output / "subtypes.parquet", index=False)
+    groups.comorbidity.to_parquet(output / "comorbidity.parquet", index=False)
     traits = list(dict.fromkeys(judged.scores["trait"]))
     report = RiskReport(
         f"Risk scores of {found.name}",
@@ -197,18 +203,24 @@ def _write(output: Path, found: Cohort, trained: RiskModel, judged: Evaluation) 
         judged.judged.suppressed,
         [*found.notes, *judged.notes],
         checklist(found, trained, traits, judged.judged_by),
+        groups,
     )
     (output / "report.html").write_text(render_report(report), encoding="utf-8")
 
 
 def _told(judged: Evaluation) -> list[str]:
-    """Say what was left out, and the AUROC of the first traits."""
+    """Say what was left out, the AUROC of the first traits, and whose cases fall into groups."""
+    from phenviz.disease.cohort.subtypes import in_words
+
     lines = [f"note: {line}" for line in [*judged.notes, *judged.judged.suppressed]]
     table = judged.judged.metrics
     areas = table[(table["metric"] == "auroc") & (table["ancestry"] == "all")]
     for name in list(dict.fromkeys(judged.scores["trait"]))[:20]:
         values = areas[areas["trait"] == name].set_index("score")["value"]
         lines.append(f"{name}: AUROC " + ", ".join(f"{score} {value:.3f}" for score, value in values.items()))
+    assert judged.reference.subtypes is not None
+    grouped = judged.reference.subtypes.tests
+    lines += [f"{row['trait']}: {in_words(row)}" for _, row in grouped[grouped["groups"] > 1].iterrows()]
     return lines
 
 

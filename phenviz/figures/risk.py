@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from phenviz.figures.style import FAINT, INK, MM_PER_INCH, MUTED, SMALL_PT, TEXT_PT, figure_settings
-from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES
+from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, SUBTYPE_COLOURS
 
 _WIDTH_MM, _HEIGHT_MM = 82.0, 66.0
 
@@ -98,6 +98,23 @@ def area_figure(metrics: pd.DataFrame, groups: list[str], label: str) -> str:
         ax.legend(fontsize=SMALL_PT, frameon=False)
 
     return _svg(draw, width=_WIDTH_MM * 1.5)
+
+
+def subtypes_figure(people: pd.DataFrame) -> str:
+    """Draw one trait's cases (``group``, ``x``, ``y``) as a map, as SVG."""
+    return _svg(lambda ax: draw_subtypes(ax, people))
+
+
+def draw_subtypes(ax: Any, people: pd.DataFrame) -> None:
+    """Draw cases (``group``, ``x``, ``y``) into axes, in the colours of their groups."""
+    for group, own in people.groupby("group"):
+        colour = SUBTYPE_COLOURS[(int(group) - 1) % len(SUBTYPE_COLOURS)]
+        ax.scatter(
+            own["x"], own["y"], s=7, color=colour, alpha=0.55, lw=0, label=f"group {group}: {len(own):,}"
+        )
+    ax.set(xlabel="first component", ylabel="second component")
+    if people["group"].nunique() > 1:
+        ax.legend(fontsize=SMALL_PT, frameon=False)
 
 
 def _svg(draw: Callable[[Any], None], width: float = _WIDTH_MM) -> str:

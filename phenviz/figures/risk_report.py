@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from phenviz.disease.cohort.subtypes import Subtypes, in_words
 from phenviz.figures.report import Block, Drawing, Figures, Notice, Report, Section, Table, Words
 from phenviz.figures.report import render_report as render
 from phenviz.figures.risk import (
@@ -14,6 +16,7 @@ from phenviz.figures.risk import (
     calibration_figure,
     decision_figure,
     roc_figure,
+    subtypes_figure,
 )
 from phenviz.results.risk_scores import SCORE_NAMES
 
@@ -46,6 +49,8 @@ class RiskReport:
         Lines in words.
     checklist
         Item, what it asks, what is reported.
+    subtypes
+        Groups of each trait's cases.
     """
 
     title: str
@@ -58,6 +63,7 @@ class RiskReport:
     suppressed: Sequence[str]
     notes: Sequence[str]
     checklist: Sequence[tuple[str, str, str]]
+    subtypes: Subtypes | None = None
 
 
 def render_report(report: RiskReport) -> str:
@@ -110,7 +116,7 @@ def _trait(report: RiskReport, trait: str) -> Section:
         blocks.append(Figures(drawings))
     for name in shown:
         blocks += _group(report, trait, name)
-    return Section(trait, [*blocks, _differences(metrics, [*groups, *distances])])
+    return Section(trait, [*blocks, _differences(metrics, [*groups, *distances]), *_cases(report, trait)])
 
 
 def _drawing(svg: str, caption: str, trait: str) -> Drawing:
@@ -139,6 +145,40 @@ def _group(report: RiskReport, trait: str, name: str) -> list[Block]:
         Words([], f"{name}: {cases:,} cases, {controls:,} controls"),
         Table(["score", *_METRICS.values()], rows),
         Figures([_drawing(svg, caption, trait) for svg, caption in figures]),
+    ]
+
+
+def _cases(report: RiskReport, trait: str) -> list[Block]:
+    """Say whether a trait's cases fall into groups, and what each has more often."""
+    if report.subtypes is None:
+        return []
+    tests, people, other = (
+        table[table["trait"] == trait]
+        for table in (report.subtypes.tests, report.subtypes.people, report.subtypes.comorbidity)
+    )
+    blocks: list[Block] = [Words([in_words(row) for _, row in tests.iterrows()], "Groups of cases")]
+    if len(people):
+        caption = "Each dot is a case, at what the model says of the case's other traits."
+        blocks.append(Figures([_drawing(subtypes_figure(people), caption, trait)]))
+    if len(other):
+        rows = [
+            [str(row.group), str(row.other), f"{row.cases:,}", *_comorbid(row)] for row in other.itertuples()
+        ]
+        head = ["group", "other trait", "cases", "share", "in other groups", "odds ratio", "p", "q"]
+        blocks.append(Table(head, rows, numbers=frozenset(range(2, len(head))), caption="Comorbidity"))
+    return blocks
+
+
+def _comorbid(row: Any) -> list[str]:
+    if pd.isna(row.p_value):
+        return ["-"] * 5
+    ratio = f"{row.odds_ratio:.2f} ({row.low:.2f} to {row.high:.2f})".replace("inf", "∞")
+    return [
+        f"{row.share:.1%}",
+        f"{row.share_elsewhere:.1%}",
+        ratio,
+        f"{row.p_value:.2g}",
+        f"{row.q_value:.2g}",
     ]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from phenviz.errors import ResultError
 from phenviz.figures.chart import Chart
+from phenviz.figures.risk import draw_subtypes
 from phenviz.figures.style import (
     ACCENT,
     DIVERGING,
@@ -34,6 +35,7 @@ _PANEL = (54.0, 32.0)
 _GAP, _LABELS, _KEY_MM = 7.0, 13.0, 5.0
 _ROW_MM, _SLOT_MM = 4.4, 9.0
 _CURVE_MM = (78.0, 62.0)
+_MAP_MM = (110.0, 84.0)
 
 
 def scores_figure(
@@ -113,6 +115,28 @@ def curves_figure(
             ax.set_ylabel(y, fontsize=TEXT_PT)
 
     return Chart(draw, _CURVE_MM[1] + 14, title=title, footer=footer)
+
+
+def subtypes_figure(people: pd.DataFrame, *, title: str = "", footer: str = "") -> Chart:
+    """Draw one trait's cases as a map of what a model says of their other traits.
+
+    Parameters
+    ----------
+    people
+        group, x, y.
+    title, footer
+        Written above and below.
+    """
+    if not len(people):
+        raise ResultError("no cases of this trait were grouped, so that there is no map to draw")
+
+    def draw(chart: Chart) -> None:
+        ax = chart.panel(12, 3, *_MAP_MM)
+        draw_subtypes(ax, people)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.label.set_fontsize(TEXT_PT)
+
+    return Chart(draw, _MAP_MM[1] + 14, title=title, footer=footer)
 
 
 def contributions_figure(

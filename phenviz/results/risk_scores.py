@@ -24,6 +24,8 @@ SCORE_COLOURS = {
     "ensemble": "#039164",
     "ensemble_linear": "#c79a00",
 }
+# of groups of cases, the largest first
+SUBTYPE_COLOURS = ("#2f7ed8", "#d9480f", "#039164", "#9b5fc0")
 # as 1000 Genomes colours its superpopulations; other groups take the rest in turn
 _GROUP_COLOURS = {"AFR": "#e09f00", "AMR": "#d1495b", "EAS": "#1f9e6e", "EUR": "#2f7ed8", "SAS": "#9b5fc0"}
 _MORE_COLOURS = ("#6b7a88", "#a0713c", "#00a0b0", "#d66ba0")

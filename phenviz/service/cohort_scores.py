@@ -26,6 +26,7 @@ from phenviz.disease.cohort.scoring import (
     unknown_covariates,
     weigh_genotypes,
 )
+from phenviz.disease.cohort.subtypes import find_subtypes
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import TokenStore
 
@@ -110,7 +111,9 @@ def evaluate_cohort(
     if left := [name for name in model.traits if name not in traits]:
         notes.append(f"the cohort has no labels of {', '.join(left)}, which the model predicts, too")
     who = "test people of the same cohort" if same else "everybody of another cohort"
-    reference = reference_of(judged, own, _at_average(cohort, model, traits, raw, rows))
+    average = _at_average(cohort, model, traits, raw, rows)
+    subtypes = find_subtypes(average, own[["sample", "trait", "label"]], seed=seed, progress=progress)
+    reference = reference_of(judged, own, average, subtypes)
     return Evaluation(scores, own, judged, f"{who} ({len(rows):,})", tuple(notes), reference)
 
 

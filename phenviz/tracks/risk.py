@@ -10,11 +10,17 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, HoverTool, MultiLine, Patches, Scatter, Segment, Slope, Span
 from numpy.typing import NDArray
 
-from phenviz.results.risk_scores import SCORE_COLOURS, SCORE_NAMES, density, group_colours
+from phenviz.results.risk_scores import (
+    SCORE_COLOURS,
+    SCORE_NAMES,
+    SUBTYPE_COLOURS,
+    density,
+    group_colours,
+)
 from phenviz.tracks.plain import Plot, hover_of, plain_figure
 from phenviz.tracks.theme import Theme, ThemeName, legible
 
-_HEIGHT, _DISTRIBUTION_HEIGHT = 250, 168
+_HEIGHT, _DISTRIBUTION_HEIGHT, _MAP_HEIGHT = 250, 168, 380
 
 
 class RocCurves(Plot):
@@ -216,6 +222,43 @@ class ScoreDistribution(Plot):
 
     def _painted(self, groups: Iterable[str]) -> list[str]:
         return [legible(self._colours[name], self._theme, 3.0) for name in groups]
+
+
+class SubtypesMap(Plot):
+    """A trait's cases on a map of what a model says of their other traits, in colours of their groups."""
+
+    def __init__(self, theme: ThemeName = "light") -> None:
+        self.layout = plain_figure(
+            "subtypes", _MAP_HEIGHT, "first component", "second component", x=(-1, 1), y=(-1, 1)
+        )
+        self._cases = ColumnDataSource({name: [] for name in ("x", "y", "group", "colour")})
+        dots = self.layout.add_glyph(
+            self._cases,
+            Scatter(x="x", y="y", size=6, fill_color="colour", fill_alpha=0.55, line_color="colour"),
+        )
+        told = [("group", "@group"), ("first", "@x{custom}"), ("second", "@y{custom}")]
+        self.layout.add_tools(hover_of(dots, told, x="+2", y="+2"))
+        self.set_theme(theme)
+
+    def show(self, people: pd.DataFrame) -> None:
+        """Draw cases: columns group, x and y."""
+        data = {name: people[name].tolist() for name in ("x", "y", "group")}
+        self._cases.data = data | {"colour": self._painted(data["group"])}
+        for axis, name in ((self.layout.x_range, "x"), (self.layout.y_range, "y")):
+            most = float(np.abs(people[name]).max()) * 1.08 if len(people) else 1.0
+            axis.update(start=-most, end=most)
+
+    def _recolour(self) -> None:
+        data = dict(self._cases.data)
+        self._cases.data = data | {"colour": self._painted(data["group"])}
+
+    def _painted(self, groups: Iterable[int]) -> list[str]:
+        return [subtype_colour(int(group), self._theme) for group in groups]
+
+
+def subtype_colour(group: int, theme: Theme) -> str:
+    """Return the colour of a group of cases (1, 2, ...), so that it is seen on the theme's surface."""
+    return legible(SUBTYPE_COLOURS[(group - 1) % len(SUBTYPE_COLOURS)], theme, 3.0)
 
 
 def score_colour(score: str, theme: Theme) -> str:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.ui
 
 SIMULATED = "disease?source=simulated&permutations=1000"
 # scoring some 15,000 variants on a busy machine
-_RUN_MS = 240_000
+_RUN_MS = 480_000
 
 
 def open_tested(open_page, query=SIMULATED, **how):

@@ -70,5 +70,5 @@ def test_variants_that_are_typed_early_are_scored(undrawn):
     page.locator("textarea").first.fill("rs6116042\n20:1600925:G:A")
     page.get_by_role("button", name="Score variants").click()
     finish()
-    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2, timeout=180_000)
+    expect(page.get_by_test_id("variants").locator("tbody tr")).to_have_count(2, timeout=480_000)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)

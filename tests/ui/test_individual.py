@@ -182,7 +182,7 @@ def test_a_table_of_measured_expression_is_compared_and_leads_to_the_variant_beh
     page.get_by_role("button", name="Use these names").click()
     page.get_by_role("button", name="Compare genes in view").click()
     for method in ("model", "top-variant", "elastic-net"):
-        expect(page.get_by_test_id(f"measured-{method}")).to_be_visible(timeout=240_000)
+        expect(page.get_by_test_id(f"measured-{method}")).to_be_visible(timeout=480_000)
     expect(page.get_by_text(f"{samples[0]} is marked.")).to_be_visible()
     assert page.get_by_test_id("driver").get_attribute("href").startswith("explore?")
     page.get_by_test_id("driver").click()

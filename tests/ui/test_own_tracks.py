@@ -25,7 +25,7 @@ def test_a_bed_and_a_bigwig_are_dropped_and_seen(open_page, tmp_path):
     page = open_page(SITE)
     drop = page.get_by_test_id("vcf-file")
     drop.set_input_files(tmp_path / "my sites.bed")
-    expect(page.get_by_role("button", name="Remove my sites.bed")).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("button", name="Remove my sites.bed")).to_be_visible(timeout=480_000)
     drop.set_input_files(tmp_path / "signal.bw")
     expect(page.get_by_role("button", name="Remove signal.bw")).to_be_visible(timeout=60_000)
     page.wait_for_function(f"() => Object.values(({_DRAWN})()).filter(height => height > 20).length === 2")

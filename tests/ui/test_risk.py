@@ -12,7 +12,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=60_000)
 pytestmark = pytest.mark.ui
 
-_SCORED_MS = 240_000
+_SCORED_MS = 480_000
 # the first gene of the chain: boxes of a column stand one below the other, in its middle
 _FIRST_GENE = """p => { const data = p.renderers.map(r => r.data_source?.data).find(d => d && d.step)
   const at = Array.from(data.column).lastIndexOf('gene'); return [data.x[at], data.y[at]] }"""

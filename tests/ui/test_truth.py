@@ -113,12 +113,12 @@ def test_an_uploaded_genome_stays_that_of_its_tab_and_is_nobody_elses(
         guest.set_default_timeout(90_000)
         guest.goto(page.url)
         note = guest.get_by_test_id("person-note")
-        expect(note).to_contain_text("Your upload is gone, choose it again", timeout=180_000)
+        expect(note).to_contain_text("Your upload is gone, choose it again", timeout=480_000)
         expect(guest.locator("[data-testid=person-status][data-state=empty]")).to_contain_text("gone")
         assert not guest.locator("[aria-pressed=true][data-testid^=person-]").count()
         guest.goto(f"{dashboard}variants?origin=upload")
         status = guest.get_by_test_id("variants-status")
-        expect(status).to_contain_text("Your upload is gone", timeout=180_000)
+        expect(status).to_contain_text("Your upload is gone", timeout=480_000)
     finally:
         other.close()
 

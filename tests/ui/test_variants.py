@@ -40,7 +40,7 @@ def test_one_variant_has_a_page_with_forest_motifs_genes_and_carriers(open_page)
     expect(page.get_by_test_id("variant-title")).to_contain_text("rs566817490")
     page.get_by_test_id("logos").wait_for()
     # the change completes the core of a motif that the model has learnt for myeloid cells
-    expect(page.locator("table.facts", has_text="gained")).to_contain_text("SPI1", timeout=180_000)
+    expect(page.locator("table.facts", has_text="gained")).to_contain_text("SPI1", timeout=480_000)
     expect(page.locator("table.facts", has_text="Carriers")).to_contain_text("EUR")
     page.wait_for_url(re.compile("variant=20:3791837:C:T"))
     page.reload()

@@ -13,11 +13,12 @@ from phenviz.app.individual.person_choice import PersonChoice
 from phenviz.app.risk.behind_view import RiskBehind
 from phenviz.app.risk.model_view import RiskModelView
 from phenviz.app.risk.person_view import RiskPersonView
-from phenviz.app.risk.risk_exports import FIGURES, FORMATS, RiskOnScreen, risk_file
+from phenviz.app.risk.risk_exports import FIGURES, FORMATS, OF_MODEL, RiskOnScreen, risk_file
 from phenviz.app.risk.risk_panel import RiskRunPanel
 from phenviz.app.risk.risk_parts import simulated_words
 from phenviz.app.risk.risk_run import RiskRun
 from phenviz.app.risk.risk_state import VIEWS, RiskState
+from phenviz.app.risk.subtypes_view import RiskSubtypesView
 from phenviz.app.shell.exports import File
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.shell.page import Page
@@ -66,6 +67,7 @@ class RiskPage(Page[RiskState]):
         )  # fmt: skip
         self.behind = RiskBehind(session, state, runtime)
         self.person, self.model = RiskPersonView(state, self.behind), RiskModelView(state)
+        self.subtypes = RiskSubtypesView(state)
         self.panel = RiskRunPanel(session, state, self.run)
         self._banner = words(margin=(6, 8, 2, 8))
         self._view = pmui.RadioButtonGroup(
@@ -135,12 +137,13 @@ class RiskPage(Page[RiskState]):
             self.trait.show(state.trait)
         self._banner.object = self._banner_words(model)
         self._view.param.update(visible=True, value=state.view)
-        self._figure.value = "curves" if state.view == "model" else (
-            self._figure.value if self._figure.value != "curves" else "scores"
-        )  # fmt: skip
+        own = OF_MODEL.get(state.view)
+        if own or self._figure.value in OF_MODEL.values():
+            self._figure.value = own or "scores"
         self.model.show(model)
+        self.subtypes.show(model)
         self.person.show(model, run.result)
-        self._put(self.model if state.view == "model" else self.person)
+        self._put({"model": self.model, "subtypes": self.subtypes}.get(state.view, self.person))
 
     def _banner_words(self, model: RiskModel) -> str:
         made_up = "<span class='partial' data-testid='simulated'>SIMULATED</span> " if model.simulated else ""
@@ -182,6 +185,7 @@ class RiskPage(Page[RiskState]):
         screen = RiskOnScreen(
             model, self.state.trait, self.state.sample, self.state.group, self.state.scale, self.run.result,
             self.person.distributions(), self.person.chain, self.behind.leading, *self.model.drawn,
+            self.subtypes.cases,
             chosen={"gene": self.state.gene, "context": self.state.context, "variant": self.state.variant},
         )  # fmt: skip
         return risk_file(screen, suffix, self._figure.value)

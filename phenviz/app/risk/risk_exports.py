@@ -25,7 +25,10 @@ FIGURES = {
     "chain": "Changed bases to person",
     "contributions": "Genes by cell types",
     "curves": "ROC and calibration",
+    "subtypes": "Groups of cases",
 }
+# figures that need nobody to have been scored, by the view that shows them
+OF_MODEL = {"model": "curves", "subtypes": "subtypes"}
 FORMATS = FIGURE_FORMATS | menu_of("risk")
 _AXES = {"raw": "score, log odds", "adjusted": "score adjusted for ancestry, standard deviations"}
 
@@ -46,6 +49,8 @@ class RiskOnScreen:
         What is drawn of them.
     roc, calibration
         Curves of the group.
+    cases
+        Map of the trait's cases.
     chosen
         Gene, context and variant.
     """
@@ -61,6 +66,7 @@ class RiskOnScreen:
     leading: Leading | None
     roc: pd.DataFrame
     calibration: pd.DataFrame
+    cases: pd.DataFrame
     chosen: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,11 +87,12 @@ def risk_file(screen: RiskOnScreen, suffix: str, figure: str) -> Callable[[], Fi
     ResultError
         If there is nothing of this kind yet.
     """
-    of_model = suffix in FIGURE_FORMATS.values() and figure == "curves"
+    of_model = suffix in FIGURE_FORMATS.values() and figure in OF_MODEL.values()
     if screen.result is None and not of_model:
         raise ResultError("nobody has been scored yet: wait until the scores are there, then export")
     mark = "SIMULATED_" if screen.model.simulated else ""
-    whose = screen.group if of_model else screen.sample
+    whose = "cases" if figure == "subtypes" else screen.group
+    whose = whose if of_model else screen.sample
     name = f"phenviz_{mark}risk_{file_name(screen.trait)}_{file_name(whose)}"
     if suffix in FIGURE_FORMATS.values():
         return lambda: figure_file(_drawing(screen, figure), f"{name}_{figure}", suffix)
@@ -104,6 +111,8 @@ def _drawing(screen: RiskOnScreen, figure: str) -> Any:
         return draw.curves_figure(
             screen.roc, screen.calibration, title=f"{made_up}{label}, judged in {screen.group}", footer=footer
         )
+    if figure == "subtypes":
+        return draw.subtypes_figure(screen.cases, title=f"{made_up}{label}, groups of cases", footer=footer)
     title = f"{made_up}{screen.sample}, {label}"
     if figure == "scores":
         return draw.scores_figure(screen.distributions, axis=_AXES[screen.scale], title=title, footer=footer)

@@ -6,7 +6,7 @@ import param
 
 from phenviz.app.shell.state import PersonState
 
-VIEWS = {"person": "This person", "model": "How good the scores are"}
+VIEWS = {"person": "This person", "model": "How good the scores are", "subtypes": "Groups of cases"}
 SCALES = {"raw": "As they are", "adjusted": "Adjusted for ancestry"}
 
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from phenviz.disease.cohort.ancestry import AncestryFit, fit_ancestry, most_similar, percentiles
 from phenviz.disease.cohort.ensemble import COMBINATIONS
 from phenviz.disease.cohort.judging import ALL, FEWEST_CASES, Judged
+from phenviz.disease.cohort.subtypes import Subtypes
 
 # covariates alone say nothing of a genome
 METHODS = tuple(name for name, parts in COMBINATIONS.items() if parts)
 _CURVE_POINTS = 101
 _FOLDER = "reference"
 _TABLES = ("scores", "metrics", "roc", "calibration")
+_SUBTYPES = {name: f"subtypes_{name}" for name in ("tests", "people", "comorbidity")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,15 @@ class RiskReference:
         trait, ancestry, score, false_positive, true_positive: at most 101 points of each curve.
     calibration
         trait, ancestry, score, and the columns of `phenviz.disease.cohort.metrics.deciles`.
+    subtypes
+        Groups of each trait's cases, without their names; None where nobody looked for them.
     """
 
     scores: pd.DataFrame
     metrics: pd.DataFrame
     roc: pd.DataFrame
     calibration: pd.DataFrame
+    subtypes: Subtypes | None = None
 
     @property
     def ancestries(self) -> tuple[str, ...]:
@@ -117,8 +122,12 @@ def save_reference(reference: RiskReference, model: Path) -> Path:
     """Write reference people into a model's folder, and return theirs."""
     folder = model / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _TABLES:
-        table: pd.DataFrame = getattr(reference, name)
+    tables = {name: getattr(reference, name) for name in _TABLES}
+    for name, file in _SUBTYPES.items():
+        (folder / f"{file}.parquet").unlink(missing_ok=True)
+        if reference.subtypes is not None:
+            tables[file] = getattr(reference.subtypes, name).drop(columns="sample", errors="ignore")
+    for name, table in tables.items():
         narrow = {column: np.float32 for column in table.select_dtypes(np.float64).columns}
         table.astype(narrow).to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
     return folder
@@ -129,11 +138,15 @@ def load_reference(model: Path) -> RiskReference | None:
     folder = model / _FOLDER
     if not folder.is_dir():
         return None
-    return RiskReference(*(_wide(pd.read_parquet(folder / f"{name}.parquet")) for name in _TABLES))
+    subtypes = None
+    if all((folder / f"{file}.parquet").is_file() for file in _SUBTYPES.values()):
+        subtypes = Subtypes(**{name: _read(folder, file) for name, file in _SUBTYPES.items()})
+    return RiskReference(**{name: _read(folder, name) for name in _TABLES}, subtypes=subtypes)
 
 
-def _wide(table: pd.DataFrame) -> pd.DataFrame:
+def _read(folder: Path, name: str) -> pd.DataFrame:
     """Return a table in double precision, which is kept in single."""
+    table = pd.read_parquet(folder / f"{name}.parquet")
     return table.astype(dict.fromkeys(table.select_dtypes(np.float32).columns, np.float64))
 
 
@@ -173,7 +186,9 @@ def roc_points(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
-def reference_of(judged: Judged, scores: pd.DataFrame, average: pd.DataFrame) -> RiskReference:
+def reference_of(
+    judged: Judged, scores: pd.DataFrame, average: pd.DataFrame, subtypes: Subtypes | None = None
+) -> RiskReference:
     """Put together what a model's people of comparison are.
 
     Parameters
@@ -182,8 +197,10 @@ def reference_of(judged: Judged, scores: pd.DataFrame, average: pd.DataFrame) ->
         The judging, and the scores that it was about.
     average
         The same people's scores at average covariates, laid out as `RiskReference` has them.
+    subtypes
+        Groups of their cases.
     """
     first = ["trait", "ancestry", "score"]
     deciles = judged.deciles if len(judged.deciles) else pd.DataFrame(columns=first)
     calibration = deciles[[*first, *(name for name in deciles.columns if name not in first)]]
-    return RiskReference(average, judged.metrics, roc_points(scores), calibration)
+    return RiskReference(average, judged.metrics, roc_points(scores), calibration, subtypes)

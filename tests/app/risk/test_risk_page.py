@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from urllib.parse import parse_qs
 
@@ -136,6 +137,35 @@ def test_curves_are_those_of_the_group_and_few_cases_are_not_shown(page):
         assert "too few" in page.model._table.object and "0.600" not in page.model._table.object
     finally:
         reference.metrics["value"] = kept
+
+
+def test_groups_of_cases_are_on_a_map_with_what_each_has_more_often(page):
+    page.state.view = "subtypes"
+    found, view = page.run.model.reference.subtypes, page.subtypes
+    assert page._shown is view and page._figure.value == "subtypes"
+    drawn = drawn_tables(view._map.layout)["subtypes"]
+    expected = found.people[found.people["trait"] == "MCV"]
+    assert drawn["group"].tolist() == expected["group"].tolist()
+    assert drawn["first"].tolist() == expected["x"].tolist() and view._chart.visible
+    assert "fall into 2 groups" in view._said.object and "0.90" in view._said.object
+    assert "50%, odds ratio 4.00 (1.10 to ∞), q 0.03" in view._table.object
+    assert "too few" in view._table.object and "Group 2 (20)" in view._table.object
+    page.state.trait = "PLT_COUNT"
+    assert "Not looked for: fewer than 40 cases" in view._said.object
+    assert not view._chart.visible and view._table.object == ""
+    with pytest.raises(ResultError, match="no cases of this trait"):
+        page._make_file(".svg")()
+    page.state.trait = "MCV"
+    assert "groups of cases" in page._make_file(".svg")().content.decode()
+    kept = page.run.model.reference
+    try:
+        page.run.model.__dict__["reference"] = dataclasses.replace(kept, subtypes=None)
+        view._draw()
+        assert "cohort evaluate" in view._said.object and not view._chart.visible
+    finally:
+        page.run.model.__dict__["reference"] = kept
+    page.state.view = "person"
+    assert page._figure.value == "scores"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -11,6 +11,7 @@ import pytest
 
 from phenviz.disease.cohort.ensemble import COMBINATIONS
 from phenviz.disease.cohort.saved import load_risk_model
+from phenviz.disease.cohort.subtypes import COMORBIDITY
 from phenviz.models.phenformer_checkpoint import load_phenformer
 from phenviz.results.tokens import TokenStore
 from tests.disease.cohort import toys
@@ -30,7 +31,11 @@ def test_a_report_comes_out_at_the_end(additive, trained, project, tmp_path):
     test = scores[scores["split"] == "test"]
     own = metrics[(metrics["ancestry"] == "all") & (metrics["metric"] == "auroc")]
     assert own["cases"].iloc[0] == (test["label"] == 1).sum()
+    # one trait says nothing of other ones
+    assert not len(pd.read_parquet(report / "subtypes.parquet"))
+    assert list(pd.read_parquet(report / "comorbidity.parquet")) == COMORBIDITY
     html = (report / "report.html").read_text()
+    assert "the model predicts fewer than two other traits" in html
     assert "Simulated people" in html and "Not for clinical use" in html and "PRS-RS" in html
     # self-contained: nothing is fetched
     assert "<svg" in html and "src=" not in html and "<link" not in html and "<script" not in html
