@@ -35,7 +35,7 @@ _PANEL = (54.0, 32.0)
 _GAP, _LABELS, _KEY_MM = 7.0, 13.0, 5.0
 _ROW_MM, _SLOT_MM = 4.4, 9.0
 _CURVE_MM = (78.0, 62.0)
-_MAP_MM = (110.0, 84.0)
+_MAP_MM = (166.0, 92.0)
 
 
 def scores_figure(

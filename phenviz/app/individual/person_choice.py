@@ -58,7 +58,9 @@ class PersonChoice:
         self._session, self._state, self._runtime = session, state, runtime
         self._people, self._run = people, run
         # the browser tells later which tab this is, and so what it has handed over
-        self.lost, self._asked_for_upload = state.source == UPLOAD, not session.in_browser
+        self._asked_for_upload = not session.in_browser
+        # a world without people opens on a file of one's own: nobody has lost one there
+        self.lost = state.source == UPLOAD and people.first != UPLOAD
         self.picker = PersonPicker(
             # what is chosen while the browser still draws the page would be lost there
             lambda message: session.run_soon(lambda: self.hear(message)),

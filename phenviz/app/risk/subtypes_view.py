@@ -26,9 +26,9 @@ _NONE = (
 )
 _HOW = (
     "<p class='quiet'>Each dot is a case who taught the model nothing, at what the model says of the case's "
-    "other traits (principal components). Nobody's other diseases were used to make groups, so that they can "
-    "be compared between groups. Groups are tested against cases drawn by one score of the same numbers, as "
-    "one way to the disease leaves them.</p>"
+    "other traits (principal components). A gap alone shows nothing: one common variant can leave it in "
+    "everybody. So the cases are held against cases drawn from the same people by a single score of the same "
+    "numbers. Which other traits the cases have wasn't used, and can be compared between groups.</p>"
 )
 
 
@@ -126,8 +126,8 @@ def _table(own: pd.DataFrame, cases: pd.DataFrame, model: RiskModel, theme: str)
     )
     return (
         "<div style='overflow-x:auto'><table class='facts' data-testid='risk-comorbidity'>"
-        "<caption class='quiet' style='text-align:left'>Share with each other trait, and odds ratio against "
-        "the other groups (95 % interval; q among the rows)</caption>"
+        "<caption class='quiet' style='text-align:left'>Share with each other trait, and odds ratio (OR) "
+        "against the other groups, with 95 % interval; q is among all cells</caption>"
         f"<thead><tr><th>Other trait</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -137,6 +137,5 @@ def _cell(row: pd.Series) -> str:
         return "too few"
     high = f"{row['high']:.2f}" if row["high"] < 1e3 else "∞"
     return (
-        f"{row['share']:.0%}, odds ratio {row['odds_ratio']:.2f} ({row['low']:.2f} to {high}), "
-        f"q {row['q_value']:.2g}"
+        f"{row['share']:.0%}, OR {row['odds_ratio']:.2f} ({row['low']:.2f} to {high}), q {row['q_value']:.2g}"
     )

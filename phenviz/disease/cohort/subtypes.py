@@ -129,12 +129,12 @@ def in_words(row: pd.Series) -> str:
     if row["groups"] < 2:
         return (
             f"No groups show among the {row['cases']:,} cases: by what the model says of their other traits "
-            f"they are no further apart than one way to the disease leaves them ({chance})."
+            f"they are no further apart than a single way of becoming a case leaves them ({chance})."
         )
     return (
         f"The {row['cases']:,} cases fall into {row['groups']} groups by what the model says of their other "
-        f"traits, further apart than one way to the disease leaves them ({chance}). Resampled cases give the "
-        f"same groups with an adjusted Rand index of {row['stability']:.2f} (1: always, 0: by chance)."
+        f"traits, further apart than a single way of becoming a case leaves them ({chance}). Resampled cases "
+        f"give the same groups with an adjusted Rand index of {row['stability']:.2f} (1: always the same)."
     )
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from phenviz.app.individual.page import IndividualPage
 from phenviz.app.individual.person_exports import FORMATS
+from phenviz.app.shell.runtime import Runtime
 from phenviz.errors import ResultError
 from phenviz.genome import Locus
+from phenviz.world import open_world
 from tests.app.individual.person import VIEW, apply_state, drop, own_vcf, settle, settle_source, vcf_of
 from tests.app.test_uploads import piece
 from tests.app.waiting import first_people
@@ -183,6 +185,14 @@ def test_an_upload_is_found_again_by_another_page_of_its_tab_and_by_no_other(run
     second.session.close()
     stranger.session.close()
     assert not folder.exists()
+
+
+def test_a_world_without_people_asks_for_a_file_and_says_of_none_that_it_is_gone(toy_project):
+    page = IndividualPage(Runtime(open_world(toy_project), "cpu"))
+    page.choice.have("t" * 24)
+    assert page.state.source == "upload" and page.choice.drop.visible
+    assert page.choice.picker.note == "" and page.run.nobody == "" and page.run.status == "empty"
+    page.session.close()
 
 
 def test_a_phase_that_is_unknown_beyond_the_view_is_not_asked_for(page):

@@ -148,7 +148,7 @@ def test_groups_of_cases_are_on_a_map_with_what_each_has_more_often(page):
     assert drawn["group"].tolist() == expected["group"].tolist()
     assert drawn["first"].tolist() == expected["x"].tolist() and view._chart.visible
     assert "fall into 2 groups" in view._said.object and "0.90" in view._said.object
-    assert "50%, odds ratio 4.00 (1.10 to ∞), q 0.03" in view._table.object
+    assert "50%, OR 4.00 (1.10 to ∞), q 0.03" in view._table.object
     assert "too few" in view._table.object and "Group 2 (20)" in view._table.object
     page.state.trait = "PLT_COUNT"
     assert "Not looked for: fewer than 40 cases" in view._said.object
