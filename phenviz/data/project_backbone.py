@@ -43,10 +43,17 @@ class Averaging:
         return (1 + self.strands) * len(self.shifts)
 
     def __str__(self) -> str:
-        """Return it in words, for the name of a model."""
-        shifted = "shifts by " + ", ".join(f"{shift:+d}" if shift else "0" for shift in self.shifts) + " bp"
-        both = ["both strands"] if self.strands else []
-        return "mean of " + " and ".join([*both, *([] if self.shifts == (0,) else [shifted])])
+        """Return it in short, for the name of a model."""
+        return ", ".join(
+            ["both strands"] * self.strands + [f"{len(self.shifts)} shifts"] * (self.shifts != (0,))
+        )
+
+    def describe(self) -> str:
+        """Return it in full, for a card."""
+        shifts = ", ".join(f"{shift:+d}" if shift else "0" for shift in self.shifts)
+        shifted = [f"shifts by {shifts} bp"] * (self.shifts != (0,))
+        what = " and ".join(["both strands"] * self.strands + shifted)
+        return f"mean over {what}; the network computes {self.passes} times for each sequence"
 
 
 @dataclass(frozen=True, slots=True)

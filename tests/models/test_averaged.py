@@ -162,7 +162,7 @@ def test_models_that_average_differently_never_share_what_is_stored():
         assert len({known_by(one) for one in made}) == len(made)
     again = AveragedBackbone(plain, AVERAGES[2], partners=PAIRS)
     assert model_identity(again) == model_identity(made[3])
-    assert again.name == "net (mean of both strands and shifts by -7, 0, +2 bp)"
+    assert again.name == "net (both strands, 3 shifts)"
 
 
 def test_an_averaged_backbone_costs_its_network_once_for_each_pass():

@@ -175,9 +175,9 @@ def test_a_shift_by_a_bin_is_refused_with_the_line_of_the_project(folder):
 
 def test_the_card_and_the_name_say_what_is_averaged(folder):
     world = open_world(write_classes(folder, f"{{class: twostrands:Net, {ENTRY}}}"))
-    said = "mean of both strands and shifts by -2, 0, +1 bp"
-    assert model_name(world) == world.backbone.name == f"Net ({said})"
-    assert f"{said}, 6 passes for each sequence" in card_text(world)
+    assert model_name(world) == world.backbone.name == "Net (both strands, 3 shifts)"
+    said = "**activity**: mean over both strands and shifts by -2, 0, +1 bp; the network computes 6 times"
+    assert said in card_text(world)
 
 
 def test_a_readout_of_the_plain_model_is_refused_for_its_mean(folder):
@@ -189,6 +189,6 @@ def test_a_readout_of_the_plain_model_is_refused_for_its_mean(folder):
     )
     readout = SimpleNamespace(name="r", backbone_hash=plain.weights_hash)
     check_readout(readout, plain)
-    with pytest.raises(ModelError, match=r"but Net \(mean of both strands and shifts.*train it again"):
+    with pytest.raises(ModelError, match=r"but Net \(both strands, 3 shifts\) has.*train it again"):
         check_readout(readout, averaged)
     assert json.loads(json.dumps(averaged.config()))["average"]["shifts"] == [-2, 0, 1]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from phenviz.data.project_backbone import Averaging
 from phenviz.errors import PhenvizError
 from phenviz.models.adapters import ADAPTERS
 from phenviz.models.adapters.tracks import ModelTrack
@@ -86,10 +87,11 @@ def small(kind, folder, monkeypatch):
     monkeypatch.setattr("phenviz.models.adapters.model_tracks", lambda _kind: TRACKS)
 
 
+@pytest.mark.parametrize("average", ["", ", average: {strands: true, shifts: [-1, 1]}"])
 @pytest.mark.parametrize("kind", ADAPTERS)
-def test_every_job_takes_a_published_model(folder, tmp_path, monkeypatch, kind):
+def test_every_job_takes_a_published_model(folder, tmp_path, monkeypatch, kind, average):
     small(kind, folder, monkeypatch)
-    named = f"{{kind: {kind}, weights: w.safetensors, tracks: [blood, liver]}}"
+    named = f"{{kind: {kind}, weights: w.safetensors, tracks: [blood, liver]{average}}}"
     write_people(folder / "people.vcf", open_world(write_project(folder, named, "")).reference, 3, count=30)
     project = write_project(folder, named, "individuals: [people.vcf]\n")
     world, found = open_world(project), {}
@@ -118,10 +120,12 @@ def test_every_job_takes_a_published_model(folder, tmp_path, monkeypatch, kind):
     assert np.isfinite(np.asarray(values)).all()
 
 
+@pytest.mark.parametrize("average", [None, Averaging(strands=True, shifts=(-1, 0, 3))])
 @pytest.mark.parametrize("kind", ADAPTERS)
-def test_published_models_keep_the_contract(folder, monkeypatch, kind):
+def test_published_models_keep_the_contract(folder, monkeypatch, kind, average):
     from phenviz.models.adapters import load_adapter
 
     small(kind, folder, monkeypatch)
-    findings = check_backbone(load_adapter(kind, folder / "w.safetensors", ["blood", "liver"]))
+    backbone = load_adapter(kind, folder / "w.safetensors", ["blood", "liver"], average=average)
+    findings = check_backbone(backbone)
     assert {one.clause: one.problem for one in findings if one.problem} == {}

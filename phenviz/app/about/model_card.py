@@ -87,7 +87,7 @@ def _text_of_named(world: World, name: str) -> str:
     assert named is not None
     facts = {"class": named.class_name, "kind": named.kind, "weights": named.weights and named.weights.name}
     if named.average is not None:
-        facts["activity"] = f"{named.average}, {named.average.passes} passes for each sequence"
+        facts["activity"] = named.average.describe()
     shown = {**facts, **named.facts, "options": dict(named.options), **_published(named.kind)}
     where = world.project.path.name if world.project.path else "the project"
     lines = [f"## {name}", f"This model is named in `{where}`; no card came with it.", ""]
