@@ -101,8 +101,8 @@ class AveragedBackbone(nn.Module):
         strands = (False, True) if self.average.strands else (False,)
         total: torch.Tensor | None = None
         for reverse, shift in product(strands, self.average.shifts):
-            if torch.is_grad_enabled():
-                # else a gradient would keep the activations of all passes at once
+            if torch.is_grad_enabled() and not self.training:
+                # a gradient would keep the activations of all passes at once
                 found = checkpoint(
                     self._pass, one_hot, reverse, shift, use_reentrant=False, preserve_rng_state=False
                 )

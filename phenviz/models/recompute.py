@@ -5,7 +5,7 @@ Known as activation checkpointing. The numbers stay the same; a gradient takes a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ def recompute_blocks(module: nn.Module) -> int:
 
     Blocks are the smallest modules, made of layers, that a network strings together: convolution blocks and
     the halves of transformer layers. Layers that stand alone are none, as nothing would be saved. Without
-    gradients all stays as it was.
+    gradients, and in training mode, all stays as it was.
 
     Parameters
     ----------
@@ -35,15 +35,16 @@ def recompute_blocks(module: nn.Module) -> int:
     """
     blocks = {id(block): block for block in _blocks(module)}
     for block in blocks.values():
-        if not isinstance(block.forward, partial):
-            block.forward = partial(_recomputed, block.forward)
+        if "forward" not in vars(block):
+            block.forward = partial(_recomputed, block)
     return len(blocks)
 
 
-def _recomputed(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    if not torch.is_grad_enabled():
+def _recomputed(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    forward = partial(type(block).forward, block)
+    # training draws random numbers and moves statistics, which a second time would be others
+    if block.training or not torch.is_grad_enabled():
         return forward(*args, **kwargs)
-    # evaluation draws no random numbers whose state would have to be kept
     return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
 
 

@@ -172,6 +172,16 @@ def test_the_network_stays_itself_in_all_else(both):
     assert recompute_blocks(twin.trunk) == 22 and twin.trunk.model.tower[0][0].forward is forward
 
 
+def test_in_training_mode_nothing_is_computed_twice(both):
+    plain, anew = (backbone.train() for backbone in both)
+    bases = one_hot(WINDOW)
+    (expected, most), (found, kept) = gradient(plain, bases), gradient(anew, bases)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert kept == most
+    statistics = [dict(backbone.named_buffers()) for backbone in (plain, anew)]
+    torch.testing.assert_close(*statistics, rtol=0, atol=0)
+
+
 BLOCKS = """
 import torch
 from torch import nn

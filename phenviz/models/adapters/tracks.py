@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -133,36 +133,28 @@ def _read_metadata(path: Path) -> tuple[ModelTrack, ...]:
     words = table[["biosample_name", "assay_title", *described, "ontology_curie"]].fillna("").astype(str)
     strands = words["strand"] if "strand" in words else pd.Series("", index=words.index)
     measured = words.drop(columns="strand", errors="ignore").to_numpy()
-    # the tracks of one measurement, by strand
-    same: dict[tuple[str, ...], list[str]] = {}
-    rows = []
+    # names of the tracks of one measurement, by strand
+    same: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    found: list[tuple[ModelTrack, dict[str, list[str]], str]] = []
     columns_used = (table["output_type"], table["track_index"], words.to_numpy(), measured, strands)
     for head, index, row, what, strand in zip(*columns_used, strict=True):
+        *said, curie = row
         # padding stands for nothing
-        if head in _ASSAYS and row[0].strip():
+        if head in _ASSAYS and said[0].strip():
+            text = ", ".join(filter(None, (_STRANDS.get(word, word) for word in said)))
             name = f"{head.upper()}_{int(index)}"
-            same.setdefault((head, *what, strand), []).append(name)
-            other = (head, *what, _OTHER_STRAND[strand]) if strand in _OTHER_STRAND else None
-            rows.append((int(index), name, head, row, (head, *what, strand), other))
-    return tuple(
-        ModelTrack(index, name, _ASSAYS[head], _described(row), head, row[-1], _partner(same, own, other))
-        for index, name, head, row, own, other in rows
-    )
+            names = same.setdefault((head, *what), {})
+            names.setdefault(strand, []).append(name)
+            found.append((ModelTrack(int(index), name, _ASSAYS[head], text, head, curie), names, strand))
+    return tuple(replace(track, partner=_partner(names, strand)) for track, names, strand in found)
 
 
-def _described(row: Sequence[str]) -> str:
-    """Join what AlphaGenome's table says of a track, but for its ontology term, which is last."""
-    return ", ".join(filter(None, (_STRANDS.get(word, word) for word in row[:-1])))
-
-
-def _partner(
-    same: Mapping[tuple[str, ...], Sequence[str]], own: tuple[str, ...], other: tuple[str, ...] | None
-) -> str | None:
-    """Return the one track of the same measurement on the other strand; see `ModelTrack.partner`."""
-    if other is None:
+def _partner(names: Mapping[str, Sequence[str]], strand: str) -> str | None:
+    """Return the one track of a measurement on the other strand; see `ModelTrack.partner`."""
+    if strand not in _OTHER_STRAND:
         return ""
-    found = same.get(other, ())
-    return found[0] if len(found) == len(same[own]) == 1 else None
+    others = names.get(_OTHER_STRAND[strand], ())
+    return others[0] if len(others) == len(names[strand]) == 1 else None
 
 
 def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
