@@ -22,7 +22,7 @@ from phenviz.models.backbone import SequenceBackbone
 class AveragedBackbone(nn.Module):
     """A backbone that computes several times, and returns the mean of its activities.
 
-    The mean is that of Basenji, Enformer and Borzoi (``--rc --shifts``): of the reverse complement, bins
+    The mean is that of Basenji's, Enformer's and Borzoi's scripts (``--rc --shifts``): of the reverse complement, bins
     are read backwards and tracks of one strand take the place of those of the other; a shift moves the
     sequence, as it is given to the network, to the right by some bases, and the output stays where it is.
 

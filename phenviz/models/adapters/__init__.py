@@ -144,9 +144,9 @@ def load_adapter(
 def load_published(named: NamedBackbone) -> TrunkBackbone | AveragedBackbone:
     """Load the published model that a project names; see `load_adapter`."""
     assert named.weights is not None
-    return load_adapter(
-        named.kind, named.weights, named.tracks, average=named.average, checkpointing=named.checkpointing
-    )
+    said = {"average": named.average, "checkpointing": named.checkpointing}
+    how: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    return load_adapter(named.kind, named.weights, named.tracks, **how)
 
 
 def _version(package: str) -> str:
