@@ -22,9 +22,9 @@ from phenviz.models.backbone import SequenceBackbone
 class AveragedBackbone(nn.Module):
     """A backbone that computes several times, and returns the mean of its activities.
 
-    The mean is that of Basenji's, Enformer's and Borzoi's scripts (``--rc --shifts``): of the reverse complement, bins
-    are read backwards and tracks of one strand take the place of those of the other; a shift moves the
-    sequence, as it is given to the network, to the right by some bases, and the output stays where it is.
+    The mean is that of Basenji's, Enformer's and Borzoi's scripts (``--rc --shifts``). Of the reverse
+    complement, bins are read backwards and tracks of one strand take the place of those of the other. A
+    shift moves the sequence to the right by some bases before the network reads it; the output stays.
 
     All that uses a backbone so uses the mean: predictions, the effects of changes, and gradients. The mean
     is its own embedding, as those of two strands have none in common; readouts and disease models learn
