@@ -14,6 +14,7 @@ from phenviz.app.about.model_card import card_text, model_name
 from phenviz.errors import ModelError, PhenvizError, ProjectError
 from phenviz.models.phenformer_checkpoint import save_phenformer
 from phenviz.models.readout import GeneReadout, save_readout
+from phenviz.models.torch_module import TorchModuleBackbone
 from phenviz.service import ModelService
 from phenviz.world import open_world
 from tests.effects.toys import write_people
@@ -191,6 +192,22 @@ def test_a_shift_by_a_bin_is_refused_with_the_line_of_the_project(folder):
     project = write_classes(folder, "{class: twostrands:Net, average: {shifts: [0, 40]}}")
     with pytest.raises(PhenvizError, match=r"line 4: 'backbone'.*bins of 32 bp, and a shift by 40 bp"):
         _ = open_world(project).backbone
+
+
+def test_opening_tries_the_network_itself_once_and_not_each_pass(folder, monkeypatch):
+    passes = []
+    encode = TorchModuleBackbone.encode
+    monkeypatch.setattr(TorchModuleBackbone, "encode", lambda *x: passes.append(1) or encode(*x))
+    counts = []
+    for more in ("", ", average: {strands: true, shifts: [-2, -1, 0, 1, 2]}"):
+        monkeypatch.setenv("PHENVIZ_CACHE", str(folder / f"cache{len(more)}"))
+        _ = open_world(write_classes(folder, f"{{class: twostrands:Net{more}}}")).backbone
+        counts.append(len(passes))
+        passes.clear()
+    assert counts[0] == counts[1] > 0
+    wrong = f"{{class: twostrands:Net, receptive_field: 20, {ENTRY}}}"
+    with pytest.raises(PhenvizError, match=r"Net: a bin changes with bases .* receptive_field = 20"):
+        _ = open_world(write_classes(folder, wrong)).backbone
 
 
 def test_the_card_and_the_name_say_what_is_averaged(folder):
