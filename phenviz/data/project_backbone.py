@@ -44,9 +44,9 @@ class Averaging:
 
     def __str__(self) -> str:
         """Return it in short, for the name of a model."""
-        return ", ".join(
-            ["both strands"] * self.strands + [f"{len(self.shifts)} shifts"] * (self.shifts != (0,))
-        )
+        count = len(self.shifts)
+        shifted = [f"{count} shifts" if count > 1 else "shifted"] * (self.shifts != (0,))
+        return ", ".join(["both strands"] * self.strands + shifted)
 
     def describe(self) -> str:
         """Return it in full, for a card."""

@@ -163,6 +163,7 @@ def test_models_that_average_differently_never_share_what_is_stored():
     again = AveragedBackbone(plain, AVERAGES[2], partners=PAIRS)
     assert model_identity(again) == model_identity(made[3])
     assert again.name == "net (both strands, 3 shifts)"
+    assert AveragedBackbone(plain, Averaging(shifts=(2,))).name == "net (shifted)"
 
 
 def test_an_averaged_backbone_costs_its_network_once_for_each_pass():

@@ -120,7 +120,7 @@ def test_every_job_takes_a_published_model(folder, tmp_path, monkeypatch, kind, 
     assert np.isfinite(np.asarray(values)).all()
 
 
-@pytest.mark.parametrize("average", [None, Averaging(strands=True, shifts=(-1, 0, 3))])
+@pytest.mark.parametrize("average", [None, Averaging(strands=True, shifts=(3,))])
 @pytest.mark.parametrize("kind", ADAPTERS)
 def test_published_models_keep_the_contract(folder, monkeypatch, kind, average):
     from phenviz.models.adapters import load_adapter
