@@ -83,7 +83,8 @@ published:
 	.venv-published/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  -e '.[test,enformer,borzoi,flashzoi,alphagenome]'
 	OMP_NUM_THREADS=1 .venv-published/bin/python -m pytest -n 0 \
-	  tests/models/test_published_jobs.py tests/models/test_adapters.py tests/test_init.py
+	  tests/models/test_published_jobs.py tests/models/test_adapters.py tests/models/test_recompute.py \
+	  tests/test_init.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

@@ -375,12 +375,11 @@ class World:
         return f"; this world holds {', '.join(contigs)} only" if len(contigs) <= _FEW_CONTIGS else ""
 
     def _load(self, named: NamedBackbone) -> SequenceBackbone:
-        from phenviz.models.adapters import load_adapter
+        from phenviz.models.adapters import load_published
         from phenviz.models.torch_module import load_torch_module
 
         if named.kind in ADAPTED:
-            assert named.weights is not None
-            return load_adapter(named.kind, named.weights, named.tracks)
+            return load_published(named)
         path = self.project.path
         return load_torch_module(named, path.absolute().parent if path else None, self.project.contexts)
 

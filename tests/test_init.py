@@ -112,6 +112,23 @@ def test_the_file_says_what_was_given_with_comments_and_relative_paths(lab):
     ]
 
 
+def test_the_mean_over_strands_and_shifts_is_asked_for_by_options(lab):
+    shifts = ("--shift", "-1", "--shift", "0", "--shift", "2")
+    run("init", "mean.yaml", *HAVE, *GLOBAL, "--average-strands", *shifts)
+    written = yaml.safe_load((lab / "mean.yaml").read_text())["backbone"]
+    average = {"strands": True, "shifts": [-1, 0, 2]}
+    assert written == {"class": "mymodel:GlobalNet", "average": average}
+    told = run("doctor", "mean.yaml")
+    assert "GlobalNet (both strands, 3 shifts) (" in told and "keeps all" in told
+    run("init", "shifted.yaml", *HAVE, *GLOBAL, *shifts)
+    written = yaml.safe_load((lab / "shifted.yaml").read_text())["backbone"]
+    assert written["average"] == {"shifts": [-1, 0, 2]}
+    assert "are about a --backbone" in run("init", "none.yaml", *HAVE, "--average-strands", code=2)
+    own = ("--backbone", "own.safetensors")
+    assert "the same on both strands" in run("init", "none.yaml", *HAVE, *own, "--average-strands", code=2)
+    assert not (lab / "none.yaml").exists()
+
+
 def test_nothing_is_overwritten_and_no_folder_is_made(lab):
     (lab / "project.yaml").write_text("mine")
     assert "isn't overwritten" in run("init", "project.yaml", *HAVE, code=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -58,6 +59,16 @@ _MORE = """\
     metavar="KEY=VALUE",
     help="What the class doesn't say: window, bin_size, receptive_field, name, units; may be repeated.",
 )
+@click.option("--average-strands", is_flag=True, help="Predict the mean of both strands.")
+@click.option(
+    "--shift",
+    "shifts",
+    type=int,
+    multiple=True,
+    metavar="BP",
+    help="Predict the mean over shifts of the sequence, this one among them; may be repeated (--shift -1 "
+    "--shift 0 --shift 1).",
+)
 @click.option(
     "--context",
     "contexts",
@@ -78,6 +89,8 @@ def init(
     backbone: str | None,
     weights: str | None,
     facts: tuple[str, ...],
+    average_strands: bool,
+    shifts: tuple[int, ...],
     contexts: tuple[str, ...],
     individuals: tuple[str, ...],
 ) -> None:
@@ -92,9 +105,17 @@ def init(
         text = _asked(key, value)
         entries[key] = text if key == "assembly" else _relative(text, project)
     chosen = _asked("backbone", backbone, optional=True)
-    if not chosen and (weights or facts):
-        raise click.UsageError("--weights and --fact are about a --backbone: give it, too")
-    entries |= _model(chosen, weights, facts, contexts, project)
+    average = _average(average_strands, shifts)
+    if not chosen and (weights or facts or average):
+        raise click.UsageError(
+            "--weights, --fact, --average-strands and --shift are about a --backbone: give it, too"
+        )
+    if chosen.endswith(".safetensors") and average:
+        raise click.UsageError(
+            f"{chosen} is PhenViz' own model, which is the same on both strands and isn't averaged: leave "
+            "--average-strands and --shift out"
+        )
+    entries |= _model(chosen, weights, {**_facts(facts), **average}, contexts, project)
     if individuals:
         entries["individuals"] = [_relative(path, project) for path in individuals]
     _write(project, entries)
@@ -120,7 +141,11 @@ def _terminal() -> bool:
 
 
 def _model(
-    chosen: str, weights: str | None, facts: tuple[str, ...], contexts: tuple[str, ...], project: Path
+    chosen: str,
+    weights: str | None,
+    facts: Mapping[str, object],
+    contexts: tuple[str, ...],
+    project: Path,
 ) -> dict[str, object]:
     """Return the entries of the model and of what it predicts for."""
     listed: dict[str, object] = {"contexts": list(contexts)} if contexts else {}
@@ -135,15 +160,29 @@ def _model(
     path = _asked("weights", weights, optional=own)
     if path:
         entry["weights"] = _relative(path, project)
-    for fact in facts:
-        key, equals, value = fact.partition("=")
-        if not equals or not value:
-            raise click.UsageError(f"--fact {fact}: write it as KEY=VALUE, as window=196608")
-        entry[key.strip()] = int(value) if value.strip().isdigit() else value.strip()
+    entry |= facts
     if not own and contexts:
         entry["tracks"] = list(contexts)
         return {"backbone": entry}
     return {"backbone": entry, **listed}
+
+
+def _facts(facts: tuple[str, ...]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for fact in facts:
+        key, equals, value = fact.partition("=")
+        if not equals or not value:
+            raise click.UsageError(f"--fact {fact}: write it as KEY=VALUE, as window=196608")
+        found[key.strip()] = int(value) if value.strip().isdigit() else value.strip()
+    return found
+
+
+def _average(strands: bool, shifts: tuple[int, ...]) -> dict[str, object]:
+    """Return the entry 'average' of the model, or nothing where nothing is averaged."""
+    found: dict[str, object] = {"strands": True} if strands else {}
+    if shifts:
+        found["shifts"] = list(shifts)
+    return {"average": found} if found else {}
 
 
 def _relative(path: str, project: Path) -> str:

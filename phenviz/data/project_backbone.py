@@ -14,10 +14,46 @@ from phenviz.data.project_entries import WANTED, Entries
 BACKBONE_GROUP = "phenviz.backbones"
 # backbones that PhenViz itself knows how to take, and what is said about one
 ADAPTED = ("enformer", "borzoi", "flashzoi", "alphagenome")
-_ADAPTED_FIELDS = ("kind", "weights", "tracks")
+_HOW = ("average", "checkpointing")
+_ADAPTED_FIELDS = ("kind", "weights", "tracks", *_HOW)
 # of any other torch module: what it is made with, and what it may not say by itself
-_FACTS = ("name", "window", "bin_size", "receptive_field", "units")
-_MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS)
+_FACTS = ("name", "window", "bin_size", "receptive_field", "units", "strand_pair")
+_MODULE_FIELDS = ("class", "kind", "weights", "options", *_FACTS, *_HOW)
+_AVERAGES = "write 'average: {strands: true, shifts: [-1, 0, 1]}', or one of the two"
+
+
+@dataclass(frozen=True, slots=True)
+class Averaging:
+    """What a backbone's activity is the mean of (`phenviz.models.averaged.AveragedBackbone`).
+
+    Parameters
+    ----------
+    strands
+        Whether of both strands.
+    shifts
+        By how many bases the sequence is moved to the right, each once, in ascending order.
+    """
+
+    strands: bool = False
+    shifts: tuple[int, ...] = (0,)
+
+    @property
+    def passes(self) -> int:
+        """How many times the network computes for one sequence."""
+        return (1 + self.strands) * len(self.shifts)
+
+    def __str__(self) -> str:
+        """Return it in short, for the name of a model."""
+        count = len(self.shifts)
+        shifted = [f"{count} shifts" if count > 1 else "shifted"] * (self.shifts != (0,))
+        return ", ".join(["both strands"] * self.strands + shifted)
+
+    def describe(self) -> str:
+        """Return it in full, for a card."""
+        shifts = ", ".join(f"{shift:+d}" if shift else "0" for shift in self.shifts)
+        shifted = [f"shifts by {shifts} bp"] * (self.shifts != (0,))
+        what = " and ".join(["both strands"] * self.strands + shifted)
+        return f"mean over {what}; the network computes {self.passes} times for each sequence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +74,13 @@ class NamedBackbone:
     options
         What the class is made with.
     facts
-        ``name``, ``window``, ``bin_size``, ``receptive_field`` and ``units``, where the class doesn't say
-        them or says others.
+        ``name``, ``window``, ``bin_size``, ``receptive_field``, ``units`` and ``strand_pair``, where the
+        class doesn't say them or says others.
+    average
+        What its activity is the mean of; None for that of the sequence as it is, alone.
+    checkpointing
+        Whether gradients compute activations anew instead of keeping them; None for what is usual with its
+        kind: yes for one of `ADAPTED`, no for another.
     """
 
     kind: str = ""
@@ -48,6 +89,8 @@ class NamedBackbone:
     tracks: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    average: Averaging | None = None
+    checkpointing: bool | None = None
 
 
 def read_backbone(entries: Entries, key: str) -> NamedBackbone:
@@ -70,9 +113,17 @@ def read_backbone(entries: Entries, key: str) -> NamedBackbone:
     if unknown := sorted(set(map(str, value)) - set(known)):
         raise entries.error(key, f"has an unknown field {unknown[0]!r}: known are {', '.join(known)}")
     weights = entries.file(key, value["weights"]) if "weights" in value else None
+    average = _average(entries, key, value["average"]) if "average" in value else None
+    checkpointing = value.get("checkpointing")
+    if "checkpointing" in value and not isinstance(checkpointing, bool):
+        raise entries.error(key, f"has checkpointing: {checkpointing!r}: write true or false")
     if adapted:
         return NamedBackbone(
-            value["kind"], weights=weights, tracks=_tracks(entries, key, value.get("tracks"))
+            value["kind"],
+            weights=weights,
+            tracks=_tracks(entries, key, value.get("tracks")),
+            average=average,
+            checkpointing=checkpointing,
         )
     options = value.get("options", {})
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
@@ -82,7 +133,9 @@ def read_backbone(entries: Entries, key: str) -> NamedBackbone:
         _kind(entries, key, value.get("kind", "")),
         _class_name(entries, key, value.get("class", "")),
     )
-    return NamedBackbone(kind, class_name, weights, options=options, facts=facts)
+    return NamedBackbone(
+        kind, class_name, weights, options=options, facts=facts, average=average, checkpointing=checkpointing
+    )
 
 
 def _kind(entries: Entries, key: str, kind: Any) -> str:
@@ -113,3 +166,21 @@ def _tracks(entries: Entries, key: str, tracks: Any) -> tuple[str, ...] | None:
     if listed is not None and not (listed and all(isinstance(track, str) for track in listed)):
         raise entries.error(key, f"has the tracks {tracks!r}: {WANTED[key]}")
     return None if listed is None else tuple(listed)
+
+
+def _average(entries: Entries, key: str, value: Any) -> Averaging:
+    if not isinstance(value, dict) or not value or set(value) - {"strands", "shifts"}:
+        raise entries.error(key, f"has average: {value!r}: {_AVERAGES}")
+    strands, shifts = value.get("strands", False), value.get("shifts", [0])
+    if not isinstance(strands, bool):
+        raise entries.error(key, f"has strands: {strands!r} in 'average': write true or false")
+    if not isinstance(shifts, list) or not shifts or not all(type(shift) is int for shift in shifts):
+        raise entries.error(
+            key, f"has shifts: {shifts!r} in 'average': list whole numbers of bases, as [-1, 0, 1]"
+        )
+    if twice := sorted({shift for shift in shifts if shifts.count(shift) > 1}):
+        raise entries.error(key, f"has the shift {twice[0]} twice in 'average': list each once")
+    found = Averaging(strands, tuple(sorted(shifts)))
+    if found == Averaging():
+        raise entries.error(key, f"has an 'average' of one prediction, which is that itself: {_AVERAGES}")
+    return found

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from phenviz.models.averaged import AveragedBackbone
 from phenviz.models.backbone import SequenceBackbone, halo
 
 # of the embedded backbone, which default run times were measured with
@@ -23,8 +24,10 @@ def relative_cost(backbone: SequenceBackbone) -> float:
     """Return how many times the embedded backbone's operations per base this one needs; at least 1.
 
     It is counted on tensors without memory, so that it takes a moment for any size. 1 where it can't be
-    counted, as of what is no torch module.
+    counted, as of what is no torch module. One that averages needs its backbone's for each pass.
     """
+    if isinstance(backbone, AveragedBackbone):
+        return backbone.average.passes * relative_cost(backbone.backbone)
     if not isinstance(backbone, torch.nn.Module):
         return 1.0
     if backbone not in _KNOWN:

@@ -12,6 +12,7 @@ from torch import nn
 
 from phenviz.data.cache import cache_root, write_whole
 from phenviz.errors import ModelError
+from phenviz.models.averaged import AveragedBackbone
 from phenviz.models.backbone import SequenceBackbone
 from phenviz.models.contract_clauses import BrokenClause, Trial, determinism, receptive_field
 from phenviz.models.identity import model_identity
@@ -42,12 +43,13 @@ def check_opened(backbone: SequenceBackbone) -> None:
         for name, module in backbone.named_modules():
             if module.training:
                 raise ModelError(f"{name or backbone.name} is in training mode: call .eval() on the model")
-    trial = Trial(backbone)
+    # a mean is as good as its network, which takes but a moment
+    trial = Trial(backbone.backbone if isinstance(backbone, AveragedBackbone) else backbone)
     try:
         if 3 * trial.bins * backbone.bin_size <= _MOST_BASES:
-            _measure(trial, cache_root() / "opened" / f"{model_identity(backbone)}.json")
+            _measure(trial, cache_root() / "opened" / f"{model_identity(trial.backbone)}.json")
     except BrokenClause as error:
-        raise ModelError(f"{backbone.name}: {error}") from error
+        raise ModelError(f"{trial.backbone.name}: {error}") from error
     except _OtherNetwork:
         raise
     except ModelError as error:

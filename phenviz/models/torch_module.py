@@ -17,8 +17,10 @@ from phenviz.data.project_contexts import contexts_of_names
 from phenviz.errors import ModelError, PhenvizError
 from phenviz.genome.contexts import Context, read_contexts
 from phenviz.models.adapters.trunk import fill
+from phenviz.models.averaged import AveragedBackbone
 from phenviz.models.find_class import find_class, find_published
 from phenviz.models.memory import out_of_memory
+from phenviz.models.recompute import recompute_blocks
 from phenviz.models.weights import hash_of_weights
 
 if TYPE_CHECKING:
@@ -157,7 +159,7 @@ class TorchModuleBackbone(nn.Module):
 
 def load_torch_module(
     named: NamedBackbone, folder: Path | None = None, contexts: Sequence[Context] = ()
-) -> TorchModuleBackbone:
+) -> TorchModuleBackbone | AveragedBackbone:
     """Make the backbone whose class, or whose name in a package's entry points, a ``project.yaml`` gives.
 
     Parameters
@@ -173,7 +175,8 @@ def load_torch_module(
     ------
     ModelError
         If the class isn't found, can't be made, or the weights don't fit; if it isn't known how much it
-        takes, how wide its bins are, what a bin sees, or what it predicts for.
+        takes, how wide its bins are, what a bin sees, or what it predicts for; if its tracks can't be paired
+        by strand, or it has no blocks whose activations could be computed anew.
     """
     make, code = find_class(named.class_name, folder) if named.class_name else find_published(named.kind)
     shown = named.class_name or named.kind
@@ -186,8 +189,13 @@ def load_torch_module(
             f"{shown} has a window of {window:,} bases, no multiple of its bin size, {bin_size:,}: correct "
             "one of them"
         )
+    if named.checkpointing and recompute_blocks(module) < 2:
+        raise ModelError(
+            f"{shown} isn't made of several blocks (modules that hold layers), so that 'checkpointing' would "
+            "save no memory: leave it out, or call torch.utils.checkpoint in the class"
+        )
     made_of = {"class": shown, "options": _plain(named.options), "code": code}
-    return TorchModuleBackbone(
+    backbone = TorchModuleBackbone(
         module,
         _own_contexts(module, shown) or contexts or _refuse_nameless(shown),
         name=str(named.facts.get("name") or getattr(module, "name", None) or shown.rpartition(":")[2]),
@@ -198,6 +206,29 @@ def load_torch_module(
         bin_size=bin_size,
         receptive_field=None if field in (None, GLOBAL) else _count("receptive_field", field, shown),
     )
+    pairs = _strand_pair(named.facts, module, backbone, shown)
+    return backbone if named.average is None else AveragedBackbone(backbone, named.average, partners=pairs)
+
+
+def _strand_pair(
+    said: Mapping[str, Any], module: nn.Module, backbone: TorchModuleBackbone, shown: str
+) -> list[int] | None:
+    """Return for each channel that of the other strand; None where nothing is said of strands."""
+    given = said["strand_pair"] if "strand_pair" in said else getattr(module, "strand_pair", None)
+    if given is None:
+        return None
+    count = len(backbone.contexts)
+    try:
+        pairs = [int(pair) for pair in given]
+        paired = len(pairs) == count and all(pair >= 0 and pairs[pairs[pair]] == pair for pair in pairs)
+    except (TypeError, ValueError, IndexError):
+        paired = False
+    if not paired or sorted(pairs) != list(range(count)):
+        raise ModelError(
+            f"{shown} has the strand_pair {given!r}: list for each of its {count} channels the number (from "
+            "0) of the same measurement on the other strand, which is its own for one without a strand"
+        )
+    return pairs
 
 
 def _made(make: Callable[..., Any], options: Mapping[str, Any], shown: str) -> nn.Module:

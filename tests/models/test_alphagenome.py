@@ -48,6 +48,20 @@ def tracks(tmp_path):
     return model_tracks("alphagenome", tmp_path / "tracks.parquet")
 
 
+def test_strands_are_paired_where_all_else_of_the_table_is_the_same(tmp_path, tracks):
+    named = {track.identifier: track.partner for track in tracks}
+    assert (named["RNA_SEQ_0"], named["RNA_SEQ_1"]) == ("RNA_SEQ_1", "RNA_SEQ_0")
+    assert {named[name] for name in named if not name.startswith("RNA")} == {""}
+    # one strand alone, and two that could both be the other one
+    other = ("rna_seq", 3, "", "CL:0000182", "hepatocyte", "total RNA-seq", "-", None)
+    third = (*ROWS[8][:1], 4, *ROWS[8][2:])
+    pd.DataFrame([*ROWS, other, third], columns=COLUMNS).to_parquet(tmp_path / "more.parquet")
+    named = {one.identifier: one.partner for one in model_tracks("alphagenome", tmp_path / "more.parquet")}
+    assert [named[f"RNA_SEQ_{number}"] for number in (0, 1, 3, 4)] == [None] * 4
+    pd.DataFrame(ROWS, columns=COLUMNS).drop(columns="strand").to_parquet(tmp_path / "none.parquet")
+    assert {one.partner for one in model_tracks("alphagenome", tmp_path / "none.parquet")} == {""}
+
+
 class FakeHead(nn.Module):
     """As the port's: weights for each organism, a gain and a mean for each track."""
 

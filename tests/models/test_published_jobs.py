@@ -14,7 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from phenviz.data.project_backbone import Averaging
 from phenviz.errors import PhenvizError
+from phenviz.genome import one_hot
 from phenviz.models.adapters import ADAPTERS
 from phenviz.models.adapters.tracks import ModelTrack
 from phenviz.models.contract import check_backbone
@@ -22,6 +24,7 @@ from phenviz.models.phenformer_tokens import predict_tokens
 from phenviz.service import ModelService
 from phenviz.world import open_world
 from tests.effects.toys import write_people
+from tests.models.test_averaged import predicting, slow_mean
 from tests.models.test_torch_module_jobs import run
 from tests.models.user_projects import write_project
 from tests.phenformer_toys import SITES, toy_phenformer
@@ -125,3 +128,23 @@ def test_published_models_keep_the_contract(folder, monkeypatch, kind):
     small(kind, folder, monkeypatch)
     findings = check_backbone(load_adapter(kind, folder / "w.safetensors", ["blood", "liver"]))
     assert {one.clause: one.problem for one in findings if one.problem} == {}
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_the_mean_of_a_published_model_is_that_of_its_passes(folder, monkeypatch, kind):
+    from phenviz.models.adapters import load_adapter
+
+    small(kind, folder, monkeypatch)
+    average, weights = Averaging(strands=True, shifts=(3,)), folder / "w.safetensors"
+    plain = load_adapter(kind, weights, ["blood", "liver"])
+    averaged = load_adapter(kind, weights, ["blood", "liver"], average=average)
+    codes = np.random.default_rng(0).integers(0, 5, (1, plain.window)).astype(np.uint8)
+    expected = slow_mean(predicting(plain), codes, average, (0, 1))
+    np.testing.assert_allclose(predicting(averaged)(codes), expected, rtol=1e-5)
+    bases = torch.from_numpy(one_hot(codes)).requires_grad_()
+    (found,) = torch.autograd.grad(averaged(bases)[:, 0].sum(), bases)
+    score = 0
+    for strand in (bases, bases.flip(1, 2)):
+        score = score + plain(torch.nn.functional.pad(strand, (3, -3)))[:, 0].sum() / 2
+    (wanted,) = torch.autograd.grad(score, bases)
+    assert float((found - wanted).abs().max()) <= 1e-4 * float(wanted.abs().max()) > 0

@@ -78,13 +78,16 @@ def _named(world: World) -> str:
     named = world.project.backbone
     if named is None:
         return ""
-    return str(named.facts.get("name") or named.class_name.rpartition(":")[2] or named.kind)
+    name = str(named.facts.get("name") or named.class_name.rpartition(":")[2] or named.kind)
+    return name if named.average is None else f"{name} ({named.average})"
 
 
 def _text_of_named(world: World, name: str) -> str:
     named = world.project.backbone
     assert named is not None
     facts = {"class": named.class_name, "kind": named.kind, "weights": named.weights and named.weights.name}
+    if named.average is not None:
+        facts["activity"] = named.average.describe()
     shown = {**facts, **named.facts, "options": dict(named.options), **_published(named.kind)}
     where = world.project.path.name if world.project.path else "the project"
     lines = [f"## {name}", f"This model is named in `{where}`; no card came with it.", ""]

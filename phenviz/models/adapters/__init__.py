@@ -16,10 +16,13 @@ from typing import Any
 
 from torch import nn
 
+from phenviz.data.project_backbone import Averaging, NamedBackbone
 from phenviz.errors import ModelError
 from phenviz.models.adapters import alphagenome, borzoi, enformer
-from phenviz.models.adapters.tracks import model_tracks, select_tracks
+from phenviz.models.adapters.tracks import model_tracks, select_tracks, with_partners
 from phenviz.models.adapters.trunk import TrunkBackbone, fill
+from phenviz.models.averaged import AveragedBackbone
+from phenviz.models.recompute import recompute_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,14 @@ ADAPTERS: dict[str, Adapter] = {
 }  # fmt: skip
 
 
-def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = None) -> TrunkBackbone:
+def load_adapter(
+    kind: str,
+    weights: str | Path,
+    tracks: Sequence[str] | None = None,
+    *,
+    average: Averaging | None = None,
+    checkpointing: bool | None = None,
+) -> TrunkBackbone | AveragedBackbone:
     """Load a published model.
 
     Parameters
@@ -78,6 +88,12 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
         Which of the model's tracks become contexts: assays (``DNASE``), identifiers (``ENCFF833POA``),
         ontology terms where the model's table has them, or words of the description (``liver CAGE``); None
         for DNASE and ATAC.
+    average
+        Strands and shifts that predictions are the mean of; None for the sequence as it is, alone. Strands
+        are swapped in tracks that have one, by the model's table.
+    checkpointing
+        Whether gradients compute the activations of blocks anew instead of keeping them
+        (`phenviz.models.recompute`); None for yes.
 
     Raises
     ------
@@ -108,7 +124,29 @@ def load_adapter(kind: str, weights: str | Path, tracks: Sequence[str] | None = 
         how["bin_size"] = 2 ** config["num_downsamples"]
     if "window" in config:
         how["window"] = config["window"]
-    return adapter.wrap(model, select_tracks(model_tracks(kind), tracks), **how)
+    if checkpointing is not False:
+        recompute_blocks(model)
+    every = model_tracks(kind)
+    chosen = select_tracks(every, tracks)
+    if average is None or not average.strands:
+        backbone = adapter.wrap(model, chosen, **how)
+        return backbone if average is None else AveragedBackbone(backbone, average)
+    both = with_partners(every, chosen)
+    place = {track.identifier: number for number, track in enumerate(both)}
+    return AveragedBackbone(
+        adapter.wrap(model, both, **how),
+        average,
+        channels=[place[track.identifier] for track in chosen],
+        partners=[place[track.partner or track.identifier] for track in chosen],
+    )
+
+
+def load_published(named: NamedBackbone) -> TrunkBackbone | AveragedBackbone:
+    """Load the published model that a project names; see `load_adapter`."""
+    assert named.weights is not None
+    said = {"average": named.average, "checkpointing": named.checkpointing}
+    how: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    return load_adapter(named.kind, named.weights, named.tracks, **how)
 
 
 def _version(package: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,7 @@ _ASSAYS = {
 _DESCRIBED = ("histone_mark", "transcription_factor", "gtex_tissue", "biosample_life_stage", "strand")
 # of a track without a strand nothing is said
 _STRANDS = {"+": "+ strand", "-": "- strand", ".": ""}
+_OTHER_STRAND = {"+": "-", "-": "+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class ModelTrack:
         Which head's output it is, of a model that has several.
     curie
         Ontology term of what was measured in; "" where the model's table knows none.
+    partner
+        Identifier of the same measurement on the other strand; "" for a track without a strand, None for
+        one whose partner the table lacks.
     """
 
     index: int
@@ -53,6 +57,7 @@ class ModelTrack:
     description: str
     head: str = ""
     curie: str = ""
+    partner: str | None = ""
 
     def as_context(self) -> Context:
         """Return the track as a context of its assay's group."""
@@ -96,11 +101,26 @@ def _read_targets(path: Path) -> tuple[ModelTrack, ...]:
     _require(path, table, ("identifier", "description"))
     assays = table["description"].str.partition(":")
     return tuple(
-        ModelTrack(index, identifier, assay, words or assay)
-        for index, (identifier, assay, words) in enumerate(
-            zip(table["identifier"], assays[0], assays[2], strict=True)
+        ModelTrack(index, identifier, assay, words or assay, partner=partner)
+        for index, (identifier, assay, words, partner) in enumerate(
+            zip(table["identifier"], assays[0], assays[2], _partners(path, table), strict=True)
         )
     )
+
+
+def _partners(path: Path, table: pd.DataFrame) -> list[str]:
+    """Name the other strand of each track, whose row Borzoi's table gives as ``strand_pair``."""
+    names = table["identifier"].tolist()
+    if "strand_pair" not in table.columns:
+        return [""] * len(names)
+    rows = pd.to_numeric(table["strand_pair"], errors="coerce").fillna(-1).astype(int).tolist()
+    for row, pair in enumerate(rows):
+        if not 0 <= pair < len(rows) or rows[pair] != row:
+            raise DataError(
+                f"track table {path}: {names[row]} has the strand_pair {table['strand_pair'].iloc[row]}, "
+                "which isn't the row of a track that names it in turn: fetch it again"
+            )
+    return ["" if pair == row else names[pair] for row, pair in enumerate(rows)]
 
 
 def _read_metadata(path: Path) -> tuple[ModelTrack, ...]:
@@ -111,15 +131,30 @@ def _read_metadata(path: Path) -> tuple[ModelTrack, ...]:
     described = [column for column in _DESCRIBED if column in table.columns]
     # a missing word may be None, NaN or "", by who wrote the table
     words = table[["biosample_name", "assay_title", *described, "ontology_curie"]].fillna("").astype(str)
-    tracks = []
-    for head, index, row in zip(table["output_type"], table["track_index"], words.to_numpy(), strict=True):
+    strands = words["strand"] if "strand" in words else pd.Series("", index=words.index)
+    measured = words.drop(columns="strand", errors="ignore").to_numpy()
+    # names of the tracks of one measurement, by strand
+    same: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    found: list[tuple[ModelTrack, dict[str, list[str]], str]] = []
+    columns_used = (table["output_type"], table["track_index"], words.to_numpy(), measured, strands)
+    for head, index, row, what, strand in zip(*columns_used, strict=True):
         *said, curie = row
         # padding stands for nothing
         if head in _ASSAYS and said[0].strip():
             text = ", ".join(filter(None, (_STRANDS.get(word, word) for word in said)))
             name = f"{head.upper()}_{int(index)}"
-            tracks.append(ModelTrack(int(index), name, _ASSAYS[head], text, head, curie))
-    return tuple(tracks)
+            names = same.setdefault((head, *what), {})
+            names.setdefault(strand, []).append(name)
+            found.append((ModelTrack(int(index), name, _ASSAYS[head], text, head, curie), names, strand))
+    return tuple(replace(track, partner=_partner(names, strand)) for track, names, strand in found)
+
+
+def _partner(names: Mapping[str, Sequence[str]], strand: str) -> str | None:
+    """Return the one track of a measurement on the other strand; see `ModelTrack.partner`."""
+    if strand not in _OTHER_STRAND:
+        return ""
+    others = names.get(_OTHER_STRAND[strand], ())
+    return others[0] if len(others) == len(names[strand]) == 1 else None
 
 
 def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -168,6 +203,26 @@ def select_tracks(
     if not chosen:
         raise TargetError("no track was chosen: name at least one assay, identifier or description")
     return tuple(tracks[place] for place in sorted(chosen))
+
+
+def with_partners(tracks: Sequence[ModelTrack], chosen: Sequence[ModelTrack]) -> tuple[ModelTrack, ...]:
+    """Return chosen tracks and those of their other strands, in the order of the model.
+
+    Raises
+    ------
+    TargetError
+        If the model's table lacks the other strand of one.
+    """
+    names = {track.identifier for track in chosen}
+    for track in chosen:
+        if track.partner is None:
+            raise TargetError(
+                f"track {track.identifier} ({track.description}) is of one strand, and the model's table has "
+                "no single track of the other one, so that both strands can't be averaged: choose other "
+                "tracks, or leave 'strands' out of 'average'"
+            )
+        names.add(track.partner or track.identifier)
+    return tuple(track for track in tracks if track.identifier in names)
 
 
 def _fitting(tracks: Sequence[ModelTrack], words: Sequence[str]) -> list[int]:
