@@ -1,6 +1,6 @@
 """How well can subtypes be found at all? Two mechanisms whose genes are told apart from all others.
 
-    python -m evaluation.risk_subtypes --write      # minutes
+    python -m evaluation.risk_subtypes --write      # ten minutes
 
 People's expression is drawn independent for each gene, and known without error; labels come from the scenario
 ``subtypes``, and scores from a ridge regression for each trait. So this is more than any model of sequence
@@ -101,7 +101,7 @@ def section(found: pd.DataFrame) -> str:
 def main() -> None:
     """Draw, and say what came out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--draws", type=int, default=24)
     parser.add_argument("--write", action="store_true", help="put the table into docs/risk.md")
     options = parser.parse_args()
     sizes = ((500, 240), (1_500, 700))
