@@ -86,7 +86,7 @@ class HypothesesRequest(Request):
     kind = "hypotheses"
     seconds_per_unit = 30.0
     even = False  # `_Halving` knows neither how many stages there are nor their lengths
-    version = 2
+    version = 3
 
     source: TraitSource
     methods: tuple[str, ...]
@@ -170,7 +170,7 @@ class EvidenceRequest(Request):
     kind = "trait_evidence"
     seconds_per_unit = 15.0
     even = False
-    version = 2
+    version = 3
 
     source: TraitSource
     trait: str
