@@ -78,7 +78,9 @@ def ask_behind(
     method
         One that goes by loci.
     """
-    how = {"permutations": int(dataset.attrs["permutations"]), "seed": int(dataset.attrs["seed"])}
+    how: dict[str, Any] = {name: int(dataset.attrs[name]) for name in ("permutations", "seed")}
+    if "prior" in dataset.attrs:
+        how["prior"] = str(dataset.attrs["prior"])
     evidence = ask("trait_evidence", source=source, trait=trait, method=method, **how)
     return behind_of(world, ask, evidence, context)
 
