@@ -74,7 +74,9 @@ def windows_and_sets(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     region, number = (_text(table, column) for column in ("region", "credible_set"))
     # a column of whole numbers with gaps is read as 1.0, 2.0...
     number = number.str.replace(r"\.0+$", "", regex=True)
-    number = number.where(~number.isin(_NO_SET), "")
+    # some say only whether a variant is in a set
+    number = number.mask(number.str.lower() == "true", "1")
+    number = number.where(~number.isin(_NO_SET) & (number.str.lower() != "false"), "")
     region = region.where(~region.isin(_NO_SET), "")
     named = number.str.extract(_SET_OF_A_REGION)[0].where(~number.str.match(_BARE_SET), "").fillna(number)
     return region.where(region != "", named), number
@@ -162,7 +164,7 @@ def assign_loci(table: pd.DataFrame, reach: int = LOCUS_REACH) -> pd.DataFrame:
 
 def _same_signal(held: pd.DataFrame, window: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Pair the signals of different windows that share more with each other than with others there."""
-    shared = held[held.duplicated(_VARIANT, keep=False)].assign(window=held["signal"].map(window))
+    shared = held.assign(window=held["signal"].map(window))[held.duplicated(_VARIANT, keep=False)]
     pairs = shared.merge(shared, on=_VARIANT, suffixes=("", "_2"))
     pairs = pairs[pairs["window"] != pairs["window_2"]]
     pairs = pairs.assign(common=pairs[["posterior", "posterior_2"]].min(axis=1))
@@ -193,4 +195,4 @@ def _flags(table: pd.DataFrame, column: str) -> np.ndarray:
 def _text(table: pd.DataFrame, column: str) -> pd.Series:
     if column not in table:
         return pd.Series("", index=table.index, dtype=object)
-    return table[column].fillna("").astype(str).str.strip()
+    return table[column].astype(str).where(table[column].notna(), "").str.strip()

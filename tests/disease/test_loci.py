@@ -57,6 +57,17 @@ def test_a_posterior_that_is_the_same_in_all_sets_is_the_whole_and_counts_once()
     assert len(loci) == 2 and found.table["posterior"].sum() == pytest.approx(0.6 + 0.3 + 0.8)
 
 
+@pytest.mark.parametrize(
+    "names", [(1.0, 0.0), (True, False), ("1", "-1"), ("L1", ""), ("True", "False"), (1, None)]
+)
+def test_a_set_is_known_however_its_column_was_read(names):
+    inside, outside = names
+    rows = [("", inside, 1_000, 0.5), ("", inside, 150_000, 0.4), ("", inside, 300_000, 0.05)]
+    loci, found = _loci([*rows, ("", outside, 2_000, 0.01), ("", outside, 5_000_000, 0.2)])
+    assert loci == [[1_000, 2_000, 150_000, 300_000]]
+    assert found.report.skipped == {"outside_credible_sets": 1}
+
+
 def test_windows_that_overlap_join_the_sets_that_are_alike_and_no_others():
     window = {"1": [(1_000, 0.7), (1_100, 0.2)], "2": [(1_100, 0.1), (5_000, 0.8)]}
     rows = [(w, name, *row) for w in ("a", "b") for name, own in window.items() for row in own]
