@@ -11,6 +11,7 @@ What is measured is measured on loci of seed 0, and the prior stays only if test
 
     python -m evaluation.disease_prior --choose   # the candidates
     python -m evaluation.disease_prior            # all else
+    python -m evaluation.disease_prior --only power   # one part of it; the others' tables are read
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,6 +53,8 @@ NULLS = 200
 METHODS = ("variant", "variant-activity", "sequence", "accessibility")
 SETTINGS = ((10, 0.5), (20, 1.0))
 SURE = 0.95
+NULL_PLACES = ("anywhere", "near genes")
+PARTS = ("loci", "nulls", "power")
 _BOOTSTRAPS = 1_000
 # context -> its loci
 TraitLoci = dict[str, list[pd.DataFrame]]
@@ -154,17 +158,15 @@ def named(method: object, prior: str) -> str:
 
 
 def calibration(world: World) -> dict[str, pd.DataFrame]:
-    """Count false positives with and without the prior, on the first sets of the whole calibration."""
+    """Count false positives with and without the prior, on sets made as those of the whole calibration."""
     found = {}
-    for where in ("anywhere", "near genes"):
+    for where in NULL_PLACES:
         members = null_sets(world, where, NULLS)
         parts = [
             frame.assign(method=[named(name, prior) for name in frame["method"]])
             for prior, frame in with_both(world, members, PERMUTATIONS)
         ]
         found[where] = rates(pd.concat(parts))
-        path = TABLES / f"disease_prior_null_{where.replace(' ', '_')}.tsv"
-        found[where].round(5).to_csv(path, sep="\t", index=False)
     return found
 
 
@@ -182,8 +184,10 @@ def gain(world: World) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def section(mapped: pd.DataFrame, errors: dict[str, pd.DataFrame], found: pd.DataFrame, model: str) -> str:
-    """Write the section of the page."""
+def section(model: str) -> str:
+    """Write the section of the page from the tables."""
+    mapped, found = _read("loci"), _read("power")
+    errors = {where: _read(_null(where)) for where in NULL_PLACES}
     columns = ("share", "first", "size", "holds")
     rows = [
         [f"{r['planted']}, {r['prior']}", r["loci"], *(with_interval(r, name) for name in columns)]
@@ -224,26 +228,50 @@ def _tell(what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
+def _null(where: str) -> str:
+    return f"null_{where.replace(' ', '_')}"
+
+
+def _file(part: str) -> Path:
+    return TABLES / f"disease_prior_{part}.tsv"
+
+
+def _read(part: str) -> pd.DataFrame:
+    return pd.read_csv(_file(part), sep="\t")
+
+
+def _write(part: str, table: pd.DataFrame) -> None:
+    table.round(5).to_csv(_file(part), sep="\t", index=False)
+    print(table.round(3).to_string(), file=sys.stderr)
+
+
+def measure(world: World, part: str) -> None:
+    """Measure one part, and keep its table."""
+    if part == "nulls":
+        for where, table in calibration(world).items():
+            _write(_null(where), table)
+    else:
+        _write(part, fine_mapping(world) if part == "loci" else gain(world))
+
+
 def main(words: Sequence[str] | None = ()) -> None:
     """Measure, and write tables and the page's section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--choose", action="store_true", help="compare the candidates, and no more")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part only")
     options = parser.parse_args(words)
     world = open_world()
     TABLES.mkdir(parents=True, exist_ok=True)
     if options.choose:
         candidates = choose(world)
-        candidates.round(4).to_csv(TABLES / "disease_prior_choice.tsv", sep="\t", index=False)
-        print(candidates.round(4).to_string(), chosen(candidates), file=sys.stderr)
+        _write("choice", candidates)
+        _tell(f"the rule takes {chosen(candidates)}")
         return
-    mapped = fine_mapping(world)
-    mapped.round(4).to_csv(TABLES / "disease_prior_loci.tsv", sep="\t", index=False)
-    print(mapped.round(3).to_string(), file=sys.stderr)
-    found = gain(world)
-    found.round(4).to_csv(TABLES / "disease_prior_power.tsv", sep="\t", index=False)
-    errors = calibration(world)
+    for part in options.only or PARTS:
+        measure(world, part)
     model = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
-    write_section("disease prior", section(mapped, errors, found, model), PAGE)
+    if all(_file(part).is_file() for part in ("loci", "power", *map(_null, NULL_PLACES))):
+        write_section("disease prior", section(model), PAGE)
     _tell(f"done; the prior is (1 + {OVER} effect / {NO_EFFECT}) ** {POWER}")
 
 
