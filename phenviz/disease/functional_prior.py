@@ -3,7 +3,7 @@
 Fine-mapping takes all variants of a locus as equally likely beforehand. As PolyFun [1]_ does within
 fine-mapping, a prior that grows with what a variant does multiplies the posterior of a causal signal:
 
-    PIP'_i = S w_i PIP_i / sum_j w_j PIP_j ,   S = sum_j PIP_j ,   w_i = (1 + e_i / 0.02) ** POWER ,
+    PIP'_i = S w_i PIP_i / sum_j w_j PIP_j ,   S = sum_j PIP_j ,   w_i = (1 + e_i / 0.02)^2 ,
 
 where e_i is the size of the predicted effect (log2 fold change), taken over all contexts and not in the one
 that is tested: otherwise a context would choose the variants that speak for it, each context would have
@@ -37,12 +37,12 @@ Array = NDArray[np.float64]
 # effects far below this are noise of the model
 NO_EFFECT = 0.02
 # chosen on planted simulations by a rule written down before (evaluation/disease_prior.py)
-POWER = 1.0
+POWER = 2.0
 OVER = "mean"
 PRIORS = (FLAT, EFFECT)
 DEFINITION = (
-    "posterior times (1 + size of the predicted effect / 0.02), the size being the mean over contexts of the "
-    "absolute log2 fold change; each locus keeps its sum"
+    "posterior times (1 + size of the predicted effect / 0.02) squared, the size being the mean over contexts "
+    "of the absolute log2 fold change; each locus keeps its sum"
 )
 
 
