@@ -41,8 +41,8 @@ POWER = 2.0
 OVER = "mean"
 PRIORS = (FLAT, EFFECT)
 DEFINITION = (
-    "posterior times (1 + size of the predicted effect / 0.02) squared, the size being the mean over contexts "
-    "of the absolute log2 fold change; each locus keeps its sum"
+    "posterior times (1 + size of the predicted effect / 0.02) squared, the size being the mean over "
+    "contexts of the absolute log2 fold change; each locus keeps its sum"
 )
 
 

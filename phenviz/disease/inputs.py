@@ -187,7 +187,9 @@ class Inputs:
             self._observed_effects = own, pool
         return self._observed_effects
 
-    def usual_levels(self, side: Side, size: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    def usual_levels(
+        self, side: Side, size: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what size is usual at the activity of each variant (n,), and of the background (N,).
 
         Parameters
@@ -198,9 +200,9 @@ class Inputs:
         activity = side.pool_covariates["activity"].to_numpy(float)
         own_activity = side.covariates["activity"].to_numpy(float)
         pool_indel, own_indel = indels(side.background.variants), indels(self.variants)
-        return tuple(
-            usual_level(size, activity, pool_indel, at, kind)
-            for at, kind in ((own_activity, own_indel), (activity, pool_indel))
+        return (
+            usual_level(size, activity, pool_indel, own_activity, own_indel),
+            usual_level(size, activity, pool_indel, activity, pool_indel),
         )
 
     @property
