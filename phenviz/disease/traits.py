@@ -254,22 +254,23 @@ def _said_of_signals(table: pd.DataFrame, several: pd.DataFrame) -> list[str]:
     notes, own = [], table[table["set_name"] != ""]
     if len(own):
         sets = own.groupby(["trait", "window"])["set_name"].nunique()
+        held = int((sets > 1).sum())
+        loci = int(own.groupby("trait")["locus"].nunique().sum())
         notes.append(
-            f"{own.groupby('trait')['locus'].nunique().sum():,} loci are credible sets of the file, each "
-            "tested as a signal of its own"
-            + (f"; {(sets > 1).sum():,} regions hold several" if (sets > 1).any() else "")
+            f"loci that are credible sets of the file, each tested as a signal of its own: {loci:,}"
+            + (f"; regions with several of them: {held:,}" if held else "")
         )
     if len(several):
         shown = ", ".join(_word(row) for row in several.head(_EXAMPLES).itertuples())
         notes.append(
-            f"{len(several):,} variants in several credible sets of a region count once, in the set where "
-            f"they are likeliest, with the probability of being causal in any ({shown})"
+            f"variants in several credible sets of a region, each counted once, in the set where it is "
+            f"likeliest, with the probability of being causal in any: {len(several):,} ({shown})"
         )
     loci = table.assign(in_set=table["set_name"] != "").groupby(["trait", "locus"])
     if merged := int(((loci["posterior"].sum() > MOST_OF_A_SIGNAL) & ~loci["in_set"].any()).sum()):
         notes.append(
-            f"{merged:,} loci hold a posterior above 1, so several causal signals that the file doesn't tell "
-            "apart: each such locus is tested as a whole"
+            "loci with a posterior above 1, so of several causal signals that the file doesn't tell apart, "
+            f"each tested as a whole: {merged:,}"
         )
     return notes
 

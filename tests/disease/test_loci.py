@@ -47,8 +47,8 @@ def test_two_credible_sets_of_a_region_are_two_loci_also_where_they_share_a_vari
         assert shared == pytest.approx(1 - 0.7 * 0.9)
         assert "listed_twice" not in found.report.skipped
         said = found.report.describe()
-        assert "2 loci are credible sets of the file" in said and "1 regions hold several" in said
-        assert "1 variants in several credible sets of a region count once" in said and "20:1100:A:C" in said
+        assert "each tested as a signal of its own: 2; regions with several of them: 1" in said
+        assert "likeliest, with the probability of being causal in any: 1 (20:1100:A:C)" in said
 
 
 def test_a_posterior_that_is_the_same_in_all_sets_is_the_whole_and_counts_once():
@@ -79,7 +79,7 @@ def test_windows_that_overlap_join_the_sets_that_are_alike_and_no_others():
 
 def test_a_locus_of_several_signals_that_are_not_told_apart_is_said():
     said = _loci([("r", "", 1_000, 0.9), ("r", "", 1_500, 0.8)])[1].report.describe()
-    assert "1 loci hold a posterior above 1" in said
+    assert "several causal signals that the file doesn't tell apart, each tested as a whole: 1" in said
     assert not _loci([("r", "", 1_000, 0.9), ("r", "", 1_500, 0.1)])[1].report.notes
 
 
