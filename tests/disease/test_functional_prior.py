@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from phenviz.cli import main
-from phenviz.disease import hypotheses, locus_evidence, methods_paragraph, variant_evidence
+from phenviz.disease import hypotheses, locus_evidence, methods_paragraph, table_to_keep, variant_evidence
 from phenviz.disease.engine import locus_sums, matched_test
 from phenviz.disease.functional_prior import (
     NO_EFFECT,
@@ -127,6 +127,8 @@ def test_a_prior_counts_in_tests_of_matched_loci_alone_and_is_named(both):
     assert "PolyFun" in said and "counted in variant, sequence, accessibility:" in said
     assert "gchromvar, overlap, control-track-variance: posteriors as given" in said
     assert any(line.startswith("prior: effect") for line in comments(effect))
+    kept = table_to_keep(effect).groupby("method")["prior"].unique().str.join(",")
+    assert kept["variant"] == "effect" and kept["overlap"] == "flat" and "prior" not in table_to_keep(flat)
 
 
 def test_a_prior_moves_weight_to_the_variant_in_the_element(both, traits, world):
