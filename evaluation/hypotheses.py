@@ -5,15 +5,23 @@ python -m evaluation.hypotheses
 
 from __future__ import annotations
 
-from evaluation import disease_calibration, disease_power, disease_sequence, disease_studies, disease_traits
+from evaluation import (
+    disease_calibration,
+    disease_power,
+    disease_prior,
+    disease_sequence,
+    disease_studies,
+    disease_traits,
+)
 
 
 def measure_all() -> None:
-    """Run the five evaluations; what was scored is kept, so that a run that was stopped goes on."""
+    """Run the six evaluations; what was scored is kept, so that a run that was stopped goes on."""
     for evaluation in (
         disease_traits,
         disease_sequence,
         disease_studies,
+        disease_prior,
         disease_power,
         disease_calibration,
     ):

@@ -80,6 +80,7 @@ def all_steps(eqtl: Path | None = None, training: Path | None = None) -> tuple[S
         measured("disease_calibration"),
         measured("disease_power"),
         measured("disease_sequence"),
+        measured("disease_prior"),
         measured("disease_studies"),
         measured("disease_traits"),
         measured("risk", "--write", "--folder", f"build/evaluation/risk-{known}", of=both),

@@ -94,7 +94,17 @@ def test_every_option_that_the_text_names_is_one_of_some_command():
     # those of other programs, and of our own scripts
     theirs = {
         *("--find-links", "--glm", "--no-index", "--nthreads"),
-        *("--eqtl", "--only", "--folder", "--quick", "--repeats", "--seeds", "--without-model", "--write"),
+        *(
+            "--choose",
+            "--eqtl",
+            "--only",
+            "--folder",
+            "--quick",
+            "--repeats",
+            "--seeds",
+            "--without-model",
+            "--write",
+        ),
     }
     for path in READ:
         named = set(

@@ -55,6 +55,13 @@ _test_options = with_options(
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),
     click.option("--permutations", type=click.IntRange(100), default=10_000, show_default=True),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+    click.option(
+        "--prior",
+        type=click.Choice(("flat", "effect")),
+        default="flat",
+        show_default=True,
+        help="effect: within each locus, posteriors grow with the predicted effect over contexts.",
+    ),
 )
 
 
@@ -93,6 +100,7 @@ def hypotheses(
     contexts: tuple[str, ...],
     permutations: int,
     seed: int,
+    prior: str,
     figure: str,
     output: Path | None,
     check: bool,
@@ -133,6 +141,7 @@ def hypotheses(
             contexts=contexts or None,
             permutations=permutations,
             seed=seed,
+            prior=prior,
         )
         dataset = wait_for(job)
     assert output is not None

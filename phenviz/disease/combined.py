@@ -62,6 +62,11 @@ class Combined:
     kind: str = "model"
     signed: bool = False
 
+    @property
+    def reweighted(self) -> bool:
+        """Whether a functional prior counts in any part."""
+        return any(getattr(part, "reweighted", False) for part in self.parts)
+
     def side(self, inputs: Inputs) -> Side:
         """Return the evidence that it reads."""
         return inputs.model

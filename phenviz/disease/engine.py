@@ -16,6 +16,7 @@ what is usual at its stand-in's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,9 +27,13 @@ from sklearn.isotonic import IsotonicRegression
 from phenviz.disease.matching import Replicas
 
 BOOTSTRAPS = 2_000
-_SCALE_LIMITS = (0.5, 2.0)
+SCALE_LIMITS = (0.5, 2.0)
+# variants of a locus that are summed at once, so that a set of tens of thousands takes no more memory
+_AT_ONCE = 1_000
 
 Array = NDArray[np.float64]
+# (rows of a locus in its trait, their stand-ins) -> what the weights of both are multiplied by
+Reweigh = Callable[[NDArray[np.intp], NDArray[np.intp]], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ def locus_sums(
     pool: Array,
     level: Array,
     pool_level: Array,
+    reweigh: Reweigh | None = None,
 ) -> LocusSums:
     """Sum a trait's numbers over each locus and its replicas.
 
@@ -139,14 +145,28 @@ def locus_sums(
         f of the background, (N, C).
     level, pool_level
         From `usual_level`, (n,) and (N,).
+    reweigh
+        Changes the weights of each locus, and of each of its replicas by what stands in there.
     """
-    observed, null = [], []
+    observed, null, total = [], [], []
     for rows, stand_in in zip(replicas.order, replicas.rows, strict=True):
-        scale = np.clip(level[rows][None, :] / pool_level[stand_in], *_SCALE_LIMITS) * weight[rows]
-        observed.append(weight[rows] @ values[rows])
-        null.append(np.einsum("kn,knc->kc", scale, pool[stand_in], optimize=True))
-    total = np.array([np.abs(weight[rows]).sum() for rows in replicas.order])
-    return LocusSums(np.array(observed), np.array(null), total)
+        own, scale = weight[rows], np.clip(level[rows] / pool_level[stand_in], *SCALE_LIMITS) * weight[rows]
+        if reweigh is not None:
+            of_own, of_stand_ins = reweigh(rows, stand_in)
+            own, scale = own * of_own, scale * of_stand_ins
+        observed.append(own @ values[rows])
+        null.append(_weighted(scale, pool, stand_in))
+        total.append(np.abs(own).sum())
+    return LocusSums(np.array(observed), np.array(null), np.array(total))
+
+
+def _weighted(scale: Array, pool: Array, stand_in: NDArray[np.intp]) -> Array:
+    """Add up the stand-ins of each replica, (K, C)."""
+    result = np.zeros((len(stand_in), pool.shape[1]))
+    for first in range(0, stand_in.shape[1], _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        result += np.einsum("kn,knc->kc", scale[:, some], pool[stand_in[:, some]], optimize=True)
+    return result
 
 
 def matched_test(

@@ -10,7 +10,8 @@ import xarray as xr
 
 from phenviz.disease.covariates import nearest_genes
 from phenviz.disease.engine import leave_one_out
-from phenviz.disease.inputs import Inputs, Settings
+from phenviz.disease.functional_prior import checked_prior, posteriors_of
+from phenviz.disease.inputs import FLAT, Inputs, Settings
 from phenviz.disease.methods import MATCHED
 from phenviz.disease.scores import Scorer
 from phenviz.disease.traits import TraitVariants
@@ -32,6 +33,7 @@ def locus_evidence(
     method: str = "variant",
     permutations: int = 10_000,
     seed: int = 0,
+    prior: str = FLAT,
     scorer: Scorer | None = None,
     background: pd.DataFrame | None = None,
     progress: Progress = NO_PROGRESS,
@@ -40,7 +42,7 @@ def locus_evidence(
 
     Parameters
     ----------
-    traits, world, permutations, seed, scorer, background, progress
+    traits, world, permutations, seed, prior, scorer, background, progress
         As `phenviz.disease.hypotheses`; the same seed gives the same replicas.
     trait
         Which.
@@ -65,9 +67,8 @@ def locus_evidence(
         raise DataError(f"method {method!r} doesn't go by loci: choose from {', '.join(MATCHED)}")
     one = traits.select([trait])
     name = one.traits[0]
-    inputs = Inputs(
-        traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
-    )
+    settings = Settings(permutations, seed, prior=checked_prior(prior, [method]))
+    inputs = Inputs(traits, world, settings, scorer=scorer, common=background, progress=progress)
     matched = MATCHED[method]
     side = matched.side(inputs)
     sums = matched.sums(inputs, side, matched.prepare(inputs, side), name, method)
@@ -76,6 +77,8 @@ def locus_evidence(
     generator = inputs.generator(name, method)
     z, p = leave_one_out(sums, permutations, generator, two_sided=matched.signed)
     table, _ = inputs.trait(name)
+    if prior != FLAT:
+        table = table.assign(posterior=posteriors_of(inputs, name, inputs.effects(side)[0]))
     facts = _facts(table, inputs)
     two = ("locus", "context")
     place = Locus(str(facts["contig"].iloc[0]), int(facts["start"].min()), int(facts["end"].max()))
@@ -97,6 +100,7 @@ def locus_evidence(
             method=method,
             permutations=permutations,
             seed=seed,
+            **({} if prior == FLAT else {"prior": prior}),
         ),
     )
 
@@ -106,6 +110,7 @@ def variant_evidence(
     trait: str,
     world: World,
     *,
+    prior: str = FLAT,
     scorer: Scorer | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
@@ -115,11 +120,16 @@ def variant_evidence(
     -------
     pd.DataFrame
         The columns of the trait's table, ``gene`` (nearest TSS), and one column per context with the signed
-        effect (log2 fold change; NaN where the alternate is unknown).
+        effect (log2 fold change; NaN where the alternate is unknown). With a ``prior`` other than flat,
+        ``posterior`` is that under the prior, and ``posterior_given`` the table's.
     """
-    inputs = Inputs(traits, world, Settings(), scorer=scorer, progress=progress)
-    table, rows = inputs.trait(traits.select([trait]).traits[0])
+    inputs = Inputs(traits, world, Settings(prior=prior), scorer=scorer, progress=progress)
+    name = traits.select([trait]).traits[0]
+    table, rows = inputs.trait(name)
     scores = inputs.score(inputs.variants, world.backbone)
+    if prior != FLAT:
+        posterior = posteriors_of(inputs, name, scores.magnitude)
+        table = table.assign(posterior=posterior, posterior_given=table["posterior"])
     known = (table["alt"] != "N").to_numpy()[:, None]
     effects = pd.DataFrame(
         np.where(known, scores.effect[rows], np.nan), columns=[context.name for context in inputs.contexts]

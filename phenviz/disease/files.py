@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phenviz.disease.functional_prior import follows_prior
 from phenviz.disease.hypotheses import table_of
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.prose import methods_paragraph
 from phenviz.disease.simulated import is_simulated
 from phenviz.formats import writes
@@ -19,10 +22,14 @@ from phenviz.results.writing import write_aside, write_content, write_table
 def table_to_keep(dataset: xr.Dataset) -> pd.DataFrame:
     """Return the tests as `table_of` does, each with its source and whether that is simulated.
 
-    Where a method says what its numbers rest on, a column ``note`` does, too.
+    Where a method says what its numbers rest on, a column ``note`` does, too; ``prior`` is that of the
+    posteriors, where it wasn't flat throughout.
     """
     source = str(dataset.attrs["source"])
     table = table_of(dataset).assign(source=source, simulated=is_simulated(source))
+    if "prior" in dataset.attrs:
+        own = table["method"].map(follows_prior)
+        table["prior"] = np.where(own, str(dataset.attrs["prior"]), FLAT)
     notes = dataset["method_note"].to_series() if "method_note" in dataset else pd.Series(dtype=str)
     return table.assign(note=table["method"].map(notes)) if (notes != "").any() else table
 

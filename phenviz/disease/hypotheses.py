@@ -11,7 +11,9 @@ import xarray as xr
 
 from phenviz.disease import multiple
 from phenviz.disease.cohort_methods import described
-from phenviz.disease.inputs import Inputs, Settings
+from phenviz.disease.functional_prior import DEFINITION as PRIOR_DEFINITION
+from phenviz.disease.functional_prior import checked_prior, follows_prior
+from phenviz.disease.inputs import FLAT, Inputs, Settings
 from phenviz.disease.methods import MATCHED, Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
 from phenviz.disease.statistics_methods import lacking
@@ -46,6 +48,7 @@ def hypotheses(
     contexts: Sequence[str] | None = None,
     permutations: int = 10_000,
     seed: int = 0,
+    prior: str = FLAT,
     scorer: Scorer | None = None,
     background: pd.DataFrame | None = None,
     progress: Progress = NO_PROGRESS,
@@ -67,6 +70,10 @@ def hypotheses(
         Draws of the null.
     seed
         Of all that is random: the same seed gives the same numbers.
+    prior
+        ``flat``: posteriors as given. ``effect``: within each locus, posteriors are multiplied by a weight
+        that grows with the predicted effect, in methods that compare loci with matched ones, whose null is
+        reweighted in the same way (`phenviz.disease.functional_prior`).
     scorer
         Scores variants; `phenviz.effects.score_variants` by default.
     background
@@ -88,15 +95,15 @@ def hypotheses(
     Raises
     ------
     DataError
-        If a method is unknown, there is nothing to test, or a data pack is missing (`PackMissing`).
+        If a method is unknown, the prior counts in none, there is nothing to test, or a data pack is missing
+        (`PackMissing`).
     TargetError
         If no context has a name that was asked for.
     """
     names = checked_methods([method] if isinstance(method, str) else list(method))
+    settings = Settings(permutations, seed, prior=checked_prior(prior, names))
     check_testable(traits, world.reference, names, world=world)
-    inputs = Inputs(
-        traits, world, Settings(permutations, seed), scorer=scorer, common=background, progress=progress
-    )
+    inputs = Inputs(traits, world, settings, scorer=scorer, common=background, progress=progress)
     return run_methods(inputs, names, contexts)
 
 
@@ -293,13 +300,14 @@ def _with_traits(dataset: xr.Dataset, inputs: Inputs) -> xr.Dataset:
 
 
 def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
-    variants, world = inputs.variants, inputs.world
+    variants, world, prior = inputs.variants, inputs.world, inputs.settings.prior
     if variants.empty and inputs.traits.statistics is not None:
         variants = inputs.traits.statistics
     contigs = sorted(variants["contig"].unique())
     absent = inputs.traits.report.absent
     place = Locus(contigs[0], int(variants["position"].min()) - 1, int(variants["position"].max()))
     uses_model = any(name in MATCHED and MATCHED[name].kind == "model" for name in names)
+    uses_model |= prior != FLAT and any(map(follows_prior, names))
     return result_attrs(
         place,
         world.backbone if uses_model else None,
@@ -314,6 +322,7 @@ def _attrs(inputs: Inputs, names: list[str]) -> dict[str, Any]:
         permutations=inputs.settings.permutations,
         replicas=inputs.settings.replicas,
         seed=inputs.settings.seed,
+        **({} if prior == FLAT else {"prior": prior, "prior_definition": PRIOR_DEFINITION}),
         background=_background_words(inputs, names),
         multiple_testing="Benjamini-Hochberg over all tested traits and contexts of a method",
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from phenviz.data.packs import PackMissing, find_pack
 from phenviz.disease.background import BackgroundVariants, common_background, random_background
 from phenviz.disease.covariates import covariates
+from phenviz.disease.engine import usual_level
 from phenviz.disease.matching import REPLICAS, Matcher, Replicas
 from phenviz.disease.observed import Peaks
 from phenviz.disease.scores import Scorer, Scores, score_all
@@ -25,6 +26,9 @@ from phenviz.progress import NO_PROGRESS, Progress
 if TYPE_CHECKING:
     from phenviz.models import SequenceBackbone
     from phenviz.world import World
+
+FLAT = "flat"
+EFFECT = "effect"
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,15 @@ class Settings:
         Of all that is random.
     replicas
         Comparable loci for each locus.
+    prior
+        ``flat``: posteriors as given; ``effect``: reweighted by predicted effects
+        (`phenviz.disease.functional_prior`).
     """
 
     permutations: int = 10_000
     seed: int = 0
     replicas: int = REPLICAS
+    prior: str = FLAT
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ class Inputs:
         self.traits, self.world, self.settings, self.progress = traits, world, settings, progress
         self._scorer, self._common = scorer, common
         self._replicas: dict[tuple[str, str], Replicas] = {}
+        self._observed_effects: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         table = traits.table
         self.contexts: tuple[Context, ...] = without_reporters(world.contexts)
         self.variants = traits.variants()
@@ -167,6 +176,34 @@ class Inputs:
 
         background = self._draw(lambda variants: self.peaks.at(variants).mean(1))
         return self._side(scores(self.variants), scores(background.variants), background)
+
+    def effects(self, side: Side) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the sizes of predicted effects of the variants (n, C) and of a side's background (N, C)."""
+        if side is vars(self).get("model"):
+            return side.own.magnitude, side.pool.magnitude
+        if self._observed_effects is None:
+            own = self.score(self.variants, self.world.backbone).magnitude
+            pool = self.score_pool(side.background, self.world.backbone).magnitude
+            self._observed_effects = own, pool
+        return self._observed_effects
+
+    def usual_levels(
+        self, side: Side, size: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what size is usual at the activity of each variant (n,), and of the background (N,).
+
+        Parameters
+        ----------
+        size
+            Of the background's variants, over contexts, (N,).
+        """
+        activity = side.pool_covariates["activity"].to_numpy(float)
+        own_activity = side.covariates["activity"].to_numpy(float)
+        pool_indel, own_indel = indels(side.background.variants), indels(self.variants)
+        return (
+            usual_level(size, activity, pool_indel, own_activity, own_indel),
+            usual_level(size, activity, pool_indel, activity, pool_indel),
+        )
 
     @property
     def cheapest_kind(self) -> str:

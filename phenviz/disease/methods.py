@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phenviz.disease.combined import Combined, LocusTest
-from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested, usual_level
+from phenviz.disease.engine import LocusSums, TestResult, locus_sums, matched_test, untested
+from phenviz.disease.functional_prior import FunctionalPrior, functional_prior
 from phenviz.disease.gene_activity import GeneActivity
-from phenviz.disease.inputs import Inputs, Side, indels
+from phenviz.disease.inputs import Inputs, Side
 from phenviz.disease.scores import Scores
 from phenviz.genome.contexts import Context
 
@@ -65,6 +66,9 @@ class Feature:
     size: Array
 
 
+_Prepared = tuple[Feature, Array, Array, FunctionalPrior | None]
+
+
 @dataclass(frozen=True)
 class Matched:
     """A matched-locus test of some number.
@@ -97,31 +101,31 @@ class Matched:
         """Return the evidence that it reads."""
         return inputs.model if self.kind == "model" else inputs.observed
 
-    def prepare(self, inputs: Inputs, side: Side) -> tuple[Feature, Array, Array]:
-        """Compute the numbers of all variants, and what is usual at their activity."""
+    @property
+    def reweighted(self) -> bool:
+        """Whether a functional prior counts."""
+        return self.weighted
+
+    def prepare(self, inputs: Inputs, side: Side) -> _Prepared:
+        """Compute the numbers of all variants, what is usual at their activity, and the prior."""
         feature = self.feature(inputs, side)
-        activity = side.pool_covariates["activity"].to_numpy(float)
-        own_activity = side.covariates["activity"].to_numpy(float)
-        pool_indel, own_indel = indels(side.background.variants), indels(inputs.variants)
-        level, pool_level = (
-            usual_level(feature.size, activity, pool_indel, at, kind)
-            for at, kind in ((own_activity, own_indel), (activity, pool_indel))
-        )
-        return feature, level, pool_level
+        prior = functional_prior(inputs, side) if self.reweighted else None
+        return feature, *inputs.usual_levels(side, feature.size), prior
 
     def sums(
         self,
         inputs: Inputs,
         side: Side,
-        prepared: tuple[Feature, Array, Array],
+        prepared: _Prepared,
         trait: str,
         name: str,
     ) -> LocusSums | None:
         """Sum one trait's loci; None where nothing of it can be tested."""
-        feature, level, pool_level = prepared
+        feature, level, pool_level, prior = prepared
         table, rows = inputs.trait(trait)
         values = feature.own[rows]
-        weight = table["posterior"].to_numpy(float) if self.weighted else np.ones(len(table))
+        posterior = table["posterior"].to_numpy(float)
+        weight = posterior if self.weighted else np.ones(len(table))
         if self.signed:
             weight = weight * np.nan_to_num(table["beta"].to_numpy(float))
         usable = np.asarray(np.isfinite(values).all(1), dtype=bool)
@@ -129,7 +133,8 @@ class Matched:
         if not np.abs(weight).sum() > 0:
             return None
         replicas = inputs.replicas(trait, self.kind)
-        sums = locus_sums(values, weight, replicas, feature.pool, level[rows], pool_level)
+        reweigh = None if prior is None else prior.of(rows, np.where(usable, posterior, 0.0))
+        sums = locus_sums(values, weight, replicas, feature.pool, level[rows], pool_level, reweigh)
         return _shuffled(sums, inputs.generator("shuffle", trait, name)) if self.shuffled else sums
 
 
@@ -342,8 +347,8 @@ _MATCHED = {
     "variant-signed": Method(
         "predicted effect times beta",
         "The signed predicted effect of the alternate allele was weighted by posterior times beta, and "
-        "tested two-sided "
-        "against matched loci: a positive effect means that opening chromatin raises the trait.",
+        "tested two-sided against matched loci: a positive effect means that opening chromatin "
+        "raises the trait.",
         EFFECT_UNITS,
         partial(run_matched, MATCHED["variant-signed"]),
         summary="Does opening chromatin raise the trait, or lower it? Needs beta with its sign.",
@@ -351,8 +356,7 @@ _MATCHED = {
     "variant-activity": Method(
         "predicted activity at variants",
         "The posterior-weighted mean of the predicted activity at the variants (log2, the more active "
-        "allele) was "
-        "compared with matched loci.",
+        "allele) was compared with matched loci.",
         "log2 activity",
         partial(run_matched, MATCHED["variant-activity"]),
         summary="In which contexts does the model predict open chromatin at the variants?",
@@ -360,8 +364,7 @@ _MATCHED = {
     "accessibility": Method(
         "observed accessibility at variants",
         "The posterior-weighted mean of log2(1 + fold enrichment) of observed peaks at the variants was "
-        "compared with "
-        "matched loci.",
+        "compared with matched loci.",
         "log2 fold enrichment",
         partial(run_matched, MATCHED["accessibility"]),
         summary="In which contexts was open chromatin observed at the variants?",
@@ -379,8 +382,7 @@ _CONTROLS = {
     "control-track-variance": Method(
         "control: raw variance of the predicted track",
         "The squared deviation of the predicted activity at the variants, without posteriors and "
-        "alleles, was compared "
-        "with matched loci.",
+        "alleles, was compared with matched loci.",
         "squared log2 activity",
         partial(run_matched, MATCHED["control-track-variance"]),
         control=True,

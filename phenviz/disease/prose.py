@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from phenviz.disease.cohort_methods import described
+from phenviz.disease.functional_prior import follows_prior
 from phenviz.disease.methods import draws_loci, methods, needs_beta
 from phenviz.errors import ResultError
 from phenviz.genome.locus import shown_contig
@@ -41,6 +42,8 @@ def methods_paragraph(dataset: xr.Dataset) -> str:
     parts += [described()[name].text for name in tested if name in described()]
     parts += [note for name in tested if (note := _note(name, dataset))]
     parts += [_untested(name, dataset) for name in names if name not in tested]
+    if "prior" in attrs and not is_of_people(dataset):
+        parts.append(_prior(tested, str(attrs["prior_definition"])))
     if is_of_people(dataset):
         parts.append(
             "What covariates and a column for each ancestry leave of the trait was permuted among the people "
@@ -124,6 +127,18 @@ def _of_people(dataset: xr.Dataset) -> str:
 def _note(name: str, dataset: xr.Dataset) -> str:
     """Return what a method says of its own numbers; older results have no such words."""
     return str(dataset["method_note"].sel({"method": name}).item()) if "method_note" in dataset else ""
+
+
+def _prior(tested: list[str], definition: str) -> str:
+    """Say which methods a functional prior counted in, and which kept the posteriors as given."""
+    own = [name for name in tested if follows_prior(name)]
+    others = [name for name in tested if name not in own]
+    kept = f" {', '.join(others)}: posteriors as given." if others else ""
+    counted = f" in {', '.join(own)}" if others else ""
+    return (
+        f"A functional prior on causal variants (after PolyFun, Weissbrod 2020) counted{counted}: "
+        f"{definition}; replicas of loci were reweighted in the same way.{kept}"
+    )
 
 
 def _untested(name: str, dataset: xr.Dataset) -> str:

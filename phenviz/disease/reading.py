@@ -18,6 +18,7 @@ from phenviz.disease.alleles import check_alleles
 from phenviz.disease.effect_sizes import check_effect_columns, consistent, negative_logarithm, with_effects
 from phenviz.disease.finemapping import read_finemap_cred
 from phenviz.disease.formats import PLAIN, Format
+from phenviz.disease.loci import posterior_of_variants
 from phenviz.disease.summary_statistics import NoLocus, all_statistics, approximate_posteriors
 from phenviz.disease.traits import TraitReport, TraitVariants, make_trait_variants
 from phenviz.errors import DataError
@@ -204,7 +205,7 @@ def _totals(every: pd.DataFrame, kept: pd.DataFrame) -> dict[str, float]:
     """Add up the posteriors of each trait; a variant that several windows hold, or two forms, counts once."""
     rest = every[~every["row"].isin(kept["row"])]
     largest = [
-        table.groupby(["trait", "contig", "position", *alleles], sort=False)["posterior"].max()
+        posterior_of_variants(table, ["trait", "contig", "position", *alleles])
         for table, alleles in ((kept, ["ref", "alt"]), (rest, ["effect", "other"]))
     ]
     totals = pd.concat([one.groupby("trait").sum() for one in largest]).groupby("trait").sum()

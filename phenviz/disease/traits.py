@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from phenviz.disease.formats import Format
-from phenviz.disease.loci import LOCUS_REACH, assign_loci, joined_regions
+from phenviz.disease.loci import (
+    LOCUS_REACH,
+    MOST_OF_A_SIGNAL,
+    assign_loci,
+    joined_regions,
+    posterior_of_variants,
+)
 from phenviz.errors import DataError
 from phenviz.genome.variant import Variant
 
@@ -27,6 +33,7 @@ UNKNOWN_ALTERNATE = "N"
 FIRST_ROWS = "first rows as understood (beta and z are of the alternate allele)"
 _EXAMPLES = 3
 _PLACE = ["contig", "position", "ref", "alt"]
+_VARIANT = ["trait", *_PLACE]
 _SHOWN = ("posterior", "beta", "se", "z", "p_value", "neg_log_10_p_value")
 
 
@@ -200,7 +207,9 @@ def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVarian
     """Complete a table that has at least trait, contig, position, ref, alt and posterior; assign its loci.
 
     ``region`` and ``credible_set`` (optional columns) keep the loci of the file apart. A variant that a trait
-    lists more than once, be it in several regions, is kept once, with its largest posterior.
+    lists more than once, be it in several regions, is kept once, with its largest posterior. One that is in
+    several credible sets of a region is kept where it is likeliest, with its posterior over all of them
+    (`phenviz.disease.loci.posterior_of_variants`).
     """
     table = table.reset_index(drop=True)
     for column in ("beta", "se", "z", "allele_frequency"):
@@ -210,14 +219,18 @@ def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVarian
     table["id"] = table["id"].fillna("").astype(str) if "id" in table else ""
     table["z"] = table["z"].where(table["z"].notna(), table["beta"] / table["se"])
     order = {trait: place for place, trait in enumerate(dict.fromkeys(table["trait"]))}
-    table = joined_regions(table)
+    whole = posterior_of_variants(table).reindex(pd.MultiIndex.from_frame(table[_VARIANT])).to_numpy(float)
+    table = joined_regions(table).assign(whole=whole)
     # no order of rows may decide which of equals is kept
     table = table.sort_values(
         ["posterior", "region", "se", "beta", "id"], ascending=[False, True, True, True, True]
     )
-    again = table.duplicated(["trait", "contig", "position", "ref", "alt"])
-    report.count("skipped", "listed_twice", [_word(row) for row in table[again].itertuples()])
-    table = assign_loci(table[~again].sort_values(_PLACE, kind="stable"))
+    again = table.duplicated(_VARIANT)
+    other_set = again & _in_other_set(table)
+    report.count("skipped", "listed_twice", [_word(row) for row in table[again & ~other_set].itertuples()])
+    several = table[other_set].drop_duplicates(_VARIANT)
+    table = table[~again].assign(posterior=table["whole"])
+    table = assign_loci(table.sort_values(_PLACE, kind="stable"))
     for reason in ("outside_credible_sets", "in_no_locus"):
         left_out = table["locus"] == reason
         report.count("skipped", reason, [_word(row) for row in table[left_out].itertuples()])
@@ -225,7 +238,41 @@ def make_trait_variants(table: pd.DataFrame, report: TraitReport) -> TraitVarian
     table = table.assign(_rank=table["trait"].map(order))
     table = table.sort_values(["_rank", *_PLACE], kind="stable")
     report.kept = len(table)
+    report.notes += _said_of_signals(table, several)
     return TraitVariants(table[TRAIT_COLUMNS].reset_index(drop=True), report)
+
+
+def _in_other_set(table: pd.DataFrame) -> pd.Series:
+    """Tell which rows put a variant into another credible set of the region than its first row does."""
+    first = table.groupby(_VARIANT, sort=False)["window"].transform("first")
+    new = ~table.duplicated([*_VARIANT, "window", "set_name"])
+    return new & (table["window"] == first) & (table["set_name"] != "")
+
+
+def _said_of_signals(table: pd.DataFrame, several: pd.DataFrame) -> list[str]:
+    """Say what was done with several causal signals of a region."""
+    notes, own = [], table[table["set_name"] != ""]
+    if len(own):
+        sets = own.groupby(["trait", "window"])["set_name"].nunique()
+        held = int((sets > 1).sum())
+        loci = int(own.groupby("trait")["locus"].nunique().sum())
+        notes.append(
+            f"loci that are credible sets of the file, each tested as a signal of its own: {loci:,}"
+            + (f"; regions with several of them: {held:,}" if held else "")
+        )
+    if len(several):
+        shown = ", ".join(_word(row) for row in several.head(_EXAMPLES).itertuples())
+        notes.append(
+            f"variants in several credible sets of a region, each counted once, in the set where it is "
+            f"likeliest, with the probability of being causal in any: {len(several):,} ({shown})"
+        )
+    loci = table.assign(in_set=table["set_name"] != "").groupby(["trait", "locus"])
+    if merged := int(((loci["posterior"].sum() > MOST_OF_A_SIGNAL) & ~loci["in_set"].any()).sum()):
+        notes.append(
+            "loci with a posterior above 1, so of several causal signals that the file doesn't tell apart, "
+            f"each tested as a whole: {merged:,}"
+        )
+    return notes
 
 
 def _word(row: object) -> str:

@@ -307,8 +307,9 @@ def footer_of(dataset: xr.Dataset) -> str:
     attrs = dataset.attrs
     contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     model = "" if attrs["model"] == "none" else f" | model {attrs['model']}"
+    prior = f" | prior {attrs['prior']}" if "prior" in attrs else ""
     return (
-        f"{attrs['assembly']} {contigs}{model} | source {attrs['source']} | seed "
+        f"{attrs['assembly']} {contigs}{model}{prior} | source {attrs['source']} | seed "
         f"{attrs['seed']} | PhenViz "
         f"{attrs['phenviz_version']}\n* q < 0.05, ** q < 0.01, *** q < 0.001 ({attrs['multiple_testing']})"
     )

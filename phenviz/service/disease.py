@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 SIMULATED = "simulated"
+# as `phenviz.disease.inputs.FLAT`, which is imported only where something is tested
+FLAT = "flat"
 _MEMORY = 1_200 * 2**20
 _OF_A_VARIANT = {
     "contig": str, "position": np.int64, "ref": str, "alt": str, "id": str, "posterior": float,
-    "beta": float, "se": float, "gene": str,
+    "beta": float, "se": float, "gene": str, "posterior_given": float,
 }  # fmt: skip
 _PACK = "pack"
 _TABLE = "table"
@@ -81,18 +83,19 @@ class TraitSource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HypothesesRequest(Request):
-    """Parameters of ``hypotheses``: a source, names of methods, draws of the null, seed, contexts or None."""
+    """Parameters of ``hypotheses``: a source, methods, draws of the null, seed, contexts or None, prior."""
 
     kind = "hypotheses"
     seconds_per_unit = 30.0
     even = False  # `_Halving` knows neither how many stages there are nor their lengths
-    version = 2
+    version = 3
 
     source: TraitSource
     methods: tuple[str, ...]
     permutations: int
     seed: int
     contexts: tuple[str, ...] | None
+    prior: str = FLAT
 
     @classmethod
     def of(
@@ -103,8 +106,10 @@ class HypothesesRequest(Request):
         permutations: int = 10_000,
         seed: int = 0,
         contexts: str | Iterable[str] | None = None,
+        prior: str = FLAT,
     ) -> Self:
         from phenviz.disease import method_names
+        from phenviz.disease.functional_prior import checked_prior
         from phenviz.disease.hypotheses import checked_methods
 
         asked = checked_methods([method] if isinstance(method, str) else list(method))
@@ -113,7 +118,8 @@ class HypothesesRequest(Request):
         # in the order in which methods are shown, so that the same choice is the same request
         names = tuple(name for name in method_names() if name in asked)
         kept = None if contexts is None else (contexts,) if isinstance(contexts, str) else tuple(contexts)
-        return cls(find_source(source), names, int(permutations), int(seed), kept)
+        chosen = checked_prior(prior, names)
+        return cls(find_source(source), names, int(permutations), int(seed), kept, chosen)
 
     def chunks(self, world: World) -> list[Chunk]:
         shared = _Shared(self)
@@ -134,6 +140,7 @@ class HypothesesRequest(Request):
             "source": self.source.identity,
             "permutations": self.permutations,
             "seed": self.seed,
+            **_prior_identity(self.prior),
             **_world_identity(world),
         }
         if self.reads_whole_studies:
@@ -170,13 +177,14 @@ class EvidenceRequest(Request):
     kind = "trait_evidence"
     seconds_per_unit = 15.0
     even = False
-    version = 2
+    version = 3
 
     source: TraitSource
     trait: str
     method: str
     permutations: int
     seed: int
+    prior: str = FLAT
 
     @classmethod
     def of(
@@ -187,12 +195,15 @@ class EvidenceRequest(Request):
         method: str = "variant",
         permutations: int = 10_000,
         seed: int = 0,
+        prior: str = FLAT,
     ) -> Self:
+        from phenviz.disease.functional_prior import checked_prior
         from phenviz.disease.methods import MATCHED
 
         if method not in MATCHED:
             raise DataError(f"method {method!r} doesn't go by loci: choose from {', '.join(MATCHED)}")
-        return cls(find_source(source), trait, method, int(permutations), int(seed))
+        chosen = checked_prior(prior, [method])
+        return cls(find_source(source), trait, method, int(permutations), int(seed), chosen)
 
     def chunks(self, world: World) -> list[Chunk]:
         def compute(backend: Backend, progress: Progress) -> xr.Dataset:
@@ -202,15 +213,17 @@ class EvidenceRequest(Request):
             traits = self.source.read(backend.world, progress)
             loci = locus_evidence(
                 traits, self.trait, backend.world, method=self.method,
-                permutations=self.permutations, seed=self.seed, progress=progress,
+                permutations=self.permutations, seed=self.seed, prior=self.prior, progress=progress,
             )  # fmt: skip
-            return _with_variants(
-                loci, variant_evidence(traits, self.trait, backend.world, progress=progress)
+            variants = variant_evidence(
+                traits, self.trait, backend.world, prior=self.prior, progress=progress
             )
+            return _with_variants(loci, variants)
 
         identity = {
             "source": self.source.identity, "trait": self.trait, "method": self.method,
-            "permutations": self.permutations, "seed": self.seed, **_world_identity(world),
+            "permutations": self.permutations, "seed": self.seed, **_prior_identity(self.prior),
+            **_world_identity(world),
         }  # fmt: skip
         return [Chunk(identity, compute, 1.0)]
 
@@ -252,6 +265,13 @@ def find_source(source: str | os.PathLike[str] | TraitVariants) -> TraitSource:
     if not path.is_file():
         raise DataError(f"{text!r} is no table of variants and no data pack: give a file, or a pack's name")
     return TraitSource(_TABLE, str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _prior_identity(prior: str) -> dict[str, str]:
+    """Name a prior and its formula in the key of a result; nothing where posteriors are as given."""
+    from phenviz.disease.functional_prior import DEFINITION
+
+    return {} if prior == FLAT else {"prior": f"{prior}: {DEFINITION}"}
 
 
 def _world_identity(world: World) -> dict[str, Any]:
@@ -318,7 +338,7 @@ class _Shared:
             least = 0 if self._request.reads_whole_studies else 1
             traits = self._request.source.read(world, progress, least_loci=least)
             check_testable(traits, world.reference, self._request.methods, world=world)
-            settings = Settings(self._request.permutations, self._request.seed)
+            settings = Settings(self._request.permutations, self._request.seed, prior=self._request.prior)
             self._inputs = Inputs(traits, world, settings, progress=progress)
         self._inputs.progress = progress
         return self._inputs
@@ -354,6 +374,7 @@ def _with_variants(loci: xr.Dataset, variants: pd.DataFrame) -> xr.Dataset:
     columns = {
         f"variant_{name}": ("variant", variants[name].to_numpy(kind if kind is not str else object))
         for name, kind in _OF_A_VARIANT.items()
+        if name in variants
     }
     place = {name: row for row, name in enumerate(loci["locus"].values.tolist())}
     rows = np.array([place.get(name, -1) for name in variants["locus"]], dtype=np.int64)
@@ -370,7 +391,7 @@ def variants_of_evidence(evidence: xr.Dataset) -> pd.DataFrame:
     -------
     pd.DataFrame
         ``contig``, ``position`` (1-based), ``ref``, ``alt``, ``id``, ``posterior``, ``beta``, ``se``,
-        ``gene`` and ``locus`` (row among the evidence's loci).
+        ``gene`` and ``locus`` (row among the evidence's loci); ``posterior_given`` where a prior changed it.
     """
-    columns = {name: evidence[f"variant_{name}"].values for name in (*_OF_A_VARIANT, "locus")}
-    return pd.DataFrame(columns)
+    names = [name for name in (*_OF_A_VARIANT, "locus") if f"variant_{name}" in evidence]
+    return pd.DataFrame({name: evidence[f"variant_{name}"].values for name in names})

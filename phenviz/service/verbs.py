@@ -255,7 +255,7 @@ class Verbs(ABC):
         source
             ``simulated``, the name of a data pack, the path of a table, or what was read of these.
         **how
-            ``method`` (one or several), ``permutations``, ``seed``, ``contexts`` to keep.
+            ``method`` (one or several), ``permutations``, ``seed``, ``contexts`` to keep, ``prior``.
         """
         return self._wait("hypotheses", source=source, **how)
 
@@ -273,6 +273,6 @@ class Verbs(ABC):
         trait
             One of its traits.
         **how
-            ``method`` (one that goes by loci), ``permutations``, ``seed``.
+            ``method`` (one that goes by loci), ``permutations``, ``seed``, ``prior``.
         """
         return self._wait("trait_evidence", source=source, trait=trait, **how)

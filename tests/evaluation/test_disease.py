@@ -7,6 +7,7 @@ import pytest
 from evaluation.disease_calibration import rates
 from evaluation.disease_expected import EXPECTED, score
 from evaluation.disease_power import power
+from evaluation.disease_prior import by_locus, chosen
 from evaluation.disease_studies import as_traits, simulated_study
 from phenviz.data.blood16 import BLOOD16
 from phenviz.disease.ld_panel import LdPanel, standardised
@@ -91,3 +92,32 @@ def test_a_simulated_study_without_a_locus_is_a_trait_all_the_same():
     traits = as_traits(studies)
     assert traits.traits == ["loud"] and traits.every_trait == ["loud", "quiet"]
     assert as_traits({"quiet": studies["quiet"]}).traits == []
+
+
+def test_a_prior_that_knows_the_causal_variant_finds_it_and_a_flat_one_gives_its_posterior():
+    rng = np.random.default_rng(4)
+    posterior = rng.dirichlet(np.ones(5), 200)
+    causal = np.array([rng.multinomial(1, row) for row in posterior], bool)
+    table = pd.DataFrame(
+        {"locus": np.repeat(np.arange(200), 5), "posterior": posterior.ravel(), "causal": causal.ravel()}
+    )
+    flat = by_locus(table, np.ones(len(table)))
+    assert flat["share"].mean() == pytest.approx(posterior[causal].mean())
+    ordered = -np.sort(-posterior, axis=1)
+    np.testing.assert_array_equal(flat["size"], 1 + (np.cumsum(ordered, 1) < 0.95 - 1e-9).sum(1))
+    assert flat["holds"].mean() > 0.9 and flat["first"].mean() < 0.8
+    knows = by_locus(table, np.where(table["causal"], 1e6, 1.0))
+    assert knows[["share", "holds", "first"]].mean().min() > 0.98 and knows["size"].max() <= 2
+
+
+def test_the_rule_takes_the_best_candidate_and_of_equal_ones_the_milder():
+    rows = [
+        ("mean", 0.0, 0.9),
+        ("mean", 0.5, 0.5),
+        ("mean", 1.0, 0.6),
+        ("max", 1.0, 0.6005),
+        ("max", 2.0, 0.601),
+    ]
+    candidates = pd.DataFrame(rows, columns=["over", "power", "both"])
+    assert chosen(candidates) == ("mean", 1.0)
+    assert chosen(candidates.assign(both=[0.9, 0.5, 0.6, 0.61, 0.613])) == ("max", 2.0)

@@ -11,6 +11,7 @@ import xarray as xr
 from phenviz.app.disease.disease_evidence import KEPT, locus_table, variant_table
 from phenviz.app.reports.alleles_section import ask_both, logos_of, motif_table
 from phenviz.app.reports.provenance import Ask
+from phenviz.disease.functional_prior import follows_prior
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.figures.disease_qq import leave_one_out_figure
@@ -78,7 +79,9 @@ def ask_behind(
     method
         One that goes by loci.
     """
-    how = {"permutations": int(dataset.attrs["permutations"]), "seed": int(dataset.attrs["seed"])}
+    how: dict[str, Any] = {name: int(dataset.attrs[name]) for name in ("permutations", "seed")}
+    if "prior" in dataset.attrs and follows_prior(method):
+        how["prior"] = str(dataset.attrs["prior"])
     evidence = ask("trait_evidence", source=source, trait=trait, method=method, **how)
     return behind_of(world, ask, evidence, context)
 

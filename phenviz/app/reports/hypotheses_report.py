@@ -327,6 +327,12 @@ def _limits(dataset: xr.Dataset, pair: Pair) -> list[str]:
             f"SIMULATED: {made_up}, so that a test that finds the planted context shows nothing about "
             "biology or about the model.",
         )
+    if "prior" in dataset.attrs:
+        told.append(
+            f"Posteriors were reweighted (prior {dataset.attrs['prior']}, see Methods), taking those of the "
+            "table to come from a flat prior. How often methods err, and what they find, was measured here "
+            "with posteriors as given."
+        )
     if left_out := str(dataset.attrs.get("traits_left_out", "")):
         told.append(f"Left out, with no usable variant: {left_out}.")
     imbalance = dataset["imbalance"].sel({"method": pair.method}).values
@@ -345,9 +351,13 @@ def _links(
 ) -> Section:
     note = ""
     if source_of(dataset) is None:
-        note = "A table of your own is known to the dashboard that it was handed to, on its own machine."
+        note = "A table of your own is known to the dashboard that it was handed to, on its own machine. "
+    if "prior" in dataset.attrs:
+        note += "The page tests with posteriors as given, without the prior of this report."
     query = query or _query(world, dataset, pair, behind)
-    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
+    return links_section(
+        world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note.strip()
+    )
 
 
 def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) -> dict[str, str]:

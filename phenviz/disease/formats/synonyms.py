@@ -8,7 +8,7 @@ from collections.abc import Mapping
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "trait": ("trait", "phenotype", "disease", "molecular_trait_id", "study", "study_id"),
     "region": ("region", "locus", "locus_id", "indexsnp", "index_snp"),
-    "credible_set": ("cs", "cs_id", "credible_set", "cs_index"),
+    "credible_set": ("cs", "cs_id", "credible_set", "credible_set_id", "cs_index", "cs_number"),
     "contig": ("contig", "chromosome", "chr", "chrom", "#chrom", "#chr", "seqnames", "chrom_id"),
     "position": ("position", "pos", "base_pair_location", "bp", "bp_hg19", "position_grch37", "snp_pos"),
     # of BED files: start and end

@@ -74,6 +74,23 @@ def test_what_stands_behind_is_computed_from_the_table(tmp_path, service, found,
     assert len(report.file("variants.tsv")) == int(found["variants"].sel(trait="plain"))
 
 
+def test_a_prior_is_named_and_what_stands_behind_is_computed_with_it(tmp_path, service, table):
+    how = {"method": "variant", "permutations": 200, "prior": "effect"}
+    found = service.hypotheses(table, **how)
+    report = made(found, tmp_path, service, trait="plain", source=table)
+    for words in (
+        "A functional prior on causal variants",
+        "prior effect, see Methods",
+        "without the prior of",
+    ):
+        assert words in report.text
+    pair = strongest_pair(found, trait="plain")
+    loci = locus_table(service.trait_evidence(table, "plain", **how), pair.context)
+    z = [number(text) for text in report.table("Loci, the one that speaks")["z without it"]]
+    assert z == pytest.approx(loci["z_without"].tolist(), abs=6e-3, nan_ok=True)
+    assert "prior effect" in phenviz.figures.disease.footer_of(found)
+
+
 def test_without_the_table_the_report_says_what_is_missing(tmp_path, service, found):
     assert source_of(found) is None
     report = made(found, tmp_path, service)
