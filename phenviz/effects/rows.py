@@ -161,11 +161,15 @@ def _align(
 
 def _status_of(ref: str, alt: str, here: NDArray[np.uint8]) -> str:
     """Say of an aligned row that its REF fits whether it can be scored."""
-    inserted = len(ref) == 1 and len(alt) > 1 and ref[0] in (alt[0], alt[-1])
-    # the base that an insertion stands beside is no part of it, and may be unknown
-    replaced_by = alt.replace("N", "", 1) if inserted and ref == "N" else alt
-    if not _is_sequence(replaced_by):
+    short, long = sorted((ref, alt), key=len)
+    beside = len(short) == 1 and len(long) > 1 and short in (long[0], long[-1])
+    inserted = beside and short == ref
+    # the base that an insertion or deletion stands beside is no part of it, and may be unknown
+    replaced_by = alt.replace("N", "", 1) if beside and short == "N" else alt
+    if replaced_by and not _is_sequence(replaced_by):
         return NO_ALLELE
+    if beside and not inserted:
+        here = here[1:] if short == long[0] else here[:-1]
     return NO_SEQUENCE if (here == N_CODE).all() and not inserted else SCORED
 
 
@@ -194,7 +198,7 @@ def _check(
     status[~inside] = OUTSIDE
     # where the place is right but the allele is a symbol, the allele is what to tell about
     open_case = (status == SCORED) & (longest > 1) & (ref != alt)
-    known = [_is_sequence(allele.replace("N", "")) for allele in alt]
+    known = [allele == "N" or _is_sequence(allele.replace("N", "")) for allele in alt]
     status[[not _is_sequence(one) for one in alt] & ~(open_case & known)] = NO_ALLELE
     return status
 

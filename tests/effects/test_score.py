@@ -49,6 +49,22 @@ def test_every_kind_of_variant_scores_as_predicting_both_alleles_of_the_whole_co
     np.testing.assert_allclose(fast.active, active, rtol=1e-5)
 
 
+def test_a_deletion_that_can_be_written_beside_unknown_bases_is_scored(toy_world):
+    sequence = toy_world.reference.sequence(Locus("20", GAP[1], GAP[1] + 40)).upper()
+    # without its first base as long as without its last: aligned to the left, it stands beside the gap
+    long = sequence.index(sequence[0], 1) + 1
+    variants = table(
+        ("20", GAP[1] + 1, sequence[:long], sequence[0]), ("20", GAP[1], "N" + sequence[: long - 1], "N")
+    )
+    fast = score_variants(variants, toy_world.reference, toy_world.backbone)
+    effect, _ = slow_scores(variants, toy_world.reference, toy_world.backbone)
+    assert (fast.status == "scored").all()
+    np.testing.assert_allclose(fast.effect, effect, rtol=1e-4, atol=4e-6)
+    np.testing.assert_allclose(fast.effect[0], fast.effect[1], rtol=1e-5)
+    unknown = score_variants(table(("20", GAP[1] - 9, "NN", "N")), toy_world.reference, toy_world.backbone)
+    assert unknown.status.values.tolist() == ["unknown sequence"]
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [(1_000, 1_300), (0, 320), (GAP[0] - 20, GAP[1] + 20), (CONTIGS["20"] - 170, CONTIGS["20"])],
