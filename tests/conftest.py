@@ -5,11 +5,17 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # before torch starts its threads: tests run side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # what hypothesis notes down names files of this machine: it has no place in the clone
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "phenviz-hypothesis"))
+
+# the same examples in every run, so that a change is what a failure comes from; others are drawn with
+# `pytest --hypothesis-profile default`
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)
