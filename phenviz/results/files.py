@@ -137,7 +137,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         options: dict[str, Any] = {"consolidated": False} if suffix == ".zarr" else {}
         with xr.open_dataset(path, engine=engine, **options) as opened:
             return _decoded(opened.load())
-    except ResultError:
+    except (ResultError, ImportError):  # a library that fails says nothing about the file
         raise
     except Exception as error:  # each of the three libraries has errors of its own for a damaged file
         raise ResultError(f"result {path} is damaged or no result file ({error}): save it again") from error

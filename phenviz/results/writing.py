@@ -226,6 +226,8 @@ def _check(written: FileAside, target: Path) -> None:
         if error.errno is not None:
             raise
         raise ResultError(_not_whole(target, str(error))) from error
+    except ImportError:
+        raise
     except Exception as error:  # each library has errors of its own for a damaged file
         raise ResultError(_not_whole(target, str(error))) from error
     if found != written.entries:

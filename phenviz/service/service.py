@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 
 from phenviz.errors import JobError
+from phenviz.results.threads import import_for_threads
 from phenviz.service.device import pick_device, settle_worker_thread
 from phenviz.service.job_types import Registry, Request
 from phenviz.service.jobs import Job
@@ -80,6 +81,7 @@ class ModelService(Verbs):
         kinds: Registry | None = None,
         costs: CostBook | str | Path | None = None,
     ) -> None:
+        import_for_threads()
         self.world = world
         self.device = pick_device(device)
         self.store = store if isinstance(store, ResultStore) else ResultStore(store)

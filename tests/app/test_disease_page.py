@@ -77,6 +77,25 @@ def test_a_method_that_a_source_cannot_feed_is_left_out_and_the_page_says_why(pa
     page.state.methods = METHODS
 
 
+def test_what_fails_while_a_run_is_looked_up_is_told_and_can_be_tried_again(page, monkeypatch):
+    """As when two threads imported the same package: the page stood there with "Press Test" for ever."""
+    service = page.runtime.service
+
+    def broken(*_words, **_how):
+        raise ImportError("cannot import name 'half' from 'a_package'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "estimate", broken)
+        page.state.permutations = "10000"
+        wait(page, lambda: page.run.status == "failed")
+        assert "ImportError" in page.source._told.object
+        page.state.permutations = "1000"
+        wait(page, lambda: page.run.asked["permutations"] == 1000)
+    page.run.run()
+    settle(page)
+    assert page.run.status == "done", page.run.error
+
+
 def test_without_packs_the_page_opens_on_simulated_traits_and_says_so(page):
     assert page.state.source == "simulated" and page.run.status == "done"
     assert "SIMULATED" in page._banner.object

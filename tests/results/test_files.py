@@ -174,6 +174,25 @@ def test_a_damaged_file_is_named(tmp_path, suffix):
         load(path)
 
 
+def test_a_file_is_not_called_damaged_where_a_library_fails(tmp_path, monkeypatch):
+    (path,) = save(make_prediction(), tmp_path / "x.nc")
+
+    def half(*_words, **_how):
+        raise ImportError("cannot import name 'half' from 'a_package'")
+
+    monkeypatch.setattr(xr, "open_dataset", half)
+    with pytest.raises(ImportError, match="half"):
+        load(path)
+
+
+def test_what_datasets_import_is_imported_before_there_are_threads():
+    code = (
+        "import sys; from phenviz.results.threads import import_for_threads as ready; import xarray\n"
+        "assert 'dask.base' not in sys.modules; ready(); assert 'dask.base' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_foreign_parquet_is_refused(tmp_path):
     path = tmp_path / "foreign.parquet"
     pd.DataFrame({"a": [1]}).to_parquet(path)

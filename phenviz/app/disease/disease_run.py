@@ -170,30 +170,34 @@ class DiseaseRun(ServiceRun):
 
     def follow(self) -> None:
         """Show what the state asks for if that is kept, running, in the package, or takes a moment."""
-        wanted, service = self.wanted(), self._runtime.service
-        if service is None or wanted is None or wanted in (self.asked, self._looked_up):
+        wanted = self.wanted()
+        if self._runtime.service is None or wanted is None or wanted in (self.asked, self._looked_up):
             return
         self._looked_up = wanted
+        try:
+            self._show(wanted)
+        except PackMissing:
+            self.changed += 1
+        # whatever it is: a page that says nothing waits for ever
+        except Exception as error:
+            self.refusal, self.asked = words_of(error), wanted
+            self.changed += 1
+
+    def _show(self, wanted: dict[str, Any]) -> None:
+        service = self._runtime.service
+        assert service is not None
         opening, self._opening = self._opening, False
+        found = self._in_package(wanted)
         if not self.missing():
-            try:
-                estimate = service.estimate("hypotheses", **wanted)
-            except PackMissing:
-                self.changed += 1
-                return
-            except PhenvizError as error:
-                self.refusal, self.asked = words_of(error), wanted
-                self.changed += 1
-                return
+            estimate = service.estimate("hypotheses", **wanted)
             self.seconds = estimate.seconds
             soon = estimate.stored >= 1 or estimate.seconds < _AT_ONCE_SECONDS
             # what runs already was asked for before this page was reloaded, or on another one
             soon = soon or wanted["source"] == SIMULATED or service.is_running("hypotheses", **wanted)
-            known = self._in_package(wanted) is not None
-            if soon or (opening and not known and estimate.seconds < _AT_OPENING_SECONDS):
+            if soon or (opening and found is None and estimate.seconds < _AT_OPENING_SECONDS):
                 self.ask(wanted)
                 return
-        if (found := self._in_package(wanted)) is not None:
+        if found is not None:
             self.cancel()
             self._clear()
             self.asked, self.dataset, self.refusal, self._embedded = wanted, found, "", True

@@ -17,6 +17,7 @@ from phenviz.app.shell.job_view import PrivateJobs
 from phenviz.app.shell.own_file import OwnFile, OwnFiles
 from phenviz.app.shell.uploads import remove_stale
 from phenviz.genome.locus import Locus
+from phenviz.results.threads import import_for_threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +99,7 @@ class Runtime:
         example = ExplorePage(self)
         draw_unseen(example.page)
         example.session.close()
+        import_for_threads()
         return self
 
     def start(self) -> Runtime:
@@ -218,7 +220,18 @@ class Runtime:
             self.service_ready.set_exception(error)
         else:
             self.service_ready.set_result(service)
-            self._warm_motifs()
+            self._warm_disease(service)
+            if not self._stopped:
+                self._warm_motifs()
+
+    def _warm_disease(self, service: ModelService) -> None:
+        """Read and load what the first estimate and the page Disease need: no page shall stand still for it."""
+        try:
+            # counting a network's operations loads PyTorch's compiler, 2.4 s; hashing genes takes another
+            service.estimate("hypotheses", source="simulated")
+            self.embedded_hypotheses  # noqa: B018
+        except Exception:
+            LOG.exception("hypotheses could not be looked at ahead")
 
     def _warm_motifs(self) -> None:
         """Search for motifs once, so that nobody waits for what the first search loads and compiles."""
