@@ -20,7 +20,7 @@ from phenviz.disease.cohort.vcf_zarr import VcfZarrWriter
 from phenviz.genome import Locus
 from phenviz.genome.codes import LETTERS, N_CODE
 from phenviz.models.phenformer import Phenformer
-from phenviz.models.phenformer_training import Examples, TrainingOptions, train_phenformer
+from phenviz.models.phenformer_training import Examples, TrainingOptions, set_scales, train_phenformer
 from phenviz.results.tokens import TokenStore
 from phenviz.service import ModelService, ResultStore
 from phenviz.service.cohort_embedding import embed_cohort
@@ -121,6 +121,7 @@ def one_epoch(store: TokenStore, folder: Path) -> float:
     every = Examples(tokens, labels, none)
     few = Examples(tokens.select(people[:64]), labels[:64], none[:64])
     began = time.perf_counter()
+    set_scales(phenformer, every)
     train_phenformer(phenformer, every, few, TrainingOptions(epochs=1), folder)
     return time.perf_counter() - began
 

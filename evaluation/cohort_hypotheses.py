@@ -27,20 +27,22 @@ from evaluation.disease_calibration import errors_table, rates, tell_the_page
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
 from evaluation.risk import SHARES
 from phenviz.disease.cohort.config import read_config
+from phenviz.disease.cohort.covariates import fit_covariates
 from phenviz.disease.cohort.dosages import read_dosages
+from phenviz.disease.cohort.expression_score import Expression
 from phenviz.disease.cohort.folder import EFFECTS, TOKENS, Cohort, open_cohort
 from phenviz.disease.cohort.genotypes import read_blocks
 from phenviz.disease.cohort.liability import Liability
 from phenviz.disease.cohort.people_hypotheses import people_hypotheses
+from phenviz.disease.cohort.phenformer_fit import Split, fit_phenformer
 from phenviz.disease.cohort.plan import read_shares
 from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.scenarios import ScenarioOptions, Setting, draw_labels
 from phenviz.disease.cohort.simulate import SimulationRequest
-from phenviz.disease.cohort.training import Split, new_phenformer
+from phenviz.disease.cohort.training import choose_expression
 from phenviz.disease.cohort_methods import ATTRIBUTION, COHORT, EXPRESSION
 from phenviz.models.phenformer import GeneSite
 from phenviz.models.phenformer_checkpoint import save_phenformer
-from phenviz.models.phenformer_training import Examples, train_phenformer
 from phenviz.models.token_layout import WINDOW
 from phenviz.results.tokens import TokenStore
 from phenviz.service import ModelService
@@ -140,18 +142,16 @@ def with_labels(cohort: Cohort, labels: NDArray[np.float64]) -> Cohort:
 
 def trained(genomes: Genomes, cohort: Cohort, folder: Path, seed: int, epochs: int) -> RiskModel:
     """Train a Phenformer on labels, without what else `phenviz cohort train` makes."""
-    config, store, split = (
-        read_config(None, epochs=epochs, seed=seed),
-        TokenStore(genomes.tokens),
-        Split.of(cohort),
+    config = read_config(None, epochs=epochs, seed=seed)
+    store, split = TokenStore(genomes.tokens), Split.of(cohort)
+    tokens = store.read(cohort.people.samples)
+    expression = Expression.of(store, tokens, split.train)
+    labels = split.labels[:, 0]
+    covariates = fit_covariates(split.covariates, labels, split.train)
+    chosen, _ = choose_expression(expression, labels, split, covariates)
+    phenformer, _ = fit_phenformer(
+        cohort, store, tokens, split, expression, {"T": (covariates, chosen)}, config, folder / "training"
     )
-    phenformer = new_phenformer(cohort, store, config)
-    tokens, covariates = store.read(cohort.people.samples), split.covariates.astype(np.float32)
-    teachers, choosers = (
-        Examples(tokens.select(rows), split.labels[rows].astype(np.float32), covariates[rows])
-        for rows in (split.train, split.validation)
-    )
-    train_phenformer(phenformer, teachers, choosers, config.training, folder / "training")
     nothing = pd.DataFrame()
     counts = {name: len(cohort.people.rows(name)) for name in ("train", "validation", "test")}
     card = {

@@ -50,6 +50,8 @@ def toy_phenformer(
         phenformer.gene.normal_()
         phenformer.token_mean.normal_(0, 0.1)
         phenformer.token_scale.uniform_(0.05, 0.2)
+        if phenformer.linear_weights is not None:
+            phenformer.linear_weights.normal_()
     return phenformer.eval()
 
 

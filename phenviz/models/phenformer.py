@@ -8,7 +8,7 @@ expression in each context. Then::
     x = embed(x) + gene                           # a learnt vector says which gene it is
     z = transformer over all gene tokens          # self-attention, no order: genes are a set
     p = PMA(z)                                    # k learnt seeds attend to all genes [1]_
-    logit = head(p)                               # one number per trait
+    logit = linear(expression) + head(p)          # one number per trait
 
 Everything that the paper on Phenformer (arXiv 2501.07737) leaves open is our choice, among it:
 
@@ -16,9 +16,14 @@ Everything that the paper on Phenformer (arXiv 2501.07737) leaves open is our ch
   as genes, and dosage is additive, as in polygenic scores. ``"pair"`` keeps them apart: twice as many tokens,
   both marked with the same gene vector, so that attention can tell one damaged copy from two half-damaged
   ones. Neither knows which haplotype is the first: swapping both gives the same logit.
-- All traits share everything but the last layer, and a missing label adds nothing to the loss.
+- ``linear`` is what each gene's expression in each context adds by itself: the linear score of expression
+  that any disease model has to beat. It is fitted first and stays; the transformer begins at 0 and learns
+  what genes do beyond it. Some thousand people can teach the first, and seldom the second.
+- All traits share everything but the last layer and the linear part, and a missing label adds nothing to
+  the loss.
 - Covariates (age, sex, principal components) join after pooling, so that attention looks at genes only; one
-  that isn't known, or a model that is asked without them, takes the training cohort's mean.
+  that isn't known, or a model that is asked without them, takes the training cohort's mean, and one beyond
+  three standard deviations of that cohort counts as three.
 
 References
 ----------
@@ -40,6 +45,8 @@ from phenviz.genome.annotation import Gene
 
 HAPLOTYPE_MODES = ("sum", "pair")
 EXPRESSION_SOURCES = ("readout", "activity")
+# nobody counts as more extreme than the training people were, be it by another ancestry's components
+COVARIATE_LIMIT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,8 @@ class Phenformer(nn.Module):
         In training.
     covariates
         Names of the numbers about a person that join after pooling.
+    linear
+        Whether the expression of each gene counts by itself, too.
     name
         Name to read.
 
@@ -127,6 +136,9 @@ class Phenformer(nn.Module):
         Buffers (G, F): what tokens are centred and divided by; 0 and 1 until training sets them.
     covariate_mean, covariate_scale
         Buffers (covariates,): the same of covariates.
+    linear_weights
+        Buffer (T, G, E): of scaled expression, both haplotypes added; 0 until `start_from_linear`. None
+        without a linear part.
     backbone_hash, readout_hash
         Weights of the models that its tokens come from; None as long as it was trained on none.
     weights_hash
@@ -144,6 +156,7 @@ class Phenformer(nn.Module):
     token_scale: torch.Tensor
     covariate_mean: torch.Tensor
     covariate_scale: torch.Tensor
+    linear_weights: torch.Tensor | None
 
     def __init__(
         self,
@@ -164,6 +177,7 @@ class Phenformer(nn.Module):
         seeds: int = 4,
         dropout: float = 0.1,
         covariates: Sequence[str] = (),
+        linear: bool = True,
         name: str = "phenformer",
     ) -> None:
         super().__init__()
@@ -174,6 +188,7 @@ class Phenformer(nn.Module):
         self.haplotypes, self.name = haplotypes, name
         self.width, self.layers, self.heads, self.feedforward = width, layers, heads, feedforward
         self.seeds, self.dropout, self.covariates = seeds, dropout, tuple(covariates)
+        self.linear = linear
         self._check()
         self.weights_hash = "unsaved"
         self.backbone_hash: str | None = None
@@ -184,6 +199,8 @@ class Phenformer(nn.Module):
         if self.covariates:
             self.register_buffer("covariate_mean", torch.zeros(len(self.covariates)))
             self.register_buffer("covariate_scale", torch.ones(len(self.covariates)))
+        shape = (len(self.traits), len(self.genes), len(self.expression))
+        self.register_buffer("linear_weights", torch.zeros(shape) if linear else None)
         self.embed = nn.Linear(self.features, width)
         self.gene = nn.Parameter(torch.randn(len(self.genes), width) * 0.02)
         layer = nn.TransformerEncoderLayer(
@@ -199,6 +216,7 @@ class Phenformer(nn.Module):
     def from_config(cls, config: Mapping[str, Any]) -> Phenformer:
         """Build a randomly initialised model from what `config` returns."""
         options = {key: value for key, value in config.items() if key not in ("genes", "traits")}
+        options.setdefault("linear", False)  # cards from before there was one
         genes = [GeneSite(**gene) for gene in config["genes"]]
         return cls(genes, [Trait(**trait) for trait in config["traits"]], **options)
 
@@ -206,7 +224,7 @@ class Phenformer(nn.Module):
         """Return a JSON-able description of the architecture, genes and traits, without the weights."""
         keys = (
             *("name", "assembly", "window", "channels", "expression_from", "reach", "haplotypes"),
-            *("width", "layers", "heads", "feedforward", "seeds", "dropout"),
+            *("width", "layers", "heads", "feedforward", "seeds", "dropout", "linear"),
         )
         return {key: getattr(self, key) for key in keys} | {
             "expression": list(self.expression),
@@ -248,15 +266,46 @@ class Phenformer(nn.Module):
 
     def from_scaled(self, x: torch.Tensor, covariates: torch.Tensor | None = None) -> torch.Tensor:
         """Turn scaled tokens into logits: (B, G, F), both haplotypes added, or (B, 2, G, F) for a pair."""
+        alone = self._linear(x) if self.linear_weights is not None else 0.0
         x = self.embed(x) + self.gene
         pooled = self.pool(self.transformer(x if x.ndim == 3 else x.flatten(1, 2))).flatten(1)
         if self.covariates:
             known = pooled.new_zeros(len(pooled), len(self.covariates))
             if covariates is not None:
                 scaled = (covariates.to(pooled) - self.covariate_mean) / self.covariate_scale
-                known = scaled.nan_to_num(0.0)
+                known = scaled.nan_to_num(0.0).clamp(-COVARIATE_LIMIT, COVARIATE_LIMIT)
             pooled = torch.cat([pooled, known], dim=1)
-        return self.head(pooled)
+        logits: torch.Tensor = self.head(pooled) + alone
+        return logits
+
+    def _linear(self, x: torch.Tensor) -> torch.Tensor:
+        assert self.linear_weights is not None
+        expression = x[..., self.channels :]
+        both = expression if x.ndim == 3 else expression.sum(1)
+        return both.flatten(1) @ self.linear_weights.flatten(1).T
+
+    def start_from_linear(
+        self, weights: torch.Tensor, covariates: torch.Tensor, intercept: torch.Tensor
+    ) -> None:
+        """Begin training at a linear score: genes one by one, and covariates.
+
+        The transformer adds nothing then, until it has learnt something.
+
+        Parameters
+        ----------
+        weights
+            Shape (T, G, E): of expression as it is scaled, both haplotypes added, so that scales must be set.
+        covariates
+            Shape (T, covariates): the same of covariates.
+        intercept
+            Shape (T,): logit of an average person.
+        """
+        assert self.linear_weights is not None
+        with torch.no_grad():
+            self.linear_weights.copy_(weights)
+            self.head.weight.zero_()
+            self.head.weight[:, self.seeds * self.width :] = covariates
+            self.head.bias.copy_(intercept)
 
     def trait_index(self, name: str) -> int:
         """Return the number of a trait's logit, by name or label, whatever the case.

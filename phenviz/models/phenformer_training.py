@@ -98,12 +98,12 @@ def train_phenformer(
     """Train until the validation loss no longer falls; the best weights stay in the model.
 
     Every epoch is a checkpoint: the same call in the same folder goes on from there, to the same numbers as
-    without an interruption. ``metrics.jsonl`` gets one line for each epoch.
+    without an interruption. ``metrics.jsonl`` gets one line for each epoch, the first for where it begins.
 
     Parameters
     ----------
     phenformer
-        Trained in place. Its scales are set from the training people, unless it was trained before.
+        Trained in place, from where it is; `set_scales` comes before, for one that was never trained.
     train, validation
         People to learn from, and people to choose the best epoch by.
     options
@@ -118,7 +118,8 @@ def train_phenformer(
     Returns
     -------
     dict
-        ``epochs`` that ran, ``best_epoch`` and ``validation_loss``.
+        ``epochs`` that ran, ``best_epoch`` (0: it learnt nothing beyond where it began) and
+        ``validation_loss``.
 
     Raises
     ------
@@ -130,8 +131,6 @@ def train_phenformer(
             raise DataError(f"no {name} person has a label of any trait: give labels, or other splits")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if phenformer.weights_hash == "unsaved":
-        set_scales(phenformer, train)
     run = _Run(phenformer, train, validation, options, folder, torch.device(device))
     state = run.resume()
     progress.stage("training", options.epochs)
@@ -263,23 +262,27 @@ class _Run:
                 here = int((~labels.isnan()).sum())
                 total, known = total + float(loss.detach()) * here, known + here
                 progress.advance(1 / len(steps))
-        self.model.eval()
-        loss_now, areas = self._validate()
         state["epoch"] = number + 1
-        if loss_now < state["best_loss"]:
-            state["best_loss"], state["best_epoch"] = loss_now, state["epoch"]
+        self._judge(state, round(total / max(known, 1), 6), began)
+        self._save(state)
+
+    def _judge(self, state: dict[str, Any], train_loss: float | None, began: float) -> None:
+        """Hold the model against the validation people; the best so far is kept."""
+        self.model.eval()
+        loss, areas = self._validate()
+        if loss < state["best_loss"]:
+            state["best_loss"], state["best_epoch"] = loss, state["epoch"]
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self._log(
             {
                 "epoch": state["epoch"],
-                "train_loss": round(total / max(known, 1), 6),
-                "validation_loss": round(loss_now, 6),
+                "train_loss": train_loss,
+                "validation_loss": round(loss, 6),
                 "validation_auroc": areas,
                 "learning_rate": self.optimiser.param_groups[0]["lr"],
                 "seconds": round(time.monotonic() - began, 2),
             }
         )
-        self._save(state)
 
     def finish(self) -> None:
         """Put the best weights into the model."""
@@ -292,6 +295,7 @@ class _Run:
         state: dict[str, Any] = {"epoch": 0, "best_epoch": 0, "best_loss": float("inf")}
         if not path.is_file():
             (self.folder / LOG).unlink(missing_ok=True)
+            self._judge(state, None, time.monotonic())
             return state
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if card["identity"] != json.loads(json.dumps(self.identity)):
@@ -308,7 +312,7 @@ class _Run:
             if own:
                 own["step"] = own["step"].cpu()
                 self.optimiser.state[parameter] = own
-        lines = (self.folder / LOG).read_text(encoding="utf-8").splitlines()[: card["state"]["epoch"]]
+        lines = (self.folder / LOG).read_text(encoding="utf-8").splitlines()[: card["state"]["epoch"] + 1]
         (self.folder / LOG).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         found: dict[str, Any] = card["state"]
         return found

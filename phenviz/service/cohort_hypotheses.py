@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from phenviz.disease.cohort.expression_score import tokens_expression
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.people_hypotheses import (
     PERMUTATIONS,
@@ -18,7 +19,6 @@ from phenviz.disease.cohort.people_hypotheses import (
 )
 from phenviz.disease.cohort.saved import RiskModel
 from phenviz.disease.cohort.scoring import held_out_people
-from phenviz.disease.cohort.training import tokens_expression
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import Locus
 from phenviz.progress import NO_PROGRESS, Progress

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from itertools import pairwise
 
@@ -67,7 +68,23 @@ def test_genes_that_change_places_with_their_own_vectors_change_nothing(tokens):
     with torch.no_grad():
         for part in ("gene", "token_mean", "token_scale"):
             getattr(shuffled, part).copy_(getattr(phenformer, part)[order])
+        shuffled.linear_weights.copy_(phenformer.linear_weights[:, order])
     torch.testing.assert_close(shuffled(tokens[:, :, order]), phenformer(tokens), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_linear_part_adds_the_expression_of_each_gene_whatever_the_haplotype(tokens, mode):
+    phenformer = toy_phenformer(mode)
+    channels, wanted = phenformer.channels, torch.zeros(len(tokens), len(phenformer.traits))
+    for person, haplotype, gene, context in itertools.product(
+        range(len(tokens)), range(2), range(len(SITES)), range(len(phenformer.expression))
+    ):
+        place = gene, channels + context
+        value = tokens[person, haplotype][place] - phenformer.token_mean[place]
+        wanted[person] += phenformer.linear_weights[:, gene, context] * value / phenformer.token_scale[place]
+    whole = phenformer(tokens)
+    phenformer.linear_weights.zero_()
+    torch.testing.assert_close(whole - phenformer(tokens), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_pooling_ignores_order_and_gives_one_vector_a_seed():
@@ -111,7 +128,7 @@ def test_batch_without_a_known_label_has_loss_and_gradient_zero():
 
 def test_model_learns_from_tokens_where_labels_are_missing(tokens):
     torch.manual_seed(0)
-    phenformer = toy_phenformer(dropout=0.0).train()
+    phenformer = toy_phenformer(dropout=0.0, linear=False).train()
     labels = (tokens[:, :, 1, 2].sum(1) > 0).float()[:, None].repeat(1, 2)
     labels[0, 0] = torch.nan
     optimiser = torch.optim.Adam(phenformer.parameters(), 3e-3)

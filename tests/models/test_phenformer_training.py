@@ -40,7 +40,9 @@ def people(seed, count=120, *, pair=False, traits=2):
 
 
 def model(**options):
-    return toy_phenformer(covariates=COVARIATES, **options)
+    phenformer = toy_phenformer(covariates=COVARIATES, **options)
+    phenformer.linear_weights.zero_()
+    return phenformer
 
 
 def state(phenformer):
@@ -54,6 +56,7 @@ def same(one, two):
 def train(folder, phenformer, epochs=6, seed=0, progress=None, **options):
     asked = TrainingOptions(epochs=epochs, batch=32, learning_rate=5e-3, seed=seed, **options)
     extra = {} if progress is None else {"progress": progress}
+    set_scales(phenformer, people(1))
     return train_phenformer(phenformer, people(1), people(2, 60), asked, folder, **extra)
 
 
@@ -84,7 +87,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path, after):
         [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
         for lines in ((tmp_path / name / LOG).read_text().splitlines() for name in ("whole", "stopped"))
     ]
-    assert logs[0] == logs[1] and len(logs[0]) == 6
+    assert logs[0] == logs[1] and [line["epoch"] for line in logs[0]] == [*range(7)]
 
 
 def test_the_seed_decides(tmp_path):
@@ -113,7 +116,9 @@ def test_it_learns_what_one_gene_does(tmp_path, haplotypes):
     pair = haplotypes == "pair"
     phenformer = model(haplotypes=haplotypes)
     options = TrainingOptions(epochs=40, batch=32, learning_rate=5e-3, patience=15)
-    train_phenformer(phenformer, people(1, 300, pair=pair), people(2, 100, pair=pair), options, tmp_path)
+    examples = people(1, 300, pair=pair)
+    set_scales(phenformer, examples)
+    train_phenformer(phenformer, examples, people(2, 100, pair=pair), options, tmp_path)
     new = people(3, 200, pair=pair)
     found = logits_of(phenformer, new.tokens, new.covariates)
     known = ~np.isnan(new.labels[:, 0])
@@ -129,6 +134,7 @@ def test_it_stops_when_validation_gets_no_better(tmp_path):
     noise = people(2, 60)
     noise.labels[:] = np.random.default_rng(0).integers(0, 2, noise.labels.shape)
     options = TrainingOptions(epochs=200, batch=32, learning_rate=5e-3, patience=4)
+    set_scales(phenformer, people(1))
     run = train_phenformer(phenformer, people(1), noise, options, tmp_path)
     assert run["epochs"] == run["best_epoch"] + 4 < 200
     losses = [json.loads(line)["validation_loss"] for line in (tmp_path / LOG).read_text().splitlines()]

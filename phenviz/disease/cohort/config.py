@@ -25,6 +25,8 @@ class Architecture:
         Of the transformer and the pooling.
     covariates
         Whether age, sex and principal components join after pooling.
+    linear
+        Whether it begins at the linear score of expression, and learns what that leaves.
     """
 
     haplotypes: str = "sum"
@@ -35,6 +37,7 @@ class Architecture:
     seeds: int = 4
     dropout: float = 0.1
     covariates: bool = True
+    linear: bool = True
 
 
 @dataclass(frozen=True, slots=True)

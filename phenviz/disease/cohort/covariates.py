@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-# nobody counts as more extreme than the training people were, be it by another ancestry's components
+# nobody counts as more extreme than the training people were, be it by another ancestry's components;
+# as `phenviz.models.phenformer.COVARIATE_LIMIT`, which comes with torch
 LIMIT = 3.0
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from phenviz.disease.cohort.covariates import CovariateModel
+from phenviz.disease.cohort.covariates import CovariateModel, centre_of
 from phenviz.progress import NO_PROGRESS, Progress
+from phenviz.results.tokens import Tokens, TokenStore
 
 RIDGES = (0.02, 0.1, 0.3, 0.6)
 _RATIO, _PENALTIES = 0.5, 16
@@ -29,24 +30,30 @@ class Expression:
         deviations, 0 where they don't differ.
     genes, contexts
         Names; the columns are all contexts of the first gene, then of the second, ...
+    mean, scale
+        Of each column among the training people, before it was scaled.
     """
 
     values: NDArray[np.float32]
     genes: tuple[str, ...]
     contexts: tuple[str, ...]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls,
-        sums: NDArray[np.float32],
-        genes: tuple[str, ...],
-        contexts: tuple[str, ...],
-        mean: NDArray[np.float64],
-        scale: NDArray[np.float64],
-    ) -> Expression:
-        """Scale sums over haplotypes, (people, genes, contexts)."""
-        flat = sums.reshape(len(sums), -1)
-        return cls(((flat - mean) / scale).astype(np.float32), genes, contexts)
+    def of(cls, store: TokenStore, tokens: Tokens, train: NDArray[np.intp]) -> Expression:
+        """Take it out of people's tokens, and scale it to those of the training people."""
+        channels = int(store.attrs["channels"])
+        sums = tokens_expression(tokens, channels).reshape(len(tokens), -1)
+        mean, scale = centre_of(sums[train].astype(np.float64))
+        values = ((sums - mean) / scale).astype(np.float32)
+        return cls(values, store.genes, store.features[channels:], mean, scale)
+
+
+def tokens_expression(tokens: Tokens, channels: int) -> NDArray[np.float32]:
+    """Return the expression in everybody's tokens, both haplotypes together, (people, genes, contexts)."""
+    held = tokens.difference[..., channels:].astype(np.float32) * tokens.scale[:, channels:]
+    return held.sum(axis=1) if tokens.pair else held
 
 
 @dataclass(frozen=True, eq=False)

@@ -287,7 +287,7 @@ def _card(cohort: Cohort, fit: CohortFit, config: CohortTraining) -> dict[str, A
 def _expression(fit: CohortFit, name: str) -> pd.DataFrame:
     trait = fit.traits[name]
     table = trait.genes[["gene", "context"]].assign(
-        trait=name, weight=trait.expression.weights, mean=fit.expression_mean, scale=fit.expression_scale
+        trait=name, weight=trait.expression.weights, mean=fit.expression.mean, scale=fit.expression.scale
     )
     return table
 

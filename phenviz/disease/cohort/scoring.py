@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from phenviz.disease.cohort.ancestry import normalise_by_ancestry
 from phenviz.disease.cohort.ensemble import COMBINATIONS
+from phenviz.disease.cohort.expression_score import tokens_expression
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.genotypes import Block, ReadCounts, read_blocks
 from phenviz.disease.cohort.saved import RiskModel
-from phenviz.disease.cohort.training import tokens_expression
 from phenviz.errors import DataError, ModelError
 from phenviz.genome import Locus
 from phenviz.genome.locus import contig_key

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from phenviz.disease.cohort.ancestry import fit_components
 from phenviz.disease.cohort.config import CohortTraining
-from phenviz.disease.cohort.covariates import CovariateModel, centre_of, fit_covariates
+from phenviz.disease.cohort.covariates import CovariateModel, fit_covariates
 from phenviz.disease.cohort.dosages import Dosages, distance_variants, read_dosages
 from phenviz.disease.cohort.ensemble import COMBINATIONS, Combination, combine
 from phenviz.disease.cohort.expression_score import (
@@ -26,43 +26,13 @@ from phenviz.disease.cohort.expression_score import (
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.genotypes import ReadCounts
 from phenviz.disease.cohort.gwas import associate
+from phenviz.disease.cohort.phenformer_fit import Split, covariates_for, fit_phenformer
 from phenviz.disease.cohort.polygenic import Candidate, clump, clump_and_threshold, ridge
 from phenviz.disease.cohort.scoring_files import ScoringFile, match_scores
-from phenviz.errors import DataError
-from phenviz.models.phenformer import GeneSite, Phenformer, Trait
-from phenviz.models.phenformer_training import Examples, logits_of, train_phenformer
+from phenviz.models.phenformer import Phenformer
+from phenviz.models.phenformer_training import logits_of
 from phenviz.progress import NO_PROGRESS, Progress
-from phenviz.results.tokens import Tokens, TokenStore
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Rows of people that may be learnt from, and those that choices may be made by.
-
-    Parameters
-    ----------
-    train, validation
-        Rows.
-    labels
-        Of everybody, (people, traits); NaN for everybody else, so that nothing can learn from them.
-    covariates
-        Of everybody, (people, covariates).
-    """
-
-    train: NDArray[np.intp]
-    validation: NDArray[np.intp]
-    labels: NDArray[np.float64]
-    covariates: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, cohort: Cohort) -> Split:
-        """Take a cohort's splits; the test people's labels don't leave the table."""
-        people = cohort.people
-        train, validation = people.rows("train"), people.rows("validation")
-        labels = np.full((len(people), len(people.traits)), np.nan)
-        seen = np.concatenate([train, validation])
-        labels[seen] = people.labels()[seen]
-        return cls(train, validation, labels, people.covariate_values().astype(np.float64))
+from phenviz.results.tokens import TokenStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +67,8 @@ class CohortFit:
     ----------
     dosages
         Variants that the scores are made of.
-    expression_mean, expression_scale
-        Of predicted expression among the training people.
+    expression
+        Predicted.
     traits
         By name.
     phenformer
@@ -122,8 +92,7 @@ class CohortFit:
     """
 
     dosages: Dosages
-    expression_mean: NDArray[np.float64]
-    expression_scale: NDArray[np.float64]
+    expression: Expression
     traits: dict[str, TraitFit]
     phenformer: Phenformer
     run: dict[str, Any]
@@ -184,7 +153,7 @@ def fit_cohort(
         counts=counts,
         every=every,
     )
-    expression, mean, scale = expression_of(store, tokens, split.train)
+    expression = Expression.of(store, tokens, split.train)
     matched = {}
     for path in config.scoring_files:
         scores, assembly = ScoringFile.read(path), cohort.individuals.reference.assembly
@@ -195,13 +164,12 @@ def fit_cohort(
         labels = split.labels[:, number]
         covariates = fit_covariates(split.covariates, labels, split.train)
         traits[name] = _fit_trait(dosages, expression, split, labels, covariates, others, progress)
-    phenformer = new_phenformer(cohort, store, config) if start is None else start
-    teachers = _examples(tokens, split, split.train, phenformer)
-    choosers = _examples(tokens, split, split.validation, phenformer)
-    run = train_phenformer(
-        phenformer, teachers, choosers, config.training, folder, device=device, progress=progress
-    )
-    logits = logits_of(phenformer, tokens, _covariates_for(phenformer, split.covariates), progress=progress)
+    known = {name: (fit.covariates, fit.expression) for name, fit in traits.items()}
+    phenformer, run = fit_phenformer(
+        *(cohort, store, tokens, split, expression, known, config, folder),
+        start=start, device=device, progress=progress,
+    )  # fmt: skip
+    logits = logits_of(phenformer, tokens, covariates_for(phenformer, split.covariates), progress=progress)
     combinations = {}
     for number, (name, fit) in enumerate(traits.items()):
         parts_of = {
@@ -219,52 +187,9 @@ def fit_cohort(
     components = fit_components(dosages, np.arange(len(cohort.people)))
     tables = {name: table for name, (_, table) in matched.items()}
     return CohortFit(
-        dosages, mean, scale, traits, phenformer, run, combinations, distance, components, tokens.reference,
+        dosages, expression, traits, phenformer, run, combinations, distance, components, tokens.reference,
         pd.concat(every, ignore_index=True), tables, counts,
     )  # fmt: skip
-
-
-def expression_of(
-    store: TokenStore, tokens: Tokens, train: NDArray[np.intp]
-) -> tuple[Expression, NDArray[np.float64], NDArray[np.float64]]:
-    """Take the predicted expression out of tokens, and scale it to the training people."""
-    channels = int(store.attrs["channels"])
-    sums = tokens_expression(tokens, channels)
-    mean, scale = centre_of(sums.reshape(len(sums), -1)[train].astype(np.float64))
-    contexts = store.features[channels:]
-    return Expression.of(sums, store.genes, contexts, mean, scale), mean, scale
-
-
-def tokens_expression(tokens: Tokens, channels: int) -> NDArray[np.float32]:
-    """Return the expression in everybody's tokens, both haplotypes together, (people, genes, contexts)."""
-    held = tokens.difference[..., channels:].astype(np.float32) * tokens.scale[:, channels:]
-    return held.sum(axis=1) if tokens.pair else held
-
-
-def new_phenformer(cohort: Cohort, store: TokenStore, config: CohortTraining) -> Phenformer:
-    """Make an untrained Phenformer for a cohort's tokens, traits and covariates."""
-    from dataclasses import asdict
-
-    options = asdict(config.architecture)
-    covariates = cohort.people.covariates if options.pop("covariates") else ()
-    with torch.random.fork_rng():
-        torch.manual_seed(config.training.seed)
-        phenformer = Phenformer(
-            [GeneSite(*site) for site in store.attrs["sites"]],
-            [Trait(name, cohort.label(name)) for name in cohort.people.traits],
-            assembly=str(store.attrs["assembly"]),
-            window=int(store.attrs["window"]),
-            channels=int(store.attrs["channels"]),
-            expression=store.attrs["expression"],
-            expression_from=str(store.attrs["expression_from"]),
-            covariates=covariates,
-            name=f"phenformer-{cohort.name}",
-            **options,
-        )
-    phenformer.backbone_hash = store.attrs["backbone"]
-    phenformer.readout_hash = store.attrs["readout"]
-    store.check(phenformer)
-    return phenformer
 
 
 def auroc(labels: NDArray[np.floating], scores: NDArray[np.floating]) -> float:
@@ -295,43 +220,46 @@ def _fit_trait(
     ]
     every = np.stack([candidate.weights for candidate in candidates], axis=1)
     areas = [auroc(labels[split.validation], column[split.validation]) for column in dosages.score(every).T]
-    models = fit_expression(expression, labels, split.train, covariates, progress=progress)
-    predicted = expression.values[split.validation] @ np.stack([model.weights for model in models], axis=1)
-    own_areas = [auroc(labels[split.validation], column) for column in predicted.T]
-    compared = pd.DataFrame(
-        {
-            "score": ["prs"] * len(candidates) + ["expression"] * len(models),
-            "method": [*(one.method for one in candidates), *(one.method for one in models)],
-            "settings": [
-                *(str(one.settings) for one in candidates),
-                *(str(one.settings) for one in models),
-            ],
-            "validation_auroc": [*areas, *own_areas],
-        }
-    )
+    chosen_expression, compared = choose_expression(expression, labels, split, covariates, progress=progress)
     return TraitFit(
         covariates,
         association,
         gene_tests(expression, labels, split.train, covariates),
         candidates[int(np.argmax(areas))],
-        models[int(np.argmax(own_areas))],
-        compared,
+        chosen_expression,
+        pd.concat([_compared("prs", candidates, areas), compared], ignore_index=True),
     )
 
 
-def _examples(tokens: Tokens, split: Split, rows: NDArray[np.intp], phenformer: Phenformer) -> Examples:
-    covariates = _covariates_for(phenformer, split.covariates)
-    if covariates is None:
-        covariates = np.empty((len(split.labels), 0), np.float32)
-    return Examples(tokens.select(rows), split.labels[rows].astype(np.float32), covariates[rows])
+def choose_expression(
+    expression: Expression,
+    labels: NDArray[np.float64],
+    split: Split,
+    covariates: CovariateModel,
+    *,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[ExpressionCandidate, pd.DataFrame]:
+    """Fit linear models of expression, and take the one that is best among the validation people.
+
+    Returns
+    -------
+    tuple
+        The best, and a table of all with their AUROC.
+    """
+    models = fit_expression(expression, labels, split.train, covariates, progress=progress)
+    predicted = expression.values[split.validation] @ np.stack([model.weights for model in models], axis=1)
+    areas = [auroc(labels[split.validation], column) for column in predicted.T]
+    return models[int(np.argmax(areas))], _compared("expression", models, areas)
 
 
-def _covariates_for(phenformer: Phenformer, covariates: NDArray[np.float64]) -> NDArray[np.float32] | None:
-    if not phenformer.covariates:
-        return None
-    if covariates.shape[1] != len(phenformer.covariates):
-        raise DataError(
-            f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates)}, and the cohort has "
-            f"{covariates.shape[1]}: name the same ones in its cohort.yaml"
-        )
-    return covariates.astype(np.float32)
+def _compared(
+    score: str, candidates: Sequence[Candidate] | Sequence[ExpressionCandidate], areas: Sequence[float]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "score": score,
+            "method": [one.method for one in candidates],
+            "settings": [str(one.settings) for one in candidates],
+            "validation_auroc": areas,
+        }
+    )
