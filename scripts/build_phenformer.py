@@ -37,6 +37,7 @@ from phenviz.data.embedded_world import embedded_project  # noqa: E402
 from phenviz.disease.cohort import saved  # noqa: E402
 from phenviz.disease.cohort.config import CohortTraining, read_config  # noqa: E402
 from phenviz.disease.cohort.folder import TOKENS, Cohort, open_cohort, write_card  # noqa: E402
+from phenviz.disease.cohort.phenformer_fit import training_words  # noqa: E402
 from phenviz.disease.cohort.real_sites import real_sites  # noqa: E402
 from phenviz.disease.cohort.real_variants import blood_weights, inside  # noqa: E402
 from phenviz.disease.cohort.reference_people import save_reference  # noqa: E402
@@ -211,8 +212,8 @@ def write_model_card(model: saved.RiskModel, judged: Evaluation) -> None:
         ["people", f"{sum(people.values()):,} simulated ones on {LOCUS}"],
         ["who teach, choose, test", f"{people['train']:,}, {people['validation']:,} and {people['test']:,} "
          f"(test: {counts}); the first two are Europeans"],
-        ["Phenformer", f"{len(config['genes']):,} genes, {weights:,} numbers; {run['epochs']} epochs, the "
-         f"best was {run['best_epoch']}"],
+        ["Phenformer", f"{len(config['genes']):,} genes, {weights:,} numbers; "
+         f"{training_words(run)}"],
         ["gene tokens from", f"backbone {models[0]}, readout {models[1]}: expression in "
          f"{len(config['expression'])} contexts"],
     ]  # fmt: skip

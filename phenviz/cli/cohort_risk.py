@@ -69,6 +69,7 @@ def train(
     from phenviz.data.model_terms import require_training
     from phenviz.disease.cohort.config import read_config
     from phenviz.disease.cohort.folder import TOKENS, open_cohort
+    from phenviz.disease.cohort.phenformer_fit import training_words
     from phenviz.disease.cohort.saved import save_risk_model
     from phenviz.disease.cohort.training import fit_cohort
     from phenviz.results.tokens import TokenStore
@@ -94,10 +95,9 @@ def train(
             f"{name}: polygenic score by {trait.prs.method}, expression score by {trait.expression.method}",
             err=True,
         )
-    run = fit.run
     click.echo(
         f"{output}: {len(fit.dosages):,} common variants, {len(store.genes):,} genes; Phenformer: "
-        f"{run['epochs']} epochs, the best was {run['best_epoch']}",
+        f"{training_words(fit.run)}",
         err=True,
     )
 
@@ -225,7 +225,9 @@ def _told(judged: Evaluation) -> list[str]:
 
 
 def _facts(found: Cohort, trained: RiskModel, judged_by: str) -> dict[str, str]:
-    card, run = trained.card, trained.card["run"]
+    from phenviz.disease.cohort.phenformer_fit import training_words
+
+    card = trained.card
     ancestry = ", ".join(f"{name or 'unknown'} {count:,}" for name, count in card["trained_in"].items())
     scores = "; ".join(
         f"{name}: {one['prs']['method']}, {one['expression']['method']} on expression"
@@ -237,6 +239,6 @@ def _facts(found: Cohort, trained: RiskModel, judged_by: str) -> dict[str, str]:
         "trained on": f"{card['cohort']}: {card['people']['train']:,} people ({ancestry})",
         "chosen by": f"{card['people']['validation']:,} validation people",
         "scores": scores,
-        "Phenformer": f"{run['epochs']} epochs, the best was {run['best_epoch']}",
+        "Phenformer": training_words(card["run"]),
         "assembly": str(card["assembly"]),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from phenviz.disease.cohort.scoring import (
     Layout,
     Weighed,
     combined,
-    covariates_of,
     expression_scores,
     held_out_people,
     score_table,
@@ -119,12 +118,11 @@ def evaluate_cohort(
 
 @dataclass(frozen=True, eq=False)
 class _Raw:
-    """Scores before they are put together, by trait; ``average``: of the Phenformer without covariates."""
+    """Scores before they are put together with covariates, by trait."""
 
     weighed: Weighed
     expression: dict[str, NDArray[np.float64]]
     logits: dict[str, NDArray[np.float64]]
-    average: dict[str, NDArray[np.float64]]
 
 
 def _raw_scores(
@@ -136,18 +134,14 @@ def _raw_scores(
     progress: Progress,
 ) -> _Raw:
     store, samples = TokenStore(tokens), cohort.people.samples
-    known = covariates_of(cohort, model) if model.covariates else None
-    how: dict[str, Any] = {"model": model.phenformer, "tokens": tokens, "samples": samples}
-    jobs = [service.submit("logits", covariates=one, **how) for one in (known, None)]
+    job = service.submit("logits", model=model.phenformer, tokens=tokens, samples=samples)
     weighed = weigh_genotypes(cohort.individuals, samples, model, traits, progress=progress)
     channels = int(store.attrs["channels"])
     layout = Layout(store.genes, store.features[channels:], channels)
     expression = expression_scores(store.read(samples), layout, model, traits)
-    logits, average = (
-        {name: found["logit"].sel(trait=name).values.astype(float) for name in traits}
-        for found in (job.result() for job in jobs)
-    )
-    return _Raw(weighed, expression, logits, average)
+    found = job.result()["logit"]
+    logits = {name: found.sel(trait=name).values.astype(float) for name in traits}
+    return _Raw(weighed, expression, logits)
 
 
 def _at_average(
@@ -160,7 +154,7 @@ def _at_average(
     for name in traits:
         scores = combined(
             model, name, unknown, raw.weighed.scores[name][rows], raw.expression[name][rows],
-            raw.average[name][rows],
+            raw.logits[name][rows],
         )  # fmt: skip
         part = cohort.people.table.iloc[rows][["sample", "ancestry"]].assign(trait=name)
         parts.append(part.assign(**{method: scores[method] for method in METHODS}, **components))

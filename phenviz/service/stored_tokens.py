@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import xarray as xr
 
-from phenviz.errors import ModelError
 from phenviz.progress import Progress
 from phenviz.service.job_params import WORKING_BYTES
 from phenviz.service.job_types import Backend, Chunk, Request
@@ -65,18 +64,10 @@ class StoredTokensRequest(Request):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogitsRequest(StoredTokensRequest):
-    """Parameters of ``logits``: what `StoredTokensRequest` has, and one more.
-
-    Parameters
-    ----------
-    covariates
-        Numbers of each of the people, in the order of the model's covariates.
-    """
+    """Parameters of ``logits``: what `StoredTokensRequest` has. Everybody's covariates count as average."""
 
     kind = "logits"
     seconds_per_unit = 1 / 500
-
-    covariates: tuple[tuple[float, ...], ...]
 
     @classmethod
     def of(
@@ -85,35 +76,24 @@ class LogitsRequest(StoredTokensRequest):
         model: str | os.PathLike[str],
         tokens: str | os.PathLike[str],
         samples: Iterable[str],
-        covariates: Any = None,
     ) -> Self:
         path, store = _paths(model, tokens)
         phenformer, _ = _opened(path, store, world)
-        names = tuple(samples)
-        values = np.empty((len(names), 0)) if covariates is None else np.asarray(covariates, dtype=float)
-        if values.shape not in ((len(names), len(phenformer.covariates)), (len(names), 0)):
-            raise ModelError(
-                f"{phenformer.name} takes the covariates {', '.join(phenformer.covariates) or 'none'}: give "
-                f"one number of each for all {len(names):,} people"
-            )
-        return cls(path, phenformer.weights_hash, store, names, tuple(map(tuple, values.tolist())))
+        return cls(path, phenformer.weights_hash, store, tuple(samples))
 
     def chunks(self, world: World) -> list[Chunk]:
         def compute(backend: Backend, progress: Progress) -> xr.Dataset:
             from phenviz.models.phenformer_training import logits_of
 
             phenformer, store = self.placed(backend)
-            known = np.array(self.covariates, dtype=np.float32) if phenformer.covariates else None
-            if known is not None and not known.size:
-                known = None
-            found = logits_of(phenformer, store.read(self.samples), known, progress=progress)
+            found = logits_of(phenformer, store.read(self.samples), progress=progress)
             return xr.Dataset(
                 {"logit": (("person", "trait"), found)},
                 coords={"person": list(self.samples), "trait": [trait.name for trait in phenformer.traits]},
                 attrs={"model": f"{phenformer.name}@{phenformer.weights_hash[:8]}"},
             )
 
-        return self.all_at_once(compute, covariates=self.covariates)
+        return self.all_at_once(compute)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

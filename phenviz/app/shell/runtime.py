@@ -225,7 +225,7 @@ class Runtime:
                 self._warm_motifs()
 
     def _warm_disease(self, service: ModelService) -> None:
-        """Read and load what the first estimate and the page Disease need: no page shall stand still for it."""
+        """Read and load what the first estimate and the page Disease need: no page shall wait for it."""
         try:
             # counting a network's operations loads PyTorch's compiler, 2.4 s; hashing genes takes another
             service.estimate("hypotheses", source="simulated")

@@ -112,6 +112,13 @@ def fit_phenformer(
     return phenformer, run
 
 
+def training_words(run: Mapping[str, Any]) -> str:
+    """Say how a training went, from what `fit_phenformer` returned of it."""
+    best = run["best_epoch"]
+    learnt = f"the best was {best}" if best else "none better than where it began"
+    return f"{run['epochs']} epochs, {learnt}"
+
+
 def new_phenformer(cohort: Cohort, store: TokenStore, config: CohortTraining) -> Phenformer:
     """Make an untrained Phenformer for a cohort's tokens, traits and covariates."""
     options = asdict(config.architecture)

@@ -322,7 +322,7 @@ def combined(
     covariates
         Of people, (people, covariates); NaN where unknown.
     prs, expression, logits
-        Theirs, before they are put together.
+        Theirs, before they are put together; the Phenformer's logits at average covariates.
     """
     scores = {
         "covariates": model.covariate_model(trait).apply(covariates),

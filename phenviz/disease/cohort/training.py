@@ -26,7 +26,7 @@ from phenviz.disease.cohort.expression_score import (
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.genotypes import ReadCounts
 from phenviz.disease.cohort.gwas import associate
-from phenviz.disease.cohort.phenformer_fit import Split, covariates_for, fit_phenformer
+from phenviz.disease.cohort.phenformer_fit import Split, fit_phenformer
 from phenviz.disease.cohort.polygenic import Candidate, clump, clump_and_threshold, ridge
 from phenviz.disease.cohort.scoring_files import ScoringFile, match_scores
 from phenviz.models.phenformer import Phenformer
@@ -169,7 +169,8 @@ def fit_cohort(
         *(cohort, store, tokens, split, expression, known, config, folder),
         start=start, device=device, progress=progress,
     )  # fmt: skip
-    logits = logits_of(phenformer, tokens, covariates_for(phenformer, split.covariates), progress=progress)
+    # at average covariates: theirs are added once, and not once more with the genes' weight
+    logits = logits_of(phenformer, tokens, progress=progress)
     combinations = {}
     for number, (name, fit) in enumerate(traits.items()):
         parts_of = {
