@@ -88,6 +88,7 @@ def _card(assembly: str, rng: np.random.Generator) -> dict:
         "variants": len(POSITIONS),
         "loci": [["20", 2_000, 12_000]],
         "distance_mean": 1.0,
+        "config": {"start": None, "architecture": {"linear": True}},
         "run": {"epochs": 3, "best_epoch": 2},
         "traits": {name: trait for name in TRAITS},
     }

@@ -133,6 +133,8 @@ def train_phenformer(
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(phenformer, train, validation, options, folder, torch.device(device))
     state = run.resume()
+    if not state["epoch"]:
+        run.judge(state, None, time.monotonic())
     progress.stage("training", options.epochs)
     progress.advance(state["epoch"])
     while state["epoch"] < options.epochs and state["epoch"] - state["best_epoch"] < options.patience:
@@ -263,11 +265,11 @@ class _Run:
                 total, known = total + float(loss.detach()) * here, known + here
                 progress.advance(1 / len(steps))
         state["epoch"] = number + 1
-        self._judge(state, round(total / max(known, 1), 6), began)
+        self.judge(state, round(total / max(known, 1), 6), began)
         self._save(state)
 
-    def _judge(self, state: dict[str, Any], train_loss: float | None, began: float) -> None:
-        """Hold the model against the validation people; the best so far is kept."""
+    def judge(self, state: dict[str, Any], train_loss: float | None, began: float) -> None:
+        """Hold the model against the validation people, after an epoch or (loss None) before the first."""
         self.model.eval()
         loss, areas = self._validate()
         if loss < state["best_loss"]:
@@ -295,7 +297,6 @@ class _Run:
         state: dict[str, Any] = {"epoch": 0, "best_epoch": 0, "best_loss": float("inf")}
         if not path.is_file():
             (self.folder / LOG).unlink(missing_ok=True)
-            self._judge(state, None, time.monotonic())
             return state
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if card["identity"] != json.loads(json.dumps(self.identity)):

@@ -222,12 +222,12 @@ def _check(written: FileAside, target: Path) -> None:
             os.fsync(file.fileno())
     try:
         found = count_entries(written.path, target.name)
+    except ImportError:  # a library that fails says nothing about the file
+        raise
     except OSError as error:
         if error.errno is not None:
             raise
         raise ResultError(_not_whole(target, str(error))) from error
-    except ImportError:
-        raise
     except Exception as error:  # each library has errors of its own for a damaged file
         raise ResultError(_not_whole(target, str(error))) from error
     if found != written.entries:

@@ -79,19 +79,15 @@ def fit_phenformer(
         Of each trait, where to begin: what covariates say, and the linear model of expression.
     config
         See there.
-    folder
-        Gets the log and the checkpoint.
     start
         A trained Phenformer to go on from, instead of a new one.
-    device
-        Where to train.
-    progress
-        Updated after each batch.
+    folder, device, progress
+        As for `phenviz.models.phenformer_training.train_phenformer`.
 
     Returns
     -------
     tuple
-        The model, and what `phenviz.models.phenformer_training.train_phenformer` says of its training.
+        The model, and what that function says of its training.
 
     Raises
     ------

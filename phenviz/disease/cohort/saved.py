@@ -102,6 +102,13 @@ class RiskModel:
         return f"{people:,} {who} of {self.card['cohort']} ({where})"
 
     @property
+    def is_linear(self) -> bool:
+        """Whether nothing was learnt beyond the linear score of expression that its Phenformer began at."""
+        config = self.card["config"]
+        began = config["start"] is None and config["architecture"].get("linear", False)
+        return bool(began and self.card["run"]["best_epoch"] == 0)
+
+    @property
     def component_names(self) -> tuple[str, ...]:
         """Names of the principal components that can be computed for anybody."""
         return tuple(name for name in self.components.columns if name.startswith("PC"))

@@ -97,6 +97,17 @@ def test_a_press_on_a_box_looks_at_the_gene_its_variants_and_the_way_to_explore(
     assert start <= tss <= end
 
 
+@pytest.mark.parametrize(
+    ("best", "start", "linear"), [(0, None, True), (2, None, False), (0, "other", False)]
+)
+def test_a_transformer_that_learnt_nothing_is_told(page, best, start, linear):
+    card = page.run.model.card
+    changed = card | {"run": card["run"] | {"best_epoch": best}, "config": card["config"] | {"start": start}}
+    model = dataclasses.replace(page.run.model, card=changed)
+    assert model.is_linear is linear
+    assert ("nothing beyond the linear score" in page._banner_words(model)) is linear
+
+
 def test_a_variant_of_the_list_is_marked_and_opens_in_variants(page):
     for gene in page.behind._gene.names:
         page.behind._search(gene)
