@@ -147,10 +147,7 @@ class RiskPage(Page[RiskState]):
 
     def _banner_words(self, model: RiskModel) -> str:
         made_up = "<span class='partial' data-testid='simulated'>SIMULATED</span> " if model.simulated else ""
-        said = simulated_words(model)
-        if model.is_linear:
-            said += " The Phenformer found nothing beyond the linear score of expression: both say the same."
-        return f"<div role='note'>{made_up}{escaped(said)}</div>"
+        return f"<div role='note'>{made_up}{escaped(simulated_words(model))}</div>"
 
     def _say_empty(self, status: str) -> None:
         text = {

@@ -207,7 +207,12 @@ def reference_groups(model: RiskModel, trait: str, method: str, scale: str) -> d
 
 def simulated_words(model: RiskModel) -> str:
     """Say what has to stand on every screen, figure and file of a model."""
-    return f"Trained on {model.trained_on}. Not for clinical use."
+    linear = (
+        " The Phenformer found nothing beyond the linear score of expression: both say the same."
+        if model.is_linear
+        else ""
+    )
+    return f"Trained on {model.trained_on}. Not for clinical use.{linear}"
 
 
 def ordinal(number: float) -> str:
