@@ -225,6 +225,7 @@ def _told(judged: Evaluation) -> list[str]:
 
 
 def _facts(found: Cohort, trained: RiskModel, judged_by: str) -> dict[str, str]:
+    from phenviz.disease.cohort.expression_score import contexts_words
     from phenviz.disease.cohort.phenformer_fit import training_words
 
     card = trained.card
@@ -233,12 +234,16 @@ def _facts(found: Cohort, trained: RiskModel, judged_by: str) -> dict[str, str]:
         f"{name}: {one['prs']['method']}, {one['expression']['method']} on expression"
         for name, one in card["traits"].items()
     )
+    contexts = "; ".join(
+        f"{name} {told}" for name in card["traits"] if (told := contexts_words(trained.contexts(name)))
+    )
     return {
         "cohort": f"{found.name}, {len(found.people):,} people",
         "judged by": judged_by,
         "trained on": f"{card['cohort']}: {card['people']['train']:,} people ({ancestry})",
         "chosen by": f"{card['people']['validation']:,} validation people",
         "scores": scores,
+        **({"contexts": contexts} if contexts else {}),
         "Phenformer": training_words(card["run"]),
         "assembly": str(card["assembly"]),
     }

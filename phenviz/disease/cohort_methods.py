@@ -37,10 +37,11 @@ METHODS = {
     EXPRESSION: Method(
         "predicted expression of people",
         "The predicted expression of each gene in each context was compared with people's traits, given "
-        "their covariates; a context's statistic is the largest size of t over genes.",
-        "t, of the strongest gene, above the mean of the permutations",
+        "their covariates. A context's statistic is the larger of two, in standard deviations of the "
+        "permutations: the largest size of t over genes, and what ridge regression on all genes explains.",
+        "standard deviations of the permutations",
         _of_people,
-        summary="Does a gene's predicted expression in a context differ between cases and controls?",
+        summary="Does predicted expression in a context, of one gene or of all together, go with the trait?",
     ),
     ATTRIBUTION: Method(
         "Phenformer's attribution to contexts in held-out people",

@@ -14,6 +14,7 @@ from phenviz.app.risk.risk_state import RiskState
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.figure_table import FigureTable
 from phenviz.app.widgets.parts import FigurePane, side_by_side, words
+from phenviz.disease.cohort.expression_score import contexts_words
 from phenviz.results.risk_scores import SCORE_NAMES
 from phenviz.tracks.risk import CalibrationPlot, RocCurves, score_colour
 from phenviz.tracks.theme import get_theme
@@ -152,6 +153,8 @@ def _cohort_words(model: RiskModel, trait: str) -> str:
         f"{people.get('validation', 0):,} chose, {int(cases.get('validation', 0)):,} cases",
         f"{people.get('test', 0):,} judge: people who taught nothing",
     ]
+    if told := contexts_words(model.contexts(trait)):
+        lines.append(escaped(told))
     return f"<div data-testid='risk-cohort'>{' · '.join(lines)}</div>"
 
 

@@ -31,8 +31,11 @@ Array = NDArray[np.float64]
 
 # draws that are in memory at once
 _AT_ONCE = 500
-# of a number's size: less is rounding, and of a correlation: draws that are nearer than this are as large
+# of a number's size: less is rounding, and of a statistic: draws that are nearer than this are as large
 _NOTHING, _EQUAL = 1e-6, 1e-5
+# share of the trait's variance that a context's genes are taken to explain together, and how many genes, in
+# their order on the genome, are looked at together: those further apart have nothing in common
+_EXPLAINED, _TOGETHER = 0.1, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +193,12 @@ def expression_tests(
     *,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[GeneTests, TestResult]:
-    """Test predicted expression of each gene in each context, and of each context by its strongest gene.
+    """Test predicted expression of each gene in each context, and of each context by all of its genes.
+
+    A context may act through one gene, or through many of which none stands out. So two numbers are looked
+    at: the largest size of the genes' t, and the share of the trait's variance that ridge regression on all
+    genes of the context explains [1]_. Each is put into standard deviations of the draws, and the larger one
+    counts, in the trait as in each draw.
 
     Parameters
     ----------
@@ -206,27 +214,80 @@ def expression_tests(
     Returns
     -------
     tuple
-        The genes' tests, and the contexts': the largest size of t over genes less its mean over draws
-        (``effect``), in standard deviations of the draws (``z``), and the share of draws that reach it.
+        The genes' tests, and the contexts': the larger of both numbers less its mean over draws (``effect``),
+        in standard deviations of the draws (``z``), and the share of draws that reach it.
+
+    References
+    ----------
+    .. [1] The score test of a kernel machine, Liu, Lin and Ghosh 2007, Biometrics 63:1079, with the kernel
+       shrunk as in ridge regression.
     """
     genes, contexts = expression.shape[1:]
     numbers, observed = _genes_of(trait, expression)
-    reached, largest = np.zeros(observed.shape), []
+    together = _RidgeFit.of(numbers.reshape(len(trait), genes, contexts))
+    reached, largest, explained = np.zeros(observed.shape), [], []
     for drawn in trait.draws(permutations, generator):
-        size = np.abs(drawn.astype(np.float32) @ numbers).reshape(-1, genes, contexts)
+        found = (drawn.astype(np.float32) @ numbers).reshape(-1, genes, contexts)
+        explained.append(together.explained(found))
+        size = np.abs(found)
         reached += (size >= np.abs(observed) - _EQUAL).sum(0)
         largest.append(size.max(1))
         progress.advance(len(drawn))
     draws = np.concatenate(largest).astype(np.float64)
     tests = _gene_tests(trait, observed, reached, np.sort(draws.max(1)))
-    tested = np.isfinite(observed).any(0)
-    strongest = np.nan_to_num(np.abs(observed)).max(0)
-    p = (1 + (draws >= strongest - _EQUAL).sum(0)) / (1 + permutations)
-    null = trait.t(draws)
-    effect, p = (np.where(tested, values, np.nan) for values in (trait.t(strongest) - null.mean(0), p))
+    tested, known = np.isfinite(observed).any(0), np.nan_to_num(observed)
+    strongest = trait.t(np.abs(known).max(0)), together.explained(known[None].astype(np.float32))[0]
+    null, statistic = _larger((trait.t(draws), np.concatenate(explained)), strongest)
+    p = (1 + (null >= statistic - _EQUAL).sum(0)) / (1 + permutations)
+    effect, p = (np.where(tested, values, np.nan) for values in (statistic - null.mean(0), p))
     spread = np.where(tested, null.std(0), np.nan)
     result = plain_result(effect, np.full(contexts, np.nan), effect / spread, p)
     return tests, replace(result, null_correlation=correlation_of(np.atleast_2d(np.cov(null.T))))
+
+
+def _larger(draws: Sequence[Array], observed: Sequence[Array]) -> tuple[Array, Array]:
+    """Put statistics, (draws, contexts) and (contexts,), into their draws' deviations; take the largest."""
+    centres = [values.mean(0) for values in draws]
+    # one that is the same in every draw tells nothing
+    spreads = [np.where((size := values.std(0)) > 0, size, np.inf) for values in draws]
+    scaled = zip(draws, observed, centres, spreads, strict=True)
+    both = [((null - centre) / spread, (own - centre) / spread) for null, own, centre, spread in scaled]
+    return np.max([null for null, _ in both], axis=0), np.max([own for _, own in both], axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _RidgeFit:
+    """What ridge regression on all genes of a context explains, from the genes' correlations with a trait.
+
+    Parameters
+    ----------
+    parts
+        Genes of each part, and what turns their correlations into numbers whose squares sum to the share of
+        variance, (contexts, genes, genes).
+    """
+
+    parts: tuple[tuple[slice, NDArray[np.float32]], ...]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.float32]) -> _RidgeFit:
+        """Prepare numbers of length 1, (n, genes, contexts)."""
+        people, genes, _ = numbers.shape
+        varied = (numbers != 0).any(0).sum(0)
+        penalty = np.maximum(varied, 1) * (1 - _EXPLAINED) / _EXPLAINED / people
+        parts = []
+        for start in range(0, genes, _TOGETHER):
+            part = slice(start, min(start + _TOGETHER, genes))
+            own = np.ascontiguousarray(numbers[:, part].transpose(2, 1, 0))
+            size, vectors = np.linalg.eigh((own @ own.transpose(0, 2, 1)).astype(np.float64))
+            shrunk = vectors / np.sqrt(np.maximum(size, 0) + penalty[:, None])[:, None, :]
+            parts.append((part, shrunk.astype(np.float32)))
+        return cls(tuple(parts))
+
+    def explained(self, correlation: NDArray[np.float32]) -> Array:
+        """Return the share of variance, (draws, contexts), from correlations, (draws, genes, contexts)."""
+        by_context = correlation.transpose(2, 0, 1)
+        shares = [((by_context[:, :, part] @ shrunk) ** 2).sum(2, dtype=float) for part, shrunk in self.parts]
+        return np.asarray(np.sum(shares, axis=0).T)
 
 
 def _genes_of(trait: TraitOfPeople, expression: NDArray[np.floating]) -> tuple[NDArray[np.float32], Array]:

@@ -1,8 +1,22 @@
-"""A score from predicted expression by a linear model: the simple rival that the transformer has to beat."""
+"""A score from predicted expression by a linear model: what the Phenformer begins at, and has to beat.
+
+Contexts resemble one another: a gene's expression in one tells much of that in the next. A model of all genes
+in all contexts spreads its weights over them as chance has it, so that they don't tell which context matters
+[1]_. So there is also one ridge regression for each context by itself, and one for all contexts alike; they
+are averaged by how well each explains the trait, its marginal likelihood [2]_. That says how probable each
+context is, if the trait acts through one.
+
+References
+----------
+.. [1] Haufe et al. 2014, NeuroImage 87:96.
+.. [2] Bayesian model averaging, Hoeting et al. 1999, Stat Sci 14:382; the likelihood is that of GREML, Yang
+   et al. 2010, Nat Genet 42:565, with the kernel of predicted expression.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +29,12 @@ from phenviz.disease.cohort.covariates import CovariateModel, centre_of
 from phenviz.progress import NO_PROGRESS, Progress
 from phenviz.results.tokens import Tokens, TokenStore
 
-RIDGES = (0.02, 0.1, 0.3, 0.6)
+BY_CONTEXT, ALIKE = "ridge by context", "all contexts alike"
+# share of what covariates leave of the trait that expression explains
+HERITABILITIES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.6)
 _RATIO, _PENALTIES = 0.5, 16
+# less probable contexts aren't named
+_NAMED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +81,9 @@ class ExpressionCandidate:
     Parameters
     ----------
     method
-        ``ridge`` or ``elastic net``.
+        `BY_CONTEXT`, ``ridge`` or ``elastic net``.
     settings
-        What it was made with.
+        What it was made with; of `BY_CONTEXT`, how probable each of the ``contexts`` is, if at least 0.01.
     weights
         Of each column of `Expression`.
     """
@@ -106,12 +124,10 @@ def fit_expression(
     rest = labels[known] - covariates.probability[known]
     rest = rest - rest.mean()
     progress.stage("expression scores", 2)
-    found = []
-    kernel = values @ values.T / max(values.shape[1], 1)
-    size, vectors = np.linalg.eigh(kernel)
-    for share in RIDGES:
-        dual = vectors @ ((vectors.T @ rest) / (np.maximum(size, 0) + (1 - share) / share))
-        weights = values.T @ dual / max(values.shape[1], 1)
+    alike = _ridge(values, rest)
+    settings: dict[str, Any]
+    found = [_by_context(expression, values, rest, alike)]
+    for share, weights in zip(HERITABILITIES, alike[1], strict=True):
         found.append(ExpressionCandidate("ridge", {"heritability": share}, weights))
     progress.advance()
     with warnings.catch_warnings():
@@ -129,6 +145,67 @@ def fit_expression(
             found.append(ExpressionCandidate("elastic net", settings, weights.astype(np.float64)))
     progress.advance()
     return found
+
+
+def _by_context(
+    expression: Expression,
+    values: NDArray[np.float64],
+    rest: NDArray[np.float64],
+    alike: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> ExpressionCandidate:
+    """Average ridge regressions on single contexts, and the one on all alike, by how well they explain."""
+    contexts = len(expression.contexts)
+    single = [_ridge(values[:, number::contexts], rest) for number in range(contexts)]
+    # one context or all alike, half and half beforehand; heritabilities are alike, too
+    prior = np.log(np.r_[np.full(contexts, 0.5 / contexts), 0.5])
+    likelihood = np.stack([*(one for one, _ in single), alike[0]]) + prior[:, None]
+    share = np.exp(likelihood - likelihood.max())
+    share /= share.sum()
+    weights = share[-1] @ alike[1]
+    for number, (_, own) in enumerate(single):
+        weights[number::contexts] += share[number] @ own
+    probable = pd.Series(share.sum(axis=1), [*expression.contexts, ALIKE]).sort_values(ascending=False)
+    named = probable[probable >= _NAMED].round(4)
+    settings = {"contexts": {str(name): float(value) for name, value in named.items()}}
+    return ExpressionCandidate(BY_CONTEXT, settings, weights)
+
+
+def _ridge(
+    values: NDArray[np.float64], rest: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit ridge regressions of several heritabilities; return log marginal likelihoods, and weights of each.
+
+    Of ``rest ~ N(0, s (K + d I))`` with the kernel K of the columns, d = (1 - h) / h and the best s, up to a
+    number that is the same for all kernels of these people.
+    """
+    people, columns = values.shape
+    share = np.array(HERITABILITIES)
+    noise = (1 - share) / share
+    by_column = columns <= people
+    size, vectors = np.linalg.eigh((values.T @ values if by_column else values @ values.T) / columns)
+    size = np.maximum(size, 0)[:, None]
+    if by_column:
+        along = (vectors.T @ (values.T @ rest))[:, None] / np.sqrt(columns)
+        left = (rest @ rest - (along**2 / (size + noise)).sum(axis=0)) / noise
+        weights = vectors @ (along / (size + noise)) / np.sqrt(columns)
+    else:
+        along = (vectors.T @ rest)[:, None]
+        left = (along**2 / (size + noise)).sum(axis=0)
+        weights = values.T @ (vectors @ (along / (size + noise))) / columns
+    spread = np.log(size + noise).sum(axis=0) + (people - len(size)) * np.log(noise)
+    with np.errstate(divide="ignore"):
+        likelihood = -0.5 * (people * np.log(left / people) + spread)
+    return likelihood, weights.T
+
+
+def contexts_words(probable: Mapping[str, float]) -> str:
+    """Say in a line how probable contexts are; empty where nothing is known of them."""
+    if not probable:
+        return ""
+    named = [f"{name} {100 * share:.0f} %" for name, share in list(probable.items())[:4]]
+    rest = 1 - sum(list(probable.values())[:4])
+    others = [f"others {100 * rest:.0f} %"] if rest >= 0.005 else []
+    return f"if it acts through one context: {', '.join([*named, *others])}"
 
 
 def gene_tests(

@@ -108,6 +108,13 @@ class RiskModel:
         began = config["start"] is None and config["architecture"].get("linear", False)
         return bool(began and self.card["run"]["best_epoch"] == 0)
 
+    def contexts(self, trait: str) -> dict[str, float]:
+        """Return how probable each context is, if the trait acts through one; empty where that isn't known.
+
+        Learnt from training people's predicted expression; see `phenviz.disease.cohort.expression_score`.
+        """
+        return dict(self.card["traits"][trait]["expression"].get("contexts", {}))
+
     @property
     def component_names(self) -> tuple[str, ...]:
         """Names of the principal components that can be computed for anybody."""

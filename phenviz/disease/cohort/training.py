@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from phenviz.disease.cohort.ancestry import fit_components
 from phenviz.disease.cohort.config import CohortTraining
@@ -18,6 +19,7 @@ from phenviz.disease.cohort.covariates import CovariateModel, fit_covariates
 from phenviz.disease.cohort.dosages import Dosages, distance_variants, read_dosages
 from phenviz.disease.cohort.ensemble import COMBINATIONS, Combination, combine
 from phenviz.disease.cohort.expression_score import (
+    BY_CONTEXT,
     Expression,
     ExpressionCandidate,
     fit_expression,
@@ -26,6 +28,7 @@ from phenviz.disease.cohort.expression_score import (
 from phenviz.disease.cohort.folder import Cohort
 from phenviz.disease.cohort.genotypes import ReadCounts
 from phenviz.disease.cohort.gwas import associate
+from phenviz.disease.cohort.metrics import delong_difference
 from phenviz.disease.cohort.phenformer_fit import Split, fit_phenformer
 from phenviz.disease.cohort.polygenic import Candidate, clump, clump_and_threshold, ridge
 from phenviz.disease.cohort.scoring_files import ScoringFile, match_scores
@@ -240,17 +243,35 @@ def choose_expression(
     *,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[ExpressionCandidate, pd.DataFrame]:
-    """Fit linear models of expression, and take the one that is best among the validation people.
+    """Fit linear models of expression, and choose one.
+
+    That by context says most about the disease, so it is taken unless the best of the others is better among
+    the validation people by more than the standard error of the difference (as CART chooses its trees).
 
     Returns
     -------
     tuple
-        The best, and a table of all with their AUROC.
+        The chosen one, and a table of all with their AUROC among the validation people.
     """
     models = fit_expression(expression, labels, split.train, covariates, progress=progress)
     predicted = expression.values[split.validation] @ np.stack([model.weights for model in models], axis=1)
-    areas = [auroc(labels[split.validation], column) for column in predicted.T]
-    return models[int(np.argmax(areas))], _compared("expression", models, areas)
+    judges = labels[split.validation]
+    areas = [auroc(judges, column) for column in predicted.T]
+    best = int(np.argmax(areas))
+    own = next(number for number, model in enumerate(models) if model.method == BY_CONTEXT)
+    chosen = best if _is_clearly_better(judges, predicted[:, best], predicted[:, own]) else own
+    return models[chosen], _compared("expression", models, areas)
+
+
+def _is_clearly_better(
+    labels: NDArray[np.float64], one: NDArray[np.floating], two: NDArray[np.floating]
+) -> bool:
+    """Tell whether the AUROC of a score is larger than another's by more than the standard error."""
+    known = ~np.isnan(labels)
+    if len(np.unique(labels[known])) < 2:
+        return False
+    difference, p_value = delong_difference(labels[known], one[known], two[known])
+    return difference.value > 0 and p_value < 2 * norm.sf(1)
 
 
 def _compared(

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from sklearn.linear_model import Ridge
 
+from phenviz.disease.cohort import association
 from phenviz.disease.cohort.association import (
     combined,
     contribution_tests,
@@ -224,3 +226,33 @@ def test_combined_p_are_those_of_the_cauchy_test():
     slow = 0.5 - np.arctan(np.nanmean(plain, axis=0)) / np.pi
     np.testing.assert_allclose(found.p_value, slow)
     np.testing.assert_allclose(found.z[:3], np.nanmean([one.z for one in tests], axis=0)[:3])
+
+
+def test_what_all_genes_of_a_context_explain_is_ridge_regression():
+    rng = np.random.default_rng(30)
+    table, covariates, expression = draw_people(rng)
+    trait = trait_in(table, covariates, draw_labels(rng, expression[:, :, 1].sum(1) - 2))
+    numbers, observed = association._genes_of(trait, expression)
+    shaped = numbers.reshape(len(trait), GENES, CONTEXTS)
+    own = trait.values / np.linalg.norm(trait.values)
+    found = association._RidgeFit.of(shaped).explained(observed[None].astype(np.float32))[0]
+    penalty = GENES * (1 - association._EXPLAINED) / association._EXPLAINED / len(trait)
+    for context in range(CONTEXTS):
+        columns = shaped[:, :, context].astype(float)
+        fit = Ridge(alpha=penalty, fit_intercept=False, solver="cholesky").fit(columns, own)
+        assert found[context] == pytest.approx(own @ fit.predict(columns), rel=1e-4)
+
+
+def test_many_genes_of_a_context_count_though_none_stands_out():
+    """Twenty weak genes: the largest t of the contexts hardly tells, all genes together do."""
+    rng, first, found = np.random.default_rng(31), 0, 0
+    for _ in range(20):
+        table, covariates, _ = draw_people(rng, count=600)
+        shared = rng.normal(size=(600, 20, 1))
+        expression = 0.9 * shared + np.sqrt(1 - 0.9**2) * rng.normal(size=(600, 20, 10))
+        logit = (expression[:, :, 4] * rng.choice([-0.25, 0.25], 20)).sum(1)
+        trait = trait_in(table, covariates, draw_labels(rng, logit))
+        _, by_context = expression_tests(trait, expression, 199, rng)
+        first += int(np.argmax(by_context.z)) == 4
+        found += by_context.p_value[4] <= 0.05
+    assert found >= 19 and first >= 14
