@@ -23,8 +23,10 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 
 from evaluation.report import DOCS, TABLES, markdown_table, number, write_section
+from phenviz.disease.cohort.association import trait_of_people
 from phenviz.disease.cohort.config import read_config
-from phenviz.disease.cohort.folder import TOKENS, open_cohort
+from phenviz.disease.cohort.expression_score import tokens_expression
+from phenviz.disease.cohort.folder import TOKENS, Cohort, open_cohort
 from phenviz.disease.cohort.importance import token_importance
 from phenviz.disease.cohort.liability import Liability
 from phenviz.disease.cohort.plan import read_shares
@@ -32,11 +34,13 @@ from phenviz.disease.cohort.saved import load_risk_model, save_risk_model
 from phenviz.disease.cohort.scenarios import MEDIATED, SCENARIOS, ScenarioOptions
 from phenviz.disease.cohort.simulate import SimulationRequest
 from phenviz.disease.cohort.training import fit_cohort
+from phenviz.disease.cohort_methods import EXPRESSION
 from phenviz.models.phenformer_checkpoint import load_phenformer
 from phenviz.progress import Progress
 from phenviz.results.tokens import TokenStore
 from phenviz.service import ModelService
 from phenviz.service.cohort_embedding import embed_cohort
+from phenviz.service.cohort_hypotheses import cohort_hypotheses
 from phenviz.service.cohort_planting import Perturbation, simulate_people
 from phenviz.service.cohort_scores import evaluate_cohort
 from phenviz.world import World, open_world
@@ -109,7 +113,7 @@ def run_case(
         "perturbation": case.perturbation,
         "seed": case.seed,
         "metrics": judged.judged.metrics.to_dict("records"),
-        "planted": recovered(cohort, model, tokens, world),
+        "planted": recovered(cohort, model, tokens, service, case.seed),
     }
     done.parent.mkdir(parents=True, exist_ok=True)
     done.write_text(json.dumps(result))
@@ -118,9 +122,15 @@ def run_case(
     return result
 
 
-def recovered(cohort: Any, model: Path, tokens: Path, world: World) -> dict[str, Any] | None:
-    """Say whether the planted context, lineage and genes are what the model looks at most."""
-    truth = (cohort.truth() or {}).get("traits", {}).get("T", {})
+def recovered(
+    cohort: Cohort, model: Path, tokens: Path, service: ModelService, seed: int
+) -> dict[str, Any] | None:
+    """Say whether the planted context, lineage and genes are what the model looks at most, and tests name.
+
+    Beside them stands what somebody would name who knows the planted genes and their weights: no method that
+    has to find them can do better.
+    """
+    truth, world = (cohort.truth() or {}).get("traits", {}).get("T", {}), service.world
     if "genes" not in truth or "context" not in truth:
         return None
     phenformer = load_phenformer(model / "phenformer.safetensors", world.backbone, world.readout)
@@ -128,19 +138,43 @@ def recovered(cohort: Any, model: Path, tokens: Path, world: World) -> dict[str,
     looked = token_importance(phenformer, TokenStore(tokens).read(test), "T")
     tests = pd.read_parquet(model / "genes.parquet")
     groups = {context.name: context.group for context in world.readout.contexts} if world.readout else {}
-    by_context = looked.groupby("context")["importance"].sum().sort_values(ascending=False)
+    by_people = cohort_hypotheses(
+        service, cohort, load_risk_model(model), tokens, traits=["T"], permutations=500, seed=seed
+    ).isel(trait=0)
+    rankings = {
+        "attribution": looked.groupby("context")["importance"].sum(),
+        "people": by_people["z"].sel({"method": EXPRESSION}).to_series().fillna(-np.inf),
+        "known": known_genes(cohort, TokenStore(tokens), truth),
+    }
+    found: dict[str, Any] = {}
+    for name, strength in rankings.items():
+        order = list(strength.sort_values(ascending=False, kind="stable").index)
+        found[f"{name}_rank"] = order.index(truth["context"]) + 1
+        found[f"{name}_lineage_first"] = groups.get(order[0]) == truth["lineage"]
     planted = looked.drop_duplicates("gene")
     is_planted = planted["gene"].isin(list(truth["genes"])).to_numpy()
     single = tests.assign(size=tests["z"].abs()).groupby("gene")["size"].max().reindex(planted["gene"])
-    strongest = tests.loc[tests["z"].abs().idxmax()]
     return {
-        "context_rank": int(by_context.index.get_loc(truth["context"])) + 1,
-        "lineage_first": groups.get(by_context.index[0]) == truth["lineage"],
-        "single_test_lineage_first": groups.get(strongest["context"]) == truth["lineage"],
+        **found,
         "genes_auprc": float(average_precision_score(is_planted, planted["gene_importance"])),
         "genes_auprc_single_test": float(average_precision_score(is_planted, single.fillna(0).to_numpy())),
         "genes_share": float(is_planted.mean()),
     }
+
+
+def known_genes(cohort: Cohort, store: TokenStore, truth: dict[str, Any]) -> pd.Series:
+    """Return by context how expression of the planted genes, weighed as planted, goes with the trait."""
+    samples, channels = cohort.people.samples, int(store.attrs["channels"])
+    expression = tokens_expression(store.read(samples), channels)
+    rows = [store.genes.index(name) for name in truth["genes"]]
+    scaled = expression[:, rows] / np.maximum(expression[:, rows].std(axis=0), 1e-9)
+    score = np.einsum("ngc,g->nc", scaled, np.array(list(truth["genes"].values())))
+    covariates = cohort.people.covariate_values().astype(float)
+    table, labels = cohort.people.table, cohort.people.labels()[:, 0]
+    trait = trait_of_people("T", labels, table, covariates, np.arange(len(table)))
+    rest = trait.without_covariates(score[trait.rows])
+    size = np.linalg.norm(rest, axis=0) * np.linalg.norm(trait.values)
+    return pd.Series(np.abs(trait.values @ rest) / np.maximum(size, 1e-12), store.features[channels:])
 
 
 def summary(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -189,23 +223,23 @@ def section(results: Sequence[dict[str, Any]], people: int, locus: str) -> str:
     return text if not planted else f"{text}\n\n{_planted(pd.DataFrame(planted))}"
 
 
+_NAMED_BY = {"attribution": "Phenformer", "people": "test of people", "known": "genes known"}
+
+
 def _planted(table: pd.DataFrame) -> str:
     rows = []
     for (scenario, amount), part in table.groupby(["scenario", "perturbation"], sort=False):
-        rows.append(
-            [
-                f"{scenario}, {amount:g}",
-                f"{int(part['lineage_first'].sum())} of {len(part)}",
-                f"{int(part['single_test_lineage_first'].sum())} of {len(part)}",
-                number(part["context_rank"].mean(), 1),
-                number(part["genes_auprc"].mean()),
-                number(part["genes_auprc_single_test"].mean()),
-                number(part["genes_share"].mean()),
-            ]
-        )
-    head = ["scenario, perturbation", "lineage first", "by single tests", "rank of the context",
-            "AUPRC of genes", "by single tests", "by chance"]  # fmt: skip
-    return "What the Phenformer looks at, against what was planted:\n\n" + markdown_table(head, rows)
+        named = [f"{int(part[f'{name}_lineage_first'].sum())} of {len(part)}" for name in _NAMED_BY]
+        ranks = [number(part[f"{name}_rank"].mean(), 1) for name in _NAMED_BY]
+        genes = [number(part[f"genes_{name}"].mean()) for name in ("auprc", "auprc_single_test", "share")]
+        rows.append([f"{scenario}, {amount:g}", *named, *ranks, *genes])
+    head = ["scenario, perturbation"]
+    head += [f"{what}: {by}" for what in ("lineage first", "mean rank") for by in _NAMED_BY.values()]
+    head += ["AUPRC of genes: Phenformer", "single tests", "by chance"]
+    return (
+        "What was planted, and what is named: by what the Phenformer looks at, by `cohort-expression` in all "
+        "people, and by whoever knows the planted genes and their weights.\n\n" + markdown_table(head, rows)
+    )
 
 
 def _interval(values: pd.Series) -> str:

@@ -48,8 +48,8 @@ _test_options = with_options(
         metavar="M",
         help="variant (default), sequence (all evidence of the sequence in one test), variant-specific, "
         "variant-relative, variant-signed, variant-activity, accessibility, gchromvar, overlap, "
-        "overlap-remo, accessibility-rank, gene-expression, magma and s-ldsc (these two read a whole study's "
-        "summary statistics), control-shuffled, control-track-variance, "
+        "overlap-remo, accessibility-rank, gene-expression, magma, scdrs and s-ldsc (these three read a "
+        "whole study's summary statistics), control-shuffled, control-track-variance, "
         "control-random-weights, or all; may be repeated.",
     ),
     click.option("--context", "contexts", multiple=True, metavar="C", help="Keep this cell type or group."),

@@ -78,7 +78,7 @@ def expression_of_genes(world: World) -> tuple[list[str], tuple[Context, ...], A
     if len(table) < 20:
         raise DataError(
             f"only {len(table)} genes of world {world.name!r} are in data pack {PACK}: leave the methods "
-            "gene-expression and magma out"
+            "gene-expression, magma and scdrs out"
         )
     values = logs.loc[table["gene_name"]].to_numpy(float)
     mean = values.mean(1)

@@ -1,4 +1,4 @@
-"""The field's methods on summary statistics of whole studies: MAGMA's gene-property test, and S-LDSC."""
+"""The field's methods on summary statistics of whole studies: MAGMA's gene-property test, scDRS, S-LDSC."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from phenviz.disease.engine import TestResult, plain_result, untested
 from phenviz.disease.gene_association import GeneAssociation, GeneLd, associate_genes
 from phenviz.disease.gene_methods import expression_of_genes
 from phenviz.disease.gene_property import FEWEST_FREE, gene_covariates_of, gene_property_test
+from phenviz.disease.gene_set_score import FEWEST_TESTED, gene_set_test
 from phenviz.disease.inputs import Inputs
 from phenviz.disease.ld_panel import FEWEST_PEOPLE, read_panels
 from phenviz.disease.methods import Method, Outcome
@@ -67,9 +68,54 @@ def magma(inputs: Inputs, name: str) -> Outcome:
     """
     if why := lacking(name, inputs.traits, inputs.world):
         return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
+    results: dict[str, TestResult] = {}
+    counts = []
+    for trait, (table, correlation) in _associations(inputs, genes).items():
+        if table.empty:
+            results[trait] = untested(len(contexts))
+            continue
+        rows = pd.Index(genes).get_indexer(table["gene_name"])
+        tested = gene_property_test(
+            table["z"].to_numpy(float),
+            correlation,
+            specificity[rows],
+            gene_covariates_of(table, covariates[rows, 0]),
+        )
+        counts.append(len(rows))
+        plain = plain_result(tested.effect, tested.se, _normal(tested.p_value), tested.p_value)
+        results[trait] = replace(plain, p_conditional=tested.p_conditional)
+    return Outcome(contexts, results, {}, _genes_note(name, counts, inputs, FEWEST_FREE + 10))
+
+
+def scdrs(inputs: Inputs, name: str) -> Outcome:
+    """Test whether a study's strongest genes are expressed more in a context than matched sets of others.
+
+    scDRS's way (`gene_set_test`), with the gene associations of `magma`.
+    """
+    if why := lacking(name, inputs.traits, inputs.world):
+        return Outcome(inputs.contexts, {}, {}, f"Nothing was tested by {name}: {why}.")
+    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
+    # what is specific, and the mean over contexts
+    expression = specificity + covariates[:, :1]
+    results, counts = {}, []
+    for trait, (table, _) in _associations(inputs, genes).items():
+        rows = pd.Index(genes).get_indexer(table["gene_name"])
+        counts.append(len(rows))
+        results[trait] = gene_set_test(
+            table["z"].to_numpy(float),
+            expression[rows],
+            inputs.settings.permutations,
+            inputs.generator(trait, name),
+            progress=inputs.progress,
+        )
+    return Outcome(contexts, results, {}, _genes_note(name, counts, inputs, FEWEST_TESTED))
+
+
+def _associations(inputs: Inputs, genes: list[str]) -> dict[str, tuple[pd.DataFrame, Array]]:
+    """Return the association of genes with each trait, from all their variants, and how genes correlate."""
     people, whole = inputs.world.individuals, inputs.traits.statistics
     assert people is not None and whole is not None
-    genes, contexts, specificity, covariates = expression_of_genes(inputs.world)
     known = inputs.world.annotation.genes.drop_duplicates("gene_name")
     known = known[known["gene_name"].isin(genes)]
     found: dict[str, list[GeneAssociation]] = {trait: [] for trait in inputs.traits.every_trait}
@@ -80,24 +126,14 @@ def magma(inputs: Inputs, name: str) -> Outcome:
             if own is not None:
                 own = own[own["contig"] == panel.variants["contig"].iloc[0]]
                 parts.append(associate_genes(own, panel, known, shared=shared))
-    results: dict[str, TestResult] = {}
-    counts = []
-    for trait, parts in found.items():
-        table = pd.concat([pd.DataFrame({"gene_name": []}), *(part.table for part in parts)])
-        if table.empty:
-            results[trait] = untested(len(contexts))
-            continue
-        rows = pd.Index(genes).get_indexer(table["gene_name"])
-        tested = gene_property_test(
-            table["z"].to_numpy(float),
+    nothing = pd.DataFrame({"gene_name": [], "z": []})
+    return {
+        trait: (
+            pd.concat([nothing, *(part.table for part in parts)]),
             block_diag(*(part.correlation for part in parts)),
-            specificity[rows],
-            gene_covariates_of(table, covariates[rows, 0]),
         )
-        counts.append(len(rows))
-        plain = plain_result(tested.effect, tested.se, _normal(tested.p_value), tested.p_value)
-        results[trait] = replace(plain, p_conditional=tested.p_conditional)
-    return Outcome(contexts, results, {}, _magma_note(name, counts, len(people)))
+        for trait, parts in found.items()
+    }
 
 
 def s_ldsc(inputs: Inputs, name: str) -> Outcome:
@@ -144,20 +180,20 @@ def _normal(p_value: Array) -> Array:
     return np.asarray(norm.isf(np.clip(p_value, 1e-300, 1 - 1e-16)))
 
 
-def _magma_note(name: str, counts: list[int], people: int) -> str:
-    if not counts:
+def _genes_note(name: str, counts: list[int], inputs: Inputs, least: int) -> str:
+    if not any(counts):
         return (
             f"Nothing was tested by {name}: no variant of the study is among those of the world's people "
             "that lie at a gene with known expression, so that there is no LD."
         )
-    few = min(counts)
+    few, people = min(count for count in counts if count), inputs.world.individuals
     enough = "" if few >= _USUAL_GENES / 2 else (
         f"; a whole genome has about {_USUAL_GENES:,}, so that only a strong dependence on expression is "
         "seen here"
     )  # fmt: skip
-    tested = f"{name} tested {few:,} genes, with LD of {people:,} people{enough}."
-    if few <= FEWEST_FREE + 9:
-        tested += " With fewer than about 20 genes nothing is tested."
+    tested = f"{name} tested {few:,} genes, with LD of {len(people or ()):,} people{enough}."
+    if few < least:
+        tested += f" With fewer than about {least} genes nothing is tested."
     return tested
 
 
@@ -189,6 +225,18 @@ METHODS = {
         magma,
         summary="Are genes expressed specifically in a context more strongly associated? The field's "
         "gene-property test; needs the whole study's summary statistics.",
+        whole_study=True,
+    ),
+    "scdrs": Method(
+        "expression of disease genes, scDRS",
+        "scDRS, in populations instead of single cells: the genes with the largest association (computed "
+        "as MAGMA does; one in 18, at least 10, at most 1,000) were weighted by z, and their mean expression "
+        "in each context compared with that of random sets of genes with about the same mean and variance "
+        "of expression; one-sided.",
+        "ln(1 + CPM) beyond matched genes",
+        scdrs,
+        summary="Are a study's strongest genes expressed more in a context than matched genes? scDRS's way; "
+        "needs the whole study's summary statistics.",
         whole_study=True,
     ),
     "s-ldsc": Method(

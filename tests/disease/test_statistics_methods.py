@@ -57,7 +57,7 @@ def written(folder, table, name="simulated.tsv"):
 
 
 def test_both_are_in_the_registry_with_a_sentence_each_and_behind_the_recommended_one():
-    for name in ("magma", "s-ldsc"):
+    for name in ("magma", "scdrs", "s-ldsc"):
         method = methods()[name]
         assert method.whole_study and not method.control and "whole study" in method.summary
         assert method_names().index(name) > method_names().index("sequence")
@@ -112,9 +112,9 @@ def test_a_study_without_a_significant_locus_is_tested_and_what_it_rests_on_is_s
         read_trait_variants(path, world.reference)
     traits = read_trait_variants(path, world.reference, least_loci=0)
     assert traits.traits == [] and traits.every_trait == ["simulated"]
-    result = hypotheses(traits, world, method=["magma", "s-ldsc"])
+    result = hypotheses(traits, world, method=["magma", "scdrs", "s-ldsc"])
     assert result.sizes["trait"] == 1 and result["loci"].item() == 0
-    for name in ("magma", "s-ldsc"):
+    for name in ("magma", "scdrs", "s-ldsc"):
         p = result["p_value"].sel({"method": name}).to_numpy().ravel()
         assert np.isfinite(p).sum() >= 14 and np.nanmin(p) > 1e-4
     said = " ".join(reservations(result))
@@ -149,7 +149,8 @@ def test_signs_and_order_of_a_table_change_nothing_and_seeds_neither(world, pane
     turned.loc[odd, "beta"] *= -1
     second = read_trait_variants(written(tmp_path, turned, "turned.tsv"), world.reference, least_loci=0)
     one, other = (
-        hypotheses(t, world, method=["magma", "s-ldsc"], seed=s) for s, t in enumerate((first, second))
+        hypotheses(t, world, method=["magma", "scdrs", "s-ldsc"], seed=s)
+        for s, t in enumerate((first, second))
     )
     np.testing.assert_allclose(one["z"], other["z"], rtol=1e-9)
 
@@ -177,7 +178,7 @@ def test_fine_mapped_variants_alone_are_refused_with_what_is_needed(world, tmp_p
         "trait\tcontig\tposition\tref\talt\tposterior\nT\t20\t1600925\tG\tA\t0.9\n"
     )
     traits = read_trait_variants(tmp_path / "f.tsv", world.reference)
-    for names in ("magma", "s-ldsc", ["magma", "s-ldsc"]):
+    for names in ("magma", "scdrs", "s-ldsc", ["magma", "s-ldsc"]):
         with pytest.raises(DataError, match="needs the summary statistics of all variants"):
             hypotheses(traits, world, method=names)
     # beside others they are left out, and the paragraph says why
@@ -194,7 +195,7 @@ def test_a_study_where_the_people_have_no_genotypes_is_said_not_to_be_tested(wor
     rows = [("T", "20", 40_000_001 + i, base, other[base], 0.1, 0.1) for i, base in enumerate(sequence)]
     table = pd.DataFrame(rows, columns=["trait", "contig", "position", "ref", "alt", "beta", "se"])
     traits = read_trait_variants(written(tmp_path, table), world.reference, least_loci=0)
-    result = hypotheses(traits, world, method=["magma", "s-ldsc"])
+    result = hypotheses(traits, world, method=["magma", "scdrs", "s-ldsc"])
     assert np.isnan(result["p_value"]).all()
     assert all(note.startswith("Nothing was tested by") for note in reservations(result))
 

@@ -32,7 +32,7 @@ EXPRESSION_PACK = "blood16-rna"
 # the run waits to be asked for only where somebody would notice that it takes time; a page that has nothing
 # else to show opens with one that takes a little longer
 _AT_ONCE_SECONDS, _AT_OPENING_SECONDS = 2.0, 60.0
-_OF_EXPRESSION = ("gene-expression", "magma")
+_OF_EXPRESSION = ("gene-expression", "magma", "scdrs")
 
 
 class ServiceRun(JobView):
