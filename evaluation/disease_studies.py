@@ -1,4 +1,4 @@
-"""Measure the methods that read whole studies, MAGMA and S-LDSC: errors where there is nothing, and power.
+"""Measure the methods that read whole studies, MAGMA, scDRS and S-LDSC: errors where there is nothing, and power.
 
 Studies are simulated on real genotypes: chi-squares have the LD of 203 people, while the methods take LD from
 the 300 embedded ones, as is usual. Only chr20:1-4 Mb has genotypes, so that this is how well they do with
@@ -33,7 +33,7 @@ from phenviz.variation import open_individuals
 from phenviz.world import World, open_world
 
 Array = NDArray[np.float64]
-METHODS = ("magma", "s-ldsc")
+METHODS = ("magma", "scdrs", "s-ldsc")
 BESIDE = ("sequence", "accessibility", "gchromvar", "overlap", "gene-expression")
 NULLS = 200
 # studies of each planted context

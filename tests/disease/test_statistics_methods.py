@@ -149,9 +149,11 @@ def test_signs_and_order_of_a_table_change_nothing_and_seeds_neither(world, pane
     turned.loc[odd, "beta"] *= -1
     second = read_trait_variants(written(tmp_path, turned, "turned.tsv"), world.reference, least_loci=0)
     one, other = (
-        hypotheses(t, world, method=["magma", "scdrs", "s-ldsc"], seed=s)
-        for s, t in enumerate((first, second))
+        hypotheses(t, world, method=["magma", "s-ldsc"], seed=s) for s, t in enumerate((first, second))
     )
+    np.testing.assert_allclose(one["z"], other["z"], rtol=1e-9)
+    # this one draws sets of genes
+    one, other = (hypotheses(t, world, method="scdrs", seed=3) for t in (first, second))
     np.testing.assert_allclose(one["z"], other["z"], rtol=1e-9)
 
 
