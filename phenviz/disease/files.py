@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.disease.functional_prior import follows_prior
+from phenviz.disease.functional_prior import prior_of
 from phenviz.disease.hypotheses import table_of
-from phenviz.disease.inputs import FLAT
 from phenviz.disease.prose import methods_paragraph
 from phenviz.disease.simulated import is_simulated
 from phenviz.formats import writes
@@ -28,8 +26,7 @@ def table_to_keep(dataset: xr.Dataset) -> pd.DataFrame:
     source = str(dataset.attrs["source"])
     table = table_of(dataset).assign(source=source, simulated=is_simulated(source))
     if "prior" in dataset.attrs:
-        own = table["method"].map(follows_prior)
-        table["prior"] = np.where(own, str(dataset.attrs["prior"]), FLAT)
+        table["prior"] = [prior_of(dataset, name) for name in table["method"]]
     notes = dataset["method_note"].to_series() if "method_note" in dataset else pd.Series(dtype=str)
     return table.assign(note=table["method"].map(notes)) if (notes != "").any() else table
 
