@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from phenviz.app.disease.disease_parts import method_part
+from phenviz.app.disease.disease_parts import method_part, named_p_values
 from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, saved_file
 from phenviz.disease import methods_paragraph, table_to_keep
 from phenviz.disease.simulated import is_simulated, simulated_title
@@ -107,7 +107,7 @@ def _drawing(
     if figure == "forest":
         return draw.forest_figure(dataset, method=method, traits=[trait] if trait else None)
     if figure == "qq":
-        values = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in several}
+        values = named_p_values(dataset, several)
         return qq_figure(values, title=title or "Observed and expected p-values")
     if figure == "slide":
         known = context if context in method_part(dataset, method)["context"].values else None

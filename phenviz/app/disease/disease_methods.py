@@ -6,7 +6,13 @@ import panel as pn
 import xarray as xr
 from panel.viewable import Viewer
 
-from phenviz.app.disease.disease_parts import arranged, calibrated, method_part, shown_contexts
+from phenviz.app.disease.disease_parts import (
+    arranged,
+    calibrated,
+    method_part,
+    posterior_words,
+    shown_contexts,
+)
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.figure_table import FigureTable
@@ -75,7 +81,7 @@ class DiseaseMethods(Viewer):
             else:
                 pairs = [f"{t} in {c}" for t in part["trait"].values for c in part["context"].values]
                 plot.show(part["p_value"].values.ravel().astype(float), pairs)
-        drawn = (view, tuple(self._methods))
+        drawn = (view, tuple(self._methods), self._dataset.attrs.get("prior"))
         if drawn != self._drawn:
             self._drawn = drawn
             self._box[:] = [self._cell(view, name) for name in self._methods]
@@ -95,9 +101,11 @@ class DiseaseMethods(Viewer):
         assert self._dataset is not None
         one = self._dataset.sel({"method": name})
         control = " <span class='partial'>control</span>" if int(one["is_control"]) else ""
+        facts = [escaped(name), posterior_words(self._dataset, name)]
+        facts.append(calibrated(name) or "calibration not measured")
         title = words(
             f"<b>{escaped(str(one['method_label'].values))}</b>{control} "
-            f"<span class='quiet'>{escaped(name)} · {calibrated(name) or 'calibration not measured'}</span>",
+            f"<span class='quiet'>{' · '.join(filter(None, facts))}</span>",
             margin=(2, 8),
         )
         pane = FigurePane(

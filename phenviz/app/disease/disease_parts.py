@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from phenviz.app.shell.formatting import escaped
 from phenviz.disease.calibration import calibration_words
+from phenviz.disease.functional_prior import prior_of
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import draws_loci
 from phenviz.disease.prose import is_of_people, people_words
 from phenviz.disease.simulated import is_simulated
@@ -136,6 +140,39 @@ def simulated_words(dataset: xr.Dataset | None) -> str:
     )
 
 
+def reweighted_words(dataset: xr.Dataset) -> str:
+    """Say which methods of a result have tested posteriors weighed by predicted effect; empty for none."""
+    if "prior" not in dataset.attrs:
+        return ""
+    own = [name for name in methods_of(dataset) if prior_of(dataset, name) != FLAT]
+    others = [name for name in methods_of(dataset) if name not in own]
+    kept = f" As given in {escaped(', '.join(others))}." if others else ""
+    return (
+        "<div><span class='partial' data-testid='reweighted'>REWEIGHTED</span> Posteriors were weighed by "
+        f"predicted effect in {escaped(', '.join(own)) or 'no method'}.{kept} Variants are found better so, "
+        "and cell types hardly. The rates of error beside methods were measured with posteriors as given."
+        "</div>"
+    )
+
+
+def posterior_words(dataset: xr.Dataset, method: str) -> str:
+    """Say of a result with a prior whether posteriors were weighed for a method; empty for other results."""
+    if "prior" not in dataset.attrs:
+        return ""
+    flat = prior_of(dataset, method) == FLAT
+    return "posteriors as given" if flat else "posteriors weighed by predicted effect"
+
+
+def named_p_values(dataset: xr.Dataset, methods: Sequence[str]) -> dict[str, list[float]]:
+    """Return all p-values of each method, by its name and its prior, to draw QQ plots."""
+    named = {}
+    for name in methods:
+        prior = prior_of(dataset, name)
+        called = name if prior == FLAT else f"{name}, prior {prior}"
+        named[called] = method_part(dataset, name)["p_value"].values.ravel().tolist()
+    return named
+
+
 def embedded_words(dataset: xr.Dataset) -> str:
     """Say of hypotheses that the package has brought along where they come from."""
     draws = f"{int(dataset.attrs['permutations']):,}"
@@ -197,6 +234,8 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     imbalance = part["imbalance"].values
     if np.isfinite(imbalance).any():
         words.append(f"largest imbalance after matching {np.nanmax(imbalance):.2f} SD")
+    if said := posterior_words(dataset, method):
+        words.append(f"<b>{said}</b>")
     told = calibrated(method)
     # what doesn't hold has a frame, and no sign before it
     joined = "" if not told else " " if "class=" in told else " · "

@@ -14,6 +14,8 @@ from phenviz.app.shell.runtime import Runtime
 from phenviz.app.shell.session import words_of
 from phenviz.data.packs import PackMissing, find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
+from phenviz.disease.functional_prior import prior_of
+from phenviz.disease.inputs import FLAT
 from phenviz.errors import PhenvizError
 
 if TYPE_CHECKING:
@@ -141,7 +143,10 @@ class DiseaseRun(ServiceRun):
             source = str(kept.path) if kept is not None else None
         if not source:
             return None
-        return {"source": source, "method": state.methods, "permutations": int(state.permutations), "seed": 0}
+        return {
+            "source": source, "method": state.methods, "permutations": int(state.permutations), "seed": 0,
+            "prior": state.counted_prior,
+        }  # fmt: skip
 
     def missing(self) -> list[Pack]:
         """Return the data packs that the chosen source and methods need and that aren't here."""
@@ -208,8 +213,8 @@ class DiseaseRun(ServiceRun):
         found = self._runtime.embedded_hypotheses
         if found is None or not set(wanted["method"]) <= set(found["method"].values.astype(str)):
             return None
-        of_found = EMBEDDED_SOURCE, found.attrs["permutations"], found.attrs["seed"]
-        if of_found != (wanted["source"], wanted["permutations"], wanted["seed"]):
+        of_found = EMBEDDED_SOURCE, found.attrs["permutations"], found.attrs["seed"], FLAT
+        if of_found != (wanted["source"], wanted["permutations"], wanted["seed"], wanted["prior"]):
             return None
         return found.sel({"method": list(wanted["method"])})
 
@@ -269,6 +274,7 @@ class EvidenceRun(ServiceRun):
         wanted = {
             "source": asked["source"], "trait": state.trait, "method": self.method,
             "permutations": asked["permutations"], "seed": asked["seed"],
+            "prior": prior_of(hypotheses.dataset, state.method),
         }  # fmt: skip
         if wanted != self.asked:
             self.ask(wanted)

@@ -16,6 +16,8 @@ from phenviz.app.shell.formatting import escaped, readable_bytes, readable_secon
 from phenviz.app.shell.session import Session
 from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
+from phenviz.disease.functional_prior import follows_prior
+from phenviz.disease.inputs import EFFECT, FLAT
 from phenviz.disease.methods import RECOMMENDED, methods
 
 UPLOAD = "upload"
@@ -72,6 +74,11 @@ class DiseaseSource(Viewer):
             options={f"{int(draws):,}": draws for draws in PERMUTATIONS}, value=state.permutations,
             label="Draws of the null", size="small", **labelled,
         )  # fmt: skip
+        self._prior = pmui.Select(
+            options={"as given": FLAT, "weighed by predicted effect": EFFECT}, value=state.prior,
+            label="Posteriors", size="small", **labelled,
+        )  # fmt: skip
+        self._weighed = words(**wide)
         self._fetch = pmui.Button(
             label="Fetch", icon="cloud_download", variant="outlined", size="small", visible=False, **wide,
             sx={"textTransform": "none"},
@@ -94,18 +101,20 @@ class DiseaseSource(Viewer):
         self._source.param.watch(self._choose, "value")
         self._methods.param.watch(self._choose_methods, "value")
         self._draws.param.watch(lambda event: setattr(state, "permutations", event.new), "value")
+        self._prior.param.watch(lambda event: setattr(state, "prior", event.new), "value")
         self._test.on_click(lambda _event: run.run())
         self._cancel.on_click(lambda _event: run.cancel())
         self._fetch.on_click(lambda _event: run.fetch())
         self._forget.on_click(lambda _event: self._remove())
-        state.param.watch(self._follow, ["source", "methods", "permutations"])
+        state.param.watch(self._follow, ["source", "methods", "permutations", "prior"])
         run.param.watch(self._draw, ["changed"])
         session.on_tick(self._draw)
         self.on_remove: Callable[[], None] = lambda: None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            self._source, self._said, self._drop, self._methods, self._explained, self._draws, self._fetch,
+            self._source, self._said, self._drop, self._methods, self._explained, self._draws, self._prior,
+            self._weighed, self._fetch,
             pn.Row(self._test, self._cancel, sizing_mode="stretch_width", margin=0),
             self._bar, self._told, self._forget, sizing_mode="stretch_width", margin=(4, 12),
         )  # fmt: skip
@@ -148,6 +157,8 @@ class DiseaseSource(Viewer):
             self._methods.value = list(state.methods)
         self._explained.object = _explained(state.methods)
         self._draws.value = state.permutations
+        self._prior.value = state.prior
+        self._weighed.object = _weighed(state) if state.prior != FLAT else ""
         said = _SAID.get(shown, "")
         self._forget.visible = shown.startswith(OWN)
         if shown.startswith(OWN):
@@ -216,6 +227,20 @@ class DiseaseSource(Viewer):
 def _offered(name: str, title: str) -> str:
     """Return how a method is offered."""
     return f"{title} (recommended)" if name == RECOMMENDED else title
+
+
+def _weighed(state: DiseaseState) -> str:
+    """Say what weighing posteriors does in the chosen methods, and which of them keep them as given."""
+    kept = [name for name in state.methods if not follows_prior(name)]
+    said = "Within each locus, variants that do more by the model count for more; so they do in the null."
+    if state.counted_prior == FLAT:
+        said = (
+            f"The null of {', '.join(kept)} can't be weighed so: posteriors count as given. Add a method "
+            "that compares loci with matched ones, such as sequence or variant."
+        )
+    elif kept:
+        said += f" As given in {', '.join(kept)}, whose null can't be weighed so."
+    return f"<div class='quiet' data-testid='weighed'>{escaped(said)}</div>"
 
 
 def _explained(names: tuple[str, ...]) -> str:

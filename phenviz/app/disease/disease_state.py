@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import param
 
 from phenviz.app.shell.state import PageState
+from phenviz.disease.functional_prior import PRIORS, follows_prior
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import methods as known_methods
 from phenviz.genome.contexts import Context
 
@@ -28,6 +30,7 @@ class DiseaseState(PageState):
     source = param.String(default="", doc="A data pack, `simulated`, or `own:` and the name of a kept table.")
     methods = param.ClassSelector(class_=tuple, default=DEFAULT_METHODS, doc="Methods to run, by name.")
     permutations = param.Selector(default="10000", objects=list(PERMUTATIONS), doc="Draws of the null.")
+    prior = param.Selector(default=FLAT, objects=list(PRIORS), doc="What posteriors are weighed by.")
     method = param.String(default="", doc="Method that is looked at.")
     trait = param.String(default="", doc="Trait that is looked at.")
     view = param.Selector(default="map", objects=list(VIEWS), doc="What is drawn.")
@@ -35,8 +38,13 @@ class DiseaseState(PageState):
     evidence = param.String(default="", doc="Context whose loci are looked at; empty for none.")
     variant = param.String(default="", doc="Key of the variant whose alleles are compared.")
 
-    _values = ("source", "permutations", "method", "trait", "view", "order", "evidence", "variant")
+    _values = ("source", "permutations", "prior", "method", "trait", "view", "order", "evidence", "variant")
     _lists = ("methods",)
+
+    @property
+    def counted_prior(self) -> str:
+        """The prior that is asked for; flat where none of the methods would follow it."""
+        return self.prior if any(map(follows_prior, self.methods)) else FLAT
 
     def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
         """See `PageState.take`; of the methods those that there are, in the order in which they are shown."""

@@ -20,7 +20,7 @@ from phenviz.app.disease.disease_evidence import (
 )
 from phenviz.app.disease.disease_motifs import DiseaseMotifs
 from phenviz.app.disease.disease_names import trait_label
-from phenviz.app.disease.disease_parts import cell_words
+from phenviz.app.disease.disease_parts import cell_words, posterior_words
 from phenviz.app.disease.disease_run import DiseaseRun, EvidenceRun
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
@@ -48,6 +48,7 @@ _VARIANTS = (
     GridColumn("name", "Variant", searched=True),
     GridColumn("gene", "Nearest gene", searched=True),
     GridColumn("posterior", "Posterior", "{:.3f}", "number"),
+    GridColumn("posterior_given", "As given", "{:.3f}", "number", optional=True),
     GridColumn("effect", "Effect here", "{:+.3f}", "effect"),
     GridColumn("strongest", "Strongest in", searched=True),
     GridColumn("strongest_effect", "Effect there", "{:+.3f}", "effect"),
@@ -203,6 +204,8 @@ class DiseaseEvidence(Viewer):
             if method == state.method
             else f" · {escaped(state.method)} doesn't go by loci: loci by {method}"
         )
+        if dataset is not None and (said := posterior_words(dataset, state.method)):
+            by += f" · {said}"
         title = f"{escaped(shown)} in {escaped(state.evidence)}"
         self._title.object = (
             f"<div style='margin-top:6px' data-testid='evidence-title'>"

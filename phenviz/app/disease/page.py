@@ -20,6 +20,7 @@ from phenviz.app.disease.disease_parts import (
     left_out_words,
     method_part,
     methods_of,
+    reweighted_words,
     simulated_words,
 )
 from phenviz.app.disease.disease_run import TRAIT_PACKS, DiseaseRun, EvidenceRun, source_title
@@ -48,6 +49,7 @@ from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
 from phenviz.data.packs import find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import RECOMMENDED
 from phenviz.errors import ResultError
 
@@ -88,10 +90,11 @@ class DiseasePage(Page[DiseaseState]):
     def _choose_source(self, state: DiseaseState, arguments: Mapping[str, str]) -> None:
         """Open on what was tested last, on real traits that are here or that the package has results of."""
         last = self.runtime.last_hypotheses
-        if last and not {"methods", "permutations"} & set(arguments):
+        if last and not {"methods", "permutations", "prior"} & set(arguments):
             state.param.update(
-                source=last["source"], methods=last["method"], permutations=str(last["permutations"])
-            )
+                source=last["source"], methods=last["method"], permutations=str(last["permutations"]),
+                prior=last["prior"],
+            )  # fmt: skip
             return
         known = self._packs()
         here = [name for name in known if has_pack(name)]
@@ -156,9 +159,8 @@ class DiseasePage(Page[DiseaseState]):
         self.run.param.watch(lambda *_events: self._offer_anew(), ["changed"])
         state, session = self.state, self.session
         self._view.param.watch(lambda event: setattr(state, "view", event.new), "value")
-        state.param.watch(
-            lambda *_events: self._draw(), ["source", "methods", "permutations", "view", "evidence", "method"]
-        )
+        asked = ["methods", "permutations", "prior"]
+        state.param.watch(lambda *_events: self._draw(), [*asked, "source", "view", "evidence", "method"])
         self.run.param.watch(lambda *_events: self._draw(), ["changed"])
         session.on_tick(self.run.tick)
         session.on_tick(self.evidence.tick)
@@ -246,10 +248,11 @@ class DiseasePage(Page[DiseaseState]):
         state, run = self.state, self.run
         names = ", ".join(self._methods[name] for name in state.methods)
         time = f" About {readable_seconds(run.seconds)}." if run.seconds else ""
+        weighed = "" if state.counted_prior == FLAT else "; posteriors weighed by predicted effect"
         return (
             "“Test” on the left asks through which cell types these traits act: "
             f"{source_title(state.source, self.tables)}; by {names}; {int(state.permutations):,} draws of "
-            f"the null.{time}"
+            f"the null{weighed}.{time}"
         )
 
     def _say_empty(self, text: str) -> None:
@@ -294,7 +297,7 @@ class DiseasePage(Page[DiseaseState]):
         simulated, left_out = simulated_words(known), left_out_words(known)
         if self.run.from_package:
             left_out = f"{embedded_words(known)}<br>{left_out}"
-        self._few_loci.object = few_loci_words(known)
+        self._few_loci.object = reweighted_words(known) + few_loci_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
         if simulated and packs:

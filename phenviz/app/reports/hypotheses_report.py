@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from phenviz.app.disease.disease_evidence import method_of_loci
 from phenviz.app.disease.disease_names import trait_label
-from phenviz.app.disease.disease_parts import method_part, methods_of, trait_words
+from phenviz.app.disease.disease_parts import methods_of, named_p_values, trait_words
 from phenviz.app.disease.disease_state import SIMULATED, DiseaseState
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.calibration import calibration_section
@@ -21,6 +20,7 @@ from phenviz.data.manifests import list_packs
 from phenviz.disease.cohort_methods import COHORT, described
 from phenviz.disease.files import gene_table, table_to_keep
 from phenviz.disease.hypotheses import table_of
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import is_of_people, methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated, simulated_title
@@ -146,9 +146,7 @@ def ask_hypotheses(
         behind = f"The model has no context {pair.context}, so that nothing can be said of loci in it."
     else:
         try:
-            behind = ask_behind(
-                world, ask, dataset, pair.trait, pair.context, source, method_of_loci(pair.method)
-            )
+            behind = ask_behind(world, ask, dataset, pair.trait, pair.context, source, pair.method)
         except PhenvizError as error:
             behind = f"What stands behind the tests couldn't be computed: {error}."
     return hypotheses_report(world, dataset, pair, app, behind, query)
@@ -238,8 +236,7 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
     title = simulated_title(str(dataset.attrs["source"]))
     names = methods_of(dataset)
     heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
-    p = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in names}
-    qq = qq_figure(p, title=title or "Observed and expected p-values")
+    qq = qq_figure(named_p_values(dataset, names), title=title or "Observed and expected p-values")
     table = table_of(dataset)
     own = table[table["method"] == pair.method].sort_values(["p_value", "z"], ascending=[True, False])
     passed = own[own["q_value"] < _LEVEL]
@@ -351,13 +348,9 @@ def _links(
 ) -> Section:
     note = ""
     if source_of(dataset) is None:
-        note = "A table of your own is known to the dashboard that it was handed to, on its own machine. "
-    if "prior" in dataset.attrs:
-        note += "The page tests with posteriors as given, without the prior of this report."
+        note = "A table of your own is known to the dashboard that it was handed to, on its own machine."
     query = query or _query(world, dataset, pair, behind)
-    return links_section(
-        world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note.strip()
-    )
+    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
 
 
 def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) -> dict[str, str]:
@@ -367,6 +360,7 @@ def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) 
     state.param.update(
         source=source_of(dataset) or "", method=pair.method, trait=pair.trait,
         methods=tuple(name for name in methods() if name in methods_of(dataset)),
+        prior=dataset.attrs.get("prior", FLAT),
     )  # fmt: skip
     if str(dataset.attrs["permutations"]) in state.param["permutations"].objects:
         state.permutations = str(dataset.attrs["permutations"])
