@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 DEFAULT_METHODS = ("variant",)
-_PER_TEST = (
+PER_TEST = (
     "effect", "se", "interval_low", "interval_high", "z", "p_value", "p_conditional", "top_locus_share",
     "p_without_top",
 )  # fmt: skip
@@ -234,7 +234,7 @@ def dataset_of(
     """
     column = {context.name: place for place, context in enumerate(contexts)}
     names = list(outcomes)
-    numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in _PER_TEST}
+    numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in PER_TEST}
     imbalance = np.full((len(traits), len(names)), np.nan)
     for m, outcome in enumerate(outcomes.values()):
         own = [place for place, context in enumerate(outcome.contexts) if context.name in column]
@@ -243,7 +243,7 @@ def dataset_of(
             # a trait without loci has no result of a method that goes by loci
             if trait not in outcome.results:
                 continue
-            for variable in _PER_TEST:
+            for variable in PER_TEST:
                 numbers[variable][t, into, m] = getattr(outcome.results[trait], variable)[own]
             imbalance[t, m] = outcome.imbalance.get(trait, np.nan)
     dims, known = ("trait", "context", "method"), described()
