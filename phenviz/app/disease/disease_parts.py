@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from phenviz.app.disease.disease_names import trait_label
+from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
 from phenviz.disease.calibration import calibration_words
 from phenviz.disease.functional_prior import prior_of
@@ -132,8 +134,15 @@ def interval_words(method: str) -> str:
 
 def simulated_words(dataset: xr.Dataset | None) -> str:
     """Return the label of simulated results; empty for others."""
-    if dataset is None or not is_simulated(str(dataset.attrs.get("source", ""))):
+    source = "" if dataset is None else str(dataset.attrs.get("source", ""))
+    if not is_simulated(source):
         return ""
+    if dataset is not None and is_of_people(dataset):
+        return (
+            "<span class='partial' data-testid='simulated'>SIMULATED</span> These people, or those that the "
+            "Phenformer learnt from, or the variants combined with them, are made up: "
+            f"{escaped(source)}. What is found says nothing about biology."
+        )
     return (
         "<span class='partial' data-testid='simulated'>SIMULATED</span> These traits are made up: their "
         "variants were chosen by the model's own predictions, to show how the page works."
@@ -171,6 +180,47 @@ def named_p_values(dataset: xr.Dataset, methods: Sequence[str]) -> dict[str, lis
         called = name if prior == FLAT else f"{name}, prior {prior}"
         named[called] = method_part(dataset, name)["p_value"].values.ravel().tolist()
     return named
+
+
+def made_from(dataset: xr.Dataset) -> str:
+    """Say in a few words whom hypotheses come from, and whether that is made up."""
+    said = "people" if is_of_people(dataset) else "variants"
+    return f"SIMULATED {said}" if is_simulated(str(dataset.attrs["source"])) else said
+
+
+def tested_words(dataset: xr.Dataset, name: str) -> str:
+    """Say of hypotheses that were tested elsewhere how, and where they are read from."""
+    attrs, labels = dataset.attrs, dataset["method_label"].values.astype(str).tolist()
+    model = "" if attrs["model"] == "none" else f", model {attrs['model']}"
+    facts = {
+        "File": name,
+        "Source": f"{attrs['source']} ({attrs['assembly']})",
+        "Methods": ", ".join(labels),
+        "How": f"{int(attrs['permutations']):,} draws of the null, seed {attrs['seed']}{model}",
+        "Written by": f"PhenViz {attrs['phenviz_version']}",
+    }
+    lines = "<br>".join(f"<b>{what}</b>: {escaped(said)}" for what, said in facts.items())
+    return f"<div data-testid='tested-elsewhere'>{lines}</div>"
+
+
+def pair_title(dataset: xr.Dataset | None, state: DiseaseState, by: str = "") -> str:
+    """Head what stands behind one hypothesis: trait, context, method and numbers, with more words on it."""
+    label = trait_label(state.trait, state.source)
+    shown = f"{state.trait} ({label})" if label != state.trait else state.trait
+    found = ""
+    if dataset is not None:
+        try:
+            found = cell_words(dataset, state.method, state.trait, state.evidence)
+        except KeyError:
+            found = "not tested by this method"
+        if said := posterior_words(dataset, state.method):
+            by += f" · {said}"
+    return (
+        f"<div style='margin-top:6px' data-testid='evidence-title'>"
+        f"<span style='font-size:17px;font-weight:600'>{escaped(shown)} in {escaped(state.evidence)}</span> "
+        f"<span class='quiet'>{escaped(state.method)}{by}</span><br>"
+        f"<span class='number'>{found}</span></div>"
+    )
 
 
 def embedded_words(dataset: xr.Dataset) -> str:
@@ -226,6 +276,9 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     """Say how many contexts count as independent, and how well matching did."""
     part = dataset.sel({"method": method})
     words = [escaped(str(part["method_label"].values))]
+    tested = int(np.isfinite(part["p_value"].transpose("trait", "context").values).any(0).sum())
+    if tested > MOST_CONTEXTS:
+        words.append(f"the {MOST_CONTEXTS} contexts with the smallest p of {tested:,} are drawn")
     count = float(part["effective_contexts"])
     if np.isfinite(count):
         words.append(

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from phenviz.app.disease.disease_parts import tested_words
 from phenviz.app.disease.disease_run import DiseaseRun
 from phenviz.app.disease.disease_state import OWN, PERMUTATIONS, SIMULATED, DiseaseState
 from phenviz.app.disease.disease_tables import KeptTables
@@ -21,6 +22,7 @@ from phenviz.disease.inputs import EFFECT, FLAT
 from phenviz.disease.methods import RECOMMENDED, methods
 
 UPLOAD = "upload"
+_OF_VARIANTS = "Fine-mapped variants of"
 _SAID = {
     SIMULATED: "Made-up traits, to try the page. Not data.",
     UPLOAD: "Columns trait, contig, position (from 1), ref, alt, posterior under their usual names; or the "
@@ -62,7 +64,7 @@ class DiseaseSource(Viewer):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
         # a label stands on the upper border of its field
         labelled = wide | {"margin": (12, 0, 4, 0)}
-        self._source = pmui.Select(options={}, label="Fine-mapped variants of", size="small", **labelled)
+        self._source = pmui.Select(options={}, label=_OF_VARIANTS, size="small", **labelled)
         self._said = words(**wide)
         self._methods = pmui.MultiChoice(
             options={_offered(name, title): name for name, title in titles.items()},
@@ -75,7 +77,7 @@ class DiseaseSource(Viewer):
             label="Draws of the null", size="small", **labelled,
         )  # fmt: skip
         self._prior = pmui.Select(
-            options={"as given": FLAT, "weighed by predicted effect": EFFECT}, value=state.prior,
+            options={"as given": FLAT, "weighed by effect": EFFECT}, value=state.prior,
             label="Posteriors", size="small", **labelled,
         )  # fmt: skip
         self._weighed = words(**wide)
@@ -168,7 +170,12 @@ class DiseaseSource(Viewer):
                 if kept is not None
                 else "This table isn't kept on this machine: hand it over again."
             )
+        self._source.label = "Hypotheses from" if state.tested and not self._uploading else _OF_VARIANTS
         self._said.object = f"<span class='quiet'>{escaped(said)}</span>"
+        # of what was tested elsewhere nothing can be chosen
+        for part in (self._methods, self._explained, self._draws, self._prior, self._weighed, self._test):
+            part.visible = not state.tested
+        self._cancel.visible = not state.tested
         self._draw()
 
     def _draw(self, *_events: object) -> None:
@@ -188,9 +195,22 @@ class DiseaseSource(Viewer):
         if missing:
             size = readable_bytes(sum(pack.bytes for pack in missing))
             self._fetch.label = f"Fetch {' and '.join(pack.name for pack in missing)} ({size})"
-        html = f"<div data-testid='disease-status' data-state='{status}'>{self._text(status)}</div>"
+        text = self._tested(status) if self._state.tested else self._text(status)
+        html = f"<div data-testid='disease-status' data-state='{status}'>{text}</div>"
         if html != self._told.object:
             self._told.object = html
+
+    def _tested(self, status: str) -> str:
+        """Say of hypotheses that were tested elsewhere how they were, or why they can't be shown."""
+        run = self._run
+        if status == "failed":
+            return f"<div class='failed' role='alert'><b>Can't be shown.</b> {escaped(run.error)}</div>"
+        if run.dataset is None:
+            return "<span class='quiet'>Reading the result…</span>"
+        said = "Tested elsewhere: nothing is tested here."
+        if run.missing():
+            said += " Its variants aren't on this machine yet; with them loci can be looked at."
+        return f"<div>{said}</div>{tested_words(run.dataset, self._state.tested)}"
 
     def _text(self, status: str) -> str:
         run = self._run
@@ -232,7 +252,7 @@ def _offered(name: str, title: str) -> str:
 def _weighed(state: DiseaseState) -> str:
     """Say what weighing posteriors does in the chosen methods, and which of them keep them as given."""
     kept = [name for name in state.methods if not follows_prior(name)]
-    said = "Within each locus, variants that do more by the model count for more; so they do in the null."
+    said = "Within each locus, variants of a larger predicted effect count for more; so they do in the null."
     if state.counted_prior == FLAT:
         said = (
             f"The null of {', '.join(kept)} can't be weighed so: posteriors count as given. Add a method "

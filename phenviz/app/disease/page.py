@@ -28,6 +28,7 @@ from phenviz.app.disease.disease_source import DiseaseSource
 from phenviz.app.disease.disease_state import (
     OWN,
     SIMULATED,
+    TESTED,
     VIEWS,
     DiseaseState,
 )
@@ -38,6 +39,7 @@ from phenviz.app.disease.disease_tables import (
     TableFolder,
 )
 from phenviz.app.disease.evidence_view import DiseaseEvidence
+from phenviz.app.disease.genes_view import DiseaseGenes
 from phenviz.app.disease.trait_map import DiseaseMap
 from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
@@ -51,6 +53,7 @@ from phenviz.data.packs import find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
 from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import RECOMMENDED
+from phenviz.disease.prose import is_of_people
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
@@ -60,9 +63,10 @@ _EMPTY = {
     "loading": "Loading the model…",
     "missing": "These traits aren't on this machine yet: fetch them on the left, or choose simulated ones.",
     "empty": "Choose on the left whose fine-mapped variants to test.",
+    "reading": "Reading the result…",
     "queued": "Waiting for a run before this one…",
     "running": "Testing: methods appear here as they finish…",
-    "failed": "Nothing could be tested; the reason stands on the left.",
+    "failed": "There is nothing to show; the reason stands on the left.",
     "cancelled": "Cancelled before any method was finished.",
 }
 _VIEW_FIGURE = {"map": "heatmap", "methods": "methods", "qq": "qq"}
@@ -95,6 +99,9 @@ class DiseasePage(Page[DiseaseState]):
                 source=last["source"], methods=last["method"], permutations=str(last["permutations"]),
                 prior=last["prior"],
             )  # fmt: skip
+            return
+        if (files := self.runtime.world.project.hypotheses) and "methods" not in arguments:
+            state.source = f"{TESTED}{files[0].name}"
             return
         known = self._packs()
         here = [name for name in known if has_pack(name)]
@@ -135,6 +142,7 @@ class DiseasePage(Page[DiseaseState]):
         self.map = DiseaseMap(session, state, contexts)
         self.methods = DiseaseMethods(state, contexts)
         self.behind = DiseaseEvidence(session, state, runtime, self.run, self.evidence)
+        self.genes = DiseaseGenes(session, state, runtime, self.run)
         self._views = {"map": self.map, "methods": self.methods, "qq": self.methods}
         self._empty = words(margin=(60, 40))
         self._holder = pn.Column(self._empty, sizing_mode="stretch_width", margin=0)
@@ -166,6 +174,8 @@ class DiseasePage(Page[DiseaseState]):
         session.on_tick(self.evidence.tick)
         session.on_close(self.run.close)
         session.on_close(self.uploads.close)
+        for read in self.runtime.tested_elsewhere().values():
+            read.add_done_callback(lambda _read: session.run_soon(self._offer))
         self._draw()
 
     def _packs(self) -> list[str]:
@@ -173,10 +183,11 @@ class DiseasePage(Page[DiseaseState]):
         return [name for name in TRAIT_PACKS if find_pack(name).assembly == self.runtime.world.assembly]
 
     def _offer(self) -> None:
-        known = [*self._packs(), SIMULATED]
+        tested = self.runtime.tested_elsewhere()
+        known = [*(f"{TESTED}{name}" for name in tested), *self._packs(), SIMULATED]
         if self.state.source not in known:
             known.append(self.state.source)
-        self.source.offer([(name, source_title(name, self.tables)) for name in known])
+        self.source.offer([(name, source_title(name, self.tables, tested)) for name in known])
 
     def _offer_anew(self) -> None:
         """Say of packs that were fetched meanwhile that they are here."""
@@ -219,7 +230,9 @@ class DiseasePage(Page[DiseaseState]):
         if not awaited:
             self._look_at(dataset, names)
         self._view.value = state.view
-        looked_at = "leave-one-out" if state.evidence else _VIEW_FIGURE[state.view]
+        of_people = is_of_people(dataset)
+        behind = "bars" if of_people or self.evidence.lacking else "leave-one-out"
+        looked_at = behind if state.evidence else _VIEW_FIGURE[state.view]
         if looked_at != self._offered:
             # what is on screen is what one wants to export; another figure can still be chosen
             self._offered = self._figure.value = looked_at
@@ -229,7 +242,8 @@ class DiseasePage(Page[DiseaseState]):
             self.methods.show(dataset, names)
             self._say_paragraph(dataset)
         self._view.visible = not state.evidence
-        shown = self.behind if state.evidence else self._views[state.view]
+        behind_it = self.genes if of_people else self.behind
+        shown = behind_it if state.evidence else self._views[state.view]
         if awaited and shown is self.map:
             label = self._methods.get(state.method, state.method)
             self._say_empty(f"{label} is still to come; finished methods stand under “{VIEWS['methods']}”.")
@@ -240,7 +254,7 @@ class DiseasePage(Page[DiseaseState]):
         """Tell whether the method that is looked at, as an address may name it, will be tested yet."""
         method, run = self.state.method, self.run
         to_come = run.status not in ("failed", "cancelled") and not known.attrs.get("complete", 1)
-        asked = run.asked["method"] if run.asked is not None else ()
+        asked = run.asked.get("method", ()) if run.asked is not None else ()
         return to_come and method in asked and method not in known["method"].values
 
     def _waiting(self) -> str:
@@ -300,7 +314,7 @@ class DiseasePage(Page[DiseaseState]):
         self._few_loci.object = reweighted_words(known) + few_loci_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
-        if simulated and packs:
+        if simulated and packs and not self.state.tested:
             pack = find_pack(packs[0])
             offer = f" For real ones choose “{escaped(source_title(pack.name, self.tables))}” on the left."
         self._banner.object = f"<div>{simulated}{offer}</div>" if simulated else left_out
@@ -327,7 +341,7 @@ class DiseasePage(Page[DiseaseState]):
             from phenviz.app.reports.exports import disease_report_file
 
             return disease_report_file(
-                self.runtime, state, dataset, method, self.run.asked, self.actions.place
+                self.runtime, state, dataset, method, self.run.source, self.actions.place
             )
         return disease_file(
             dataset,
