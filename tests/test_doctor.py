@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from phenviz import open_world
 from phenviz.cli import main
 from phenviz.errors import PhenvizError
-from tests.toys import GENES
+from phenviz.saving import save
+from tests.disease.people_toys import people_result
+from tests.toys import CONTEXTS, GENES
 
 PEAK = "chr20\t500\t900\tp\t10\t.\t2.5\t3\t2\t100\n"
 BAND = "chr20\t0\t5000\tp13\tgneg\n"
@@ -120,3 +122,12 @@ def test_opening_a_part_names_the_key_of_a_wrong_file(folder, key, part):
     world = open_world(folder / "project.yaml")
     with pytest.raises(PhenvizError, match=rf"line 6: '{key.split(':')[0]}': .*{name}"):
         getattr(world, part)
+
+
+def test_hypotheses_that_were_tested_elsewhere_are_read_and_refused_by_their_key(folder):
+    made = people_result(CONTEXTS, ["ALPHA"])
+    save(made, folder / "people.nc")
+    assert examine(folder, "hypotheses: people.nc\n") == []
+    save(made.assign_attrs(assembly="GRCh38"), folder / "people.nc")
+    (said,) = examine(folder)
+    assert "'hypotheses':" in said and "people.nc was tested on GRCh38, and world" in said

@@ -58,6 +58,7 @@ def doctor(project: str | None, world: str | None, device: str) -> None:
         "individuals": lambda: _individuals(opened),
         "peaks": lambda: _peaks(opened),
         "tracks": lambda: f"{len(opened.own_tracks)} of your own" if opened.project.tracks else "none",
+        "hypotheses": lambda: _hypotheses(opened),
         "memory": _memory,
         "cache": _cache,
         "packs": _packs,
@@ -86,6 +87,7 @@ _SOURCES = {
     "backbone": "docs/published_models.md says how weights of Enformer and Borzoi become .safetensors",
     "readout": "`phenviz train readout` makes one",
     "phenformer": "`phenviz cohort train` makes one",
+    "hypotheses": "`phenviz hypotheses -o` and `phenviz cohort hypotheses -o` make them",
     "bands": "UCSC has it as cytoBand.txt.gz",
 }
 
@@ -269,6 +271,21 @@ def _named_ld_scores(world: World) -> str:
             # the others are of one format with it, and large
             read_ld_scores(prefix, contigs, most=1)
     return f", LD scores of {len(lists):,} context{'s' * (len(lists) != 1)}"
+
+
+def _hypotheses(world: World) -> str:
+    """Read the hypotheses that were tested elsewhere, as the page *Disease* does."""
+    from phenviz.disease.files import read_hypotheses
+    from phenviz.disease.prose import is_of_people
+
+    said = []
+    with world.project.naming("hypotheses"):
+        for path in world.project.hypotheses:
+            found = read_hypotheses(path, world)
+            whose = "people" if is_of_people(found) else "variants"
+            counts = f"{found.sizes['trait']:,} trait{'s' * (found.sizes['trait'] != 1)}"
+            said.append(f"{path.name} ({whose}, {counts} by {', '.join(found['method'].values)})")
+    return "; ".join(said) or "none tested elsewhere"
 
 
 def _check_contigs(world: World, key: str, table: pd.DataFrame) -> None:

@@ -76,6 +76,8 @@ class Project:
         ``baseline``, ``weights`` (prefixes of LDSC's files) and ``contexts`` (``.ldcts``); empty for none.
     tracks
         Files of the user's own that the genome browser draws.
+    hypotheses
+        Results of hypotheses that were tested elsewhere, for the page *Disease*; no two of one name.
     peak_contig
         Read the peaks of this contig only; None for all.
     jobqueue
@@ -110,6 +112,7 @@ class Project:
     sequences: tuple[Path, ...] = ()
     adaptors: tuple[str, str] = ("", "")
     tracks: tuple[NamedTrack, ...] = ()
+    hypotheses: tuple[Path, ...] = ()
     peak_contig: str | None = None
     jobqueue: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
@@ -269,6 +272,14 @@ def _files(entries: Entries, key: str) -> tuple[Path, ...]:
     return tuple(entries.file(key, item) for item in listed)
 
 
+def _results(entries: Entries, key: str) -> tuple[Path, ...]:
+    paths = _files(entries, key)
+    names = [path.name for path in paths]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise entries.error(key, f"names two files called {twice}: rename one, as pages tell them by name")
+    return paths
+
+
 def _peaks(entries: Entries, key: str) -> tuple[str, ...] | dict[str, Path]:
     from phenviz.data.manifests import find_pack
 
@@ -348,5 +359,6 @@ _READERS: dict[str, Callable[[Entries, str], Any]] = {
     "sequences": _sequences,
     "ld_scores": read_ld_scores_entry,
     "tracks": read_tracks,
+    "hypotheses": _results,
     "dask-jobqueue": _jobqueue,
 }

@@ -34,6 +34,7 @@ SUFFIXES = {
     "coverage": (".bw", ".bigWig"),
     "ld_scores": (".ldcts",),
     "sequences": (".tsv", ".tsv.gz"),
+    "hypotheses": (".nc", ".zarr", ".parquet"),
     "tracks": tuple(".bw .bigWig .bed .bed.gz .narrowPeak .narrowPeak.gz .broadPeak .broadPeak.gz".split()),
 }
 # stores that are folders
@@ -63,6 +64,8 @@ WANTED = {
     "sequences": "give the path of a table, a list of them, or '{table: FILE, adaptors: [ACGT, TTGA]}'",
     "tracks": "write 'name: file' lines with bigWig, BED, narrowPeak or broadPeak files, or a list of "
     "'- {name: GATA1, file: gata1.bw, colour: \"#d55e00\"}'",
+    "hypotheses": "give the path of what `phenviz hypotheses` or `phenviz cohort hypotheses` wrote, or a "
+    "list of them",
     "peaks": "give the name of a data pack or a list of names, or 'context: file' lines with narrowPeak or "
     "BED files",
 }

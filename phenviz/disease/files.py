@@ -1,22 +1,88 @@
-"""Hypotheses as files to read: a table of the tests, and the methods paragraph."""
+"""Hypotheses as files: a table of the tests, the methods paragraph; and read back, for another world."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.disease.functional_prior import follows_prior
-from phenviz.disease.hypotheses import table_of
-from phenviz.disease.inputs import FLAT
-from phenviz.disease.prose import methods_paragraph
+from phenviz.disease.cohort_methods import METHODS as OF_PEOPLE
+from phenviz.disease.functional_prior import prior_of
+from phenviz.disease.hypotheses import PER_TEST, table_of
+from phenviz.disease.methods import MATCHED
+from phenviz.disease.prose import is_of_people, methods_paragraph
 from phenviz.disease.simulated import is_simulated
+from phenviz.errors import ResultError
 from phenviz.formats import writes
-from phenviz.results import save
+from phenviz.results import load, save
 from phenviz.results.writing import write_aside, write_content, write_table
+
+if TYPE_CHECKING:
+    from phenviz.world import World
+
+_CORRECTED = ("q_value", "p_bonferroni", "p_effective")
+_CONTEXT = ("context_label", "curie", "group", "colour")
+_METHOD = ("method_label", "method_units", "is_control", "effective_contexts", "imbalance")
+_ATTRS = (
+    "source", "assembly", "contig", "model", "permutations", "seed", "multiple_testing", "phenviz_version",
+)  # fmt: skip
+_KEYS = ["trait", "gene", "context"]
+
+
+def read_hypotheses(path: str | os.PathLike[str], world: World | None = None) -> xr.Dataset:
+    """Read back what ``phenviz hypotheses`` or ``phenviz cohort hypotheses`` wrote, here or elsewhere.
+
+    Parameters
+    ----------
+    path
+        ``.nc``, ``.zarr`` or ``.parquet``; of people, a Parquet file's genes are read from the one beside it.
+    world
+        Which is to show them; None where that doesn't matter.
+
+    Raises
+    ------
+    ResultError
+        If it is missing, damaged or no result of hypotheses, or of another assembly or of other contexts than
+        the world's.
+    """
+    path = Path(path)
+    dataset = check_hypotheses(_with_genes(load(path), path), os.fspath(path))
+    if world is not None:
+        _check_world(dataset, os.fspath(path), world)
+    return dataset
+
+
+def check_hypotheses(dataset: xr.Dataset, what: str) -> xr.Dataset:
+    """Return a result that holds hypotheses.
+
+    Raises
+    ------
+    ResultError
+        If it holds something else or lacks a part, or nothing was tested.
+    """
+    needed = {"trait", "context", "method"}
+    if not needed <= set(dataset.dims) or not {"p_value", "z", "q_value"} <= set(dataset.data_vars):
+        raise ResultError(
+            f"{what} holds no hypotheses: give what `phenviz hypotheses` wrote as .nc, .zarr or .parquet; of "
+            "a locus, a variant or a person, a report is made from its name"
+        )
+    of_traits = ("cases",) if is_of_people(dataset) else ("variants", "loci", "posterior", "posterior_share")
+    parts = (*PER_TEST, *_CORRECTED, *_CONTEXT, *_METHOD, *of_traits)
+    lacking = [name for name in parts if name not in dataset.variables]
+    lacking += [name for name in _ATTRS if name not in dataset.attrs]
+    if lacking:
+        raise ResultError(
+            f"{what} lacks {', '.join(lacking[:6])}{' ...' * (len(lacking) > 6)}, which hypotheses have: it "
+            "was changed, or written by an old PhenViz; test again with `phenviz hypotheses` or `phenviz "
+            "cohort hypotheses`"
+        )
+    if not np.isfinite(dataset["p_value"]).any():
+        raise ResultError(f"nothing was tested in {what}: there is nothing to show")
+    return dataset
 
 
 def table_to_keep(dataset: xr.Dataset) -> pd.DataFrame:
@@ -28,8 +94,7 @@ def table_to_keep(dataset: xr.Dataset) -> pd.DataFrame:
     source = str(dataset.attrs["source"])
     table = table_of(dataset).assign(source=source, simulated=is_simulated(source))
     if "prior" in dataset.attrs:
-        own = table["method"].map(follows_prior)
-        table["prior"] = np.where(own, str(dataset.attrs["prior"]), FLAT)
+        table["prior"] = [prior_of(dataset, name) for name in table["method"]]
     notes = dataset["method_note"].to_series() if "method_note" in dataset else pd.Series(dtype=str)
     return table.assign(note=table["method"].map(notes)) if (notes != "").any() else table
 
@@ -79,6 +144,49 @@ def write_hypotheses_parquet(dataset: xr.Dataset, path: Path, **how: Any) -> tup
 
 def _beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.genes{path.suffix}")
+
+
+def _with_genes(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Add the tests of single genes that lie beside a Parquet file; nothing where there are none."""
+    beside = _beside(path)
+    if path.suffix.lower() != ".parquet" or not is_of_people(dataset) or not beside.is_file():
+        return dataset
+    try:
+        table = pd.read_parquet(beside).drop(columns=["source", "simulated"]).set_index(_KEYS)
+        genes = table.to_xarray().reindex(trait=dataset["trait"].values, context=dataset["context"].values)
+    # each library has errors of its own for a damaged file
+    except Exception as error:
+        raise ResultError(
+            f"{beside}, with the genes of {path.name}, is damaged or no table of genes ({error}): write both "
+            "again, or take it away"
+        ) from error
+    return dataset.assign({f"gene_{name}": genes[name].transpose(*_KEYS) for name in table})
+
+
+def _check_world(dataset: xr.Dataset, what: str, world: World) -> None:
+    """Refuse a result of another assembly, or of a model whose contexts are all unknown in a world."""
+    from phenviz.disease.cohort.scoring_files import build_name
+
+    told = str(dataset.attrs["assembly"])
+    if build_name(told) != build_name(world.assembly):
+        raise ResultError(
+            f"{what} was tested on {told}, and world {world.name!r} is of {world.assembly}: show it in a "
+            f"world of {told}"
+        )
+    by_model = [
+        name
+        for name in dataset["method"].values.astype(str)
+        if name in OF_PEOPLE or getattr(MATCHED.get(name), "kind", "") == "model"
+    ]
+    p = dataset["p_value"].sel({"method": by_model}).transpose("context", "trait", "method").values
+    names = dataset["context"].values[np.isfinite(p).any((1, 2))].astype(str).tolist()
+    known = {context.name for context in (*world.contexts, *world.expression_contexts)}
+    if names and not known & set(names):
+        raise ResultError(
+            f"{what} was tested by {dataset.attrs['model']} in {', '.join(names[:3])} ..., none of which "
+            f"is a context of world {world.name!r} ({', '.join(sorted(known)[:3])} ...): show it in a world "
+            "with the model that it was tested with"
+        )
 
 
 @writes("hypotheses", ".txt")

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from phenviz.disease.engine import SCALE_LIMITS, Reweigh
@@ -176,3 +177,8 @@ def follows_prior(name: str) -> bool:
     from phenviz.disease.methods import MATCHED
 
     return bool(getattr(MATCHED.get(name), "reweighted", False))
+
+
+def prior_of(dataset: xr.Dataset, method: str) -> str:
+    """Return the prior of the posteriors that a method of a result has tested."""
+    return str(dataset.attrs.get("prior", FLAT)) if follows_prior(method) else FLAT

@@ -12,7 +12,7 @@ import xarray as xr
 from phenviz.disease import multiple
 from phenviz.disease.cohort_methods import described
 from phenviz.disease.functional_prior import DEFINITION as PRIOR_DEFINITION
-from phenviz.disease.functional_prior import checked_prior, follows_prior
+from phenviz.disease.functional_prior import checked_prior, follows_prior, prior_of
 from phenviz.disease.inputs import FLAT, Inputs, Settings
 from phenviz.disease.methods import MATCHED, Outcome, methods, needs_beta
 from phenviz.disease.scores import Scorer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 DEFAULT_METHODS = ("variant",)
-_PER_TEST = (
+PER_TEST = (
     "effect", "se", "interval_low", "interval_high", "z", "p_value", "p_conditional", "top_locus_share",
     "p_without_top",
 )  # fmt: skip
@@ -90,7 +90,8 @@ def hypotheses(
         ``p_bonferroni``, ``p_effective`` (times traits and effective number of contexts), ``p_conditional``,
         ``top_locus_share``, ``p_without_top``; NaN where a method doesn't test. On (trait,): ``variants``,
         ``loci``, ``posterior``, ``posterior_share``. On (method,): ``effective_contexts`` (Li and Ji),
-        ``effective_contexts_nyholt``. On (trait, method): ``imbalance``. Attributes name all settings.
+        ``effective_contexts_nyholt``, and with a prior ``method_prior``, the one that counted in it. On
+        (trait, method): ``imbalance``. Attributes name all settings.
 
     Raises
     ------
@@ -233,7 +234,7 @@ def dataset_of(
     """
     column = {context.name: place for place, context in enumerate(contexts)}
     names = list(outcomes)
-    numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in _PER_TEST}
+    numbers = {v: np.full((len(traits), len(contexts), len(names)), np.nan) for v in PER_TEST}
     imbalance = np.full((len(traits), len(names)), np.nan)
     for m, outcome in enumerate(outcomes.values()):
         own = [place for place, context in enumerate(outcome.contexts) if context.name in column]
@@ -242,7 +243,7 @@ def dataset_of(
             # a trait without loci has no result of a method that goes by loci
             if trait not in outcome.results:
                 continue
-            for variable in _PER_TEST:
+            for variable in PER_TEST:
                 numbers[variable][t, into, m] = getattr(outcome.results[trait], variable)[own]
             imbalance[t, m] = outcome.imbalance.get(trait, np.nan)
     dims, known = ("trait", "context", "method"), described()
@@ -257,6 +258,9 @@ def dataset_of(
         attrs=attrs,
     )
     dataset["imbalance"] = (("trait", "method"), imbalance)
+    if "prior" in attrs:
+        priors = [prior_of(dataset, name) for name in names]
+        dataset = dataset.assign(method_prior=("method", np.array(priors, dtype=object)))
     return _corrected(dataset, outcomes).assign_coords(
         method_label=("method", np.array([known[name].label for name in names], object)),
         method_units=("method", np.array([known[name].units for name in names], object)),

@@ -83,7 +83,7 @@ def heatmap_figure(
             top += height
         _scale(chart, min(limit, 8.0), 5 + heads[0], min(30.0, _ROW_MM * parts[0].sizes["trait"]))
 
-    return Chart(draw, sum(heights), width_mm=width_mm, title=title, footer=footer_of(dataset))
+    return Chart(draw, sum(heights), width_mm=width_mm, title=title, footer=footer_of(dataset, methods))
 
 
 def bars_figure(
@@ -246,7 +246,8 @@ def _grid(
 
     title = str(part["method_label"].values)
     height = rows * (_PANEL_MM[1] + foot)
-    return Chart(draw, height, width_mm=width_mm, title=title, footer=footer_of(dataset))
+    footer = footer_of(dataset, [str(part["method"].values)])
+    return Chart(draw, height, width_mm=width_mm, title=title, footer=footer)
 
 
 def check_method(dataset: xr.Dataset, method: str | None) -> xr.Dataset:
@@ -302,14 +303,26 @@ def context_colours_of(part: xr.Dataset) -> list[str]:
     return [colours[str(name)] for name in part["context"].values]
 
 
-def footer_of(dataset: xr.Dataset) -> str:
-    """Say what hypotheses were made from, and what stars mean."""
+def footer_of(dataset: xr.Dataset, methods: Sequence[str] | None = None) -> str:
+    """Say what hypotheses were made from, in the methods that are drawn, and what stars mean."""
     attrs = dataset.attrs
     contigs = ", ".join(shown_contig(name.strip()) for name in str(attrs["contig"]).split(","))
     model = "" if attrs["model"] == "none" else f" | model {attrs['model']}"
-    prior = f" | prior {attrs['prior']}" if "prior" in attrs else ""
+    prior = _prior(dataset, methods) if "prior" in attrs else ""
     return (
         f"{attrs['assembly']} {contigs}{model}{prior} | source {attrs['source']} | seed "
         f"{attrs['seed']} | PhenViz "
         f"{attrs['phenviz_version']}\n* q < 0.05, ** q < 0.01, *** q < 0.001 ({attrs['multiple_testing']})"
     )
+
+
+def _prior(dataset: xr.Dataset, methods: Sequence[str] | None) -> str:
+    """Name the prior of the posteriors, and the methods that follow it where others are drawn, too."""
+    name, drawn = str(dataset.attrs["prior"]), list(methods or dataset["method"].values.astype(str))
+    own = drawn
+    # older results don't say it method by method
+    if "method_prior" in dataset:
+        of_methods = dataset["method_prior"].to_series()
+        own = [method for method in drawn if of_methods[method] == name]
+    where = f" in {', '.join(own)}" if own != drawn else ""
+    return f" | prior {name}{where}" if own else ""

@@ -79,9 +79,10 @@ def leave_one_out_figure(evidence: xr.Dataset, context: str, *, width_mm: float 
         ax.set_xlabel("z without the locus", fontsize=TEXT_PT)
 
     title = f"{evidence.attrs['trait']} in {context}, leaving one locus out"
-    return Chart(
-        draw, height + 14, width_mm=width_mm, title=title, footer=f"method {evidence.attrs['method']}"
-    )
+    footer = f"method {evidence.attrs['method']}"
+    if "prior" in evidence.attrs:
+        footer += f", prior {evidence.attrs['prior']}"
+    return Chart(draw, height + 14, width_mm=width_mm, title=title, footer=footer)
 
 
 def power_figure(table: pd.DataFrame, *, width_mm: float = TWO_COLUMNS_MM) -> Chart:

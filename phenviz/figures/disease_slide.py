@@ -65,7 +65,9 @@ def slide_figure(
     numbers = f"z {known_number(z, '.2f')}, p {known_number(p)}, q {known_number(q)}"
     made_up = "SIMULATED: " if "SIMULATED" in str(dataset.attrs["source"]) else ""
     title = f"{made_up}{_short(trait)} in {_short(context)}: {numbers}"
-    footer = f"{part['method_label'].values}\n{footer_of(dataset).splitlines()[0]}"
+    footer = (
+        f"{part['method_label'].values}\n{footer_of(dataset, [str(part['method'].values)]).splitlines()[0]}"
+    )
     return Chart(draw, _room(title, footer), width_mm=WIDTH_MM, title=title, footer=footer)
 
 

@@ -28,7 +28,8 @@ from phenviz.tracks.viewport import nice_ceiling
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 ROW_PX = 20
 _STRIP = 0.3
-_HEAD_PX = 78
+# names of contexts stand aslant: what a letter takes upwards and sideways, and a narrow column
+_HEAD_PX, _LETTER_PX, _ASIDE_PX, _COLUMN_PX = 78, 5.0, 4.2, 13
 _STRONGEST = 8.0
 
 
@@ -108,7 +109,14 @@ class HypothesisMap(Plot):
         self.limit = limit or max(min(nice_ceiling(float(known.max(initial=1.0))), _STRONGEST), 1.0)
         self._mapper.update(low=-self.limit, high=self.limit)
         n_rows, n_columns = z.shape
-        self.layout.height = _HEAD_PX + ROW_PX * n_rows
+        longest = max(map(len, self._contexts), default=0)
+        self.layout.height = max(_HEAD_PX, round(20 + _LETTER_PX * longest)) + ROW_PX * n_rows
+        # the last names reach beyond the last column
+        beyond = [
+            _ASIDE_PX * len(name) - _COLUMN_PX * (place + 0.5)
+            for place, name in enumerate(reversed(self._contexts))
+        ]
+        self.layout.min_border_right = max(12, round(max(beyond, default=0)))
         self.layout.x_range.update(start=0, end=max(n_columns, 1))
         self.layout.y_range.update(start=0, end=max(n_rows, 1) + 1.4 * _STRIP)
         column, row = (index.ravel() for index in np.meshgrid(np.arange(n_columns), np.arange(n_rows)))

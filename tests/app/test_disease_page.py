@@ -129,6 +129,13 @@ def test_a_page_opens_on_what_the_package_brings_along_until_something_else_is_a
         opened.state.permutations = "10000"
         opened.session._tick()
         assert opened.run.from_package and opened._shown is opened.map
+        opened.state.prior = "effect"
+        opened.session._tick()
+        # what was brought along has posteriors as given
+        assert not opened.run.from_package and opened._shown is opened._empty
+        opened.state.prior = "flat"
+        opened.session._tick()
+        assert opened.run.from_package and opened._shown is opened.map
         opened.state.source = "simulated"
         opened.session._tick()
         assert not opened.run.from_package and opened.run.status != "missing"
@@ -140,10 +147,17 @@ def test_a_page_opens_on_what_the_package_brings_along_until_something_else_is_a
 def test_a_page_opens_on_the_public_traits_that_were_asked_for_last(page, runtime, monkeypatch):
     # those of the fixture are made up
     assert runtime.last_hypotheses == {}
-    last = {"source": "pics-39-traits", "method": METHODS, "permutations": 1_000, "seed": 0}
+    last = {
+        "source": "pics-39-traits",
+        "method": METHODS,
+        "permutations": 1_000,
+        "seed": 0,
+        "prior": "effect",
+    }
     monkeypatch.setattr(runtime, "last_hypotheses", last)
     state, _problems = page._read({})
     assert (state.source, state.methods, state.permutations) == ("pics-39-traits", METHODS, "1000")
+    assert state.prior == "effect"
     state, _problems = page._read({"permutations": "100000"})
     assert (state.source, state.permutations) == ("simulated", "100000")
     state, _problems = page._read({"source": "simulated"})
@@ -203,6 +217,62 @@ def test_parts_of_loci_add_up_to_the_effect(page):
     assert table["posterior"].sum() == pytest.approx(float(evidence["variant_posterior"].sum()))
 
 
+@pytest.fixture
+def reweighted(page):
+    page.state.param.update(methods=("variant", "control-track-variance"), prior="effect")
+    page.run.run()
+    settle(page)
+    assert page.run.status == "done", page.run.error
+    yield page
+    page.state.param.update(methods=METHODS, prior="flat")
+
+
+def test_with_the_prior_all_that_is_on_screen_and_exported_is_reweighted_and_says_so(reweighted):
+    page, dataset = reweighted, reweighted.run.dataset
+    assert dataset.attrs["prior"] == "effect" and page.state.query(CONTEXTS)["prior"] == "effect"
+    told = page._few_loci.object
+    assert "REWEIGHTED" in told and "effect in variant. As given in control-track-variance" in told
+    assert "posteriors weighed by predicted effect" in page.map._about_map.object
+    for suffix, words in ((".svg", "prior effect"), (".txt", "A functional prior"), (".tsv", "effect")):
+        assert words in page._make_file(suffix)().content.decode()
+    page._figure.value = "qq"
+    drawn = page._make_file(".svg")().content.decode()
+    assert "variant, prior effect" in drawn and "track-variance, prior" not in drawn
+    page.state.evidence = page.state.focus
+    settle(page)
+    evidence, one = page.evidence.dataset, {"method": "variant", "trait": page.state.trait}
+    np.testing.assert_allclose(
+        evidence["excess"].sum("locus"),
+        dataset["effect"].sel(one).sel(context=evidence["context"].values),
+        rtol=1e-6,
+    )
+    shown = page.behind.variants.view
+    assert ["posterior_given", "As given", "number"] in shown.columns and shown.rows
+    assert "posteriors weighed by predicted effect" in page.behind._title.object
+    page._figure.value = "leave-one-out"
+    assert b"prior effect" in page._make_file(".svg")().content
+
+
+def test_of_a_method_that_keeps_posteriors_as_given_loci_and_variants_have_them_too(reweighted):
+    page = reweighted
+    page.state.param.update(method="control-track-variance", evidence=page.state.focus)
+    settle(page)
+    assert page.evidence.asked["prior"] == "flat"
+    assert ["posterior_given", "As given", "number"] not in page.behind.variants.view.columns
+    assert "posteriors as given" in page.map._about_map.object
+
+
+def test_where_no_chosen_method_follows_the_prior_posteriors_are_as_given_and_the_page_says_so(page):
+    page.state.param.update(methods=("overlap",), prior="effect")
+    assert page.run.wanted()["prior"] == "flat" and page.state.query(CONTEXTS)["prior"] == "effect"
+    assert "The null of overlap can" in page.source._weighed.object
+    page.state.methods = ("variant", "overlap")
+    assert page.run.wanted()["prior"] == "effect"
+    assert "As given in overlap" in page.source._weighed.object
+    page.state.param.update(methods=METHODS, prior="flat")
+    assert page.source._weighed.object == ""
+
+
 def test_loci_of_another_trait_at_the_same_place_in_memory_are_not_left_on_screen(page, monkeypatch):
     # evidence may come to lie where some lay that was let go
     monkeypatch.setattr(disease_evidence, "id", lambda _: 7, raising=False)
@@ -249,7 +319,7 @@ def test_links_lead_to_the_locus_with_the_context_ticked(page):
 def test_an_address_brings_everything_back():
     state = DiseaseState(
         locus=Locus("20", 0, 100), settled=Locus("20", 0, 100), contexts=tuple(NAMES),
-        source="own:" + "a" * 16,
+        source="own:" + "a" * 16, prior="effect",
         methods=("accessibility", "control-shuffled"), permutations="1000", method="accessibility",
         trait="MCV",
         view="qq", order="both", evidence="Ery", variant="20:5:A:C",
@@ -260,6 +330,7 @@ def test_an_address_brings_everything_back():
         "source",
         "methods",
         "permutations",
+        "prior",
         "method",
         "trait",
         "view",
@@ -272,9 +343,11 @@ def test_an_address_brings_everything_back():
 
 def test_an_address_with_nonsense_still_opens():
     state = DiseaseState()
-    query = {"methods": "variant,banana", "permutations": "7", "view": "moon"}
+    query = {"methods": "variant,banana", "permutations": "7", "view": "moon", "prior": "good"}
     problems = state.take(query, CONTEXTS)
-    assert len(problems) == 3 and state.methods == ("variant",) and state.view == "map"
+    assert (
+        len(problems) == 4 and state.prior == "flat" and state.methods == ("variant",) and state.view == "map"
+    )
 
 
 def test_thresholds_are_those_of_bonferroni_and_benjamini_hochberg(page):

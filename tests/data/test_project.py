@@ -176,3 +176,19 @@ def test_the_embedded_project_names_files_that_are_there():
     named = (project.reference, project.annotation, project.bands, project.elements, project.motifs)
     assert all(path.is_file() for path in (*named, *project.individuals))
     assert len(project.contexts) == 24
+
+
+def test_hypotheses_are_one_file_or_several_of_different_names(folder):
+    for name in ("h.nc", "v.parquet"):
+        (folder / name).touch()
+    (folder / "people.zarr").mkdir()
+    project = _read(folder, _LEAST + "hypotheses: [h.nc, people.zarr, v.parquet]\n")
+    assert project.hypotheses == (folder / "h.nc", folder / "people.zarr", folder / "v.parquet")
+    assert _read(folder, _LEAST + "hypotheses: h.nc\n").hypotheses == (folder / "h.nc",)
+    assert _read(folder, _LEAST).hypotheses == ()
+    (folder / "more").mkdir()
+    (folder / "more" / "h.nc").touch()
+    said = _message(folder, _LEAST + "hypotheses: [h.nc, more/h.nc]\n")
+    assert "line 4: 'hypotheses' names two files called h.nc: rename one" in said
+    said = _message(folder, _LEAST + "hypotheses: notes.txt\n")
+    assert "a file ending in .nc, .zarr, .parquet is needed" in said

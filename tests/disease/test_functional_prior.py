@@ -15,11 +15,13 @@ from phenviz.disease.functional_prior import (
     FunctionalPrior,
     effect_size,
     follows_prior,
+    prior_of,
     prior_weight,
     reweighted,
 )
 from phenviz.disease.matching import Replicas
 from phenviz.errors import DataError
+from phenviz.figures.disease import footer_of
 from phenviz.results.comments import comments
 from phenviz.service.disease import EvidenceRequest, HypothesesRequest
 from tests.disease import worlds
@@ -129,6 +131,18 @@ def test_a_prior_counts_in_tests_of_matched_loci_alone_and_is_named(both):
     assert any(line.startswith("prior: effect") for line in comments(effect))
     kept = table_to_keep(effect).groupby("method")["prior"].unique().str.join(",")
     assert kept["variant"] == "effect" and kept["overlap"] == "flat" and "prior" not in table_to_keep(flat)
+
+
+def test_a_figure_names_a_prior_only_where_a_method_that_is_drawn_follows_it(both):
+    flat, effect = both
+    assert "prior" not in footer_of(flat)
+    assert "| prior effect |" in footer_of(effect, ["variant"])
+    assert "| prior effect in sequence |" in footer_of(effect, ["overlap", "sequence"])
+    assert "prior" not in footer_of(effect, ["overlap"])
+    # as older results are
+    assert "| prior effect |" in footer_of(effect.drop_vars("method_prior"), ["variant"])
+    priors = [prior_of(effect, name) for name in effect["method"].values]
+    assert effect["method_prior"].values.tolist() == priors
 
 
 def test_a_prior_moves_weight_to_the_variant_in_the_element(both, traits, world):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.disease.disease_state import DiseaseState
+from phenviz.app.disease.disease_state import SIMULATED, DiseaseState
 from phenviz.app.shell.links import link_to
+from phenviz.data.manifests import list_packs
+from phenviz.disease.prose import is_of_people
+from phenviz.disease.simulated import is_simulated
 from phenviz.genome.contexts import Context
 from phenviz.genome.locus import shown_contig
 from phenviz.genome.variant import Variant
+
+if TYPE_CHECKING:
+    from phenviz.world import World
 
 # methods that need observed peaks
 OF_PEAKS = ("accessibility", "gchromvar", "overlap", "accessibility-rank")
 # loci that the leave-one-out plot has room for
 KEPT = 30
+_PACK = "data pack "
 _FLANK = 2_000
 _MOST_LINES = 40
 
@@ -27,6 +36,49 @@ def method_of_loci(method: str) -> str:
     if method in MATCHED:
         return method
     return "accessibility" if method in OF_PEAKS else "variant"
+
+
+def source_of(dataset: xr.Dataset) -> str | None:
+    """Return the source of hypotheses as jobs take it; None where the result doesn't tell where it lies."""
+    told = str(dataset.attrs["source"])
+    if is_of_people(dataset):
+        return None
+    if is_simulated(told):
+        return SIMULATED
+    name = told.removeprefix(_PACK)
+    return name if told.startswith(_PACK) and name in {pack.name for pack in list_packs()} else None
+
+
+def why_no_loci(dataset: xr.Dataset, source: object, world: World, context: str) -> str:
+    """Say why nothing can be shown of the loci behind hypotheses in a context; "" where they can be seen.
+
+    Parameters
+    ----------
+    dataset
+        Hypotheses.
+    source
+        Where their fine-mapped variants are; None where they aren't here.
+    """
+    told, made_by = str(dataset.attrs["source"]), str(dataset.attrs["model"])
+    if is_of_people(dataset):
+        return (
+            "These tests compare people: single genes stand behind them. Loci and variants are looked at in "
+            "hypotheses from fine-mapped variants."
+        )
+    if source is None:
+        return (
+            f"Loci, variants and motifs behind the tests need the fine-mapped variants ({told}), which the "
+            "result doesn't hold: with their table they can be tested, and looked at, here."
+        )
+    if context not in {one.name for one in world.contexts}:
+        return f"The model has no context {context}, so that nothing can be said of loci in it."
+    own = f"{world.backbone.name}@{world.backbone.weights_hash[:8]}"
+    if made_by not in ("none", own):
+        return (
+            f"These tests were made with the model {made_by}, and this world has {own}, whose loci would be "
+            "those of other tests: test the variants anew to look at them."
+        )
+    return ""
 
 
 def locus_table(evidence: xr.Dataset, context: str) -> pd.DataFrame:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import xarray as xr
 
-from phenviz.app.disease.disease_parts import method_part
-from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, saved_file
+from phenviz.app.disease.disease_parts import method_part, named_p_values
+from phenviz.app.shell.exports import FIGURE_FORMATS, File, figure_file, packed, saved_file
+from phenviz.app.shell.uploads import private_directory
 from phenviz.disease import methods_paragraph, table_to_keep
+from phenviz.disease.files import gene_table
+from phenviz.disease.prose import is_of_people
 from phenviz.disease.simulated import is_simulated, simulated_title
 from phenviz.errors import ResultError
 from phenviz.formats import menu_of
@@ -70,6 +72,8 @@ def disease_file(
         if shown is not None:
             # the same rows and columns, in the same order, as on screen
             drawn = dataset.sel({"trait": shown["trait"].values, "context": shown["context"].values})
+        if figure == "leave-one-out" and is_of_people(dataset):
+            raise ResultError("people were tested, not loci: choose another figure")
         if figure == "leave-one-out" and evidence is None:
             raise ResultError(
                 "choose a cell and look at what stands behind it first: then its loci can be drawn"
@@ -107,7 +111,7 @@ def _drawing(
     if figure == "forest":
         return draw.forest_figure(dataset, method=method, traits=[trait] if trait else None)
     if figure == "qq":
-        values = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in several}
+        values = named_p_values(dataset, several)
         return qq_figure(values, title=title or "Observed and expected p-values")
     if figure == "slide":
         known = context if context in method_part(dataset, method)["context"].values else None
@@ -117,6 +121,10 @@ def _drawing(
 
 
 def _table(dataset: xr.Dataset, name: str) -> File:
-    buffer = io.BytesIO()
-    table_to_keep(dataset).to_parquet(buffer, index=False)
-    return File(f"{name}.parquet", buffer.getvalue(), "application/octet-stream")
+    tables, genes = {f"{name}.parquet": table_to_keep(dataset)}, gene_table(dataset)
+    if genes is not None:
+        tables[f"{name}.genes.parquet"] = genes
+    with private_directory() as folder:
+        for file, table in tables.items():
+            table.to_parquet(folder / file, index=False)
+        return packed([folder / file for file in tables], f"{name}.parquet")

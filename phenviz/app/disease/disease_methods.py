@@ -6,7 +6,13 @@ import panel as pn
 import xarray as xr
 from panel.viewable import Viewer
 
-from phenviz.app.disease.disease_parts import arranged, calibrated, method_part, shown_contexts
+from phenviz.app.disease.disease_parts import (
+    arranged,
+    calibrated,
+    method_part,
+    posterior_words,
+    shown_contexts,
+)
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
 from phenviz.app.widgets.figure_table import FigureTable
@@ -20,6 +26,7 @@ _ALT = {
     "qq": "Observed against expected p-values, with the range that chance allows",
 }
 _WIDTH = {"methods": 400, "qq": 290}
+_COLUMN_PX = 13
 _QQ_NOTE = (
     "All p-values of a method, sorted, against those expected if nothing acted through any cell type; "
     "grey: where 95 % of them would lie point by point if they were independent. Traits and cell types of "
@@ -75,7 +82,7 @@ class DiseaseMethods(Viewer):
             else:
                 pairs = [f"{t} in {c}" for t in part["trait"].values for c in part["context"].values]
                 plot.show(part["p_value"].values.ravel().astype(float), pairs)
-        drawn = (view, tuple(self._methods))
+        drawn = (view, tuple(self._methods), self._dataset.attrs.get("prior"), self._state.source)
         if drawn != self._drawn:
             self._drawn = drawn
             self._box[:] = [self._cell(view, name) for name in self._methods]
@@ -95,9 +102,11 @@ class DiseaseMethods(Viewer):
         assert self._dataset is not None
         one = self._dataset.sel({"method": name})
         control = " <span class='partial'>control</span>" if int(one["is_control"]) else ""
+        facts = [escaped(name), posterior_words(self._dataset, name)]
+        facts.append(calibrated(name) or "calibration not measured")
         title = words(
             f"<b>{escaped(str(one['method_label'].values))}</b>{control} "
-            f"<span class='quiet'>{escaped(name)} · {calibrated(name) or 'calibration not measured'}</span>",
+            f"<span class='quiet'>{' · '.join(filter(None, facts))}</span>",
             margin=(2, 8),
         )
         pane = FigurePane(
@@ -107,15 +116,19 @@ class DiseaseMethods(Viewer):
             margin=0,
         )
         table = FigureTable(pane, "Numbers")
-        return pn.Column(title, pane, table, width=_WIDTH[view], margin=0, css_classes=["disease-method"])
+        width = _WIDTH[view]
+        if view == "methods":
+            # names of many contexts would run into each other
+            width = max(width, 60 + _COLUMN_PX * method_part(self._dataset, name).sizes["context"])
+        return pn.Column(title, pane, table, width=width, margin=0, css_classes=["disease-method"])
 
     def _words(self, view: str) -> str:
         if view == "qq":
             return _QQ_NOTE
+        more = "" if self._state.tested else "Choose more methods on the left: the "
         return (
-            "The same traits and cell types by each method that was run, each on its own scale of z. Choose "
-            "more methods on the left: the controls know no cell types, so stars there are warnings. A click "
-            "looks closer."
+            "The same traits and cell types by each method that was run, each on its own scale of z. "
+            f"{more or 'Any '}controls know no cell types, so stars there are warnings. A click looks closer."
         )
 
     def _pick(self, method: str, trait: str, context: str) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
+from phenviz.app.disease.disease_names import trait_label
+from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
 from phenviz.disease.calibration import calibration_words
+from phenviz.disease.functional_prior import prior_of
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import draws_loci
 from phenviz.disease.prose import is_of_people, people_words
 from phenviz.disease.simulated import is_simulated
@@ -128,11 +134,92 @@ def interval_words(method: str) -> str:
 
 def simulated_words(dataset: xr.Dataset | None) -> str:
     """Return the label of simulated results; empty for others."""
-    if dataset is None or not is_simulated(str(dataset.attrs.get("source", ""))):
+    source = "" if dataset is None else str(dataset.attrs.get("source", ""))
+    if not is_simulated(source):
         return ""
+    if dataset is not None and is_of_people(dataset):
+        return (
+            "<span class='partial' data-testid='simulated'>SIMULATED</span> These people, or those that the "
+            "Phenformer learnt from, or the variants combined with them, are made up: "
+            f"{escaped(source)}. What is found says nothing about biology."
+        )
     return (
         "<span class='partial' data-testid='simulated'>SIMULATED</span> These traits are made up: their "
         "variants were chosen by the model's own predictions, to show how the page works."
+    )
+
+
+def reweighted_words(dataset: xr.Dataset) -> str:
+    """Say which methods of a result have tested posteriors weighed by predicted effect; empty for none."""
+    if "prior" not in dataset.attrs:
+        return ""
+    own = [name for name in methods_of(dataset) if prior_of(dataset, name) != FLAT]
+    others = [name for name in methods_of(dataset) if name not in own]
+    kept = f" As given in {escaped(', '.join(others))}." if others else ""
+    return (
+        "<div><span class='partial' data-testid='reweighted'>REWEIGHTED</span> Posteriors were weighed by "
+        f"predicted effect in {escaped(', '.join(own)) or 'no method'}.{kept} Variants are found better so, "
+        "and cell types hardly. The rates of error beside methods were measured with posteriors as given."
+        "</div>"
+    )
+
+
+def posterior_words(dataset: xr.Dataset, method: str) -> str:
+    """Say of a result with a prior whether posteriors were weighed for a method; empty for other results."""
+    if "prior" not in dataset.attrs:
+        return ""
+    flat = prior_of(dataset, method) == FLAT
+    return "posteriors as given" if flat else "posteriors weighed by predicted effect"
+
+
+def named_p_values(dataset: xr.Dataset, methods: Sequence[str]) -> dict[str, list[float]]:
+    """Return all p-values of each method, by its name and its prior, to draw QQ plots."""
+    named = {}
+    for name in methods:
+        prior = prior_of(dataset, name)
+        called = name if prior == FLAT else f"{name}, prior {prior}"
+        named[called] = method_part(dataset, name)["p_value"].values.ravel().tolist()
+    return named
+
+
+def made_from(dataset: xr.Dataset) -> str:
+    """Say in a few words whom hypotheses come from, and whether that is made up."""
+    said = "people" if is_of_people(dataset) else "variants"
+    return f"SIMULATED {said}" if is_simulated(str(dataset.attrs["source"])) else said
+
+
+def tested_words(dataset: xr.Dataset, name: str) -> str:
+    """Say of hypotheses that were tested elsewhere how, and where they are read from."""
+    attrs, labels = dataset.attrs, dataset["method_label"].values.astype(str).tolist()
+    model = "" if attrs["model"] == "none" else f", model {attrs['model']}"
+    facts = {
+        "File": name,
+        "Source": f"{attrs['source']} ({attrs['assembly']})",
+        "Methods": ", ".join(labels),
+        "How": f"{int(attrs['permutations']):,} draws of the null, seed {attrs['seed']}{model}",
+        "Written by": f"PhenViz {attrs['phenviz_version']}",
+    }
+    lines = "<br>".join(f"<b>{what}</b>: {escaped(said)}" for what, said in facts.items())
+    return f"<div data-testid='tested-elsewhere'>{lines}</div>"
+
+
+def pair_title(dataset: xr.Dataset | None, state: DiseaseState, by: str = "") -> str:
+    """Head what stands behind one hypothesis: trait, context, method and numbers, with more words on it."""
+    label = trait_label(state.trait, state.source)
+    shown = f"{state.trait} ({label})" if label != state.trait else state.trait
+    found = ""
+    if dataset is not None:
+        try:
+            found = cell_words(dataset, state.method, state.trait, state.evidence)
+        except KeyError:
+            found = "not tested by this method"
+        if said := posterior_words(dataset, state.method):
+            by += f" · {said}"
+    return (
+        f"<div style='margin-top:6px' data-testid='evidence-title'>"
+        f"<span style='font-size:17px;font-weight:600'>{escaped(shown)} in {escaped(state.evidence)}</span> "
+        f"<span class='quiet'>{escaped(state.method)}{by}</span><br>"
+        f"<span class='number'>{found}</span></div>"
     )
 
 
@@ -189,6 +276,9 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     """Say how many contexts count as independent, and how well matching did."""
     part = dataset.sel({"method": method})
     words = [escaped(str(part["method_label"].values))]
+    tested = int(np.isfinite(part["p_value"].transpose("trait", "context").values).any(0).sum())
+    if tested > MOST_CONTEXTS:
+        words.append(f"the {MOST_CONTEXTS} contexts with the smallest p of {tested:,} are drawn")
     count = float(part["effective_contexts"])
     if np.isfinite(count):
         words.append(
@@ -197,6 +287,8 @@ def effective_words(dataset: xr.Dataset, method: str) -> str:
     imbalance = part["imbalance"].values
     if np.isfinite(imbalance).any():
         words.append(f"largest imbalance after matching {np.nanmax(imbalance):.2f} SD")
+    if said := posterior_words(dataset, method):
+        words.append(f"<b>{said}</b>")
     told = calibrated(method)
     # what doesn't hold has a frame, and no sign before it
     joined = "" if not told else " " if "class=" in told else " · "

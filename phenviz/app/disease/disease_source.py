@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from phenviz.app.disease.disease_parts import tested_words
 from phenviz.app.disease.disease_run import DiseaseRun
 from phenviz.app.disease.disease_state import OWN, PERMUTATIONS, SIMULATED, DiseaseState
 from phenviz.app.disease.disease_tables import KeptTables
@@ -16,9 +17,12 @@ from phenviz.app.shell.formatting import escaped, readable_bytes, readable_secon
 from phenviz.app.shell.session import Session
 from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
+from phenviz.disease.functional_prior import follows_prior
+from phenviz.disease.inputs import EFFECT, FLAT
 from phenviz.disease.methods import RECOMMENDED, methods
 
 UPLOAD = "upload"
+_OF_VARIANTS = "Fine-mapped variants of"
 _SAID = {
     SIMULATED: "Made-up traits, to try the page. Not data.",
     UPLOAD: "Columns trait, contig, position (from 1), ref, alt, posterior under their usual names; or the "
@@ -60,7 +64,7 @@ class DiseaseSource(Viewer):
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
         # a label stands on the upper border of its field
         labelled = wide | {"margin": (12, 0, 4, 0)}
-        self._source = pmui.Select(options={}, label="Fine-mapped variants of", size="small", **labelled)
+        self._source = pmui.Select(options={}, label=_OF_VARIANTS, size="small", **labelled)
         self._said = words(**wide)
         self._methods = pmui.MultiChoice(
             options={_offered(name, title): name for name, title in titles.items()},
@@ -72,6 +76,11 @@ class DiseaseSource(Viewer):
             options={f"{int(draws):,}": draws for draws in PERMUTATIONS}, value=state.permutations,
             label="Draws of the null", size="small", **labelled,
         )  # fmt: skip
+        self._prior = pmui.Select(
+            options={"as given": FLAT, "weighed by effect": EFFECT}, value=state.prior,
+            label="Posteriors", size="small", **labelled,
+        )  # fmt: skip
+        self._weighed = words(**wide)
         self._fetch = pmui.Button(
             label="Fetch", icon="cloud_download", variant="outlined", size="small", visible=False, **wide,
             sx={"textTransform": "none"},
@@ -94,18 +103,20 @@ class DiseaseSource(Viewer):
         self._source.param.watch(self._choose, "value")
         self._methods.param.watch(self._choose_methods, "value")
         self._draws.param.watch(lambda event: setattr(state, "permutations", event.new), "value")
+        self._prior.param.watch(lambda event: setattr(state, "prior", event.new), "value")
         self._test.on_click(lambda _event: run.run())
         self._cancel.on_click(lambda _event: run.cancel())
         self._fetch.on_click(lambda _event: run.fetch())
         self._forget.on_click(lambda _event: self._remove())
-        state.param.watch(self._follow, ["source", "methods", "permutations"])
+        state.param.watch(self._follow, ["source", "methods", "permutations", "prior"])
         run.param.watch(self._draw, ["changed"])
         session.on_tick(self._draw)
         self.on_remove: Callable[[], None] = lambda: None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            self._source, self._said, self._drop, self._methods, self._explained, self._draws, self._fetch,
+            self._source, self._said, self._drop, self._methods, self._explained, self._draws, self._prior,
+            self._weighed, self._fetch,
             pn.Row(self._test, self._cancel, sizing_mode="stretch_width", margin=0),
             self._bar, self._told, self._forget, sizing_mode="stretch_width", margin=(4, 12),
         )  # fmt: skip
@@ -148,6 +159,8 @@ class DiseaseSource(Viewer):
             self._methods.value = list(state.methods)
         self._explained.object = _explained(state.methods)
         self._draws.value = state.permutations
+        self._prior.value = state.prior
+        self._weighed.object = _weighed(state) if state.prior != FLAT else ""
         said = _SAID.get(shown, "")
         self._forget.visible = shown.startswith(OWN)
         if shown.startswith(OWN):
@@ -157,7 +170,12 @@ class DiseaseSource(Viewer):
                 if kept is not None
                 else "This table isn't kept on this machine: hand it over again."
             )
+        self._source.label = "Hypotheses from" if state.tested and not self._uploading else _OF_VARIANTS
         self._said.object = f"<span class='quiet'>{escaped(said)}</span>"
+        # of what was tested elsewhere nothing can be chosen
+        for part in (self._methods, self._explained, self._draws, self._prior, self._weighed, self._test):
+            part.visible = not state.tested
+        self._cancel.visible = not state.tested
         self._draw()
 
     def _draw(self, *_events: object) -> None:
@@ -177,9 +195,22 @@ class DiseaseSource(Viewer):
         if missing:
             size = readable_bytes(sum(pack.bytes for pack in missing))
             self._fetch.label = f"Fetch {' and '.join(pack.name for pack in missing)} ({size})"
-        html = f"<div data-testid='disease-status' data-state='{status}'>{self._text(status)}</div>"
+        text = self._tested(status) if self._state.tested else self._text(status)
+        html = f"<div data-testid='disease-status' data-state='{status}'>{text}</div>"
         if html != self._told.object:
             self._told.object = html
+
+    def _tested(self, status: str) -> str:
+        """Say of hypotheses that were tested elsewhere how they were, or why they can't be shown."""
+        run = self._run
+        if status == "failed":
+            return f"<div class='failed' role='alert'><b>Can't be shown.</b> {escaped(run.error)}</div>"
+        if run.dataset is None:
+            return "<span class='quiet'>Reading the result…</span>"
+        said = "Tested elsewhere: nothing is tested here."
+        if run.missing():
+            said += " Its variants aren't on this machine yet; with them loci can be looked at."
+        return f"<div>{said}</div>{tested_words(run.dataset, self._state.tested)}"
 
     def _text(self, status: str) -> str:
         run = self._run
@@ -216,6 +247,20 @@ class DiseaseSource(Viewer):
 def _offered(name: str, title: str) -> str:
     """Return how a method is offered."""
     return f"{title} (recommended)" if name == RECOMMENDED else title
+
+
+def _weighed(state: DiseaseState) -> str:
+    """Say what weighing posteriors does in the chosen methods, and which of them keep them as given."""
+    kept = [name for name in state.methods if not follows_prior(name)]
+    said = "Within each locus, variants of a larger predicted effect count for more; so they do in the null."
+    if state.counted_prior == FLAT:
+        said = (
+            f"The null of {', '.join(kept)} can't be weighed so: posteriors count as given. Add a method "
+            "that compares loci with matched ones, such as sequence or variant."
+        )
+    elif kept:
+        said += f" As given in {', '.join(kept)}, whose null can't be weighed so."
+    return f"<div class='quiet' data-testid='weighed'>{escaped(said)}</div>"
 
 
 def _explained(names: tuple[str, ...]) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import param
 
 from phenviz.app.shell.state import PageState
+from phenviz.disease.functional_prior import PRIORS, follows_prior
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import methods as known_methods
 from phenviz.genome.contexts import Context
 
-SIMULATED, OWN = "simulated", "own:"
+SIMULATED, OWN, TESTED = "simulated", "own:", "tested:"
 VIEWS = {"map": "Heat map", "methods": "Methods side by side", "qq": "QQ plots"}
 SORTS = {
     "": "File order, by lineage",
@@ -25,18 +27,34 @@ DEFAULT_METHODS = ("variant",)
 class DiseaseState(PageState):
     """State of the Disease page."""
 
-    source = param.String(default="", doc="A data pack, `simulated`, or `own:` and the name of a kept table.")
+    source = param.String(
+        default="", doc="A data pack, `simulated`, `own:` and a kept table, or `tested:` and a file."
+    )
     methods = param.ClassSelector(class_=tuple, default=DEFAULT_METHODS, doc="Methods to run, by name.")
     permutations = param.Selector(default="10000", objects=list(PERMUTATIONS), doc="Draws of the null.")
+    prior = param.Selector(default=FLAT, objects=list(PRIORS), doc="What posteriors are weighed by.")
     method = param.String(default="", doc="Method that is looked at.")
     trait = param.String(default="", doc="Trait that is looked at.")
     view = param.Selector(default="map", objects=list(VIEWS), doc="What is drawn.")
     order = param.Selector(default="", objects=list(SORTS), doc="How rows and columns are sorted.")
     evidence = param.String(default="", doc="Context whose loci are looked at; empty for none.")
     variant = param.String(default="", doc="Key of the variant whose alleles are compared.")
+    gene = param.String(default="", doc="Gene of people that is looked at.")
 
-    _values = ("source", "permutations", "method", "trait", "view", "order", "evidence", "variant")
+    _values = (
+        "source", "permutations", "prior", "method", "trait", "view", "order", "evidence", "variant", "gene",
+    )  # fmt: skip
     _lists = ("methods",)
+
+    @property
+    def tested(self) -> str:
+        """Name of the file of hypotheses that are looked at; "" where they are tested here."""
+        return self.source.removeprefix(TESTED) if self.source.startswith(TESTED) else ""
+
+    @property
+    def counted_prior(self) -> str:
+        """The prior that is asked for; flat where none of the methods would follow it."""
+        return self.prior if any(map(follows_prior, self.methods)) else FLAT
 
     def take(self, query: Mapping[str, str], all_contexts: tuple[Context, ...]) -> list[str]:
         """See `PageState.take`; of the methods those that there are, in the order in which they are shown."""

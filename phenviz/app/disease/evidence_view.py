@@ -19,8 +19,7 @@ from phenviz.app.disease.disease_evidence import (
     variant_table,
 )
 from phenviz.app.disease.disease_motifs import DiseaseMotifs
-from phenviz.app.disease.disease_names import trait_label
-from phenviz.app.disease.disease_parts import cell_words
+from phenviz.app.disease.disease_parts import pair_title
 from phenviz.app.disease.disease_run import DiseaseRun, EvidenceRun
 from phenviz.app.disease.disease_state import DiseaseState
 from phenviz.app.shell.formatting import escaped
@@ -48,6 +47,7 @@ _VARIANTS = (
     GridColumn("name", "Variant", searched=True),
     GridColumn("gene", "Nearest gene", searched=True),
     GridColumn("posterior", "Posterior", "{:.3f}", "number"),
+    GridColumn("posterior_given", "As given", "{:.3f}", "number", optional=True),
     GridColumn("effect", "Effect here", "{:+.3f}", "effect"),
     GridColumn("strongest", "Strongest in", searched=True),
     GridColumn("strongest_effect", "Effect there", "{:+.3f}", "effect"),
@@ -188,28 +188,11 @@ class DiseaseEvidence(Viewer):
         self._say_links(evidence, shown)
 
     def _say_title(self) -> None:
-        state, dataset = self._state, self._hypotheses.dataset
-        label = trait_label(state.trait, state.source)
-        shown = f"{state.trait} ({label})" if label != state.trait else state.trait
-        found = ""
-        if dataset is not None:
-            try:
-                found = cell_words(dataset, state.method, state.trait, state.evidence)
-            except KeyError:
-                found = "not tested by this method"
-        method = self._run.method
-        by = (
-            ""
-            if method == state.method
-            else f" · {escaped(state.method)} doesn't go by loci: loci by {method}"
-        )
-        title = f"{escaped(shown)} in {escaped(state.evidence)}"
-        self._title.object = (
-            f"<div style='margin-top:6px' data-testid='evidence-title'>"
-            f"<span style='font-size:17px;font-weight:600'>{title}</span> "
-            f"<span class='quiet'>{escaped(state.method)}{by}</span><br>"
-            f"<span class='number'>{found}</span></div>"
-        )
+        method, looked_at = self._run.method, self._state.method
+        by = ""
+        if method != looked_at and not self._run.lacking:
+            by = f" · {escaped(looked_at)} doesn't go by loci: loci by {method}"
+        self._title.object = pair_title(self._hypotheses.dataset, self._state, by)
 
     def _say_links(self, evidence: xr.Dataset, shown: pd.DataFrame) -> None:
         state = self._state
@@ -233,6 +216,8 @@ class DiseaseEvidence(Viewer):
 
     def _text(self) -> str:
         run = self._run
+        if run.lacking:
+            return f"<span class='quiet'>{escaped(run.lacking)}</span>"
         if run.status == "failed":
             return f"<div class='failed' role='alert'><b>Failed.</b> {escaped(run.error)}</div>"
         if run.status == "cancelled":

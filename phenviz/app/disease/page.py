@@ -20,6 +20,7 @@ from phenviz.app.disease.disease_parts import (
     left_out_words,
     method_part,
     methods_of,
+    reweighted_words,
     simulated_words,
 )
 from phenviz.app.disease.disease_run import TRAIT_PACKS, DiseaseRun, EvidenceRun, source_title
@@ -27,6 +28,7 @@ from phenviz.app.disease.disease_source import DiseaseSource
 from phenviz.app.disease.disease_state import (
     OWN,
     SIMULATED,
+    TESTED,
     VIEWS,
     DiseaseState,
 )
@@ -37,6 +39,7 @@ from phenviz.app.disease.disease_tables import (
     TableFolder,
 )
 from phenviz.app.disease.evidence_view import DiseaseEvidence
+from phenviz.app.disease.genes_view import DiseaseGenes
 from phenviz.app.disease.trait_map import DiseaseMap
 from phenviz.app.shell.exports import REPORT_FORMAT, File
 from phenviz.app.shell.formatting import escaped, readable_bytes, readable_seconds
@@ -48,7 +51,9 @@ from phenviz.app.widgets.file_drop import FileDrop
 from phenviz.app.widgets.parts import words
 from phenviz.data.packs import find_pack, has_pack
 from phenviz.disease.embedded_hypotheses import SOURCE as EMBEDDED_SOURCE
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import RECOMMENDED
+from phenviz.disease.prose import is_of_people
 from phenviz.errors import ResultError
 
 if TYPE_CHECKING:
@@ -58,9 +63,10 @@ _EMPTY = {
     "loading": "Loading the model…",
     "missing": "These traits aren't on this machine yet: fetch them on the left, or choose simulated ones.",
     "empty": "Choose on the left whose fine-mapped variants to test.",
+    "reading": "Reading the result…",
     "queued": "Waiting for a run before this one…",
     "running": "Testing: methods appear here as they finish…",
-    "failed": "Nothing could be tested; the reason stands on the left.",
+    "failed": "There is nothing to show; the reason stands on the left.",
     "cancelled": "Cancelled before any method was finished.",
 }
 _VIEW_FIGURE = {"map": "heatmap", "methods": "methods", "qq": "qq"}
@@ -88,10 +94,14 @@ class DiseasePage(Page[DiseaseState]):
     def _choose_source(self, state: DiseaseState, arguments: Mapping[str, str]) -> None:
         """Open on what was tested last, on real traits that are here or that the package has results of."""
         last = self.runtime.last_hypotheses
-        if last and not {"methods", "permutations"} & set(arguments):
+        if last and not {"methods", "permutations", "prior"} & set(arguments):
             state.param.update(
-                source=last["source"], methods=last["method"], permutations=str(last["permutations"])
-            )
+                source=last["source"], methods=last["method"], permutations=str(last["permutations"]),
+                prior=last["prior"],
+            )  # fmt: skip
+            return
+        if (files := self.runtime.world.project.hypotheses) and "methods" not in arguments:
+            state.source = f"{TESTED}{files[0].name}"
             return
         known = self._packs()
         here = [name for name in known if has_pack(name)]
@@ -132,6 +142,7 @@ class DiseasePage(Page[DiseaseState]):
         self.map = DiseaseMap(session, state, contexts)
         self.methods = DiseaseMethods(state, contexts)
         self.behind = DiseaseEvidence(session, state, runtime, self.run, self.evidence)
+        self.genes = DiseaseGenes(session, state, runtime, self.run)
         self._views = {"map": self.map, "methods": self.methods, "qq": self.methods}
         self._empty = words(margin=(60, 40))
         self._holder = pn.Column(self._empty, sizing_mode="stretch_width", margin=0)
@@ -156,14 +167,15 @@ class DiseasePage(Page[DiseaseState]):
         self.run.param.watch(lambda *_events: self._offer_anew(), ["changed"])
         state, session = self.state, self.session
         self._view.param.watch(lambda event: setattr(state, "view", event.new), "value")
-        state.param.watch(
-            lambda *_events: self._draw(), ["source", "methods", "permutations", "view", "evidence", "method"]
-        )
+        asked = ["methods", "permutations", "prior"]
+        state.param.watch(lambda *_events: self._draw(), [*asked, "source", "view", "evidence", "method"])
         self.run.param.watch(lambda *_events: self._draw(), ["changed"])
         session.on_tick(self.run.tick)
         session.on_tick(self.evidence.tick)
         session.on_close(self.run.close)
         session.on_close(self.uploads.close)
+        for read in self.runtime.tested_elsewhere().values():
+            read.add_done_callback(lambda _read: session.run_soon(self._offer))
         self._draw()
 
     def _packs(self) -> list[str]:
@@ -171,10 +183,11 @@ class DiseasePage(Page[DiseaseState]):
         return [name for name in TRAIT_PACKS if find_pack(name).assembly == self.runtime.world.assembly]
 
     def _offer(self) -> None:
-        known = [*self._packs(), SIMULATED]
+        tested = self.runtime.tested_elsewhere()
+        known = [*(f"{TESTED}{name}" for name in tested), *self._packs(), SIMULATED]
         if self.state.source not in known:
             known.append(self.state.source)
-        self.source.offer([(name, source_title(name, self.tables)) for name in known])
+        self.source.offer([(name, source_title(name, self.tables, tested)) for name in known])
 
     def _offer_anew(self) -> None:
         """Say of packs that were fetched meanwhile that they are here."""
@@ -217,7 +230,9 @@ class DiseasePage(Page[DiseaseState]):
         if not awaited:
             self._look_at(dataset, names)
         self._view.value = state.view
-        looked_at = "leave-one-out" if state.evidence else _VIEW_FIGURE[state.view]
+        of_people = is_of_people(dataset)
+        behind = "bars" if of_people or self.evidence.lacking else "leave-one-out"
+        looked_at = behind if state.evidence else _VIEW_FIGURE[state.view]
         if looked_at != self._offered:
             # what is on screen is what one wants to export; another figure can still be chosen
             self._offered = self._figure.value = looked_at
@@ -227,7 +242,8 @@ class DiseasePage(Page[DiseaseState]):
             self.methods.show(dataset, names)
             self._say_paragraph(dataset)
         self._view.visible = not state.evidence
-        shown = self.behind if state.evidence else self._views[state.view]
+        behind_it = self.genes if of_people else self.behind
+        shown = behind_it if state.evidence else self._views[state.view]
         if awaited and shown is self.map:
             label = self._methods.get(state.method, state.method)
             self._say_empty(f"{label} is still to come; finished methods stand under “{VIEWS['methods']}”.")
@@ -238,7 +254,7 @@ class DiseasePage(Page[DiseaseState]):
         """Tell whether the method that is looked at, as an address may name it, will be tested yet."""
         method, run = self.state.method, self.run
         to_come = run.status not in ("failed", "cancelled") and not known.attrs.get("complete", 1)
-        asked = run.asked["method"] if run.asked is not None else ()
+        asked = run.asked.get("method", ()) if run.asked is not None else ()
         return to_come and method in asked and method not in known["method"].values
 
     def _waiting(self) -> str:
@@ -246,10 +262,11 @@ class DiseasePage(Page[DiseaseState]):
         state, run = self.state, self.run
         names = ", ".join(self._methods[name] for name in state.methods)
         time = f" About {readable_seconds(run.seconds)}." if run.seconds else ""
+        weighed = "" if state.counted_prior == FLAT else "; posteriors weighed by predicted effect"
         return (
             "“Test” on the left asks through which cell types these traits act: "
             f"{source_title(state.source, self.tables)}; by {names}; {int(state.permutations):,} draws of "
-            f"the null.{time}"
+            f"the null{weighed}.{time}"
         )
 
     def _say_empty(self, text: str) -> None:
@@ -294,10 +311,10 @@ class DiseasePage(Page[DiseaseState]):
         simulated, left_out = simulated_words(known), left_out_words(known)
         if self.run.from_package:
             left_out = f"{embedded_words(known)}<br>{left_out}"
-        self._few_loci.object = few_loci_words(known)
+        self._few_loci.object = reweighted_words(known) + few_loci_words(known)
         packs = [name for name in self._packs() if not has_pack(name)]
         offer = ""
-        if simulated and packs:
+        if simulated and packs and not self.state.tested:
             pack = find_pack(packs[0])
             offer = f" For real ones choose “{escaped(source_title(pack.name, self.tables))}” on the left."
         self._banner.object = f"<div>{simulated}{offer}</div>" if simulated else left_out
@@ -324,7 +341,7 @@ class DiseasePage(Page[DiseaseState]):
             from phenviz.app.reports.exports import disease_report_file
 
             return disease_report_file(
-                self.runtime, state, dataset, method, self.run.asked, self.actions.place
+                self.runtime, state, dataset, method, self.run.source, self.actions.place
             )
         return disease_file(
             dataset,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from phenviz.app.disease.disease_evidence import KEPT, locus_table, variant_table
+from phenviz.app.disease.disease_evidence import KEPT, locus_table, method_of_loci, variant_table
 from phenviz.app.reports.alleles_section import ask_both, logos_of, motif_table
 from phenviz.app.reports.provenance import Ask
-from phenviz.disease.functional_prior import follows_prior
+from phenviz.disease.functional_prior import prior_of
 from phenviz.effects.motif_change import changed_motifs
 from phenviz.errors import PhenvizError
 from phenviz.figures.disease_qq import leave_one_out_figure
@@ -73,16 +73,15 @@ def ask_behind(
     Parameters
     ----------
     dataset
-        The hypotheses, whose draws and seed count.
+        The hypotheses, whose draws, seed and prior count.
     source
         As for the service's ``trait_evidence``.
     method
-        One that goes by loci.
+        The one that is looked at; loci are by the nearest one that goes by loci.
     """
     how: dict[str, Any] = {name: int(dataset.attrs[name]) for name in ("permutations", "seed")}
-    if "prior" in dataset.attrs and follows_prior(method):
-        how["prior"] = str(dataset.attrs["prior"])
-    evidence = ask("trait_evidence", source=source, trait=trait, method=method, **how)
+    how |= {"method": method_of_loci(method), "prior": prior_of(dataset, method)}
+    evidence = ask("trait_evidence", source=source, trait=trait, **how)
     return behind_of(world, ask, evidence, context)
 
 
@@ -125,8 +124,14 @@ def behind_section(behind: Behind | str, trait: str, context: str) -> Section:
     )
     genes = ", ".join(dict.fromkeys(name for name in behind.loci["gene"].astype(str) if name))
     blocks.append(Words([f"Genes nearest to these loci: {genes or 'none'}."]))
+    posterior = {"posterior": ("Posterior", "{:.3f}")}
+    if "posterior_given" in behind.variants:
+        posterior = {
+            "posterior": ("Posterior, reweighted", "{:.3f}"),
+            "posterior_given": ("as given", "{:.3f}"),
+        }
     listed = {
-        "name": ("Variant", ""), "gene": ("Nearest gene", ""), "posterior": ("Posterior", "{:.3f}"),
+        "name": ("Variant", ""), "gene": ("Nearest gene", ""), **posterior,
         "effect": (f"Effect in {context}", "{:+.3f}"), "strongest": ("Strongest in", ""),
         "strongest_effect": ("Effect there", "{:+.3f}"), "beta": ("Beta", "{:+.3g}"),
     }  # fmt: skip
@@ -162,5 +167,6 @@ def _leave_one_out(evidence: xr.Dataset, loci: pd.DataFrame, trait: str, context
 def _variants_wide(evidence: xr.Dataset, variants: pd.DataFrame) -> pd.DataFrame:
     effects = evidence["variant_effect"].transpose("variant", "context").values
     names = [f"effect.{name}" for name in evidence["context"].values.astype(str)]
-    own = variants[["contig", "position", "ref", "alt", "id", "posterior", "beta", "se", "gene"]]
+    given = ["posterior_given"] if "posterior_given" in variants else []
+    own = variants[["contig", "position", "ref", "alt", "id", "posterior", *given, "beta", "se", "gene"]]
     return own.reset_index(drop=True).join(pd.DataFrame(effects, columns=names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -206,7 +206,7 @@ def disease_report_file(
     state: DiseaseState,
     dataset: xr.Dataset,
     method: str,
-    asked: Mapping[str, Any] | None,
+    source: str | None,
     place: str,
 ) -> Callable[[], File]:
     """Return what makes a report of the Disease page.
@@ -221,8 +221,8 @@ def disease_report_file(
         Hypotheses.
     method
         One of their methods.
-    asked
-        How they were asked for, which names the source.
+    source
+        Where their fine-mapped variants are; None where they aren't here.
     place
         Where the browser has found the page.
     """
@@ -236,7 +236,6 @@ def disease_report_file(
     context = state.evidence or (state.focus if state.focus in part["context"].values else "")
     pair = strongest_pair(dataset, method=method, trait=state.trait, context=context)
     query = state.query(world.contexts)
-    source = asked["source"] if asked is not None else None
     mark = "SIMULATED_" if is_simulated(str(dataset.attrs["source"])) else ""
 
     submit = partial(KEEPER.submit, current_user(), service)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from phenviz.app.disease.disease_evidence import method_of_loci
+from phenviz.app.disease.disease_evidence import source_of, why_no_loci
 from phenviz.app.disease.disease_names import trait_label
-from phenviz.app.disease.disease_parts import method_part, methods_of, trait_words
+from phenviz.app.disease.disease_parts import methods_of, named_p_values, trait_words
 from phenviz.app.disease.disease_state import SIMULATED, DiseaseState
 from phenviz.app.reports.addresses import links_section, page_link
 from phenviz.app.reports.calibration import calibration_section
 from phenviz.app.reports.evidence_section import Behind, ask_behind, behind_section
 from phenviz.app.reports.provenance import Ask, footer, notices, provenance
 from phenviz.app.shell.state import contexts_at_first
-from phenviz.data.manifests import list_packs
 from phenviz.disease.cohort_methods import COHORT, described
 from phenviz.disease.files import gene_table, table_to_keep
 from phenviz.disease.hypotheses import table_of
+from phenviz.disease.inputs import FLAT
 from phenviz.disease.methods import RECOMMENDED, methods
 from phenviz.disease.prose import is_of_people, methods_paragraph, reservations
 from phenviz.disease.simulated import is_simulated, simulated_title
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from phenviz.world import World
 
 _LEVEL = 0.05
-_PACK = "data pack "
 _ROWS, _SMALLEST = 30, 10
 _OF_QQ = (
     "Observed against expected p-values of each method. Points above the band are findings or inflation: "
@@ -52,25 +51,6 @@ class Pair:
     method: str
     trait: str
     context: str
-
-
-def check_hypotheses(dataset: xr.Dataset, what: str) -> xr.Dataset:
-    """Return a result that holds hypotheses.
-
-    Raises
-    ------
-    ResultError
-        If it holds something else, or nothing was tested.
-    """
-    needed = {"trait", "context", "method"}
-    if not needed <= set(dataset.dims) or not {"p_value", "z", "q_value"} <= set(dataset.data_vars):
-        raise ResultError(
-            f"{what} holds no hypotheses: give what `phenviz hypotheses` wrote as .nc, .zarr or .parquet; of "
-            "a locus, a variant or a person, a report is made from its name"
-        )
-    if not methods_of(dataset):
-        raise ResultError(f"nothing was tested in {what}: there is nothing to report")
-    return dataset
 
 
 def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", context: str = "") -> Pair:
@@ -92,17 +72,6 @@ def strongest_pair(dataset: xr.Dataset, *, method: str = "", trait: str = "", co
         named = " in ".join(filter(None, (trait, context)))
         raise ResultError(f"{method} didn't test {named}: choose another")
     return pair
-
-
-def source_of(dataset: xr.Dataset) -> str | None:
-    """Return the source of hypotheses as jobs take it; None where the result doesn't tell where it lies."""
-    told = str(dataset.attrs["source"])
-    if is_of_people(dataset):
-        return None
-    if is_simulated(told):
-        return SIMULATED
-    name = told.removeprefix(_PACK)
-    return name if told.startswith(_PACK) and name in {pack.name for pack in list_packs()} else None
 
 
 def ask_hypotheses(
@@ -131,24 +100,10 @@ def ask_hypotheses(
         Address of the same view on the page; None for one of this pair.
     """
     source = source_of(dataset) if source is None else source
-    behind: Behind | str
-    if is_of_people(dataset):
-        behind = (
-            "These tests compare people: single genes stand behind them, which are listed above. Loci and "
-            "variants are looked at in hypotheses from fine-mapped variants."
-        )
-    elif source is None:
-        behind = (
-            "Loci, variants and motifs behind the tests need the fine-mapped variants "
-            f"({dataset.attrs['source']}), which the result doesn't hold: give the table, too."
-        )
-    elif pair.context not in {context.name for context in world.contexts}:
-        behind = f"The model has no context {pair.context}, so that nothing can be said of loci in it."
-    else:
+    behind: Behind | str = why_no_loci(dataset, source, world, pair.context)
+    if not behind:
         try:
-            behind = ask_behind(
-                world, ask, dataset, pair.trait, pair.context, source, method_of_loci(pair.method)
-            )
+            behind = ask_behind(world, ask, dataset, pair.trait, pair.context, source, pair.method)
         except PhenvizError as error:
             behind = f"What stands behind the tests couldn't be computed: {error}."
     return hypotheses_report(world, dataset, pair, app, behind, query)
@@ -180,7 +135,7 @@ def hypotheses_report(
         Section("Methods", [Words([methods_paragraph(dataset)])]),
         calibration_section(dataset, methods_of(dataset)),
         Section("Limits", [Words(_limits(dataset, pair))]),
-        *([] if is_of_people(dataset) else [_links(world, dataset, pair, app, behind, query)]),
+        *([_links(world, dataset, pair, app, behind, query)] if query or not is_of_people(dataset) else []),
         provenance(world, [dataset], packs=[name for name in packs if name]),
     ]
     contigs = ", ".join(shown_contig(name.strip()) for name in str(dataset.attrs["contig"]).split(","))
@@ -238,8 +193,7 @@ def _tests(dataset: xr.Dataset, pair: Pair) -> Section:
     title = simulated_title(str(dataset.attrs["source"]))
     names = methods_of(dataset)
     heat = heatmap_figure(dataset, methods=[pair.method], title=title or "Hypotheses: traits by contexts")
-    p = {name: method_part(dataset, name)["p_value"].values.ravel().tolist() for name in names}
-    qq = qq_figure(p, title=title or "Observed and expected p-values")
+    qq = qq_figure(named_p_values(dataset, names), title=title or "Observed and expected p-values")
     table = table_of(dataset)
     own = table[table["method"] == pair.method].sort_values(["p_value", "z"], ascending=[True, False])
     passed = own[own["q_value"] < _LEVEL]
@@ -350,14 +304,10 @@ def _links(
     query: dict[str, str] | None,
 ) -> Section:
     note = ""
-    if source_of(dataset) is None:
-        note = "A table of your own is known to the dashboard that it was handed to, on its own machine. "
-    if "prior" in dataset.attrs:
-        note += "The page tests with posteriors as given, without the prior of this report."
+    if source_of(dataset) is None and not is_of_people(dataset):
+        note = "A table of your own is known to the dashboard that it was handed to, on its own machine."
     query = query or _query(world, dataset, pair, behind)
-    return links_section(
-        world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note.strip()
-    )
+    return links_section(world, page_link(app, "disease", query, f"{pair.trait} in Disease"), note=note)
 
 
 def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) -> dict[str, str]:
@@ -367,6 +317,7 @@ def _query(world: World, dataset: xr.Dataset, pair: Pair, behind: Behind | str) 
     state.param.update(
         source=source_of(dataset) or "", method=pair.method, trait=pair.trait,
         methods=tuple(name for name in methods() if name in methods_of(dataset)),
+        prior=dataset.attrs.get("prior", FLAT),
     )  # fmt: skip
     if str(dataset.attrs["permutations"]) in state.param["permutations"].objects:
         state.permutations = str(dataset.attrs["permutations"])

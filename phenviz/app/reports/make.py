@@ -16,7 +16,7 @@ from phenviz.errors import DataError
 from phenviz.figures.report import Report, render_report
 from phenviz.genome.locus import is_rsid
 from phenviz.genome.variant import is_written_variant
-from phenviz.results import LOADABLE_SUFFIXES, check_suffix, load
+from phenviz.results import LOADABLE_SUFFIXES, check_suffix
 from phenviz.results.writing import write_content, write_private_content
 
 if TYPE_CHECKING:
@@ -156,12 +156,13 @@ def write_report(made: Report, path: Path) -> Path:
 
 
 def _of_hypotheses(world: World, ask: Ask, what: Any, choices: Choices, app: str) -> Report:
-    from phenviz.app.reports.hypotheses_report import ask_hypotheses, check_hypotheses, strongest_pair
+    from phenviz.app.reports.hypotheses_report import ask_hypotheses, strongest_pair
+    from phenviz.disease.files import check_hypotheses, read_hypotheses
 
     if isinstance(what, xr.Dataset):
         dataset = check_hypotheses(what, "this result")
     else:
-        dataset = check_hypotheses(load(what), os.fspath(what))
+        dataset = read_hypotheses(what)
     context = choices.contexts[0] if choices.contexts else ""
     pair = strongest_pair(dataset, method=choices.method, trait=choices.trait, context=context)
     return ask_hypotheses(world, ask, dataset, pair, app, source=choices.source)

@@ -81,6 +81,8 @@ class Runtime:
         self._finemapped_lock = threading.Lock()
         self._risk: Future[RiskModel | None] | None = None
         self._risk_lock = threading.Lock()
+        self._tested: dict[str, Future[xr.Dataset]] | None = None
+        self._tested_lock = threading.Lock()
         # what was asked for last on the Disease page, of public traits: it opens on that
         self.last_hypotheses: dict[str, Any] = {}
 
@@ -145,6 +147,18 @@ class Runtime:
             if self._risk is None:
                 self._risk = self.background.submit(self._read_risk)
             return self._risk
+
+    def tested_elsewhere(self) -> dict[str, Future[xr.Dataset]]:
+        """Hypotheses that the project names, by file; read once for all, when somebody asks first."""
+        from phenviz.disease.files import read_hypotheses
+
+        with self._tested_lock:
+            if self._tested is None:
+                self._tested = {
+                    path.name: self.background.submit(read_hypotheses, path, self.world)
+                    for path in self.world.project.hypotheses
+                }
+            return self._tested
 
     @cached_property
     def embedded_hypotheses(self) -> xr.Dataset | None:

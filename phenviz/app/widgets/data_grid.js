@@ -72,7 +72,7 @@ export function render({model}) {
   const row = (cells, number) => {
     const key = model.keys[number]
     const line = make("tr", {}, ...cells.map((text, column) => {
-      const kind = model.columns[column][2]
+      const kind = model.columns[column]?.[2] ?? ""
       const sign = kind === "effect" && text ? (text.startsWith("-") || text.startsWith("−") ? " down" : " up") : ""
       return make("td", {textContent: text, title: text.length > 9 ? text : "", className: kind + sign})
     }))
@@ -90,7 +90,7 @@ export function render({model}) {
   let gone
   const update = () => {
     const status = model.status
-    const now = JSON.stringify([model.rows, model.keys, status])
+    const now = JSON.stringify([model.columns, model.rows, model.keys, status])
     if (now === drawn) return
     drawn = now
     const {total, matching, first, page, words} = status
@@ -121,7 +121,7 @@ export function render({model}) {
     const held = called(key) ?? table.querySelectorAll("th button")[column]
     held?.focus({preventScroll: true})
   }
-  for (const name of ["rows", "keys", "status"]) model.on(name, update)
+  for (const name of ["columns", "rows", "keys", "status"]) model.on(name, update)
   update()
   return make("div", {style: "height: 100%"}, make("style", {textContent: STYLE}), grid)
 }

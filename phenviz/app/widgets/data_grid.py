@@ -36,6 +36,8 @@ class GridColumn:
         ``text``, ``allele`` (cut short), ``number``, or ``effect``: signed, coloured.
     searched
         Whether the filter looks at it.
+    optional
+        Whether it is left out where the table hasn't got it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class GridColumn:
     written: str = "{}"
     kind: str = "text"
     searched: bool = False
+    optional: bool = False
 
 
 class GridView(JSComponent):
@@ -97,7 +100,6 @@ class DataGrid:
         self._first, self._chosen, self._words = 0, "", ""
         self.view = GridView(
             self._heard,
-            columns=[[column.name, column.title, column.kind] for column in columns],
             testid=testid,
             **layout,
         )
@@ -198,14 +200,16 @@ class DataGrid:
 
     def _draw(self) -> None:
         page = self.matching.iloc[self._first : self._first + _PAGE]
+        columns = [c for c in self._columns if c.name in self._table or not c.optional]
         parts = [
             [_written(column, value) for value in page[column.name]]
             if column.name in page
             else [""] * len(page)
-            for column in self._columns
+            for column in columns
         ]
         nothing = "Nothing fits this filter." if len(self._table) else self._words
         self.view.param.update(
+            columns=[[column.name, column.title, column.kind] for column in columns],
             rows=[list(row) for row in zip(*parts, strict=True)],
             keys=[str(key) for key in page["key"]],
             status={

@@ -86,7 +86,7 @@ class ScoringFile:
         build = header.get("HmPOS_build") if "hm_pos" in names else None
         build = build or header.get("genome_build", "")
         name = header.get("pgs_id") or path.name.split(".")[0]
-        return cls(name, _build(build), _table(raw, path), header)
+        return cls(name, build_name(build), _table(raw, path), header)
 
 
 def match_scores(
@@ -145,7 +145,7 @@ def match(scores: ScoringFile, variants: pd.DataFrame, assembly: str = "") -> pd
     DataError
         If the file is of another assembly.
     """
-    if assembly and scores.build and _build(assembly) != scores.build:
+    if assembly and scores.build and build_name(assembly) != scores.build:
         raise DataError(
             f"{scores.name} has positions of {scores.build}, and the cohort is of {assembly}: fetch the file "
             f"that is harmonised to {assembly}"
@@ -262,6 +262,7 @@ def _table(raw: pd.DataFrame, path: Path) -> pd.DataFrame:
     )
 
 
-def _build(text: str) -> str:
+def build_name(text: str) -> str:
+    """Return an assembly by its usual name, under whichever it goes (hg19 is GRCh37); "" for none."""
     known = {"hg19": "GRCh37", "grch37": "GRCh37", "b37": "GRCh37", "hg38": "GRCh38", "grch38": "GRCh38"}
     return known.get(text.strip().lower(), "" if text.strip().upper() in ("", "NR") else text.strip())

@@ -78,12 +78,13 @@ def test_a_prior_is_named_and_what_stands_behind_is_computed_with_it(tmp_path, s
     how = {"method": "variant", "permutations": 200, "prior": "effect"}
     found = service.hypotheses(table, **how)
     report = made(found, tmp_path, service, trait="plain", source=table)
-    for words in (
-        "A functional prior on causal variants",
-        "prior effect, see Methods",
-        "without the prior of",
-    ):
+    for words in ("A functional prior on causal variants", "prior effect, see Methods"):
         assert words in report.text
+    assert any("/disease?" in link and "prior=effect" in link for link in report.links)
+    shown = report.table("Variants, the largest posterior first")
+    assert [number(text) for text in shown["as given"]] != [
+        number(text) for text in shown["Posterior, reweighted"]
+    ]
     pair = strongest_pair(found, trait="plain")
     loci = locus_table(service.trait_evidence(table, "plain", **how), pair.context)
     z = [number(text) for text in report.table("Loci, the one that speaks")["z without it"]]
