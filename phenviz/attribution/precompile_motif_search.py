@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,7 @@ from phenviz.genome.locus import Locus
 from phenviz.results import position_coord, result_attrs
 
 
+@cache
 def search_an_example(motifs: str | os.PathLike[str]) -> None:
     """Search 400 random bases, of which some stand out, for the motifs of a MEME file."""
     rng = np.random.default_rng(0)
@@ -31,6 +33,11 @@ def search_an_example(motifs: str | os.PathLike[str]) -> None:
         attrs=result_attrs(Locus("20", 0, 400), definition="an example", units="none"),
     )
     find_motifs(example, motifs)
+
+
+def has_searched() -> bool:
+    """Whether this process has searched an example: there is nothing left to compile."""
+    return search_an_example.cache_info().currsize > 0
 
 
 if __name__ == "__main__":

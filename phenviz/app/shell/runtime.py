@@ -249,8 +249,10 @@ class Runtime:
 
     def _warm_motifs(self) -> None:
         """Search for motifs once, so that nobody waits for what the first search loads and compiles."""
-        from phenviz.attribution.precompile_motif_search import search_an_example
+        from phenviz.attribution.precompile_motif_search import has_searched, search_an_example
 
+        if has_searched():
+            return
         motifs = self.world.project.motifs
         command = [sys.executable, "-m", "phenviz.attribution.precompile_motif_search", str(motifs)]
         try:
