@@ -1,4 +1,4 @@
-"""Measure the methods that read whole studies, MAGMA, scDRS and S-LDSC: errors where there is nothing, and power.
+"""Measure MAGMA, scDRS and S-LDSC, which read whole studies: errors where there is nothing, and power.
 
 Studies are simulated on real genotypes: chi-squares have the LD of 203 people, while the methods take LD from
 the 300 embedded ones, as is usual. Only chr20:1-4 Mb has genotypes, so that this is how well they do with
