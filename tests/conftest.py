@@ -19,6 +19,14 @@ settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
 
+# what takes longest comes first, so that no worker is left with it at the end
+_FIRST = ("tests/ui/", "tests/notebooks/")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in _FIRST])
+
+
 class OneDashboard(LoadFileScheduling):
     """Gives all tests that open the dashboard to one worker, as each would start its own; others go by file.
 
