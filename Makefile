@@ -8,8 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 APP_ARGS ?=
-# in the order and the groups of tests/conftest.py
-BY_FILE := --dist loadfile --no-loadscope-reorder
 # data packs that lie beside the clone spare the tests the network
 ifneq ($(wildcard ../shared/data/mirror),)
 export PHENVIZ_MIRROR ?= $(abspath ../shared/data/mirror)
@@ -33,9 +31,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 app: setup
 	$(BIN)/phenviz serve $(APP_ARGS)
 
-# in one go: one worker drives the browser while the other one runs everything else, and neither waits at the end
-test: setup chromium bcftools check
-	$(BIN)/python -m pytest -n 2 $(BY_FILE)
+test: setup chromium bcftools check fast-test slow-test
 
 check: setup
 	$(BIN)/ruff check .
@@ -44,13 +40,13 @@ check: setup
 	$(BIN)/lint-imports
 
 # one thread a process: tests run side by side
-test fast-test slow-test: export OMP_NUM_THREADS = 1
+fast-test slow-test: export OMP_NUM_THREADS = 1
 
 fast-test: setup
 	$(BIN)/python -m pytest -n 2 -m "not ui and not notebook"
 
 slow-test: setup chromium
-	$(BIN)/python -m pytest -n 2 $(BY_FILE) -m "ui or notebook" tests/ui tests/notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "ui or notebook"
 
 chromium:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
 
 # before torch starts its threads: tests run side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,31 +16,6 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempd
 # `pytest --hypothesis-profile default`
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
-
-
-# what takes longest comes first, so that no worker is left with it at the end
-_FIRST = ("tests/ui/", "tests/notebooks/")
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in _FIRST])
-
-
-class OneDashboard(LoadFileScheduling):
-    """Gives all tests that open the dashboard to one worker, as each would start its own; others go by file.
-
-    xdist's groups do nothing under pytest 9.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/ui/"):
-            return "tests/ui"
-        return nodeid if nodeid.startswith("tests/notebooks/") else super()._split_scope(nodeid)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    return OneDashboard(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
