@@ -207,20 +207,46 @@ def section(results: Sequence[dict[str, Any]], people: int, locus: str) -> str:
     ):
         shown = [number(part[name].mean()) for name in _SHOWN]
         gain = _interval(part["gain"])
-        rows.append([f"{scenario}, {amount:g}, {ancestry}", *shown, gain, _interval(part["attention"])])
-    seeds = table["seed"].nunique()
-    head = ["scenario, perturbation, people", *_SHOWN, "ensemble − prs", "phenformer − expression"]
+        where = f"{scenario}, {amount:g}, {ancestry}"
+        rows.append([where, len(part), *shown, gain, _interval(part["attention"])])
+    head = ["scenario, perturbation, people", "seeds", *_SHOWN, "ensemble − prs", "phenformer − expression"]
     text = (
-        f"AUROC among test people; {people:,} simulated people on {locus}, trained in Europeans, "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}; differences with the interval of the seeds' mean (t). "
+        f"AUROC among test people; {people:,} simulated people on {locus}, trained in Europeans; means over "
+        "seeds, differences with the interval of the mean (t). "
         "Simulated people: nothing here was measured in anybody.\n\n" + markdown_table(head, rows)
     )
+    text += f"\n\n{_elsewhere(table)}"
     planted = [
         {**{name: one[name] for name in ("scenario", "perturbation", "seed")}, **one["planted"]}
         for one in results
         if one["planted"]
     ]
     return text if not planted else f"{text}\n\n{_planted(pd.DataFrame(planted))}"
+
+
+def _elsewhere(table: pd.DataFrame) -> str:
+    """Write how much less scores lose outside of the training people's ancestry than the polygenic score."""
+    rows = []
+    for (scenario, amount), part in table.groupby(["scenario", "perturbation"], sort=False):
+        if scenario == "null":
+            continue
+        by_seed = part.pivot(index="seed", columns="ancestry", values=["prs", "phenformer", "ensemble"])
+        lost = {
+            score: (by_seed[score]["AFR"] + by_seed[score]["EAS"]) / 2 - by_seed[score]["EUR"]
+            for score in ("prs", "phenformer", "ensemble")
+        }
+        rows.append(
+            [
+                f"{scenario}, {amount:g}",
+                number(lost["prs"].mean(), 3),
+                *(_interval(lost[score] - lost["prs"]) for score in ("phenformer", "ensemble")),
+            ]
+        )
+    head = ["scenario, perturbation", "prs", "phenformer − prs", "ensemble − prs"]
+    return (
+        "AUROC in Africans and East Asians (mean) less that in Europeans: of the polygenic score, and by how "
+        "much the others lose less:\n\n" + markdown_table(head, rows)
+    )
 
 
 _NAMED_BY = {"attribution": "Phenformer", "people": "test of people", "known": "genes known"}
