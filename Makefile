@@ -46,7 +46,7 @@ fast-test: setup
 	$(BIN)/python -m pytest -n 2 -m "not ui and not notebook"
 
 slow-test: setup chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "ui or notebook"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "ui or notebook" tests/ui tests/notebooks
 
 chromium:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \

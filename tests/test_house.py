@@ -168,6 +168,13 @@ def test_no_class_name_means_two_things():
     assert {name for name in twice if not name.startswith("_")} == set()
 
 
+def test_tests_with_a_browser_or_a_notebook_lie_where_make_runs_them():
+    tests = [name for name in _tracked() if name.startswith("tests/") and name.endswith(".py")]
+    marked = [name for name in tests if re.search(r"mark\.(ui|notebook)\b", (ROOT / name).read_text())]
+    assert marked and all(name.startswith(("tests/ui/", "tests/notebooks/")) for name in marked)
+    assert "tests/ui tests/notebooks" in (ROOT / "Makefile").read_text()
+
+
 def test_no_path_of_a_machine_is_in_a_tracked_file():
     text = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/\w")
     found = []
