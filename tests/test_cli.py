@@ -238,7 +238,7 @@ def test_doctor_goes_on_after_a_problem_and_says_how_many(toy_project, own_cache
     result = run("doctor", "--world", toy_project.parent / "no_model.yaml")
     assert result.exit_code == 1
     assert "PROBLEM" in result.stdout and "packs" in result.stdout
-    assert "1 of 17 checks failed" in result.stderr
+    assert "1 of 18 checks failed" in result.stderr
 
 
 def test_training_is_asked_for_with_the_parts_of_the_world(toy_project, own_cache, tmp_path, monkeypatch):

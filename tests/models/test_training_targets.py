@@ -338,7 +338,7 @@ def test_the_command_trains_a_project_of_two_contigs(world, own_cache, tmp_path)
 def test_doctor_reads_what_is_trained_on(world, own_cache):
     result = CliRunner().invoke(main, ["doctor", "--world", str(world.path)])
     assert "120 in 2 contexts, coverage of Cov, 240 values of sequences" in result.output
-    assert "1 of 17 checks failed" in result.output and "phenviz train backbone" in result.output
+    assert "1 of 18 checks failed" in result.output and "phenviz train backbone" in result.output
 
 
 def test_a_backbone_of_one_unit_says_it(tmp_path):
